@@ -1,0 +1,350 @@
+"""The backend contract: what executes the program, and what the core is told.
+
+Three roles.  The core asks a :class:`Backend` to open a :class:`Target`, gets
+a :class:`Machine`, and gives it a :class:`ProbeHandler`.  While the machine
+runs, it tells the handler about traps, steps and process events, and the
+handler acts on :class:`Process` and :class:`Task`.
+
+Everything is called in the thread that called :meth:`Machine.run`, except
+:meth:`Machine.request_stop`.  Exceptions that a handler method raises end the
+run and come out of :meth:`Machine.run` unchanged.
+
+A backend that has threads runs them one after the other; between a callback's
+call and return no guest instruction runs in that process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping as MappingABC, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from uprobe_core.types import Access, Fault, FileId, Mapping, Mode, Returns, TrapResult
+
+__all__ = (
+    "Backend",
+    "Bind",
+    "Capabilities",
+    "ExitStatus",
+    "Limits",
+    "Machine",
+    "ProbeHandler",
+    "Process",
+    "Target",
+    "Task",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a backend can do.  Tests skip on these, never on a backend's name."""
+
+    modes: frozenset[Mode]
+    returns: frozenset[Returns]
+    threads: bool = False
+    processes: bool = False
+    invisible_traps: bool = False
+    """Whether breakpoints can be kept out of the guest's data view."""
+    vectors: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """A host folder or file that the guest sees at *guest*; ``--bind HOST:GUEST[:ro]``."""
+
+    host: str
+    guest: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where a run ends.  None means no limit.
+
+    :param seconds: host wall-clock seconds (``--timeout``)
+    :param instructions: executed guest instructions, over all processes of a machine
+    :param memory: bytes of guest memory per process
+    :param processes: guest processes alive at once
+    """
+
+    seconds: float | None = None
+    instructions: int | None = None
+    memory: int | None = None
+    processes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A program and its surroundings.
+
+    :param argv: the guest's argument vector; argv[0] is the program, found like a shell does
+    :param env: the guest's whole environment
+    :param cwd: the guest's working directory as the guest names it, None: the host's
+    :param sysroot: host folder that is the guest's "/", None: the host's own tree, read-only
+    :param seed: of everything random (AT_RANDOM, getrandom, scheduling)
+    :param clock: "virtual" (driven by executed work) or "host"
+    :param follow: whether probes and records follow fork and exec
+    """
+
+    argv: Sequence[str]
+    env: MappingABC[str, str] = field(default_factory=dict)
+    cwd: str | None = None
+    sysroot: str | None = None
+    sysroot_read_only: bool = False
+    binds: Sequence[Bind] = ()
+    allow_net: bool = False
+    seed: int = 0
+    clock: str = "virtual"
+    follow: bool = True
+    limits: Limits = Limits()
+    debug: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExitStatus:
+    """How a program ended.
+
+    :param code: exit status 0-255; meaningless when *signal* is not 0
+    :param signal: number of the signal that killed it, else 0
+    :param reason: "" for an ordinary end, else which limit or interrupt ended the run
+        ("timeout", "max-insns", "memory", "interrupt", "terminated")
+    """
+
+    code: int = 0
+    signal: int = 0
+    reason: str = ""
+
+    @property
+    def shell_status(self) -> int:
+        """The status as a shell shows it: 128 + signal for a killed program."""
+        return 128 + self.signal if self.signal else self.code
+
+
+class Task(Protocol):
+    """One guest thread.  Also a :class:`~uprobe_core.types.RegisterFile`."""
+
+    tid: int
+    """As the guest's gettid gives it."""
+    process: Process
+
+    @property
+    def comm(self) -> str:
+        """The task name, at most 15 bytes, as prctl(PR_SET_NAME) left it."""
+        ...
+
+    def get_reg(self, index: int) -> int:
+        """64-bit register *index*: 0-30 x0-x30, 31 SP, 32 PC, 33 PSTATE."""
+        ...
+
+    def set_reg(self, index: int, value: int) -> None:
+        """Write register *index*; inside a callback, a written PC is where the task resumes."""
+        ...
+
+    def get_vec(self, index: int) -> int:
+        """128-bit vector register *index* (0-31)."""
+        ...
+
+    def set_vec(self, index: int, value: int) -> None:
+        """Write vector register *index* (0-31)."""
+        ...
+
+    def single_step(self, on: bool) -> None:
+        """While on, the backend reports on_step_done after the next completed instruction of this task."""
+        ...
+
+    def clock(self) -> int:
+        """Nanoseconds for trace timestamps; never runs backwards within a machine."""
+        ...
+
+    def cpu(self) -> int:
+        """Number of the (virtual) CPU, for trace text."""
+        ...
+
+
+class Process(Protocol):
+    """One guest address space.  Also :class:`~uprobe_core.types.GuestMemory`."""
+
+    pid: int
+
+    def read(self, address: int, size: int) -> bytes:
+        """Exactly *size* bytes of the guest's data view; raises MemoryFault."""
+        ...
+
+    def write(self, address: int, data: bytes) -> None:
+        """Store through the guest's own permissions, keeping translations coherent; raises MemoryFault."""
+        ...
+
+    def poke(self, address: int, data: bytes) -> None:
+        """Store whatever the guest's write permission is (semaphores, tests); raises MemoryFault if unmapped."""
+        ...
+
+    def mappings(self) -> Sequence[Mapping]:
+        """All mappings, sorted by address."""
+        ...
+
+    def fault_for(self, address: int, access: Access) -> Fault | None:
+        """What an access by the guest at *address* would raise, None if it would succeed; pc is 0."""
+        ...
+
+    def insert_trap(self, address: int, insn: bytes, *, visible: bool) -> None:
+        """Put a breakpoint over the instruction at *address* (Mode.TRAP).
+
+        :param visible: the guest's own data reads see it (policy=kernel); else only fetches do
+
+        Idempotent.  Takes effect before the next guest instruction.
+        """
+        ...
+
+    def remove_trap(self, address: int) -> None:
+        """Take the breakpoint at *address* out again; no-op if there is none."""
+        ...
+
+    def insert_inline(self, address: int) -> None:
+        """Report on_inline before each execution of the instruction at *address* (Mode.INLINE)."""
+        ...
+
+    def remove_inline(self, address: int) -> None:
+        """Undo insert_inline; no-op if there is none."""
+        ...
+
+    def insert_watch(self, address: int) -> None:
+        """Report on_watch before each execution at *address*, invisibly (Returns.WATCH); counted."""
+        ...
+
+    def remove_watch(self, address: int) -> None:
+        """Undo one insert_watch."""
+        ...
+
+    def create_xol_area(self) -> tuple[int, int, int]:
+        """Map the XOL page if it is not there; returns (address, size in bytes, stride in bytes).
+
+        The first stride-free unit at *address* is the return trampoline, a
+        trap instruction that on_trap is told of; slots follow at *address* +
+        slot_bytes, one per *stride*.  The kernel maps it at the top of the
+        address space as "[uprobes]", readable and executable, not writable.
+        """
+        ...
+
+    def write_slot(self, address: int, insn: bytes) -> None:
+        """Store *insn* into a slot without making translations coherent; that is flush's part."""
+        ...
+
+    def flush(self, address: int, size: int) -> None:
+        """Forget translations of [address, address + size)."""
+        ...
+
+
+class ProbeHandler(Protocol):
+    """What a machine tells the core.  One object serves all processes of a machine."""
+
+    def on_trap(self, task: Task, address: int) -> TrapResult:
+        """A trap instruction was reached at *address* in user mode; PC is *address*.
+
+        HANDLED: resume the task at its PC (which the core may have moved).
+        NOT_OURS: give the program the SIGTRAP that it would have got.
+        """
+        ...
+
+    def on_inline(self, task: Task, address: int) -> None:
+        """The task is about to execute the instruction at *address*, which has an inline probe.
+
+        If PC is moved, the instruction is skipped and the task resumes there.
+        """
+        ...
+
+    def on_watch(self, task: Task, address: int) -> None:
+        """The task is about to execute *address*, where a return is watched for."""
+        ...
+
+    def on_step_done(self, task: Task) -> None:
+        """The single-stepped instruction completed."""
+        ...
+
+    def on_step_fault(self, task: Task, fault: Fault) -> Fault | None:
+        """The single-stepped instruction faulted with *fault*, PC in the slot.
+
+        The core aborts the step (PC is the probed address again) and returns
+        the fault to deliver, None to resume without one.
+        """
+        ...
+
+    def may_deliver_signal(self, task: Task) -> bool:
+        """Whether an asynchronous signal may be delivered now; False while a step is under way."""
+        ...
+
+    def on_mmap(self, process: Process, mapping: Mapping) -> None:
+        """A file was mapped (also by exec and the loader); probes are placed before it is used."""
+        ...
+
+    def on_munmap(self, process: Process, start: int, end: int) -> None:
+        """[start, end) is about to lose its mapping; traps in it are already gone or go with it."""
+        ...
+
+    def on_code_written(self, process: Process, start: int, end: int) -> None:
+        """The guest wrote into [start, end), which it executed before and where probes may lie."""
+        ...
+
+    def on_task(self, parent: Task, task: Task) -> None:
+        """*parent* started a thread of the same address space."""
+        ...
+
+    def on_fork(self, parent: Task, child: Task, *, shares_memory: bool) -> None:
+        """*parent* forked; called in the child's side, whose process has a copy of everything.
+
+        Where a guest fork is a host fork, it is called in the new host process.
+        """
+        ...
+
+    def on_exec(self, task: Task) -> None:
+        """*task* replaced its address space; called before the first on_mmap of the new image."""
+        ...
+
+    def on_exit(self, task: Task) -> None:
+        """*task* ended, by itself or by a signal."""
+        ...
+
+
+class Machine(Protocol):
+    """A program that is ready to run."""
+
+    capabilities: Capabilities
+
+    def processes(self) -> Iterable[Process]:
+        """The processes of this machine that live in this host process."""
+        ...
+
+    def resolve(self, path: str) -> tuple[str, FileId]:
+        """The host path and identity of the file that the guest calls *path*; raises TargetError."""
+        ...
+
+    def run(self) -> ExitStatus:
+        """Run until the first process ends (or a limit is reached); called once."""
+        ...
+
+    def request_stop(self, reason: str) -> None:
+        """End the run soon; may be called from any thread and from a signal handler."""
+        ...
+
+    def statistics(self) -> MappingABC[str, int]:
+        """Counts for ``--debug`` and summaries: "syscalls", "unknown-syscalls", "instructions" when counted."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back; idempotent."""
+        ...
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """A backend plugin: a class without constructor arguments, in ``uprobe.backends``."""
+
+    name: str
+    capabilities: Capabilities
+
+    def open(self, target: Target, handler: ProbeHandler) -> Machine:
+        """Load the program, telling *handler* of every mapping; nothing of it has run yet.
+
+        Raises TargetError for what is wrong with the program and BackendError
+        for what the backend cannot do.
+        """
+        ...

@@ -1,0 +1,151 @@
+"""Every error that uprobe raises on purpose, one class per kind of blame.
+
+All of them derive from :class:`UprobeError` and carry a *slug*, a stable word
+that scripts may match.  The text says what failed, the offending value, what
+it resolved to; ``hint`` says what to do, on a line of its own.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = (
+    "BackendError",
+    "ConfigError",
+    "InternalError",
+    "PluginError",
+    "ProbeError",
+    "SpecError",
+    "TargetError",
+    "UprobeError",
+    "UsageError",
+)
+
+
+class UprobeError(Exception):
+    """Base of all deliberate errors.
+
+    :param message: lower case, no full stop, with the offending value in it
+    :param hint: what the user can do about it, or "" when there is nothing
+    :param slug: a stable word for scripts; the class's own when not given
+    """
+
+    slug: str = "error"
+    exit_status: ClassVar[int] = 125
+
+    def __init__(self, message: str, *, hint: str = "", slug: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        if slug:
+            self.slug = slug
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class UsageError(UprobeError):
+    """The command line was used wrongly."""
+
+    slug = "usage"
+    exit_status = 2
+
+
+class SpecError(UprobeError):
+    """An event line is malformed or names something that is not there.
+
+    The fields mirror the kernel's ``error_log``: *errno_name* (``"EINVAL"``),
+    the kernel's own text in *message*, and *caret*, the 0-based column in
+    *line*, or None where the kernel logs no position.
+    """
+
+    slug = "bad-spec"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        line: str = "",
+        caret: int | None = None,
+        errno_name: str = "EINVAL",
+        logged: bool = True,
+        hint: str = "",
+        slug: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint, slug=slug)
+        self.line = line
+        self.caret = caret
+        self.errno_name = errno_name
+        self.logged = logged
+        """Whether the kernel writes an error_log entry for it."""
+
+    def excerpt(self) -> str:
+        """The line and a caret under the failing column, or "" without a position."""
+        if self.caret is None:
+            return ""
+        return f"  {self.line}\n  {' ' * self.caret}^"
+
+
+class ConfigError(UprobeError):
+    """A configuration file is wrong; names file, table, key, value and what is allowed."""
+
+    slug = "bad-config"
+
+
+class PluginError(UprobeError):
+    """Somebody's plugin failed to import, does not fit its contract, or raised.
+
+    :param plugin: the entry-point name of the plugin to blame
+    """
+
+    slug = "bad-plugin"
+
+    def __init__(self, message: str, *, plugin: str = "", hint: str = "", slug: str = "") -> None:
+        super().__init__(message, hint=hint, slug=slug)
+        self.plugin = plugin
+
+
+class TargetError(UprobeError):
+    """The program cannot be run.  *exit_status* is 126 (not executable) or 127 (not found)."""
+
+    slug = "bad-target"
+
+    def __init__(self, message: str, *, exit_status: int = 126, hint: str = "", slug: str = "") -> None:
+        super().__init__(message, hint=hint, slug=slug)
+        self.exit_status = exit_status  # type: ignore[misc]  # the one class where it varies
+
+
+class ProbeError(UprobeError):
+    """A place cannot be probed.
+
+    :param address: the probed virtual address or file offset, as *where* says
+    """
+
+    slug = "bad-probe"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        address: int | None = None,
+        where: str = "",
+        errno_name: str = "EINVAL",
+        hint: str = "",
+        slug: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint, slug=slug)
+        self.address = address
+        self.where = where
+        self.errno_name = errno_name
+
+
+class BackendError(UprobeError):
+    """The backend cannot do what was asked, or broke its contract."""
+
+    slug = "backend"
+
+
+class InternalError(UprobeError):
+    """We are to blame: a state that the design rules out was reached."""
+
+    slug = "internal"

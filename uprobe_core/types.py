@@ -1,0 +1,272 @@
+"""The vocabulary: small value types that every layer shares (DESIGN section 2).
+
+Addresses are guest-virtual unless a name says *offset* (into a file, bytes)
+or *phys*.  Ranges are half open: ``start`` inclusive, ``end`` exclusive.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NewType, Protocol
+
+__all__ = (
+    "Access",
+    "Analysis",
+    "Fault",
+    "FaultKind",
+    "FileId",
+    "GuestMemory",
+    "HandlerVote",
+    "Mapping",
+    "MemoryFault",
+    "Mode",
+    "Policy",
+    "RegisterFile",
+    "Returns",
+    "Simulator",
+    "TrapResult",
+    "UtaskState",
+    "Verdict",
+)
+
+FileOffset = NewType("FileOffset", int)
+"""A position in a file, in bytes from its start."""
+
+
+class Verdict(enum.Enum):
+    """What may be done with the instruction at a probed place."""
+
+    REJECT = "reject"
+    SIMULATE = "simulate"
+    """The kernel's INSN_GOOD_NO_SLOT: its effect is computed."""
+    STEP = "step"
+    """The kernel's INSN_GOOD: it runs out of line in a slot."""
+
+
+class UtaskState(enum.Enum):
+    """Where a task is in the life of a hit (the kernel's enum uprobe_task_state)."""
+
+    RUNNING = "running"
+    SSTEP = "sstep"
+    SSTEP_ACK = "sstep-ack"
+    SSTEP_TRAPPED = "sstep-trapped"
+
+
+class TrapResult(enum.Enum):
+    """The answer to a backend that reports a trap."""
+
+    HANDLED = "handled"
+    NOT_OURS = "not-ours"
+    """The program gets the SIGTRAP that it would have got without us."""
+
+
+class HandlerVote(enum.IntFlag):
+    """What a consumer's handler may return besides None (the kernel's UPROBE_HANDLER_*)."""
+
+    KEEP = 0
+    REMOVE = 1
+    """Votes for taking the breakpoint out of this process; needs every consumer's vote."""
+    IGNORE = 2
+    """No return handler for this call."""
+
+
+class Mode(enum.Enum):
+    """How a probe is executed (DESIGN section 6)."""
+
+    AUTO = "auto"
+    TRAP = "trap"
+    JUMP = "jump"
+    INLINE = "inline"
+
+
+class Returns(enum.Enum):
+    """How a return is observed."""
+
+    AUTO = "auto"
+    WATCH = "watch"
+    HIJACK = "hijack"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What may be probed: ``kernel`` (of a version) or ``anywhere``.
+
+    :param name: "kernel" or "anywhere"
+    :param version: the kernel release that "kernel" means, such as "6.12"
+    """
+
+    name: str = "anywhere"
+    version: str = "6.12"
+
+    @property
+    def is_kernel(self) -> bool:
+        """Whether a kernel's refusals apply."""
+        return self.name == "kernel"
+
+    def __str__(self) -> str:
+        return self.name if not self.is_kernel else f"kernel:{self.version}"
+
+
+class Access(enum.Enum):
+    """What a memory access wanted."""
+
+    READ = "read"
+    WRITE = "write"
+    FETCH = "fetch"
+
+
+class FaultKind(enum.Enum):
+    """Why an instruction did not complete, in the terms of a Linux siginfo."""
+
+    MAPERR = "maperr"
+    """SIGSEGV, SEGV_MAPERR: nothing is mapped there."""
+    ACCERR = "accerr"
+    """SIGSEGV, SEGV_ACCERR: mapped, but not for this access."""
+    ADRERR = "adrerr"
+    """SIGBUS, BUS_ADRERR: mapped, but beyond the end of the file."""
+    ALIGN = "align"
+    """SIGBUS, BUS_ADRALN: the access or the PC is not aligned."""
+    UNDEFINED = "undefined"
+    """SIGILL, ILL_ILLOPC."""
+    BREAKPOINT = "breakpoint"
+    """SIGTRAP, TRAP_BRKPT."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An instruction that did not complete.
+
+    :param pc: address of the instruction, inclusive
+    :param address: the faulting data address; for FETCH and UNDEFINED the PC
+    :param access: None for UNDEFINED and BREAKPOINT
+    """
+
+    kind: FaultKind
+    pc: int
+    address: int
+    access: Access | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileId:
+    """Identity of a file, as the kernel keys uprobes: by inode, not by name."""
+
+    device: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """One mapping of a process.
+
+    :param start: first address, inclusive, page aligned
+    :param end: last address, exclusive, page aligned
+    :param offset: position in the file of *start*, in bytes; 0 when anonymous
+    :param file: identity of the mapped file, None when anonymous
+    :param path: as the guest names the file, or a label such as "[stack]"
+    """
+
+    start: int
+    end: int
+    readable: bool
+    writable: bool
+    executable: bool
+    shared: bool = False
+    offset: int = 0
+    file: FileId | None = None
+    path: str = ""
+
+    def address_of(self, offset: int) -> int | None:
+        """The address that shows file position *offset*, or None if it is not mapped here."""
+        address = self.start + offset - self.offset
+        return address if self.start <= address < self.end else None
+
+
+class RegisterFile(Protocol):
+    """The registers of one task, by index: 0-30 are x0-x30, then the names below.
+
+    Values are unsigned.  This is all that simulation and fetch programs see of
+    a task, so a backend, a test double and a saved context all fit.
+    """
+
+    SP: int = 31
+    PC: int = 32
+    PSTATE: int = 33
+
+    def get_reg(self, index: int) -> int:
+        """The 64-bit register *index* (0-33)."""
+        ...
+
+    def set_reg(self, index: int, value: int) -> None:
+        """Write the 64-bit register *index* (0-33); *value* is taken modulo 2**64."""
+        ...
+
+    def get_vec(self, index: int) -> int:
+        """Vector register *index* (0-31) as an unsigned 128-bit number."""
+        ...
+
+    def set_vec(self, index: int, value: int) -> None:
+        """Write vector register *index* (0-31), unsigned 128-bit."""
+        ...
+
+
+class GuestMemory(Protocol):
+    """The memory of one process as instructions see it."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Exactly *size* bytes from *address* (inclusive); raises MemoryFault."""
+        ...
+
+    def write(self, address: int, data: bytes) -> None:
+        """Store *data* at *address*; raises MemoryFault; what was before the fault may be stored."""
+        ...
+
+
+class MemoryFault(Exception):
+    """A guest access that the guest's own page table refuses; not an error of ours.
+
+    :param address: first byte that could not be accessed
+    """
+
+    def __init__(self, address: int, access: Access, kind: FaultKind = FaultKind.MAPERR) -> None:
+        super().__init__(f"{access.value} at {address:#x}: {kind.value}")
+        self.address = address
+        self.access = access
+        self.kind = kind
+
+
+Simulator = Callable[["RegisterFile", "GuestMemory", int], None]
+"""``simulate(regs, memory, address)``: do what the instruction at *address* does, PC included.
+
+Raises MemoryFault with nothing changed when the instruction itself would fault.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """The verdict for one instruction word, with everything that a hit needs.
+
+    :param word: the 32-bit encoding
+    :param insn_class: the decode table's name for the row that matched, such as "B.cond"
+    :param reason: in words, why this verdict
+    :param errno_name: what registration answers on REJECT, such as "EINVAL" or "ENOTSUPP"
+    :param simulate: the simulator to call when the verdict is SIMULATE, else None
+    :param special: how a hit must be completed when neither stepping nor simulation
+        does it: "" (none), "svc" (the system call is made from its own address),
+        "trap" (the exception is delivered from its own address),
+        "in-place" (it runs at its own address with the breakpoint lifted)
+    :param defect: a known defect of the kernel that *policy=kernel* reproduces, or ""
+    :param source: manual section or kernel file of the row
+    """
+
+    word: int
+    verdict: Verdict
+    insn_class: str
+    reason: str
+    errno_name: str = ""
+    simulate: Simulator | None = field(default=None, compare=False)
+    special: str = ""
+    defect: str = ""
+    source: str = ""
