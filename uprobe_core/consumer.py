@@ -1,0 +1,189 @@
+"""The consumer contract: what third parties write to do something with a hit.
+
+Two ways in.  A *consumer object* has ``handler(hit)`` and/or
+``ret_handler(hit)`` and is called for each hit of the probes it was given to.
+A *consumer plugin*, an entry point in ``uprobe.consumers``, is chosen by name
+(``-C NAME:key=value``) and makes such objects, one for each event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from uprobe_core.types import RegisterFile
+
+if TYPE_CHECKING:
+    from uprobe_core.backend import Process, Task
+
+__all__ = ("Consumer", "ConsumerContext", "ConsumerPlugin", "EventInfo", "Hit", "Report", "ReturnHit")
+
+
+class Hit:
+    """One hit, alive only during the handler call; registers and memory are read when asked for.
+
+    :ivar task: the task that hit
+    :ivar address: the probed address (%pc of an entry hit)
+    :ivar event: the event's description, None for a bare probe
+    :ivar cookie: anything; what an entry handler leaves here its return handler finds again
+    """
+
+    __slots__ = ("_values", "address", "cookie", "event", "probe_offset", "task")
+
+    def __init__(self, task: Task, address: int, probe_offset: int) -> None:
+        self.task = task
+        self.address = address
+        self.probe_offset = probe_offset
+        self.event: EventInfo | None = None
+        self.cookie: Any = None
+        self._values: tuple[Any, ...] | None = None
+
+    @property
+    def process(self) -> Process:
+        """The address space of the task."""
+        return self.task.process
+
+    @property
+    def pid(self) -> int:
+        """The guest's process id (tgid)."""
+        return self.task.process.pid
+
+    @property
+    def tid(self) -> int:
+        """The guest's thread id."""
+        return self.task.tid
+
+    @property
+    def comm(self) -> str:
+        """The task's name."""
+        return self.task.comm
+
+    @property
+    def timestamp(self) -> int:
+        """Nanoseconds on the run's clock."""
+        return self.task.clock()
+
+    def reg(self, index: int) -> int:
+        """64-bit register by index: 0-30 x0-x30, 31 SP, 32 PC, 33 PSTATE."""
+        return self.task.get_reg(index)
+
+    @property
+    def sp(self) -> int:
+        """The stack pointer."""
+        return self.task.get_reg(RegisterFile.SP)
+
+    def read(self, address: int, size: int) -> bytes:
+        """*size* bytes of guest memory from *address*; raises MemoryFault."""
+        return self.task.process.read(address, size)
+
+    @property
+    def args(self) -> Mapping[str, Any]:
+        """The event's fetched arguments by name; empty for a bare probe."""
+        return {} if self.event is None else dict(zip(self.event.names, self.values, strict=True))
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """The event's fetched arguments in order, fetched once per hit on first use."""
+        if self._values is None:
+            self._values = () if self.event is None else self.event.fetch(self)
+        return self._values
+
+
+class ReturnHit(Hit):
+    """A function's return; PC is the return address already.
+
+    :ivar function: address of the function that returned
+    :ivar return_address: where it returned to
+    :ivar cookie: what the same consumer's entry handler left in its hit's cookie
+    """
+
+    __slots__ = ("function", "return_address")
+
+    def __init__(
+        self, task: Task, function: int, return_address: int, probe_offset: int, cookie: Any = None
+    ) -> None:
+        super().__init__(task, function, probe_offset)
+        self.function = function
+        self.return_address = return_address
+        self.cookie = cookie
+
+
+class EventInfo(Protocol):
+    """What a consumer may know of the event that it serves."""
+
+    group: str
+    name: str
+    is_return: bool
+    names: Sequence[str]
+
+    def fetch(self, hit: Hit) -> tuple[Any, ...]:
+        """Run the event's fetch program for *hit*; unreadable numbers are 0, unreadable strings None."""
+        ...
+
+
+@runtime_checkable
+class Consumer(Protocol):
+    """Something that is called on hits.
+
+    Only ``name`` is required.  The optional methods, looked up once when the
+    consumer is registered:
+
+    ``handler(hit: Hit) -> HandlerVote | None``
+        called at each entry hit, in the order in which consumers were added;
+    ``ret_handler(hit: ReturnHit) -> None``
+        called at each return; if there is a handler too, only for calls whose
+        handler ran and did not vote IGNORE or REMOVE (a *session*);
+    ``missed(function: int, reason: str) -> None``
+        called when an entry will never be seen to return: "longjmp",
+        "depth", "exec", "exit";
+    ``filter(process) -> bool``
+        called when a probe is about to be placed in a process and when it is
+        about to be removed; False: not needed there.
+    """
+
+    name: str
+
+
+class Report(Protocol):
+    """What a consumer found, for the end of a run."""
+
+    title: str
+
+    def as_text(self) -> str:
+        """Lines for people, each ended by a newline."""
+        ...
+
+    def as_json(self) -> Any:
+        """The same as plain JSON data."""
+        ...
+
+
+class ConsumerContext(Protocol):
+    """What the session offers to a consumer plugin."""
+
+    def emit(self, text: str) -> None:
+        """Write one whole line to the run's output, in order with everything else."""
+        ...
+
+    def record(self, hit: Hit, event: EventInfo) -> None:
+        """Hand a hit with its fetched values to the run's writer."""
+        ...
+
+
+@runtime_checkable
+class ConsumerPlugin(Protocol):
+    """A consumer type: a class taking ``(options: Mapping[str, str])``, in ``uprobe.consumers``.
+
+    It raises :class:`~uprobe_core.errors.UsageError` for an unknown or bad option.
+    """
+
+    name: str
+
+    def attach(self, event: EventInfo, context: ConsumerContext) -> Any:
+        """Return the consumer or action for *event*; called once for each event, before the run."""
+        ...
+
+    def report(self) -> Report | None:
+        """What was found; called once, after the run.  None: nothing to print."""
+        ...
+
