@@ -1,0 +1,1 @@
+"""Signals: numbers, siginfo, dispositions and queues, stack frames, delivery."""
