@@ -1,0 +1,416 @@
+"""Fetch arguments to operation lists, with the kernel's errors and columns.
+
+Follows the order of checks in traceprobe_parse_probe_arg of
+kernel/trace/trace_probe.c (6.12), because that order decides which error a
+line gets.  Offsets are columns in the argument's word; after a dereference the
+kernel keeps counting from the inner expression, and so does this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from uprobe_core.errors import SpecError
+from uprobe_core.events.fetch_types import EXTENSION_TYPES, STRING, TYPES, find_type
+from uprobe_core.events.hints import nearest, register_hint
+from uprobe_core.events.line import EventLine
+from uprobe_core.events.model import MAX_OPS, FetchArg, FetchOp, FetchType, OpCode
+from uprobe_core.events.tokens import NumberError, is_good_name, kstrtol, kstrtoul, simple_strtoul
+
+__all__ = ("ArgumentParser", "Variables", "parse_arguments")
+
+MAX_ARGS = 128
+MAX_TEXT = 255
+MAX_NAME = 32
+MAX_ARRAY = 64
+MAX_EVENT = 3072
+PARAM_MAX_STACK = 2048
+"""Where the kernel stops believing an argument number (arm64: 16 KiB kernel stacks of 8-byte slots)."""
+
+RESERVED = frozenset(
+    "common_type common_flags common_preempt_count common_pid common_tgid "
+    "__probe_ip __probe_ret_ip __probe_func".split()
+)
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+_DIGITS = "0123456789"
+_STRING_SOURCES = (OpCode.DEREF, OpCode.UDEREF, OpCode.IMM, OpCode.COMM, OpCode.IMMSTR, OpCode.ENTRY)
+_KEPT_BY_STRING = (OpCode.IMM, OpCode.COMM, OpCode.IMMSTR, OpCode.ENTRY)
+_ARRAY_STORES = (OpCode.ST_MEM, OpCode.ST_STRING, OpCode.ST_USTRING)
+
+
+@dataclass(slots=True)
+class Variables:
+    """What the names in an expression mean; the architecture's and the extensions' part.
+
+    :param registers: register index for ``%name``, None if there is no such register
+    :param extended: whether the extensions are on (not policy=kernel)
+    :param arguments: register index for ``$argN``, None if it is passed on the stack
+    :param vectors: (index, size in bytes) for ``%d0`` and the like, None if no such register
+    :param symbol: file-relative distance for ``@SYMBOL`` as FOFFS takes it; raises SpecError
+    """
+
+    registers: Callable[[str], int | None]
+    extended: bool = False
+    arguments: Callable[[int], int | None] | None = None
+    vectors: Callable[[str], tuple[int, int] | None] | None = None
+    symbol: Callable[[str], int] | None = None
+    is_return: bool = False
+
+
+@dataclass(slots=True)
+class ArgumentParser:
+    """Parses one argument; *entry* collects what a return event wants captured at entry."""
+
+    line: EventLine
+    index: int
+    variables: Variables
+    entry: list[FetchArg] = field(default_factory=list)
+    offset: int = 0
+    ops: list[FetchOp] = field(default_factory=list)
+    entry_type: str | None = None
+
+    # --- errors ---------------------------------------------------------------------------------
+
+    def fail(self, code: str, offset: int | None = None, errno: str = "EINVAL", hint: str = "") -> SpecError:
+        """The error *code* at *offset* in this word, by default where the parser is."""
+        at = self.offset if offset is None else offset
+        return self.line.error(code, self.index, at, errno_name=errno, hint=hint)
+
+    def _add(self, op: FetchOp) -> None:
+        if len(self.ops) + 1 >= MAX_OPS:
+            raise self.fail("TOO_MANY_OPS")
+        self.ops.append(op)
+
+    # --- the whole argument ---------------------------------------------------------------------
+
+    def parse(self, name: str, text: str, start: int, used: int) -> FetchArg:
+        """The argument *name* with the expression *text*, which begins at column *start* of its word.
+
+        :param used: bytes of the record that earlier arguments take
+        """
+        self.offset = start
+        if len(text) > MAX_TEXT:
+            raise self.fail("ARG_TOO_LONG", errno="E2BIG")
+        if not text:
+            raise self.fail("NO_ARG_BODY")
+        body, type_name, count = self._split_type(text)
+        type_offset = len(body) + 1 if type_name is not None else 0
+        kind = self._type_of(body, type_name, count, type_offset)
+        self.entry_type = type_name
+        self.expression(body)
+        kind = self._natural_type(kind, type_name)
+        if used + kind.size * (count or 1) > MAX_EVENT:
+            raise self.fail("EVENT_TOO_BIG", errno="E2BIG")
+        self._finish(kind, count, type_name, type_offset)
+        return FetchArg(name, text, kind, tuple(self.ops), count, used)
+
+    def _split_type(self, text: str) -> tuple[str, str | None, int]:
+        """Expression, type name (None if not given) and array count (0 if no array)."""
+        body, colon, type_name = text.partition(":")
+        if not colon:
+            return body, None, 0
+        type_name, bracket, rest = type_name.partition("[")
+        if not bracket:
+            return body, type_name, 0
+        at = self.offset + len(body) + 1 + len(type_name) + 1
+        digits, close, suffix = rest.partition("]")
+        if not close:
+            raise self.fail("ARRAY_NO_CLOSE", at + len(rest))
+        if suffix:
+            raise self.fail("BAD_ARRAY_SUFFIX", at + len(digits) + 1)
+        return body, type_name, self._array_count(digits, at)
+
+    def _array_count(self, digits: str, at: int) -> int:
+        try:
+            count = kstrtoul(digits)
+        except NumberError:
+            count = 0
+        if not 0 < count < 1 << 32:
+            raise self.fail("BAD_ARRAY_NUM", at)
+        if count > MAX_ARRAY:
+            raise self.fail("ARRAY_TOO_BIG", at, hint=f"an array has at most {MAX_ARRAY} elements")
+        return count
+
+    def _type_of(self, body: str, type_name: str | None, count: int, type_offset: int) -> FetchType:
+        at = self.offset + type_offset
+        if body in ("$comm", "$COMM") or body.startswith('\\"'):
+            if count or type_name not in (None, "string"):
+                raise self.fail("NEED_STRING_TYPE", at)
+            return STRING
+        kind = find_type(type_name, extended=self.variables.extended)
+        if kind is None:
+            known = [*TYPES, *(EXTENSION_TYPES if self.variables.extended else ())]
+            raise self.fail("BAD_TYPE", at, hint=nearest(type_name or "", known))
+        return kind
+
+    def _natural_type(self, kind: FetchType, type_name: str | None) -> FetchType:
+        """A float register or a latency that is not cast prints as what it is."""
+        if type_name is not None or len(self.ops) != 1:
+            return kind
+        op = self.ops[0]
+        if op.code is OpCode.VREG and op.size in (4, 8):
+            return EXTENSION_TYPES[f"f{op.size * 8}"]
+        return TYPES["u64"] if op.code is OpCode.LATENCY else kind
+
+    # --- expressions ----------------------------------------------------------------------------
+
+    def expression(self, text: str) -> None:
+        """Append the operations of *text*, which begins at the current offset."""
+        head = text[:1]
+        if head == "$":
+            self._variable(text[1:])
+        elif head == "%":
+            self._register(text[1:])
+        elif head == "@":
+            self._memory(text[1:])
+        elif head and head in "+-":
+            self._dereference(text)
+        elif head == "\\":
+            self._immediate(text[1:])
+        elif head and head in _LETTERS:
+            raise self.fail("NOSUP_BTFARG", hint=_prefix_hint(text, self.variables))
+        else:
+            raise self.fail("BAD_FETCH_ARG")
+
+    def _variable(self, name: str) -> None:
+        if name.startswith("retval"):
+            if not self.variables.is_return:
+                raise self.fail("RETVAL_ON_PROBE", hint="use r: or %return")
+            self._add(FetchOp(OpCode.RETVAL))
+        elif name.startswith("stack"):
+            self._stack(name[5:])
+        elif name in ("comm", "COMM"):
+            self._add(FetchOp(OpCode.COMM))
+        elif name.startswith("arg"):
+            self._argument(name[3:])
+        elif self.variables.extended and self.variables.is_return and name == "latency":
+            self._add(FetchOp(OpCode.LATENCY))
+        elif self.variables.extended and self.variables.is_return and name.startswith("entry("):
+            self._entry(name[6:])
+        else:
+            names = ["$retval", "$stack", "$stack0", "$comm", "$arg1", "$latency", "$entry(...)"]
+            raise self.fail("BAD_VAR", hint=nearest("$" + name, names))
+
+    def _stack(self, number: str) -> None:
+        if not number:
+            self._add(FetchOp(OpCode.STACKP))
+            return
+        try:
+            slot = kstrtoul(number, 10) if number[0] in _DIGITS else -1
+        except NumberError:
+            slot = -1
+        if slot < 0:
+            raise self.fail("BAD_VAR", hint="$stack is the stack pointer, $stackN its Nth 8-byte slot, N decimal")
+        self._add(FetchOp(OpCode.STACK, slot % (1 << 32)))
+
+    def _argument(self, number: str) -> None:
+        try:
+            n = kstrtoul(number, 10)
+        except NumberError:
+            raise self.fail("BAD_VAR", hint="write $arg1, $arg2, ...") from None
+        if not 0 < n <= PARAM_MAX_STACK:
+            raise self.fail("BAD_ARG_NUM")
+        if not self.variables.extended or self.variables.arguments is None:
+            raise self.fail("NOFENTRY_ARGS", hint="name the register (%x0 is the first), or leave policy=kernel")
+        op = _argument_op(n, self.variables.arguments)
+        if self.variables.is_return:
+            op = FetchOp(OpCode.ENTRY, self._capture(f"$arg{n}", [op]))
+        self._add(op)
+
+    def _entry(self, rest: str) -> None:
+        """``$entry(ARG)``: ARG's operations run at entry, their value is kept until the return."""
+        if not rest.endswith(")"):
+            raise self.fail("DEREF_OPEN_BRACE", self.offset + len("$entry(") + len(rest))
+        text = rest[:-1]
+        at_entry = replace(self.variables, is_return=False)
+        inner = ArgumentParser(self.line, self.index, at_entry, offset=self.offset + len("$entry("))
+        captured = self.entry_type if not self.ops and self.entry_type in ("string", "ustring") else None
+        typed = f"{text}:{captured}" if captured else text
+        arg = inner.parse(f"entry{len(self.entry)}", typed, inner.offset, 0)
+        self._add(FetchOp(OpCode.ENTRY, self._keep(arg)))
+
+    def _capture(self, text: str, ops: list[FetchOp]) -> int:
+        kind = TYPES["x64"]
+        full = (*ops, FetchOp(OpCode.ST_RAW, size=8), FetchOp(OpCode.END))
+        return self._keep(FetchArg(f"entry{len(self.entry)}", text, kind, full))
+
+    def _keep(self, arg: FetchArg) -> int:
+        for number, known in enumerate(self.entry):
+            if known.ops == arg.ops:
+                return number
+        self.entry.append(arg)
+        return len(self.entry) - 1
+
+    def _register(self, name: str) -> None:
+        index = self.variables.registers(name)
+        if index is not None:
+            self._add(FetchOp(OpCode.REG, index))
+            return
+        vector = self.variables.vectors(name) if self.variables.extended and self.variables.vectors else None
+        if vector is None:
+            raise self.fail("BAD_REG_NAME", hint=register_hint(name))
+        self._add(FetchOp(OpCode.VREG, vector[0], size=vector[1]))
+
+    def _memory(self, text: str) -> None:
+        if text[:1] and text[0] in _DIGITS:
+            self._add(FetchOp(OpCode.IMM, self._number(kstrtoul, text, "BAD_MEM_ADDR")))
+        elif text.startswith("+"):
+            self._add(FetchOp(OpCode.FOFFS, self._number(kstrtol, text[1:], "BAD_FILE_OFFS")))
+        elif self.variables.extended and self.variables.symbol is not None:
+            self._add(FetchOp(OpCode.FOFFS, self.variables.symbol(text)))
+        else:
+            raise self.fail("SYM_ON_UPROBE", hint="write @+OFFSET, a file offset, or leave policy=kernel")
+        self._add(FetchOp(OpCode.DEREF))
+
+    def _number(self, convert: Callable[[str], int], text: str, code: str, shift: int = 0) -> int:
+        try:
+            return convert(text)
+        except NumberError as error:
+            raise self.fail(code, self.offset + shift, errno=error.errno_name) from None
+
+    def _dereference(self, text: str) -> None:
+        code = OpCode.DEREF
+        if text[1:2] == "u":
+            code, text = OpCode.UDEREF, text[0] + text[2:]
+        if text[0] == "+":
+            text = text[1:]
+        number, brace, inner = text.partition("(")
+        if not brace:
+            raise self.fail("DEREF_NEED_BRACE", hint="write +OFFSET(ARG)")
+        distance = self._number(kstrtol, number, "BAD_DEREF_OFFS")
+        self.offset += len(number) + 1 + (text[0] != "-")
+        end = inner.rfind(")")
+        if end < 0:
+            raise self.fail("DEREF_OPEN_BRACE", self.offset + len(inner))
+        start = self.offset
+        self.expression(inner[:end])
+        self.offset = start
+        if self.ops[-1].code in (OpCode.COMM, OpCode.IMMSTR):
+            raise self.fail("COMM_CANT_DEREF")
+        self._add(FetchOp(code, distance))
+
+    def _immediate(self, text: str) -> None:
+        if text.startswith('"'):
+            if not text[1:].endswith('"'):
+                raise self.fail("IMMSTR_NO_CLOSE", self.offset + 2 + len(text) - 1)
+            self._add(FetchOp(OpCode.IMMSTR, text=text[1:-1]))
+            return
+        head = text[:1]
+        if head and head in _DIGITS:
+            value = self._number(kstrtoul, text, "BAD_IMM", 1)
+        elif head and head in "+-":
+            value = self._number(kstrtol, text[1:] if head == "+" else text, "BAD_IMM", 1)
+        else:
+            raise self.fail("BAD_IMM", self.offset + 1)
+        self._add(FetchOp(OpCode.IMM, value))
+
+    # --- the store and what follows -------------------------------------------------------------
+
+    def _finish(self, kind: FetchType, count: int, type_name: str | None, type_offset: int) -> None:
+        at = self.offset + type_offset
+        if kind.is_string:
+            self._string_store(kind, count, at)
+        else:
+            self._number_store(kind)
+        store = self.ops[-1].code
+        if type_name is not None and type_name.startswith("b"):
+            self._bit_field(type_name, kind, at)
+        if count:
+            if store not in _ARRAY_STORES:
+                raise self.fail("BAD_STRING", at, hint="an array needs a memory argument, such as +0(%x0)")
+            self._grow(FetchOp(OpCode.LP_ARRAY, count), "E2BIG")
+        self.ops.append(FetchOp(OpCode.END))
+
+    def _grow(self, op: FetchOp, errno: str = "EINVAL") -> None:
+        if len(self.ops) + 1 >= MAX_OPS:
+            raise self.fail("TOO_MANY_OPS", errno=errno)
+        self.ops.append(op)
+
+    def _string_store(self, kind: FetchType, count: int, at: int) -> None:
+        last = self.ops[-1]
+        if last.code not in _STRING_SOURCES:
+            raise self.fail("BAD_STRING", at, hint="a string is read from memory: +0(%x0):string")
+        user = kind.name == "ustring"
+        if last.code in _KEPT_BY_STRING or count:
+            self._grow(FetchOp(OpCode.ST_USTRING if user else OpCode.ST_STRING, size=4))
+            return
+        user = user or last.code is OpCode.UDEREF
+        self.ops[-1] = FetchOp(OpCode.ST_USTRING if user else OpCode.ST_STRING, last.param, size=4)
+
+    def _number_store(self, kind: FetchType) -> None:
+        last = self.ops[-1]
+        if last.code is OpCode.DEREF:
+            self.ops[-1] = FetchOp(OpCode.ST_MEM, last.param, size=kind.size)
+        elif last.code is OpCode.UDEREF:
+            self.ops[-1] = FetchOp(OpCode.ST_UMEM, last.param, size=kind.size)
+        else:
+            self._grow(FetchOp(OpCode.ST_RAW, size=kind.size), "E2BIG")
+
+    def _bit_field(self, text: str, kind: FetchType, at: int) -> None:
+        width, rest = simple_strtoul(text[1:])
+        start, tail = simple_strtoul(rest[1:])
+        bits = kind.size * 8
+        well_formed = width != 0 and rest[:1] == "@" and tail != rest[1:] and tail[:1] == "/"
+        if not well_formed or len(self.ops) + 1 >= MAX_OPS or (width + start) % (1 << 64) > bits:
+            hint = f"bWIDTH@OFFSET/{bits}: WIDTH at least 1, WIDTH + OFFSET at most {bits}"
+            raise self.fail("BAD_BITFIELD", at, hint=hint)
+        self.ops.append(
+            FetchOp(OpCode.MOD_BF, size=kind.size, lshift=bits - (width + start), rshift=bits - width)
+        )
+
+
+def _argument_op(number: int, arguments: Callable[[int], int | None]) -> FetchOp:
+    """Where integer argument *number* is at a function's entry."""
+    index = arguments(number)
+    if index is not None:
+        return FetchOp(OpCode.REG, index)
+    in_registers = 0
+    while arguments(in_registers + 1) is not None:
+        in_registers += 1
+    return FetchOp(OpCode.STACK, number - in_registers - 1)
+
+
+def _prefix_hint(text: str, variables: Variables) -> str:
+    """What somebody who wrote a bare word probably meant."""
+    word = text.partition(":")[0]
+    if variables.registers(word) is not None:
+        return f"a register is written %{word}"
+    if word in ("retval", "stack", "comm") or word.startswith("arg"):
+        return f"a variable is written ${word}"
+    return "an argument starts with % $ @ + - or \\"
+
+
+def parse_arguments(line: EventLine, variables: Variables) -> tuple[tuple[FetchArg, ...], tuple[FetchArg, ...]]:
+    """The arguments in words 2 and up of *line*, and what they want captured at entry.
+
+    Raises SpecError with the kernel's message and column.
+    """
+    args: list[FetchArg] = []
+    entry: list[FetchArg] = []
+    used = 0
+    for index, word in enumerate(line.words[2:], start=2):
+        name, start = _name(line, index, word, args)
+        parser = ArgumentParser(line, index, variables, entry)
+        arg = parser.parse(name, word[start:], start, used)
+        used += arg.size
+        args.append(arg)
+    return tuple(args), tuple(entry)
+
+
+def _name(line: EventLine, index: int, word: str, earlier: list[FetchArg]) -> tuple[str, int]:
+    """The field name that *word* gives or gets, and where its expression begins."""
+    name, equals, _ = word.partition("=")
+    start = len(name) + 1 if equals else 0
+    if equals and len(name) > MAX_NAME:
+        raise line.error("ARG_NAME_TOO_LONG", index, hint=f"a name has at most {MAX_NAME} characters")
+    if equals and not name:
+        raise line.error("NO_ARG_NAME", index)
+    if not equals:
+        name = word.partition(":")[0]
+        name = name if is_good_name(name) else f"arg{len(earlier) + 1}"
+    if not is_good_name(name):
+        raise line.error("BAD_ARG_NAME", index)
+    if name in RESERVED or any(arg.name == name for arg in earlier):
+        raise line.error("USED_ARG_NAME", index)
+    return name, start

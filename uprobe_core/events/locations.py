@@ -1,0 +1,57 @@
+"""Locations beyond PATH:OFFSET (extensions): the shape of the answers.
+
+Finding symbols, lines and markers in a file is the part of
+:mod:`uprobe_core.image`; the language sees it through :class:`LocationResolver`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from uprobe_core.events.files import FileStatus
+from uprobe_core.events.line import EventLine
+
+__all__ = ("Location", "LocationResolver")
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """One place in a file.
+
+    :param offset: in the file, bytes
+    :param ref: file offset of a semaphore, 0 for none
+    :param name: the event's name when the line gives none, "" for the kernel's ``p_FILE_0xOFF``
+    :param text: what the user wrote and what it resolved to, for messages
+    :param arguments: fetch arguments that the location brings along (a USDT marker's)
+    """
+
+    path: str
+    offset: int
+    ref: int = 0
+    name: str = ""
+    text: str = ""
+    arguments: tuple[str, ...] = ()
+
+    def with_arguments(self, line: EventLine) -> EventLine:
+        """*line* with this location's own arguments when the line has none."""
+        if len(line.words) > 2 or not self.arguments:
+            return line
+        return EventLine((*line.words[:2], *self.arguments))
+
+
+class LocationResolver(Protocol):
+    """Finds what an extension location names.  Every method raises SpecError."""
+
+    def split(self, line: EventLine) -> tuple[str, str, bool, int]:
+        """Path, target text, whether ``%return`` was there, and the semaphore's file offset."""
+        ...
+
+    def resolve(self, line: EventLine, path: str, status: FileStatus, target: str) -> Sequence[Location]:
+        """All places that *target* names in the file, at least one."""
+        ...
+
+    def data_symbol(self, line: EventLine, status: FileStatus, offset: int, symbol: str) -> int:
+        """What FOFFS takes to reach data *symbol* from a probe at file *offset*, bytes."""
+        ...

@@ -1,0 +1,210 @@
+"""Event lines to specs, in the kernel's order of checks (trace_uprobe.c, 6.12).
+
+:func:`parse_command` is the whole interface for one kernel line;
+:class:`Language` carries what several lines share and knows the extensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from uprobe_core.events.fetch_parse import MAX_ARGS, Variables, parse_arguments
+from uprobe_core.events.files import FileCheck, FileStatus, host_file
+from uprobe_core.events.line import EventLine
+from uprobe_core.events.locations import Location, LocationResolver
+from uprobe_core.events.model import DeleteSpec, EventSpec
+from uprobe_core.events.tokens import NumberError, is_good_name, is_good_system_name, kstrtoul
+from uprobe_core.types import Policy
+
+__all__ = ("Command", "Language", "parse_command")
+
+DEFAULT_GROUP = "uprobes"
+MAX_EVENT_NAME = 64
+_DIGITS = "0123456789"
+
+Command = EventSpec | DeleteSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """How lines are read: the policy, the architecture's names, and who answers for files.
+
+    :param registers: register index of a ``%name``, None if there is no such register
+    :param arguments: register index of ``$argN`` (1 is the first), None if on the stack
+    :param vectors: (index, bytes) of a vector register's scalar view, None if there is none
+    :param resolver: finds symbols, source lines and markers (extensions); None: no images
+    """
+
+    policy: Policy
+    registers: Callable[[str], int | None]
+    arguments: Callable[[int], int | None] | None = None
+    vectors: Callable[[str], tuple[int, int] | None] | None = None
+    file_check: FileCheck = host_file
+    resolver: LocationResolver | None = None
+
+    def parse(self, text: str) -> list[Command]:
+        """The commands of one line: none for a blank one, several for a glob.
+
+        Raises SpecError, and nothing else, for whatever *text* may be.
+        """
+        line = EventLine.split(text)
+        if not line.words:
+            return []
+        if text.startswith("-"):
+            return [_delete(line)]
+        return list(self._create(line))
+
+    def _create(self, line: EventLine) -> list[EventSpec]:
+        head = line.words[0]
+        if head[0] not in "pr":
+            raise line.refusal(f"not a uprobe command: {head}", hint="a line starts with p, r or -")
+        if len(line.words) < 2:
+            raise line.refusal(f"no location after {head}", hint="write p[:[GROUP/]NAME] PATH:OFFSET [ARG...]")
+        if len(line.words) - 2 > MAX_ARGS:
+            raise line.error("TOO_MANY_ARGS", 2, errno_name="E2BIG")
+        location = line.words[1]
+        path, colon, tail = location.rpartition(":")
+        if "/" in location and colon and tail[:1] in _DIGITS and tail:
+            return [self._kernel_event(line, path, tail)]
+        if self.policy.is_kernel or self.resolver is None:
+            hint = "write PATH:OFFSET: PATH with a /, OFFSET a number (a file offset)"
+            raise line.refusal(f"not a uprobe location: {location}", hint=hint)
+        return self._extended_events(line, self.resolver)
+
+    def _kernel_event(self, line: EventLine, path: str, tail: str) -> EventSpec:
+        self._file(line, path)
+        start = len(path) + 1
+        tail, ref = _reference(line, tail, start)
+        number, percent, suffix = tail.partition("%")
+        if percent and suffix != "return":
+            raise line.error("BAD_ADDR_SUFFIX", 1, start + len(number), hint="the only suffix is %return")
+        try:
+            offset = kstrtoul(number)
+        except NumberError as error:
+            raise line.error("BAD_UPROBE_OFFS", 1, start, errno_name=error.errno_name) from None
+        is_return = line.words[0][0] == "r" or bool(percent)
+        location = Location(path, offset, ref)
+        return self._event(line, location, is_return)
+
+    def _file(self, line: EventLine, path: str) -> FileStatus:
+        status = self.file_check(path)
+        if status.errno_name:
+            raise line.error("FILE_NOT_FOUND", 1, errno_name=status.errno_name)
+        if not status.regular:
+            raise line.error("NO_REGULAR_FILE", 1)
+        return status
+
+    def _extended_events(self, line: EventLine, resolver: LocationResolver) -> list[EventSpec]:
+        path, target, is_return, ref = resolver.split(line)
+        status = self._file(line, path)
+        is_return = is_return or line.words[0][0] == "r"
+        places = resolver.resolve(line, path, status, target)
+        return [self._event(line, replace(p, ref=ref or p.ref), is_return) for p in places]
+
+    def _event(self, line: EventLine, location: Location, is_return: bool) -> EventSpec:
+        group, name = _event_name(line, line.words[0])
+        if not name:
+            name = location.name or _automatic_name(location)
+        variables = Variables(
+            registers=self.registers,
+            extended=not self.policy.is_kernel,
+            arguments=self.arguments,
+            vectors=self.vectors,
+            symbol=self._symbol_finder(line, location),
+            is_return=is_return,
+        )
+        args, entry = parse_arguments(location.with_arguments(line), variables)
+        kind = "r" if is_return else "p"
+        return EventSpec(
+            kind, group, name, location.path, location.offset, location.ref, args, str(line), entry, location.text
+        )
+
+    def _symbol_finder(self, line: EventLine, location: Location) -> Callable[[str], int] | None:
+        resolver = self.resolver
+        if self.policy.is_kernel or resolver is None:
+            return None
+        status = self.file_check(location.path)
+        return lambda symbol: resolver.data_symbol(line, status, location.offset, symbol)
+
+
+def _delete(line: EventLine) -> DeleteSpec:
+    """``-:[GROUP/]NAME [PATH:OFFSET [ARG ...]]``, as dyn_event_release reads it."""
+    head = line.words[0]
+    group, slash, name = head[2:].partition("/")
+    if not slash:
+        group, name = "", group
+    if head[1:2] != ":" or (not slash and not name):
+        raise line.refusal(f"not a delete command: {head}", hint="write -:[GROUP/]NAME, or -:GROUP/ for a whole group")
+    return DeleteSpec(group if slash else None, name, line.words[1:], str(line))
+
+
+def _reference(line: EventLine, tail: str, start: int) -> tuple[str, int]:
+    """Cut ``(REF)`` off *tail*, which begins at column *start* of the location."""
+    head, brace, rest = tail.partition("(")
+    if not brace:
+        return tail, 0
+    at = start + len(head) + 1
+    number, close, suffix = rest.partition(")")
+    if not close:
+        raise line.error("REFCNT_OPEN_BRACE", 1, at + len(rest))
+    if suffix:
+        raise line.error("BAD_REFCNT_SUFFIX", 1, at + len(number) + 1, hint="%return goes before (REF)")
+    try:
+        return head, kstrtoul(number)
+    except NumberError as error:
+        raise line.error("BAD_REFCNT", 1, at, errno_name=error.errno_name) from None
+
+
+def _event_name(line: EventLine, head: str) -> tuple[str, str]:
+    """Group and name of ``p:[GROUP/]NAME``; the name is "" when it is to be made up."""
+    if head[1:2] != ":":
+        return DEFAULT_GROUP, ""
+    name, offset, group = head[2:], 2, DEFAULT_GROUP
+    at = name.find("/") if "/" in name else name.find(".")
+    if at >= 0:
+        group, name, offset = _group(line, name[:at]), name[at + 1 :], at + 3
+        if not name:
+            return group, ""
+    if not name:
+        raise line.error("NO_EVENT_NAME", 0, offset)
+    if len(name) >= MAX_EVENT_NAME:
+        raise line.error("EVENT_TOO_LONG", 0, offset, hint=f"a name has at most {MAX_EVENT_NAME - 1} characters")
+    if not is_good_name(name):
+        raise line.error("BAD_EVENT_NAME", 0, offset, hint="letters, digits and _, not starting with a digit")
+    return group, name
+
+
+def _group(line: EventLine, group: str) -> str:
+    if not group:
+        raise line.error("NO_GROUP_NAME", 0, 2)
+    if len(group) + 1 > MAX_EVENT_NAME:
+        raise line.error("GROUP_TOO_LONG", 0, 2, hint=f"a group has at most {MAX_EVENT_NAME - 1} characters")
+    if not is_good_system_name(group):
+        raise line.error("BAD_GROUP_NAME", 0, 2)
+    return group
+
+
+def _automatic_name(location: Location) -> str:
+    """``p_FILE_0xOFFSET`` (for return events too), FILE cut at the first of ``.-_``."""
+    stem = location.path.rpartition("/")[2]
+    cut = min((stem.find(c) for c in ".-_" if c in stem), default=len(stem))
+    return f"p_{stem[:cut]}_{location.offset:#x}"[: MAX_EVENT_NAME - 1]
+
+
+def parse_command(
+    line: str,
+    *,
+    policy: Policy,
+    registers: Callable[[str], int | None],
+    arguments: Callable[[int], int | None] | None = None,
+    vectors: Callable[[str], tuple[int, int] | None] | None = None,
+    file_check: FileCheck = host_file,
+) -> Command | None:
+    """The command that *line* gives, or None for a blank or comment line.
+
+    Raises SpecError with the kernel's message, column and errno.  For
+    extension locations, which may be several, use :meth:`Language.parse`.
+    """
+    commands = Language(policy, registers, arguments, vectors, file_check).parse(line)
+    return commands[0] if commands else None

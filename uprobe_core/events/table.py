@@ -1,0 +1,165 @@
+"""The ``uprobe_events`` file: adding, appending, deleting and listing events.
+
+Rules: register_trace_uprobe and append_trace_uprobe in
+kernel/trace/trace_uprobe.c, dyn_event_release in kernel/trace/trace_dynevent.c
+(6.12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from uprobe_core.errors import SpecError
+from uprobe_core.events.hints import nearest
+from uprobe_core.events.line import EventLine
+from uprobe_core.events.model import DeleteSpec, EventSpec
+from uprobe_core.events.parse import Command, Language
+
+__all__ = ("EventTable",)
+
+
+class EventTable:
+    """The events that are defined, in the order in which they were."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        self._events: list[EventSpec] = []
+        self._enabled: set[str] = set()
+
+    def __iter__(self) -> Iterator[EventSpec]:
+        return iter(self._events)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    # --- writing --------------------------------------------------------------------------------
+
+    def write(self, line: str) -> list[Command]:
+        """Do what one line says; returns its commands.
+
+        Raises SpecError; the table is then as it was, unless the line was a
+        glob, whose earlier locations stay as they would in a kernel.
+        """
+        commands = self.language.parse(line)
+        for command in commands:
+            if isinstance(command, DeleteSpec):
+                self.delete(command)
+            else:
+                self.add(command)
+        return commands
+
+    def add(self, event: EventSpec) -> None:
+        """Define *event*, or add a location to the event of that name.  Raises SpecError."""
+        line = EventLine.split(event.line or event.listing())
+        self._check_reference(line, event)
+        members = self.members(event.full_name)
+        if members:
+            self._check_append(line, event, members)
+        self._events.append(event)
+
+    def delete(self, spec: DeleteSpec) -> list[EventSpec]:
+        """Remove and return what *spec* matches.  Raises SpecError: ENOENT, or EBUSY while enabled."""
+        line = EventLine.split(spec.line)
+        found = [event for event in self._events if _matches(spec, event)]
+        if not found:
+            hint = nearest(spec.name, [event.name for event in self._events])
+            raise line.refusal(f"no such event: {_wanted(spec)}", errno_name="ENOENT", hint=hint)
+        for event in found:
+            if event.full_name in self._enabled and len(self.members(event.full_name)) == 1:
+                raise line.refusal(f"event is enabled: {event.full_name}", errno_name="EBUSY", hint="disable it first")
+            self._events.remove(event)
+        return found
+
+    def clear(self) -> None:
+        """Remove everything, as opening the file for truncation does.  Raises SpecError: EBUSY."""
+        busy = sorted(self._enabled)
+        if busy:
+            raise SpecError(
+                f"event is enabled: {busy[0]}", errno_name="EBUSY", logged=False, hint="disable it first"
+            )
+        self._events.clear()
+
+    # --- reading --------------------------------------------------------------------------------
+
+    def members(self, full_name: str) -> list[EventSpec]:
+        """The locations of the event ``GROUP/NAME``, first defined first; empty if there is none."""
+        return [event for event in self._events if event.full_name == full_name]
+
+    def find(self, name: str) -> list[EventSpec]:
+        """The members of events called *name*, as ``NAME`` (in any group) or ``GROUP/NAME``."""
+        if "/" in name:
+            return self.members(name)
+        return [event for event in self._events if event.name == name]
+
+    def listing(self) -> list[str]:
+        """The lines of the file, without newlines."""
+        return [event.listing() for event in self._events]
+
+    def groups(self) -> list[str]:
+        """Group names, each once, in order of definition."""
+        return list(dict.fromkeys(event.group for event in self._events))
+
+    # --- enabling -------------------------------------------------------------------------------
+
+    def enable(self, full_name: str, on: bool = True) -> None:
+        """Note that the event ``GROUP/NAME`` is enabled or not; an enabled one cannot be removed."""
+        if on:
+            self._enabled.add(full_name)
+        else:
+            self._enabled.discard(full_name)
+
+    def is_enabled(self, full_name: str) -> bool:
+        """Whether the event ``GROUP/NAME`` was enabled."""
+        return full_name in self._enabled
+
+    # --- the kernel's rules ---------------------------------------------------------------------
+
+    def _same_file(self, a: EventSpec, b: EventSpec) -> bool:
+        check = self.language.file_check
+        return a.path == b.path or check(a.path).identity == check(b.path).identity
+
+    def _check_reference(self, line: EventLine, event: EventSpec) -> None:
+        for other in self._events:
+            if other.offset == event.offset and other.ref != event.ref and self._same_file(other, event):
+                raise line.refusal(
+                    f"another event at this place has the semaphore offset {other.ref:#x}, not {event.ref:#x}",
+                    hint="one place in a file has one semaphore",
+                )
+
+    def _check_append(self, line: EventLine, event: EventSpec, members: list[EventSpec]) -> None:
+        first = members[0]
+        if first.kind != event.kind:
+            raise line.error("DIFF_PROBE_TYPE", 0, errno_name="EEXIST", hint=f"{first.full_name} is {first.listing()}")
+        different = _different_argument(event, first)
+        if different is not None:
+            raise line.error("DIFF_ARG_TYPE", different + 2, errno_name="EEXIST", hint=f"existing: {first.listing()}")
+        for member in members:
+            if member.offset == event.offset and _texts(member) == _texts(event) and self._same_file(member, event):
+                raise line.error("SAME_PROBE", 0, errno_name="EEXIST")
+
+
+def _texts(event: EventSpec) -> list[str]:
+    return [arg.text for arg in event.args]
+
+
+def _different_argument(new: EventSpec, old: EventSpec) -> int | None:
+    """Index of the first argument that differs in name, type or count; None if all agree."""
+    if len(new.args) != len(old.args):
+        return min(len(new.args), len(old.args))
+    for index, (a, b) in enumerate(zip(new.args, old.args, strict=True)):
+        if (a.name, a.type, a.count) != (b.name, b.type, b.count):
+            return index
+    return None
+
+
+def _wanted(spec: DeleteSpec) -> str:
+    name = spec.name if spec.group is None else f"{spec.group}/{spec.name}"
+    return " ".join([name, *spec.words])
+
+
+def _matches(spec: DeleteSpec, event: EventSpec) -> bool:
+    """trace_uprobe_match: name, group, then the words as the listing has them."""
+    if spec.name not in ("", event.name) or spec.group not in (None, event.group):
+        return False
+    listed = event.listing().split(" ")[1:]
+    return list(spec.words) == listed[: len(spec.words)]
