@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from uprobe_core.errors import SpecError
 from uprobe_core.events.fetch_types import EXTENSION_TYPES, STRING, TYPES, find_type
 from uprobe_core.events.hints import nearest, register_hint
-from uprobe_core.events.line import EventLine
 from uprobe_core.events.model import MAX_OPS, FetchArg, FetchOp, FetchType, OpCode
 from uprobe_core.events.tokens import NumberError, is_good_name, kstrtol, kstrtoul, simple_strtoul
+
+if TYPE_CHECKING:
+    from uprobe_core.errors import SpecError
+    from uprobe_core.events.line import EventLine
 
 __all__ = ("ArgumentParser", "Variables", "parse_arguments")
 
@@ -29,8 +32,16 @@ PARAM_MAX_STACK = 2048
 """Where the kernel stops believing an argument number (arm64: 16 KiB kernel stacks of 8-byte slots)."""
 
 RESERVED = frozenset(
-    "common_type common_flags common_preempt_count common_pid common_tgid "
-    "__probe_ip __probe_ret_ip __probe_func".split()
+    (
+        "common_type",
+        "common_flags",
+        "common_preempt_count",
+        "common_pid",
+        "common_tgid",
+        "__probe_ip",
+        "__probe_ret_ip",
+        "__probe_func",
+    )
 )
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 _DIGITS = "0123456789"
@@ -201,7 +212,7 @@ class ArgumentParser:
         except NumberError:
             slot = -1
         if slot < 0:
-            raise self.fail("BAD_VAR", hint="$stack is the stack pointer, $stackN its Nth 8-byte slot, N decimal")
+            raise self.fail("BAD_VAR", hint="$stack is the stack pointer, $stackN its slot N, decimal")
         self._add(FetchOp(OpCode.STACK, slot % (1 << 32)))
 
     def _argument(self, number: str) -> None:
@@ -212,7 +223,9 @@ class ArgumentParser:
         if not 0 < n <= PARAM_MAX_STACK:
             raise self.fail("BAD_ARG_NUM")
         if not self.variables.extended or self.variables.arguments is None:
-            raise self.fail("NOFENTRY_ARGS", hint="name the register (%x0 is the first), or leave policy=kernel")
+            raise self.fail(
+                "NOFENTRY_ARGS", hint="name the register (%x0 is the first) or leave policy=kernel"
+            )
         op = _argument_op(n, self.variables.arguments)
         if self.variables.is_return:
             op = FetchOp(OpCode.ENTRY, self._capture(f"$arg{n}", [op]))
@@ -381,7 +394,9 @@ def _prefix_hint(text: str, variables: Variables) -> str:
     return "an argument starts with % $ @ + - or \\"
 
 
-def parse_arguments(line: EventLine, variables: Variables) -> tuple[tuple[FetchArg, ...], tuple[FetchArg, ...]]:
+def parse_arguments(
+    line: EventLine, variables: Variables
+) -> tuple[tuple[FetchArg, ...], tuple[FetchArg, ...]]:
     """The arguments in words 2 and up of *line*, and what they want captured at entry.
 
     Raises SpecError with the kernel's message and column.

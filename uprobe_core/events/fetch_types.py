@@ -22,7 +22,10 @@ TYPES: dict[str, FetchType] = {
 }
 """What a kernel takes for a uprobe; ``symbol`` and ``symstr`` exist there for kernel probes only."""
 
-EXTENSION_TYPES: dict[str, FetchType] = {t.name: t for t in (FetchType("f32", 4, "f"), FetchType("f64", 8, "f"))}
+EXTENSION_TYPES: dict[str, FetchType] = {
+    "f32": FetchType("f32", 4, "f"),
+    "f64": FetchType("f64", 8, "f"),
+}
 """What we take beside them, outside policy=kernel."""
 
 DEFAULT_TYPE = TYPES["x64"]

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from uprobe_core.events.files import FileStatus
 from uprobe_core.events.line import EventLine
+
+if TYPE_CHECKING:
+    from uprobe_core.events.files import FileStatus
 
 __all__ = ("Location", "LocationResolver")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from uprobe_core.events.fetch_parse import MAX_ARGS, Variables, parse_arguments
 from uprobe_core.events.files import FileCheck, FileStatus, host_file
@@ -15,7 +16,9 @@ from uprobe_core.events.line import EventLine
 from uprobe_core.events.locations import Location, LocationResolver
 from uprobe_core.events.model import DeleteSpec, EventSpec
 from uprobe_core.events.tokens import NumberError, is_good_name, is_good_system_name, kstrtoul
-from uprobe_core.types import Policy
+
+if TYPE_CHECKING:
+    from uprobe_core.types import Policy
 
 __all__ = ("Command", "Language", "parse_command")
 
@@ -60,7 +63,7 @@ class Language:
         if head[0] not in "pr":
             raise line.refusal(f"not a uprobe command: {head}", hint="a line starts with p, r or -")
         if len(line.words) < 2:
-            raise line.refusal(f"no location after {head}", hint="write p[:[GROUP/]NAME] PATH:OFFSET [ARG...]")
+            raise line.refusal(f"no location after {head}", hint="p[:[GROUP/]NAME] PATH:OFFSET [ARG...]")
         if len(line.words) - 2 > MAX_ARGS:
             raise line.error("TOO_MANY_ARGS", 2, errno_name="E2BIG")
         location = line.words[1]
@@ -117,7 +120,16 @@ class Language:
         args, entry = parse_arguments(location.with_arguments(line), variables)
         kind = "r" if is_return else "p"
         return EventSpec(
-            kind, group, name, location.path, location.offset, location.ref, args, str(line), entry, location.text
+            kind,
+            group,
+            name,
+            location.path,
+            location.offset,
+            location.ref,
+            args,
+            str(line),
+            entry,
+            location.text,
         )
 
     def _symbol_finder(self, line: EventLine, location: Location) -> Callable[[str], int] | None:
@@ -135,7 +147,7 @@ def _delete(line: EventLine) -> DeleteSpec:
     if not slash:
         group, name = "", group
     if head[1:2] != ":" or (not slash and not name):
-        raise line.refusal(f"not a delete command: {head}", hint="write -:[GROUP/]NAME, or -:GROUP/ for a whole group")
+        raise line.refusal(f"not a delete command: {head}", hint="-:[GROUP/]NAME, or -:GROUP/ for all")
     return DeleteSpec(group if slash else None, name, line.words[1:], str(line))
 
 
@@ -169,7 +181,7 @@ def _event_name(line: EventLine, head: str) -> tuple[str, str]:
     if not name:
         raise line.error("NO_EVENT_NAME", 0, offset)
     if len(name) >= MAX_EVENT_NAME:
-        raise line.error("EVENT_TOO_LONG", 0, offset, hint=f"a name has at most {MAX_EVENT_NAME - 1} characters")
+        raise line.error("EVENT_TOO_LONG", 0, offset, hint=f"at most {MAX_EVENT_NAME - 1} characters")
     if not is_good_name(name):
         raise line.error("BAD_EVENT_NAME", 0, offset, hint="letters, digits and _, not starting with a digit")
     return group, name
@@ -179,7 +191,7 @@ def _group(line: EventLine, group: str) -> str:
     if not group:
         raise line.error("NO_GROUP_NAME", 0, 2)
     if len(group) + 1 > MAX_EVENT_NAME:
-        raise line.error("GROUP_TOO_LONG", 0, 2, hint=f"a group has at most {MAX_EVENT_NAME - 1} characters")
+        raise line.error("GROUP_TOO_LONG", 0, 2, hint=f"at most {MAX_EVENT_NAME - 1} characters")
     if not is_good_system_name(group):
         raise line.error("BAD_GROUP_NAME", 0, 2)
     return group

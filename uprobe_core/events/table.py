@@ -8,12 +8,15 @@ kernel/trace/trace_uprobe.c, dyn_event_release in kernel/trace/trace_dynevent.c
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from uprobe_core.errors import SpecError
 from uprobe_core.events.hints import nearest
 from uprobe_core.events.line import EventLine
 from uprobe_core.events.model import DeleteSpec, EventSpec
-from uprobe_core.events.parse import Command, Language
+
+if TYPE_CHECKING:
+    from uprobe_core.events.parse import Command, Language
 
 __all__ = ("EventTable",)
 
@@ -66,7 +69,7 @@ class EventTable:
             raise line.refusal(f"no such event: {_wanted(spec)}", errno_name="ENOENT", hint=hint)
         for event in found:
             if event.full_name in self._enabled and len(self.members(event.full_name)) == 1:
-                raise line.refusal(f"event is enabled: {event.full_name}", errno_name="EBUSY", hint="disable it first")
+                raise line.refusal(f"event is enabled: {event.full_name}", errno_name="EBUSY")
             self._events.remove(event)
         return found
 
@@ -122,19 +125,21 @@ class EventTable:
         for other in self._events:
             if other.offset == event.offset and other.ref != event.ref and self._same_file(other, event):
                 raise line.refusal(
-                    f"another event at this place has the semaphore offset {other.ref:#x}, not {event.ref:#x}",
+                    f"another event at this place has the semaphore {other.ref:#x}, not {event.ref:#x}",
                     hint="one place in a file has one semaphore",
                 )
 
     def _check_append(self, line: EventLine, event: EventSpec, members: list[EventSpec]) -> None:
         first = members[0]
+        existing = f"existing: {first.listing()}"
         if first.kind != event.kind:
-            raise line.error("DIFF_PROBE_TYPE", 0, errno_name="EEXIST", hint=f"{first.full_name} is {first.listing()}")
+            raise line.error("DIFF_PROBE_TYPE", 0, errno_name="EEXIST", hint=existing)
         different = _different_argument(event, first)
         if different is not None:
-            raise line.error("DIFF_ARG_TYPE", different + 2, errno_name="EEXIST", hint=f"existing: {first.listing()}")
+            raise line.error("DIFF_ARG_TYPE", different + 2, errno_name="EEXIST", hint=existing)
         for member in members:
-            if member.offset == event.offset and _texts(member) == _texts(event) and self._same_file(member, event):
+            same_place = member.offset == event.offset and self._same_file(member, event)
+            if same_place and _texts(member) == _texts(event):
                 raise line.error("SAME_PROBE", 0, errno_name="EEXIST")
 
 

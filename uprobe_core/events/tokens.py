@@ -94,10 +94,7 @@ def _whole(text: str, base: int) -> int:
 
 def kstrtol(text: str, base: int = 0) -> int:
     """The signed 64-bit number that the whole of *text* is.  Raises NumberError."""
-    if text[:1] == "-":
-        value = -_whole(text[1:], base)
-    else:
-        value = kstrtoul(text, base)
+    value = -_whole(text[1:], base) if text[:1] == "-" else kstrtoul(text, base)
     if not -(1 << 63) <= value < 1 << 63:
         raise NumberError("ERANGE")
     return value
