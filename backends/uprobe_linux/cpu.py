@@ -1,0 +1,159 @@
+"""What user-mode Linux needs from a CPU emulator: registers, a translation callback, run until an event."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = ("HOLE", "PAGE", "Cpu", "Event", "Fill", "Perm")
+
+PAGE = 4096
+"""Bytes in a page: 4 KiB granule, as Debian's arm64 kernel."""
+
+
+class Perm(enum.IntFlag):
+    """Permissions of one translation, in the bits of Linux's PROT_*."""
+
+    NONE = 0
+    READ = 1
+    WRITE = 2
+    EXEC = 4
+
+
+class Event(enum.IntEnum):
+    """Why :meth:`Cpu.run` came back."""
+
+    STOP = 0
+    """request_stop was called."""
+    SYSCALL = 1
+    """SVC; PC is after it."""
+    BREAK = 2
+    """BRK; PC is at it."""
+    UNDEFINED = 3
+    """An undefined or not allowed instruction; PC is at it."""
+    ALIGN = 4
+    """An access that must be aligned was not, or PC is not; PC is at it."""
+    FAULT = 5
+    """The fill callback refused; see ``fault_address`` and ``fault_access``; PC is at the instruction."""
+    HOOK = 6
+    """A code hook's address is next, see ``hook_address``; PC is there."""
+    SLICE = 7
+    """The budget is used up."""
+    IDLE = 8
+    """WFI or WFE; PC is after it."""
+
+
+HOLE = -1
+"""A fill callback's answer for an access that it refuses."""
+
+Fill = Callable[[int, int], tuple[int, int]]
+"""``fill(address, access)``: access is a Perm bit; answers (physical address, Perm bits) or (HOLE, 0)."""
+
+
+class Cpu(Protocol):
+    """One CPU, on one physical memory (the arena, at physical address 0)."""
+
+    fault_address: int
+    """After Event.FAULT: first byte refused."""
+    fault_access: int
+    """After Event.FAULT: the Perm bit that was wanted."""
+    hook_address: int
+    executed: int
+    """Instructions executed so far, as far as they were counted."""
+
+    def get_reg(self, index: int) -> int:
+        """x0-x30, 31 SP, 32 PC, 33 PSTATE (NZCV only)."""
+        ...
+
+    def set_reg(self, index: int, value: int) -> None:
+        """Write a register of the same numbering."""
+        ...
+
+    def get_vec(self, index: int) -> int:
+        """128-bit vector register 0-31."""
+        ...
+
+    def set_vec(self, index: int, value: int) -> None:
+        """Write a vector register."""
+        ...
+
+    def get_system(self, name: str) -> int:
+        """"tpidr", "fpsr" or "fpcr"."""
+        ...
+
+    def set_system(self, name: str, value: int) -> None:
+        """Write one of them."""
+        ...
+
+    def syscall_registers(self) -> tuple[int, ...]:
+        """(x0, x1, x2, x3, x4, x5, x8) in one go."""
+        ...
+
+    def save(self) -> object:
+        """A copy of all registers; opaque, to be given to restore."""
+        ...
+
+    def restore(self, context: object) -> None:
+        """Load a copy; clears the exclusive monitor."""
+        ...
+
+    def saved_reg(self, context: object, index: int) -> int:
+        """Register *index* of a saved copy."""
+        ...
+
+    def set_saved_reg(self, context: object, index: int, value: int) -> None:
+        """Write a register of a saved copy."""
+        ...
+
+    def saved_vec(self, context: object, index: int) -> int:
+        """Vector register *index* of a saved copy."""
+        ...
+
+    def set_saved_vec(self, context: object, index: int, value: int) -> None:
+        """Write a vector register of a saved copy."""
+        ...
+
+    def saved_system(self, context: object, name: str) -> int:
+        """get_system of a saved copy."""
+        ...
+
+    def set_saved_system(self, context: object, name: str, value: int) -> None:
+        """set_system of a saved copy."""
+        ...
+
+    def run(self, budget: int = 0) -> Event:
+        """Run from PC until an event; *budget* in instructions, 0: no limit."""
+        ...
+
+    def request_stop(self) -> None:
+        """Make run come back soon; from any thread."""
+        ...
+
+    def set_fill(self, fill: Fill) -> None:
+        """The translation callback for everything that follows."""
+        ...
+
+    def flush(self) -> None:
+        """Forget all translations of addresses (not of instructions)."""
+        ...
+
+    def forget_code(self, physical: int, size: int) -> None:
+        """Forget translated instructions of physical [physical, physical + size)."""
+        ...
+
+    def add_hook(self, address: int) -> None:
+        """Stop with Event.HOOK (or call the inline callback) before each execution at *address*."""
+        ...
+
+    def remove_hook(self, address: int) -> None:
+        """Undo add_hook."""
+        ...
+
+    def set_inline(self, callback: Callable[[int], bool]) -> None:
+        """Called inside a hook with its address; answers whether to stop with Event.HOOK as well."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back; idempotent."""
+        ...

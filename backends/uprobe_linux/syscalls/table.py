@@ -1,0 +1,130 @@
+"""How a system call is found, called and answered.
+
+A handler is ``def sys_x(task, a0, ...) -> int`` with unsigned 64-bit arguments,
+registered by ``@syscall("x")``.  It answers with its result, or raises:
+
+- ``OSError(errno.X)``: the guest gets -X (so errors of host calls pass through);
+- ``MemoryFault``: -EFAULT;
+- ``Block(wait)``: nothing yet; the task sleeps and the handler is called again;
+- ``NoReturn``: the registers are already right (execve, exit, rt_sigreturn).
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from uprobe_core.types import MemoryFault
+from uprobe_linux.syscalls.numbers import NAMES, NUMBERS
+
+if TYPE_CHECKING:
+    from uprobe_linux.task import LinuxTask
+
+__all__ = ("RESTART", "Block", "NoReturn", "Syscall", "Wait", "call", "load", "s32", "s64", "syscall")
+
+MODULES = ("basic", "memory")
+"""Subject modules below this package that are always there."""
+
+RESTART = 512
+"""ERESTARTSYS: never seen by the guest; signal delivery makes EINTR or a restart of it."""
+
+Handler = Callable[..., int]
+F = TypeVar("F", bound=Handler)
+_registered: dict[str, Syscall] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Syscall:
+    """One registered call.
+
+    :param arguments: how many argument registers it takes, 0-6
+    """
+
+    name: str
+    handler: Handler
+    arguments: int
+
+
+@dataclass(slots=True)
+class Wait:
+    """What a blocked task waits for; any one of them wakes it.
+
+    :param fds: (host file descriptor, poll events)
+    :param deadline: in nanoseconds of the machine's clock, None: no time-out
+    :param key: anything hashable that another task may wake (futex key, "child" ...)
+    :param interruptible: whether a signal ends the wait
+    :param woken: set by whoever woke the task through *key*
+    :param timed_out: set by the scheduler when *deadline* has passed
+    :param data: the handler's own, kept from the first call to the next
+    """
+
+    fds: tuple[tuple[int, int], ...] = ()
+    deadline: int | None = None
+    key: Any = None
+    interruptible: bool = True
+    woken: bool = False
+    timed_out: bool = False
+    data: Any = None
+
+
+class Block(Exception):
+    """The call cannot be answered yet; the handler is called again after *wait* (task.wait then)."""
+
+    def __init__(self, wait: Wait) -> None:
+        super().__init__()
+        self.wait = wait
+
+
+class NoReturn(Exception):
+    """The handler has set the registers; there is no result to store."""
+
+
+def syscall(*names: str) -> Callable[[F], F]:
+    """Register the decorated function as the handler of the named system calls."""
+
+    def register(function: F) -> F:
+        count = function.__code__.co_argcount - 1
+        for name in names:
+            if name not in NUMBERS:
+                raise KeyError(f"no arm64 system call is called {name}")
+            _registered[name] = Syscall(name, function, count)
+        return function
+
+    return register
+
+
+def load(modules: tuple[str, ...]) -> dict[int, Syscall]:
+    """Import the subject *modules* of this package and return number -> handler."""
+    for module in modules:
+        import_module(f"uprobe_linux.syscalls.{module}")
+    return {NUMBERS[name]: entry for name, entry in _registered.items()}
+
+
+def call(entry: Syscall, task: LinuxTask, arguments: tuple[int, ...]) -> int:
+    """Call the handler and fold errors into the kernel's negative results; passes Block and NoReturn on."""
+    try:
+        return entry.handler(task, *arguments[: entry.arguments])
+    except OSError as error:
+        return -(error.errno or errno.EIO)
+    except MemoryFault:
+        return -errno.EFAULT
+    except (OverflowError, MemoryError):
+        return -errno.ENOMEM
+
+
+def name_of(number: int) -> str:
+    """The name of system call *number*, or the number as text."""
+    return NAMES.get(number, str(number))
+
+
+def s32(value: int) -> int:
+    """The low 32 bits of an argument as a signed int (file descriptors, pids, flags)."""
+    return ((value & 0xFFFF_FFFF) ^ 0x8000_0000) - 0x8000_0000
+
+
+def s64(value: int) -> int:
+    """A 64-bit argument as signed (offsets)."""
+    return ((value & 0xFFFF_FFFF_FFFF_FFFF) ^ (1 << 63)) - (1 << 63)
