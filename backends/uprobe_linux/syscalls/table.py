@@ -59,6 +59,9 @@ class Wait:
     :param woken: set by whoever woke the task through *key*
     :param timed_out: set by the scheduler when *deadline* has passed
     :param data: the handler's own, kept from the first call to the next
+    :param interrupted: what the call answers when a signal handler ends the wait. None: it is
+        restarted under SA_RESTART, else -EINTR; a number: that result (bytes already written, or
+        -EINTR for calls that are never restarted, signal(7)); a function: called for that number
     """
 
     fds: tuple[tuple[int, int], ...] = ()
@@ -68,6 +71,7 @@ class Wait:
     woken: bool = False
     timed_out: bool = False
     data: Any = None
+    interrupted: int | Callable[[], int] | None = None
 
 
 class Block(Exception):
