@@ -1,0 +1,337 @@
+"""Runs operation lists: the reference for what a native engine does per hit.
+
+:func:`compile_fetch` turns arguments into closures once; a hit only calls
+them.  Semantics: process_fetch_insn in kernel/trace/trace_probe_tmpl.h and the
+user-memory readers in trace_uprobe.c (6.12).  Faults are the kernel's: an
+unreadable number is 0 (a number whose first byte alone is readable is that
+byte, which is how arm64's copy_from_user leaves it), an unreadable string is
+None.  Where several strings share a record, :mod:`.strings` lays them out.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from uprobe_core.events.model import FetchArg, FetchOp, FetchType, OpCode, Value
+from uprobe_core.events.strings import Text, TextState, lay_out, read_text
+from uprobe_core.types import MemoryFault
+
+if TYPE_CHECKING:
+    from uprobe_core.types import GuestMemory, RegisterFile
+
+__all__ = ("FetchProgram", "FetchSource", "compile_fetch", "explain", "run_fetch")
+
+_MASK = (1 << 64) - 1
+_SP = 31
+
+
+class FetchSource(Protocol):
+    """What a fetch program reads; :class:`uprobe_core.consumer.Hit` is one.
+
+    :ivar address: the probed address; for a return, the function's
+    :ivar probe_offset: file offset of the probed instruction, bytes
+    """
+
+    address: int
+    probe_offset: int
+
+    @property
+    def task(self) -> RegisterFile:
+        """The registers."""
+        ...
+
+    @property
+    def process(self) -> GuestMemory:
+        """The memory."""
+        ...
+
+    @property
+    def comm(self) -> str:
+        """The task's name now."""
+        ...
+
+
+Context = tuple[FetchSource, Sequence[Any], int]
+"""The hit, the values captured at entry, nanoseconds since entry."""
+Getter = Callable[[Context], int]
+Fetcher = Callable[[Context], Value]
+
+
+class FetchProgram:
+    """The compiled arguments of one event."""
+
+    def __init__(self, args: Sequence[FetchArg]) -> None:
+        self.args = tuple(args)
+        self._numbers: list[tuple[int, Fetcher]] = []
+        self._strings: list[tuple[int, Callable[[Context], list[Text | None]], int]] = []
+        self._room = 4096 - sum(arg.size for arg in args)
+        for index, arg in enumerate(self.args):
+            if arg.type.is_string:
+                self._strings.append((index, _texts(arg), arg.count))
+            else:
+                self._numbers.append((index, _fetcher(arg)))
+
+    def run(
+        self, hit: FetchSource, entry_values: Sequence[Any] = (), latency_ns: int = 0
+    ) -> tuple[Value, ...]:
+        """The values of all arguments at *hit*.
+
+        :param entry_values: what this event's entry_args gave when the function was entered
+        :param latency_ns: nanoseconds since then
+        """
+        context = (hit, entry_values, latency_ns)
+        values: list[Value] = [None] * len(self.args)
+        for index, fetch in self._numbers:
+            values[index] = fetch(context)
+        if self._strings:
+            self._run_strings(context, values)
+        return tuple(values)
+
+    def _run_strings(self, context: Context, values: list[Value]) -> None:
+        cells = [locate(context) for _, locate, _ in self._strings]
+        counts = [max(count, 1) for _, _, count in self._strings]
+        for (index, _, count), texts in zip(self._strings, lay_out(cells, counts, self._room), strict=True):
+            values[index] = tuple(texts) if count else texts[0]
+
+
+def compile_fetch(args: Sequence[FetchArg]) -> FetchProgram:
+    """The program that fetches *args*."""
+    return FetchProgram(args)
+
+
+def run_fetch(
+    program: FetchProgram, hit: FetchSource, entry_values: Sequence[Any] = (), latency_ns: int = 0
+) -> tuple[Value, ...]:
+    """The values of *program* at *hit*; see :meth:`FetchProgram.run`."""
+    return program.run(hit, entry_values, latency_ns)
+
+
+# --- where a value comes from ---------------------------------------------------------------------
+
+
+def _source(op: FetchOp) -> Getter:
+    """A getter of the 64-bit value that the first operation loads."""
+    param = op.param
+    if op.code is OpCode.REG:
+        return lambda c: c[0].task.get_reg(param)
+    if op.code is OpCode.RETVAL:
+        return lambda c: c[0].task.get_reg(0)
+    if op.code is OpCode.STACKP:
+        return lambda c: c[0].task.get_reg(_SP)
+    if op.code is OpCode.STACK:
+        return lambda c: _stack_slot(c[0], param)
+    if op.code is OpCode.IMM:
+        value = param & _MASK
+        return lambda c: value
+    if op.code is OpCode.FOFFS:
+        return lambda c: (c[0].address - c[0].probe_offset + param) & _MASK
+    return _extended_source(op)
+
+
+def _extended_source(op: FetchOp) -> Getter:
+    if op.code is OpCode.VREG:
+        mask = (1 << 8 * op.size) - 1
+        return lambda c: c[0].task.get_vec(op.param) & mask
+    if op.code is OpCode.ENTRY:
+        return lambda c: int(c[1][op.param]) & _MASK
+    return lambda c: c[2] & _MASK  # LATENCY
+
+
+def _stack_slot(hit: FetchSource, number: int) -> int:
+    address = (hit.task.get_reg(_SP) + 8 * number) & _MASK
+    try:
+        return int.from_bytes(hit.process.read(address, 8), "little")
+    except MemoryFault:
+        return 0
+
+
+def _chain(ops: Sequence[FetchOp]) -> Getter:
+    """A getter of the value after a load and any dereferences; it raises MemoryFault."""
+    getter = _source(ops[0])
+    for op in ops[1:]:
+        getter = _deref(getter, op.param)
+    return getter
+
+
+def _deref(inner: Getter, offset: int) -> Getter:
+    def get(c: Context) -> int:
+        return int.from_bytes(c[0].process.read((inner(c) + offset) & _MASK, 8), "little")
+
+    return get
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+
+def _split(arg: FetchArg) -> tuple[list[FetchOp], FetchOp, FetchOp | None]:
+    """The load and dereferences, the store, and the bit field if there is one."""
+    stores = (OpCode.ST_RAW, OpCode.ST_MEM, OpCode.ST_UMEM, OpCode.ST_STRING, OpCode.ST_USTRING)
+    at = next(i for i, op in enumerate(arg.ops) if op.code in stores)
+    after = arg.ops[at + 1]
+    return list(arg.ops[:at]), arg.ops[at], after if after.code is OpCode.MOD_BF else None
+
+
+def _fetcher(arg: FetchArg) -> Fetcher:
+    head, store, field = _split(arg)
+    convert = _converter(arg.type, field)
+    getter = _chain(head)
+    if store.code is OpCode.ST_RAW:
+        return _raw(getter, convert)
+    if arg.count:
+        return _array(getter, store, convert, arg.count)
+    return _memory(getter, store, convert)
+
+
+def _converter(kind: FetchType, field: FetchOp | None) -> Callable[[int], Value]:
+    """From the stored bits to the value that the type shows."""
+    mask = (1 << 8 * kind.size) - 1
+    if field is not None:
+        left, right = field.lshift, field.rshift
+        return lambda v: ((v << left) & mask) >> right
+    if kind.kind == "s":
+        sign = 1 << 8 * kind.size - 1
+        return lambda v: ((v & mask) ^ sign) - sign
+    if kind.kind == "f":
+        code = "<f" if kind.size == 4 else "<d"
+        return lambda v: float(struct.unpack(code, (v & mask).to_bytes(kind.size, "little"))[0])
+    return lambda v: v & mask
+
+
+def _raw(getter: Getter, convert: Callable[[int], Value]) -> Fetcher:
+    def fetch(c: Context) -> Value:
+        try:
+            return convert(getter(c))
+        except MemoryFault:
+            return convert(0)
+
+    return fetch
+
+
+def _memory(getter: Getter, store: FetchOp, convert: Callable[[int], Value]) -> Fetcher:
+    size, offset = store.size, store.param
+
+    def fetch(c: Context) -> Value:
+        try:
+            address = (getter(c) + offset) & _MASK
+        except MemoryFault:
+            return convert(0)
+        return convert(_read_number(c[0].process, address, size))
+
+    return fetch
+
+
+def _array(getter: Getter, store: FetchOp, convert: Callable[[int], Value], count: int) -> Fetcher:
+    size, offset = store.size, store.param
+
+    def fetch(c: Context) -> Value:
+        try:
+            address = (getter(c) + offset) & _MASK
+        except MemoryFault:
+            return (convert(0),) * count
+        memory = c[0].process
+        try:
+            data = memory.read(address, size * count)
+        except MemoryFault:
+            numbers = [_read_number(memory, (address + i * size) & _MASK, size) for i in range(count)]
+        else:
+            numbers = [int.from_bytes(data[i : i + size], "little") for i in range(0, size * count, size)]
+        return tuple(convert(n) for n in numbers)  # type: ignore[misc]  # elements are scalars
+
+    return fetch
+
+
+def _read_number(memory: GuestMemory, address: int, size: int) -> int:
+    try:
+        return int.from_bytes(memory.read(address, size), "little")
+    except MemoryFault:
+        pass
+    try:
+        return memory.read(address, 1)[0]
+    except MemoryFault:
+        return 0
+
+
+# --- strings --------------------------------------------------------------------------------------
+
+
+def _texts(arg: FetchArg) -> Callable[[Context], list[Text | None]]:
+    """What locates and reads the strings of *arg*: one per element, None where a dereference faults.
+
+    An array ends at its first None: the kernel gives up there.
+    """
+    head, store, _ = _split(arg)
+    code = head[0].code
+    if code is OpCode.COMM:
+        return lambda c: [Text(c[0].comm.encode("utf-8", "surrogateescape"), TextState.TRACER)]
+    if code is OpCode.IMMSTR:
+        return lambda c: [Text(b"", TextState.FAULT)]
+    if code is OpCode.ENTRY and len(head) == 1:
+        return lambda c: [_captured(c[1][head[0].param])]
+    if arg.count:
+        return _text_array(head, store, arg.count)
+    getter = _chain(head)
+
+    def locate(c: Context) -> list[Text | None]:
+        try:
+            address = getter(c)
+        except MemoryFault:
+            return [None]
+        return [read_text(c[0].process, (address + store.param) & _MASK)]
+
+    return locate
+
+
+def _captured(value: object) -> Text:
+    if not isinstance(value, str):
+        return Text(b"", TextState.FAULT)
+    return Text(value.encode("utf-8", "surrogateescape"), TextState.TRACER)
+
+
+def _text_array(head: list[FetchOp], store: FetchOp, count: int) -> Callable[[Context], list[Text | None]]:
+    """An array of pointers to strings; the last operation of *head* reads each pointer."""
+    if head[-1].code not in (OpCode.DEREF, OpCode.UDEREF):
+        raise AssertionError("the parser lets only memory operands be arrays")
+    base, last = _chain(head[:-1]), head[-1].param
+
+    def locate(c: Context) -> list[Text | None]:
+        found: list[Text | None] = []
+        try:
+            start = base(c) + last
+            for i in range(count):
+                pointer = c[0].process.read((start + 8 * i) & _MASK, 8)
+                address = int.from_bytes(pointer, "little") + store.param
+                found.append(read_text(c[0].process, address & _MASK))
+        except MemoryFault:
+            found.append(None)
+        return found
+
+    return locate
+
+
+# --- for people -----------------------------------------------------------------------------------
+
+
+def explain(arg: FetchArg) -> str:
+    """The operation list on one line, as a kernel built to dump fetch arguments prints it."""
+    return f"{arg.name}: " + " -> ".join(_explain_op(op) for op in arg.ops)
+
+
+def _explain_op(op: FetchOp) -> str:
+    name, param = op.code.name, op.param
+    if op.code in (OpCode.END, OpCode.STACKP, OpCode.RETVAL, OpCode.COMM, OpCode.LATENCY):
+        return name
+    if op.code in (OpCode.IMM, OpCode.FOFFS):
+        return f"{name}({param:#x})"
+    if op.code is OpCode.IMMSTR:
+        return f'{name}("{op.text}")'
+    if op.code in (OpCode.DEREF, OpCode.UDEREF):
+        return f"{name}(offset={param})"
+    if op.code is OpCode.ST_RAW:
+        return f"{name}(size={op.size})"
+    if op.code in (OpCode.ST_MEM, OpCode.ST_UMEM, OpCode.ST_STRING, OpCode.ST_USTRING):
+        return f"{name}(offset={param},size={op.size})"
+    if op.code is OpCode.MOD_BF:
+        return f"{name}(lshift={op.lshift},rshift={op.rshift},size={op.size})"
+    return f"{name}({param})"

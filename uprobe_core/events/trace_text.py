@@ -1,0 +1,125 @@
+"""The kernel's trace text: one line per record, exactly as ``trace`` shows it.
+
+Sources: print_uprobe_event in kernel/trace/trace_uprobe.c and
+trace_print_context in kernel/trace/trace_output.c (6.12), and recorded traces.
+Strings are printed raw, without escaping, as the kernel does; text that is not
+UTF-8 is carried as surrogates, so write with ``errors="surrogateescape"``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uprobe_core.events.model import EventSpec, FetchArg, FetchType, Record, Scalar, Value
+
+__all__ = (
+    "FLAGS",
+    "event_text",
+    "format_record",
+    "header",
+    "profile_line",
+    "value_text",
+)
+
+FLAGS = "....."
+"""irqs-off, need-resched, irq context, preempt-depth, migrate-disable: a user probe has none."""
+
+_HEADER = """\
+# tracer: nop
+#
+# entries-in-buffer/entries-written: {count}/{written}   #P:{cpus}
+#
+#                                _-----=> irqs-off/BH-disabled
+#                               / _----=> need-resched
+#                              | / _---=> hardirq/softirq
+#                              || / _--=> preempt-depth
+#                              ||| / _-=> migrate-disable
+#                              |||| /     delay
+#           TASK-PID     CPU#  |||||  TIMESTAMP  FUNCTION
+#              | |         |   |||||     |         |
+"""
+
+Printer = Callable[["Value"], str]
+
+
+def header(entries: int, written: int | None = None, cpus: int = 1) -> str:
+    """The comment lines above the records.
+
+    :param entries: records that follow
+    :param written: records that were made, those dropped included; None: as many
+    """
+    return _HEADER.format(count=entries, written=entries if written is None else written, cpus=cpus)
+
+
+def _character(value: Scalar) -> str:
+    return "'" + bytes([int(value or 0) & 0xFF]).decode("utf-8", "surrogateescape") + "'"
+
+
+def _string(value: Scalar) -> str:
+    return "(fault)" if value is None else f'"{value}"'
+
+
+def _float(value: Scalar) -> str:
+    return repr(float(value or 0))
+
+
+_SCALAR: dict[str, Callable[[Scalar], str]] = {
+    "u": str,
+    "s": str,
+    "x": lambda value: f"{value:#x}",
+    "c": _character,
+    "f": _float,
+    "string": _string,
+}
+
+
+def _printer(kind: FetchType, count: int) -> Printer:
+    one = _SCALAR[kind.kind]
+    if not count:
+        return one  # type: ignore[return-value]  # a value without a count is a scalar
+    return lambda values: "{" + ",".join(map(one, values)) + "}"  # type: ignore[arg-type, union-attr]
+
+
+def value_text(arg: FetchArg, value: Value) -> str:
+    """*value* as the type of *arg* prints it."""
+    return _printer(arg.type, arg.count)(value)
+
+
+@lru_cache(maxsize=1024)
+def _printers(args: tuple[FetchArg, ...]) -> tuple[tuple[str, Printer], ...]:
+    return tuple((f" {arg.name}=", _printer(arg.type, arg.count)) for arg in args)
+
+
+def arguments_text(event: EventSpec, values: Sequence[Value]) -> str:
+    """`` name=value`` for each argument, with the leading space."""
+    pairs = zip(_printers(event.args), values, strict=True)
+    return "".join([name + show(value) for (name, show), value in pairs])
+
+
+def event_text(event: EventSpec, ip: int, function: int | None, values: Sequence[Value]) -> str:
+    """What follows the time: ``NAME: (0xIP) a=..``, or ``(0xRETURN_TO <- 0xFUNCTION)``."""
+    where = f"({ip:#x})" if function is None else f"({ip:#x} <- {function:#x})"
+    return f"{event.name}: {where}{arguments_text(event, values)}"
+
+
+def format_record(record: Record, comm: str | None = None) -> str:
+    """One line without its newline.
+
+    :param comm: the task column: a kernel shows the last name the task had; None: the record's
+    """
+    seconds, rest = divmod(record.timestamp_ns, 1_000_000_000)
+    name = record.comm if comm is None else comm
+    prefix = f"{name:>16}-{record.tid:<7} [{record.cpu:03}] {FLAGS} {seconds:5}.{rest // 1000:06}: "
+    return prefix + event_text(record.event, record.ip, record.function, record.values)
+
+
+def profile_line(path: str, name: str, hits: int, missed: int | None = None) -> str:
+    """A line of ``uprobe_profile`` without its newline.
+
+    :param missed: entries whose return was not seen; a column that a kernel does not print
+    """
+    line = f"  {path} {name:<44} {hits:15}"
+    return line if missed is None else f"{line} {missed:15}"
