@@ -124,7 +124,7 @@ def _source(op: FetchOp) -> Getter:
         return lambda c: _stack_slot(c[0], param)
     if op.code is OpCode.IMM:
         value = param & _MASK
-        return lambda c: value
+        return lambda _: value
     if op.code is OpCode.FOFFS:
         return lambda c: (c[0].address - c[0].probe_offset + param) & _MASK
     return _extended_source(op)
@@ -237,7 +237,7 @@ def _array(getter: Getter, store: FetchOp, convert: Callable[[int], Value], coun
             numbers = [_read_number(memory, (address + i * size) & _MASK, size) for i in range(count)]
         else:
             numbers = [int.from_bytes(data[i : i + size], "little") for i in range(0, size * count, size)]
-        return tuple(convert(n) for n in numbers)  # type: ignore[misc]  # elements are scalars
+        return tuple([convert(n) for n in numbers])  # type: ignore[return-value]  # of scalars
 
     return fetch
 
@@ -266,7 +266,7 @@ def _texts(arg: FetchArg) -> Callable[[Context], list[Text | None]]:
     if code is OpCode.COMM:
         return lambda c: [Text(c[0].comm.encode("utf-8", "surrogateescape"), TextState.TRACER)]
     if code is OpCode.IMMSTR:
-        return lambda c: [Text(b"", TextState.FAULT)]
+        return lambda _: [Text(b"", TextState.FAULT)]
     if code is OpCode.ENTRY and len(head) == 1:
         return lambda c: [_captured(c[1][head[0].param])]
     if arg.count:

@@ -53,6 +53,11 @@ class Text:
         ended = self.state in (TextState.END, TextState.TRACER)
         return len(self.data) + 1 if ended and len(self.data) < MAX_STRING else 0
 
+    @property
+    def is_odd(self) -> bool:
+        """Whether the two passes may disagree about it: readable bytes that do not end in a NUL."""
+        return self.state is TextState.FULL or (self.state is TextState.FAULT and self.data != b"")
+
     def copy(self, room: int) -> tuple[bytes, int]:
         """What the second pass writes when *room* bytes are left, and its result (< 0: no string)."""
         if len(self.data) < room:
@@ -107,18 +112,12 @@ def lay_out(
     needed = 0
     for texts in cells:
         for text in texts:
-            if text is None or (
-                text.state is not TextState.END and (text.data or text.state is TextState.FULL)
-            ):
-                break
+            if text is None or text.is_odd:
+                return _in_order(cells, counts, room)
             needed += text.measured
-        else:
-            continue
-        break
-    else:
-        if needed <= room:
-            return [[_text(t.data) if t and t.measured else None for t in texts] for texts in cells]
-    return _in_order(cells, counts, room)
+    if needed > room:
+        return _in_order(cells, counts, room)
+    return [[_text(t.data) if t and t.measured else None for t in texts] for texts in cells]
 
 
 def _in_order(

@@ -80,7 +80,7 @@ def _printer(kind: FetchType, count: int) -> Printer:
     one = _SCALAR[kind.kind]
     if not count:
         return one  # type: ignore[return-value]  # a value without a count is a scalar
-    return lambda values: "{" + ",".join(map(one, values)) + "}"  # type: ignore[arg-type, union-attr]
+    return lambda values: "{" + ",".join(map(one, values)) + "}"  # type: ignore[arg-type]
 
 
 def value_text(arg: FetchArg, value: Value) -> str:
