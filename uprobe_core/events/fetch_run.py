@@ -32,6 +32,8 @@ class FetchSource(Protocol):
 
     :ivar address: the probed address; for a return, the function's
     :ivar probe_offset: file offset of the probed instruction, bytes
+    :ivar entry_values: what the event's entry_args gave when the function was entered
+    :ivar latency_ns: nanoseconds since then
     """
 
     address: int
@@ -52,11 +54,19 @@ class FetchSource(Protocol):
         """The task's name now."""
         ...
 
+    @property
+    def entry_values(self) -> Sequence[Any]:
+        """Captured at entry; empty at an entry."""
+        ...
 
-Context = tuple[FetchSource, Sequence[Any], int]
-"""The hit, the values captured at entry, nanoseconds since entry."""
-Getter = Callable[[Context], int]
-Fetcher = Callable[[Context], Value]
+    @property
+    def latency_ns(self) -> int:
+        """Time since entry; 0 at an entry."""
+        ...
+
+
+Getter = Callable[[FetchSource], int]
+Fetcher = Callable[[FetchSource], Value]
 
 
 class FetchProgram:
@@ -65,7 +75,7 @@ class FetchProgram:
     def __init__(self, args: Sequence[FetchArg]) -> None:
         self.args = tuple(args)
         self._numbers: list[tuple[int, Fetcher]] = []
-        self._strings: list[tuple[int, Callable[[Context], list[Text | None]], int]] = []
+        self._strings: list[tuple[int, Callable[[FetchSource], list[Text | None]], int]] = []
         self._room = 4096 - sum(arg.size for arg in args)
         for index, arg in enumerate(self.args):
             if arg.type.is_string:
@@ -73,24 +83,17 @@ class FetchProgram:
             else:
                 self._numbers.append((index, _fetcher(arg)))
 
-    def run(
-        self, hit: FetchSource, entry_values: Sequence[Any] = (), latency_ns: int = 0
-    ) -> tuple[Value, ...]:
-        """The values of all arguments at *hit*.
-
-        :param entry_values: what this event's entry_args gave when the function was entered
-        :param latency_ns: nanoseconds since then
-        """
-        context = (hit, entry_values, latency_ns)
+    def run(self, hit: FetchSource) -> tuple[Value, ...]:
+        """The values of all arguments at *hit*; never raises MemoryFault."""
         values: list[Value] = [None] * len(self.args)
         for index, fetch in self._numbers:
-            values[index] = fetch(context)
+            values[index] = fetch(hit)
         if self._strings:
-            self._run_strings(context, values)
+            self._run_strings(hit, values)
         return tuple(values)
 
-    def _run_strings(self, context: Context, values: list[Value]) -> None:
-        cells = [locate(context) for _, locate, _ in self._strings]
+    def _run_strings(self, hit: FetchSource, values: list[Value]) -> None:
+        cells = [locate(hit) for _, locate, _ in self._strings]
         counts = [max(count, 1) for _, _, count in self._strings]
         for (index, _, count), texts in zip(self._strings, lay_out(cells, counts, self._room), strict=True):
             values[index] = tuple(texts) if count else texts[0]
@@ -101,11 +104,9 @@ def compile_fetch(args: Sequence[FetchArg]) -> FetchProgram:
     return FetchProgram(args)
 
 
-def run_fetch(
-    program: FetchProgram, hit: FetchSource, entry_values: Sequence[Any] = (), latency_ns: int = 0
-) -> tuple[Value, ...]:
+def run_fetch(program: FetchProgram, hit: FetchSource) -> tuple[Value, ...]:
     """The values of *program* at *hit*; see :meth:`FetchProgram.run`."""
-    return program.run(hit, entry_values, latency_ns)
+    return program.run(hit)
 
 
 # --- where a value comes from ---------------------------------------------------------------------
@@ -115,28 +116,28 @@ def _source(op: FetchOp) -> Getter:
     """A getter of the 64-bit value that the first operation loads."""
     param = op.param
     if op.code is OpCode.REG:
-        return lambda c: c[0].task.get_reg(param)
+        return lambda c: c.task.get_reg(param)
     if op.code is OpCode.RETVAL:
-        return lambda c: c[0].task.get_reg(0)
+        return lambda c: c.task.get_reg(0)
     if op.code is OpCode.STACKP:
-        return lambda c: c[0].task.get_reg(_SP)
+        return lambda c: c.task.get_reg(_SP)
     if op.code is OpCode.STACK:
-        return lambda c: _stack_slot(c[0], param)
+        return lambda c: _stack_slot(c, param)
     if op.code is OpCode.IMM:
         value = param & _MASK
         return lambda _: value
     if op.code is OpCode.FOFFS:
-        return lambda c: (c[0].address - c[0].probe_offset + param) & _MASK
+        return lambda c: (c.address - c.probe_offset + param) & _MASK
     return _extended_source(op)
 
 
 def _extended_source(op: FetchOp) -> Getter:
     if op.code is OpCode.VREG:
         mask = (1 << 8 * op.size) - 1
-        return lambda c: c[0].task.get_vec(op.param) & mask
+        return lambda c: c.task.get_vec(op.param) & mask
     if op.code is OpCode.ENTRY:
-        return lambda c: int(c[1][op.param]) & _MASK
-    return lambda c: c[2] & _MASK  # LATENCY
+        return lambda c: int(c.entry_values[op.param]) & _MASK
+    return lambda c: c.latency_ns & _MASK  # LATENCY
 
 
 def _stack_slot(hit: FetchSource, number: int) -> int:
@@ -156,8 +157,8 @@ def _chain(ops: Sequence[FetchOp]) -> Getter:
 
 
 def _deref(inner: Getter, offset: int) -> Getter:
-    def get(c: Context) -> int:
-        return int.from_bytes(c[0].process.read((inner(c) + offset) & _MASK, 8), "little")
+    def get(c: FetchSource) -> int:
+        return int.from_bytes(c.process.read((inner(c) + offset) & _MASK, 8), "little")
 
     return get
 
@@ -184,7 +185,7 @@ def _fetcher(arg: FetchArg) -> Fetcher:
     return _memory(getter, store, convert)
 
 
-def _converter(kind: FetchType, field: FetchOp | None) -> Callable[[int], Value]:
+def _converter(kind: FetchType, field: FetchOp | None) -> Callable[[int], int | float]:
     """From the stored bits to the value that the type shows."""
     mask = (1 << 8 * kind.size) - 1
     if field is not None:
@@ -199,8 +200,8 @@ def _converter(kind: FetchType, field: FetchOp | None) -> Callable[[int], Value]
     return lambda v: v & mask
 
 
-def _raw(getter: Getter, convert: Callable[[int], Value]) -> Fetcher:
-    def fetch(c: Context) -> Value:
+def _raw(getter: Getter, convert: Callable[[int], int | float]) -> Fetcher:
+    def fetch(c: FetchSource) -> Value:
         try:
             return convert(getter(c))
         except MemoryFault:
@@ -209,35 +210,35 @@ def _raw(getter: Getter, convert: Callable[[int], Value]) -> Fetcher:
     return fetch
 
 
-def _memory(getter: Getter, store: FetchOp, convert: Callable[[int], Value]) -> Fetcher:
+def _memory(getter: Getter, store: FetchOp, convert: Callable[[int], int | float]) -> Fetcher:
     size, offset = store.size, store.param
 
-    def fetch(c: Context) -> Value:
+    def fetch(c: FetchSource) -> Value:
         try:
             address = (getter(c) + offset) & _MASK
         except MemoryFault:
             return convert(0)
-        return convert(_read_number(c[0].process, address, size))
+        return convert(_read_number(c.process, address, size))
 
     return fetch
 
 
-def _array(getter: Getter, store: FetchOp, convert: Callable[[int], Value], count: int) -> Fetcher:
+def _array(getter: Getter, store: FetchOp, convert: Callable[[int], int | float], count: int) -> Fetcher:
     size, offset = store.size, store.param
 
-    def fetch(c: Context) -> Value:
+    def fetch(c: FetchSource) -> Value:
         try:
             address = (getter(c) + offset) & _MASK
         except MemoryFault:
             return (convert(0),) * count
-        memory = c[0].process
+        memory = c.process
         try:
             data = memory.read(address, size * count)
         except MemoryFault:
             numbers = [_read_number(memory, (address + i * size) & _MASK, size) for i in range(count)]
         else:
             numbers = [int.from_bytes(data[i : i + size], "little") for i in range(0, size * count, size)]
-        return tuple([convert(n) for n in numbers])  # type: ignore[return-value]  # of scalars
+        return tuple([convert(n) for n in numbers])
 
     return fetch
 
@@ -256,7 +257,7 @@ def _read_number(memory: GuestMemory, address: int, size: int) -> int:
 # --- strings --------------------------------------------------------------------------------------
 
 
-def _texts(arg: FetchArg) -> Callable[[Context], list[Text | None]]:
+def _texts(arg: FetchArg) -> Callable[[FetchSource], list[Text | None]]:
     """What locates and reads the strings of *arg*: one per element, None where a dereference faults.
 
     An array ends at its first None: the kernel gives up there.
@@ -264,21 +265,21 @@ def _texts(arg: FetchArg) -> Callable[[Context], list[Text | None]]:
     head, store, _ = _split(arg)
     code = head[0].code
     if code is OpCode.COMM:
-        return lambda c: [Text(c[0].comm.encode("utf-8", "surrogateescape"), TextState.TRACER)]
+        return lambda c: [Text(c.comm.encode("utf-8", "surrogateescape"), TextState.TRACER)]
     if code is OpCode.IMMSTR:
         return lambda _: [Text(b"", TextState.FAULT)]
     if code is OpCode.ENTRY and len(head) == 1:
-        return lambda c: [_captured(c[1][head[0].param])]
+        return lambda c: [_captured(c.entry_values[head[0].param])]
     if arg.count:
         return _text_array(head, store, arg.count)
     getter = _chain(head)
 
-    def locate(c: Context) -> list[Text | None]:
+    def locate(c: FetchSource) -> list[Text | None]:
         try:
             address = getter(c)
         except MemoryFault:
             return [None]
-        return [read_text(c[0].process, (address + store.param) & _MASK)]
+        return [read_text(c.process, (address + store.param) & _MASK)]
 
     return locate
 
@@ -289,20 +290,22 @@ def _captured(value: object) -> Text:
     return Text(value.encode("utf-8", "surrogateescape"), TextState.TRACER)
 
 
-def _text_array(head: list[FetchOp], store: FetchOp, count: int) -> Callable[[Context], list[Text | None]]:
+def _text_array(
+    head: list[FetchOp], store: FetchOp, count: int
+) -> Callable[[FetchSource], list[Text | None]]:
     """An array of pointers to strings; the last operation of *head* reads each pointer."""
     if head[-1].code not in (OpCode.DEREF, OpCode.UDEREF):
         raise AssertionError("the parser lets only memory operands be arrays")
     base, last = _chain(head[:-1]), head[-1].param
 
-    def locate(c: Context) -> list[Text | None]:
+    def locate(c: FetchSource) -> list[Text | None]:
         found: list[Text | None] = []
         try:
             start = base(c) + last
             for i in range(count):
-                pointer = c[0].process.read((start + 8 * i) & _MASK, 8)
+                pointer = c.process.read((start + 8 * i) & _MASK, 8)
                 address = int.from_bytes(pointer, "little") + store.param
-                found.append(read_text(c[0].process, address & _MASK))
+                found.append(read_text(c.process, address & _MASK))
         except MemoryFault:
             found.append(None)
         return found
