@@ -1,0 +1,180 @@
+"""Pages that were executed: breakpoints in a private fetch view, and code that changes.
+
+The fill callback is told whether a fetch or a data access misses, so a page
+with invisible breakpoints has two physical pages: fetches get a patched copy,
+data accesses the original.  Stores are never granted to a page while it is
+executable in the TLB; the store fill drops its translations, the next
+fetch fill rebuilds the copy.  Pages that go to and fro are mapped
+writable and executable together, where the emulator's own tracking works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from uprobe_linux.arena import Arena
+from uprobe_linux.cpu import PAGE, Cpu, Perm
+
+__all__ = ("CodePages",)
+
+MIXED_AFTER = 8
+"""Times that a page may change between stores and fetches before it becomes mixed."""
+
+
+@dataclass(slots=True, eq=False)
+class CodePage:
+    """State of one executed or trapped page.
+
+    :param physical: the data page
+    :param copy: the patched fetch copy, -1 without breakpoints
+    :param live: translated code of it may exist
+    :param stale: the data page may have been written since
+    """
+
+    physical: int
+    copy: int = -1
+    live: bool = False
+    stale: bool = False
+    flips: int = 0
+
+
+class CodePages:
+    """The executed pages of one address space, by page address.
+
+    :param written: called with (start, end) after the guest changed code that it had executed
+    """
+
+    def __init__(self, arena: Arena, cpu: Cpu, written: Callable[[int, int], None]) -> None:
+        self._arena = arena
+        self._cpu = cpu
+        self._written = written
+        self.pages: dict[int, CodePage] = {}
+        self._traps: dict[int, dict[int, bytes]] = {}
+
+    # --- the fill callback's side --------------------------------------------------------------
+
+    def fetch(self, page: int, physical: int, prot: Perm) -> tuple[int, int]:
+        """Translation of a fetch from *page*; *physical* is the data page."""
+        code = self.pages.get(page)
+        if code is None:
+            code = self.pages[page] = CodePage(physical)
+        if code.stale:
+            code.stale = False
+            self._rebuild(page, code)
+            self._written(page, page + PAGE)
+        code.live = True
+        if code.copy >= 0:
+            return code.copy, Perm.EXEC
+        if code.flips > MIXED_AFTER:
+            return physical, int(prot)
+        return physical, int(prot & ~Perm.WRITE)
+
+    def data(self, page: int, code: CodePage, access: int, prot: Perm) -> tuple[int, int]:
+        """Translation of a read or write of *page*, which has code."""
+        if code.copy < 0 and code.flips > MIXED_AFTER:
+            return code.physical, int(prot)
+        if access == Perm.WRITE:
+            self._before_write(code)
+            return code.physical, int(Perm.READ | Perm.WRITE)
+        if code.live or code.copy >= 0:
+            return code.physical, int(Perm.READ)
+        return code.physical, int(prot & ~Perm.EXEC)
+
+    def _before_write(self, code: CodePage) -> None:
+        if code.live:
+            self._cpu.forget_code(code.copy if code.copy >= 0 else code.physical, PAGE)
+            code.live = False
+            code.flips += 1
+        code.stale = True
+
+    # --- stores by system calls and by the core --------------------------------------------------
+
+    def host_wrote(self, start: int, end: int) -> None:
+        """[start, end) of the data view was written from outside the CPU."""
+        for page in self._touched(start, end):
+            code = self.pages[page]
+            was_live = code.live
+            if was_live:
+                self._cpu.forget_code(code.copy if code.copy >= 0 else code.physical, PAGE)
+                self._cpu.flush()
+                code.live = False
+            self._rebuild(page, code)
+            if was_live:
+                self._written(max(start, page), min(end, page + PAGE))
+
+    def _touched(self, start: int, end: int) -> list[int]:
+        first = start & -PAGE
+        if (end - first) // PAGE > len(self.pages):
+            return [page for page in self.pages if first <= page < end]
+        return [page for page in range(first, end, PAGE) if page in self.pages]
+
+    # --- breakpoints ---------------------------------------------------------------------------
+
+    def insert(self, address: int, insn: bytes, physical: int) -> None:
+        """Show *insn* to fetches at *address*; *physical* is the data page of its page."""
+        page = address & -PAGE
+        traps = self._traps.setdefault(page, {})
+        if traps.get(address) == insn:
+            return
+        traps[address] = insn
+        code = self.pages.get(page)
+        if code is None:
+            code = self.pages[page] = CodePage(physical)
+        self._drop_translations(code)
+        if code.copy < 0:
+            code.copy = self._arena.allocate(PAGE)
+            self._rebuild(page, code)
+        else:
+            self._patch(code, address, insn)
+
+    def remove(self, address: int) -> None:
+        """Show the original again; nothing happens if there is no breakpoint."""
+        page = address & -PAGE
+        traps = self._traps.get(page, {})
+        if traps.pop(address, None) is None:
+            return
+        code = self.pages[page]
+        self._drop_translations(code)
+        if traps:
+            at = address & (PAGE - 1)
+            view = self._arena.view
+            self._patch(code, address, bytes(view[code.physical + at : code.physical + at + 4]))
+            return
+        del self._traps[page]
+        self._arena.release(code.copy, PAGE)
+        code.copy = -1
+
+    def has(self, address: int) -> bool:
+        """Whether a breakpoint is at *address*."""
+        return address in self._traps.get(address & -PAGE, ())
+
+    def _drop_translations(self, code: CodePage) -> None:
+        if code.live:
+            self._cpu.forget_code(code.copy if code.copy >= 0 else code.physical, PAGE)
+            code.live = False
+        self._cpu.flush()
+
+    def _patch(self, code: CodePage, address: int, insn: bytes) -> None:
+        at = code.copy + (address & (PAGE - 1))
+        self._arena.view[at : at + len(insn)] = insn
+
+    def _rebuild(self, page: int, code: CodePage) -> None:
+        if code.copy < 0:
+            return
+        view = self._arena.view
+        view[code.copy : code.copy + PAGE] = view[code.physical : code.physical + PAGE]
+        for address, insn in self._traps.get(page, {}).items():
+            self._patch(code, address, insn)
+
+    # --- mappings that go ------------------------------------------------------------------------
+
+    def drop(self, start: int, end: int) -> None:
+        """[start, end) loses its mapping: its breakpoints and translations go with it."""
+        for page in self._touched(start, end):
+            code = self.pages.pop(page)
+            self._traps.pop(page, None)
+            if code.live:
+                self._cpu.forget_code(code.copy if code.copy >= 0 else code.physical, PAGE)
+            if code.copy >= 0:
+                self._arena.release(code.copy, PAGE)
