@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ("check_class", "check_instance", "construct", "contract_of")
 
-OPTIONAL_ARCH_HOOKS = frozenset({"ignore", "optimize"})
-"""Arch hooks whose absence means "no": None counts as False there."""
+OPTIONAL_ARCH_HOOKS = frozenset({"argument_register", "ignore", "optimize"})
+"""Arch hooks whose absence means "no": None counts as False or as "there is none" there."""
 
 
 def contract_of(entry: PluginEntry) -> type | None:

@@ -1,0 +1,137 @@
+"""The command line: ``uprobe`` and its sub-commands, one module each.
+
+Only the module of the sub-command that was named is imported, so that
+``uprobe --help`` costs no more than argparse does.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ("COMMANDS", "Command", "build_parser", "main")
+
+COMMANDS = {
+    "run": "run a program with probes; exit with the program's status",
+    "check": "validate a set-up without running anything",
+    "classify": "verdicts for instruction words from standard input",
+    "why": "can this place be probed, and why (not)",
+    "list": "what can be probed in a program: functions and USDT markers",
+    "plugins": "what is installed, what failed to load, and why",
+    "doctor": "whether everything is in order, and which engine runs and why",
+}
+"""Sub-commands and what they do in one line."""
+
+_EPILOG = """\
+examples:
+  uprobe run -e 'p:work ./loop:work a=%x0' -e 'r:ret ./loop:work rv=$retval' -- ./loop 3
+  uprobe run -C count:by=a -e 'p:work ./loop:work a=%x0' ./loop 1000
+  uprobe list ./loop 'w*'
+  uprobe why ./loop work+4
+
+exit status: the program's own, 128+N if signal N killed it, 124 if a limit ended
+the run, 125 if uprobe itself failed, 126 if the program cannot be executed, 127
+if it is not there, 2 for wrong usage.
+'uprobe COMMAND --help' tells more about a command."""
+
+
+class Command(Protocol):
+    """What a module of this package offers for its sub-command."""
+
+    DESCRIPTION: str
+    EPILOG: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare options and arguments."""
+        ...
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do it; returns the exit status, raises UprobeError."""
+        ...
+
+
+def build_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The parser of one sub-command, or of ``uprobe`` without one."""
+    import argparse
+
+    if command is not None:
+        module = _module(command)
+        parser = argparse.ArgumentParser(
+            f"uprobe {command}",
+            description=module.DESCRIPTION,
+            epilog=module.EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        module.add_arguments(parser)
+        parser.add_argument("--debug", action="store_true", help="show tracebacks and more detail")
+        return parser
+    parser = argparse.ArgumentParser(
+        "uprobe",
+        usage="uprobe COMMAND [options]",
+        description="Linux-style user-space probes for arm64 programs, on any machine.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_argument_group("commands")
+    for name, summary in COMMANDS.items():
+        commands.add_argument(name, nargs="?", help=summary, metavar=name)
+    return parser
+
+
+def _module(command: str) -> Command:
+    """The module of a sub-command; ``list`` and ``run`` are fine module names."""
+    return cast("Command", import_module(f"uprobe_core.cli.{command}"))
+
+
+def _version() -> str:
+    from uprobe_core import __version__
+
+    return f"uprobe {__version__}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``uprobe`` with *argv* (default: the process's); returns the exit status.
+
+    No exception comes out but SystemExit, which argparse raises for --help
+    and for wrong usage.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments and arguments[0] in COMMANDS:
+        command = arguments.pop(0)
+    else:
+        return _without_command(arguments)
+    from uprobe_core.cli.failures import guarded
+
+    parser = build_parser(command)
+    args = parser.parse_args(arguments)
+    args.usage_error = parser.error
+    return guarded(lambda: _module(command).run(args), debug=args.debug)
+
+
+def _without_command(arguments: list[str]) -> int:
+    """``uprobe --help``, ``--version``, nothing at all, or a command that does not exist."""
+    parser = build_parser()
+    if not arguments:
+        parser.print_help(sys.stderr)
+        return 2
+    if not arguments[0].startswith("-"):
+        from difflib import get_close_matches
+
+        close = get_close_matches(arguments[0], COMMANDS, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        parser.exit(
+            2,
+            f"uprobe: error: no command is called {arguments[0]!r}\n"
+            f"hint: {hint}commands: {', '.join(COMMANDS)}; to run a program: uprobe run -- PROGRAM\n",
+        )
+    parser.parse_args(arguments)
+    parser.print_help(sys.stderr)
+    return 2

@@ -1,0 +1,83 @@
+"""What the user sees when something fails, and the exit status that goes with it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from uprobe_core.errors import SpecError, UprobeError
+
+__all__ = ("guarded", "print_error")
+
+INTERRUPTED = 130
+"""128 + SIGINT."""
+BROKEN_PIPE = 141
+"""128 + SIGPIPE: the reader of our output went away, as in ``uprobe list ... | head``."""
+INTERNAL = 125
+
+
+def guarded(action: Callable[[], int], *, debug: bool) -> int:
+    """Run *action*; any failure becomes a message on standard error and an exit status.
+
+    With *debug* the traceback comes first.
+    """
+    try:
+        status = action()
+        sys.stdout.flush()
+    except UprobeError as error:
+        _traceback(debug)
+        print_error(error)
+        return error.exit_status
+    except KeyboardInterrupt:
+        _traceback(debug)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Python would complain once more when it flushes standard output at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except Exception as error:  # the last line of defence: no traceback reaches a user
+        _traceback(debug)
+        print(f"uprobe: error: internal: {type(error).__name__}: {error}", file=sys.stderr)
+        if not debug:
+            print("hint: this is a bug in uprobe or a plugin; --debug shows where", file=sys.stderr)
+        return INTERNAL
+    return status
+
+
+def _traceback(debug: bool) -> None:
+    """The traceback of the exception under way, if it is wanted."""
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+
+
+def print_error(error: UprobeError, *, where: str = "") -> None:
+    """Write *error* to standard error, with its hint on a line of its own.
+
+    A malformed event line has the form of the kernel's error_log.
+
+    :param where: "FILE:LINE: ", to be put before a malformed event line
+    """
+    lines = _spec_lines(error, where) if isinstance(error, SpecError) else []
+    for problem in getattr(error, "problems", None) or ():
+        lines.append(f"uprobe: error: {problem}")
+        if problem.hint:
+            lines.append(f"hint: {problem.hint}")
+    if not lines:
+        lines.append(f"uprobe: error: {error.message}")
+    if error.hint and not hasattr(error, "problems"):
+        lines.append(f"hint: {error.hint}")
+    print("\n".join(lines), file=sys.stderr)
+
+
+def _spec_lines(error: SpecError, where: str) -> list[str]:
+    """The kernel's form: message, command, caret; what it does not log has our own prefix."""
+    prefix = "trace_uprobe" if error.logged else "uprobe"
+    lines = [f"{where}{prefix}: error: {error.message}"]
+    if error.line:
+        lines.append(f"  Command: {error.line}")
+    if error.line and error.caret is not None:
+        lines.append(" " * (len("  Command: ") + error.caret) + "^")
+    return lines

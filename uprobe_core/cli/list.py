@@ -1,0 +1,66 @@
+"""``uprobe list``: what can be probed in a file."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
+
+    from uprobe_core.image.elf_symbols import ElfImage
+
+DESCRIPTION = """\
+List the functions and USDT markers of an arm64 ELF file, with virtual address,
+file offset and size. Either name or offset can stand in an event line."""
+EPILOG = """\
+examples:
+  uprobe list ./loop
+  uprobe list ./loop 'w*'
+  uprobe list ./loop --json"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare options and arguments."""
+    parser.add_argument("binary", metavar="BINARY", help="an arm64 ELF file")
+    parser.add_argument(
+        "glob", nargs="?", default="*", metavar="GLOB", help="only names that match, as in 'w*'"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+
+
+def run(args: argparse.Namespace) -> int:
+    """List one file."""
+    from uprobe_core.image.elf_symbols import ElfImage
+
+    with ElfImage(args.binary) as image:
+        functions = _functions(image, args.glob)
+    if args.json:
+        from uprobe_core.cli.output import print_json
+
+        print_json({"binary": args.binary, "functions": functions})
+        return 0
+    _print(functions, args)
+    return 0
+
+
+def _functions(image: ElfImage, glob: str) -> list[dict[str, Any]]:
+    """The functions whose name matches *glob*, by address."""
+    return [
+        {"name": symbol.name, "address": symbol.vaddr, "offset": symbol.offset, "size": symbol.size}
+        for symbol in image.functions()
+        if fnmatchcase(symbol.name, glob)
+    ]
+
+
+def _print(functions: list[dict[str, Any]], args: argparse.Namespace) -> None:
+    """The same for people."""
+    from uprobe_core.cli.output import print_table
+
+    rows = [(f"{f['address']:#x}", f"{f['offset']:#x}", str(f["size"]), f["name"]) for f in functions]
+    if not rows:
+        import sys
+
+        print(f"nothing in {args.binary} matches {args.glob!r}", file=sys.stderr)
+        return
+    print_table(rows, ("ADDRESS", "OFFSET", "SIZE", "NAME"))

@@ -1,0 +1,85 @@
+"""``uprobe run``: the main job."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uprobe_core.backend import ExitStatus
+    from uprobe_core.run_setup import RunSetup
+
+DESCRIPTION = """\
+Run an arm64 program with probes. Its standard streams are ours, its exit status is
+ours too. Without -C every hit is written as a line of trace text, to standard error
+or to the file of -o; what consumers found is written there at the end."""
+EPILOG = """\
+examples:
+  entry and return of a function, with an argument and the return value:
+    uprobe run -e 'p:work ./loop:work a=%x0' -e 'r:ret ./loop:work rv=$retval' -- ./loop 3
+  calls counted by argument, nothing recorded:
+    uprobe run -C count:by=a -e 'p:work ./loop:work a=%x0' -- ./loop 1000
+  only what is interesting, as JSON lines in a file:
+    uprobe run --filter 'work:a > 2' --format jsonl -o hits.jsonl -e 'p:work ./loop:work a=%x0' ./loop 9
+  everything from a file:
+    uprobe run -c loop.toml
+
+exit status: the program's, 128+N if signal N killed it, 124 if a limit ended the
+run, 125 if uprobe failed, 126 or 127 if the program cannot be executed or found."""
+
+LIMIT_REACHED = 124
+"""What timeout(1) answers."""
+STOPPED = {"interrupt": 130, "terminated": 143}
+"""128 + SIGINT, 128 + SIGTERM."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare options and arguments."""
+    from uprobe_core.cli.setup_options import add_event_options, add_run_options
+
+    parser.usage = "uprobe run [options] [--] PROGRAM [ARG...]"
+    parser.add_argument("program", nargs=argparse.REMAINDER, metavar="PROGRAM [ARG...]", help="what to run")
+    add_event_options(parser)
+    add_run_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the program; its status is ours."""
+    from uprobe_core.cli.setup_options import make_setup
+
+    setup = make_setup(args)
+    program = args.program[1:] if args.program[:1] == ["--"] else args.program
+    if program:
+        setup = replace(setup, argv=tuple(program))
+    if not setup.argv:
+        args.usage_error("no PROGRAM: uprobe run [options] [--] PROGRAM [ARG...]")
+    return _exit_status(_run(setup), setup)
+
+
+def _run(setup: RunSetup) -> ExitStatus:
+    """One session from opening to closing."""
+    from uprobe_core.session import Session
+
+    # What we printed so far must come before what the program writes to the same file.
+    sys.stdout.flush()
+    with Session.from_setup(setup) as session:
+        return session.run()
+
+
+def _exit_status(status: ExitStatus, setup: RunSetup) -> int:
+    """The status to exit with; an end that was not the program's own is said on standard error."""
+    if not status.reason:
+        return status.shell_status
+    if status.reason in STOPPED:
+        return STOPPED[status.reason]
+    limits = setup.limits
+    named = {
+        "timeout": f"after {limits.seconds:g} s" if limits.seconds is not None else "",
+        "max-insns": f"after {limits.instructions} instructions",
+        "memory": f"it wanted more than {limits.memory} bytes",
+    }
+    detail = f" ({named[status.reason]})" if named.get(status.reason) else ""
+    print(f"uprobe: the run was ended: {status.reason}{detail}", file=sys.stderr)
+    return LIMIT_REACHED

@@ -1,0 +1,174 @@
+"""``uprobe why``: the verdict for one place, with the instructions around it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from uprobe_core.errors import ProbeError, UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from uprobe_core.decoder_choice import DecoderChoice
+    from uprobe_core.image.elf_symbols import ElfImage
+    from uprobe_core.types import Analysis, Policy
+
+DESCRIPTION = """\
+Say whether a place in an arm64 program can be probed, and why (not), under each
+policy. PLACE is SYMBOL[+OFF] or a virtual address; off:0x6d4 is a file offset."""
+EPILOG = """\
+examples:
+  uprobe why ./loop work
+  uprobe why ./loop work+8 --policy kernel:6.1
+  uprobe why ./loop 0x400754 --json"""
+
+POLICIES = ("kernel:6.12", "kernel:6.1", "anywhere")
+"""What is asked when no policy is named."""
+_PLACE = re.compile(r"(?:(?P<form>sym|va|off):)?(?P<base>[^+\s]+)(?:\+(?P<plus>0[xX][0-9a-fA-F]+|[0-9]+))?")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare options and arguments."""
+    parser.add_argument("binary", metavar="BINARY", help="an arm64 ELF file")
+    parser.add_argument("place", metavar="PLACE", help="SYMBOL[+OFF], ADDRESS, or off:OFFSET")
+    parser.add_argument("--policy", metavar="POLICY", help="only this policy: kernel[:VERSION] or anywhere")
+    parser.add_argument("--decoder", default="auto", metavar="NAME", help="what disassembles (default: auto)")
+    parser.add_argument("--arch", default="arm64", metavar="NAME", help="the architecture (default: arm64)")
+    parser.add_argument(
+        "-n", "--context", type=int, default=4, metavar="N", help="instructions around it (4)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Explain one place."""
+    from uprobe_core.decoder_choice import choose_decoder
+    from uprobe_core.image.elf_symbols import ElfImage
+
+    with ElfImage(args.binary) as image:
+        vaddr = _resolve(image, args.place)
+        document = explain(image, vaddr, args, choose_decoder(args.decoder))
+    if args.json:
+        from uprobe_core.cli.output import print_json
+
+        print_json(document)
+    else:
+        _print(document)
+    return 0
+
+
+def _resolve(image: ElfImage, place: str) -> int:
+    """The virtual address that *place* names; raises UsageError, TargetError or ProbeError."""
+    match = _PLACE.fullmatch(place)
+    if match is None:
+        raise UsageError(f"place {place!r} is not SYMBOL[+OFF], ADDRESS or off:OFFSET", slug="bad-place")
+    base, plus = match["base"], int(match["plus"] or "0", 0)
+    number = _number(base)
+    if match["form"] == "sym" or (match["form"] is None and number is None):
+        offset = image.offset_of(base)
+        vaddr = image.offset_to_vaddr(offset)
+        assert vaddr is not None  # a symbol's offset comes from a segment
+        return vaddr + plus
+    if number is None:
+        raise UsageError(f"{base!r} in place {place!r} is not a number", slug="bad-place")
+    if match["form"] == "off":
+        shown = image.offset_to_vaddr(number + plus)
+        if shown is None:
+            raise ProbeError(
+                f"file offset {number + plus:#x} of {image.path} is not loaded by any segment",
+                address=number + plus,
+                where="file offset",
+            )
+        return shown
+    return _checked_address(image, number + plus)
+
+
+def _number(text: str) -> int | None:
+    """A number as C writes it, None if *text* is none."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        return None
+
+
+def _checked_address(image: ElfImage, vaddr: int) -> int:
+    """*vaddr* if the file has a byte there; raises ProbeError, with a hint if it looks like an offset."""
+    if image.vaddr_to_offset(vaddr) is not None:
+        return vaddr
+    shown = image.offset_to_vaddr(vaddr)
+    hint = f"as a file offset it is loaded at {shown:#x}: write off:{vaddr:#x}" if shown is not None else ""
+    raise ProbeError(
+        f"virtual address {vaddr:#x} is not in {image.path}",
+        address=vaddr,
+        where="virtual address",
+        hint=hint,
+    )
+
+
+def explain(image: ElfImage, vaddr: int, args: argparse.Namespace, choice: DecoderChoice) -> dict[str, Any]:
+    """Everything about the place at *vaddr* as plain JSON data."""
+    code = image.read(vaddr, 4)
+    if len(code) < 4:
+        raise ProbeError(
+            f"fewer than 4 bytes are left at {vaddr:#x} of {image.path}",
+            address=vaddr,
+            where="virtual address",
+        )
+    around = image.symbol_at(vaddr)
+    offset = image.vaddr_to_offset(vaddr)
+    return {
+        "binary": image.path,
+        "address": vaddr,
+        "offset": offset,
+        "symbol": None if around is None else around[0].name,
+        "symbol_offset": None if around is None else around[1],
+        "word": f"{int.from_bytes(code, 'little'):08x}",
+        "text": choice.text(code, vaddr),
+        "decoder": choice.name,
+        "verdicts": [_verdict(policy, code, vaddr, args.arch) for policy in _policies(args.policy)],
+        "around": _around(image, vaddr, args.context, choice),
+        "event": f"p {image.path if '/' in image.path else './' + image.path}:{offset:#x}",
+    }
+
+
+def _policies(wanted: str | None) -> list[Policy]:
+    from uprobe_core.setup_text import parse_policy_text
+
+    return [parse_policy_text(text) for text in ([wanted] if wanted else POLICIES)]
+
+
+def _verdict(policy: Policy, code: bytes, vaddr: int, arch: str) -> dict[str, Any]:
+    """The verdict under one policy."""
+    from uprobe_core.cli.classify import as_json
+    from uprobe_core.discovery import load_arch
+
+    found: Analysis = load_arch(arch).analyze_insn(code, vaddr, policy)
+    return {"policy": str(policy), **as_json(int.from_bytes(code, "little"), found)}
+
+
+def _around(image: ElfImage, vaddr: int, context: int, choice: DecoderChoice) -> list[dict[str, Any]]:
+    """The instructions within *context* of *vaddr*, as far as the segment has them."""
+    lines: list[dict[str, Any]] = []
+    for address in range(max(vaddr - 4 * context, 0), vaddr + 4 * context + 1, 4):
+        code = image.read(address, 4)
+        if len(code) == 4:
+            word = f"{int.from_bytes(code, 'little'):08x}"
+            lines.append({"address": address, "word": word, "text": choice.text(code, address)})
+    return lines
+
+
+def _print(found: dict[str, Any]) -> None:
+    """The same for people."""
+    symbol = f"{found['symbol']}+{found['symbol_offset']:#x}" if found["symbol"] else "no symbol"
+    print(f"{symbol}  address {found['address']:#x}  file offset {found['offset']:#x}  {found['binary']}\n")
+    for line in found["around"]:
+        mark = ">" if line["address"] == found["address"] else " "
+        print(f"{mark} {line['address']:#x}  {line['word']}  {line['text']}")
+    print()
+    for verdict in found["verdicts"]:
+        errno = f" ({verdict['errno']})" if verdict["errno"] else ""
+        print(f"{verdict['policy']:<12} {verdict['verdict']}{errno}: {verdict['reason']}")
+        if verdict["defect"]:
+            print(f"{'':<12} defect of this kernel: {verdict['defect']}")
+    print(f"\nevent line: {found['event']}")
