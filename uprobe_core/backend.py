@@ -15,7 +15,8 @@ call and return no guest instruction runs in that process.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping as MappingABC, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -175,7 +176,7 @@ class Process(Protocol):
         ...
 
     def poke(self, address: int, data: bytes) -> None:
-        """Store whatever the guest's write permission is (semaphores, tests); raises MemoryFault if unmapped."""
+        """Store whatever the guest's write permission (semaphores, tests); raises MemoryFault if unmapped."""
         ...
 
     def mappings(self) -> Sequence[Mapping]:
@@ -237,11 +238,14 @@ class Process(Protocol):
 class ProbeHandler(Protocol):
     """What a machine tells the core.  One object serves all processes of a machine."""
 
-    def on_trap(self, task: Task, address: int) -> TrapResult:
+    def on_trap(self, task: Task, address: int) -> TrapResult | Fault:
         """A trap instruction was reached at *address* in user mode; PC is *address*.
 
         HANDLED: resume the task at its PC (which the core may have moved).
-        NOT_OURS: give the program the SIGTRAP that it would have got.
+        NOT_OURS: give the program the SIGTRAP that it would have got, at its
+        PC (which the core may have moved out of a slot).
+        A Fault: the simulated instruction faulted; deliver it like any other.
+        Also called when the instruction that is being single-stepped is a trap.
         """
         ...
 
@@ -257,7 +261,11 @@ class ProbeHandler(Protocol):
         ...
 
     def on_step_done(self, task: Task) -> None:
-        """The single-stepped instruction completed."""
+        """The single-stepped instruction completed.
+
+        For a system call this comes after PC has moved past the instruction
+        and before the call is made, so that the call sees the task's own PC.
+        """
         ...
 
     def on_step_fault(self, task: Task, fault: Fault) -> Fault | None:
@@ -325,8 +333,16 @@ class Machine(Protocol):
         """End the run soon; may be called from any thread and from a signal handler."""
         ...
 
+    def call_soon(self, function: Callable[[], None]) -> None:
+        """Call *function* in the running thread at the next safe point, outside guest execution.
+
+        May be called from any thread and from callbacks; functions run in
+        the order given.  Before :meth:`run` it waits for the start.
+        """
+        ...
+
     def statistics(self) -> MappingABC[str, int]:
-        """Counts for ``--debug`` and summaries: "syscalls", "unknown-syscalls", "instructions" when counted."""
+        """Counts for summaries: "syscalls", "unknown-syscalls", and "instructions" where counted."""
         ...
 
     def close(self) -> None:

@@ -9,14 +9,38 @@ A *consumer plugin*, an entry point in ``uprobe.consumers``, is chosen by name
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from uprobe_core.types import RegisterFile
+from uprobe_core.types import Register
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Process, Task
 
-__all__ = ("Consumer", "ConsumerContext", "ConsumerPlugin", "EventInfo", "Hit", "Report", "ReturnHit")
+__all__ = (
+    "Consumer",
+    "ConsumerContext",
+    "ConsumerPlugin",
+    "EntryState",
+    "EventInfo",
+    "Hit",
+    "Report",
+    "ReturnHit",
+)
+
+
+@dataclass(slots=True)
+class EntryState:
+    """What an event remembers of a call between its entry and its return.
+
+    :param timestamp: the task's clock at entry, nanoseconds
+    :param values: the arguments captured at entry
+    :param cookies: what each of the event's consumers left in its hit's cookie
+    """
+
+    timestamp: int
+    values: tuple[Any, ...] = ()
+    cookies: list[Any] = field(default_factory=list)
 
 
 class Hit:
@@ -28,7 +52,7 @@ class Hit:
     :ivar cookie: anything; what an entry handler leaves here its return handler finds again
     """
 
-    __slots__ = ("_values", "address", "cookie", "event", "probe_offset", "task")
+    __slots__ = ("_values", "address", "cookie", "entry", "event", "probe_offset", "task")
 
     def __init__(self, task: Task, address: int, probe_offset: int) -> None:
         self.task = task
@@ -36,7 +60,18 @@ class Hit:
         self.probe_offset = probe_offset
         self.event: EventInfo | None = None
         self.cookie: Any = None
+        self.entry: EntryState | None = None
         self._values: tuple[Any, ...] | None = None
+
+    @property
+    def entry_values(self) -> tuple[Any, ...]:
+        """What the event captured when the returning function was entered; empty at an entry."""
+        return () if self.entry is None else self.entry.values
+
+    @property
+    def latency_ns(self) -> int:
+        """Nanoseconds since the returning function was entered, 0 at an entry."""
+        return 0 if self.entry is None else self.task.clock() - self.entry.timestamp
 
     @property
     def process(self) -> Process:
@@ -70,7 +105,7 @@ class Hit:
     @property
     def sp(self) -> int:
         """The stack pointer."""
-        return self.task.get_reg(RegisterFile.SP)
+        return self.task.get_reg(Register.SP)
 
     def read(self, address: int, size: int) -> bytes:
         """*size* bytes of guest memory from *address*; raises MemoryFault."""
@@ -92,7 +127,7 @@ class Hit:
 class ReturnHit(Hit):
     """A function's return; PC is the return address already.
 
-    :ivar function: address of the function that returned
+    :ivar function: address of the function that returned, the probed address
     :ivar return_address: where it returned to
     :ivar cookie: what the same consumer's entry handler left in its hit's cookie
     """
@@ -186,4 +221,3 @@ class ConsumerPlugin(Protocol):
     def report(self) -> Report | None:
         """What was found; called once, after the run.  None: nothing to print."""
         ...
-

@@ -23,6 +23,7 @@ __all__ = (
     "MemoryFault",
     "Mode",
     "Policy",
+    "Register",
     "RegisterFile",
     "Returns",
     "Simulator",
@@ -184,16 +185,20 @@ class Mapping:
         return address if self.start <= address < self.end else None
 
 
+class Register(enum.IntEnum):
+    """Indices of a :class:`RegisterFile` beyond x0-x30."""
+
+    SP = 31
+    PC = 32
+    PSTATE = 33
+
+
 class RegisterFile(Protocol):
-    """The registers of one task, by index: 0-30 are x0-x30, then the names below.
+    """The registers of one task, by index: 0-30 are x0-x30, then those of :class:`Register`.
 
     Values are unsigned.  This is all that simulation and fetch programs see of
     a task, so a backend, a test double and a saved context all fit.
     """
-
-    SP: int = 31
-    PC: int = 32
-    PSTATE: int = 33
 
     def get_reg(self, index: int) -> int:
         """The 64-bit register *index* (0-33)."""
@@ -224,7 +229,7 @@ class GuestMemory(Protocol):
         ...
 
 
-class MemoryFault(Exception):
+class MemoryFault(Exception):  # noqa: N818  # a guest event, not an error of ours
     """A guest access that the guest's own page table refuses; not an error of ours.
 
     :param address: first byte that could not be accessed

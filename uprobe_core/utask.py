@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uprobe_core.types import UtaskState
 
 if TYPE_CHECKING:
-    from uprobe_core.uprobes import Consumer, Uprobe
+    from uprobe_core.uprobes import Link, Site, Uprobe
 
 __all__ = ("MAX_RETURN_DEPTH", "POISONED_FAULT_CODE", "ReturnInstance", "Utask")
 
@@ -24,7 +24,7 @@ POISONED_FAULT_CODE = 0xFFFF_FFFF_FFFF_FFFF
 """What pre_xol stores so that any change is seen (UPROBE_INV_FAULT_CODE, arm64 uprobes.c)."""
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class ReturnInstance:
     """One pending return of one task (the kernel's struct return_instance).
 
@@ -41,25 +41,28 @@ class ReturnInstance:
     sp: int
     return_address: int
     chained: bool
-    sessions: list[tuple[Consumer, Any]] = field(default_factory=list)
+    sessions: list[tuple[Link, Any]] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Utask:
     """The probe state of one task (the kernel's struct uprobe_task).
 
     :param vaddr: the probed address of the hit under way; valid unless RUNNING
     :param xol_vaddr: the slot's address; valid from SSTEP on
-    :param active: the uprobe being stepped, None while RUNNING
+    :param active: the site being stepped or waiting for a slot, None while RUNNING
     :param fault_code: poisoned by pre_xol, changed by a fault in the step
     :param saved_fault_code: what pre_xol replaced
     :param returns: pending returns, newest last
+    :param suspects: pending returns whose frames look abandoned; a stack that is switched
+        back to revives them (only where returns are watched)
     """
 
     state: UtaskState = UtaskState.RUNNING
     vaddr: int = 0
     xol_vaddr: int = 0
-    active: Uprobe | None = None
+    active: Site | None = None
     fault_code: int = 0
     saved_fault_code: int = 0
     returns: list[ReturnInstance] = field(default_factory=list)
+    suspects: list[ReturnInstance] = field(default_factory=list)

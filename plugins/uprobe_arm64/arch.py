@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 from uprobe_arm64.decode import analyze
 from uprobe_arm64.registers import INDEX_OF, LINK, argument_register
 from uprobe_core.arch_hooks import hookimpl
-from uprobe_core.types import Analysis, Policy, RegisterFile, Verdict
+from uprobe_core.types import Analysis, Policy, Register, RegisterFile, Verdict
 from uprobe_core.utask import POISONED_FAULT_CODE
 
 if TYPE_CHECKING:
@@ -95,11 +95,11 @@ class Arm64Arch:
     @hookimpl
     def pre_xol(self, task: Task, utask: Utask) -> bool:
         """Poison the fault code, go to the slot, single-step on; all or nothing."""
-        task.set_reg(RegisterFile.PC, utask.xol_vaddr)
+        task.set_reg(Register.PC, utask.xol_vaddr)
         try:
             task.single_step(True)
         except BaseException:
-            task.set_reg(RegisterFile.PC, utask.vaddr)
+            task.set_reg(Register.PC, utask.vaddr)
             raise
         utask.saved_fault_code = utask.fault_code
         utask.fault_code = POISONED_FAULT_CODE
@@ -109,7 +109,7 @@ class Arm64Arch:
     def post_xol(self, task: Task, utask: Utask) -> bool:
         """Go on behind the probed instruction: right because what is stepped does not touch the PC."""
         utask.fault_code = utask.saved_fault_code
-        task.set_reg(RegisterFile.PC, utask.vaddr + INSN_BYTES)
+        task.set_reg(Register.PC, utask.vaddr + INSN_BYTES)
         task.single_step(False)
         return True
 
@@ -117,7 +117,7 @@ class Arm64Arch:
     def abort_xol(self, task: Task, utask: Utask) -> bool:
         """Undo pre_xol: the instruction has not run, PC is where it lies."""
         utask.fault_code = utask.saved_fault_code
-        task.set_reg(RegisterFile.PC, utask.vaddr)
+        task.set_reg(Register.PC, utask.vaddr)
         task.single_step(False)
         return True
 
@@ -153,4 +153,4 @@ class Arm64Arch:
     @hookimpl
     def stack_pointer(self, task: Task) -> int:
         """SP."""
-        return task.get_reg(RegisterFile.SP)
+        return task.get_reg(Register.SP)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from uprobe_core.types import RegisterFile
+from uprobe_core.types import Register
 
 __all__ = ("INDEX_OF", "LINK", "argument_register")
 
@@ -17,9 +17,9 @@ LINK: Final = 30
 INDEX_OF: Final[dict[str, int]] = {
     **{f"x{number}": number for number in range(31)},
     "lr": LINK,
-    "sp": RegisterFile.SP,
-    "pc": RegisterFile.PC,
-    "pstate": RegisterFile.PSTATE,
+    "sp": Register.SP,
+    "pc": Register.PC,
+    "pstate": Register.PSTATE,
 }
 
 

@@ -15,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from uprobe_arm64.simulate_load import LOAD_BUILDERS
-from uprobe_core.types import GuestMemory, RegisterFile, Simulator
+from uprobe_core.types import GuestMemory, Register, RegisterFile, Simulator
 
 __all__ = ("BUILDERS", "condition_holds")
 
-PC = RegisterFile.PC
-PSTATE = RegisterFile.PSTATE
+PC = Register.PC
+PSTATE = Register.PSTATE
 LINK = 30
 WORD64 = (1 << 64) - 1
 PAGE = 0xFFF

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from uprobe_core.types import GuestMemory, RegisterFile, Simulator
+from uprobe_core.types import GuestMemory, Register, RegisterFile, Simulator
 
 __all__ = ("LOAD_BUILDERS",)
 
-PC = RegisterFile.PC
+PC = Register.PC
 WORD64 = (1 << 64) - 1
 
 

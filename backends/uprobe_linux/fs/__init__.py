@@ -1,0 +1,1 @@
+"""The guest's files: path resolution inside the sandbox, descriptors, /proc and /dev."""

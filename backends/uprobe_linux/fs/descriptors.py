@@ -1,0 +1,252 @@
+"""Open file descriptions: what a guest descriptor stands for, and how it is read and written.
+
+Every description has a real host descriptor behind it, and whatever a fork or
+a dup must share (position, status flags, locks, epoll membership) lives in the
+host's description, not here.  Objects here only say what kind it is.
+
+A *stream* (pipe, socket, eventfd ...) is always O_NONBLOCK on the host so that
+no call of ours can block; the guest's own O_NONBLOCK is kept in the host's
+O_ASYNC bit, which has no other effect while no owner is set (fcntl(2)), and so
+is shared over fork as it must be.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from uprobe_linux.fs import oflags
+from uprobe_linux.fs.nodes import NOWHERE, Mount, VDir, VFile
+from uprobe_linux.fs.vdirents import pack_entries
+
+__all__ = ("Description", "Device", "Foreign", "Random", "Stream", "VirtualDir", "VirtualFile", "adopt", "stream")
+
+Buffers = Sequence[memoryview | bytearray]
+
+
+class Description:
+    """A regular file or folder of the host; the base of all others.
+
+    :param mount: where it was reached, which says whether it may be changed
+    :param path: guest path at the time of opening, or a text such as "pipe:[5]"
+    """
+
+    kind: ClassVar[str] = "file"
+    is_stream: ClassVar[bool] = False
+
+    __slots__ = ("data", "is_dir", "is_path", "mount", "path")
+
+    def __init__(self, mount: Mount = NOWHERE, path: str = "", *, is_dir: bool = False, is_path: bool = False) -> None:
+        self.mount = mount
+        self.path = path
+        self.is_dir = is_dir
+        self.is_path = is_path
+        """Opened with O_PATH: reading, writing and most else fail with EBADF."""
+        self.data: object = None
+        """The owner's own (an epoll set, a timer ...)."""
+
+    def read(self, host: int, buffers: Buffers) -> int:
+        """Read at the position into *buffers*; bytes read. Raises OSError, EAGAIN for a stream without data."""
+        return os.readv(host, buffers)
+
+    def write(self, host: int, buffers: Buffers) -> int:
+        """Write at the position; bytes written. Raises OSError."""
+        return os.writev(host, buffers)
+
+    def pread(self, host: int, buffers: Buffers, offset: int, flags: int = 0) -> int:
+        """Read at *offset* (bytes)."""
+        return os.preadv(host, buffers, offset, flags)
+
+    def pwrite(self, host: int, buffers: Buffers, offset: int, flags: int = 0) -> int:
+        """Write at *offset* (bytes)."""
+        return os.pwritev(host, buffers, offset, flags)
+
+    def nonblocking(self, host: int) -> bool:
+        """Whether the guest asked for O_NONBLOCK."""
+        return bool(self.flags(host) & oflags.G_NONBLOCK)
+
+    def flags(self, host: int) -> int:
+        """Guest status flags and access mode, as F_GETFL gives them."""
+        return oflags.to_guest(fcntl.fcntl(host, fcntl.F_GETFL))
+
+    def set_flags(self, host: int, flags: int) -> None:
+        """F_SETFL: only O_APPEND, O_ASYNC, O_DIRECT, O_NOATIME and O_NONBLOCK change."""
+        fcntl.fcntl(host, fcntl.F_SETFL, oflags.to_host(flags))
+
+
+class Stream(Description):
+    """A pipe, socket, eventfd, timerfd ...: O_NONBLOCK on the host, the guest's wish in O_ASYNC."""
+
+    kind = "stream"
+    is_stream = True
+    __slots__ = ()
+
+    def flags(self, host: int) -> int:
+        """O_ASYNC on the host is the guest's O_NONBLOCK."""
+        flags = oflags.to_guest(fcntl.fcntl(host, fcntl.F_GETFL)) & ~oflags.G_NONBLOCK
+        if flags & oflags.G_ASYNC:
+            flags ^= oflags.G_ASYNC | oflags.G_NONBLOCK
+        return flags
+
+    def set_flags(self, host: int, flags: int) -> None:
+        """Keep the host's O_NONBLOCK whatever the guest says."""
+        wanted = oflags.to_host(flags & ~oflags.G_ASYNC) | os.O_NONBLOCK
+        if flags & oflags.G_NONBLOCK:
+            wanted |= os.O_ASYNC
+        fcntl.fcntl(host, fcntl.F_SETFL, wanted)
+
+
+class Foreign(Description):
+    """Standard input or output that we share with the host: its flags are not ours to change.
+
+    The guest's O_NONBLOCK is ours alone; callers poll before each transfer.
+    """
+
+    kind = "foreign"
+    is_stream = True
+    __slots__ = ("extra",)
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path=path)
+        self.extra: int | None = None
+
+    def flags(self, host: int) -> int:
+        """The host's, unless the guest has set its own."""
+        flags = super().flags(host)
+        return flags if self.extra is None else flags & oflags.G_ACCMODE | self.extra
+
+    def set_flags(self, host: int, flags: int) -> None:
+        """Remember; the host's description stays as it was."""
+        settable = oflags.G_APPEND | oflags.G_NONBLOCK | oflags.G_DIRECT | oflags.G_NOATIME
+        self.extra = flags & settable | oflags.G_LARGEFILE
+
+
+class Device(Description):
+    """A character device of the host that is safe to hand through: null, zero, full."""
+
+    kind = "device"
+    __slots__ = ("rdev",)
+
+    def __init__(self, path: str, rdev: int = 0) -> None:
+        super().__init__(path=path)
+        self.rdev = rdev
+
+
+class Random(Device):
+    """/dev/random and /dev/urandom: bytes from *draw*, seeded; the host side is /dev/zero."""
+
+    __slots__ = ("draw",)
+
+    def __init__(self, path: str, rdev: int, draw: Callable[[int], bytes]) -> None:
+        super().__init__(path, rdev)
+        self.draw = draw
+
+    def read(self, host: int, buffers: Buffers) -> int:
+        """Fill every buffer."""
+        for buffer in buffers:
+            buffer[:] = self.draw(len(buffer))
+        return sum(map(len, buffers))
+
+    def pread(self, host: int, buffers: Buffers, offset: int, flags: int = 0) -> int:
+        """As read: a random source has no position."""
+        return self.read(host, buffers)
+
+
+class VirtualFile(Description):
+    """A file that we answer for: a snapshot in a memfd, taken anew by each read from position 0."""
+
+    kind = "virtual"
+    __slots__ = ("node",)
+
+    def __init__(self, node: VFile) -> None:
+        super().__init__(path=node.path)
+        self.node = node
+
+    @staticmethod
+    def backing() -> int:
+        """A host descriptor for one opening."""
+        return os.memfd_create("virtual", os.MFD_CLOEXEC)
+
+    def refresh(self, host: int) -> None:
+        """Take a new snapshot."""
+        data = self.node.content()
+        os.ftruncate(host, len(data))
+        if data:
+            os.pwrite(host, data, 0)
+
+    def read(self, host: int, buffers: Buffers) -> int:
+        """A read from the start sees what is true now."""
+        if os.lseek(host, 0, os.SEEK_CUR) == 0:
+            self.refresh(host)
+        return os.readv(host, buffers)
+
+    def pread(self, host: int, buffers: Buffers, offset: int, flags: int = 0) -> int:
+        """A read from the start sees what is true now."""
+        if offset == 0:
+            self.refresh(host)
+        return os.preadv(host, buffers, offset, flags)
+
+    def write(self, host: int, buffers: Buffers) -> int:
+        """Hand the text to the node; EACCES where nothing can be written (the open has checked the mode)."""
+        if self.node.store is None:
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        data = b"".join(bytes(b) for b in buffers)
+        self.node.store(data)
+        return len(data)
+
+    def pwrite(self, host: int, buffers: Buffers, offset: int, flags: int = 0) -> int:
+        """The position means nothing to a node of ours."""
+        return self.write(host, buffers)
+
+
+class VirtualDir(Description):
+    """A folder that we answer for; its position in the listing is the memfd's position."""
+
+    kind = "virtual-dir"
+    __slots__ = ("node",)
+
+    def __init__(self, node: VDir) -> None:
+        super().__init__(path=node.path, is_dir=True)
+        self.node = node
+
+    def read(self, host: int, buffers: Buffers) -> int:
+        """Folders cannot be read as files."""
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+
+    def entries(self, host: int, size: int) -> bytes:
+        """The next struct linux_dirent64 records, at most *size* bytes; EINVAL if not even one fits."""
+        start = os.lseek(host, 0, os.SEEK_CUR)
+        records, following = pack_entries(self.node, start, size)
+        os.lseek(host, following, os.SEEK_SET)
+        return records
+
+
+def stream(host: int, path: str, *, nonblocking: bool) -> Stream:
+    """Make *host* a stream; *nonblocking*: the guest's own wish."""
+    description = Stream(path=path)
+    flags = fcntl.fcntl(host, fcntl.F_GETFL)
+    description.set_flags(host, flags & oflags.G_APPEND | (oflags.G_NONBLOCK if nonblocking else 0))
+    return description
+
+
+def adopt(host: int) -> Description:
+    """The description for a host descriptor that we inherited or received."""
+    status = os.fstat(host)
+    if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+        path = os.readlink(f"/proc/self/fd/{host}")
+        return Description(path=path, is_dir=stat.S_ISDIR(status.st_mode))
+    if stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) == 1:
+        return Device(os.readlink(f"/proc/self/fd/{host}"), status.st_rdev)
+    return Foreign(_stream_name(status))
+
+
+def _stream_name(status: os.stat_result) -> str:
+    if stat.S_ISFIFO(status.st_mode):
+        return f"pipe:[{status.st_ino}]"
+    if stat.S_ISSOCK(status.st_mode):
+        return f"socket:[{status.st_ino}]"
+    return "/dev/tty" if stat.S_ISCHR(status.st_mode) else "anon_inode:[unknown]"

@@ -1,0 +1,211 @@
+"""On the way back to the program: which signal is taken, and what becomes of the task.
+
+Facts: arch/arm64/kernel/signal.c (do_signal, handle_signal, sigsp,
+setup_return, sys_rt_sigreturn), kernel/signal.c (get_signal, signal_delivered).
+"""
+
+from __future__ import annotations
+
+import enum
+import errno
+from typing import TYPE_CHECKING
+
+from uprobe_core.types import MemoryFault
+from uprobe_linux.signals.frame import FRAME_BYTES, Frame, FrameError, frame_addresses
+from uprobe_linux.signals.numbers import (
+    SA_NODEFER,
+    SA_ONSTACK,
+    SA_RESETHAND,
+    SA_RESTART,
+    SA_RESTORER,
+    SA_SIGINFO,
+    SEGV_MAPERR,
+    SI_KERNEL,
+    Action,
+    Sig,
+    bit,
+    default_action,
+)
+from uprobe_linux.signals.sending import raise_fault, stop
+from uprobe_linux.signals.siginfo import SigInfo
+from uprobe_linux.signals.table import SIG_DFL, SIG_IGN, SS_AUTODISARM, AltStack, Disposition
+
+if TYPE_CHECKING:
+    from uprobe_linux.task import LinuxTask
+
+__all__ = ("Outcome", "deliver", "has_pending", "push_handler", "return_from_handler")
+
+SP, PC, PSTATE = 31, 32, 33
+_BTYPE_TCO = 3 << 10 | 1 << 25
+
+
+class Outcome(enum.Enum):
+    """What :func:`deliver` leaves behind."""
+
+    RUN = "run"
+    """Go on: no signal was taken, or a handler is about to run."""
+    STOPPED = "stopped"
+    """The process was stopped."""
+    KILLED = "killed"
+    """The process was ended."""
+
+
+def has_pending(task: LinuxTask) -> bool:
+    """Whether a signal could be taken by *task* now; cheap, for every return to the program."""
+    signals = task.signals
+    return bool((signals.pending.mask | task.process.signals.pending.mask) & ~signals.blocked)
+
+
+def deliver(task: LinuxTask) -> Outcome:
+    """Take pending signals until a handler is set up or none is left."""
+    while (info := _take(task)) is not None:
+        outcome = _act(task, info)
+        if outcome is not None:
+            return outcome
+    _restore_mask(task)
+    return Outcome.RUN
+
+
+def _take(task: LinuxTask) -> SigInfo | None:
+    """The task's own signals first, then the process's, which the main thread takes if it can."""
+    blocked = task.signals.blocked
+    info = task.signals.pending.take(blocked)
+    if info is not None:
+        return info
+    main = task.process.tasks[0]
+    if main is not task and not main.exited:
+        blocked |= ~main.signals.blocked & ~bit(Sig.KILL)
+    return task.process.signals.pending.take(blocked)
+
+
+def _act(task: LinuxTask, info: SigInfo) -> Outcome | None:
+    """Carry out one signal; None: it had no effect, look for the next."""
+    table = task.process.signals
+    action = table.action(info.signo)
+    if info.timer is not None:
+        info = task.machine.timers.delivered(info)
+    if action.handler == SIG_IGN:
+        return None
+    if action.handler != SIG_DFL:
+        return push_handler(task, info, action)
+    return _default(task, info)
+
+
+def _default(task: LinuxTask, info: SigInfo) -> Outcome | None:
+    kind = default_action(info.signo)
+    if kind is Action.IGNORE:
+        return None
+    if kind is Action.STOP:
+        if info.signo != Sig.STOP and task.machine.family.is_orphaned(task.process):
+            return None
+        stop(task.process, info.signo)
+        return Outcome.STOPPED
+    task.machine.family.kill_process(task.process, info.signo, core=kind is Action.CORE)
+    return Outcome.KILLED
+
+
+def push_handler(task: LinuxTask, info: SigInfo, action: Disposition) -> Outcome | None:
+    """Make *task* enter its handler, with the frame on the right stack.
+
+    A stack that cannot hold the frame is SIGSEGV, as force_sigsegv has it.
+    """
+    _finish_call(task, action)
+    signals = task.signals
+    mask = signals.blocked if signals.saved_mask is None else signals.saved_mask
+    try:
+        _write_frame(task, info, action, mask)
+    except MemoryFault:
+        if info.signo == Sig.SEGV:
+            task.process.signals.actions.pop(Sig.SEGV, None)
+        raise_fault(task, SigInfo(Sig.SEGV, SI_KERNEL))
+        return None
+    signals.saved_mask = None
+    extra = 0 if action.flags & SA_NODEFER else bit(info.signo)
+    signals.set_blocked(signals.blocked | action.mask | extra)
+    if signals.altstack.flags & SS_AUTODISARM:
+        signals.altstack = AltStack()
+    if action.flags & SA_RESETHAND:
+        task.process.signals.actions.pop(info.signo, None)
+    return Outcome.RUN
+
+
+def _finish_call(task: LinuxTask, action: Disposition) -> None:
+    """Decide what an interrupted system call answers: EINTR, a part, or the same call again."""
+    wait, task.wait, task.pending = task.wait, None, None
+    if wait is None:
+        return
+    task.machine.scheduler.abandon(task, wait)
+    answer = wait.interrupted() if callable(wait.interrupted) else wait.interrupted
+    if answer is None and action.flags & SA_RESTART:
+        task.set_reg(PC, task.get_reg(PC) - 4)
+        return
+    task.set_reg(0, -errno.EINTR if answer is None else answer)
+
+
+def _stack_for(task: LinuxTask, action: Disposition) -> int:
+    sp, alt = task.get_reg(SP), task.signals.altstack
+    if action.flags & SA_ONSTACK and alt.size and not alt.holds(sp):
+        return alt.sp + alt.size
+    return sp
+
+
+def _write_frame(task: LinuxTask, info: SigInfo, action: Disposition, mask: int) -> None:
+    address, record = frame_addresses(_stack_for(task, action))
+    signals = task.signals
+    regs = [task.get_reg(index) for index in range(34)]
+    frame = Frame(
+        regs,
+        [task.get_vec(index) for index in range(32)],
+        task.get_system("fpsr"),
+        task.get_system("fpcr"),
+        mask,
+        signals.altstack.as_tuple(),
+        signals.fault_address,
+        signals.esr,
+    )
+    if action.flags & SA_SIGINFO:
+        frame.siginfo = info.pack()
+    link = regs[29].to_bytes(8, "little") + regs[30].to_bytes(8, "little")
+    task.process.memory.write(address, frame.pack() + link)
+    _enter(task, info.signo, action, address, record)
+
+
+def _enter(task: LinuxTask, signo: int, action: Disposition, frame: int, record: int) -> None:
+    restorer = action.restorer if action.flags & SA_RESTORER else task.process.sigreturn_address
+    if action.flags & SA_SIGINFO:
+        task.set_reg(1, frame)
+        task.set_reg(2, frame + 128)
+    task.set_reg(0, signo)
+    task.set_reg(29, record)
+    task.set_reg(30, restorer)
+    task.set_reg(SP, frame)
+    task.set_reg(PSTATE, task.get_reg(PSTATE) & ~_BTYPE_TCO)
+    task.set_reg(PC, action.handler)
+
+
+def _restore_mask(task: LinuxTask) -> None:
+    """No handler ran: a call that swapped the mask for its duration and is over gets its own back."""
+    signals = task.signals
+    if signals.saved_mask is not None and task.wait is None:
+        signals.set_blocked(signals.saved_mask)
+        signals.saved_mask = None
+
+
+def return_from_handler(task: LinuxTask) -> None:
+    """rt_sigreturn: everything as the frame at sp says; a bad frame is SIGSEGV."""
+    sp = task.get_reg(SP)
+    try:
+        if sp & 15:
+            raise FrameError("misaligned")
+        frame = Frame.unpack(task.process.memory.read(sp, FRAME_BYTES))
+    except (FrameError, MemoryFault):
+        raise_fault(task, SigInfo.from_fault(Sig.SEGV, SEGV_MAPERR, sp))
+        return
+    for index, value in enumerate(frame.regs):
+        task.set_reg(index, value)
+    for index, value in enumerate(frame.vectors):
+        task.set_vec(index, value)
+    task.set_system("fpsr", frame.fpsr)
+    task.set_system("fpcr", frame.fpcr)
+    task.signals.set_blocked(frame.sigmask)
+    task.signals.altstack = AltStack(*frame.altstack)

@@ -1,0 +1,344 @@
+"""Declarative consumers: say what is wanted, and the engine does it for each hit.
+
+An action is attached to events with ``session.probe(spec, action)`` or ``-C``.
+It never needs Python code per hit, so a native engine runs it whole; what
+stands here is the reference.  Each is *measured* (a small picklable value is
+taken from the hit) and *applied* (the value is added to the result); in a
+forked child the measurements travel to the session and are applied there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from uprobe_core.consumer import EventInfo, Hit, ReturnHit
+from uprobe_core.errors import UsageError
+from uprobe_core.types import MemoryFault, Register
+
+__all__ = ("Action", "Count", "Hist", "Latency", "Record", "Stacks", "Sum")
+
+Getter = Callable[[Hit], Any]
+
+_COMMON: dict[str, Getter] = {
+    "pid": lambda hit: hit.pid,
+    "tid": lambda hit: hit.tid,
+    "comm": lambda hit: hit.comm,
+    "common_pid": lambda hit: hit.tid,
+    "ip": lambda hit: hit.address,
+}
+
+
+def _getter(event: EventInfo, name: str) -> Getter:
+    """How to take the field *name* from a hit; raises UsageError for a name that the event lacks."""
+    if name in event.names:
+        index = list(event.names).index(name)
+        return lambda hit: hit.values[index]
+    if name in _COMMON:
+        return _COMMON[name]
+    known = ", ".join([*event.names, *_COMMON])
+    raise UsageError(
+        f"event {event.group}/{event.name} has no field {name!r}",
+        hint=f"fields: {known}",
+        slug="unknown-field",
+    )
+
+
+def _key_getter(event: EventInfo, by: Sequence[str]) -> Getter:
+    getters = [_getter(event, name) for name in by]
+    if not getters:
+        return lambda _hit: ()
+    if len(getters) == 1:
+        return getters[0]
+    return lambda hit: tuple(get(hit) for get in getters)
+
+
+class _Bound:
+    """An action attached to one event."""
+
+    def __init__(self, action: Action, measure: Getter, when: Callable[[Hit], bool] | None) -> None:
+        self.name = action.name
+        self._action = action
+        self._measure = measure
+        self._when = when
+
+    def _observe(self, hit: Hit) -> None:
+        if self._when is None or self._when(hit):
+            self._action.emit(self._measure(hit))
+
+
+class _BoundEntry(_Bound):
+    def handler(self, hit: Hit) -> None:
+        """Observe an entry hit."""
+        self._observe(hit)
+
+
+class _BoundReturn(_Bound):
+    def ret_handler(self, hit: ReturnHit) -> None:
+        """Observe a return."""
+        self._observe(hit)
+
+
+class Action:
+    """Base of the declarative consumers.
+
+    :param when: an expression over the event's fields; hits that it rejects are not seen
+    """
+
+    name = "action"
+    at_return = False
+    """Whether it observes returns also of an entry event."""
+
+    def __init__(self, *, when: str | None = None) -> None:
+        self.when = when
+        self.emit: Callable[[Any], None] = self.apply
+
+    def attach(self, event: EventInfo, context: Any = None) -> _Bound:
+        """Return what observes the hits of *event*; raises UsageError for a field that it lacks."""
+        measure = self.bind(event)
+        when = None
+        if self.when is not None:
+            from uprobe_core.events.filters import compile_filter
+
+            when = compile_filter(self.when, event)
+        cls = _BoundReturn if event.is_return or self.at_return else _BoundEntry
+        return cls(self, measure, when)
+
+    def bind(self, event: EventInfo) -> Getter:
+        """Return how a measurement is taken from a hit of *event*."""
+        raise AssertionError("each action defines it")
+
+    def apply(self, measurement: Any) -> None:
+        """Add one measurement to the result."""
+        raise AssertionError("each action defines it")
+
+    def result(self) -> Any:
+        """What was found so far."""
+        raise AssertionError("each action defines it")
+
+
+def _names(by: str | Sequence[str] | None) -> tuple[str, ...]:
+    return () if by is None else (by,) if isinstance(by, str) else tuple(by)
+
+
+class Count(Action):
+    """How many hits, in all or for each value of the fields *by*."""
+
+    name = "count"
+
+    def __init__(self, by: str | Sequence[str] | None = None, *, when: str | None = None) -> None:
+        super().__init__(when=when)
+        self.by = _names(by)
+        self.counts: Counter[Any] = Counter()
+
+    def bind(self, event: EventInfo) -> Getter:
+        """Measure the key."""
+        return _key_getter(event, self.by)
+
+    def apply(self, measurement: Any) -> None:
+        """Count one."""
+        self.counts[measurement] += 1
+
+    def result(self) -> int | dict[Any, int]:
+        """The count, or a dict of counts by key with the most frequent first."""
+        return dict(self.counts.most_common()) if self.by else self.counts[()]
+
+
+class Sum(Action):
+    """Count, sum, smallest, largest and mean of the field *arg*, in all or by key."""
+
+    name = "sum"
+
+    def __init__(self, arg: str, by: str | Sequence[str] | None = None, *, when: str | None = None) -> None:
+        super().__init__(when=when)
+        self.arg = arg
+        self.by = _names(by)
+        self.stats: dict[Any, list[int]] = {}
+
+    def bind(self, event: EventInfo) -> Getter:
+        """Measure (key, value)."""
+        key, value = _key_getter(event, self.by), _getter(event, self.arg)
+        return lambda hit: (key(hit), value(hit))
+
+    def apply(self, measurement: Any) -> None:
+        """Add one value."""
+        key, value = measurement
+        entry = self.stats.get(key)
+        if entry is None:
+            self.stats[key] = [1, value, value, value]
+            return
+        entry[0] += 1
+        entry[1] += value
+        entry[2] = min(entry[2], value)
+        entry[3] = max(entry[3], value)
+
+    def result(self) -> Any:
+        """A dict with count, sum, min, max and avg, or a dict of such by key."""
+        table = {
+            key: {"count": n, "sum": total, "min": low, "max": high, "avg": total / n}
+            for key, (n, total, low, high) in self.stats.items()
+        }
+        if self.by:
+            return table
+        return table.get((), {"count": 0, "sum": 0, "min": 0, "max": 0, "avg": 0.0})
+
+
+class Hist(Action):
+    """A histogram of the field *arg*, in all or by key.
+
+    :param kind: "log2" (bucket n holds 2**n to 2**(n+1) - 1, zero in a bucket of its own),
+        "linear" (buckets of *step*), or "sub" (each power of two split in 2***bits* equal parts)
+    """
+
+    name = "hist"
+
+    def __init__(
+        self,
+        arg: str,
+        kind: str = "log2",
+        *,
+        step: int = 1,
+        bits: int = 2,
+        by: str | Sequence[str] | None = None,
+        when: str | None = None,
+    ) -> None:
+        super().__init__(when=when)
+        if kind not in {"log2", "linear", "sub"}:
+            raise UsageError(
+                f"no histogram kind {kind!r}", hint="kinds: log2, linear, sub", slug="bad-option"
+            )
+        if step < 1 or not 0 <= bits <= 8:
+            raise UsageError(
+                f"histogram step {step} or bits {bits} is out of range",
+                hint="step is at least 1, bits 0 to 8",
+                slug="bad-option",
+            )
+        self.arg, self.kind, self.step, self.bits = arg, kind, step, bits
+        self.by = _names(by)
+        self.buckets: dict[Any, Counter[int]] = {}
+
+    def bucket(self, value: int) -> int:
+        """The lower bound of the bucket that holds *value*; negative values mirror positive ones."""
+        if value < 0:
+            return -self.bucket(-value)
+        if self.kind == "linear":
+            return value // self.step * self.step
+        if value == 0:
+            return 0
+        power = value.bit_length() - 1
+        if self.kind == "log2" or power <= self.bits:
+            return 1 << power if self.kind == "log2" else value
+        return value >> (power - self.bits) << (power - self.bits)
+
+    def bind(self, event: EventInfo) -> Getter:
+        """Measure (key, bucket)."""
+        key, value = _key_getter(event, self.by), _getter(event, self.arg)
+        return lambda hit: (key(hit), self.bucket(int(value(hit))))
+
+    def apply(self, measurement: Any) -> None:
+        """Count one value in its bucket."""
+        key, bucket = measurement
+        self.buckets.setdefault(key, Counter())[bucket] += 1
+
+    def result(self) -> dict[Any, Any]:
+        """A dict lower bound -> count in ascending order, or a dict of such by key."""
+        table = {key: dict(sorted(counts.items())) for key, counts in self.buckets.items()}
+        return table if self.by else table.get((), {})
+
+
+class Latency(Hist):
+    """A histogram of the nanoseconds from entry to return."""
+
+    name = "latency"
+    at_return = True
+
+    def __init__(
+        self, by: str | Sequence[str] | None = None, kind: str = "log2", *, when: str | None = None
+    ) -> None:
+        super().__init__("latency", kind, by=by, when=when)
+
+    def bind(self, event: EventInfo) -> Getter:
+        """Measure (key, bucket of the latency)."""
+        key = _key_getter(event, self.by)
+        return lambda hit: (key(hit), self.bucket(hit.latency_ns))
+
+
+class Record(Action):
+    """Every hit's arguments, in order; *limit* bounds memory and counts what it drops."""
+
+    name = "record"
+
+    def __init__(self, *args: str, limit: int | None = None, when: str | None = None) -> None:
+        super().__init__(when=when)
+        self.args = args
+        self.limit = limit
+        self.records: list[dict[str, Any]] = []
+        self.dropped = 0
+
+    def bind(self, event: EventInfo) -> Getter:
+        """Measure the wanted arguments as a dict."""
+        names = self.args or tuple(event.names)
+        getters = [(name, _getter(event, name)) for name in names]
+        return lambda hit: {name: get(hit) for name, get in getters}
+
+    def apply(self, measurement: Any) -> None:
+        """Keep one record."""
+        if self.limit is not None and len(self.records) >= self.limit:
+            self.dropped += 1
+        else:
+            self.records.append(measurement)
+
+    def result(self) -> list[dict[str, Any]]:
+        """The records, oldest first."""
+        return self.records
+
+
+class Stacks(Action):
+    """How often each user stack was seen, by frame pointer (AAPCS64 6.4.6), innermost first."""
+
+    name = "stacks"
+
+    def __init__(self, depth: int = 32, *, when: str | None = None) -> None:
+        super().__init__(when=when)
+        self.depth = depth
+        self.counts: Counter[tuple[int, ...]] = Counter()
+
+    def bind(self, event: EventInfo) -> Getter:
+        """Measure the return addresses of the frames."""
+        return lambda hit: frame_pointer_stack(hit, self.depth)
+
+    def apply(self, measurement: Any) -> None:
+        """Count one stack."""
+        self.counts[measurement] += 1
+
+    def result(self) -> dict[tuple[int, ...], int]:
+        """Counts by stack, the most frequent first."""
+        return dict(self.counts.most_common())
+
+
+def frame_pointer_stack(hit: Hit, depth: int) -> tuple[int, ...]:
+    """Addresses of at most *depth* frames, innermost first: PC, LR at a function's start, frame records.
+
+    At the probed first instruction of a function the frame record is still
+    the caller's, so LR stands between PC and the first record.
+    """
+    stack = [hit.task.get_reg(Register.PC)]
+    if not isinstance(hit, ReturnHit):
+        stack.append(hit.task.get_reg(30))
+    frame = hit.task.get_reg(29)
+    while frame and frame % 8 == 0 and len(stack) < depth:
+        try:
+            record = hit.read(frame, 16)
+        except MemoryFault:
+            break
+        above, address = int.from_bytes(record[:8], "little"), int.from_bytes(record[8:], "little")
+        if address == 0 or (address == stack[-1] and len(stack) == 2):
+            if address == 0:
+                break
+        else:
+            stack.append(address)
+        if above <= frame:
+            break
+        frame = above
+    return tuple(stack[:depth])

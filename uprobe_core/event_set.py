@@ -1,0 +1,239 @@
+"""The events of one session: parsed, given sinks, turned into uprobes, and summed up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from uprobe_core.actions import Action
+from uprobe_core.arch_binding import ArchOps
+from uprobe_core.errors import ProbeError, UsageError
+from uprobe_core.event_probe import Event, EventProbe, Sink
+from uprobe_core.events.model import DeleteSpec, EventSpec, Record
+from uprobe_core.events.parse import Language
+from uprobe_core.events.table import EventTable
+from uprobe_core.events.trace_text import profile_line
+from uprobe_core.guest_files import GuestFiles
+from uprobe_core.types import FileId, Policy, Register
+from uprobe_core.uprobes import UprobeRegistry
+
+if TYPE_CHECKING:
+    from uprobe_core.consumer import Hit
+    from uprobe_core.output import RunOutput
+    from uprobe_core.run_setup import EventLine
+    from uprobe_core.spool import Spool
+    from uprobe_core.utask import ReturnInstance
+
+__all__ = ("EventSet", "make_language")
+
+
+def make_language(policy: Policy, arch: ArchOps, files: GuestFiles) -> Language:
+    """The event language for *arch*, with symbols, lines and markers found through *files*."""
+    from uprobe_core.image.resolver import ImageResolver
+
+    return Language(
+        policy,
+        arch.register_index,
+        arguments=arch.argument_register,
+        file_check=files,
+        resolver=None if policy.is_kernel else ImageResolver(),
+    )
+
+
+class EventSet:
+    """Events by name, in the order in which they were added."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        arch: ArchOps,
+        files: GuestFiles,
+        on_error: Callable[[Event, Sink, Exception], None],
+    ) -> None:
+        self.table = EventTable(make_language(policy, arch, files))
+        self.events: list[Event] = []
+        self._on_error = on_error
+        self._actions: list[Action] = []
+
+    @property
+    def location_count(self) -> int:
+        """How many places are probed."""
+        return sum(len(event.probes) for event in self.events)
+
+    # --- adding -------------------------------------------------------------------------------------
+
+    def add_line(self, line: EventLine) -> list[Event]:
+        """Add what one line says; returns the events that it made or extended."""
+        changed: dict[str, Event] = {}
+        for command in self.table.write(line.text):
+            if isinstance(command, DeleteSpec):
+                self._drop_deleted()
+            else:
+                event = self._add(command)
+                changed[event.full_name] = event
+        return list(changed.values())
+
+    def _add(self, spec: EventSpec) -> Event:
+        event = next((e for e in self.events if e.full_name == spec.full_name), None)
+        if event is None:
+            event = Event(spec, self._on_error)
+            self.events.append(event)
+        event.probes.append(EventProbe(spec, event))
+        return event
+
+    def _drop_deleted(self) -> None:
+        kept = set(map(id, self.table))
+        for event in self.events:
+            event.probes = [probe for probe in event.probes if id(probe.spec) in kept]
+        self.events = [event for event in self.events if event.probes]
+
+    def find(self, name: str) -> list[Event]:
+        """Events called *name*, [GROUP/]NAME; raises UsageError with near names if there is none."""
+        found = [e for e in self.events if name in {e.name, e.full_name}]
+        if not found:
+            from difflib import get_close_matches
+
+            names = [e.full_name for e in self.events] + [e.name for e in self.events]
+            close = get_close_matches(name, names, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"events: {', '.join(names) or 'none'}"
+            raise UsageError(f"no event is called {name!r}", hint=hint, slug="unknown-event")
+        return found
+
+    def attach(self, event: Event, sink: Sink, spool: Spool, source: object) -> None:
+        """Attach *sink*; an action's measurements in forked children travel through *spool*."""
+        event.add(sink)
+        for probe in event.probes:
+            probe.follow()
+        if isinstance(source, Action) and source not in self._actions:
+            number = len(self._actions)
+            self._actions.append(source)
+
+            def emit(measurement: Any) -> None:
+                if spool.is_root:
+                    source.apply(measurement)
+                else:
+                    spool.put(("action", number, measurement))
+
+            source.emit = emit
+
+    def set_filter(self, name: str, expression: str) -> None:
+        """Give the events called *name* a filter; "0" clears it.  Raises SpecError."""
+        from uprobe_core.events.filters import compile_filter
+
+        for event in self.find(name):
+            event.filter = None if expression.strip() == "0" else compile_filter(expression, event)
+
+    def add_trigger(self, name: str, text: str, session: Any) -> None:
+        """Give the events called *name* a trigger.  Raises SpecError."""
+        from uprobe_core.triggers import attach_trigger
+
+        for event in self.find(name):
+            attach_trigger(self, event, text, session)
+
+    # --- placing ------------------------------------------------------------------------------------
+
+    def install(self, events: Sequence[Event], registry: UprobeRegistry, files: GuestFiles) -> None:
+        """Turn *events* into uprobes, all of them or none; raises ProbeError."""
+        done: list[EventProbe] = []
+        try:
+            for event in events:
+                for probe in event.probes:
+                    if probe.uprobe is None:
+                        self._register(probe, registry, files)
+                        done.append(probe)
+        except ProbeError:
+            for probe in done:
+                registry.unregister(probe.uprobe, probe)
+                probe.uprobe = None
+            raise
+
+    @staticmethod
+    def _register(probe: EventProbe, registry: UprobeRegistry, files: GuestFiles) -> None:
+        spec = probe.spec
+        status = files(spec.path)
+        if not isinstance(status.identity, tuple):
+            raise ProbeError(f"no such file: {spec.path}", where=spec.path, errno_name=status.errno_name)
+        device, inode = status.identity
+        probe.uprobe = registry.register(
+            FileId(device, inode), spec.offset, probe, ref_offset=spec.ref, path=spec.path
+        )
+
+    def uninstall(self, event: Event, registry: UprobeRegistry) -> None:
+        """Take the uprobes of *event* out."""
+        for probe in event.probes:
+            if probe.uprobe is not None:
+                registry.unregister(probe.uprobe, probe)
+                probe.uprobe = None
+
+    # --- what was found -------------------------------------------------------------------------------
+
+    @staticmethod
+    def make_record(hit: Hit, event: Event) -> Record:
+        """The record of a hit, for writers."""
+        task = hit.task
+        function = getattr(hit, "function", None)
+        ip = hit.address if function is None else task.get_reg(Register.PC)
+        return Record(
+            event.spec,
+            task.clock(),
+            task.process.pid,
+            task.tid,
+            task.comm,
+            task.cpu(),
+            ip,
+            function,
+            hit.values,
+        )
+
+    def replay(self, spool: Spool, output: RunOutput | None) -> None:
+        """Apply what forked children observed."""
+        probes = self._probes()
+        for kind, *rest in spool.messages():
+            if kind == "action":
+                self._actions[rest[0]].apply(rest[1])
+            elif kind == "record" and output is not None:
+                output.replay(rest[0])
+            elif kind == "tally":
+                probes[rest[0]].tally(rest[1])
+
+    def enter_child(self, spool: Spool, inherited: Iterable[ReturnInstance]) -> None:
+        """This process is a forked child: its tallies go to *spool*, as do inherited pending returns."""
+        for number, probe in enumerate(self._probes()):
+            probe.journal = lambda what, number=number: spool.put(("tally", number, what))
+        for instance in inherited:
+            for link, _cookie in instance.sessions:
+                if isinstance(link.consumer, EventProbe):
+                    link.consumer.tally("entries")
+
+    def _probes(self) -> list[EventProbe]:
+        return [probe for event in self.events for probe in event.probes]
+
+    def reports(self) -> Iterator[str]:
+        """Lines about returns that were not seen, one for each event that missed any."""
+        for event in self.events:
+            total: Counter[str] = Counter()
+            for probe in event.probes:
+                total.update(probe.tallies)
+            missed = {what: n for what, n in sorted(total.items()) if what.startswith("missed ")}
+            pending = total["entries"] - total["returns"] - sum(missed.values())
+            if missed or pending:
+                reasons = ", ".join(f"{n} {what.removeprefix('missed ')}" for what, n in missed.items())
+                why = f" ({reasons})" if reasons else ""
+                yield (
+                    f"# {event.full_name}: {total['entries']} entries = {total['returns']} returns"
+                    f" + {sum(missed.values())} missed{why} + {pending} pending"
+                )
+
+    def profile(self, *, with_missed: bool) -> list[str]:
+        """The lines of ``uprobe_profile``, one for each location."""
+        return [
+            profile_line(
+                probe.spec.path,
+                event.name,
+                probe.tallies["hits"],
+                sum(probe.missed_by_reason.values()) if with_missed and probe.ret_handler else None,
+            )
+            for event in self.events
+            for probe in event.probes
+        ]

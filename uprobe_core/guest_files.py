@@ -1,0 +1,86 @@
+"""Which host file the guest means by a path: for event lines, before and without a run.
+
+The same rules as a backend's sandbox (DESIGN section 7), without its care for
+races: nothing here is done on behalf of the guest.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Sequence
+
+from uprobe_core.backend import Bind
+from uprobe_core.events.files import FileStatus
+
+__all__ = ("GuestFiles",)
+
+_MAX_LINKS = 40
+"""Symbolic links followed in one look-up (Linux: path_resolution(7))."""
+
+
+class GuestFiles:
+    """Looks up guest paths under a sysroot and binds.
+
+    :param cwd: the guest's working directory, for relative paths
+    """
+
+    def __init__(
+        self, sysroot: str | None = None, cwd: str | None = None, binds: Sequence[Bind] = ()
+    ) -> None:
+        self._sysroot = None if sysroot is None else os.path.abspath(sysroot)
+        self._cwd = cwd or ("/" if sysroot else os.getcwd())
+        self._binds = sorted(
+            ((_parts(b.guest), os.path.abspath(b.host)) for b in binds), key=lambda b: -len(b[0])
+        )
+
+    def __call__(self, path: str) -> FileStatus:
+        """What *path* leads to, for the event language."""
+        if "\0" in path:
+            return FileStatus("ENOENT")
+        try:
+            host = self.host_path(path)
+            status = os.stat(host, follow_symlinks=False)
+        except OSError as error:
+            return FileStatus(errno.errorcode.get(error.errno or errno.ENOENT, "ENOENT"))
+        identity = (status.st_dev, status.st_ino)
+        return FileStatus("", stat.S_ISREG(status.st_mode), status.st_size, identity, host)
+
+    def host_path(self, path: str) -> str:
+        """The host path that the guest's *path* leads to, all links followed; raises OSError."""
+        if self._sysroot is None and not self._binds:
+            return os.path.realpath(os.path.join(self._cwd, path), strict=True)
+        todo = list(reversed(_parts(path if path.startswith("/") else f"{self._cwd}/{path}")))
+        done: list[str] = []
+        links = 0
+        while todo:
+            part = todo.pop()
+            if part == "..":
+                done = done[:-1]
+                continue
+            here = self._plain([*done, part])
+            if not os.path.islink(here):
+                done.append(part)
+                continue
+            links += 1
+            if links > _MAX_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+            target = os.readlink(here)
+            if target.startswith("/"):
+                done = []
+            todo.extend(reversed(_parts(target)))
+        host = self._plain(done)
+        os.stat(host, follow_symlinks=False)
+        return host
+
+    def _plain(self, parts: list[str]) -> str:
+        """The host path of guest components that hold no link."""
+        for guest, host in self._binds:
+            if parts[: len(guest)] == guest:
+                return os.path.join(host, *parts[len(guest) :])
+        return os.path.join(self._sysroot or "/", *parts)
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in {"", "."}]

@@ -1,0 +1,106 @@
+"""Where a run's records and reports go.
+
+Records are written as they happen.  Trace text of a forked child goes straight
+to the shared file, one line a write; every other format is collected from the
+children through the spool and written by the session's own process.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from uprobe_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from uprobe_core.events.model import Record
+    from uprobe_core.spool import Spool
+
+__all__ = ("RunOutput",)
+
+_FLUSH_BYTES = 1 << 16
+
+
+class RunOutput:
+    """The output file of a run; *path* None is standard error.
+
+    :param writer: None for trace text, else an object with ``write(record)`` and ``close()``
+        made by *make_writer* from the open stream
+    """
+
+    def __init__(
+        self, path: str | None, spool: Spool, make_writer: Callable[[Any], Any] | None = None
+    ) -> None:
+        self._spool = spool
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._fd = self._open(path)
+        self._live = path is None
+        self._stream: Any = None
+        self._writer: Any = None
+        if make_writer is not None:
+            self._stream = os.fdopen(os.dup(self._fd), "wb")
+            self._writer = make_writer(self._stream)
+
+    @staticmethod
+    def _open(path: str | None) -> int:
+        if path is None:
+            try:
+                sys.stderr.flush()
+                return os.dup(2)
+            except OSError:
+                return os.open(os.devnull, os.O_WRONLY)
+        try:
+            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise UsageError(
+                f"cannot write the output file {path!r}: {error.strerror}",
+                hint="-o names a file in a folder that exists and may be written",
+            ) from None
+
+    def record(self, record: Record) -> None:
+        """Write one hit; in a forked child of a structured format, send it to the session."""
+        if self._writer is None:
+            from uprobe_core.events.trace_text import format_record
+
+            self.line(format_record(record))
+        elif self._spool.is_root and not self._spool.forked:
+            self._writer.write(record)
+        else:
+            self._spool.put(("record", record))
+
+    def replay(self, record: Record) -> None:
+        """Write a record that came through the spool."""
+        self._writer.write(record)
+
+    def line(self, text: str) -> None:
+        """Write one line of text, given without its newline."""
+        data = text.encode("utf-8", "surrogateescape") + b"\n"
+        self._lines.append(data)
+        self._size += len(data)
+        if self._live or self._size > _FLUSH_BYTES or self._spool.forked:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand everything to the operating system."""
+        data, self._lines, self._size = b"".join(self._lines), [], 0
+        view = memoryview(data)
+        while view:
+            try:
+                written = os.write(self._fd, view)
+            except OSError:
+                return  # the reader is gone; the program must not suffer for it
+            view = view[written:]
+
+    def close(self) -> None:
+        """Finish the format and close; idempotent."""
+        self.flush()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+            self._stream.close()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1

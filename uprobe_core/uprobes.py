@@ -1,0 +1,329 @@
+"""The uprobe registry: at most one object per (file, offset), with its chain of consumers.
+
+What the kernel keeps in its uprobes tree (kernel/events/uprobes.c): consumers
+join and leave a uprobe, filters decide in which processes it is installed,
+semaphores are raised while it is, and mappings that come and go take their
+sites with them.  What happens at a hit is :mod:`uprobe_core.dispatch`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from uprobe_core.arch_binding import ArchOps
+from uprobe_core.backend import Process
+from uprobe_core.errors import ProbeError
+from uprobe_core.types import Analysis, FileId, Mapping, MemoryFault, Mode, Policy, Verdict
+from uprobe_core.xol import XolArea
+
+__all__ = ("Link", "Site", "Space", "Uprobe", "UprobeRegistry", "accept_all")
+
+
+def accept_all(process: Process) -> bool:
+    """The filter of a consumer that has none."""
+    return True
+
+
+class Link:
+    """One consumer on one uprobe, its optional methods looked up once."""
+
+    __slots__ = ("consumer", "filter", "handler", "missed", "ret_handler", "vote")
+
+    def __init__(self, consumer: Any) -> None:
+        self.consumer = consumer
+        self.handler: Callable[[Any], Any] | None = getattr(consumer, "handler", None)
+        self.ret_handler: Callable[[Any], Any] | None = getattr(consumer, "ret_handler", None)
+        self.missed: Callable[[int, str], None] | None = getattr(consumer, "missed", None)
+        self.filter: Callable[[Process], bool] = getattr(consumer, "filter", None) or accept_all
+
+
+@dataclass(eq=False, slots=True)
+class Uprobe:
+    """One probed place of one file.
+
+    :param ref_offset: file offset of the 16-bit semaphore, 0 for none
+    :param links: the consumers in the order in which they were added; replaced, never
+        changed in place, so that a chain that is running keeps its own view
+    """
+
+    file: FileId
+    offset: int
+    path: str = ""
+    ref_offset: int = 0
+    links: tuple[Link, ...] = ()
+
+
+@dataclass(eq=False, slots=True)
+class Site:
+    """A uprobe as it is installed at one address of one process."""
+
+    uprobe: Uprobe
+    vaddr: int
+    analysis: Analysis
+    mode: Mode
+    offset: int
+
+
+@dataclass(eq=False, slots=True)
+class Space:
+    """Probe state of one address space.
+
+    :param sites: what is installed, by address
+    :param removed: addresses whose trap was taken out; a trap still on its way there is retried
+    :param semaphores: (file, ref_offset) raised here -> how often; waiting ones are 0 or less high
+    """
+
+    process: Process
+    sites: dict[int, Site] = field(default_factory=dict)
+    removed: set[int] = field(default_factory=set)
+    xol: XolArea | None = None
+    raised: dict[tuple[FileId, int], int] = field(default_factory=dict)
+    waiting: dict[tuple[FileId, int], int] = field(default_factory=dict)
+
+
+class UprobeRegistry:
+    """All uprobes of a run, and where they are installed.
+
+    :param mode: TRAP or INLINE; how sites are executed unless an instruction rules it out
+    :param refused: called with (uprobe, ProbeError) when a mapping that comes later cannot be
+        probed, which a kernel ignores without a word
+    """
+
+    def __init__(
+        self,
+        arch: ArchOps,
+        policy: Policy,
+        mode: Mode,
+        *,
+        inline_available: bool = False,
+        refused: Callable[[Uprobe, ProbeError], None] | None = None,
+    ) -> None:
+        self.arch = arch
+        self.policy = policy
+        self.mode = mode
+        self.inline_available = inline_available
+        self.refused = refused
+        self.spaces: dict[Process, Space] = {}
+        self._uprobes: dict[tuple[FileId, int], Uprobe] = {}
+        self._by_file: dict[FileId, list[Uprobe]] = {}
+
+    # --- consumers come and go --------------------------------------------------------------------
+
+    def register(
+        self, file: FileId, offset: int, consumer: Any, *, ref_offset: int = 0, path: str = ""
+    ) -> Uprobe:
+        """Add *consumer* to the uprobe at *offset* of *file*, installing it where it is mapped.
+
+        All or nothing over the mappings that exist: raises ProbeError with the
+        kernel's errno name when one of them cannot be probed.
+        """
+        uprobe = self._uprobes.get((file, offset))
+        if uprobe is None:
+            uprobe = Uprobe(file, offset, path, ref_offset)
+            self._uprobes[file, offset] = uprobe
+            self._by_file.setdefault(file, []).append(uprobe)
+        elif uprobe.ref_offset != ref_offset:
+            raise ProbeError(
+                f"the uprobe at {path or file}:{offset:#x} has reference counter {uprobe.ref_offset:#x},"
+                f" not {ref_offset:#x}",
+                address=offset,
+                where=path,
+                hint="one place has one semaphore: give every event there the same (REF)",
+            )
+        link = Link(consumer)
+        uprobe.links = (*uprobe.links, link)
+        try:
+            for space in list(self.spaces.values()):
+                if link.filter(space.process):
+                    self._install_everywhere(space, uprobe)
+        except ProbeError:
+            self.unregister(uprobe, consumer)
+            raise
+        return uprobe
+
+    def unregister(self, uprobe: Uprobe, consumer: Any) -> None:
+        """Take *consumer* off *uprobe*; places that no remaining consumer wants lose their trap."""
+        uprobe.links = tuple(link for link in uprobe.links if link.consumer is not consumer)
+        if not uprobe.links and (uprobe.file, uprobe.offset) in self._uprobes:
+            del self._uprobes[uprobe.file, uprobe.offset]
+            self._by_file[uprobe.file].remove(uprobe)
+        for space in list(self.spaces.values()):
+            self.reconsider(space, uprobe)
+
+    def reconsider(self, space: Space, uprobe: Uprobe) -> None:
+        """Ask the filters again (the kernel's uprobe_apply): install or remove in *space* accordingly."""
+        if any(link.filter(space.process) for link in uprobe.links):
+            self._install_everywhere(space, uprobe)
+        else:
+            for site in [s for s in space.sites.values() if s.uprobe is uprobe]:
+                self.remove_site(space, site)
+
+    def uprobes(self) -> Iterable[Uprobe]:
+        """All uprobes, in the order in which they were made."""
+        return self._uprobes.values()
+
+    # --- address spaces come and go ---------------------------------------------------------------
+
+    def space_of(self, process: Process) -> Space:
+        """The probe state of *process*, made on first use."""
+        space = self.spaces.get(process)
+        if space is None:
+            space = self.spaces[process] = Space(process)
+        return space
+
+    def forget(self, process: Process) -> None:
+        """The address space is gone (exec, exit): forget it without touching its memory."""
+        self.spaces.pop(process, None)
+
+    def mapped(self, process: Process, mapping: Mapping) -> None:
+        """Install what *mapping* brings into reach; refusals are reported, not raised."""
+        space = self.space_of(process)
+        if mapping.file is None:
+            return
+        self._raise_waiting(space, mapping)
+        for uprobe in self._by_file.get(mapping.file, ()):
+            if not any(link.filter(process) for link in uprobe.links):
+                continue
+            try:
+                self._install(space, uprobe, mapping)
+            except ProbeError as error:
+                if self.refused is not None:
+                    self.refused(uprobe, error)
+
+    def unmapped(self, process: Process, start: int, end: int) -> None:
+        """Forget the sites in [start, end); their memory goes with the mapping."""
+        space = self.spaces.get(process)
+        if space is None:
+            return
+        for vaddr in [v for v in space.sites if start <= v < end]:
+            site = space.sites.pop(vaddr)
+            self._take_out(space, site)
+
+    def code_written(self, process: Process, start: int, end: int) -> None:
+        """The guest rewrote [start, end): look at the displaced instructions there again."""
+        space = self.spaces.get(process)
+        if space is None:
+            return
+        for site in [s for v, s in space.sites.items() if start <= v < end]:
+            insn = process.read(site.vaddr, self.arch.slot_bytes)
+            site.analysis = self.arch.analyze_insn(insn, site.vaddr, self.policy)
+            if site.analysis.verdict is Verdict.REJECT:
+                self.remove_site(space, site)
+
+    # --- one site ---------------------------------------------------------------------------------
+
+    def _may_hold(self, mapping: Mapping) -> bool:
+        """The kernel's valid_vma: file-backed, private, not writable; ours must be executable too."""
+        if mapping.shared or mapping.writable:
+            return False
+        return mapping.executable or self.policy.is_kernel
+
+    def _install_everywhere(self, space: Space, uprobe: Uprobe) -> None:
+        for mapping in space.process.mappings():
+            if mapping.file == uprobe.file:
+                self._install(space, uprobe, mapping)
+
+    def _install(self, space: Space, uprobe: Uprobe, mapping: Mapping) -> None:
+        vaddr = mapping.address_of(uprobe.offset)
+        if vaddr is None or vaddr in space.sites or not self._may_hold(mapping):
+            return
+        try:
+            insn = space.process.read(vaddr, self.arch.slot_bytes)
+        except MemoryFault as fault:
+            raise ProbeError(
+                f"cannot read the instruction at {vaddr:#x}: {fault}",
+                address=vaddr,
+                where=uprobe.path,
+                errno_name="EIO",
+            ) from None
+        analysis = self.arch.analyze_insn(insn, vaddr, self.policy)
+        if analysis.verdict is Verdict.REJECT:
+            raise ProbeError(
+                f"cannot probe {uprobe.path}:{uprobe.offset:#x}: {analysis.insn_class} at {vaddr:#x}"
+                f" ({analysis.word:#010x}): {analysis.reason}",
+                address=vaddr,
+                where=uprobe.path,
+                errno_name=analysis.errno_name or "EINVAL",
+                hint="`uprobe why` shows what each policy says of a place" if self.policy.is_kernel else "",
+            )
+        mode = self.mode
+        if analysis.special == "in-place" and self.inline_available:
+            mode = Mode.INLINE
+        site = Site(uprobe, vaddr, analysis, mode, uprobe.offset)
+        if mode is Mode.INLINE:
+            space.process.insert_inline(vaddr)
+        else:
+            space.process.insert_trap(vaddr, self.arch.swbp, visible=self.policy.is_kernel)
+        space.sites[vaddr] = site
+        space.removed.discard(vaddr)
+        self._raise(space, uprobe)
+
+    def remove_site(self, space: Space, site: Site) -> None:
+        """Take one site out of one process, its semaphore lowered."""
+        if space.sites.pop(site.vaddr, None) is None:
+            return
+        if site.mode is Mode.INLINE:
+            space.process.remove_inline(site.vaddr)
+        else:
+            space.process.remove_trap(site.vaddr)
+            space.removed.add(site.vaddr)
+        self._take_out(space, site)
+
+    def _take_out(self, space: Space, site: Site) -> None:
+        if site.uprobe.ref_offset:
+            self._lower(space, site.uprobe)
+
+    # --- semaphores (the kernel's update_ref_ctr and its delayed list) --------------------------------
+
+    def _raise(self, space: Space, uprobe: Uprobe) -> None:
+        if not uprobe.ref_offset:
+            return
+        key = (uprobe.file, uprobe.ref_offset)
+        address = self._semaphore_address(space, key)
+        if address is None:
+            space.waiting[key] = space.waiting.get(key, 0) + 1
+        elif self._add(space, address, 1):
+            space.raised[key] = space.raised.get(key, 0) + 1
+
+    def _lower(self, space: Space, uprobe: Uprobe) -> None:
+        key = (uprobe.file, uprobe.ref_offset)
+        if space.waiting.get(key):
+            space.waiting[key] -= 1
+            return
+        address = self._semaphore_address(space, key)
+        if address is not None and space.raised.get(key):
+            space.raised[key] -= 1
+            self._add(space, address, -1)
+
+    def _raise_waiting(self, space: Space, mapping: Mapping) -> None:
+        for key, count in list(space.waiting.items()):
+            if key[0] != mapping.file or not mapping.writable or mapping.shared:
+                continue
+            address = mapping.address_of(key[1])
+            if address is not None and count and self._add(space, address, count):
+                space.raised[key] = space.raised.get(key, 0) + count
+                del space.waiting[key]
+
+    @staticmethod
+    def _semaphore_address(space: Space, key: tuple[FileId, int]) -> int | None:
+        """Where a private writable mapping shows the semaphore (the kernel's valid_ref_ctr_vma)."""
+        for mapping in space.process.mappings():
+            if mapping.file == key[0] and mapping.writable and not mapping.shared:
+                address = mapping.address_of(key[1])
+                if address is not None:
+                    return address
+        return None
+
+    @staticmethod
+    def _add(space: Space, address: int, delta: int) -> bool:
+        try:
+            (value,) = struct.unpack("<h", space.process.read(address, 2))
+            if not 0 <= value + delta <= 0x7FFF:
+                return False
+            space.process.poke(address, struct.pack("<h", value + delta))
+        except MemoryFault:
+            return False
+        return True
