@@ -25,6 +25,8 @@ __all__ = ("ArgumentParser", "Variables", "parse_arguments")
 
 MAX_ARGS = 128
 MAX_TEXT = 255
+MAX_KERNEL_TEXT = 63
+"""MAX_ARGSTR_LEN of 6.12; later kernels take 255 characters, and so do we outside policy=kernel."""
 MAX_NAME = 32
 MAX_ARRAY = 64
 MAX_EVENT = 3072
@@ -101,8 +103,9 @@ class ArgumentParser:
         :param used: bytes of the record that earlier arguments take
         """
         self.offset = start
-        if len(text) > MAX_TEXT:
-            raise self.fail("ARG_TOO_LONG", errno="E2BIG")
+        longest = MAX_TEXT if self.variables.extended else MAX_KERNEL_TEXT
+        if len(text) > longest:
+            raise self.fail("ARG_TOO_LONG", errno="E2BIG", hint=f"at most {longest} characters")
         if not text:
             raise self.fail("NO_ARG_BODY")
         body, type_name, count = self._split_type(text)

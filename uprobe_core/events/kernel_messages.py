@@ -60,7 +60,6 @@ MESSAGES = {
     "BAD_STRING": "String accepts only memory argument",
     "NEED_STRING_TYPE": "$comm and immediate-string only accepts string type",
     "BAD_BITFIELD": "Invalid bitfield",
-    "TOO_MANY_ARGS": "Too many arguments are specified",
     "ARG_NAME_TOO_LONG": "Argument name is too long",
     "NO_ARG_NAME": "Argument name is not specified",
     "BAD_ARG_NAME": "Argument name must follow the same rules as C identifiers",

@@ -65,7 +65,7 @@ class Language:
         if len(line.words) < 2:
             raise line.refusal(f"no location after {head}", hint="p[:[GROUP/]NAME] PATH:OFFSET [ARG...]")
         if len(line.words) - 2 > MAX_ARGS:
-            raise line.error("TOO_MANY_ARGS", 2, errno_name="E2BIG")
+            raise line.refusal(f"more than {MAX_ARGS} arguments", errno_name="E2BIG")
         location = line.words[1]
         path, colon, tail = location.rpartition(":")
         if "/" in location and colon and tail[:1] in _DIGITS and tail:
@@ -91,7 +91,7 @@ class Language:
         return self._event(line, location, is_return)
 
     def _file(self, line: EventLine, path: str) -> FileStatus:
-        status = self.file_check(path)
+        status = self.file_check(path) if path else FileStatus(regular=False)  # as kern_path takes ""
         if status.errno_name:
             raise line.error("FILE_NOT_FOUND", 1, errno_name=status.errno_name)
         if not status.regular:

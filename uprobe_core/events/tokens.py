@@ -43,13 +43,13 @@ def is_good_name(name: str) -> bool:
 
 
 def is_good_system_name(name: str) -> bool:
-    """Whether *name* can be a group: like an identifier, and ``-`` after the first character."""
+    """Whether *name* can be a group: like an identifier, and ``-`` anywhere."""
     return _good(name, "_-")
 
 
 def _good(name: str, extra: str) -> bool:
     head, tail = name[:1], name[1:]
-    return head != "" and head in _ALPHA + "_" and all(c in _ALPHA + _DIGITS + extra for c in tail)
+    return head != "" and head in _ALPHA + extra and all(c in _ALPHA + _DIGITS + extra for c in tail)
 
 
 def _radix(text: str, base: int) -> tuple[str, int]:
