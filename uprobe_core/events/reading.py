@@ -103,8 +103,8 @@ def source_lines(text: str, source: str, *, continued: bool = True) -> Iterator[
     :param continued: whether a backslash at a line's end joins the next line to it
     """
     waiting, first = "", 0
-    for number, line in enumerate(text.split("\n"), start=1):
-        line = line.removesuffix("\r")
+    for number, raw in enumerate(text.split("\n"), start=1):
+        line = raw.removesuffix("\r")
         first = first if waiting else number
         if continued and line.endswith("\\") and "#" not in line:
             waiting += line[:-1] + " \n"
