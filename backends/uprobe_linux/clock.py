@@ -25,10 +25,21 @@ class Clock:
     def __init__(self, kind: str = "virtual") -> None:
         self.virtual = kind != "host"
         self._elapsed = 0
+        self._idle = 0
 
     def advance(self, nanoseconds: int) -> None:
         """Let *nanoseconds* of virtual time pass (work done, or a sleep); nothing on the host's clock."""
         self._elapsed += nanoseconds
+
+    def sleep(self, nanoseconds: int) -> None:
+        """Let *nanoseconds* pass in which this process does nothing."""
+        self._elapsed += nanoseconds
+        self._idle += nanoseconds
+
+    def catch_up(self, monotonic: int) -> None:
+        """Somebody we heard from was at *monotonic*: it is at least that late (virtual clock only)."""
+        if self.virtual and monotonic > UPTIME + self._elapsed:
+            self.sleep(monotonic - UPTIME - self._elapsed)
 
     def monotonic(self) -> int:
         """CLOCK_MONOTONIC in nanoseconds."""
@@ -40,4 +51,4 @@ class Clock:
 
     def cpu_time(self) -> int:
         """Processor time used by this process in nanoseconds."""
-        return self._elapsed if self.virtual else time.process_time_ns()
+        return self._elapsed - self._idle if self.virtual else time.process_time_ns()

@@ -43,7 +43,7 @@ class Outcome(enum.Enum):
     """What :func:`deliver` leaves behind."""
 
     RUN = "run"
-    """Go on: no signal was taken, or a handler is about to run."""
+    """Go on, perhaps in a handler."""
     STOPPED = "stopped"
     """The process was stopped."""
     KILLED = "killed"
@@ -51,16 +51,18 @@ class Outcome(enum.Enum):
 
 
 def has_pending(task: LinuxTask) -> bool:
-    """Whether a signal could be taken by *task* now; cheap, for every return to the program."""
+    """Whether :meth:`deliver` has anything to do for *task*; cheap, for every return to the program."""
     signals = task.signals
+    if signals.saved_mask is not None:
+        return True
     return bool((signals.pending.mask | task.process.signals.pending.mask) & ~signals.blocked)
 
 
 def deliver(task: LinuxTask) -> Outcome:
-    """Take pending signals until a handler is set up or none is left."""
+    """Take all signals that are pending and not blocked; each handler's frame lies below the one before."""
     while (info := _take(task)) is not None:
         outcome = _act(task, info)
-        if outcome is not None:
+        if outcome is not Outcome.RUN:
             return outcome
     _restore_mask(task)
     return Outcome.RUN
@@ -78,33 +80,34 @@ def _take(task: LinuxTask) -> SigInfo | None:
     return task.process.signals.pending.take(blocked)
 
 
-def _act(task: LinuxTask, info: SigInfo) -> Outcome | None:
-    """Carry out one signal; None: it had no effect, look for the next."""
+def _act(task: LinuxTask, info: SigInfo) -> Outcome:
+    """Carry out one signal."""
     table = task.process.signals
     action = table.action(info.signo)
     if info.timer is not None:
         info = task.machine.timers.delivered(info)
     if action.handler == SIG_IGN:
-        return None
+        return Outcome.RUN
     if action.handler != SIG_DFL:
-        return push_handler(task, info, action)
+        push_handler(task, info, action)
+        return Outcome.RUN
     return _default(task, info)
 
 
-def _default(task: LinuxTask, info: SigInfo) -> Outcome | None:
+def _default(task: LinuxTask, info: SigInfo) -> Outcome:
     kind = default_action(info.signo)
     if kind is Action.IGNORE:
-        return None
+        return Outcome.RUN
     if kind is Action.STOP:
         if info.signo != Sig.STOP and task.machine.family.is_orphaned(task.process):
-            return None
+            return Outcome.RUN
         stop(task.process, info.signo)
         return Outcome.STOPPED
     task.machine.family.kill_process(task.process, info.signo, core=kind is Action.CORE)
     return Outcome.KILLED
 
 
-def push_handler(task: LinuxTask, info: SigInfo, action: Disposition) -> Outcome | None:
+def push_handler(task: LinuxTask, info: SigInfo, action: Disposition) -> None:
     """Make *task* enter its handler, with the frame on the right stack.
 
     A stack that cannot hold the frame is SIGSEGV, as force_sigsegv has it.
@@ -118,7 +121,7 @@ def push_handler(task: LinuxTask, info: SigInfo, action: Disposition) -> Outcome
         if info.signo == Sig.SEGV:
             task.process.signals.actions.pop(Sig.SEGV, None)
         raise_fault(task, SigInfo(Sig.SEGV, SI_KERNEL))
-        return None
+        return
     signals.saved_mask = None
     extra = 0 if action.flags & SA_NODEFER else bit(info.signo)
     signals.set_blocked(signals.blocked | action.mask | extra)
@@ -126,7 +129,6 @@ def push_handler(task: LinuxTask, info: SigInfo, action: Disposition) -> Outcome
         signals.altstack = AltStack()
     if action.flags & SA_RESETHAND:
         task.process.signals.actions.pop(info.signo, None)
-    return Outcome.RUN
 
 
 def _finish_call(task: LinuxTask, action: Disposition) -> None:

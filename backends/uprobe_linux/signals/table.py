@@ -15,6 +15,7 @@ from uprobe_linux.signals.numbers import (
     SYNCHRONOUS,
     UNBLOCKABLE,
     Action,
+    Sig,
     bit,
     default_action,
 )
@@ -91,11 +92,11 @@ class PendingSignals:
         return True
 
     def take(self, blocked: int) -> SigInfo | None:
-        """Remove and return the next one outside the set *blocked*: synchronous first, then by number."""
+        """Remove and return the next one outside the set *blocked*: KILL, then synchronous ones, then by number."""
         ready = self.mask & ~blocked
         if not ready:
             return None
-        ready = ready & SYNCHRONOUS or ready
+        ready = ready & bit(Sig.KILL) or ready & SYNCHRONOUS or ready
         signo = (ready & -ready).bit_length()
         queue = self._queues[signo]
         info = queue.popleft()
@@ -174,8 +175,18 @@ class TaskSignals:
         """Replace the mask; KILL and STOP cannot be blocked."""
         self.blocked = mask & ~UNBLOCKABLE & _ALL
 
+    def swap_mask(self, mask: int) -> None:
+        """Block *mask* until the call under way is over (sigsuspend, ppoll, pselect, epoll_pwait).
+
+        Call it once per call, not again when the blocked call is made again.  The
+        old mask comes back when no handler ran, or is what the handler returns to.
+        """
+        if self.saved_mask is None:
+            self.saved_mask = self.blocked
+        self.set_blocked(mask)
+
     def for_clone(self, *, keep_altstack: bool) -> TaskSignals:
-        """A new task's state: the same mask, nothing pending; an altstack only without CLONE_VM (or with VFORK)."""
+        """A new task's state: the same mask, nothing pending, an altstack unless memory is shared."""
         altstack = replace(self.altstack) if keep_altstack else AltStack()
         return TaskSignals(self.blocked, altstack=altstack)
 

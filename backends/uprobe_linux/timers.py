@@ -1,0 +1,171 @@
+"""Interval timers and POSIX timers of the processes in this host process, on the machine's clock.
+
+Facts: kernel/time/itimer.c, kernel/time/posix-timers.c (overruns, rearming when
+the signal is taken), setitimer(2), timer_create(2).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from uprobe_linux.signals.numbers import SI_TIMER, Sig
+from uprobe_linux.signals.sending import kernel_info, send, send_to_task
+from uprobe_linux.signals.siginfo import SigInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from uprobe_linux.clock import Clock
+    from uprobe_linux.process import LinuxProcess
+
+__all__ = ("ITIMER_PROF", "ITIMER_REAL", "ITIMER_VIRTUAL", "Timer", "Timers")
+
+ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF = 0, 1, 2
+_SIGNALS = {ITIMER_REAL: Sig.ALRM, ITIMER_VIRTUAL: Sig.VTALRM, ITIMER_PROF: Sig.PROF}
+OVERRUN_MAX = 0x7FFF_FFFF
+
+
+@dataclass(eq=False, slots=True)
+class Timer:
+    """One timer.
+
+    :param number: ITIMER_* for an interval timer, the timer's id otherwise
+    :param signo: what it sends, 0: nothing (SIGEV_NONE)
+    :param tid: the thread it sends to (SIGEV_THREAD_ID), 0: the process
+    :param cpu: counts processor time instead of the monotonic clock
+    :param expiry: in ns of its clock, None while disarmed
+    :param interval: ns between expiries, 0: once
+    """
+
+    process: LinuxProcess
+    number: int
+    signo: int
+    value: int = 0
+    tid: int = 0
+    cpu: bool = False
+    realtime: bool = False
+    posix: bool = True
+    expiry: int | None = None
+    interval: int = 0
+    queued: bool = False
+    overruns: int = 0
+    last_overrun: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class _Owned:
+    intervals: dict[int, Timer] = field(default_factory=dict)
+    posix: dict[int, Timer] = field(default_factory=dict)
+    next_id: int = 0
+
+
+class Timers:
+    """All timers of this host process."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._owned: dict[LinuxProcess, _Owned] = {}
+
+    def interval(self, process: LinuxProcess, which: int) -> Timer:
+        """The interval timer *which* (ITIMER_*) of *process*."""
+        owned = self._owned.setdefault(process, _Owned())
+        timer = Timer(process, which, _SIGNALS[which], cpu=which != ITIMER_REAL, posix=False)
+        return owned.intervals.setdefault(which, timer)
+
+    def create(self, timer: Timer) -> int:
+        """Give a new POSIX timer its id, which is returned."""
+        owned = self._owned.setdefault(timer.process, _Owned())
+        timer.number = owned.next_id
+        owned.posix[timer.number] = timer
+        owned.next_id += 1
+        return timer.number
+
+    def find(self, process: LinuxProcess, number: int) -> Timer | None:
+        """The POSIX timer *number* of *process*."""
+        owned = self._owned.get(process)
+        return owned.posix.get(number) if owned else None
+
+    def delete(self, timer: Timer) -> None:
+        """Forget a POSIX timer."""
+        self._owned[timer.process].posix.pop(timer.number, None)
+
+    def forget(self, process: LinuxProcess) -> None:
+        """*process* ended: all its timers go."""
+        self._owned.pop(process, None)
+
+    def forget_posix(self, process: LinuxProcess) -> None:
+        """exec: POSIX timers go, interval timers stay."""
+        if process in self._owned:
+            self._owned[process].posix.clear()
+
+    def now(self, timer: Timer) -> int:
+        """The time of the clock that *timer* counts, in ns."""
+        return self._clock.cpu_time() if timer.cpu else self._clock.monotonic()
+
+    def left(self, timer: Timer) -> int:
+        """Nanoseconds until *timer* expires, at least 1 while armed; 0: disarmed."""
+        return 0 if timer.expiry is None else max(timer.expiry - self.now(timer), 1)
+
+    def _armed(self) -> Iterator[Timer]:
+        for owned in self._owned.values():
+            for timer in (*owned.intervals.values(), *owned.posix.values()):
+                if timer.expiry is not None:
+                    yield timer
+
+    def next_expiry(self, *, asleep: bool = False) -> int | None:
+        """When (monotonic ns) the next timer expires if all work goes on; None: no timer is armed.
+
+        :param asleep: nobody runs, so timers of processor time do not count
+        """
+        now = self._clock.monotonic()
+        times = [now + self.left(timer) for timer in self._armed() if not (asleep and timer.cpu)]
+        return min(times, default=None)
+
+    def expire(self) -> None:
+        """Send the signals of all timers whose time has come."""
+        for timer in list(self._armed()):
+            now = self.now(timer)
+            if timer.expiry is not None and timer.expiry <= now:
+                self._fire(timer, now)
+
+    def _fire(self, timer: Timer, now: int) -> None:
+        assert timer.expiry is not None
+        times = 1
+        if timer.interval:
+            times += (now - timer.expiry) // timer.interval
+            timer.expiry += times * timer.interval
+        else:
+            timer.expiry = None
+        if not timer.signo:
+            return
+        if not timer.posix:
+            send(timer.process, kernel_info(timer.signo))
+        elif timer.queued:
+            timer.overruns = min(timer.overruns + times, OVERRUN_MAX)
+        else:
+            timer.overruns, timer.queued = times - 1, True
+            self._send(timer)
+
+    @staticmethod
+    def _send(timer: Timer) -> None:
+        info = SigInfo.from_timer(timer.signo, SI_TIMER, timer.number, timer.overruns, timer.value, timer)
+        with contextlib.suppress(OSError):
+            if not timer.tid:
+                send(timer.process, info)
+                return
+            for task in timer.process.tasks:
+                if task.tid == timer.tid and not task.exited:
+                    send_to_task(task, info)
+
+    @staticmethod
+    def delivered(info: SigInfo) -> SigInfo:
+        """A timer's signal is taken: it carries the overruns up to now, and the count starts again."""
+        timer = info.timer
+        assert isinstance(timer, Timer)
+        timer.queued = False
+        timer.last_overrun, timer.overruns = timer.overruns, 0
+        payload = struct.pack("<iiQ", timer.number, timer.last_overrun, timer.value)
+        return replace(info, payload=payload)
