@@ -1,0 +1,121 @@
+"""Locations by name (extensions): ``PATH:SYMBOL[+OFF]``, ``PATH:GLOB*``, ``PATH:*+0xADDR``."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+
+from uprobe_core.errors import SpecError, TargetError
+from uprobe_core.events.files import FileStatus
+from uprobe_core.events.hints import nearest
+from uprobe_core.events.line import EventLine
+from uprobe_core.events.locations import Location
+from uprobe_core.image.elf_symbols import ElfImage
+
+__all__ = ("ImageResolver",)
+
+
+class ImageResolver:
+    """Finds places in ELF files; the images stay open for the next line."""
+
+    def __init__(self) -> None:
+        self._images: dict[str, ElfImage] = {}
+
+    def _image(self, line: EventLine, status: FileStatus) -> ElfImage:
+        image = self._images.get(status.host_path)
+        if image is None:
+            try:
+                image = self._images[status.host_path] = ElfImage(status.host_path)
+            except TargetError as error:
+                raise _refusal(line, str(error), error.hint) from None
+        return image
+
+    def split(self, line: EventLine) -> tuple[str, str, bool, int]:
+        """Path, target text, whether ``%return`` was there, and the semaphore's file offset."""
+        location = line.words[1]
+        slash = location.rfind("/")
+        colon = location.find(":", slash + 1)
+        if slash < 0 or colon < 0 or colon + 1 == len(location):
+            raise _refusal(
+                line,
+                f"not a uprobe location: {location}",
+                "write PATH:SYMBOL[+OFF] or PATH:OFFSET; PATH has a /",
+            )
+        path, target = location[:colon], location[colon + 1 :]
+        target, brace, reference = target.partition("(")
+        ref = 0
+        if brace:
+            try:
+                ref = int(reference.removesuffix(")"), 0)
+            except ValueError:
+                raise line.error("BAD_REFCNT", 1, location.index("(") + 1) from None
+        is_return = target.endswith("%return")
+        return path, target.removesuffix("%return"), is_return, ref
+
+    def resolve(self, line: EventLine, path: str, status: FileStatus, target: str) -> Sequence[Location]:
+        """All places that *target* names in the file, at least one."""
+        image = self._image(line, status)
+        if target.startswith("*+"):
+            return [self._virtual(line, path, image, target)]
+        if any(c in target for c in "*?["):
+            return self._glob(line, path, image, target)
+        name, plus, offset = target.partition("+")
+        symbol = image.find(name)
+        if symbol is None:
+            hint = nearest(name, (s.name for s in image.functions())) or "`uprobe list` shows what there is"
+            raise _refusal(line, f"symbol {name!r} is not in {path}", hint)
+        try:
+            distance = int(offset, 0) if plus else 0
+        except ValueError:
+            raise _refusal(
+                line, f"bad offset {offset!r} after symbol {name!r}", "write a number: +8 or +0x8"
+            ) from None
+        if symbol.size and distance >= symbol.size:
+            text = f"offset {distance:#x} is outside {name!r}, which is {symbol.size} bytes long"
+            raise _refusal(line, text, "`uprobe list` shows sizes")
+        event = f"{name}_{distance:#x}" if distance else name
+        return [Location(path, symbol.offset + distance, name=_identifier(event), text=target)]
+
+    def _virtual(self, line: EventLine, path: str, image: ElfImage, target: str) -> Location:
+        try:
+            vaddr = int(target[2:], 0)
+        except ValueError:
+            raise _refusal(line, f"bad virtual address {target[2:]!r}", "write PATH:*+0xADDR") from None
+        offset = image.vaddr_to_offset(vaddr)
+        if offset is None:
+            raise _refusal(
+                line,
+                f"no byte of {path} is loaded at {vaddr:#x}",
+                "addresses are the file's own, without a load bias",
+            )
+        return Location(path, offset, text=target)
+
+    def _glob(self, line: EventLine, path: str, image: ElfImage, target: str) -> list[Location]:
+        found = [s for s in image.functions() if fnmatch.fnmatchcase(s.name, target)]
+        if not found:
+            raise _refusal(
+                line, f"no function of {path} matches {target!r}", "`uprobe list` shows what there is"
+            )
+        return [Location(path, s.offset, name=_identifier(s.name), text=s.name) for s in found]
+
+    def data_symbol(self, line: EventLine, status: FileStatus, offset: int, symbol: str) -> int:
+        """What FOFFS takes to reach data *symbol* from a probe at file *offset*, bytes."""
+        image = self._image(line, status)
+        found = image.find_object(symbol)
+        here = image.offset_to_vaddr(offset)
+        if found is None or here is None:
+            hint = nearest(symbol, (s.name for s in image.objects()))
+            raise _refusal(line, f"data symbol {symbol!r} is not in {status.host_path}", hint)
+        return found.vaddr - here + offset
+
+
+def _refusal(line: EventLine, text: str, hint: str) -> SpecError:
+    error = line.refusal(text, hint=hint)
+    error.caret = line.column(1)
+    return error
+
+
+def _identifier(name: str) -> str:
+    """*name* as an event name: what is no letter, digit or underscore becomes one."""
+    text = "".join(c if (c.isalnum() and c.isascii()) or c == "_" else "_" for c in name)[:63]
+    return text if not text[:1].isdigit() else f"_{text}"[:63]
