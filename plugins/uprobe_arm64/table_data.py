@@ -127,8 +127,8 @@ _TWO_SOURCE = (
 _ONE = "Data-processing (1 source)"
 _LR = "Data-processing (1 source), FEAT_PAuth_LR"
 _SIGNING_SP_PC = (
-    (0xDAC1A3FE, "PACNBIASPPC"),
-    (0xDAC1A7FE, "PACNBIBSPPC"),
+    (0xDAC1A3FE, "PACIASPPC"),
+    (0xDAC1A7FE, "PACIBSPPC"),
     (0xDAC183FE, "PACNBIASPPC"),
     (0xDAC187FE, "PACNBIBSPPC"),
 )
@@ -145,8 +145,8 @@ _ONE_SOURCE = (
     plain(0xFFFFE3E0, 0xDAC123E0, "PAC/AUT-zero", "pointer-auth", _ONE),
     plain(0xFFFFFBE0, 0xDAC143E0, "XPAC", "pointer-auth", _ONE),
     *(_signs_pc(0xFFFFFFFF, word, name, _LR) for word, name in _SIGNING_SP_PC),
-    plain(0xFFFFBBFF, 0xDAC18BFE, "PAC171615", "pointer-auth", _LR, allocated=None),
-    plain(0xFFFFBBFF, 0xDAC1BBFE, "AUT171615", "pointer-auth", _LR, allocated=None),
+    plain(0xFFFFFBFF, 0xDAC18BFE, "PAC171615", "pointer-auth", _LR),
+    plain(0xFFFFFBFF, 0xDAC1BBFE, "AUT171615", "pointer-auth", _LR),
     plain(0xFFFFFC1F, 0xDAC1901E, "AUTIASPPCR", "pointer-auth", _LR),
     plain(0xFFFFFC1F, 0xDAC1941E, "AUTIBSPPCR", "pointer-auth", _LR),
 )
