@@ -7,12 +7,12 @@ arch/arm64/kernel/probes/uprobes.c; all state lives in the utask.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from uprobe_arm64.decode import analyze
 from uprobe_arm64.registers import INDEX_OF, LINK, argument_register
 from uprobe_core.arch_hooks import hookimpl
-from uprobe_core.types import Analysis, Policy, Register, RegisterFile, Verdict
+from uprobe_core.types import Analysis, Policy, Register, Verdict
 from uprobe_core.utask import POISONED_FAULT_CODE
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Arm64Arch:
         """Simulate, if the verdict says so; a MemoryFault leaves everything as it was."""
         if analysis.verdict is not Verdict.SIMULATE or analysis.simulate is None:
             return False
-        analysis.simulate(cast("RegisterFile", task), task.process, utask.vaddr)
+        analysis.simulate(task, task.process, utask.vaddr)
         return True
 
     @hookimpl
