@@ -238,7 +238,7 @@ def _values(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _switches(args: argparse.Namespace) -> dict[str, bool]:
+def _switches(args: argparse.Namespace) -> dict[str, Any]:
     """The switches that were given; one that was not leaves the file's value."""
     switches = {
         "inherit_env": (args.no_inherit_env, False),

@@ -1,0 +1,137 @@
+"""``uprobe check``: is this set-up good, all problems at once."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from uprobe_core.errors import SpecError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from uprobe_core.run_setup import EventLine
+    from uprobe_core.setup_check import CheckResult, LineResult
+
+DESCRIPTION = """\
+Validate event lines and everything that belongs to them without running a program.
+Every problem is reported, each with the kernel's message and a caret, and what to do."""
+EPILOG = """\
+examples:
+  uprobe check -e 'p:work ./loop:work a=%x0'
+  uprobe check -f probes.txt --list            as the kernel would list them
+  uprobe check -e 'p:w ./loop:work s=+8(%x1):string' --explain
+  uprobe check -c loop.toml --json
+
+exit status: 0 if the set-up is good, else what 'uprobe run' would fail with."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare options."""
+    from uprobe_core.cli.setup_options import add_event_options
+
+    add_event_options(parser)
+    show = parser.add_argument_group("output")
+    show.add_argument("--list", action="store_true", help="print the events as uprobe_events lists them")
+    show.add_argument("--explain", action="store_true", help="print each argument's compiled fetch program")
+    show.add_argument("--json", action="store_true", help="one JSON document")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check a set-up."""
+    from uprobe_core.cli.setup_options import make_setup
+    from uprobe_core.setup_check import check_setup
+
+    setup = make_setup(args)
+    if not (setup.events or args.config or args.events):
+        args.usage_error("nothing to check: give -e SPEC, -f FILE or -c TOML")
+    result = check_setup(setup)
+    if args.json:
+        from uprobe_core.cli.output import print_json
+
+        print_json(_as_json(result, explain=args.explain))
+    else:
+        _print(result, args)
+    error = result.first_error
+    return 0 if error is None else error.exit_status
+
+
+def _where(line: EventLine) -> str:
+    """``FILE:LINE: ``, or ``-e: `` for a line of the command line."""
+    return f"{line.source}:{line.number}: " if line.number else f"{line.source}: "
+
+
+def _print(result: CheckResult, args: argparse.Namespace) -> None:
+    """The same for people: problems to standard error, the rest to standard output."""
+    from uprobe_core.cli.failures import print_error
+
+    for found in result.lines:
+        if found.error is not None:
+            print_error(found.error, where=_where(found.line))
+        for warning in found.warnings:
+            print(f"{_where(found.line)}warning: {warning}", file=sys.stderr)
+        if args.explain:
+            _print_programs(found)
+    for what, error in result.others:
+        print_error(error, where=f"{what}: ")
+    if args.list:
+        print("".join(f"{line}\n" for line in result.listing), end="")
+    elif result.first_error is None and not args.explain:
+        count = len(result.listing)
+        print(f"ok: {count} location{'s' if count != 1 else ''}")
+
+
+def _print_programs(found: LineResult) -> None:
+    """What runs at a hit, for each location of a line."""
+    from uprobe_core.events.explain import explain
+
+    for spec in found.specs:
+        print("\n".join(explain(spec)))
+
+
+def _as_json(result: CheckResult, *, explain: bool) -> dict[str, Any]:
+    """Everything as plain JSON data."""
+    return {
+        "ok": result.first_error is None,
+        "lines": [_line_as_json(found, explain=explain) for found in result.lines],
+        "others": [
+            {
+                "what": what,
+                "slug": error.slug,
+                "message": error.message,
+                "hint": error.hint,
+                **_position(error),
+            }
+            for what, error in result.others
+        ],
+    }
+
+
+def _position(error: object) -> dict[str, Any]:
+    """Where in its text a malformed filter or trigger is wrong."""
+    return {"caret": error.caret, "errname": error.errno_name} if isinstance(error, SpecError) else {}
+
+
+def _line_as_json(found: LineResult, *, explain: bool) -> dict[str, Any]:
+    """One line: the kernel's answer (errno 0 for success, "" where it logs no message), then ours."""
+    from uprobe_core.events.kernel_messages import ERRNO
+
+    error = found.error
+    document: dict[str, Any] = {
+        "line": found.line.text,
+        "source": found.line.source,
+        "number": found.line.number,
+        "errno": 0 if error is None else ERRNO.get(error.errno_name, 22),
+        "errname": "0" if error is None else error.errno_name,
+        "message": error.message if error is not None and error.logged else "",
+        "caret": None if error is None else error.caret,
+        "listing": [spec.listing() for spec in found.specs],
+        "detail": "" if error is None else error.message,
+        "hint": "" if error is None else error.hint,
+        "warnings": found.warnings,
+    }
+    if explain:
+        from uprobe_core.events.explain import explain as explain_spec
+
+        document["programs"] = [explain_spec(spec) for spec in found.specs]
+    return document

@@ -1,0 +1,155 @@
+"""Validate a set-up without running it: every problem of every line, filter, trigger and consumer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from uprobe_core.arch_binding import ArchOps, bind_arch
+from uprobe_core.discovery import load_arch, load_consumer
+from uprobe_core.errors import SpecError, TargetError, UprobeError
+from uprobe_core.event_set import EventSet
+from uprobe_core.events.model import EventSpec
+from uprobe_core.guest_files import GuestFiles
+from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
+from uprobe_core.types import Policy, Verdict
+
+__all__ = ("CheckResult", "LineResult", "check_setup")
+
+
+@dataclass(slots=True)
+class LineResult:
+    """What became of one event line.
+
+    :param specs: the locations that it defined; empty for a deletion or an error
+    :param warnings: what would go wrong later, such as an instruction that cannot be probed
+    """
+
+    line: EventLine
+    specs: list[EventSpec] = field(default_factory=list)
+    error: SpecError | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class CheckResult:
+    """Everything that was found.
+
+    :param listing: the events as ``uprobe_events`` would list them
+    :param others: (what, error) for filters, triggers and consumers
+    """
+
+    lines: list[LineResult]
+    listing: list[str]
+    others: list[tuple[str, UprobeError]]
+
+    @property
+    def first_error(self) -> UprobeError | None:
+        """The first problem, None if the set-up is good."""
+        errors: list[UprobeError] = [line.error for line in self.lines if line.error is not None]
+        errors += [error for _, error in self.others]
+        return errors[0] if errors else None
+
+
+class _Nowhere:
+    """The consumer context of a check: nothing is ever written through it."""
+
+    def emit(self, text: str) -> None:
+        """Drop a line."""
+
+    def record(self, hit: Any, event: Any) -> None:
+        """Drop a hit."""
+
+
+def check_setup(setup: RunSetup) -> CheckResult:
+    """Check all of *setup* but the program.
+
+    Raises UsageError or PluginError only when nothing can be checked (no such
+    architecture).
+    """
+    arch = bind_arch(load_arch(setup.arch))
+    files = GuestFiles(setup.sysroot, setup.cwd, setup.binds)
+    events = EventSet(setup.policy, arch, files, lambda *_: None)
+    lines = [_line(events, line) for line in setup.events]
+    for found in lines:
+        found.warnings += _unprobeable(found.specs, files, arch, setup.policy)
+    others = [(what, error) for what, check in _others(setup, events) if (error := _attempt(check))]
+    return CheckResult(lines, events.table.listing(), others)
+
+
+def _line(events: EventSet, line: EventLine) -> LineResult:
+    """Write one line to the table, as the kernel would."""
+    before = set(map(id, events.table))
+    try:
+        events.add_line(line)
+    except SpecError as error:
+        return LineResult(line, error=error)
+    return LineResult(line, [spec for spec in events.table if id(spec) not in before])
+
+
+# --- instructions -----------------------------------------------------------------------------------
+
+
+def _unprobeable(specs: list[EventSpec], files: GuestFiles, arch: ArchOps, policy: Policy) -> list[str]:
+    """A warning for each location that would not be hit; silent where no arm64 ELF file is."""
+    warnings: list[str] = []
+    for spec in specs:
+        code = _code_at(files(spec.path).host_path, spec.offset)
+        if code is None:
+            warnings.append(f"file offset {spec.offset:#x} is not in the code of {spec.path}: no hits")
+            continue
+        found = arch.analyze_insn(code, spec.offset, policy) if code else None
+        if found is not None and found.verdict is Verdict.REJECT:
+            warnings.append(f"{spec.path}:{spec.offset:#x} cannot be probed ({policy}): {found.reason}")
+    return warnings
+
+
+def _code_at(path: str, offset: int) -> bytes | None:
+    """4 bytes of code at a file offset, b"" for a file that is no arm64 ELF, None outside of its code."""
+    from uprobe_core.image.elf_symbols import ElfImage
+
+    try:
+        with ElfImage(path) as image:
+            for segment in image.segments:
+                if segment.flags & 1 and segment.offset <= offset < segment.offset + segment.file_size:
+                    return image.read(offset - segment.offset + segment.vaddr, 4)
+    except TargetError:
+        return b""
+    return None
+
+
+# --- the rest ---------------------------------------------------------------------------------------
+
+
+def _others(setup: RunSetup, events: EventSet) -> Iterator[tuple[str, Callable[[], None]]]:
+    """A check for each filter, trigger and consumer, with what to call it in a message."""
+    for chosen in setup.filters:
+        yield (
+            f"filter {chosen.event}:{chosen.expression}",
+            partial(events.set_filter, chosen.event, chosen.expression),
+        )
+    for trigger in setup.triggers:
+        yield (
+            f"trigger {trigger.event}:{trigger.text}",
+            partial(events.add_trigger, trigger.event, trigger.text, _Nowhere()),
+        )
+    for use in setup.consumers:
+        yield f"consumer {use.name}", partial(_consumer, use, events)
+
+
+def _consumer(use: ConsumerUse, events: EventSet) -> None:
+    """Construct a consumer and attach it to its events, as a session does."""
+    plugin = load_consumer(use.name, use.options)
+    for event in events.events if use.event is None else events.find(use.event):
+        plugin.attach(event, _Nowhere())
+
+
+def _attempt(check: Callable[[], None]) -> UprobeError | None:
+    """The error of one check, None if it went well."""
+    try:
+        check()
+    except UprobeError as error:
+        return error
+    return None
