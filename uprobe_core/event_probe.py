@@ -52,6 +52,7 @@ class Event:
         self.entry_program: FetchProgram | None = compile_fetch(spec.entry_args) if spec.entry_args else None
         self._entry_calls: tuple[tuple[int, Sink, Callable[[Hit], Any]], ...] = ()
         self._return_calls: tuple[tuple[int, Sink, Callable[[ReturnHit], Any]], ...] = ()
+        self._missed_calls: tuple[tuple[Sink, Callable[[int, str], Any]], ...] = ()
 
     @property
     def full_name(self) -> str:
@@ -82,6 +83,7 @@ class Event:
         ]
         self._entry_calls = tuple((i, s, entry) for i, s, entry, _ in calls if entry is not None)
         self._return_calls = tuple((i, s, leave) for i, s, _, leave in calls if leave is not None)
+        self._missed_calls = tuple((s, s.missed) for s in sinks if hasattr(s, "missed"))
 
     def entered(self, hit: Hit) -> EntryState | None:
         """Run the entry handlers; returns what to remember when a return follows."""
@@ -111,9 +113,14 @@ class Event:
                 hit.cookie = state.cookies[index] if index < len(state.cookies) else None
                 self._call(sink, call, hit)
 
-    def _call(self, sink: Sink, call: Callable[[Any], Any], hit: Hit) -> None:
+    def missed(self, function: int, reason: str) -> None:
+        """Tell the consumers that want to know of a call that will not be seen to return."""
+        for sink, call in self._missed_calls if self.enabled else ():
+            self._call(sink, call, function, reason)
+
+    def _call(self, sink: Sink, call: Callable[..., Any], *arguments: Any) -> None:
         try:
-            call(hit)
+            call(*arguments)
         except (
             Exception,
             MemoryFault,
@@ -168,6 +175,7 @@ class EventProbe:
     def missed(self, function: int, reason: str) -> None:
         """A call that was entered will not be seen to return."""
         self.tally(f"missed {reason}")
+        self.event.missed(function, reason)
 
     @property
     def missed_by_reason(self) -> dict[str, int]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core import discovery
+from uprobe_core.actions import Action
 from uprobe_core.arch_binding import bind_arch
 from uprobe_core.backend import Bind, ExitStatus, Limits, Machine, Target, Task
 from uprobe_core.dispatch import Dispatcher
@@ -107,6 +108,8 @@ class Session:
         """Attach one consumer object, action or consumer plugin to *event*."""
         attach = getattr(consumer, "attach", None)
         sink = attach(event, self) if attach is not None else consumer
+        if isinstance(sink, Action):  # a consumer plugin may leave the work to an action
+            consumer, sink = sink, sink.attach(event, self)
         self.events.attach(event, sink, self.spool, consumer)
 
     def remove(self, event: Event | str) -> None:
