@@ -28,7 +28,7 @@ from uprobe_core.setup_text import (
 )
 from uprobe_core.types import Mode, Returns
 
-__all__ = ("SetupFileError", "ConfigProblem", "from_document", "load", "read_text")
+__all__ = ("ConfigProblem", "SetupFileError", "from_document", "load", "read_text")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,18 @@
+"""The consumers ``count``, ``sum``, ``hist``, ``latency`` and ``stacks``: numbers instead of records.
+
+Each leaves the work to a declarative action of :mod:`uprobe_core.actions`, one
+per event, so that a native engine can run it without Python per hit; what is
+here is options and reports.
+"""
+
+from __future__ import annotations
+
+from uprobe_counter.consumers import (
+    CountConsumer,
+    HistConsumer,
+    LatencyConsumer,
+    StacksConsumer,
+    SumConsumer,
+)
+
+__all__ = ("CountConsumer", "HistConsumer", "LatencyConsumer", "StacksConsumer", "SumConsumer")

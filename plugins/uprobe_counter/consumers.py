@@ -1,0 +1,175 @@
+"""The consumer plugins: options in, one action for each event, a report at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from uprobe_core.actions import Action, Count, Hist, Latency, Stacks, Sum
+from uprobe_core.consumer import ConsumerContext, EventInfo
+from uprobe_counter.options import Options
+from uprobe_counter.report import TableReport, bars, counts, statistics, total
+
+__all__ = ("CountConsumer", "HistConsumer", "LatencyConsumer", "StacksConsumer", "SumConsumer")
+
+_BY = "fields to tell apart, such as by=a,comm"
+_WHEN = "an expression that must hold, such as when=a > 3"
+
+
+class _ActionConsumer:
+    """What the five have in common: one action for each event that they are attached to."""
+
+    name: ClassVar[str]
+    allowed: ClassVar[Mapping[str, str]]
+
+    def __init__(self, options: Mapping[str, str]) -> None:
+        self.options = Options(self.name, options, self.allowed)
+        self.by = self.options.names("by")
+        self.when = self.options.text("when")
+        self._actions: list[tuple[str, Any]] = []
+        self.make()  # so that a bad option is refused before there is an event
+
+    def make(self) -> Action:
+        """A new action with the options; raises UsageError for bad ones."""
+        raise AssertionError("each consumer defines it")
+
+    def describe(self, action: Any) -> tuple[list[str], Any]:
+        """What *action* found, as lines and as JSON data."""
+        raise AssertionError("each consumer defines it")
+
+    def title(self) -> str:
+        """What was done, for the heading."""
+        return self.name + (f" by {', '.join(self.by)}" if self.by else "")
+
+    def attach(self, event: EventInfo, context: ConsumerContext) -> Action:
+        """The action for *event*."""
+        action = self.make()
+        self._actions.append((f"{event.group}/{event.name}", action))
+        return action
+
+    def report(self) -> TableReport | None:
+        """A section for each event; None if there was no event."""
+        sections = [(event, *self.describe(action)) for event, action in self._actions]
+        return TableReport(self.title(), sections) if sections else None
+
+
+class CountConsumer(_ActionConsumer):
+    """``-C count[:by=FIELDS][,when=EXPR]``: how many hits."""
+
+    name = "count"
+    allowed: ClassVar = {"by": _BY, "when": _WHEN}
+
+    def make(self) -> Count:
+        """Count, by key if one is given."""
+        return Count(self.by or None, when=self.when)
+
+    def describe(self, action: Count) -> tuple[list[str], Any]:
+        """A number, or a table by key."""
+        result = action.result()
+        return counts(result) if isinstance(result, dict) else total(result)
+
+
+class SumConsumer(_ActionConsumer):
+    """``-C sum:arg=FIELD[,by=FIELDS][,when=EXPR]``: count, sum, smallest, largest, mean."""
+
+    name = "sum"
+    allowed: ClassVar = {"arg": "the field to sum", "by": _BY, "when": _WHEN}
+
+    def make(self) -> Sum:
+        """Sum the field."""
+        return Sum(self.options.required("arg", "sum:arg=a"), self.by or None, when=self.when)
+
+    def title(self) -> str:
+        """With the field."""
+        return super().title().replace("sum", f"sum of {self.options.text('arg')}", 1)
+
+    def describe(self, action: Sum) -> tuple[list[str], Any]:
+        """A row for each key."""
+        result = action.result()
+        return statistics(result if self.by else {(): result})
+
+
+class HistConsumer(_ActionConsumer):
+    """``-C hist:arg=FIELD[,kind=log2|linear|sub][,step=N][,bits=N][,by=FIELDS][,when=EXPR]``."""
+
+    name = "hist"
+    allowed: ClassVar = {
+        "arg": "the field to look at",
+        "kind": "log2, linear or sub",
+        "step": "width of a linear bucket",
+        "bits": "each power of two in 2**bits parts, for sub",
+        "by": _BY,
+        "when": _WHEN,
+    }
+
+    def make(self) -> Hist:
+        """The histogram of the field."""
+        return Hist(
+            self.options.required("arg", "hist:arg=a"),
+            self.options.text("kind") or "log2",
+            step=self.options.number("step", 1),
+            bits=self.options.number("bits", 2),
+            by=self.by or None,
+            when=self.when,
+        )
+
+    def title(self) -> str:
+        """With the field and the kind."""
+        by = f" by {', '.join(self.by)}" if self.by else ""
+        return f"{self.options.text('kind') or 'log2'} histogram of {self.options.text('arg')}{by}"
+
+    def describe(self, action: Hist) -> tuple[list[str], Any]:
+        """Bars."""
+        result = action.result()
+        return bars(result if self.by else {(): result}, lambda low: _upper(action, low))
+
+
+class LatencyConsumer(HistConsumer):
+    """``-C latency[:by=FIELDS][,kind=log2][,when=EXPR]``: time from entry to return."""
+
+    name = "latency"
+    allowed: ClassVar = {"kind": "log2, linear or sub", "by": _BY, "when": _WHEN}
+
+    def make(self) -> Latency:
+        """The histogram of the time."""
+        return Latency(self.by or None, self.options.text("kind") or "log2", when=self.when)
+
+    def title(self) -> str:
+        """With the unit."""
+        by = f" by {', '.join(self.by)}" if self.by else ""
+        return f"latency in ns{by}"
+
+
+class StacksConsumer(_ActionConsumer):
+    """``-C stacks[:depth=N][,when=EXPR]``: how often each stack was seen."""
+
+    name = "stacks"
+    allowed: ClassVar = {"depth": "frames at most, 32 if not given", "when": _WHEN}
+
+    def make(self) -> Stacks:
+        """Count stacks."""
+        return Stacks(self.options.number("depth", 32), when=self.when)
+
+    def describe(self, action: Stacks) -> tuple[list[str], Any]:
+        """Stacks by count, innermost frame first, one frame a line."""
+        lines: list[str] = []
+        data: list[dict[str, Any]] = []
+        for stack, number in action.result().items():
+            lines += [f"{number} times:", *(f"  {address:#x}" for address in stack)]
+            data.append({"count": number, "stack": list(stack)})
+        return lines or ["nothing was seen"], data
+
+
+def _upper(action: Hist, low: int) -> int:
+    """The largest value that falls in the bucket that begins at *low*."""
+    if low < 0:
+        return low  # negative values mirror positive ones: the bucket ends at its name
+    high, step = low, 1
+    while action.bucket(high + step) == low:
+        high += step
+        step *= 2
+    while step > 1:
+        step //= 2
+        if action.bucket(high + step) == low:
+            high += step
+    return high
