@@ -49,6 +49,8 @@ class SleighDecoder:
 
     def decode(self, code: bytes, address: int) -> Decoded | None:
         """Decode the first instruction of *code*, lying at *address*; None if it is undefined."""
+        if len(code) < 4:
+            return None  # SLEIGH would pad it with zeros
         try:
             insn = self._context.disassemble(code[:4], address).instructions[0]
         except self._refusals:
@@ -66,18 +68,22 @@ class SleighDecoder:
             ops = self._context.translate(code[:4], address).ops
         except self._refusals:
             return None
-        return [_normal(op, address) for op in ops if op.opcode.name != "IMARK"]
+        operations = [_as_values(op) for op in ops if op.opcode.name != "IMARK"]
+        onward = ("ram", (address + 4) % (1 << 64), 8)
+        return [_skipping(op, onward) for op in operations[:-1]] + operations[-1:]
 
 
-def _normal(op: Any, address: int) -> _Op:
-    """One operation as comparable values, with a jump to the next instruction made relative."""
+def _as_values(op: Any) -> _Op:
     nodes = [op.output, *op.inputs] if op.output is not None else op.inputs
-    values = tuple((node.space.name, node.offset, node.size) for node in nodes)
-    name = str(op.opcode.name)
-    if name in _JUMPS and values[0][:2] == ("ram", (address + 4) % (1 << 64)):
-        # How SLEIGH writes "skip the rest": not a branch of the program.
-        values = (("next", 0, 8), *values[1:])
-    return name, values
+    return str(op.opcode.name), tuple((node.space.name, node.offset, node.size) for node in nodes)
+
+
+def _skipping(op: _Op, onward: tuple[str, int, int]) -> _Op:
+    """A jump to the next instruction that is not the last operation means "skip the rest": no branch."""
+    name, nodes = op
+    if name in _JUMPS and nodes[0] == onward:
+        return name, (("onward", 0, 8), *nodes[1:])
+    return op
 
 
 def _leaves(ops: list[_Op]) -> bool:

@@ -269,7 +269,7 @@ _SINGLE = (
 )
 
 _ATOMICS = (
-    plain(0x3FE0FC00, 0x38A0C000, "LDAPR", "ordered", "Atomic memory operations", allocated=None),
+    plain(0x3FE0FC00, 0x38A0C000, "LDAPR", "ordered", "Atomic memory operations"),
     plain(0x3F208C00, 0x38200000, "LDADD..LDUMIN", "atomic", "Atomic memory operations"),
     plain(0x3F20FC00, 0x38208000, "SWP", "atomic", "Atomic memory operations"),
     plain(0xFFFFFC00, 0xF83F9000, "ST64B", "atomic", "Atomic memory operations"),
