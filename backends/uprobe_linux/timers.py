@@ -10,13 +10,14 @@ import contextlib
 import struct
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from uprobe_linux.signals.numbers import SI_TIMER, Sig
 from uprobe_linux.signals.sending import kernel_info, send, send_to_task
 from uprobe_linux.signals.siginfo import SigInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from uprobe_linux.clock import Clock
     from uprobe_linux.process import LinuxProcess
@@ -28,7 +29,7 @@ _SIGNALS = {ITIMER_REAL: Sig.ALRM, ITIMER_VIRTUAL: Sig.VTALRM, ITIMER_PROF: Sig.
 OVERRUN_MAX = 0x7FFF_FFFF
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Timer:
     """One timer.
 
@@ -38,6 +39,7 @@ class Timer:
     :param cpu: counts processor time instead of the monotonic clock
     :param expiry: in ns of its clock, None while disarmed
     :param interval: ns between expiries, 0: once
+    :param on_expiry: called with the number of expiries instead of sending a signal (timerfd)
     """
 
     process: LinuxProcess
@@ -53,6 +55,7 @@ class Timer:
     queued: bool = False
     overruns: int = 0
     last_overrun: int = 0
+    on_expiry: Callable[[int], object] | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -68,6 +71,11 @@ class Timers:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._owned: dict[LinuxProcess, _Owned] = {}
+        self._watched: WeakSet[Timer] = WeakSet()
+
+    def watch(self, timer: Timer) -> None:
+        """Let a timer of a timerfd expire for as long as its descriptor lives."""
+        self._watched.add(timer)
 
     def interval(self, process: LinuxProcess, which: int) -> Timer:
         """The interval timer *which* (ITIMER_*) of *process*."""
@@ -96,6 +104,11 @@ class Timers:
         """*process* ended: all its timers go."""
         self._owned.pop(process, None)
 
+    def keep_only(self, process: LinuxProcess) -> None:
+        """In a new host process: only *process* is here (and after a fork it has no timers)."""
+        self._owned = {owner: owned for owner, owned in self._owned.items() if owner is process}
+        self._watched.clear()
+
     def forget_posix(self, process: LinuxProcess) -> None:
         """exec: POSIX timers go, interval timers stay."""
         if process in self._owned:
@@ -114,6 +127,7 @@ class Timers:
             for timer in (*owned.intervals.values(), *owned.posix.values()):
                 if timer.expiry is not None:
                     yield timer
+        yield from [timer for timer in self._watched if timer.expiry is not None]
 
     def next_expiry(self, *, asleep: bool = False) -> int | None:
         """When (monotonic ns) the next timer expires if all work goes on; None: no timer is armed.
@@ -139,6 +153,8 @@ class Timers:
             timer.expiry += times * timer.interval
         else:
             timer.expiry = None
+        if timer.on_expiry is not None:
+            timer.on_expiry(times)
         if not timer.signo:
             return
         if not timer.posix:

@@ -17,10 +17,12 @@ import fcntl
 import os
 import stat
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from uprobe_linux.fs import oflags
-from uprobe_linux.fs.nodes import NOWHERE, Mount, VDir, VFile
+from uprobe_linux.fs.nodes import NOWHERE, HostNode, Mount, Node, VDir, VFile
+from uprobe_linux.fs.stat_pack import Status, of_result, of_virtual
 from uprobe_linux.fs.vdirents import pack_entries
 
 __all__ = ("Description", "Device", "Foreign", "Random", "Stream", "VirtualDir", "VirtualFile", "adopt", "stream")
@@ -64,6 +66,17 @@ class Description:
     def pwrite(self, host: int, buffers: Buffers, offset: int, flags: int = 0) -> int:
         """Write at *offset* (bytes)."""
         return os.pwritev(host, buffers, offset, flags)
+
+    def node(self, host: int) -> Node:
+        """The object as a look-up would give it; stays open when closed."""
+        return HostNode(host, self.mount, self.path, owned=False)
+
+    def status(self, host: int, now: int) -> Status:
+        """Metadata; *now* in ns since 1970 for what has no times of its own."""
+        return of_result(os.fstat(host))
+
+    def seeking(self, host: int) -> None:
+        """The guest is about to seek."""
 
     def nonblocking(self, host: int) -> bool:
         """Whether the guest asked for O_NONBLOCK."""
@@ -135,6 +148,11 @@ class Device(Description):
         super().__init__(path=path)
         self.rdev = rdev
 
+    def status(self, host: int, now: int) -> Status:
+        """The host's, with the guest's device number."""
+        status = of_result(os.fstat(host))
+        return replace(status, rdev=self.rdev) if self.rdev else status
+
 
 class Random(Device):
     """/dev/random and /dev/urandom: bytes from *draw*, seeded; the host side is /dev/zero."""
@@ -160,58 +178,97 @@ class VirtualFile(Description):
     """A file that we answer for: a snapshot in a memfd, taken anew by each read from position 0."""
 
     kind = "virtual"
-    __slots__ = ("node",)
+    __slots__ = ("access", "virtual")
 
-    def __init__(self, node: VFile) -> None:
+    def __init__(self, node: VFile, access: int = oflags.G_RDONLY) -> None:
         super().__init__(path=node.path)
-        self.node = node
+        self.virtual = node
+        self.access = access & (oflags.G_ACCMODE | oflags.G_NONBLOCK | oflags.G_APPEND)
+        """The guest's access mode and status flags; the memfd is always read-write."""
+
+    def flags(self, host: int) -> int:
+        """What the guest opened it with."""
+        return self.access | oflags.G_LARGEFILE
+
+    def set_flags(self, host: int, flags: int) -> None:
+        """Remember what may change."""
+        self.access = self.access & oflags.G_ACCMODE | flags & (oflags.G_NONBLOCK | oflags.G_APPEND)
+
+    def node(self, host: int) -> Node:
+        """The node itself."""
+        return self.virtual
+
+    def status(self, host: int, now: int) -> Status:
+        """The node's."""
+        return of_virtual(self.virtual, now)
 
     @staticmethod
     def backing() -> int:
         """A host descriptor for one opening."""
         return os.memfd_create("virtual", os.MFD_CLOEXEC)
 
+    def seeking(self, host: int) -> None:
+        """SEEK_END is measured from what is true now, once it has been read."""
+        if os.fstat(host).st_size == 0:
+            self.refresh(host)
+
     def refresh(self, host: int) -> None:
         """Take a new snapshot."""
-        data = self.node.content()
+        data = self.virtual.content()
         os.ftruncate(host, len(data))
         if data:
             os.pwrite(host, data, 0)
 
     def read(self, host: int, buffers: Buffers) -> int:
         """A read from the start sees what is true now."""
+        self._check(oflags.G_WRONLY)
         if os.lseek(host, 0, os.SEEK_CUR) == 0:
             self.refresh(host)
         return os.readv(host, buffers)
 
     def pread(self, host: int, buffers: Buffers, offset: int, flags: int = 0) -> int:
         """A read from the start sees what is true now."""
+        self._check(oflags.G_WRONLY)
         if offset == 0:
             self.refresh(host)
         return os.preadv(host, buffers, offset, flags)
 
     def write(self, host: int, buffers: Buffers) -> int:
-        """Hand the text to the node; EACCES where nothing can be written (the open has checked the mode)."""
-        if self.node.store is None:
-            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        """Hand the text to the node, whose errors are the guest's."""
+        self._check(oflags.G_RDONLY)
+        if self.virtual.store is None:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         data = b"".join(bytes(b) for b in buffers)
-        self.node.store(data)
+        self.virtual.store(data)
         return len(data)
 
     def pwrite(self, host: int, buffers: Buffers, offset: int, flags: int = 0) -> int:
         """The position means nothing to a node of ours."""
         return self.write(host, buffers)
 
+    def _check(self, excluded: int) -> None:
+        """EBADF when the guest opened it with access mode *excluded*."""
+        if self.access & oflags.G_ACCMODE == excluded:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
 
 class VirtualDir(Description):
     """A folder that we answer for; its position in the listing is the memfd's position."""
 
     kind = "virtual-dir"
-    __slots__ = ("node",)
+    __slots__ = ("virtual",)
 
     def __init__(self, node: VDir) -> None:
         super().__init__(path=node.path, is_dir=True)
-        self.node = node
+        self.virtual = node
+
+    def node(self, host: int) -> Node:
+        """The node itself."""
+        return self.virtual
+
+    def status(self, host: int, now: int) -> Status:
+        """The node's."""
+        return of_virtual(self.virtual, now)
 
     def read(self, host: int, buffers: Buffers) -> int:
         """Folders cannot be read as files."""
@@ -220,14 +277,14 @@ class VirtualDir(Description):
     def entries(self, host: int, size: int) -> bytes:
         """The next struct linux_dirent64 records, at most *size* bytes; EINVAL if not even one fits."""
         start = os.lseek(host, 0, os.SEEK_CUR)
-        records, following = pack_entries(self.node, start, size)
+        records, following = pack_entries(self.virtual, start, size)
         os.lseek(host, following, os.SEEK_SET)
         return records
 
 
 def stream(host: int, path: str, *, nonblocking: bool) -> Stream:
     """Make *host* a stream; *nonblocking*: the guest's own wish."""
-    description = Stream(path=path)
+    description = Stream(path=path or os.readlink(f"/proc/self/fd/{host}"))
     flags = fcntl.fcntl(host, fcntl.F_GETFL)
     description.set_flags(host, flags & oflags.G_APPEND | (oflags.G_NONBLOCK if nonblocking else 0))
     return description

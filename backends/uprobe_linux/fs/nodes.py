@@ -152,16 +152,18 @@ class VDevice(VNode):
     :param rdev: as st_rdev has it
     :param host: host path to open, "" when opening it fails with *error*
     :param error: the error number of an open that cannot succeed
+    :param draw: for the random devices: gives that many bytes
     """
 
     rdev: int = 0
     host: str = ""
     error: int = 0
+    draw: Callable[[int], bytes] | None = None
 
 
 Node = HostNode | VNode
 
-NOWHERE = Mount("", "", -1, is_dir=False)
+NOWHERE = Mount("", "\0", -1, is_dir=False)
 """Where pipes, sockets, memfds and deleted files lie: reachable through descriptors only."""
 
 

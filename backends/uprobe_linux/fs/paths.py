@@ -18,7 +18,7 @@ import stat
 
 from uprobe_linux.fs import hostcalls
 from uprobe_linux.fs.mounts import MountTable
-from uprobe_linux.fs.nodes import HostNode, Node, VDir, VLink
+from uprobe_linux.fs.nodes import HostNode, Mount, Node, VDir, VLink
 
 __all__ = ("MAX_LINKS", "PATH_MAX", "Resolver")
 
@@ -105,6 +105,11 @@ class Resolver:
                 return None
             raise
         return fd, node, guest
+
+    def goal_mount(self, base: Node, path: str) -> Mount | None:
+        """The mount that *path* leads to if no link or ``..`` is on the way; None if that cannot be said."""
+        anchor = self._anchor(base, path)
+        return None if anchor is None else anchor[0].mount
 
     def _anchor(self, base: Node, path: str) -> tuple[HostNode, list[str], str, bool] | None:
         """Where a fast look-up starts: (node, components below it, guest path of the goal, certain).

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from uprobe_linux.fs.nodes import PROC_DEVICE, HostNode, Node, VDevice, VDir, VLink, VNode
 
-__all__ = ("STAT_SIZE", "Status", "of_node", "of_result", "pack_stat", "pack_statx", "virtual_statfs")
+__all__ = ("STAT_SIZE", "Status", "of_node", "of_result", "of_virtual", "pack_stat", "pack_statx", "virtual_statfs")
 
 STAT_SIZE = 128
 _STAT = struct.Struct("<QQIIIIQQqiiqqQqQqQII")

@@ -89,6 +89,8 @@ def _queue(process: LinuxProcess, info: SigInfo, task: LinuxTask | None) -> None
     queue = task.signals.pending if task is not None else table.pending
     if not queue.add(info) and info.code == SI_QUEUE and signo >= FIRST_REALTIME:
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    if process.signal_watcher is not None:
+        process.signal_watcher(process, signo)
     for target in targets:
         if wants(target, signo) or signo == Sig.KILL:
             process.machine.scheduler.interrupt(target)

@@ -1,0 +1,118 @@
+"""What the guest may see and change: the mount table for a target (DESIGN section 7).
+
+With a sysroot the guest's "/" is that folder. Without one it is the host's "/",
+read-only, with the working directory writable and an empty /tmp of its own.
+/proc and /dev are ours in both cases; /dev/shm and, where nothing writable is
+there, /tmp lie in a private folder that goes away with the machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import tempfile
+
+from uprobe_core.backend import Target
+from uprobe_core.errors import TargetError
+from uprobe_linux.fs.mounts import MountTable, host_mount
+from uprobe_linux.fs.nodes import Mount, Table, VDir, VNode, static_file
+
+__all__ = ("Sandbox",)
+
+
+class Sandbox:
+    """The mounts of a machine, and the private folder behind some of them."""
+
+    def __init__(self, target: Target) -> None:
+        self._private = tempfile.mkdtemp(prefix="uprobe-")
+        self._owner = os.getpid()
+        root = self._root(target)
+        mounts = self._rooted(target) if target.sysroot else self._rootless(target)
+        mounts += [self._bind(b.host, b.guest, read_only=b.read_only) for b in target.binds]
+        self.mounts = MountTable(root, mounts)
+        if not target.sysroot:
+            self.mounts.add_virtual("/sys", _bare_sys)
+        self.cwd = self._cwd(target)
+
+    @staticmethod
+    def _root(target: Target) -> Mount:
+        if not target.sysroot:
+            return host_mount("/", "/", read_only=True)
+        try:
+            mount = host_mount(target.sysroot, "/", read_only=target.sysroot_read_only)
+        except OSError as error:
+            text = f"cannot open sysroot {target.sysroot}: {error.strerror}"
+            raise TargetError(text, exit_status=125, hint="give an existing folder") from error
+        if not mount.is_dir:
+            raise TargetError(f"sysroot {target.sysroot} is not a folder", exit_status=125)
+        return mount
+
+    def _rooted(self, target: Target) -> list[Mount]:
+        assert target.sysroot
+        shm = os.path.join(target.sysroot, "dev/shm")
+        writable = not target.sysroot_read_only and _is_plain_dir(shm) and os.access(shm, os.W_OK)
+        mounts = [host_mount(shm if writable else self._folder("shm"), "/dev/shm")]
+        if target.sysroot_read_only:
+            mounts.append(host_mount(self._folder("tmp"), "/tmp"))
+        return mounts
+
+    def _rootless(self, target: Target) -> list[Mount]:
+        """The host's tree: an own /tmp and /dev/shm; the working directory; the program where /tmp hides it."""
+        cwd = os.getcwd()
+        mounts = [host_mount(self._folder("tmp"), "/tmp"), host_mount(self._folder("shm"), "/dev/shm")]
+        program = os.path.realpath(os.path.join(cwd, target.argv[0])) if target.argv else ""
+        if program.startswith("/tmp/") and os.path.exists(program):
+            place = os.path.dirname(program)
+            visible = program if place == "/tmp" else place
+            mounts.append(host_mount(visible, visible, read_only=True))
+        if cwd not in ("/", "/tmp"):
+            mounts.append(host_mount(cwd, cwd))
+        return mounts
+
+    @staticmethod
+    def _bind(host: str, guest: str, *, read_only: bool) -> Mount:
+        try:
+            return host_mount(host, os.path.normpath("/" + guest.lstrip("/")), read_only=read_only)
+        except OSError as error:
+            text = f"cannot bind {host}: {error.strerror}"
+            raise TargetError(text, exit_status=125, hint="--bind takes HOST:GUEST[:ro]") from error
+
+    def _folder(self, name: str) -> str:
+        path = os.path.join(self._private, name)
+        os.mkdir(path)
+        os.chmod(path, 0o1777)
+        return path
+
+    def _cwd(self, target: Target) -> str:
+        if target.cwd is not None:
+            return target.cwd
+        if target.sysroot is None:
+            return os.getcwd()
+        with contextlib.suppress(OSError):
+            return self.mounts.root.guest_path(os.path.realpath(os.getcwd())) or "/"
+        return "/"
+
+    def close(self) -> None:
+        """Close the mounts and, in the process that made it, remove the private folder; idempotent."""
+        self.mounts.close()
+        if os.getpid() == self._owner:
+            shutil.rmtree(self._private, ignore_errors=True)
+
+
+def _is_plain_dir(path: str) -> bool:
+    """A real folder: a link could lead out of the sysroot."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode) and stat.S_ISDIR(os.lstat(os.path.dirname(path)).st_mode)
+    except OSError:
+        return False
+
+
+def _bare_sys() -> VNode:
+    """/sys without the host's hardware: the number of CPUs, which C libraries ask for."""
+    cpu: dict[str, VNode] = {name: static_file("0\n") for name in ("online", "possible", "present")}
+    node: VDir = Table(cpu).directory()
+    for name in ("cpu", "system", "devices"):
+        node = Table({name: node}).directory()
+    return node

@@ -1,0 +1,278 @@
+"""Changing metadata and sizes: modes, owners, times, lengths, extended attributes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from uprobe_linux.fs import hostcalls, oflags
+from uprobe_linux.fs.nodes import HostNode, Node
+from uprobe_linux.syscalls.support import (
+    AT_EMPTY_PATH,
+    AT_FDCWD,
+    AT_SYMLINK_NOFOLLOW,
+    descriptor_node,
+    fail,
+    files,
+    host_node,
+    lookup_at,
+)
+from uprobe_linux.syscalls.table import s32, s64, syscall
+
+if TYPE_CHECKING:
+    from uprobe_linux.task import LinuxTask
+
+__all__ = ()
+
+_CWD = AT_FDCWD & (1 << 64) - 1
+UTIME_NOW, UTIME_OMIT = 0x3FFFFFFF, 0x3FFFFFFE
+XATTR_NAME_MAX, XATTR_SIZE_MAX, XATTR_LIST_MAX = 255, 65536, 65536
+
+
+@contextmanager
+def _target(task: LinuxTask, dirfd: int, path: int, flags: int) -> Iterator[HostNode]:
+    """What (dirfd, path) names, if it may be changed."""
+    node = lookup_at(task, dirfd, path, flags, follow=not flags & AT_SYMLINK_NOFOLLOW)
+    try:
+        yield host_node(node, writing=True)
+    finally:
+        node.close()
+
+
+def _open_target(task: LinuxTask, fd: int) -> Node:
+    entry = files(task).usable(s32(fd))
+    return entry.file.node(entry.host)
+
+
+# --- mode and owner ----------------------------------------------------------------------------------
+
+
+@syscall("fchmodat")
+def sys_fchmodat(task: LinuxTask, dirfd: int, path: int, mode: int) -> int:
+    """fchmodat(2), which has no flags in the kernel."""
+    with _target(task, dirfd, path, 0) as node:
+        os.chmod(node.magic, mode & 0o7777)
+    return 0
+
+
+@syscall("fchmodat2")
+def sys_fchmodat2(task: LinuxTask, dirfd: int, path: int, mode: int, flags: int) -> int:
+    """fchmodat2(2): a link's own mode cannot be changed."""
+    if flags & 0xFFFF_FFFF & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
+        raise fail(errno.EINVAL)
+    with _target(task, dirfd, path, flags) as node:
+        if stat.S_ISLNK(node.stat().st_mode):
+            raise fail(errno.EOPNOTSUPP)
+        os.chmod(node.magic, mode & 0o7777)
+    return 0
+
+
+@syscall("fchmod")
+def sys_fchmod(task: LinuxTask, fd: int, mode: int) -> int:
+    """fchmod(2)."""
+    node = host_node(_open_target(task, fd), writing=True)
+    os.fchmod(node.fd, mode & 0o7777)
+    return 0
+
+
+def _owner(value: int) -> int:
+    return -1 if value & 0xFFFF_FFFF == 0xFFFF_FFFF else value & 0xFFFF_FFFF
+
+
+@syscall("fchownat")
+def sys_fchownat(task: LinuxTask, dirfd: int, path: int, user: int, group: int, flags: int) -> int:
+    """fchownat(2)."""
+    if flags & 0xFFFF_FFFF & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
+        raise fail(errno.EINVAL)
+    with _target(task, dirfd, path, flags) as node:
+        hostcalls.call("fchownat", node.fd, b"", _owner(user), _owner(group), AT_EMPTY_PATH)
+    return 0
+
+
+@syscall("fchown")
+def sys_fchown(task: LinuxTask, fd: int, user: int, group: int) -> int:
+    """fchown(2)."""
+    node = host_node(_open_target(task, fd), writing=True)
+    os.fchown(node.fd, _owner(user), _owner(group))
+    return 0
+
+
+# --- times ---------------------------------------------------------------------------------------------
+
+
+@syscall("utimensat")
+def sys_utimensat(task: LinuxTask, dirfd: int, path: int, times: int, flags: int) -> int:
+    """utimensat(2); without a path it is futimens(3). "Now" is the guest's clock."""
+    flags &= 0xFFFF_FFFF
+    if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
+        raise fail(errno.EINVAL)
+    wanted = _times(task, times)
+    if wanted is None:
+        return 0
+    if not path:
+        if s32(dirfd) == AT_FDCWD:
+            raise fail(errno.EFAULT)
+        if flags:
+            raise fail(errno.EINVAL)
+        _set_times(host_node(descriptor_node(task, dirfd), writing=True), wanted)
+        return 0
+    with _target(task, dirfd, path, flags) as node:
+        _set_times(node, wanted)
+    return 0
+
+
+def _times(task: LinuxTask, address: int) -> bytes | None:
+    """Two struct timespec for the host, None if both are to stay."""
+    now = task.machine.clock.realtime()
+    stamp = struct.pack("<qq", *divmod(now, 1_000_000_000))
+    if not address:
+        return stamp * 2
+    raw = task.process.memory.read(address, 32)
+    out = b""
+    for start in (0, 16):
+        nanoseconds = int.from_bytes(raw[start + 8 : start + 16], "little", signed=True)
+        if nanoseconds not in (UTIME_NOW, UTIME_OMIT) and not 0 <= nanoseconds < 1_000_000_000:
+            raise fail(errno.EINVAL)
+        out += stamp if nanoseconds == UTIME_NOW else raw[start : start + 16]
+    omitted = UTIME_OMIT.to_bytes(8, "little")
+    return None if out[8:16] == omitted == out[24:32] else out
+
+
+def _set_times(node: HostNode, times: bytes) -> None:
+    if stat.S_ISLNK(node.stat().st_mode):
+        # An O_PATH descriptor of a link: the kernel takes it with AT_EMPTY_PATH only (since 5.8).
+        hostcalls.call("utimensat", node.fd, b"", times, AT_EMPTY_PATH)
+    else:
+        hostcalls.call("utimensat", hostcalls.AT_FDCWD, node.magic.encode(), times, 0)
+
+
+# --- size -----------------------------------------------------------------------------------------------
+
+
+@syscall("truncate")
+def sys_truncate(task: LinuxTask, path: int, length: int) -> int:
+    """truncate(2)."""
+    if s64(length) < 0:
+        raise fail(errno.EINVAL)
+    node = lookup_at(task, _CWD, path, 0, follow=True)
+    try:
+        if not isinstance(node, HostNode):
+            raise fail(errno.EISDIR if node.is_dir else errno.EINVAL)
+        kind = stat.S_IFMT(node.stat().st_mode)
+        if kind != stat.S_IFREG:
+            raise fail(errno.EISDIR if kind == stat.S_IFDIR else errno.EINVAL)
+        os.truncate(host_node(node, writing=True).magic, s64(length))
+    finally:
+        node.close()
+    return 0
+
+
+@syscall("ftruncate")
+def sys_ftruncate(task: LinuxTask, fd: int, length: int) -> int:
+    """ftruncate(2)."""
+    if s64(length) < 0:
+        raise fail(errno.EINVAL)
+    entry = files(task).usable(s32(fd))
+    if entry.file.kind != "file" or entry.file.flags(entry.host) & oflags.G_ACCMODE == oflags.G_RDONLY:
+        raise fail(errno.EINVAL)
+    os.ftruncate(entry.host, s64(length))
+    return 0
+
+
+@syscall("fallocate")
+def sys_fallocate(task: LinuxTask, fd: int, mode: int, offset: int, length: int) -> int:
+    """fallocate(2); what a mode means is the host file system's business."""
+    entry = files(task).usable(s32(fd))
+    if s64(offset) < 0 or s64(length) <= 0:
+        raise fail(errno.EINVAL)
+    if entry.file.kind == "virtual":
+        raise fail(errno.ENODEV)
+    hostcalls.call("fallocate", entry.host, mode & 0xFFFF_FFFF, s64(offset), s64(length))
+    return 0
+
+
+# --- extended attributes ------------------------------------------------------------------------------------
+
+
+def _attribute_name(task: LinuxTask, address: int) -> str:
+    try:
+        raw = task.process.memory.read_cstr(address, XATTR_NAME_MAX + 1)
+    except OSError:
+        raise fail(errno.ERANGE) from None
+    if not raw:
+        raise fail(errno.ERANGE)
+    return os.fsdecode(raw)
+
+
+@contextmanager
+def _attributed(task: LinuxTask, where: int, kind: str, *, writing: bool = False) -> Iterator[HostNode]:
+    """The file of an xattr call: *kind* is "" (path), "l" (path, links not followed) or "f" (descriptor)."""
+    if kind == "f":
+        node = _open_target(task, where)
+    else:
+        node = lookup_at(task, _CWD, where, 0, follow=kind == "")
+    try:
+        if not isinstance(node, HostNode):
+            raise fail(errno.EOPNOTSUPP)
+        if stat.S_ISLNK(node.stat().st_mode):
+            raise fail(errno.EPERM if writing else errno.ENODATA)
+        yield host_node(node, writing=writing)
+    finally:
+        node.close()
+
+
+def _store(task: LinuxTask, value: bytes, address: int, size: int) -> int:
+    """The usual answer: the length when *size* is 0, ERANGE when it is too small."""
+    if size:
+        if size < len(value):
+            raise fail(errno.ERANGE)
+        task.process.memory.write(address, value)
+    return len(value)
+
+
+def _register(kind: str) -> None:
+    """The four calls for one way of naming the file."""
+
+    @syscall(f"{kind}getxattr")
+    def get(task: LinuxTask, where: int, name: int, address: int, size: int) -> int:
+        """getxattr(2)."""
+        attribute = _attribute_name(task, name)
+        with _attributed(task, where, kind) as node:
+            return _store(task, os.getxattr(node.magic, attribute), address, size)
+
+    @syscall(f"{kind}listxattr")
+    def names(task: LinuxTask, where: int, address: int, size: int) -> int:
+        """listxattr(2)."""
+        with _attributed(task, where, kind) as node:
+            value = b"".join(os.fsencode(n) + b"\0" for n in os.listxattr(node.magic))
+            return _store(task, value, address, size)
+
+    @syscall(f"{kind}setxattr")
+    def put(task: LinuxTask, where: int, name: int, address: int, size: int, flags: int) -> int:
+        """setxattr(2)."""
+        if flags & 0xFFFF_FFFF & ~3:
+            raise fail(errno.EINVAL)
+        attribute = _attribute_name(task, name)
+        if size > XATTR_SIZE_MAX:
+            raise fail(errno.E2BIG)
+        value = task.process.memory.read(address, size)
+        with _attributed(task, where, kind, writing=True) as node:
+            os.setxattr(node.magic, attribute, value, flags & 3)
+        return 0
+
+    @syscall(f"{kind}removexattr")
+    def remove(task: LinuxTask, where: int, name: int) -> int:
+        """removexattr(2)."""
+        attribute = _attribute_name(task, name)
+        with _attributed(task, where, kind, writing=True) as node:
+            os.removexattr(node.magic, attribute)
+        return 0
+
+
+for _kind in ("", "l", "f"):
+    _register(_kind)

@@ -1,0 +1,292 @@
+"""Reading, writing and seeking (fs/read_write.c)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+from typing import TYPE_CHECKING
+
+from uprobe_linux.cpu import Perm
+from uprobe_linux.syscalls.support import MAX_RW, buffers, fail, files, iovecs, ready, sigpipe, wait_for
+from uprobe_linux.syscalls.table import s32, s64, syscall
+
+if TYPE_CHECKING:
+    from uprobe_linux.fs.fdtable import Descriptor
+    from uprobe_linux.task import LinuxTask
+
+__all__ = ("read_into", "write_from")
+
+RWF_NOWAIT = 8
+RWF_KNOWN = 0x3F
+EAGAINS = (errno.EAGAIN, errno.EWOULDBLOCK)
+
+
+@syscall("read")
+def sys_read(task: LinuxTask, fd: int, address: int, size: int) -> int:
+    """read(2)."""
+    entry = files(task).usable(s32(fd))
+    return read_into(task, entry, [(address, min(size, MAX_RW))])
+
+
+@syscall("readv")
+def sys_readv(task: LinuxTask, fd: int, iov: int, count: int) -> int:
+    """readv(2)."""
+    entry = files(task).usable(s32(fd))
+    return read_into(task, entry, iovecs(task, iov, count))
+
+
+@syscall("write")
+def sys_write(task: LinuxTask, fd: int, address: int, size: int) -> int:
+    """write(2)."""
+    entry = files(task).usable(s32(fd))
+    return write_from(task, entry, [(address, min(size, MAX_RW))])
+
+
+@syscall("writev")
+def sys_writev(task: LinuxTask, fd: int, iov: int, count: int) -> int:
+    """writev(2)."""
+    entry = files(task).usable(s32(fd))
+    return write_from(task, entry, iovecs(task, iov, count))
+
+
+def read_into(task: LinuxTask, entry: Descriptor, pairs: list[tuple[int, int]]) -> int:
+    """Read at the position into guest memory; blocks for a stream without data."""
+    file = entry.file
+    size = sum(n for _, n in pairs)
+    views = buffers(task, pairs, Perm.WRITE) if size else []
+    if file.kind == "foreign" and not ready(entry.host, select.POLLIN):
+        _give_up(task, entry, select.POLLIN)
+    try:
+        done = file.read(entry.host, views)
+    except OSError as error:
+        if error.errno not in EAGAINS or not file.is_stream:
+            raise
+        _give_up(task, entry, select.POLLIN)
+    _stored(task, pairs, done)
+    return done
+
+
+def _give_up(task: LinuxTask, entry: Descriptor, events: int) -> None:
+    """EAGAIN for a non-blocking descriptor, else sleep."""
+    if entry.file.nonblocking(entry.host):
+        raise fail(errno.EAGAIN)
+    raise wait_for(task, entry, events)
+
+
+def _stored(task: LinuxTask, pairs: list[tuple[int, int]], done: int) -> None:
+    """Tell the address space which bytes were stored to behind its back."""
+    for address, size in pairs:
+        if done <= 0:
+            return
+        task.process.memory.wrote(address, min(size, done))
+        done -= size
+
+
+def write_from(task: LinuxTask, entry: Descriptor, pairs: list[tuple[int, int]]) -> int:
+    """Write guest memory at the position; a blocking stream takes everything before this answers."""
+    file = entry.file
+    done = _progress(task)
+    views = buffers(task, _skip(pairs, done), Perm.READ)
+    total = done + sum(map(len, views))
+    if file.is_stream and total > done:
+        return _write_stream(task, entry, views, done, total)
+    return file.write(entry.host, views)
+
+
+def _progress(task: LinuxTask) -> int:
+    """Bytes that this call had written before it slept."""
+    wait = task.wait
+    return wait.data if wait is not None and isinstance(wait.data, int) else 0
+
+
+def _skip(pairs: list[tuple[int, int]], count: int) -> list[tuple[int, int]]:
+    rest = []
+    for address, size in pairs:
+        dropped = min(count, size)
+        count -= dropped
+        rest.append((address + dropped, size - dropped))
+    return rest
+
+
+def _write_stream(task: LinuxTask, entry: Descriptor, views: list[memoryview], done: int, total: int) -> int:
+    """Write until all is gone, the stream is full (sleep, or a short count if non-blocking), or an error."""
+    while done < total:
+        try:
+            if entry.file.kind == "foreign" and not ready(entry.host, select.POLLOUT):
+                raise BlockingIOError(errno.EAGAIN, "full")
+            count = entry.file.write(entry.host, views)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                sigpipe(task)
+            if error.errno not in EAGAINS:
+                if done:
+                    return done
+                raise
+            if entry.file.nonblocking(entry.host):
+                if done:
+                    return done
+                raise
+            raise wait_for(task, entry, select.POLLOUT, data=done, interrupted=done or None) from None
+        done += count
+        views = _rest(views, count)
+    return done
+
+
+def _rest(views: list[memoryview], count: int) -> list[memoryview]:
+    """*views* without their first *count* bytes."""
+    rest = []
+    for view in views:
+        dropped = min(count, len(view))
+        count -= dropped
+        if dropped < len(view):
+            rest.append(view[dropped:])
+    return rest
+
+
+# --- at a position --------------------------------------------------------------------------------
+
+
+@syscall("pread64")
+def sys_pread64(task: LinuxTask, fd: int, address: int, size: int, offset: int) -> int:
+    """pread64(2)."""
+    return _pread(task, fd, [(address, min(size, MAX_RW))], s64(offset), 0)
+
+
+@syscall("preadv")
+def sys_preadv(task: LinuxTask, fd: int, iov: int, count: int, low: int) -> int:
+    """preadv(2); a 64-bit kernel takes the whole position in one register."""
+    return _pread(task, fd, iovecs(task, iov, count), s64(low), 0)
+
+
+@syscall("preadv2")
+def sys_preadv2(task: LinuxTask, fd: int, iov: int, count: int, low: int, high: int, flags: int) -> int:
+    """preadv2(2); position -1 means the file's own."""
+    flags = _rwf(flags)
+    if s64(low) == -1:
+        return read_into(task, files(task).usable(s32(fd)), iovecs(task, iov, count))
+    return _pread(task, fd, iovecs(task, iov, count), s64(low), flags)
+
+
+@syscall("pwrite64")
+def sys_pwrite64(task: LinuxTask, fd: int, address: int, size: int, offset: int) -> int:
+    """pwrite64(2)."""
+    return _pwrite(task, fd, [(address, min(size, MAX_RW))], s64(offset), 0)
+
+
+@syscall("pwritev")
+def sys_pwritev(task: LinuxTask, fd: int, iov: int, count: int, low: int) -> int:
+    """pwritev(2)."""
+    return _pwrite(task, fd, iovecs(task, iov, count), s64(low), 0)
+
+
+@syscall("pwritev2")
+def sys_pwritev2(task: LinuxTask, fd: int, iov: int, count: int, low: int, high: int, flags: int) -> int:
+    """pwritev2(2); position -1 means the file's own."""
+    flags = _rwf(flags)
+    if s64(low) == -1:
+        return write_from(task, files(task).usable(s32(fd)), iovecs(task, iov, count))
+    return _pwrite(task, fd, iovecs(task, iov, count), s64(low), flags)
+
+
+def _rwf(flags: int) -> int:
+    flags &= 0xFFFF_FFFF
+    if flags & ~RWF_KNOWN:
+        raise fail(errno.EOPNOTSUPP)
+    return flags
+
+
+def _pread(task: LinuxTask, fd: int, pairs: list[tuple[int, int]], offset: int, flags: int) -> int:
+    entry = _positioned(task, fd, offset)
+    views = buffers(task, pairs, Perm.WRITE)
+    done = entry.file.pread(entry.host, views, offset, flags)
+    _stored(task, pairs, done)
+    return done
+
+
+def _pwrite(task: LinuxTask, fd: int, pairs: list[tuple[int, int]], offset: int, flags: int) -> int:
+    entry = _positioned(task, fd, offset)
+    return entry.file.pwrite(entry.host, buffers(task, pairs, Perm.READ), offset, flags)
+
+
+def _positioned(task: LinuxTask, fd: int, offset: int) -> Descriptor:
+    if offset < 0:
+        files(task).usable(s32(fd))
+        raise fail(errno.EINVAL)
+    entry = files(task).usable(s32(fd))
+    if entry.file.is_stream and entry.file.kind == "stream":
+        raise fail(errno.ESPIPE)
+    return entry
+
+
+@syscall("lseek")
+def sys_lseek(task: LinuxTask, fd: int, offset: int, whence: int) -> int:
+    """lseek(2), SEEK_DATA and SEEK_HOLE included."""
+    entry = files(task).usable(s32(fd))
+    whence &= 0xFFFF_FFFF
+    if whence > 4:
+        raise fail(errno.EINVAL)
+    entry.file.seeking(entry.host)
+    return os.lseek(entry.host, s64(offset), whence)
+
+
+# --- durability and hints ----------------------------------------------------------------------------
+
+
+@syscall("fsync")
+def sys_fsync(task: LinuxTask, fd: int) -> int:
+    """fsync(2)."""
+    os.fsync(files(task).usable(s32(fd)).host)
+    return 0
+
+
+@syscall("fdatasync")
+def sys_fdatasync(task: LinuxTask, fd: int) -> int:
+    """fdatasync(2)."""
+    os.fdatasync(files(task).usable(s32(fd)).host)
+    return 0
+
+
+@syscall("sync")
+def sys_sync(task: LinuxTask) -> int:
+    """sync(2): the host writes its pages when it likes; nothing of the guest's can be lost by that."""
+    return 0
+
+
+@syscall("syncfs")
+def sys_syncfs(task: LinuxTask, fd: int) -> int:
+    """syncfs(2)."""
+    files(task).usable(s32(fd))
+    return 0
+
+
+@syscall("sync_file_range")
+def sys_sync_file_range(task: LinuxTask, fd: int, offset: int, size: int, flags: int) -> int:
+    """sync_file_range(2): a hint that costs nothing to take literally."""
+    entry = files(task).usable(s32(fd))
+    if flags & 0xFFFF_FFFF & ~7 or s64(offset) < 0 or s64(size) < 0:
+        raise fail(errno.EINVAL)
+    if entry.file.is_stream:
+        raise fail(errno.ESPIPE)
+    return 0
+
+
+@syscall("fadvise64")
+def sys_fadvise64(task: LinuxTask, fd: int, offset: int, size: int, advice: int) -> int:
+    """posix_fadvise(2)."""
+    entry = files(task).usable(s32(fd))
+    if entry.file.is_stream:
+        raise fail(errno.ESPIPE)
+    if not 0 <= s32(advice) <= 5 or s64(size) < 0:
+        raise fail(errno.EINVAL)
+    return 0
+
+
+@syscall("readahead")
+def sys_readahead(task: LinuxTask, fd: int, offset: int, count: int) -> int:
+    """readahead(2)."""
+    entry = files(task).usable(s32(fd))
+    if entry.file.is_stream or entry.file.is_dir:
+        raise fail(errno.EINVAL)
+    return 0
+
