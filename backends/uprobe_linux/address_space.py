@@ -234,6 +234,26 @@ class AddressSpace:
         """Store the low 64 bits of *value*."""
         self.write(address, (value & (1 << 64) - 1).to_bytes(8, "little"))
 
+    def read_any(self, address: int, size: int) -> bytes:
+        """Like read, whatever the permission is."""
+        view = self.arena.view
+        return b"".join(view[physical : physical + length] for physical, length in self.spans(address, size, 0))
+
+    def store_raw(self, address: int, data: bytes) -> None:
+        """Store whatever the permission is, leaving stale translations to the caller."""
+        for physical, length in self.spans(address, len(data), 0):
+            self.arena.view[physical : physical + length] = data
+
+    def insert_trap(self, address: int, insn: bytes) -> None:
+        """Show *insn* to fetches at *address* only; raises MemoryFault if nothing is mapped there."""
+        page = address & -PAGE
+        ((physical, _),) = self.spans(page, PAGE, 0)
+        self.code.insert(address, insn, physical)
+
+    def forget_code(self, address: int) -> None:
+        """Forget translations of the page of *address*."""
+        self.code.forget(address & -PAGE)
+
     def fetch_word(self, address: int) -> int:
         """The instruction word that a fetch at *address* would get without invisible breakpoints; -1: none."""
         try:
@@ -394,6 +414,33 @@ class AddressSpace:
                 vma.image.forget(vma.physical, vma.end - vma.start)
             self.wrote(vma.start, vma.end - vma.start)
             self._cpu.flush()
+
+    def punch(self, start: int, size: int) -> None:
+        """MADV_REMOVE: free the backing store; OSError EINVAL for private mappings."""
+        for vma in self.vmas.overlapping(start, start + size):
+            if not vma.shared or vma.file is None or vma.file.host is None:
+                raise OSError(errno.EINVAL, "not a shared mapping")
+            low, high = max(vma.start, start), min(vma.end, start + size)
+            self.arena.remove(vma.physical + low - vma.start, high - low)
+
+    def set_wipe(self, start: int, size: int, wipe: bool) -> None:
+        """MADV_WIPEONFORK and KEEPONFORK; OSError EINVAL for shared and file mappings."""
+        for vma in self.vmas.carve(start, start + size):
+            if vma.shared or vma.file is not None:
+                raise OSError(errno.EINVAL, "not private anonymous memory")
+            vma.wipe = wipe
+
+    def wipe_after_fork(self) -> None:
+        """In the child: pages under WIPEONFORK are zero."""
+        for vma in [v for v in self.vmas if v.wipe]:
+            self.discard(vma.start, vma.end - vma.start)
+
+    def synchronise(self, start: int, end: int) -> None:
+        """msync(MS_SYNC): write shared pages to their files."""
+        for vma in self.vmas.overlapping(start, end):
+            if vma.shared and vma.physical >= 0:
+                low, high = max(vma.start, start), min(vma.end, end)
+                self.arena.synchronise(vma.physical + low - vma.start, high - low)
 
     def set_brk(self, address: int) -> int:
         """brk(2): the new end of the heap, or the old one if *address* is refused."""

@@ -25,7 +25,8 @@ _MAP_FIXED, _MAP_NORESERVE = 0x10, 0x4000  # mman.h on x86-64 and arm64 hosts
 def _host_mmap() -> ctypes._NamedFuncPointer:
     function = ctypes.CDLL(None, use_errno=True).mmap
     function.restype = ctypes.c_void_p
-    function.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+    number = ctypes.c_int
+    function.argtypes = [ctypes.c_void_p, ctypes.c_size_t, number, number, number, ctypes.c_long]
     return function
 
 
@@ -94,6 +95,10 @@ class Arena:
         got = self._mmap(self.base + physical, size, prot, flags | _MAP_FIXED, fd, offset)
         if got != self.base + physical:
             raise OSError(ctypes.get_errno(), "host mmap failed")
+
+    def remove(self, physical: int, size: int) -> None:
+        """Free the store behind attached pages (MADV_REMOVE)."""
+        self._map.madvise(mmap.MADV_REMOVE, physical, size)
 
     def synchronise(self, physical: int, size: int) -> None:
         """msync: write shared pages of the range to their file."""

@@ -149,6 +149,17 @@ class CodePages:
         """Whether a breakpoint is at *address*."""
         return address in self._traps.get(address & -PAGE, ())
 
+    def forget(self, page: int) -> None:
+        """Drop the translations of *page*, if there are any."""
+        code = self.pages.get(page)
+        if code is not None:
+            self._drop_translations(code)
+
+    @property
+    def trapped(self) -> bool:
+        """Whether there is any breakpoint."""
+        return bool(self._traps)
+
     def _drop_translations(self, code: CodePage) -> None:
         if code.live:
             self._cpu.forget_code(code.copy if code.copy >= 0 else code.physical, PAGE)

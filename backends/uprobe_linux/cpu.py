@@ -59,6 +59,8 @@ class Cpu(Protocol):
     fault_access: int
     """After Event.FAULT: the Perm bit that was wanted."""
     hook_address: int
+    skip_hook: int
+    """Set before run: address of a hook that was delivered; not again if PC is still there."""
     executed: int
     """Instructions executed so far, as far as they were counted."""
 
@@ -92,6 +94,10 @@ class Cpu(Protocol):
 
     def save(self) -> object:
         """A copy of all registers; opaque, to be given to restore."""
+        ...
+
+    def copy(self, context: object) -> object:
+        """An independent copy of a saved copy."""
         ...
 
     def restore(self, context: object) -> None:

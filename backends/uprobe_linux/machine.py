@@ -1,17 +1,38 @@
-"""A program that is ready to run, and the loop that runs it; see :class:`uprobe_core.backend.Machine`."""
+"""A program that is ready to run; see :class:`uprobe_core.backend.Machine`."""
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from uprobe_core.backend import Capabilities, ExitStatus
+from uprobe_core.errors import TargetError
+from uprobe_core.types import FileId
+from uprobe_linux.address_space import AddressSpace
 from uprobe_linux.arena import Arena
 from uprobe_linux.clock import Clock
+from uprobe_linux.credentials import Credentials
+from uprobe_linux.elf_loader import ElfError
+from uprobe_linux.family import Family
+from uprobe_linux.fs.context import FsContext
+from uprobe_linux.fs.fdtable import FdTable
+from uprobe_linux.fs.nodes import HostNode
+from uprobe_linux.fs.sandbox import Sandbox
+from uprobe_linux.process import LinuxProcess
+from uprobe_linux.program import Image, install, prepare
+from uprobe_linux.runner import Runner
+from uprobe_linux.scheduler import Scheduler
+from uprobe_linux.signals.table import SignalTable, TaskSignals
+from uprobe_linux.task import LinuxTask
+from uprobe_linux.timers import Timers
+from uprobe_linux.watcher import Watcher
 
 if TYPE_CHECKING:
-    from uprobe_core.backend import ProbeHandler, Target
+    from uprobe_core.backend import ProbeHandler, Process, Target
     from uprobe_linux.cpu import Cpu
-    from uprobe_linux.process import LinuxProcess
-    from uprobe_linux.task import LinuxTask
 
 __all__ = ("LinuxMachine",)
 
@@ -19,14 +40,189 @@ __all__ = ("LinuxMachine",)
 class LinuxMachine:
     """Everything of one run that lives in this host process."""
 
-    def __init__(self, target: Target, handler: ProbeHandler, cpu: Cpu, arena: Arena) -> None:
+    def __init__(
+        self, target: Target, handler: ProbeHandler, cpu: Cpu, arena: Arena, capabilities: Capabilities
+    ) -> None:
+        self.capabilities = capabilities
         self.target = target
         self.handler = handler
         self.cpu = cpu
         self.arena = arena
         self.clock = Clock(target.clock)
-        self.process: LinuxProcess | None = None
         self.current: LinuxTask | None = None
         """The task whose registers are in the CPU."""
-        self.scheduler: Any = None
-        self.pids: Any = None
+        self.stop_requested = ""
+        """Why the run is to end early, "" while it is not."""
+        self.counts: dict[str, int] = {}
+        self.host_pid = os.getpid()
+        """Of the host process that the run started in."""
+        self._closed = False
+        self.sandbox = Sandbox(target)
+        self.family = Family(self, target.limits.processes)
+        self.timers = Timers(self.clock)
+        self.scheduler = Scheduler(self, target.seed)
+        self.watcher = Watcher(self)
+        self.runner = Runner(self)
+        self.main = self._first_process()
+
+    # --- set-up --------------------------------------------------------------------------------
+
+    def _first_process(self) -> LinuxProcess:
+        entry = self.family.pids.add(None, uid=os.getuid(), clock=self.clock.monotonic())
+        memory = AddressSpace(self.arena, self.cpu, self.target.limits.memory)
+        process = LinuxProcess(self, entry.pid, memory)
+        process.signals = SignalTable()
+        process.files = FdTable()
+        process.files.adopt_standard()
+        process.credentials = Credentials.of_host()
+        self._enter_directory(process)
+        self.family.adopt(process, entry)
+        return process
+
+    def _enter_directory(self, process: LinuxProcess) -> None:
+        try:
+            process.fs = FsContext(self.sandbox.mounts, self.sandbox.cwd)
+        except OSError as error:
+            raise TargetError(
+                f"cannot enter working directory {self.sandbox.cwd}: {error.strerror}",
+                exit_status=125,
+                hint="--cwd names a folder as the program sees it",
+            ) from error
+
+    def load(self) -> None:
+        """Put the target's program into memory; raises TargetError."""
+        process = self.main
+        argv = [os.fsencode(text) for text in self.target.argv]
+        envp = [os.fsencode(f"{name}={value}") for name, value in self.target.env.items()]
+        if not argv:
+            raise TargetError("no program was given", exit_status=127)
+        image = self._find(process, argv, envp)
+        task = LinuxTask(process, process.pid, self.cpu.save())
+        task.signals = TaskSignals()
+        process.tasks.append(task)
+        self.switch_to(task)
+        try:
+            install(task, image)
+        except OSError as error:
+            raise TargetError(f"cannot load {self.target.argv[0]}: {error.strerror}") from error
+        self.scheduler.only(task)
+
+    def _find(self, process: LinuxProcess, argv: list[bytes], envp: list[bytes]) -> Image:
+        """The image of argv[0], looked for in the guest's PATH if it has no slash."""
+        name = self.target.argv[0]
+        refusal: OSError = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        for path in self._candidates(name):
+            try:
+                return prepare(process, path, argv, envp)
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                    refusal = error
+                    if "/" in name or error.errno != errno.EACCES:
+                        break
+        raise _target_error(name, refusal)
+
+    def _candidates(self, name: str) -> list[str]:
+        if "/" in name:
+            return [name]
+        path = self.target.env.get("PATH", "/usr/local/bin:/usr/bin:/bin")
+        return [os.path.join(folder or ".", name) for folder in path.split(":")] if name else []
+
+    # --- the contract ----------------------------------------------------------------------------
+
+    def processes(self) -> Iterable[Process]:
+        """The processes of this machine that live in this host process."""
+        return list(self.family.local.values())
+
+    def resolve(self, path: str) -> tuple[str, FileId]:
+        """The host path and identity of the file that the guest calls *path*; raises TargetError."""
+        fs = self.main.fs
+        try:
+            node = fs.resolver.lookup(fs.cwd, path)
+        except OSError as error:
+            raise TargetError(f"cannot find {path}: {error.strerror}", exit_status=127) from error
+        try:
+            if not isinstance(node, HostNode):
+                raise TargetError(f"{path} is not a file", exit_status=126)
+            status = node.stat()
+            return os.readlink(node.magic), FileId(status.st_dev, status.st_ino)
+        finally:
+            node.close()
+
+    def run(self) -> ExitStatus:
+        """Run until the first process ends or a limit is reached; called once."""
+        self.watcher.start()
+        try:
+            self.runner.run()
+        finally:
+            self.watcher.stop()
+        return self.exit_status()
+
+    def exit_status(self) -> ExitStatus:
+        """How the main process ended, or why the run did."""
+        if self.stop_requested and self.main.exit_code is None:
+            return ExitStatus(signal=signal.SIGKILL, reason=self.stop_requested)
+        return ExitStatus(self.main.exit_code or 0, self.main.exit_signal, self.stop_requested)
+
+    def request_stop(self, reason: str) -> None:
+        """End the run soon; from any thread and from signal handlers."""
+        if not self.stop_requested:
+            self.stop_requested = reason or "stopped"
+        self.cpu.request_stop()
+
+    def statistics(self) -> Mapping[str, int]:
+        """Counts: "syscalls", "unknown-syscalls", "unknown:NAME", "instructions" when counted."""
+        counts = dict(self.counts)
+        if self.cpu.executed:
+            counts["instructions"] = self.cpu.executed
+        return counts
+
+    def count(self, what: str) -> None:
+        """Count one *what* for the statistics."""
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+    def close(self) -> None:
+        """Give everything back; idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        for process in list(self.family.local.values()):
+            process.files.close_all()
+        self.main.fs.close()
+        self.family.close()
+        self.sandbox.close()
+        self.cpu.close()
+
+    # --- tasks and the CPU -------------------------------------------------------------------------
+
+    def switch_to(self, task: LinuxTask) -> None:
+        """Make *task* the one whose registers are in the CPU."""
+        before = self.current
+        if before is task:
+            return
+        if before is not None and not before.exited:
+            before.context = self.cpu.save()
+        self.cpu.restore(task.context)
+        self.current = task
+        if before is None or before.process.memory is not task.process.memory:
+            self.memory_changed(task.process)
+
+    def memory_changed(self, process: LinuxProcess) -> None:
+        """*process*, which is current, has another address space."""
+        if self.current is not None and self.current.process is process:
+            self.cpu.set_fill(process.memory.fill)
+            self.cpu.flush()
+
+    def after_fork(self, task: LinuxTask) -> None:
+        """In a new host process: *task* is the only one, its registers are in its context."""
+        self.current = None
+        task.process.bind_memory()
+        task.process.memory.wipe_after_fork()
+        self.watcher.after_fork()
+
+
+def _target_error(name: str, error: OSError) -> TargetError:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return TargetError(f"{name}: no such program", exit_status=127, hint="paths are the program's: see --sysroot")
+    if isinstance(error, ElfError):
+        return TargetError(f"cannot run {name}: {error.text}")
+    return TargetError(f"cannot run {name}: {error.strerror}")

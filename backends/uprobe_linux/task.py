@@ -39,6 +39,9 @@ class LinuxTask:
         self.clear_child_tid = 0
         self.robust_list = 0
         self.exited = False
+        self.no_new_privs = False
+        self.timer_slack = 50_000
+        """Nanoseconds, as prctl(PR_SET_TIMERSLACK) left it."""
         self.stepping = False
         self.landings: tuple[int, ...] = ()
         """Addresses of the backend's own traps that end the step under way."""
@@ -50,6 +53,12 @@ class LinuxTask:
     def comm(self) -> str:
         """The task name, at most 15 bytes."""
         return self.name.decode("utf-8", "surrogateescape")
+
+    def save_context(self) -> object:
+        """A copy of the registers for a new task (clone)."""
+        if self.machine.current is self:
+            return self.cpu_core.save()
+        return self.cpu_core.copy(self.context)
 
     @property
     def is_current(self) -> bool:

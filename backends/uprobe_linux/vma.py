@@ -37,6 +37,8 @@ class Vma:
     offset: int = 0
     image: FileImage | None = None
     label: str = ""
+    wipe: bool = False
+    """MADV_WIPEONFORK."""
 
     @property
     def hardware(self) -> Perm:
@@ -45,7 +47,8 @@ class Vma:
 
     def joins(self, after: Vma) -> bool:
         """Whether *after* directly continues this mapping, so that a kernel shows one."""
-        same = (self.prot, self.shared, self.file, self.label) == (after.prot, after.shared, after.file, after.label)
+        mine = (self.prot, self.shared, self.file, self.label, self.wipe)
+        same = mine == (after.prot, after.shared, after.file, after.label, after.wipe)
         continued = self.file is None or after.offset == self.offset + self.end - self.start
         return self.end == after.start and same and continued
 

@@ -15,6 +15,7 @@ import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from uprobe_core.types import MemoryFault
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ("RESTART", "Block", "NoReturn", "Syscall", "Wait", "call", "load", "s32", "s64", "syscall")
 
-MODULES = ("basic", "memory")
-"""Subject modules below this package that are always there."""
+_NO_SUBJECTS = frozenset({"table", "numbers", "support"})
 
 RESTART = 512
 """ERESTARTSYS: never seen by the guest; signal delivery makes EINTR or a restart of it."""
@@ -100,10 +100,13 @@ def syscall(*names: str) -> Callable[[F], F]:
     return register
 
 
-def load(modules: tuple[str, ...]) -> dict[int, Syscall]:
-    """Import the subject *modules* of this package and return number -> handler."""
-    for module in modules:
-        import_module(f"uprobe_linux.syscalls.{module}")
+def load() -> dict[int, Syscall]:
+    """Import every subject module of this package and return number -> handler."""
+    import uprobe_linux.syscalls as package
+
+    for module in iter_modules(package.__path__):
+        if module.name not in _NO_SUBJECTS:
+            import_module(f"{package.__name__}.{module.name}")
     return {NUMBERS[name]: entry for name, entry in _registered.items()}
 
 

@@ -1,0 +1,224 @@
+"""The loop that runs tasks: switch, run, handle what happened; everything outside of the emulator's callbacks."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from uprobe_core.types import Access, Fault, FaultKind, TrapResult
+from uprobe_linux.cpu import Event, Perm
+from uprobe_linux.signals.delivery import deliver, has_pending
+from uprobe_linux.signals.faults import UPROBE_BRK, deliver_fault
+from uprobe_linux.syscalls import table
+
+if TYPE_CHECKING:
+    from uprobe_linux.machine import LinuxMachine
+    from uprobe_linux.task import LinuxTask
+
+__all__ = ("Runner",)
+
+PC = 32
+MASK64 = (1 << 64) - 1
+SYSCALL_NS, HIT_NS = 200, 100
+"""Virtual time that a system call and a hit take."""
+_ACCESS = {int(Perm.READ): Access.READ, int(Perm.WRITE): Access.WRITE, int(Perm.EXEC): Access.FETCH}
+
+
+class Runner:
+    """Drives the tasks of *machine* that live in this host process."""
+
+    def __init__(self, machine: LinuxMachine) -> None:
+        self._machine = machine
+        self._cpu = machine.cpu
+        self._handler = machine.handler
+        self._clock = machine.clock
+        self._table = table.load()
+        self._cpu.set_inline(self._on_hook)
+
+    def run(self) -> None:
+        """Until no task is left in this host process, or a stop was requested."""
+        machine, scheduler = self._machine, self._machine.scheduler
+        while not machine.stop_requested:
+            task = scheduler.next(machine.current)
+            if task is None:
+                return
+            machine.switch_to(task)
+            self._slice(task)
+
+    def _slice(self, task: LinuxTask) -> None:
+        """Run *task* until it blocks, ends or has to let others run."""
+        machine, scheduler, cpu = self._machine, self._machine.scheduler, self._cpu
+        while not machine.stop_requested:
+            if task.pending is not None and not self._call_again(task):
+                return
+            if has_pending(task) and not self._signals(task):
+                return
+            if task.stepping and not task.landings:
+                task.process.probes.begin_step(task)
+            cpu.skip_hook, task.skip_hook = task.skip_hook, -1
+            before = cpu.executed
+            event = cpu.run(0 if task.stepping else scheduler.budget())
+            self._clock.advance(cpu.executed - before)
+            self._handle(task, event)
+            task = machine.current or task
+            if task.exited or task.wait is not None:
+                return
+            if not task.stepping and scheduler.must_switch():
+                return
+
+    def _signals(self, task: LinuxTask) -> bool:
+        """Take pending signals; whether *task* may run on."""
+        if task.stepping and not self._handler.may_deliver_signal(task):
+            return True
+        deliver(task)
+        if task.exited or task.process.signals.stopped:
+            return False
+        if task.pending is not None:
+            self._machine.scheduler.block(task, task.wait or table.Wait())
+            return False
+        return True
+
+    # --- events --------------------------------------------------------------------------------
+
+    def _handle(self, task: LinuxTask, event: Event) -> None:
+        if event is Event.SYSCALL:
+            self._system_call(task)
+        elif event is Event.FAULT:
+            self._memory_fault(task)
+        elif event is Event.BREAK:
+            self._breakpoint(task)
+        elif event is Event.HOOK:
+            if not task.pc_written:
+                task.skip_hook = self._cpu.hook_address
+        elif event is Event.UNDEFINED:
+            self._undefined(task)
+        elif event is Event.ALIGN:
+            self._misaligned(task)
+
+    # --- system calls --------------------------------------------------------------------------
+
+    def _system_call(self, task: LinuxTask) -> None:
+        *arguments, number = self._cpu.syscall_registers()
+        task.syscall_number = number & 0xFFFF_FFFF
+        task.orig_x0 = arguments[0]
+        self._clock.advance(SYSCALL_NS)
+        machine = self._machine
+        machine.count("syscalls")
+        entry = self._table.get(number & 0xFFFF_FFFF)
+        if entry is None:
+            machine.count("unknown-syscalls")
+            machine.count(f"unknown:{table.name_of(number)}")
+            task.set_reg(0, -errno.ENOSYS & MASK64)
+            return
+        self._call(task, entry, tuple(arguments))
+
+    def _call(self, task: LinuxTask, entry: table.Syscall, arguments: tuple[int, ...]) -> bool:
+        """Make the call; False if the task now sleeps."""
+        try:
+            result = table.call(entry, task, arguments)
+        except table.NoReturn:
+            task.wait = task.pending = None
+            return True
+        except table.Block as block:
+            task.wait = block.wait
+            task.pending = (entry, arguments)
+            if has_pending(task) and block.wait.interruptible:
+                return self._signals_instead(task)
+            self._machine.scheduler.block(task, block.wait)
+            return False
+        task.wait = task.pending = None
+        if not task.exited:
+            task.set_reg(0, result & MASK64)
+        return True
+
+    def _signals_instead(self, task: LinuxTask) -> bool:
+        """The call would sleep but a signal is there: take it; False if the task now sleeps or is gone."""
+        return self._signals(task)
+
+    def _call_again(self, task: LinuxTask) -> bool:
+        assert task.pending is not None
+        entry, arguments = task.pending
+        return self._call(task, entry, arguments) and not task.exited
+
+    # --- traps and faults ------------------------------------------------------------------------
+
+    def _breakpoint(self, task: LinuxTask) -> None:
+        address = task.get_reg(PC)
+        self._clock.advance(HIT_NS)
+        if task.stepping:
+            if address in task.landings:
+                self._step_done(task)
+            else:
+                self._deliver(task, Fault(FaultKind.BREAKPOINT, address, address))
+            return
+        task.pc_written = False
+        if self._handler.on_trap(task, address) is TrapResult.HANDLED:
+            return
+        word = task.process.memory.fetch_word(address)
+        deliver_fault(
+            task,
+            Fault(FaultKind.BREAKPOINT, address, address),
+            of_probes=word == UPROBE_BRK and task.process.probes.any,
+        )
+
+    def _step_done(self, task: LinuxTask) -> None:
+        task.process.probes.end_step(task)
+        self._handler.on_step_done(task)
+
+    def _deliver(self, task: LinuxTask, fault: Fault) -> None:
+        """Let a fault become a signal, after the core has had its say about a step."""
+        if task.stepping:
+            task.process.probes.end_step(task)
+            kept = self._handler.on_step_fault(task, fault)
+            if kept is None:
+                return
+            fault = kept
+        deliver_fault(task, fault)
+
+    def _memory_fault(self, task: LinuxTask) -> None:
+        cpu, memory = self._cpu, task.process.memory
+        address, access = cpu.fault_address, _ACCESS[cpu.fault_access]
+        pc = task.get_reg(PC)
+        if access is Access.FETCH:
+            if task.stepping and pc in task.landings:
+                self._step_done(task)
+                return
+            address = pc
+        kind = memory.refusal(address, cpu.fault_access)
+        if kind is not None:
+            self._deliver(task, Fault(kind, pc, _untagged(address), access))
+
+    def _undefined(self, task: LinuxTask) -> None:
+        pc = task.get_reg(PC)
+        if pc & 3:
+            self._deliver(task, Fault(FaultKind.ALIGN, pc, pc, Access.FETCH))
+        else:
+            self._deliver(task, Fault(FaultKind.UNDEFINED, pc, pc))
+
+    def _misaligned(self, task: LinuxTask) -> None:
+        """An exclusive or atomic access; its base register (bits 9-5) holds the address."""
+        pc = task.get_reg(PC)
+        word = task.process.memory.fetch_word(pc)
+        address = task.get_reg(word >> 5 & 31)
+        access = Access.READ if word >> 22 & 1 else Access.WRITE
+        self._deliver(task, Fault(FaultKind.ALIGN, pc, _untagged(address), access))
+
+    # --- inline hooks ----------------------------------------------------------------------------
+
+    def _on_hook(self, address: int) -> bool:
+        """Inside the emulator's callback: tell the core; True to stop there."""
+        task = self._machine.current
+        assert task is not None
+        probes = task.process.probes
+        task.pc_written = False
+        if address in probes.watches:
+            self._handler.on_watch(task, address)
+        if address in probes.inlines and not task.pc_written:
+            self._handler.on_inline(task, address)
+        return task.pc_written
+
+
+def _untagged(address: int) -> int:
+    """si_addr without the tag byte: sign-extended from bit 55 (untagged_addr)."""
+    low = address & (1 << 56) - 1
+    return low | 0xFF << 56 if low >> 55 else low
