@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from uprobe_core.types import MemoryFault
 from uprobe_linux.doorbell import Doorbell
 from uprobe_linux.futex import FutexKey, FutexQueues
+from uprobe_linux.ipc_store import IpcStore
 from uprobe_linux.pids import INIT_PID, TABLE_BYTES, Mail, PidTable, ProcessEntry, State
 from uprobe_linux.shared import SharedMemory
 from uprobe_linux.shared_futex import SHARED_FUTEX_BYTES, SharedFutexTable
@@ -44,8 +45,8 @@ class Family:
     def __init__(self, machine: LinuxMachine, limit: int | None) -> None:
         self._machine = machine
         self.shared = SharedMemory(TABLE_BYTES + SHARED_FUTEX_BYTES + IPC_BYTES)
-        self.ipc_start = TABLE_BYTES + SHARED_FUTEX_BYTES
         self.pids = PidTable(self.shared, limit)
+        self.ipc = IpcStore(self.shared, TABLE_BYTES + SHARED_FUTEX_BYTES, IPC_BYTES)
         self.bell = Doorbell(f"{os.getpid()}-{secrets.token_hex(6)}")
         self.futexes = FutexQueues(SharedFutexTable(self.shared, TABLE_BYTES, self.bell.ring))
         self.local: dict[int, LinuxProcess] = {}
@@ -54,7 +55,8 @@ class Family:
         """pidfd -> host pid of the host processes that we forked and that have not ended."""
         self.main_pid = 0
         self.root_host_pid = os.getpid()
-        self._rung = True
+        self.was_rung = True
+        """Whether the mailboxes have to be looked at; set by the watcher's thread too."""
 
     # --- who is here ---------------------------------------------------------------------------
 
@@ -90,22 +92,22 @@ class Family:
 
     def polled(self, ready: set[int]) -> None:
         """These descriptors were readable."""
-        if self.bell.fileno() in ready:
+        if ready & {self.bell.fileno(), *self._machine.watcher.descriptors()}:
             self.rung()
         for pidfd in ready & self._host_children.keys():
             self._host_child_ended(pidfd)
 
     def rung(self) -> None:
-        """Somebody rang; the mailboxes are looked at before the next thread runs."""
-        self._rung = True
-        self._machine.scheduler.attention = True
+        """Somebody rang; the mailboxes are looked at before the next thread runs.  From any thread."""
+        self.was_rung = True
 
     def look(self) -> None:
         """Take what other host processes have left for us."""
-        if not self._rung:
+        if not self.was_rung:
             return
-        self._rung = False
+        self.was_rung = False
         self.bell.answer()
+        self._machine.watcher.answer()
         for process in list(self.local.values()):
             for mail in self.pids.take_mail(self.entry(process)):
                 self._receive(process, mail)
@@ -155,7 +157,7 @@ class Family:
         self._host_children.clear()
         self.local.clear()
         self._entries.clear()
-        self._rung = True
+        self.was_rung = True
 
     # --- ending --------------------------------------------------------------------------------
 

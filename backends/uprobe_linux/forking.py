@@ -23,7 +23,17 @@ if TYPE_CHECKING:
     from uprobe_linux.machine import LinuxMachine
     from uprobe_linux.pids import ProcessEntry
 
-__all__ = ("CLONE_FILES", "CLONE_FS", "CLONE_PARENT", "CLONE_SIGHAND", "CLONE_VM", "fork", "host_fork", "move_out", "share")
+__all__ = (
+    "CLONE_FILES",
+    "CLONE_FS",
+    "CLONE_PARENT",
+    "CLONE_SIGHAND",
+    "CLONE_VFORK",
+    "CLONE_VM",
+    "fork",
+    "move_out",
+    "share",
+)
 
 CLONE_VM, CLONE_FS, CLONE_FILES, CLONE_SIGHAND = 0x100, 0x200, 0x400, 0x800
 CLONE_VFORK, CLONE_PARENT = 0x4000, 0x8000
@@ -120,13 +130,14 @@ def _new_entry(parent: LinuxTask, flags: int, exit_signal: int) -> ProcessEntry:
 
 
 def _copy(parent: LinuxTask, entry: ProcessEntry, flags: int) -> LinuxTask:
-    """The child's process and task objects; files and fs are the parent's own until replaced."""
+    """The child's process and task objects (*parent* is running); files and fs are the parent's until replaced."""
     process = copy.copy(parent.process)
     process.pid = entry.pid
     process.tasks = []
     process.rlimits = dict(parent.process.rlimits)
+    process.credentials = copy.copy(parent.process.credentials)
     process.signals = parent.process.signals.for_fork(share_actions=bool(flags & CLONE_SIGHAND))
-    task = LinuxTask(process, entry.pid, parent.save_context())
+    task = LinuxTask(process, entry.pid, parent.cpu_core.save())
     task.name = parent.name
     task.signals = parent.signals.for_clone(keep_altstack=not flags & CLONE_VM or bool(flags & CLONE_VFORK))
     task.robust_list = 0

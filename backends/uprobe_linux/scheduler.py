@@ -169,7 +169,7 @@ class Scheduler:
 
     def must_switch(self) -> bool:
         """Whether the running thread has to come back to :meth:`next`; asked after every event."""
-        if self.attention:
+        if self.attention or self._machine.family.was_rung:
             return True
         now = self._machine.clock.monotonic()
         if self.next_event and now >= self.next_event:
@@ -242,7 +242,7 @@ class Scheduler:
             for fd, events in wait.fds:
                 owners.setdefault(fd, []).append((task, events))
         poller = select.poll()
-        for fd in self._machine.family.descriptors():
+        for fd in (*self._machine.family.descriptors(), *self._machine.watcher.descriptors()):
             poller.register(fd, select.POLLIN)
         for fd, interests in owners.items():
             mask = 0

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from uprobe_linux.signals.siginfo import SIGINFO_BYTES
 
-__all__ = ("FRAME_BYTES", "TRAMPOLINE", "Frame", "FrameError", "frame_addresses", "user_pstate")
+__all__ = ("FRAME_BYTES", "Frame", "FrameError", "frame_addresses", "user_pstate")
 
 _UC = SIGINFO_BYTES
 _STACK = _UC + 16
@@ -35,12 +35,6 @@ FRAME_BYTES = _RESERVED + 4096
 _FPSIMD_MAGIC, _FPSIMD_BYTES = 0x4650_8001, 528
 _ESR_MAGIC, _ESR_BYTES = 0x4553_5201, 16
 _HEAD = struct.Struct("<II")
-
-TRAMPOLINE = struct.pack("<III", 0xD503_201F, 0xD280_1168, 0xD400_0001)
-"""``nop; mov x8, #139; svc #0``: the vdso's __kernel_rt_sigreturn, entered at its second word.
-
-The nop before it keeps an unwinder that looks up "return address - 1" out of whatever precedes.
-"""
 
 _PSTATE_USER = 0xF000_0000 | 1 << 24 | 1 << 25 | 1 << 12 | 3 << 10
 """NZCV, DIT, TCO, SSBS and BTYPE: what valid_user_regs leaves a program (arch/arm64/kernel/ptrace.c)."""

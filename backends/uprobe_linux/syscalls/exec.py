@@ -1,0 +1,115 @@
+"""execve and execveat.
+
+Facts: fs/exec.c (begin_new_exec: what a process keeps and loses), execve(2).
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from uprobe_core.types import MemoryFault
+from uprobe_linux.family import release_robust_list
+from uprobe_linux.forking import move_out
+from uprobe_linux.program import Image, install, prepare
+from uprobe_linux.signals.numbers import Sig
+from uprobe_linux.signals.table import AltStack
+from uprobe_linux.syscalls.support import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, fail, files, path_at
+from uprobe_linux.syscalls.table import NoReturn, s32, syscall
+
+if TYPE_CHECKING:
+    from uprobe_linux.task import LinuxTask
+
+ARG_STRING_MAX = 131072
+"""MAX_ARG_STRLEN: bytes of one argument, its NUL included."""
+ARG_COUNT_MAX = 1 << 20
+
+
+@syscall("execve")
+def sys_execve(task: LinuxTask, path: int, argv: int, envp: int) -> int:
+    """execve(2)."""
+    return _execute(task, path_at(task, path), argv, envp)
+
+
+@syscall("execveat")
+def sys_execveat(task: LinuxTask, dirfd: int, path: int, argv: int, envp: int, flags: int) -> int:
+    """execveat(2)."""
+    if flags & 0xFFFF_FFFF & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW):
+        raise fail(errno.EINVAL)
+    name, fd = path_at(task, path), s32(dirfd)
+    if name.startswith("/") or (fd == AT_FDCWD and name):
+        return _execute(task, name, argv, envp)
+    if not name and not flags & AT_EMPTY_PATH:
+        raise fail(errno.ENOENT)
+    files(task).get(fd)
+    return _execute(task, f"/proc/self/fd/{fd}/{name}" if name else f"/proc/self/fd/{fd}", argv, envp)
+
+
+def _strings(task: LinuxTask, address: int) -> list[bytes]:
+    """The strings of a null-terminated pointer array; a null pointer is an empty one (Linux allows it)."""
+    found: list[bytes] = []
+    memory = task.process.memory
+    while address and (pointer := memory.read_u64(address)):
+        try:
+            found.append(memory.read_cstr(pointer, ARG_STRING_MAX))
+        except OSError:
+            raise fail(errno.E2BIG) from None
+        if len(found) > ARG_COUNT_MAX:
+            raise fail(errno.E2BIG)
+        address += 8
+    return found
+
+
+def _execute(task: LinuxTask, path: str, argv: int, envp: int) -> int:
+    image = prepare(task.process, path, _strings(task, argv), _strings(task, envp))
+    if _shares_memory(task) and not move_out(task):
+        raise NoReturn
+    _become_single(task)
+    _reset(task)
+    task.machine.handler.on_exec(task)
+    try:
+        install(task, image)
+    except (OSError, MemoryFault):
+        # Too late to fail: the old program is gone (fs/exec.c, bprm->point_of_no_return).
+        task.machine.family.kill_process(task.process, Sig.SEGV)
+        raise NoReturn from None
+    _describe(task, image)
+    raise NoReturn
+
+
+def _shares_memory(task: LinuxTask) -> bool:
+    processes = task.machine.family.local.values()
+    return any(p is not task.process and p.memory is task.process.memory for p in processes)
+
+
+def _become_single(task: LinuxTask) -> None:
+    """All other threads end, and the caller becomes the main one (de_thread)."""
+    process, family = task.process, task.machine.family
+    for other in list(process.tasks):
+        if other is not task and not other.exited:
+            family.end_task(other, whole_process=True)
+    process.tasks[:] = [task]
+    task.tid = process.pid
+    family.entry(process).threads = 1
+
+
+def _reset(task: LinuxTask) -> None:
+    release_robust_list(task)
+    task.robust_list = task.clear_child_tid = 0
+    signals = task.signals
+    signals.altstack, signals.saved_mask, signals.waiting_for = AltStack(), None, 0
+    task.process.signals.reset_for_exec()
+    task.machine.timers.forget_posix(task.process)
+    task.process.files.close_on_exec()
+
+
+def _describe(task: LinuxTask, image: Image) -> None:
+    family = task.machine.family
+    entry = family.entry(task.process)
+    entry.executed, entry.death_signal = 1, 0
+    entry.comm = task.comm
+    if task.process.credentials is not None:
+        task.process.credentials.after_exec()
+    parent = family.pids.get(entry.ppid)
+    if parent is not None and parent.host_pid != entry.host_pid:
+        family.bell.ring(parent.host_pid)

@@ -1,0 +1,95 @@
+"""The thread that gets the emulator to stop when something outside of it happens.
+
+While guest code runs, this host process is inside the emulator: Python's signal
+handlers do not run and nobody looks at the doorbell.  The emulator lets go of
+the interpreter lock, though, so one small thread polls both and asks the CPU
+to come back.  It asks again every few milliseconds until it is answered, since
+a request that meets the emulator on its way in is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uprobe_linux.machine import LinuxMachine
+
+__all__ = ("Watcher",)
+
+RETRY_SECONDS = 0.002
+
+
+class Watcher:
+    """Polls the doorbell and Python's signal wake-up descriptor; start it where guest code will run."""
+
+    def __init__(self, machine: LinuxMachine) -> None:
+        self._machine = machine
+        self._answered = threading.Event()
+        self._signals: tuple[int, int] | None = None
+        self._previous_fd = -1
+        self._stop_pipe: tuple[int, int] | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread, and let Python's signals wake it if this is Python's main thread."""
+        self._stop_pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        if threading.current_thread() is threading.main_thread():
+            self._signals = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            self._previous_fd = signal.set_wakeup_fd(self._signals[1], warn_on_full_buffer=False)
+        self._thread = threading.Thread(target=self._watch, name="uprobe-watcher", daemon=True)
+        self._thread.start()
+
+    def descriptors(self) -> tuple[int, ...]:
+        """What an idle machine must poll as well, so that Python's signal handlers get to run."""
+        return (self._signals[0],) if self._signals else ()
+
+    def answer(self) -> None:
+        """What woke us has been looked at: watch again."""
+        if self._signals is not None:
+            with contextlib.suppress(BlockingIOError):
+                while os.read(self._signals[0], 512):
+                    pass
+        self._answered.set()
+
+    def after_fork(self) -> None:
+        """In a new host process, which has no thread yet."""
+        self._close_pipes()
+        self._answered = threading.Event()
+        self.start()
+
+    def stop(self) -> None:
+        """End the thread and give everything back; idempotent."""
+        if self._thread is None or self._stop_pipe is None:
+            return
+        os.write(self._stop_pipe[1], b"\0")
+        self._answered.set()
+        self._thread.join()
+        self._thread = None
+        if self._signals is not None:
+            signal.set_wakeup_fd(self._previous_fd)
+        self._close_pipes()
+
+    def _close_pipes(self) -> None:
+        for fd in (*(self._signals or ()), *(self._stop_pipe or ())):
+            os.close(fd)
+        self._signals = self._stop_pipe = None
+
+    def _watch(self) -> None:
+        assert self._stop_pipe is not None
+        poller = select.poll()
+        for fd in (self._stop_pipe[0], self._machine.family.bell.fileno(), *self.descriptors()):
+            poller.register(fd, select.POLLIN)
+        while True:
+            ready = {fd for fd, _ in poller.poll()}
+            if self._stop_pipe[0] in ready:
+                return
+            self._answered.clear()
+            self._machine.family.rung()
+            self._machine.cpu.request_stop()
+            while not self._answered.wait(RETRY_SECONDS):
+                self._machine.cpu.request_stop()
