@@ -170,7 +170,7 @@ def _map_segment(memory: AddressSpace, segment: Segment, bias: int, file: Mapped
         mapped = page_up(file_end)
         memory.map(start, mapped - start, segment.prot, file=file, host=host, offset=segment.offset & -PAGE)
         if segment.memsz > segment.filesz and segment.prot & Perm.WRITE:
-            memory.poke(file_end, bytes(min(mapped, address + segment.memsz) - file_end))
+            memory.poke(file_end, bytes(mapped - file_end))  # to the end of the page, as padzero does
     end = page_up(address + segment.memsz)
     if end > mapped:
         memory.map(mapped, end - mapped, segment.prot)
