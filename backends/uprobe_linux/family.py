@@ -18,7 +18,7 @@ from uprobe_linux.ipc_store import IpcStore
 from uprobe_linux.pids import INIT_PID, TABLE_BYTES, Mail, PidTable, ProcessEntry, State
 from uprobe_linux.shared import SharedMemory
 from uprobe_linux.shared_futex import SHARED_FUTEX_BYTES, SharedFutexTable
-from uprobe_linux.signals.numbers import CLD_DUMPED, CLD_EXITED, CLD_KILLED, SI_USER, Sig
+from uprobe_linux.signals.numbers import CLD_EXITED, CLD_KILLED, SI_USER, Sig
 from uprobe_linux.signals.sending import notify_parent, receive_child_signal, send, send_to_entry, send_to_task
 from uprobe_linux.signals.siginfo import SigInfo
 
@@ -33,7 +33,6 @@ __all__ = ("IPC_BYTES", "Family")
 
 IPC_BYTES = 1 << 20
 """Shared memory for System V message queues and semaphores."""
-_CORE_FLAG = 0x80
 
 
 class Family:
@@ -138,6 +137,14 @@ class Family:
             if entry.host_pid == host_pid and entry.alive:
                 self._lost(entry, status)
 
+    def reap_host_children(self, *, block: bool = True) -> None:
+        """Collect the host processes that we forked; with *block* wait for those that are still ending."""
+        for pidfd, host_pid in list(self._host_children.items()):
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(host_pid, 0 if block else os.WNOHANG)
+            os.close(pidfd)
+        self._host_children.clear()
+
     def _lost(self, entry: ProcessEntry, host_status: int) -> None:
         """A host process died without a word: its guest process was killed."""
         entry.wait_status = host_status & 0x7F or Sig.KILL
@@ -161,10 +168,10 @@ class Family:
 
     # --- ending --------------------------------------------------------------------------------
 
-    def kill_process(self, process: LinuxProcess, signo: int, *, core: bool = False) -> None:
-        """End *process* by signal *signo*."""
+    def kill_process(self, process: LinuxProcess, signo: int) -> None:
+        """End *process* by signal *signo*; no core is dumped, as under RLIMIT_CORE 0, where a kernel starts."""
         process.exit_signal = signo
-        self.end_process(process, signo | (_CORE_FLAG if core else 0))
+        self.end_process(process, signo)
 
     def exit_process(self, process: LinuxProcess, code: int) -> None:
         """End *process* with exit status *code* (0-255)."""
@@ -208,11 +215,11 @@ class Family:
         self._disown_children(entry)
         self._machine.scheduler.wake(("vfork", process.pid))
         signo = wait_status & 0x7F
-        killed = CLD_DUMPED if wait_status & _CORE_FLAG else CLD_KILLED
         entry.state = State.ZOMBIE
-        notify_parent(process, killed if signo else CLD_EXITED, signo or wait_status >> 8)
+        notify_parent(process, CLD_KILLED if signo else CLD_EXITED, signo or wait_status >> 8)
         if entry.ppid == INIT_PID and process.pid != self.main_pid:
             self.pids.free(entry)
+            self.bell.ring(self.root_host_pid)
         self.abandon(process)
 
     def _disown_children(self, entry: ProcessEntry) -> None:

@@ -16,6 +16,7 @@ from uprobe_linux.arena import Arena
 from uprobe_linux.clock import Clock
 from uprobe_linux.credentials import Credentials
 from uprobe_linux.elf_loader import ElfError
+from uprobe_linux.ending import finish
 from uprobe_linux.family import Family
 from uprobe_linux.fs.context import FsContext
 from uprobe_linux.fs.fdtable import FdTable
@@ -155,6 +156,7 @@ class LinuxMachine:
             self.runner.run()
         finally:
             self.watcher.stop()
+            finish(self)
         return self.exit_status()
 
     def exit_status(self) -> ExitStatus:
@@ -168,6 +170,7 @@ class LinuxMachine:
         if not self.stop_requested:
             self.stop_requested = reason or "stopped"
         self.cpu.request_stop()
+        self.family.bell.ring(os.getpid())
 
     def statistics(self) -> Mapping[str, int]:
         """Counts: "syscalls", "unknown-syscalls", "unknown:NAME", "instructions" when counted."""

@@ -103,7 +103,7 @@ def _default(task: LinuxTask, info: SigInfo) -> Outcome:
             return Outcome.RUN
         stop(task.process, info.signo)
         return Outcome.STOPPED
-    task.machine.family.kill_process(task.process, info.signo, core=kind is Action.CORE)
+    task.machine.family.kill_process(task.process, info.signo)
     return Outcome.KILLED
 
 

@@ -111,6 +111,8 @@ def _answer(task: LinuxTask, arguments: CloneArguments, pid: int) -> int:
 
 def _vfork_done(task: LinuxTask, wait: Wait) -> int:
     pid: int = wait.data
+    if wait.key[0] == "vfork" and wait.woken:
+        return pid
     entry = task.machine.family.pids.get(pid)
     if entry is not None and entry.alive and not entry.executed:
         wait.woken = False
