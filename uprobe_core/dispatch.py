@@ -131,7 +131,8 @@ class Dispatcher:
     def _area(self, space: Space) -> XolArea:
         if space.xol is None:
             address, size, stride = space.process.create_xol_area()
-            space.xol = XolArea(address, size, self.arch.slot_bytes, stride)
+            keep = not self.policy.is_kernel
+            space.xol = XolArea(address, size, self.arch.slot_bytes, stride, keep=keep)
         return space.xol
 
     def _trampoline(self, task: Task) -> int:

@@ -164,8 +164,13 @@ class Session:
         )
         self._attach_consumers()
         self._output = RunOutput(setup.output, self.spool, self._writer_maker())
+        if setup.policy.is_kernel:
+            # As if the events had been enabled before the program started: what cannot be
+            # probed is noticed when it is mapped, and the program runs on.
+            self.events.install(self.events.events, self._registry, self.files)
         self._machine = backend.open(_target(setup), self._dispatcher)
-        self.events.install(self.events.events, self._registry, self.files)
+        if not setup.policy.is_kernel:
+            self.events.install(self.events.events, self._registry, self.files)
         self.plugins.hook.uprobe_session_start(session=self)
         return self._machine
 

@@ -8,6 +8,8 @@ hands out slots.
 
 from __future__ import annotations
 
+import heapq
+
 __all__ = ("XolArea",)
 
 
@@ -18,44 +20,44 @@ class XolArea:
     :param size: bytes from *base* that slots may use
     :param slot_bytes: bytes of one displaced instruction
     :param stride: bytes from one slot to the next; the rest is the backend's landing
+    :param keep: prefer a free slot that still holds the wanted instruction, which then needs
+        no copy and no flush; otherwise the lowest free slot is taken, as a kernel does
     """
 
-    def __init__(self, base: int, size: int, slot_bytes: int, stride: int) -> None:
-        self.base = base
+    def __init__(self, base: int, size: int, slot_bytes: int, stride: int, *, keep: bool = True) -> None:
         self.trampoline = base
         first = base + slot_bytes
-        count = (size - slot_bytes) // stride
-        self._free = [first + n * stride for n in reversed(range(count))]
-        self._by_word: dict[int, list[int]] = {}
-        self.capacity = count
+        self.capacity = (size - slot_bytes) // stride
+        self._keep = keep
+        self._free = [first + n * stride for n in range(self.capacity)]
+        heapq.heapify(self._free)
+        self._holding: dict[int, list[int]] = {}
 
     @property
     def free_count(self) -> int:
         """How many slots are free."""
-        return len(self._free) + sum(map(len, self._by_word.values()))
+        return len(self._free) + sum(map(len, self._holding.values()))
 
     def take(self, word: int) -> int | None:
-        """Take a slot for the instruction *word*; None if all are taken.
-
-        A free slot that still holds the same instruction is preferred: it
-        needs no copy and no flush.  Otherwise an unused slot, else the oldest
-        free one is reused.
-        """
-        kept = self._by_word.get(word)
+        """Take a slot for the instruction *word*; None if all are taken."""
+        kept = self._holding.get(word)
         if kept:
-            slot = kept.pop()
-            if not kept:
-                del self._by_word[word]
-            return slot
+            return self._reuse(word, kept)
         if self._free:
-            return self._free.pop()
-        for other, slots in self._by_word.items():
-            slot = slots.pop()
-            if not slots:
-                del self._by_word[other]
-            return slot
+            return heapq.heappop(self._free)
+        for other, slots in self._holding.items():
+            return self._reuse(other, slots)
         return None
+
+    def _reuse(self, word: int, slots: list[int]) -> int:
+        slot = slots.pop()
+        if not slots:
+            del self._holding[word]
+        return slot
 
     def put(self, slot: int, word: int) -> None:
         """Give back *slot*, which now holds *word*."""
-        self._by_word.setdefault(word, []).append(slot)
+        if self._keep:
+            self._holding.setdefault(word, []).append(slot)
+        else:
+            heapq.heappush(self._free, slot)
