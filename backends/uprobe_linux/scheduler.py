@@ -30,6 +30,8 @@ SHORTEST, DOUBLINGS = 200, 8
 """A slice is SHORTEST * 2**x instructions, x uniform in [0, DOUBLINGS): short ones shake out races."""
 WATCHED = 200_000
 """Instructions between two looks at descriptors that a blocked thread waits for, when one thread runs."""
+LONGEST_MS = 1 << 30
+"""poll's argument is an int of milliseconds; a longer sleep is made of several."""
 _ALWAYS = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
 
@@ -219,9 +221,9 @@ class Scheduler:
         if deadline is None:
             self._poll(None)
             return
-        left = max(deadline - clock.monotonic(), 0)
+        left = min(max(deadline - clock.monotonic(), 0), LONGEST_MS * 1_000_000)
         if not self._poll(left) and clock.virtual:
-            clock.sleep(max(deadline - clock.monotonic(), 0))
+            clock.sleep(left)
 
     def _poll(self, nanoseconds: int | None) -> bool:
         """Wait at most so long, None: for ever; wakes whose descriptors are ready; whether anything was."""
@@ -266,4 +268,4 @@ def _wait(poller: select.poll, nanoseconds: int | None) -> list[tuple[int, int]]
             time.sleep(nanoseconds / 1e9)
             ready = poller.poll(0)
         return ready
-    return poller.poll(-(-nanoseconds // 1_000_000))
+    return poller.poll(min(-(-nanoseconds // 1_000_000), LONGEST_MS))
