@@ -22,6 +22,7 @@ from uprobe_linux.fs.context import FsContext
 from uprobe_linux.fs.fdtable import FdTable
 from uprobe_linux.fs.nodes import HostNode
 from uprobe_linux.fs.sandbox import Sandbox
+from uprobe_linux.fs.virtual import add_virtual
 from uprobe_linux.process import LinuxProcess
 from uprobe_linux.program import Image, install, prepare
 from uprobe_linux.runner import Runner
@@ -64,6 +65,7 @@ class LinuxMachine:
         self.scheduler = Scheduler(self, target.seed)
         self.watcher = Watcher(self)
         self.runner = Runner(self)
+        add_virtual(self)
         self.main = self._first_process()
 
     # --- set-up --------------------------------------------------------------------------------

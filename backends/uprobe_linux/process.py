@@ -41,7 +41,8 @@ class LinuxProcess:
         """FsContext: root, cwd, umask."""
         self.signals: Any = None
         """SignalTable."""
-        self.credentials: Any = None
+        self.credentials: Credentials | None = None
+        """User and group ids; None until somebody asks."""
         self.random = random.Random(machine.target.seed)
         """Of AT_RANDOM and getrandom."""
         self.sigreturn_address = 0
@@ -49,8 +50,6 @@ class LinuxProcess:
         self.probes = ProbePoints(memory, machine.cpu)
         self.signal_watcher: Callable[[LinuxProcess, int], None] | None = None
         """Told of each signal that is queued, once there is a signalfd."""
-        self.credentials: Credentials | None = None
-        """User and group ids; None until somebody asks."""
         self.exit_code: int | None = None
         self.exit_signal = 0
         self.leader_code = 0

@@ -39,6 +39,8 @@ class LinuxTask:
         self.clear_child_tid = 0
         self.robust_list = 0
         self.exited = False
+        self.sched_policy = self.sched_priority = 0
+        """What sched_setscheduler asked for; tasks take turns all the same."""
         self.no_new_privs = False
         self.timer_slack = 50_000
         """Nanoseconds, as prctl(PR_SET_TIMERSLACK) left it."""

@@ -120,7 +120,7 @@ class FdTable:
         if entry is None:
             raise bad_descriptor()
         self._lowest = min(self._lowest, fd)
-        os.close(entry.host)
+        _release(entry.host)
 
     def close_range(self, first: int, last: int) -> None:
         """Close every open number in [first, last], both inclusive."""
@@ -139,12 +139,16 @@ class FdTable:
         self.close_range(0, 1 << 31)
 
     def copy(self) -> FdTable:
-        """A table of its own with the same descriptions (unshare(CLONE_FILES), clone without it)."""
+        """A second table in this host process with the same descriptions (clone with CLONE_VM, unshare).
+
+        Host descriptors are shared and counted, not duplicated: closing a duplicate
+        would give up the process's record locks on the file (fcntl(2)).
+        """
         other = FdTable()
         other.limit = self.limit
         for fd, entry in self._entries.items():
-            host = fcntl.fcntl(entry.host, fcntl.F_DUPFD_CLOEXEC, _LOWEST_HOST)
-            other._put(fd, Descriptor(entry.file, host, entry.cloexec))
+            _extra_users[entry.host] = _extra_users.get(entry.host, 0) + 1
+            other._put(fd, Descriptor(entry.file, entry.host, entry.cloexec))
         return other
 
     def __contains__(self, fd: int) -> bool:
@@ -167,6 +171,19 @@ class FdTable:
         if minimum <= self._lowest:
             self._lowest = fd
         return fd
+
+
+_extra_users: dict[int, int] = {}
+"""Host descriptors that more than one table uses: how many beyond the first."""
+
+
+def _release(host: int) -> None:
+    """One table is done with *host*: close it if it was the last."""
+    users = _extra_users.pop(host, 0)
+    if not users:
+        os.close(host)
+    elif users > 1:
+        _extra_users[host] = users - 1
 
 
 def _move_up(host: int) -> int:

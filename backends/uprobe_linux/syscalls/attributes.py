@@ -107,7 +107,7 @@ def sys_fchown(task: LinuxTask, fd: int, user: int, group: int) -> int:
 
 @syscall("utimensat")
 def sys_utimensat(task: LinuxTask, dirfd: int, path: int, times: int, flags: int) -> int:
-    """utimensat(2); without a path it is futimens(3). "Now" is the guest's clock."""
+    """utimensat(2); without a path it is futimens(3)."""
     flags &= 0xFFFF_FFFF
     if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
         raise fail(errno.EINVAL)
@@ -127,20 +127,19 @@ def sys_utimensat(task: LinuxTask, dirfd: int, path: int, times: int, flags: int
 
 
 def _times(task: LinuxTask, address: int) -> bytes | None:
-    """Two struct timespec for the host, None if both are to stay."""
-    now = task.machine.clock.realtime()
-    stamp = struct.pack("<qq", *divmod(now, 1_000_000_000))
+    """Two struct timespec for the host, None if both are to stay.
+
+    "Now" is the host's, as for every other change to a file: times of files are
+    comparable with each other, whatever clock the guest has.
+    """
     if not address:
-        return stamp * 2
+        return struct.pack("<qqqq", 0, UTIME_NOW, 0, UTIME_NOW)
     raw = task.process.memory.read(address, 32)
-    out = b""
-    for start in (0, 16):
-        nanoseconds = int.from_bytes(raw[start + 8 : start + 16], "little", signed=True)
+    parts = struct.unpack("<qqqq", raw)
+    for nanoseconds in parts[1::2]:
         if nanoseconds not in (UTIME_NOW, UTIME_OMIT) and not 0 <= nanoseconds < 1_000_000_000:
             raise fail(errno.EINVAL)
-        out += stamp if nanoseconds == UTIME_NOW else raw[start : start + 16]
-    omitted = UTIME_OMIT.to_bytes(8, "little")
-    return None if out[8:16] == omitted == out[24:32] else out
+    return None if parts[1] == UTIME_OMIT == parts[3] else raw
 
 
 def _set_times(node: HostNode, times: bytes) -> None:

@@ -8,6 +8,7 @@ import select
 from typing import TYPE_CHECKING
 
 from uprobe_linux.cpu import Perm
+from uprobe_linux.syscalls.pipes import SignalStream, read_signals
 from uprobe_linux.syscalls.support import MAX_RW, buffers, fail, files, iovecs, ready, sigpipe, wait_for
 from uprobe_linux.syscalls.table import s32, s64, syscall
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from uprobe_linux.fs.fdtable import Descriptor
     from uprobe_linux.task import LinuxTask
 
-__all__ = ("read_into", "write_from")
+__all__ = ("EAGAINS", "read_into", "write_from")
 
 RWF_NOWAIT = 8
 RWF_KNOWN = 0x3F
@@ -55,6 +56,8 @@ def read_into(task: LinuxTask, entry: Descriptor, pairs: list[tuple[int, int]]) 
     file = entry.file
     size = sum(n for _, n in pairs)
     views = buffers(task, pairs, Perm.WRITE) if size else []
+    if isinstance(file, SignalStream):
+        return _read_signals(task, entry, file, pairs, size)
     if file.kind == "foreign" and not ready(entry.host, select.POLLIN):
         _give_up(task, entry, select.POLLIN)
     try:
@@ -65,6 +68,20 @@ def read_into(task: LinuxTask, entry: Descriptor, pairs: list[tuple[int, int]]) 
         _give_up(task, entry, select.POLLIN)
     _stored(task, pairs, done)
     return done
+
+
+def _read_signals(
+    task: LinuxTask, entry: Descriptor, file: SignalStream, pairs: list[tuple[int, int]], size: int
+) -> int:
+    """A signalfd reads what is pending for the task that reads."""
+    data = read_signals(task, file, entry.host, size)
+    if not data:
+        _give_up(task, entry, select.POLLIN)
+    done = 0
+    for address, room in pairs:
+        task.process.memory.write(address, data[done : done + room])
+        done += room
+    return len(data)
 
 
 def _give_up(task: LinuxTask, entry: Descriptor, events: int) -> None:

@@ -186,7 +186,9 @@ class SignalStream(Stream):
 
     def take(self, task: LinuxTask) -> SigInfo | None:
         """The next pending signal of the set, taken off its queue."""
-        return task.signals.pending.take(~self.mask) or task.process.signals.pending.take(~self.mask)
+        own: SigInfo | None = task.signals.pending.take(~self.mask)
+        shared: SigInfo | None = None if own else task.process.signals.pending.take(~self.mask)
+        return own or shared
 
 
 @syscall("signalfd4")

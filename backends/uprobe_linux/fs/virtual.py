@@ -1,0 +1,25 @@
+"""Putting /proc and /dev into a machine's mount table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from uprobe_linux.fs.devices import make_dev
+from uprobe_linux.fs.proc import make_proc
+
+if TYPE_CHECKING:
+    from uprobe_linux.machine import LinuxMachine
+
+__all__ = ("add_virtual",)
+
+
+def add_virtual(machine: LinuxMachine) -> None:
+    """Answer for /proc and /dev of *machine* from now on."""
+
+    def draw(size: int) -> bytes:
+        assert machine.current is not None
+        return machine.current.process.random.randbytes(size)
+
+    proc, dev = make_proc(machine), make_dev(draw)
+    machine.sandbox.mounts.add_virtual("/proc", lambda: proc)
+    machine.sandbox.mounts.add_virtual("/dev", lambda: dev)
