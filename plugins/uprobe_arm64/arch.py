@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from uprobe_arm64.decode import analyze
+from uprobe_arm64.encodings import A64Encodings
 from uprobe_arm64.registers import INDEX_OF, LINK, argument_register
 from uprobe_core.arch_hooks import hookimpl
 from uprobe_core.types import Analysis, Policy, Register, Verdict
@@ -32,6 +33,7 @@ class Arm64Arch:
     """The arch plugin ``arm64``; it holds no state, so one object serves everything."""
 
     name = "arm64"
+    encodings = A64Encodings()
 
     # --- what the architecture is -----------------------------------------------------------
 
