@@ -78,6 +78,7 @@ def _push(memory: AddressSpace, at: int, data: bytes) -> tuple[int, int]:
 def _auxiliary_vector(aux: AuxValues, execfn: int, platform: int, entropy: int) -> bytes:
     """Order and numbers: fs/binfmt_elf.c, include/uapi/linux/auxvec.h; there is no vDSO."""
     pairs = (
+        (1, 0),  # AT_IGNORE where a kernel names its vDSO, so that SP is the same to the byte
         (51, _MINSIGSTKSZ),
         (16, HWCAP),
         (6, PAGE),
@@ -97,6 +98,8 @@ def _auxiliary_vector(aux: AuxValues, execfn: int, platform: int, entropy: int) 
         (26, HWCAP2),
         (31, execfn),
         (15, platform),
+        (27, 28),  # AT_RSEQ_FEATURE_SIZE and AT_RSEQ_ALIGN of 6.12; the call itself is not there
+        (28, 32),
         (0, 0),
     )
     return b"".join(struct.pack("<QQ", kind, value) for kind, value in pairs)

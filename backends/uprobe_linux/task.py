@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 __all__ = ("LinuxTask",)
 
 MASK64 = (1 << 64) - 1
+PSTATE_SSBS = 1 << 12
+"""Set in every task's PSTATE by a kernel that allows speculative store bypass (recorded: loops-basic)."""
 
 
 class LinuxTask:
@@ -70,8 +72,10 @@ class LinuxTask:
     def get_reg(self, index: int) -> int:
         """64-bit register *index*: 0-30 x0-x30, 31 SP, 32 PC, 33 PSTATE."""
         if self.machine.current is self:
-            return self.cpu_core.get_reg(index)
-        return self.cpu_core.saved_reg(self.context, index)
+            value = self.cpu_core.get_reg(index)
+        else:
+            value = self.cpu_core.saved_reg(self.context, index)
+        return value | PSTATE_SSBS if index == 33 else value
 
     def set_reg(self, index: int, value: int) -> None:
         """Write register *index*, modulo 2**64."""
