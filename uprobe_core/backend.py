@@ -126,7 +126,11 @@ class Task(Protocol):
 
     tid: int
     """As the guest's gettid gives it."""
-    process: Process
+
+    @property
+    def process(self) -> Process:
+        """The process that it is a thread of."""
+        ...
 
     @property
     def comm(self) -> str:

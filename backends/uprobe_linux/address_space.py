@@ -39,6 +39,10 @@ _ACCESS = {Access.READ: Perm.READ, Access.WRITE: Perm.WRITE, Access.FETCH: Perm.
 _NAMES = {int(perm): access for access, perm in _ACCESS.items()}
 
 
+def _ignore(*_: object) -> None:
+    """What nobody listens to."""
+
+
 def page_up(size: int) -> int:
     """*size* rounded up to whole pages."""
     return (size + PAGE - 1) & -PAGE
@@ -59,11 +63,14 @@ class AddressSpace:
         self.refused = 0
         """Times that *limit* was in the way."""
         self.brk_start = self.brk_end = 0
-        self.on_map: Callable[[Mapping], None] = lambda mapping: None
-        self.on_unmap: Callable[[int, int], None] = lambda start, end: None
-        self.on_code_written: Callable[[int, int], None] = lambda start, end: None
+        self.on_map: Callable[[Mapping], None] = _ignore
+        self.on_unmap: Callable[[int, int], None] = _ignore
+        self.on_code_written: Callable[[int, int], None] = _ignore
         self._cpu = cpu
-        self.code = CodePages(arena, cpu, lambda start, end: self.on_code_written(start, end))
+        self.code = CodePages(arena, cpu, self._code_written)
+
+    def _code_written(self, start: int, end: int) -> None:
+        self.on_code_written(start, end)
 
     # --- translation ---------------------------------------------------------------------------
 
@@ -191,7 +198,7 @@ class AddressSpace:
             self.code.host_wrote(address, address + size)
 
     def views(self, address: int, size: int, access: int) -> list[memoryview]:
-        """Windows onto [address, address + size), for readv and the like; call :meth:`wrote` after storing."""
+        """Windows onto [address, address + size), for readv and the like; :meth:`wrote` follows a store."""
         view = self.arena.view
         return [view[physical : physical + length] for physical, length in self.spans(address, size, access)]
 
@@ -237,7 +244,9 @@ class AddressSpace:
     def read_any(self, address: int, size: int) -> bytes:
         """Like read, whatever the permission is."""
         view = self.arena.view
-        return b"".join(view[physical : physical + length] for physical, length in self.spans(address, size, 0))
+        return b"".join(
+            view[physical : physical + length] for physical, length in self.spans(address, size, 0)
+        )
 
     def store_raw(self, address: int, data: bytes) -> None:
         """Store whatever the permission is, leaving stale translations to the caller."""
@@ -255,7 +264,7 @@ class AddressSpace:
         self.code.forget(address & -PAGE)
 
     def fetch_word(self, address: int) -> int:
-        """The instruction word that a fetch at *address* would get without invisible breakpoints; -1: none."""
+        """The instruction word at *address* without invisible breakpoints; -1: none."""
         try:
             return int.from_bytes(self.read(address, 4), "little")
         except MemoryFault:
@@ -317,7 +326,9 @@ class AddressSpace:
             raise OSError(errno.ENOMEM, "too many mappings")
         if self.limit is None or not prot:
             return
-        reused = sum(min(v.end, end) - max(v.start, start) for v in self.vmas.overlapping(start, end) if v.prot)
+        reused = sum(
+            min(v.end, end) - max(v.start, start) for v in self.vmas.overlapping(start, end) if v.prot
+        )
         if self.committed + size - reused > self.limit:
             self.refused += 1
             raise OSError(errno.ENOMEM, "memory limit")
@@ -350,7 +361,7 @@ class AddressSpace:
         self.arena.release(vma.physical, vma.end - vma.start)
 
     def protect(self, start: int, size: int, prot: Perm) -> None:
-        """mprotect: OSError ENOMEM if a page of the range is not mapped, EACCES for a read-only shared file."""
+        """mprotect: OSError ENOMEM if a page is not mapped, EACCES for a shared file that is read-only."""
         end = start + size
         at = start
         parts = self.vmas.carve(start, end)

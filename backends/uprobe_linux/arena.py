@@ -12,8 +12,6 @@ import errno
 import mmap
 import os
 
-from uprobe_linux.cpu import PAGE
-
 __all__ = ("ARENA_SIZE", "Arena")
 
 ARENA_SIZE = 64 << 30

@@ -81,7 +81,7 @@ class Cpu(Protocol):
         ...
 
     def get_system(self, name: str) -> int:
-        """"tpidr", "fpsr" or "fpcr"."""
+        """One of "tpidr", "fpsr" and "fpcr"."""
         ...
 
     def set_system(self, name: str, value: int) -> None:
@@ -130,6 +130,10 @@ class Cpu(Protocol):
 
     def run(self, budget: int = 0) -> Event:
         """Run from PC until an event; *budget* in instructions, 0: no limit."""
+        ...
+
+    def count_blocks(self) -> None:
+        """From now on ``executed`` counts everything, to a basic block."""
         ...
 
     def request_stop(self) -> None:

@@ -6,6 +6,7 @@ import errno
 import os
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 
 from uprobe_core.types import FileId
 from uprobe_linux.address_space import MMAP_BASE, TASK_SIZE, AddressSpace, page_up
@@ -16,7 +17,15 @@ __all__ = ("PIE_BASE", "Elf", "ElfError", "Segment", "map_image", "read_elf")
 
 PIE_BASE = 2 * TASK_SIZE // 3
 """ELF_ET_DYN_BASE; rounded down to the image's alignment."""
-_MACHINES = {3: "x86", 62: "x86-64", 40: "32-bit ARM", 243: "RISC-V", 8: "MIPS", 21: "PowerPC 64", 22: "S/390"}
+_MACHINES = {
+    3: "x86",
+    62: "x86-64",
+    40: "32-bit ARM",
+    243: "RISC-V",
+    8: "MIPS",
+    21: "PowerPC 64",
+    22: "S/390",
+}
 _PT_LOAD, _PT_INTERP, _PT_PHDR, _PT_GNU_STACK = 1, 3, 6, 0x6474E551
 _ET_EXEC, _ET_DYN, _EM_AARCH64 = 2, 3, 183
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
@@ -87,7 +96,7 @@ def read_elf(fd: int) -> Elf:
     fields = _HEADER.unpack(header)
     _check_machine(header, fields[2])
     if fields[1] not in (_ET_EXEC, _ET_DYN):
-        raise ElfError("ELF file is not an executable (type %d)" % fields[1])
+        raise ElfError(f"ELF file is not an executable (type {fields[1]})")
     entry, phoff, phentsize, phnum = fields[4], fields[5], fields[9], fields[10]
     if phentsize != _PROGRAM_HEADER.size or not 0 < phnum <= 65536 // phentsize:
         raise ElfError("ELF file has no usable program headers")
@@ -118,7 +127,7 @@ def _from_headers(fd: int, moves: bool, entry: int, phoff: int, headers: list[tu
             executable_stack = bool(flags & 1)
     if not segments:
         raise ElfError("ELF file has nothing to load")
-    if any(a.vaddr + a.memsz > b.vaddr for a, b in zip(segments, segments[1:], strict=False)):
+    if any(a.vaddr + a.memsz > b.vaddr for a, b in pairwise(segments)):
         raise ElfError("ELF file has overlapping segments")
     return Elf(moves, entry, tuple(segments), interpreter, phdr, len(headers), executable_stack)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from uprobe_core.backend import Capabilities, ExitStatus
 from uprobe_core.errors import TargetError
@@ -25,6 +26,7 @@ from uprobe_linux.fs.sandbox import Sandbox
 from uprobe_linux.fs.virtual import add_virtual
 from uprobe_linux.process import LinuxProcess
 from uprobe_linux.program import Image, install, prepare
+from uprobe_linux.run_limits import RunLimits
 from uprobe_linux.runner import Runner
 from uprobe_linux.scheduler import Scheduler
 from uprobe_linux.signals.table import SignalTable, TaskSignals
@@ -55,6 +57,8 @@ class LinuxMachine:
         """The task whose registers are in the CPU."""
         self.stop_requested = ""
         """Why the run is to end early, "" while it is not."""
+        self.soon: deque[Callable[[], None]] = deque()
+        """What call_soon was asked for; the runner takes it from the left."""
         self.counts: dict[str, int] = {}
         self.host_pid = os.getpid()
         """Of the host process that the run started in."""
@@ -66,6 +70,7 @@ class LinuxMachine:
         self.watcher = Watcher(self)
         self.runner = Runner(self)
         add_virtual(self)
+        self.limits = RunLimits(self)
         self.main = self._first_process()
 
     # --- set-up --------------------------------------------------------------------------------
@@ -154,9 +159,11 @@ class LinuxMachine:
     def run(self) -> ExitStatus:
         """Run until the first process ends or a limit is reached; called once."""
         self.watcher.start()
+        self.limits.start()
         try:
             self.runner.run()
         finally:
+            self.limits.stop()
             self.watcher.stop()
             finish(self)
         return self.exit_status()
@@ -171,6 +178,12 @@ class LinuxMachine:
         """End the run soon; from any thread and from signal handlers."""
         if not self.stop_requested:
             self.stop_requested = reason or "stopped"
+        self.cpu.request_stop()
+        self.family.bell.ring(os.getpid())
+
+    def call_soon(self, function: Callable[[], None]) -> None:
+        """Call *function* in the running thread, outside guest execution; from any thread, in order."""
+        self.soon.append(function)
         self.cpu.request_stop()
         self.family.bell.ring(os.getpid())
 
@@ -227,7 +240,8 @@ class LinuxMachine:
 
 def _target_error(name: str, error: OSError) -> TargetError:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return TargetError(f"{name}: no such program", exit_status=127, hint="paths are the program's: see --sysroot")
+        hint = "paths are the program's: see --sysroot"
+        return TargetError(f"{name}: no such program", exit_status=127, hint=hint)
     if isinstance(error, ElfError):
         return TargetError(f"cannot run {name}: {error.text}")
     return TargetError(f"cannot run {name}: {error.strerror}")

@@ -47,7 +47,7 @@ class ProbePoints:
     # --- breakpoints -----------------------------------------------------------------------------
 
     def insert_trap(self, address: int, insn: bytes, *, visible: bool) -> None:
-        """Put *insn* over the instruction at *address*; idempotent. Raises MemoryFault if nothing is mapped."""
+        """Put *insn* over the instruction at *address*; idempotent. MemoryFault if nothing is mapped."""
         if visible:
             original = self._memory.read_any(address, len(insn))
             self._visible.setdefault(address, original)
@@ -133,14 +133,11 @@ class ProbePoints:
         if XOL_ADDRESS <= pc < XOL_ADDRESS + PAGE:
             task.landings = (pc + SLOT,)
             return
-        places = []
-        for address in successors(self._memory.fetch_word(pc), pc, task.get_reg):
-            if self._land(address):
-                places.append(address)
-        task.landings = tuple(places)
+        places = successors(self._memory.fetch_word(pc), pc, task.get_reg)
+        task.landings = tuple(place for place in places if self._land(place))
 
     def _land(self, address: int) -> bool:
-        """Put a landing breakpoint there; False if a breakpoint is there already or nothing can be fetched."""
+        """Put a landing breakpoint there, unless one is; False for a place that PC cannot reach."""
         count = self._landings.get(address, 0)
         if not count:
             if self._memory.code.has(address) or address & 3:

@@ -67,7 +67,8 @@ class LinuxProcess:
         return self.memory
 
     def _memory_is_shared(self) -> bool:
-        return any(p is not self and p.memory is self.memory for p in self.machine.processes())
+        processes = self.machine.family.local.values()
+        return any(p is not self and p.memory is self.memory for p in processes)
 
     def attach_memory(self, memory: AddressSpace) -> None:
         """Make *memory* ours."""

@@ -73,7 +73,9 @@ def prepare(process: LinuxProcess, path: str, argv: list[bytes], envp: list[byte
         file = _open(process, path)
     else:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-    if sum(len(text) + 9 for text in (*argv, *envp)) > ARG_MAX or any(len(t) >= 32 * PAGE for t in (*argv, *envp)):
+    if sum(len(text) + 9 for text in (*argv, *envp)) > ARG_MAX or any(
+        len(t) >= 32 * PAGE for t in (*argv, *envp)
+    ):
         raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
     elf = read_elf(file.host.fd)
     loader = _open(process, elf.interpreter) if elf.interpreter else None
@@ -128,6 +130,7 @@ def install(task: LinuxTask, image: Image) -> None:
         base += image.interpreter.low
     process.sigreturn_address = _map_sigreturn(memory)
     identity = process.credentials
+    assert identity is not None
     phdr = elf.phdr + bias if elf.phdr else 0
     status = AuxValues(phdr, elf.phnum, base, elf.entry + bias, identity.uid, identity.gid)
     sp, process.auxv = build_stack(

@@ -1,4 +1,4 @@
-"""The loop that runs tasks: switch, run, handle what happened; everything outside of the emulator's callbacks."""
+"""The loop that runs tasks: switch, run, handle what happened, all outside of the emulator's callbacks."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ class Runner:
         """Until no task is left in this host process, or a stop was requested."""
         machine, scheduler = self._machine, self._machine.scheduler
         while not machine.stop_requested:
+            self._call_soon()
             task = scheduler.next(machine.current)
             if task is None:
                 return
@@ -48,6 +49,7 @@ class Runner:
     def _slice(self, task: LinuxTask) -> None:
         """Run *task* until it blocks, ends or has to let others run."""
         machine, scheduler, cpu = self._machine, self._machine.scheduler, self._cpu
+        limits = machine.limits
         while not machine.stop_requested:
             if task.pending is not None and not self._call_again(task):
                 return
@@ -57,14 +59,20 @@ class Runner:
                 task.process.probes.begin_step(task)
             cpu.skip_hook, task.skip_hook = task.skip_hook, -1
             before = cpu.executed
-            event = cpu.run(0 if task.stepping else scheduler.budget())
+            event = cpu.run(0 if task.stepping else limits.budget(scheduler.budget()))
             self._clock.advance(cpu.executed - before)
+            limits.account()
             self._handle(task, event)
             task = machine.current or task
             if task.exited or task.wait is not None:
                 return
-            if not task.stepping and scheduler.must_switch():
+            if not task.stepping and (machine.soon or scheduler.must_switch()):
                 return
+
+    def _call_soon(self) -> None:
+        soon = self._machine.soon
+        while soon:
+            soon.popleft()()
 
     def _signals(self, task: LinuxTask) -> bool:
         """Take pending signals; whether *task* may run on."""
@@ -219,6 +227,5 @@ class Runner:
 
 
 def _untagged(address: int) -> int:
-    """si_addr without the tag byte: sign-extended from bit 55 (untagged_addr)."""
-    low = address & (1 << 56) - 1
-    return low | 0xFF << 56 if low >> 55 else low
+    """si_addr without the tag byte (untagged_addr: only the lower half of the address space has tags)."""
+    return address if address >> 55 & 1 else address & (1 << 56) - 1

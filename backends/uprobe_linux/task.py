@@ -100,7 +100,7 @@ class LinuxTask:
             self.cpu_core.set_saved_vec(self.context, index, value)
 
     def get_system(self, name: str) -> int:
-        """"tpidr", "fpsr" or "fpcr"."""
+        """One of "tpidr", "fpsr" and "fpcr"."""
         if self.machine.current is self:
             return self.cpu_core.get_system(name)
         return self.cpu_core.saved_system(self.context, name)

@@ -33,6 +33,7 @@ class UnicornBackend:
         """Load the program; raises TargetError and BackendError."""
         from uprobe_linux.arena import Arena
         from uprobe_linux.machine import LinuxMachine
+
         from uprobe_unicorn.cpu import UnicornCpu
 
         arena = Arena()

@@ -6,11 +6,21 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
-from uprobe_core.errors import BackendError
 from uprobe_linux.arena import Arena
 from uprobe_linux.cpu import HOLE, PAGE, Event, Fill, Perm
+
+from uprobe_core.errors import BackendError
 from uprobe_unicorn import library as uc
-from uprobe_unicorn.library import CodeHook, CpReg, FillHook, InterruptHook, InvalidHook, Library, TlbEntry, check
+from uprobe_unicorn.library import (
+    CodeHook,
+    CpReg,
+    FillHook,
+    InterruptHook,
+    InvalidHook,
+    Library,
+    TlbEntry,
+    check,
+)
 
 __all__ = ("UnicornCpu",)
 
@@ -19,6 +29,7 @@ HOLE_BASE = 1 << 40
 WINDOW = 1 << 52
 """Virtual WINDOW + p shows physical p to forget_code alone; beyond all guest addresses but below the tag."""
 WINDOW_END = 1 << 53
+_COUNTED_RUNS, _UNLIMITED = 256, 1 << 62
 
 _REGISTERS = (
     *range(uc.REG_X0, uc.REG_X0 + 29), uc.REG_X29, uc.REG_X30, uc.REG_SP, uc.REG_PC, uc.REG_NZCV,
@@ -28,6 +39,14 @@ _ACCESS = {uc.MEM_READ: int(Perm.READ), uc.MEM_WRITE: int(Perm.WRITE), uc.MEM_FE
 _UNMAPPED = {uc.ERR_READ_UNMAPPED: 1, uc.ERR_READ_UNMAPPED + 1: 2, uc.ERR_FETCH_UNMAPPED: 4}
 _INTERRUPTS = {2: Event.SYSCALL, 7: Event.BREAK, 4: Event.ALIGN}
 _NZCV = 0xF000_0000
+
+
+def _nothing_mapped(_address: int, _access: int) -> tuple[int, int]:
+    return HOLE, 0
+
+
+def _always_stop(_address: int) -> bool:
+    return True
 
 
 class SavedContext:
@@ -58,9 +77,15 @@ class UnicornCpu:
         self._event: Event | None = None
         self._error: BaseException | None = None
         self._inside = False
+        self._later: list[Callable[[], None]] = []
+        """Changes of hooks that were asked for inside a callback."""
         self._stop = False
-        self._fill: Fill = lambda address, access: (HOLE, 0)
-        self._inline: Callable[[int], bool] = lambda address: True
+        self._counted_runs = 0
+        """Runs for which instructions go on being counted, though no budget asks for it."""
+        self._block_hook = 0
+        self._stop_at = 0
+        self._fill: Fill = _nothing_mapped
+        self._inline: Callable[[int], bool] = _always_stop
         self._entries: dict[int, TlbEntry] = {}
         self._cell = ctypes.c_uint64()
         self._cell_ref = ctypes.addressof(self._cell)
@@ -87,7 +112,11 @@ class UnicornCpu:
         count = len(registers)
         values = (ctypes.c_uint64 * count)()
         base = ctypes.addressof(values)
-        return (ctypes.c_int * count)(*registers), (ctypes.c_void_p * count)(*range(base, base + 8 * count, 8)), values
+        return (
+            (ctypes.c_int * count)(*registers),
+            (ctypes.c_void_p * count)(*range(base, base + 8 * count, 8)),
+            values,
+        )
 
     def _install_hooks(self) -> None:
         every = (1, 0)  # begin > end: everywhere
@@ -111,7 +140,9 @@ class UnicornCpu:
         self._system_register(1, 0, 3, 0, 0, sctlr | bits)
         self._system_register(14, 1, 3, 0, 0, 3)
 
-    def _system_register(self, crn: int, crm: int, op0: int, op1: int, op2: int, value: int | None = None) -> int:
+    def _system_register(
+        self, crn: int, crm: int, op0: int, op1: int, op2: int, value: int | None = None
+    ) -> int:
         register = CpReg(crn, crm, op0, op1, op2, value or 0)
         function = self._lib.reg_read if value is None else self._lib.reg_write
         check(self._lib, function(self._uc, uc.REG_CP, ctypes.byref(register)), "system register")
@@ -138,6 +169,12 @@ class UnicornCpu:
             self._refused_page = address & -PAGE
         entry.physical, entry.perms = physical, perms
         return True
+
+    def _on_block(self, _uc: int, _address: int, size: int, _data: int) -> None:
+        self.executed += size >> 2
+        if self._stop_at and self.executed >= self._stop_at:
+            self._event = Event.SLICE
+            self._lib.emu_stop(self._uc)
 
     _forgetting = False
     _refused = False
@@ -172,7 +209,7 @@ class UnicornCpu:
             stop = True
         finally:
             self._inside = False
-        if stop or self._stop:
+        if stop or self._stop or self._later:
             self.hook_address = address
             self._event = Event.HOOK
             self._lib.emu_stop(self._uc)
@@ -190,7 +227,10 @@ class UnicornCpu:
         if self._stop:
             self._stop = False
             return Event.STOP
-        status = self._lib.emu_start(self._uc, pc, 0, 0, budget)
+        status = self._lib.emu_start(self._uc, pc, 0, 0, self._count(budget))
+        for change in self._later:
+            change()
+        self._later.clear()
         if self._refused:
             self._refused = False
             self.flush()
@@ -203,6 +243,28 @@ class UnicornCpu:
                 self.set_reg(32, self.get_reg(32) - 4)
             return event
         return self._without_interrupt(status, budget)
+
+    def _count(self, budget: int) -> int:
+        """The count for emu_start, which switches instruction counting in the emulator on.
+
+        Changing between counting and not makes it forget all translations, so counting goes on for
+        a while after it was last needed.
+        """
+        if self._block_hook:
+            self._stop_at = self.executed + budget if budget else 0
+            return 0
+        if budget:
+            self._counted_runs = _COUNTED_RUNS
+            return budget
+        if self._counted_runs:
+            self._counted_runs -= 1
+            return _UNLIMITED
+        return 0
+
+    def count_blocks(self) -> None:
+        """From now on :attr:`executed` counts everything, to a block (for an instruction limit)."""
+        if not self._block_hook:
+            self._block_hook = self._add_hook(uc.HOOK_BLOCK, CodeHook(self._on_block), 1, 0)
 
     def _without_interrupt(self, status: int, budget: int) -> Event:
         if status in _UNMAPPED:
@@ -220,7 +282,8 @@ class UnicornCpu:
             self.fault_address, self.fault_access = 0, int(Perm.EXEC)
             return Event.FAULT
         if budget:
-            self.executed += budget
+            if not self._block_hook:
+                self.executed += budget
             return Event.SLICE
         return Event.IDLE
 
@@ -278,7 +341,7 @@ class UnicornCpu:
         self._lib.reg_write(self._uc, uc.REG_V0 + index, ctypes.addressof(self._vector))
 
     def get_system(self, name: str) -> int:
-        """"tpidr", "fpsr" or "fpcr"."""
+        """One of "tpidr", "fpsr" and "fpcr"."""
         self._cell.value = 0
         return self._read(_SYSTEM[name])
 
@@ -362,6 +425,9 @@ class UnicornCpu:
 
     def forget_code(self, physical: int, size: int) -> None:
         """Forget translated instructions of physical [physical, physical + size)."""
+        if self._inside:
+            self._later.append(lambda: self.forget_code(physical, size))
+            return
         start = WINDOW + physical
         self._forgetting = True
         control = uc.ctl_write(uc.CTL_TB_REMOVE, 2)
@@ -372,7 +438,9 @@ class UnicornCpu:
 
     def add_hook(self, address: int) -> None:
         """Call the inline callback before each execution at *address*."""
-        if address not in self._hooks:
+        if self._inside:
+            self._later.append(lambda: self.add_hook(address))
+        elif address not in self._hooks:
             hook = ctypes.c_size_t()
             status = self._lib.hook_add(
                 self._uc, ctypes.byref(hook), uc.HOOK_CODE, self._code_callback, None, address, address
@@ -382,6 +450,9 @@ class UnicornCpu:
 
     def remove_hook(self, address: int) -> None:
         """Undo add_hook."""
+        if self._inside:
+            self._later.append(lambda: self.remove_hook(address))
+            return
         hook = self._hooks.pop(address, None)
         if hook is not None:
             self._lib.hook_del(self._uc, hook)

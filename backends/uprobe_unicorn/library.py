@@ -72,7 +72,9 @@ class Library:
         try:
             fast, slow = ctypes.PyDLL(path), ctypes.CDLL(path)
         except OSError as error:
-            raise BackendError(f"cannot load {path}: {error}", hint="reinstall the unicorn package") from error
+            raise BackendError(
+                f"cannot load {path}: {error}", hint="reinstall the unicorn package"
+            ) from error
         self._check_version(fast)
         status: Any = ctypes.c_int
 
@@ -112,7 +114,8 @@ class Library:
         library.uc_version(ctypes.byref(major), ctypes.byref(minor))
         if (major.value, minor.value) != (2, 1):
             raise BackendError(
-                f"unicorn {major.value}.{minor.value} is not supported", hint='pip install "unicorn>=2.1.2,<2.2"'
+                f"unicorn {major.value}.{minor.value} is not supported",
+                hint='pip install "unicorn>=2.1.2,<2.2"',
             )
 
 

@@ -1,4 +1,4 @@
-"""Memory calls: brk, mmap and its relatives (mm/mmap.c, mprotect.c, mremap.c, madvise.c, msync.c, mincore.c)."""
+"""Memory calls: brk, mmap and relatives (mm/mmap.c, mprotect.c, mremap.c, madvise.c, msync.c, mincore.c)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MS_ASYNC, MS_INVALIDATE, MS_SYNC = 1, 2, 4
 _PERMS = 7
 _DONTNEED, _FREE, _REMOVE, _WIPEONFORK, _KEEPONFORK = 4, 8, 9, 18, 19
 _HINTS = frozenset({0, 1, 2, 3, 8, 10, 11, 12, 13, 14, 15, 16, 17, 20, 21, 22, 23, 25})
-"""Advice that changes no content: NORMAL .. WILLNEED, FREE, DONTFORK .. DODUMP, COLD, PAGEOUT, POPULATE, COLLAPSE."""
+"""Advice that changes no content: NORMAL to WILLNEED, FREE, DONTFORK to DODUMP, COLD to COLLAPSE."""
 
 
 def _fail(number: int) -> OSError:
@@ -210,7 +210,7 @@ def _check_mremap(address: int, new: int, flags: int, target: int) -> None:
 
 
 def _contiguous(memory: AddressSpace, vma: Vma, end: int) -> Vma:
-    """The last part of the mapping that *vma* begins, which must reach *end*; OSError EFAULT if it does not."""
+    """The last part of the mapping that *vma* begins; OSError EFAULT if it does not reach *end*."""
     while vma.end < end:
         after = memory.vmas.find(vma.end)
         if after is None or not vma.joins(after):

@@ -74,7 +74,7 @@ class Wait:
     interrupted: int | Callable[[], int] | None = None
 
 
-class Block(Exception):
+class Block(Exception):  # noqa: N818 - not an error
     """The call cannot be answered yet; the handler is called again after *wait* (task.wait then)."""
 
     def __init__(self, wait: Wait) -> None:
@@ -82,7 +82,7 @@ class Block(Exception):
         self.wait = wait
 
 
-class NoReturn(Exception):
+class NoReturn(Exception):  # noqa: N818 - not an error
     """The handler has set the registers; there is no result to store."""
 
 
