@@ -136,6 +136,11 @@ class EventSet:
     def install(self, events: Sequence[Event], registry: UprobeRegistry, files: GuestFiles) -> None:
         """Turn *events* into uprobes, all of them or none; raises ProbeError."""
         done: list[EventProbe] = []
+        if registry.policy.is_kernel:
+            # A kernel calls the consumers of one place newest first.  Enabling a group enables
+            # its events newest first, which cancels out; the groups follow each other.
+            groups = list(dict.fromkeys(event.group for event in events))
+            events = sorted(events, key=lambda event: -groups.index(event.group))
         try:
             for event in events:
                 for probe in event.probes:
@@ -197,11 +202,15 @@ class EventSet:
             elif kind == "tally":
                 probes[rest[0]].tally(rest[1])
 
-    def enter_child(self, spool: Spool, inherited: Iterable[ReturnInstance]) -> None:
-        """This process is a forked child: its tallies go to *spool*, as do inherited pending returns."""
+    def enter_child(self, spool: Spool) -> None:
+        """This process is a forked child: its tallies go to *spool*."""
         for number, probe in enumerate(self._probes()):
             probe.journal = lambda what, number=number: spool.put(("tally", number, what))
-        for instance in inherited:
+
+    @staticmethod
+    def inherit(pending: Iterable[ReturnInstance]) -> None:
+        """A forked task has *pending* returns of its own: they count as entries of its own."""
+        for instance in pending:
             for link, _cookie in instance.sessions:
                 if isinstance(link.consumer, EventProbe):
                     link.consumer.tally("entries")

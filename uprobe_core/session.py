@@ -180,6 +180,7 @@ class Session:
 
         machine = self.open()
         self.spool.prepare()
+        self.spool.follow_forks(self._before_fork, self._in_child)
         self._running = True
         status: ExitStatus | None = None
         try:
@@ -262,10 +263,15 @@ class Session:
 
     def _on_process(self, kind: str, task: Task) -> None:
         if kind == "fork":
-            self.spool.forked = True
-            if not self.spool.is_root:
-                utask = self._dispatcher.utask(task)
-                self.events.enter_child(self.spool, [*utask.returns, *utask.suspects])
+            utask = self._dispatcher.utask(task)
+            self.events.inherit([*utask.returns, *utask.suspects])
+
+    def _before_fork(self) -> None:
+        if self._output is not None:
+            self._output.flush()
+
+    def _in_child(self) -> None:
+        self.events.enter_child(self.spool)
 
     def _report(self) -> None:
         for _use, plugin in self._consumers:

@@ -13,12 +13,33 @@ import os
 import pickle
 import struct
 import tempfile
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 
 __all__ = ("Spool",)
 
 _HEADER = struct.Struct("<I")
+
+
+_spools: weakref.WeakSet[Spool] = weakref.WeakSet()
+_hooked: list[bool] = []
+
+
+def _nothing() -> None:
+    """What is done at a fork until somebody asks for more."""
+
+
+def _watch_forks(spool: Spool) -> None:
+    """Have *spool* told of forks; Python's own hooks cannot be taken back, so there is one set for all."""
+    if not _hooked:
+        _hooked.append(True)
+        os.register_at_fork(
+            before=lambda: [s.about_to_fork() for s in _spools],
+            after_in_parent=lambda: [s.forked_here() for s in _spools],
+            after_in_child=lambda: [s.forked_here() for s in _spools],
+        )
+    _spools.add(spool)
 
 
 class Spool:
@@ -30,6 +51,8 @@ class Spool:
         self.forked = False
         """Whether there has been a fork, so that order across processes matters from here on."""
         self._alive_read = self._alive_write = -1
+        self._before: Callable[[], None] = _nothing
+        self._in_child: Callable[[], None] = _nothing
 
     @property
     def is_root(self) -> bool:
@@ -49,6 +72,23 @@ class Spool:
         self._alive_write = fcntl.fcntl(writer, fcntl.F_DUPFD_CLOEXEC, 700)
         os.close(reader)
         os.close(writer)
+        _watch_forks(self)
+
+    def follow_forks(self, before: Callable[[], None], in_child: Callable[[], None]) -> None:
+        """Call *before* in this process before each fork of it, *in_child* in each new process."""
+        self._before, self._in_child = before, in_child
+
+    def about_to_fork(self) -> None:
+        """Called before each fork of a process of the session."""
+        if self._fd is not None:
+            self._before()
+
+    def forked_here(self) -> None:
+        """Called on both sides after each fork of a process of the session."""
+        if self._fd is not None:
+            self.forked = True
+            if not self.is_root:
+                self._in_child()
 
     def put(self, message: Any) -> None:
         """Append one message; it is safe once this returns."""
