@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from uprobe_core.actions import Action
 from uprobe_core.arch_binding import ArchOps, bind_arch
 from uprobe_core.discovery import load_arch, load_consumer
 from uprobe_core.errors import SpecError, TargetError, UprobeError
@@ -143,7 +144,9 @@ def _consumer(use: ConsumerUse, events: EventSet) -> None:
     """Construct a consumer and attach it to its events, as a session does."""
     plugin = load_consumer(use.name, use.options)
     for event in events.events if use.event is None else events.find(use.event):
-        plugin.attach(event, _Nowhere())
+        made = plugin.attach(event, _Nowhere())
+        if isinstance(made, Action):
+            made.attach(event)
 
 
 def _attempt(check: Callable[[], None]) -> UprobeError | None:

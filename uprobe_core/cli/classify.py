@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -92,6 +91,8 @@ def as_json(word: int, found: Analysis) -> dict[str, Any]:
 
 def _write_json(verdicts: Iterable[tuple[int, Analysis]]) -> None:
     """A JSON list, one element per line, written as it is found."""
+    import json
+
     separator = "[\n"
     for word, found in verdicts:
         sys.stdout.write(f"{separator}{json.dumps(as_json(word, found), ensure_ascii=False)}")

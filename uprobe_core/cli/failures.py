@@ -58,7 +58,7 @@ def print_error(error: UprobeError, *, where: str = "") -> None:
 
     A malformed event line has the form of the kernel's error_log.
 
-    :param where: "FILE:LINE: ", to be put before a malformed event line
+    :param where: "FILE:LINE: " or the like, to be put before the message
     """
     lines = _spec_lines(error, where) if isinstance(error, SpecError) else []
     for problem in getattr(error, "problems", None) or ():
@@ -66,7 +66,7 @@ def print_error(error: UprobeError, *, where: str = "") -> None:
         if problem.hint:
             lines.append(f"hint: {problem.hint}")
     if not lines:
-        lines.append(f"uprobe: error: {error.message}")
+        lines.append(f"{where}uprobe: error: {error.message}")
     if error.hint and not hasattr(error, "problems"):
         lines.append(f"hint: {error.hint}")
     print("\n".join(lines), file=sys.stderr)

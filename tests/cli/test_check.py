@@ -1,0 +1,144 @@
+"""``uprobe check``: everything that is wrong, at once, with the kernel's words."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.command import LOOP, uprobe, uprobe_json
+
+RECORDED: list[dict[str, Any]] = json.loads(
+    (Path(__file__).parents[1] / "data" / "kernel" / "errors.json").read_text()
+)
+HAVE = "p:have /root/loops:0x6d4 a=%x0"
+
+
+@pytest.fixture(scope="module")
+def sysroot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree in which /root/loops is a program, /dev/null a device and /proc/self/exe a file."""
+    root = tmp_path_factory.mktemp("root")
+    for folder in ("root", "dev", "proc/self"):
+        (root / folder).mkdir(parents=True)
+    shutil.copy(LOOP, root / "root" / "loops")
+    shutil.copy(LOOP, root / "proc" / "self" / "exe")
+    (root / "dev" / "null").symlink_to("../root")  # no regular file either, and needs no privilege to make
+    return root
+
+
+def recorded_lines() -> list[Any]:
+    """Each recorded line by itself."""
+    return [pytest.param(record, id=record["line"][:60]) for record in RECORDED]
+
+
+@pytest.mark.parametrize("record", recorded_lines())
+def test_each_recorded_line_gets_the_kernels_answer(sysroot: Path, record: dict[str, Any]) -> None:
+    from uprobe_core.cli.check import _as_json
+    from uprobe_core.run_setup import EventLine, RunSetup
+    from uprobe_core.setup_check import check_setup
+    from uprobe_core.types import Policy
+
+    events = (EventLine(HAVE), EventLine(record["line"]))
+    result = check_setup(RunSetup(events=events, policy=Policy("kernel"), sysroot=str(sysroot)))
+    ours = _as_json(result, explain=False)["lines"][1]
+    wanted = {
+        "line": record["line"],
+        "errno": record["errno"],
+        "errname": record["errname"],
+        "message": record.get("message", ""),
+        "caret": record.get("caret"),
+    }
+    assert {key: ours[key] for key in wanted} == wanted
+    if not record["errno"]:
+        assert ours["listing"] == record["events_after"]
+
+
+def test_the_whole_recording_goes_through_the_command_line(sysroot: Path, tmp_path: Path) -> None:
+    lines = [record["line"] for record in RECORDED if record["errno"] and "#" not in record["line"]]
+    path = tmp_path / "lines"
+    path.write_text("\n".join([HAVE, *lines]) + "\n")
+    found = uprobe_json("check", "--policy", "kernel", "--sysroot", str(sysroot), "-f", str(path))
+    assert [line["line"] for line in found["lines"]] == [HAVE, *(line.strip() for line in lines)]
+    assert [line["number"] for line in found["lines"]] == list(range(1, len(lines) + 2))
+    assert found["lines"][0]["errno"] == 0
+    assert all(line["errno"] for line in found["lines"][1:])
+    assert not found["ok"]
+
+
+def test_a_malformed_line_has_the_kernels_form_and_a_hint() -> None:
+    done = uprobe("check", "-e", "p:w ./loop:0x1bf0 a=%zz")
+    assert done.returncode == 125
+    message, command, caret, hint = done.stderr.splitlines()
+    assert message == "-e: trace_uprobe: error: Invalid register name"
+    assert command == "  Command: p:w ./loop:0x1bf0 a=%zz"
+    assert caret.index("^") == command.index("%zz")
+    assert hint.startswith("hint: ")
+
+
+def test_all_problems_are_reported_with_file_and_line(tmp_path: Path) -> None:
+    path = tmp_path / "probes"
+    path.write_text("p:good ./loop:work\n\np:bad1 ./loop:wrok\np:bad2 ./loop:work $x\n")
+    done = uprobe("check", "-f", str(path), "--filter", "good:b > 1", "-C", "count:by=zz")
+    assert [line for line in done.stderr.splitlines() if "error:" in line] == [
+        f"{path}:3: uprobe: error: symbol 'wrok' is not in ./loop",
+        f"{path}:4: trace_uprobe: error: Invalid $-variable specified",
+        "filter good:b > 1: trace_uprobe: error: Field not found",
+        "consumer count: uprobe: error: event uprobes/good has no field 'zz'",
+    ]
+    assert "did you mean work?" in done.stderr
+
+
+def test_a_good_setup_is_0_and_says_how_many_places() -> None:
+    done = uprobe("check", "-e", "p:a ./loop:work", "-e", "p:b ./loop:main")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ok: 2 locations\n", "")
+
+
+def test_list_prints_the_kernels_form() -> None:
+    done = uprobe("check", "-e", "p:a ./loop:0x1bf0 %x0", "-e", "r ./loop:0x1bf0", "--list")
+    assert done.stdout.splitlines() == [
+        "p:uprobes/a ./loop:0x0000000000001bf0 arg1=%x0",
+        "r:uprobes/p_loop_0x1bf0 ./loop:0x0000000000001bf0",
+    ]
+
+
+def test_an_instruction_that_the_policy_refuses_is_a_warning_not_an_error(tmp_path: Path) -> None:
+    from uprobe_core.self_test import CODE_OFFSET, program
+
+    path = tmp_path / "prog"
+    path.write_bytes(program())
+    line = f"p:svc {path}:{CODE_OFFSET + 8:#x}"  # the svc
+    done = uprobe("check", "--policy", "kernel", "-e", line)
+    assert done.returncode == 0
+    assert f"-e: warning: {path}:{CODE_OFFSET + 8:#x} cannot be probed (kernel:6.12): " in done.stderr
+    assert uprobe("check", "-e", line).stderr == ""
+
+
+def test_an_offset_outside_of_the_code_is_a_warning() -> None:
+    done = uprobe("check", "-e", "p:x ./loop:0x7000000")
+    assert done.returncode == 0
+    assert "is not in the code of ./loop: no hits" in done.stderr
+
+
+def test_a_set_up_file_is_checked_and_all_its_mistakes_are_shown(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text('[run]\nmode = "x"\n[limits]\nsecond = 1\n')
+    done = uprobe("check", "-c", str(path))
+    assert done.returncode == 125
+    errors = [line for line in done.stderr.splitlines() if line.startswith("uprobe: error: ")]
+    assert len(errors) == 2
+    assert f"{path}: [run] mode: " in errors[0]
+    assert "hint: did you mean 'seconds'?" in done.stderr
+
+
+def test_event_lines_may_come_from_standard_input() -> None:
+    done = uprobe("check", "-f", "-", "--list", stdin="p:a ./loop:0x1bf0\n")
+    assert done.stdout == "p:uprobes/a ./loop:0x0000000000001bf0\n"
+
+
+def test_an_unknown_event_in_a_filter_gets_the_nearest() -> None:
+    done = uprobe("check", "-e", "p:work ./loop:work a=%x0", "--filter", "wrk:a > 1")
+    assert "no event is called 'wrk'" in done.stderr
+    assert "did you mean 'work'?" in done.stderr
