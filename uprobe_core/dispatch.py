@@ -15,6 +15,7 @@ from uprobe_core.backend import Process, Task
 from uprobe_core.consumer import Hit, ReturnHit
 from uprobe_core.returns import HijackReturns, ReturnStrategy, Session, WatchReturns
 from uprobe_core.types import (
+    Access,
     Fault,
     FaultKind,
     HandlerVote,
@@ -33,6 +34,8 @@ from uprobe_core.xol import XolArea
 __all__ = ("Dispatcher",)
 
 PC = Register.PC
+_ANYWHERE = Policy("anywhere")
+_VOTES = frozenset({HandlerVote.REMOVE, HandlerVote.IGNORE, HandlerVote.REMOVE | HandlerVote.IGNORE})
 OnError = Callable[[Link, Exception], None]
 
 
@@ -87,6 +90,7 @@ class Dispatcher:
             return self._on_trampoline(task, utask)
         site = space.sites.get(address)
         if site is None:
+            utask.active = None
             return self._not_a_site(space, address)
         if utask.active is not site:
             task.set_reg(PC, address)
@@ -111,22 +115,37 @@ class Dispatcher:
         utask.active = site
         if slot is None:
             return TrapResult.HANDLED  # the trap repeats; ``active`` says that its handlers have run
-        if self.arch.xol_copy(task.process, slot, site.analysis):
-            self.arch.xol_flush(task.process, slot)
         utask.xol_vaddr = slot
-        self.arch.pre_xol(task, utask)
-        utask.state = UtaskState.SSTEP
+        try:
+            self._start_step(task, utask, site, slot)
+        except MemoryFault as fault:  # the program unmapped the area: its fetch from there would fault
+            self._finish_step(task, utask)
+            return Fault(fault.kind, site.vaddr, fault.address, Access.FETCH)
+        except BaseException:
+            self._finish_step(task, utask)
+            raise
         return TrapResult.HANDLED
 
+    def _start_step(self, task: Task, utask: Utask, site: Site, slot: int) -> None:
+        if self.arch.xol_copy(task.process, slot, site.analysis):
+            self.arch.xol_flush(task.process, slot)
+        self.arch.pre_xol(task, utask)
+        utask.state = UtaskState.SSTEP
+
     def _not_a_site(self, space: Space, address: int) -> TrapResult:
-        """A trap where nothing is installed: the program's own, or one that was just taken out."""
-        if address in space.removed:
-            try:
-                if space.process.read(address, len(self.arch.swbp)) != self.arch.swbp:
-                    return TrapResult.HANDLED
-            except MemoryFault:
-                return TrapResult.HANDLED
-        return TrapResult.NOT_OURS
+        """A trap where nothing is installed: the program's own, or one that was just taken out.
+
+        Only what lies there now tells them apart: a trap instruction is the program's.
+        """
+        if address not in space.removed:
+            return TrapResult.NOT_OURS
+        try:
+            insn = space.process.read(address, self.arch.slot_bytes)
+        except MemoryFault:
+            return TrapResult.HANDLED
+        if insn == self.arch.swbp or self.arch.analyze_insn(insn, address, _ANYWHERE).special == "trap":
+            return TrapResult.NOT_OURS
+        return TrapResult.HANDLED
 
     def _area(self, space: Space) -> XolArea:
         if space.xol is None:
@@ -138,10 +157,12 @@ class Dispatcher:
     def _trampoline(self, task: Task) -> int:
         return self._area(self.registry.space_of(task.process)).trampoline
 
-    def _on_trampoline(self, task: Task, utask: Utask) -> TrapResult:
+    def _on_trampoline(self, task: Task, utask: Utask) -> TrapResult | Fault:
+        """A hijacked return; without a record of it the task gets SIGILL, as from a kernel."""
         if isinstance(self.returns, HijackReturns) and self.returns.on_trampoline(task, utask):
             return TrapResult.HANDLED
-        return TrapResult.NOT_OURS
+        address = task.get_reg(PC)
+        return Fault(FaultKind.UNDEFINED, address, address)
 
     # --- the step ---------------------------------------------------------------------------------
 
@@ -186,9 +207,18 @@ class Dispatcher:
         utask.state = UtaskState.RUNNING
 
     def may_deliver_signal(self, task: Task) -> bool:
-        """Signals wait while a step is under way (the kernel's uprobe_deny_signal)."""
+        """Signals wait while a step is under way (the kernel's uprobe_deny_signal) or waits for a slot.
+
+        A task that waits for a slot has run its handlers: a signal handler that
+        came between could reach the same place and be taken for that hit.
+        """
         utask = self._utasks.get(task)
-        return utask is None or utask.state is UtaskState.RUNNING
+        if utask is None or utask.active is None:
+            return True
+        if utask.state is not UtaskState.RUNNING:
+            return False
+        space = self.registry.spaces.get(task.process)
+        return space is None or space.sites.get(utask.vaddr) is not utask.active
 
     # --- inline hits and watched returns ------------------------------------------------------------
 
@@ -227,18 +257,23 @@ class Dispatcher:
                 sessions.append((link, cookie))
         if sessions:
             self.returns.enter(task, utask, site.uprobe, sessions)
-        if removing:
+        if removing and not any(link.insists(task.process) for link in site.uprobe.links):
             self.registry.remove_site(space, site)
 
     def _call_handler(self, link: Link, task: Task, site: Site) -> tuple[HandlerVote, Any]:
+        """Its vote and cookie; a handler that raises has no session, so its vote is IGNORE."""
         hit = Hit(task, site.vaddr, site.offset)
         assert link.handler is not None
         try:
             vote = link.handler(hit)
+            if not vote:
+                return HandlerVote.KEEP, hit.cookie
+            if isinstance(vote, bool) or vote not in _VOTES:
+                raise TypeError(f"handler returned {vote!r}, which is no HandlerVote")
+            return HandlerVote(vote), hit.cookie
         except Exception as error:  # a consumer's bug must not end the program that it looks at
             self._on_error(link, error)
-            return HandlerVote.KEEP, None
-        return HandlerVote(vote or 0), hit.cookie
+            return HandlerVote.IGNORE, None
 
     def _call_ret_handler(self, link: Link, hit: ReturnHit) -> None:
         if link.ret_handler is None:
@@ -270,19 +305,17 @@ class Dispatcher:
         """A fork inherits traps with its memory, and the pending returns of the forking task."""
         before = self._utasks.get(parent)
         space = self.registry.spaces.get(parent.process)
-        if child.process is not parent.process and space is not None:
-            self.registry.spaces[child.process] = Space(
-                child.process,
-                dict(space.sites),
-                set(space.removed),
-                space.xol,
-                dict(space.raised),
-                dict(space.waiting),
-            )
         if before is not None and child is not parent:
             self._utasks[child] = Utask(returns=list(before.returns), suspects=list(before.suspects))
-        for other in [t for t in self._utasks if t is not child and t.process is child.process]:
-            del self._utasks[other]
+        if space is not None and shares_memory:
+            self.registry.spaces[child.process] = space
+        elif space is not None:
+            self.registry.spaces[child.process] = space.copy(child.process)
+        if before is not None:
+            self.returns.inherited(child, self.utask(child), shares_memory=shares_memory)
+        if not shares_memory:
+            for other in [t for t in self._utasks if t is not child and t.process is child.process]:
+                del self._utasks[other]
         self._on_process("fork", child)
 
     def on_exec(self, task: Task) -> None:

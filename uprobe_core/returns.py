@@ -39,6 +39,10 @@ class ReturnStrategy(Protocol):
         """No pending return of *utask* will be seen any more (exec, exit)."""
         ...
 
+    def inherited(self, task: Task, utask: Utask, *, shares_memory: bool) -> None:
+        """A fork gave *task* copies of its parent's pending returns."""
+        ...
+
 
 def _miss(instance: ReturnInstance, reason: str) -> None:
     for link, _cookie in instance.sessions:
@@ -92,7 +96,7 @@ class HijackReturns:
         pending = utask.returns
         while pending:
             chain = self._pop_chain(pending)
-            caller = self._chain_head(pending)
+            caller = pending[-1] if pending else None  # newest of the next chain, as find_next_ret_chain
             sp = self._arch.stack_pointer(task)
             valid = caller is None or self._arch.is_alive(caller, sp, False)
             task.set_reg(Register.PC, chain[0].return_address)
@@ -113,13 +117,10 @@ class HijackReturns:
             chain.append(pending.pop())
         return chain
 
-    @staticmethod
-    def _chain_head(pending: list[ReturnInstance]) -> ReturnInstance | None:
-        """The record that holds the frame of the next chain (the kernel's find_next_ret_chain)."""
-        for instance in reversed(pending):
-            if not instance.chained:
-                return instance
-        return None
+    def inherited(self, task: Task, utask: Utask, *, shares_memory: bool) -> None:
+        """The child needs a trampoline where its parent's was (the kernel's dup_xol_work)."""
+        if utask.returns and not shares_memory:
+            self._trampoline(task)
 
     def abandon(self, task: Task, utask: Utask, reason: str) -> None:
         """Miss everything that is pending."""
@@ -182,6 +183,12 @@ class WatchReturns:
     def _settle(task: Task, instance: ReturnInstance, reason: str) -> None:
         task.process.remove_watch(instance.return_address)
         _miss(instance, reason)
+
+    def inherited(self, task: Task, utask: Utask, *, shares_memory: bool) -> None:
+        """Watches came with copied memory; in shared memory the child's own are added to them."""
+        if shares_memory:
+            for instance in (*utask.returns, *utask.suspects):
+                task.process.insert_watch(instance.return_address)
 
     def abandon(self, task: Task, utask: Utask, reason: str) -> None:
         """Miss everything that is pending; what had been jumped over is said to be so."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from uprobe_core.arch_binding import ArchOps
@@ -30,14 +30,24 @@ def accept_all(process: Process) -> bool:
 class Link:
     """One consumer on one uprobe, its optional methods looked up once."""
 
-    __slots__ = ("consumer", "filter", "handler", "missed", "ret_handler", "vote")
+    __slots__ = ("_has_filter", "consumer", "filter", "handler", "missed", "ret_handler")
 
     def __init__(self, consumer: Any) -> None:
         self.consumer = consumer
         self.handler: Callable[[Any], Any] | None = getattr(consumer, "handler", None)
         self.ret_handler: Callable[[Any], Any] | None = getattr(consumer, "ret_handler", None)
         self.missed: Callable[[int, str], None] | None = getattr(consumer, "missed", None)
-        self.filter: Callable[[Process], bool] = getattr(consumer, "filter", None) or accept_all
+        own: Callable[[Process], bool] | None = getattr(consumer, "filter", None)
+        self._has_filter = own is not None
+        self.filter: Callable[[Process], bool] = own or accept_all
+
+    def insists(self, process: Process) -> bool:
+        """Whether it has a filter that wants *process* probed although every handler voted for removal.
+
+        A kernel asks all filters again there (handler_chain), and takes a consumer without one to
+        want the place for ever; ours may vote itself out.
+        """
+        return self._has_filter and self.filter(process)
 
 
 @dataclass(eq=False, slots=True)
@@ -73,7 +83,8 @@ class Space:
 
     :param sites: what is installed, by address
     :param removed: addresses whose trap was taken out; a trap still on its way there is retried
-    :param semaphores: (file, ref_offset) raised here -> how often; waiting ones are 0 or less high
+    :param raised: (file, ref_offset) of a semaphore -> how often it was raised here
+    :param waiting: the same for raises that wait for the mapping with the semaphore
     """
 
     process: Process
@@ -82,6 +93,17 @@ class Space:
     xol: XolArea | None = None
     raised: dict[tuple[FileId, int], int] = field(default_factory=dict)
     waiting: dict[tuple[FileId, int], int] = field(default_factory=dict)
+
+    def copy(self, process: Process) -> Space:
+        """What fork makes of it: everything but the XOL area, whose page is not copied (VM_DONTCOPY)."""
+        return Space(
+            process,
+            {vaddr: replace(site) for vaddr, site in self.sites.items()},
+            set(self.removed),
+            None,
+            dict(self.raised),
+            dict(self.waiting),
+        )
 
 
 class UprobeRegistry:
@@ -151,13 +173,17 @@ class UprobeRegistry:
             del self._uprobes[uprobe.file, uprobe.offset]
             self._by_file[uprobe.file].remove(uprobe)
         for space in list(self.spaces.values()):
-            self.reconsider(space, uprobe)
+            self._remove_unwanted(space, uprobe)
 
     def reconsider(self, space: Space, uprobe: Uprobe) -> None:
         """Ask the filters again (the kernel's uprobe_apply): install or remove in *space* accordingly."""
         if any(link.filter(space.process) for link in uprobe.links):
             self._install_everywhere(space, uprobe)
         else:
+            self._remove_unwanted(space, uprobe)
+
+    def _remove_unwanted(self, space: Space, uprobe: Uprobe) -> None:
+        if not any(link.filter(space.process) for link in uprobe.links):
             for site in [s for s in space.sites.values() if s.uprobe is uprobe]:
                 self.remove_site(space, site)
 
@@ -198,8 +224,11 @@ class UprobeRegistry:
         space = self.spaces.get(process)
         if space is None:
             return
+        space.removed = {v for v in space.removed if not start <= v < end}
         for vaddr in [v for v in space.sites if start <= v < end]:
             site = space.sites.pop(vaddr)
+            if site.mode is not Mode.INLINE:
+                space.removed.add(vaddr)
             self._take_out(space, site)
 
     def code_written(self, process: Process, start: int, end: int) -> None:
@@ -208,7 +237,12 @@ class UprobeRegistry:
         if space is None:
             return
         for site in [s for v, s in space.sites.items() if start <= v < end]:
-            insn = process.read(site.vaddr, self.arch.slot_bytes)
+            try:
+                insn = process.read(site.vaddr, self.arch.slot_bytes)
+            except MemoryFault:
+                continue
+            if self.policy.is_kernel and insn == self.arch.swbp:
+                continue  # what the guest sees there is our trap: it wrote beside it
             site.analysis = self.arch.analyze_insn(insn, site.vaddr, self.policy)
             if site.analysis.verdict is Verdict.REJECT:
                 self.remove_site(space, site)
