@@ -13,6 +13,7 @@ from uprobe_core.types import Mode, Returns
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Machine, ProbeHandler, Target
+    from uprobe_core.testing.conformance_driver import Driver
 
 __all__ = ("UnicornBackend",)
 
@@ -44,3 +45,12 @@ class UnicornBackend:
             machine.close()
             raise
         return machine
+
+    def conformance_driver(self, machine: Machine) -> Driver:
+        """Drive *machine*, opened but not run, one instruction at a time (uprobe_core.testing)."""
+        from uprobe_linux.machine import LinuxMachine
+
+        from uprobe_unicorn.conformance import UnicornDriver
+
+        assert isinstance(machine, LinuxMachine)
+        return UnicornDriver(machine)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from uprobe_core.testing.conformance_driver import Ending
-from uprobe_core.testing.conformance_state import SIZE, VECTORS
 from uprobe_linux.signals.numbers import BUS_ADRALN, SEGV_ACCERR, SEGV_MAPERR, Sig
 from uprobe_linux.syscalls import table
+
+from uprobe_core.testing.conformance_driver import Ending
+from uprobe_core.testing.conformance_state import SIZE, VECTORS
 from uprobe_unicorn import library as uc
 from uprobe_unicorn.aborting_words import aborts
 from uprobe_unicorn.cpu import UnicornCpu
@@ -61,7 +62,7 @@ class _NoSystemCalls(dict[int, table.Syscall]):
 
 
 class UnicornDriver:
-    """Implements :class:`uprobe_core.testing.conformance_driver.Driver` for a machine that was just opened."""
+    """A :class:`~uprobe_core.testing.conformance_driver.Driver` of a machine that was just opened."""
 
     def __init__(self, machine: LinuxMachine) -> None:
         assert isinstance(machine.cpu, UnicornCpu)
@@ -88,7 +89,7 @@ class UnicornDriver:
     def load(self, state: bytes) -> None:
         """Write every register; the exclusive monitor is cleared on the way."""
         self._cpu.restore(self._clean)
-        self._buffer[:] = state  # type: ignore[assignment]  # a buffer of the same size
+        ctypes.memmove(self._buffer, state, SIZE)
         self._cpu._lib.reg_write_batch(self._cpu._uc, self._ids, self._places, self._count)
 
     def save(self) -> bytes:

@@ -27,6 +27,8 @@ _REGISTER_FIELDS: Final = (0, 5, 10, 16)
 _SOME_REGISTERS: Final = (31, 30, 0)
 _UNALLOCATED_SHARE: Final = 0.04
 """Of the random words: they all do the same."""
+_OF_UNALLOCATED: Final = 6
+"""Systematic words of an unallocated row."""
 
 
 def systematic(row: Row, rng: random.Random) -> Iterator[int]:
@@ -60,6 +62,17 @@ def systematic(row: Row, rng: random.Random) -> Iterator[int]:
             )
 
 
+def system_words(rng: random.Random) -> Iterator[int]:
+    """Accesses to system registers and cache maintenance that EL0 may use: rare among random words."""
+    for op1, crn, crm, op2 in _EL0_REGISTERS:
+        for number in (31, rng.randrange(31), rng.randrange(31)):
+            word = _mrs(op1, crn, crm, op2) | number
+            yield from (word, word & ~(1 << 21))
+    for op1, crn, crm, op2 in _EL0_MAINTENANCE:
+        for number in (31, rng.randrange(31), rng.randrange(31)):
+            yield 0xD508_0000 | op1 << 16 | crn << 12 | crm << 8 | op2 << 5 | number
+
+
 class A64Encodings:
     """The encodings of A64 for :class:`uprobe_core.testing.conformance_driver.Encodings`."""
 
@@ -69,7 +82,10 @@ class A64Encodings:
     def words(self, seed: int) -> Iterator[tuple[int, str]]:
         """Endless (word, class): all systematic words in an order of the seed's, then random ones."""
         rng = random.Random(seed)
-        first = [word for row in ROWS for word in systematic(row, rng)]
+        first = [*system_words(rng)]
+        for row in ROWS:
+            words = list(systematic(row, rng))
+            first += rng.sample(words, _OF_UNALLOCATED) if row.allocated is False else words
         rng.shuffle(first)
         for word in first:
             yield word, self.class_of(word)
@@ -127,6 +143,30 @@ def _mrs(op1: int, crn: int, crm: int, op2: int) -> int:
     return 0xD538_0000 | op1 << 16 | crn << 12 | crm << 8 | op2 << 5
 
 
+_EL0_REGISTERS: Final = (
+    (3, 4, 2, 0),  # NZCV
+    (3, 4, 4, 0),  # FPCR
+    (3, 4, 4, 1),  # FPSR
+    (3, 13, 0, 2),  # TPIDR_EL0
+    (3, 13, 0, 3),  # TPIDRRO_EL0
+    (3, 0, 0, 1),  # CTR_EL0
+    (3, 0, 0, 7),  # DCZID_EL0
+    (3, 14, 0, 0),  # CNTFRQ_EL0
+    (3, 14, 0, 2),  # CNTVCT_EL0
+    (3, 2, 4, 0),  # RNDR
+    (3, 4, 2, 5),  # DIT
+    (3, 4, 2, 6),  # SSBS
+    (0, 0, 0, 0),  # MIDR_EL1, which EL0 may not
+)
+_EL0_MAINTENANCE: Final = (
+    (3, 7, 4, 1),  # DC ZVA
+    (3, 7, 10, 1),  # DC CVAC
+    (3, 7, 11, 1),  # DC CVAU
+    (3, 7, 12, 1),  # DC CVAP
+    (3, 7, 14, 1),  # DC CIVAC
+    (3, 7, 5, 1),  # IC IVAU
+    (0, 7, 5, 0),  # IC IALLU, which EL0 may not
+)
 _VOLATILE: Final = frozenset(
     (
         *(_mrs(3, 14, 0, op2) for op2 in (1, 2, 5, 6)),  # CNTPCT, CNTVCT, and their self-synchronised forms

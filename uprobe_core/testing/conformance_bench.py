@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +21,10 @@ from uprobe_core.errors import BackendError, PluginError
 from uprobe_core.testing.conformance_driver import Driver, Encodings, Ending
 from uprobe_core.testing.conformance_program import LAYOUT, PAGE, PRISTINE, TEXT_OFFSET, build
 from uprobe_core.testing.conformance_state import SIZE, StateMaker
-from uprobe_core.types import FileId, Mode, Policy, Returns
+from uprobe_core.types import FileId, Mode, Policy, Returns, Verdict
 from uprobe_core.uprobes import Link, UprobeRegistry
 
-__all__ = ("Bench", "Case", "Difference", "Outcome", "STRIDE")
+__all__ = ("PLACES", "STRIDE", "Bench", "Case", "Checked", "Difference", "Outcome")
 
 STRIDE = 8
 """Bytes from one word under test to the next: the word, and the stop behind it."""
@@ -80,6 +80,18 @@ class Difference:
     hits: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A case that was run in every mode.
+
+    :param ending: of the bare run
+    """
+
+    case: Case
+    ending: Ending
+    differences: tuple[Difference, ...]
+
+
 class _Recorder:
     """The consumer of every probe: notes where it was hit."""
 
@@ -128,7 +140,7 @@ class Bench:
         path = os.path.join(self._folder.name, "program")
         with open(path, "wb") as file:
             file.write(build(self.encodings.stop))
-        os.chmod(path, 0o755)
+        os.chmod(path, 0o700)
         machine = backend.open(Target([path]), dispatcher)
         return machine, make(machine)
 
@@ -160,24 +172,33 @@ class Bench:
         target = self.encodings.direct_target(case.word, case.address)
         return target is not None and LAYOUT.cases[0] <= target < LAYOUT.cases[1]
 
+    def rejects(self, case: Case) -> bool:
+        """Whether the policy refuses to probe the word."""
+        analysis = self._arch.analyze_insn(case.word.to_bytes(4, "little"), case.address, self.policy)
+        return analysis.verdict is Verdict.REJECT
+
     # --- running -----------------------------------------------------------------------------------
 
-    def run(self, cases: Sequence[Case]) -> Iterator[Difference]:
-        """Execute *cases*, whose places hold one word each, in every mode; yield what differs."""
+    def run(self, cases: Sequence[Case]) -> list[Checked]:
+        """Execute *cases*, whose places hold one word each, in every mode."""
         words = {case.place: case.word for case in cases}
         self._write(words)
         before = [self.states.make(case.word, case.address, case.seed) for case in cases]
         bare = [self._execute(state) for state in before]
+        found: list[list[Difference]] = [[] for _ in cases]
         for mode in self.modes:
             self._probe(words, mode)
             try:
-                for case, state, expected in zip(cases, before, bare, strict=True):
+                for case, state, expected, differences in zip(cases, before, bare, found, strict=True):
                     difference = self._compare(case, mode, state, expected, self._execute(state))
                     if difference is not None:
-                        yield difference
+                        differences.append(difference)
             finally:
                 self._unprobe()
-        self._write({place: self.encodings.stop for place in words})
+        return [
+            Checked(case, outcome.ending, tuple(differences))
+            for case, outcome, differences in zip(cases, bare, found, strict=True)
+        ]
 
     def _write(self, words: dict[int, int]) -> None:
         """Put *words* into their places, in one store where they are close together."""

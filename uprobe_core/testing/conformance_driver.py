@@ -40,8 +40,15 @@ class Ending:
 class Driver(Protocol):
     """The only task of a machine that was opened but not run."""
 
-    task: Task
-    process: Process
+    @property
+    def task(self) -> Task:
+        """The task."""
+        ...
+
+    @property
+    def process(self) -> Process:
+        """Its process."""
+        ...
 
     def refuses(self, word: int) -> bool:
         """Whether *word* cannot be given to this emulator at all, because of a defect of its own."""

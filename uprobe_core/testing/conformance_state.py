@@ -94,7 +94,7 @@ class Layout:
         return self.writable[0], self.readable[1]
 
 
-def register(state: bytes, index: int) -> int:
+def register(state: bytes | bytearray, index: int) -> int:
     """The 64-bit word *index* (see the names above) of *state*."""
     value: int = struct.unpack_from("<Q", state, 8 * index)[0]
     return value
