@@ -51,7 +51,7 @@ class Runner:
         machine, scheduler, cpu = self._machine, self._machine.scheduler, self._cpu
         limits = machine.limits
         while not machine.stop_requested:
-            if task.pending is not None and not self._call_again(task):
+            if task.pending is not None and not self._go_on(task):
                 return
             if has_pending(task) and not self._signals(task):
                 return
@@ -129,6 +129,7 @@ class Runner:
             return True
         except table.Block as block:
             task.wait = block.wait
+            task.wait.woken = False
             task.pending = (entry, arguments)
             if has_pending(task) and block.wait.interruptible:
                 return self._signals_instead(task)
@@ -142,6 +143,16 @@ class Runner:
     def _signals_instead(self, task: LinuxTask) -> bool:
         """The call would sleep but a signal is there: take it; False if the task now sleeps or is gone."""
         return self._signals(task)
+
+    def _go_on(self, task: LinuxTask) -> bool:
+        """A sleeper was woken: make its call again if what it waits for is there, else see to its signals."""
+        wait = task.wait
+        if wait is None or wait.woken or wait.timed_out:
+            return self._call_again(task)
+        if has_pending(task):
+            return self._signals(task)
+        self._machine.scheduler.block(task, wait)
+        return False
 
     def _call_again(self, task: LinuxTask) -> bool:
         assert task.pending is not None

@@ -15,7 +15,6 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from uprobe_linux.futex import Waiter
-from uprobe_linux.signals.delivery import has_pending
 from uprobe_linux.signals.numbers import Sig, bit
 
 if TYPE_CHECKING:
@@ -97,8 +96,9 @@ class Scheduler:
         return len(woken)
 
     def wake_task(self, task: LinuxTask) -> None:
-        """Let *task* look at what it waits for again."""
+        """What *task* waits for may be there: its call is made again."""
         if task in self._blocked:
+            self._blocked[task].woken = True
             self._unblock(task)
 
     def collect_futexes(self) -> None:
@@ -233,8 +233,8 @@ class Scheduler:
         ready = _wait(poller, nanoseconds)
         for fd, events in ready:
             for task, wanted in owners.get(fd, ()):
-                if events & (wanted | _ALWAYS) and task in self._blocked:
-                    self._unblock(task)
+                if events & (wanted | _ALWAYS):
+                    self.wake_task(task)
         self._machine.family.polled({fd for fd, _ in ready})
         return bool(ready)
 
@@ -252,10 +252,6 @@ class Scheduler:
                 mask |= events
             poller.register(fd, mask)
         return poller, owners
-
-    def wants_signal(self, task: LinuxTask) -> bool:
-        """Whether *task* has a signal to take before it runs on."""
-        return has_pending(task)
 
 
 def _wait(poller: select.poll, nanoseconds: int | None) -> list[tuple[int, int]]:

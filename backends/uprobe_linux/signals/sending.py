@@ -92,7 +92,9 @@ def _queue(process: LinuxProcess, info: SigInfo, task: LinuxTask | None) -> None
     if process.signal_watcher is not None:
         process.signal_watcher(process, signo)
     for target in targets:
-        if wants(target, signo) or signo == Sig.KILL:
+        if target.signals.waiting_for & bit(signo):
+            process.machine.scheduler.wake_task(target)
+        elif wants(target, signo) or signo == Sig.KILL:
             process.machine.scheduler.interrupt(target)
 
 
@@ -107,8 +109,7 @@ def wants_blocked(task: LinuxTask, signo: int) -> bool:
 
 def wants(task: LinuxTask, signo: int) -> bool:
     """Whether *task* would take *signo* now."""
-    mask = bit(signo)
-    return not task.signals.blocked & mask or bool(task.signals.waiting_for & mask)
+    return not task.signals.blocked & bit(signo)
 
 
 def _forget(process: LinuxProcess, mask: int) -> None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from uprobe_linux.pids import State
 from uprobe_linux.signals.numbers import (
     CLD_CONTINUED,
-    CLD_DUMPED,
     CLD_EXITED,
     CLD_KILLED,
     CLD_STOPPED,
@@ -104,7 +103,8 @@ def _wait(task: LinuxTask, matches: Callable[[ProcessEntry], bool], flags: int) 
         found = _news(child, flags)
         if found is not None:
             spent = child.user_ns + child.children_ns
-            if child.state == State.ZOMBIE and not flags & WNOWAIT:
+            ended = found[2] in (CLD_EXITED, CLD_KILLED)
+            if ended and not flags & WNOWAIT:
                 _reap(task, child, spent)
             return found, spent
     if flags & WNOHANG:
@@ -118,12 +118,15 @@ def _is_eligible(child: ProcessEntry, flags: int) -> bool:
 
 
 def _news(child: ProcessEntry, flags: int) -> Found | None:
-    if child.state == State.ZOMBIE:
-        if not flags & WEXITED:
-            return None
+    """What is to be told of *child*; a continue that nobody has seen comes before its end."""
+    found = _job_news(child, flags)
+    if found is None and child.state == State.ZOMBIE and flags & WEXITED:
         status = child.wait_status
-        killed = CLD_DUMPED if status & 0x80 else CLD_KILLED
-        return child.pid, child.uid, killed if status & 0x7F else CLD_EXITED, status
+        return child.pid, child.uid, CLD_KILLED if status & 0x7F else CLD_EXITED, status
+    return found
+
+
+def _job_news(child: ProcessEntry, flags: int) -> Found | None:
     news = child.news
     if news > 0 and flags & WSTOPPED:
         found = child.pid, child.uid, CLD_STOPPED, news << 8 | 0x7F
