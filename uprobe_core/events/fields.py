@@ -47,7 +47,7 @@ class Field:
 
 
 def _common() -> dict[str, Field]:
-    cpu = [Field(name, "h.task.cpu()", FieldKind.CPU, 4, True) for name in ("CPU", "cpu")]
+    cpu = [Field(name, "h.task.cpu()", FieldKind.CPU, 4, True) for name in ("CPU", "cpu", "common_cpu")]
     comm = [Field(name, "h.comm", FieldKind.COMM, 16) for name in ("COMM", "comm")]
     stack = [Field(name, "0", FieldKind.STACK, 0) for name in ("STACKTRACE", "stacktrace")]
     common = [

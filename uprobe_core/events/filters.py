@@ -36,6 +36,7 @@ ERRORS = {
     "FIELD_NOT_FOUND": "Field not found",
     "ILLEGAL_INTVAL": "Illegal integer value",
     "TOO_MANY_PREDS": "Too many terms in predicate expression",
+    "INVALID_FILTER": "Meaningless filter expression",
     "INVALID_CPULIST": "Invalid cpulist",
     "INVALID_VALUE": "Invalid value (did you forget quotes)?",
     "NO_FUNCTION": "Function not found",
@@ -100,8 +101,8 @@ class _Tree:
         self.terms[-1].append(f"not {term}" if inverted else term)
 
     def source(self) -> str:
-        """The Python expression; trailing operators are dropped, as the kernel drops them."""
-        ands = [" and ".join(terms) for terms in self.terms if terms]
+        """The Python expression."""
+        ands = [" and ".join(terms) for terms in self.terms]
         text = " or ".join(ands) if len(ands) > 1 else ands[0]
         return f"({text})"
 
@@ -158,6 +159,8 @@ class _Parser:
             raise self.fail("TOO_MANY_OPEN", len(text) + 1, "EPERM")
         if not self.predicates:
             raise self.fail("NO_FILTER", len(text))
+        if flags[0]:
+            raise self.fail("INVALID_FILTER", len(text), hint="the last operator has no right side")
         self._finish()
         return trees[0].source()
 
@@ -214,8 +217,6 @@ class _Parser:
                 self.targets[i] = self.targets[target]
         for i in range(count):
             self.when[i] ^= self.inverts[i]
-            if self.targets[i] <= i:
-                raise self.fail("ERRNO", 0, hint="an operator at the end has no right side")
 
     def _check_balance(self) -> bool:
         """calc_stack: quotes and parentheses; returns whether there is any predicate."""
