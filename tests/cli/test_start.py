@@ -75,9 +75,7 @@ def test_an_unknown_command_gets_the_nearest_one() -> None:
     assert "did you mean 'classify'?" in done.stderr
 
 
-@pytest.mark.parametrize(
-    "argv", [["run"], ["run", "--nope"], ["run", "--mode", "x", "a"], ["why"], ["check"]]
-)
+@pytest.mark.parametrize("argv", ["run", "run --nope", "run --mode x a", "why", "check"])
 def test_wrong_usage_is_2_with_the_usage_line(argv: str) -> None:
     done = uprobe(*argv.split())
     assert done.returncode == 2
