@@ -46,7 +46,9 @@ class Family:
         self.shared = SharedMemory(TABLE_BYTES + SHARED_FUTEX_BYTES + IPC_BYTES)
         self.pids = PidTable(self.shared, limit)
         self.ipc = IpcStore(self.shared, TABLE_BYTES + SHARED_FUTEX_BYTES, IPC_BYTES)
-        self.bell = Doorbell(f"{os.getpid()}-{secrets.token_hex(6)}")
+        self.run = f"{os.getpid()}-{secrets.token_hex(6)}"
+        """A word that all host processes of this run share and no other run has."""
+        self.bell = Doorbell(self.run)
         self.futexes = FutexQueues(SharedFutexTable(self.shared, TABLE_BYTES, self.bell.ring))
         self.local: dict[int, LinuxProcess] = {}
         self._entries: dict[int, ProcessEntry] = {}

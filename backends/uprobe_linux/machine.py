@@ -24,6 +24,7 @@ from uprobe_linux.fs.fdtable import FdTable
 from uprobe_linux.fs.nodes import HostNode
 from uprobe_linux.fs.sandbox import Sandbox
 from uprobe_linux.fs.virtual import add_virtual
+from uprobe_linux.private_net import PrivateNetwork
 from uprobe_linux.process import LinuxProcess
 from uprobe_linux.program import Image, install, prepare
 from uprobe_linux.run_limits import RunLimits
@@ -65,6 +66,7 @@ class LinuxMachine:
         self._closed = False
         self.sandbox = Sandbox(target)
         self.family = Family(self, target.limits.processes)
+        self.network = PrivateNetwork(self.family.run)
         self.timers = Timers(self.clock)
         self.scheduler = Scheduler(self, target.seed)
         self.watcher = Watcher(self)
@@ -208,6 +210,7 @@ class LinuxMachine:
         self.main.fs.close()
         self.family.close()
         self.sandbox.close()
+        self.network.close()
         self.cpu.close()
 
     # --- tasks and the CPU -------------------------------------------------------------------------

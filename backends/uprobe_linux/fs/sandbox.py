@@ -28,6 +28,8 @@ class Sandbox:
     def __init__(self, target: Target) -> None:
         self._private = tempfile.mkdtemp(prefix="uprobe-")
         self._owner = os.getpid()
+        self.names_folder = self._folder("names")
+        """Where sockets' paths are remembered; the guest cannot see it."""
         root = self._root(target)
         mounts = self._rooted(target) if target.sysroot else self._rootless(target)
         mounts += [self._bind(b.host, b.guest, read_only=b.read_only) for b in target.binds]

@@ -1,0 +1,121 @@
+"""Socket addresses between the guest's view and the host's (struct sockaddr_un, include/uapi/linux/un.h).
+
+A path is bound and connected to through the descriptor of its folder, so that
+it can lie nowhere but in the sandbox. The text that the host then keeps is not
+the guest's; the private folder of the run remembers which path it stood for.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from uprobe_linux.fs.nodes import HostNode
+from uprobe_linux.syscalls.support import fail, fs
+
+if TYPE_CHECKING:
+    from uprobe_linux.task import LinuxTask
+
+__all__ = ("guest_address", "host_address")
+
+AF_UNIX = 1
+UNIX_PATH_MAX = 108
+_FAMILY = (AF_UNIX).to_bytes(2, "little")
+
+
+@contextmanager
+def host_address(task: LinuxTask, raw: bytes, *, creating: bool = False) -> Iterator[bytes]:
+    """The host's form of the guest's address *raw*, valid inside the with block.
+
+    :param creating: it is bound, so a path must not exist yet
+    """
+    if len(raw) < 3 or raw[:2] != _FAMILY:
+        yield raw
+    elif raw[2] == 0:
+        yield _FAMILY + b"\0" + _prefix(task) + _checked(raw[3:], task)
+    else:
+        path = os.fsdecode(raw[2:].split(b"\0")[0])
+        with _bound(task, path) if creating else _existing(task, path) as text:
+            yield _FAMILY + text.encode("utf-8", "surrogateescape") + b"\0"
+
+
+def _prefix(task: LinuxTask) -> bytes:
+    word: str = task.machine.family.run
+    return f"u-{word}-".encode()
+
+
+def _checked(name: bytes, task: LinuxTask) -> bytes:
+    """An abstract name that still fits with our prefix; longer ones become a digest."""
+    room = UNIX_PATH_MAX - 1 - len(_prefix(task))
+    if len(name) <= room:
+        return name
+    return hashlib.sha256(name).hexdigest().encode()[:room]
+
+
+@contextmanager
+def _bound(task: LinuxTask, path: str) -> Iterator[str]:
+    """Where a socket is to be made; EADDRINUSE is the host's to say."""
+    context = fs(task)
+    folder, name = context.resolver.parent(context.cwd, path)
+    try:
+        if not isinstance(folder, HostNode) or folder.read_only:
+            raise fail(errno.EROFS)
+        text = _short(f"{folder.magic}/{name}")
+        yield text
+        _remember(task, text, path)
+    finally:
+        folder.close()
+
+
+@contextmanager
+def _existing(task: LinuxTask, path: str) -> Iterator[str]:
+    """A socket that is there; one in a read-only place belongs to the host and refuses connections."""
+    context = fs(task)
+    node = context.resolver.lookup(context.cwd, path)
+    try:
+        if not isinstance(node, HostNode) or not stat.S_ISSOCK(node.stat().st_mode):
+            raise fail(errno.ECONNREFUSED)
+        if node.read_only:
+            raise fail(errno.ECONNREFUSED)
+        yield node.magic
+    finally:
+        node.close()
+
+
+def _short(text: str) -> str:
+    if len(os.fsencode(text)) >= UNIX_PATH_MAX:
+        raise fail(errno.ENAMETOOLONG)
+    return text
+
+
+def _record(task: LinuxTask, text: str) -> str:
+    digest = hashlib.sha256(os.fsencode(text)).hexdigest()[:32]
+    return os.path.join(task.machine.sandbox.names_folder, digest)
+
+
+def _remember(task: LinuxTask, text: str, path: str) -> None:
+    """Note what the host's *text* stands for; the newest binding of a text wins."""
+    record = _record(task, text)
+    temporary = f"{record}.{os.getpid()}"
+    os.symlink(path, temporary)
+    os.replace(temporary, record)
+
+
+def guest_address(task: LinuxTask, raw: bytes) -> bytes:
+    """The guest's form of an address that the host gave."""
+    if len(raw) < 3 or raw[:2] != _FAMILY:
+        return raw
+    if raw[2] == 0:
+        prefix = _prefix(task)
+        return _FAMILY + b"\0" + raw[3 + len(prefix) :] if raw[3:].startswith(prefix) else _FAMILY
+    text = os.fsdecode(raw[2:].split(b"\0")[0])
+    try:
+        path = os.readlink(_record(task, text))
+    except OSError:
+        return _FAMILY
+    return _FAMILY + os.fsencode(path) + b"\0"
