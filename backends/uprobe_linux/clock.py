@@ -12,8 +12,9 @@ EPOCH = 1_735_689_600 * 10**9
 UPTIME = 3600 * 10**9
 """Nanoseconds that the virtual system has been up when the program starts."""
 
-SYSCALL_NS = 200
-HIT_NS = 100
+SYSCALL_NS = 1000
+HIT_NS = 1000
+"""What a system call and a hit take; a microsecond keeps the lines of a trace apart."""
 
 
 class Clock:
