@@ -7,6 +7,7 @@ handle_swbp, handle_singlestep and uprobe_deny_signal (kernel/events/uprobes.c).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -62,6 +63,7 @@ class Dispatcher:
         self._on_error = on_error
         self._on_process = on_process or (lambda _kind, _task: None)
         self._utasks: dict[Task, Utask] = {}
+        self._host_pid = os.getpid()
         self.returns: ReturnStrategy
         if returns is Returns.HIJACK:
             depth = MAX_RETURN_DEPTH if policy.is_kernel else None
@@ -316,10 +318,20 @@ class Dispatcher:
         if not shares_memory:
             for other in [t for t in self._utasks if t is not child and t.process is child.process]:
                 del self._utasks[other]
+        self._keep_only(child)
         self._on_process("fork", child)
+
+    def _keep_only(self, task: Task) -> None:
+        """After a guest fork that was a fork of this host process: nothing but *task* lives here."""
+        if os.getpid() == self._host_pid:
+            return
+        self._host_pid = os.getpid()
+        self._utasks = {t: utask for t, utask in self._utasks.items() if t is task}
+        self.registry.keep_only(task.process)
 
     def on_exec(self, task: Task) -> None:
         """The old image is gone; probes come back with the mappings of the new one."""
+        self._keep_only(task)
         utask = self._utasks.pop(task, None)
         if utask is not None:
             self.returns.abandon(task, utask, "exec")

@@ -14,11 +14,14 @@ from typing import Any, Protocol
 from uprobe_core.consumer import EntryState, Hit, ReturnHit
 from uprobe_core.events.fetch_run import FetchProgram, compile_fetch, run_fetch
 from uprobe_core.events.model import EventSpec
-from uprobe_core.types import MemoryFault
+from uprobe_core.types import HandlerVote
 
 __all__ = ("Event", "EventProbe", "Sink")
 
 Predicate = Callable[[Hit], bool]
+_NO_RETURN = object()
+"""In place of a cookie: this sink does not see this call's return."""
+_VOTES = frozenset(HandlerVote(bits) for bits in range(4))
 
 
 class Sink(Protocol):
@@ -47,6 +50,7 @@ class Event:
         self.filter: Predicate | None = None
         self.probes: list[EventProbe] = []
         self.sinks: tuple[Sink, ...] = ()
+        self._places: dict[int, int] = {}
         self._on_error = on_error
         self._program = compile_fetch(spec.args)
         self.entry_program: FetchProgram | None = compile_fetch(spec.entry_args) if spec.entry_args else None
@@ -77,40 +81,59 @@ class Event:
         self._rebuild(tuple(s for s in self.sinks if s is not sink))
 
     def _rebuild(self, sinks: tuple[Sink, ...]) -> None:
+        """Look methods up; a sink's place among the cookies stays its own when others leave."""
         self.sinks = sinks
+        for sink in sinks:
+            self._places.setdefault(id(sink), len(self._places))
         calls = [
-            (i, s, getattr(s, "handler", None), getattr(s, "ret_handler", None)) for i, s in enumerate(sinks)
+            (self._places[id(s)], s, getattr(s, "handler", None), getattr(s, "ret_handler", None))
+            for s in sinks
         ]
         self._entry_calls = tuple((i, s, entry) for i, s, entry, _ in calls if entry is not None)
         self._return_calls = tuple((i, s, leave) for i, s, _, leave in calls if leave is not None)
         self._missed_calls = tuple((s, s.missed) for s in sinks if hasattr(s, "missed"))
 
-    def entered(self, hit: Hit) -> EntryState | None:
-        """Run the entry handlers; returns what to remember when a return follows."""
+    def entered(self, hit: Hit) -> tuple[HandlerVote, EntryState | None]:
+        """Run the entry handlers; returns the event's vote and what to remember until the return.
+
+        REMOVE needs every sink's vote.  A sink that votes at all, that raised,
+        or whose event's filter rejects the hit does not see this call's return;
+        when none would see it the vote is IGNORE.
+        """
         state = None
         if self.wants_returns:
             values = run_fetch(self.entry_program, hit) if self.entry_program is not None else ()
-            state = EntryState(hit.task.clock(), values, [None] * len(self.sinks))
-        if not self.enabled:
-            return state
+            state = EntryState(hit.task.clock(), values, [None] * len(self._places))
         hit.event = self
-        if self.is_return or self.filter is None or self.filter(hit):
-            for index, sink, call in self._entry_calls:
-                hit.cookie = None
-                self._call(sink, call, hit)
-                if state is not None:
-                    state.cookies[index] = hit.cookie
-        return state
+        if not self.is_return and self.filter is not None and not self.filter(hit):
+            return HandlerVote.IGNORE, None
+        return self._run_entry_calls(hit, state), state
+
+    def _run_entry_calls(self, hit: Hit, state: EntryState | None) -> HandlerVote:
+        removals, event_vote = 0, HandlerVote.KEEP
+        for place, sink, call in self._entry_calls:
+            hit.cookie = None
+            vote = self._call(sink, call, hit)
+            removals += bool(vote & HandlerVote.REMOVE)
+            if state is not None:
+                state.cookies[place] = _NO_RETURN if vote else hit.cookie
+        if removals and removals == len(self.sinks):
+            event_vote |= HandlerVote.REMOVE
+        returning = [state.cookies[place] for place, _, _ in self._return_calls] if state is not None else []
+        if returning and all(cookie is _NO_RETURN for cookie in returning):
+            event_vote |= HandlerVote.IGNORE
+        return event_vote
 
     def returned(self, hit: ReturnHit, state: EntryState) -> None:
         """Run the return handlers."""
-        if not self.enabled:
-            return
         hit.event = self
         hit.entry = state
-        if not self.is_return or self.filter is None or self.filter(hit):
-            for index, sink, call in self._return_calls:
-                hit.cookie = state.cookies[index] if index < len(state.cookies) else None
+        if not self.enabled or (self.is_return and self.filter is not None and not self.filter(hit)):
+            return
+        for place, sink, call in self._return_calls:
+            cookie = state.cookies[place] if place < len(state.cookies) else None
+            if cookie is not _NO_RETURN:
+                hit.cookie = cookie
                 self._call(sink, call, hit)
 
     def missed(self, function: int, reason: str) -> None:
@@ -118,14 +141,18 @@ class Event:
         for sink, call in self._missed_calls if self.enabled else ():
             self._call(sink, call, function, reason)
 
-    def _call(self, sink: Sink, call: Callable[..., Any], *arguments: Any) -> None:
+    def _call(self, sink: Sink, call: Callable[..., Any], *arguments: Any) -> HandlerVote:
+        """The sink's vote; IGNORE if it raised, since a consumer's bug must not end the program."""
         try:
-            call(*arguments)
-        except (
-            Exception,
-            MemoryFault,
-        ) as error:  # a consumer's bug must not end the program that it looks at
+            vote = call(*arguments)
+            if vote is None:
+                return HandlerVote.KEEP
+            if isinstance(vote, bool) or vote not in _VOTES:
+                raise TypeError(f"handler returned {vote!r}, which is no HandlerVote")
+            return HandlerVote(vote)
+        except Exception as error:
             self._on_error(self, sink, error)
+            return HandlerVote.IGNORE
 
 
 class EventProbe:
@@ -161,12 +188,15 @@ class EventProbe:
         else:
             self.tallies[what] += 1
 
-    def handler(self, hit: Hit) -> None:
-        """An entry, of an event of either kind."""
+    def handler(self, hit: Hit) -> HandlerVote:
+        """An entry, of an event of either kind; a disabled event sees neither it nor its return."""
+        if not self.event.enabled:
+            return HandlerVote.IGNORE
         self.tally("hits")
-        if self.ret_handler is not None:
+        vote, hit.cookie = self.event.entered(hit)
+        if self.ret_handler is not None and not vote:
             self.tally("entries")
-        hit.cookie = self.event.entered(hit)
+        return vote
 
     def _returned(self, hit: ReturnHit) -> None:
         self.tally("returns")

@@ -204,6 +204,10 @@ class UprobeRegistry:
         """The address space is gone (exec, exit): forget it without touching its memory."""
         self.spaces.pop(process, None)
 
+    def keep_only(self, process: Process) -> None:
+        """Forget every address space but that of *process*: the others live in another host process."""
+        self.spaces = {p: space for p, space in self.spaces.items() if p is process}
+
     def mapped(self, process: Process, mapping: Mapping) -> None:
         """Install what *mapping* brings into reach; refusals are reported, not raised."""
         space = self.space_of(process)

@@ -94,6 +94,17 @@ def test_a_child_has_all_slots_even_those_that_the_parents_threads_were_in(world
     assert world.free_slots(task) == 64
 
 
+def test_in_a_forked_host_process_only_the_child_is_left(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change there must not be made twice in memory that parent and child objects both name."""
+    task, file = world.program(encode(Op.ADD, 1))
+    world.probe(file, 0, world.recorder())
+    task.execute()
+    monkeypatch.setattr("os.getpid", lambda: -1)
+    child = world.machine.fork(task)
+    assert set(world.registry.spaces) == {child.process}
+    assert task not in world.dispatcher._utasks
+
+
 @BOTH
 def test_a_vfork_child_that_exits_costs_its_parent_nothing(make_world: Any, returns: Returns) -> None:
     world, task, _file, consumer = called(make_world, returns)
@@ -106,7 +117,7 @@ def test_a_vfork_child_that_exits_costs_its_parent_nothing(make_world: Any, retu
 
 @BOTH
 def test_a_vfork_child_sees_probes_that_come_and_go(make_world: Any, returns: Returns) -> None:
-    world, task, file, consumer = called(make_world, returns)
+    world, task, _file, consumer = called(make_world, returns)
     child = world.machine.fork(task, shares_memory=True)
     uprobe = next(iter(world.registry.uprobes()))
     world.registry.unregister(uprobe, consumer)
@@ -159,7 +170,7 @@ def test_a_task_that_exits_during_a_step_is_forgotten_with_its_slot(world: Any) 
 
 @BOTH
 def test_munmap_of_the_function_keeps_its_pending_return(make_world: Any, returns: Returns) -> None:
-    world, task, _file, consumer = called(make_world, returns)
+    _world, task, _file, consumer = called(make_world, returns)
     task.space.unmap(0x1000, 0x2000)
     task.pc = task.regs[30]
     task.arrive(BACK)

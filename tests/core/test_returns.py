@@ -35,7 +35,7 @@ class Stage:
         """Call a function and run its first instruction; returns what its LR is now, to be saved."""
         self.task.call(address, back)
         self.task.run_until(address + 4)
-        return self.task.regs[30]
+        return int(self.task.regs[30])
 
     def leave(self, lr: int, back: int) -> None:
         """Return: LR restored from the stack, RET, and on to the caller."""

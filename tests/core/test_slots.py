@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ def test_a_page_of_4096_bytes_has_1023_slots_beside_the_trampoline() -> None:
 def test_a_stride_leaves_room_behind_each_slot() -> None:
     area = XolArea(0x10000, 4096, 4, 8)
     slots = sorted(s for s in (area.take(w) for w in range(area.capacity)) if s is not None)
-    assert all(b - a == 8 for a, b in zip(slots, slots[1:], strict=False))
+    assert all(b - a == 8 for a, b in itertools.pairwise(slots))
     assert slots[-1] + 8 <= 0x10000 + 4096
 
 
