@@ -171,7 +171,11 @@ class Runner:
                 self._deliver(task, Fault(FaultKind.BREAKPOINT, address, address))
             return
         task.pc_written = False
-        if self._handler.on_trap(task, address) is TrapResult.HANDLED:
+        result = self._handler.on_trap(task, address)
+        if result is TrapResult.HANDLED:
+            return
+        if isinstance(result, Fault):
+            deliver_fault(task, result)
             return
         word = task.process.memory.fetch_word(address)
         deliver_fault(
@@ -233,6 +237,7 @@ class Runner:
         if address in probes.watches:
             self._handler.on_watch(task, address)
         if address in probes.inlines and not task.pc_written:
+            self._clock.advance(HIT_NS)
             self._handler.on_inline(task, address)
         return task.pc_written
 
