@@ -52,8 +52,6 @@ class LinuxProcess:
         """Told of each signal that is queued, once there is a signalfd."""
         self.exit_code: int | None = None
         self.exit_signal = 0
-        self.leader_code = 0
-        """Exit code of the main thread, if it ended before the others."""
         self.dumpable = 1
         """prctl(PR_SET_DUMPABLE)."""
 

@@ -170,12 +170,10 @@ def sys_gettid(task: LinuxTask) -> int:
 
 @syscall("exit")
 def sys_exit(task: LinuxTask, code: int) -> int:
-    """_exit(2) of one thread; the last one ends the process with the main thread's status."""
+    """_exit(2) of one thread; the last one's status is the process's (synchronize_group_exit)."""
     process, family = task.process, task.machine.family
-    if task is process.tasks[0]:
-        process.leader_code = code & 0xFF
     if all(other.exited for other in process.tasks if other is not task):
-        family.exit_process(process, code if task is process.tasks[0] else process.leader_code)
+        family.exit_process(process, code)
     else:
         family.end_task(task)
     raise NoReturn
