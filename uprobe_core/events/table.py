@@ -14,6 +14,7 @@ from uprobe_core.errors import SpecError
 from uprobe_core.events.hints import nearest
 from uprobe_core.events.line import EventLine
 from uprobe_core.events.model import DeleteSpec, EventSpec
+from uprobe_core.events.parse import DEFAULT_GROUP
 
 if TYPE_CHECKING:
     from uprobe_core.events.parse import Command, Language
@@ -58,6 +59,8 @@ class EventTable:
         members = self.members(event.full_name)
         if members:
             self._check_append(line, event, members)
+        elif self.language.policy.is_kernel and event.group != DEFAULT_GROUP:
+            self._check_taken(line, event)
         self._events.append(event)
 
     def delete(self, spec: DeleteSpec) -> list[EventSpec]:
@@ -128,6 +131,12 @@ class EventTable:
                     f"another event at this place has the semaphore {other.ref:#x}, not {event.ref:#x}",
                     hint="one place in a file has one semaphore",
                 )
+
+    def _check_taken(self, line: EventLine, event: EventSpec) -> None:
+        from uprobe_core.events.kernel_events import is_kernel_event
+
+        if is_kernel_event(event.group, event.name):
+            raise line.error("EVENT_EXIST", 0, errno_name="EEXIST", hint="choose another group or name")
 
     def _check_append(self, line: EventLine, event: EventSpec, members: list[EventSpec]) -> None:
         first = members[0]

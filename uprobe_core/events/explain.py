@@ -1,0 +1,18 @@
+"""What an event compiles to, for people: ``uprobe check --explain``."""
+
+from __future__ import annotations
+
+from uprobe_core.events.fetch_run import explain as explain_argument
+from uprobe_core.events.model import EventSpec
+
+__all__ = ("explain",)
+
+
+def explain(spec: EventSpec) -> list[str]:
+    """The event's line, then one commented line for each argument's operations.
+
+    What a return event captures at entry comes first, marked ``at entry``.
+    """
+    where = f"  # {spec.location}" if spec.location else ""
+    at_entry = [f"#  at entry {explain_argument(arg)}" for arg in spec.entry_args]
+    return [spec.listing() + where, *at_entry, *(f"#  {explain_argument(arg)}" for arg in spec.args)]
