@@ -1,0 +1,151 @@
+/* Sites and hits: what a task's arrival at a probed address sets off. */
+#include "engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { AREA_ROOM = UP_MAX_STRING + 64, FIRST_CELLS = 256 };
+
+bool up_engine_init(struct up_engine *engine, size_t ring_size)
+{
+	memset(engine, 0, sizeof(*engine));
+	engine->area = malloc(AREA_ROOM);
+	if (engine->area && up_ring_init(&engine->ring, ring_size) && up_engine_reserve(engine, FIRST_CELLS))
+		return true;
+	up_engine_deinit(engine);
+	return false;
+}
+
+void up_engine_deinit(struct up_engine *engine)
+{
+	free(engine->area);
+	free(engine->cells);
+	free(engine->captured);
+	up_ring_deinit(&engine->ring);
+	memset(engine, 0, sizeof(*engine));
+}
+
+/* Room for the values of one hit. */
+bool up_engine_reserve(struct up_engine *engine, unsigned cells)
+{
+	if (cells <= engine->cell_room)
+		return true;
+	uint64_t *room = realloc(engine->cells, cells * sizeof(*room));
+	if (!room)
+		return false;
+	engine->cells = room;
+	room = realloc(engine->captured, cells * sizeof(*room));
+	if (!room)
+		return false;
+	engine->captured = room;
+	engine->cell_room = cells;
+	return true;
+}
+
+void up_hit_init(struct up_hit *hit, const struct up_source *source, struct up_engine *engine)
+{
+	hit->source = source;
+	hit->now = engine->now;
+	hit->latency = 0;
+	hit->entry = NULL;
+	hit->task = engine->task;
+	hit->cells = engine->cells;
+	hit->done[0] = hit->done[1] = 0;
+	hit->area = engine->area;
+	hit->area_size = 0;
+	hit->texts_done = false;
+}
+
+/* Runs the captures of every probe that follows returns; NULL: there is nothing to capture. */
+static uint64_t *capture(struct up_site *site, struct up_hit *hit)
+{
+	unsigned cells = 0;
+	uint64_t *values, *to;
+
+	for (unsigned i = 0; i < site->count; i++)
+		if (site->probes[i]->wants_returns)
+			cells += site->probes[i]->capture.cells;
+	if (!cells || !(to = values = malloc(cells * sizeof(*values))))
+		return NULL;
+	uint64_t *before = hit->cells;
+	for (unsigned i = 0; i < site->count; i++) {
+		struct up_probe *probe = site->probes[i];
+		if (!probe->wants_returns || !probe->capture.cells)
+			continue;
+		hit->program = &probe->capture;
+		hit->cells = to;
+		hit->done[0] = hit->done[1] = 0;
+		up_fetch_all(hit);
+		to += probe->capture.cells;
+	}
+	hit->cells = before;
+	return values;
+}
+
+static void run_entry(struct up_probe *probe, struct up_hit *hit)
+{
+	probe->hits++;
+	probe->entries += probe->wants_returns;
+	if (!probe->enabled || !probe->entry_count)
+		return;
+	hit->program = &probe->program;
+	hit->done[0] = hit->done[1] = 0;
+	hit->texts_done = false;
+	if (!probe->is_return && probe->has_filter && !up_filter_accepts(&probe->filter, hit))
+		return;
+	for (unsigned i = 0; i < probe->entry_count; i++)
+		up_action_run(probe->entry_actions[i], hit);
+}
+
+static bool run_general(struct up_site *site, const struct up_source *source, uint64_t *ret)
+{
+	struct up_hit hit;
+	uint64_t *captured = NULL;
+
+	up_hit_init(&hit, source, site->engine);
+	hit.address = hit.pc = site->address;
+	hit.file_offset = site->file_offset;
+	if (site->wants_returns)
+		captured = capture(site, &hit);
+	for (unsigned i = 0; i < site->count; i++)
+		run_entry(site->probes[i], &hit);
+	if (!site->wants_returns)
+		return false;
+	up_enter(site, source, captured, ret);
+	return true;
+}
+
+bool up_site_hit(struct up_site *site, const struct up_source *source, uint64_t *ret)
+{
+	struct up_engine *engine = site->engine;
+
+	engine->now += engine->hit_cost;
+	engine->hits++;
+	if (site->kind == UP_SITE_COUNT) {
+		site->probes[0]->hits++;
+		site->only->total++;
+		return false;
+	}
+	return run_general(site, source, ret);
+}
+
+static bool is_plain_count(const struct up_probe *probe)
+{
+	if (!probe->enabled || probe->wants_returns || probe->has_filter || probe->entry_count != 1)
+		return false;
+	const struct up_action *action = probe->entry_actions[0];
+	return action->kind == UP_COUNT && !action->keys && !action->has_filter;
+}
+
+/* Call it after anything about the site's probes has changed. */
+void up_site_prepare(struct up_site *site)
+{
+	site->wants_returns = false;
+	for (unsigned i = 0; i < site->count; i++)
+		site->wants_returns |= site->probes[i]->wants_returns;
+	site->kind = UP_SITE_GENERAL;
+	if (site->count == 1 && is_plain_count(site->probes[0])) {
+		site->kind = UP_SITE_COUNT;
+		site->only = site->probes[0]->entry_actions[0];
+	}
+}

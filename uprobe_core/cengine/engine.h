@@ -1,0 +1,359 @@
+/*
+ * The native engine: what happens at a hit, without Python.
+ *
+ * Pure C11; module.c alone knows Python.  A backend's glue reaches it through
+ * the table of functions in api.h.  All of it runs in the thread that runs the
+ * guest; between two hits the same thread may read and reset anything.
+ *
+ * Addresses are guest-virtual, sizes in bytes, ranges half open.  Functions
+ * that can fail return false and leave the object as it was.  Outputs come
+ * last and are called ret.
+ */
+#ifndef UPROBE_ENGINE_H
+#define UPROBE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	UP_ABI = 1,		/* number of this layout; the Python side checks it */
+	UP_SP = 31,
+	UP_PC = 32,
+	UP_REGS = 34,		/* x0-x30, SP, PC, PSTATE */
+	UP_MAX_OPS = 16,	/* operations of an argument, END included (FETCH_INSN_MAX) */
+	UP_MAX_ARGS = 128,	/* MAX_TRACE_ARGS */
+	UP_MAX_ARRAY = 64,	/* elements of an array (MAX_ARRAY_LEN) */
+	UP_MAX_STRING = 4096,	/* MAX_STRING_SIZE, NUL included */
+	UP_MAX_RECORD = 4096,	/* fixed part and strings of a record, as a kernel has them */
+	UP_COMM = 16,
+	UP_MAX_KEY = 8,		/* fields of a key */
+};
+
+/* The operations of uprobe_core.events.model.OpCode. */
+enum up_op_code {
+	UP_END = 0,
+	UP_REG = 1,
+	UP_STACK = 2,
+	UP_STACKP = 3,
+	UP_RETVAL = 4,
+	UP_IMM = 5,
+	UP_COMM_TOKEN = 6,
+	UP_FOFFS = 7,
+	UP_IMMSTR = 8,
+	UP_VREG = 9,
+	UP_ENTRY = 10,
+	UP_LATENCY = 11,
+	UP_DEREF = 16,
+	UP_UDEREF = 17,
+	UP_ST_RAW = 24,
+	UP_ST_MEM = 25,
+	UP_ST_UMEM = 26,
+	UP_ST_STRING = 27,
+	UP_ST_USTRING = 28,
+	UP_MOD_BF = 32,
+	UP_LP_ARRAY = 33,
+};
+
+/* One operation as FetchOp.pack writes it (OP_FORMAT), little endian. */
+struct up_op {
+	uint8_t code, size, lshift, rshift;
+	uint32_t reserved;
+	int64_t param;
+};
+_Static_assert(sizeof(struct up_op) == 16, "OP_FORMAT has 16 bytes");
+
+/* How a task is read.  Filled in by whoever owns the registers and the memory. */
+struct up_source {
+	void *context;
+	/* Where x0-x30 and SP lie as 34 consecutive uint64_t, or NULL: ask reg. */
+	const uint64_t *registers;
+	uint64_t (*reg)(void *context, unsigned index);
+	/* Low 64 bits of vector register index. */
+	uint64_t (*vector)(void *context, unsigned index);
+	/* Copies at most size bytes from address; returns how many were readable from its start. */
+	size_t (*read)(void *context, uint64_t address, void *ret, size_t size);
+};
+
+/* --- fetch programs (fetch.c, strings.c) ------------------------------------ */
+
+/* One argument, decoded.  See fetch_run.py, which is the reference. */
+struct up_arg {
+	uint8_t kind;		/* 'u' 's' 'x' 'c' 'f', or 't' for text */
+	uint8_t size;		/* bytes of the type */
+	uint8_t count;		/* elements, 0: no array */
+	uint8_t derefs;
+	bool from_memory;	/* the store reads memory */
+	bool has_field;		/* a bit field */
+	uint8_t store_size;
+	uint8_t lshift, rshift;
+	uint16_t cell;		/* index of its first value */
+	struct up_op source;
+	int64_t offsets[UP_MAX_OPS];	/* of the dereferences, in order */
+	int64_t store_offset;
+};
+
+struct up_program {
+	unsigned count;		/* arguments */
+	unsigned cells;		/* values: one for each scalar or element */
+	unsigned room;		/* bytes that strings may take */
+	unsigned texts;		/* string arguments */
+	struct up_arg *args;
+};
+
+/* The value of a text cell: offset in the area << 32 | length. */
+#define UP_NO_TEXT UINT64_MAX
+
+struct up_task;
+
+/* One hit while it is looked at. */
+struct up_hit {
+	const struct up_source *source;
+	const struct up_program *program;
+	uint64_t address;	/* probed; of a return, the function */
+	uint64_t pc;		/* of a return, where it went */
+	uint64_t file_offset;
+	uint64_t now;		/* ns */
+	uint64_t latency;	/* ns since entry, 0 at an entry */
+	const uint64_t *entry;	/* values captured at entry, NULL at an entry */
+	const struct up_task *task;
+	uint64_t *cells;	/* values that are valid: see done */
+	uint64_t done[UP_MAX_ARGS / 64];
+	char *area;		/* UP_MAX_RECORD bytes for strings */
+	unsigned area_size;
+	bool texts_done;
+};
+
+bool up_program_init(struct up_program *program, const uint8_t *packed, size_t size, unsigned room);
+void up_program_deinit(struct up_program *program);
+/* Runs the number argument index, once per hit. */
+void up_fetch_number(struct up_hit *hit, unsigned index);
+/* Runs all string arguments, once per hit. */
+void up_fetch_texts(struct up_hit *hit);
+/* Everything. */
+void up_fetch_all(struct up_hit *hit);
+bool up_fetch_address(struct up_hit *hit, const struct up_arg *arg, unsigned derefs, uint64_t *ret);
+uint64_t up_register(const struct up_hit *hit, unsigned index);
+
+static inline uint64_t up_number(struct up_hit *hit, unsigned index)
+{
+	if (!(hit->done[index / 64] >> index % 64 & 1))
+		up_fetch_number(hit, index);
+	return hit->cells[hit->program->args[index].cell];
+}
+
+/* --- fields, filters (filter.c) ---------------------------------------------- */
+
+enum up_field_source { UP_FIELD_ARG, UP_FIELD_PID, UP_FIELD_TID, UP_FIELD_COMM, UP_FIELD_ADDRESS,
+		       UP_FIELD_LATENCY, UP_FIELD_PC, UP_FIELD_ZERO };
+
+/* A value of a hit.  kind as in up_arg; 's' for signed, 'u' for the rest, 'f' double, 't' text. */
+struct up_field {
+	uint8_t source, kind;
+	uint16_t arg;
+};
+
+struct up_text {
+	const char *bytes;	/* NULL: unreadable */
+	size_t size;
+};
+
+bool up_field_is_valid(struct up_field field, const struct up_program *program);
+uint64_t up_field_number(struct up_hit *hit, struct up_field field);
+struct up_text up_field_text(struct up_hit *hit, struct up_field field);
+
+enum up_compare { UP_EQ, UP_NE, UP_LT, UP_LE, UP_GT, UP_GE, UP_AND, UP_TEXT_EQ, UP_TEXT_HEAD, UP_TEXT_TAIL,
+		  UP_TEXT_INSIDE, UP_TEXT_GLOB };
+
+/* One step of a branching program: if the test's truth is when, go to target + 1, else to the next. */
+struct up_test {
+	struct up_field field;
+	uint8_t compare;
+	bool when;
+	uint16_t target;
+	uint32_t text_at, text_size;	/* operand in the filter's texts */
+	uint64_t value;			/* number or double, as the field's kind says */
+};
+_Static_assert(sizeof(struct up_test) == 24, "packed by native_filters.py");
+
+struct up_filter {
+	unsigned count;
+	struct up_test *tests;
+	char *texts;
+};
+
+bool up_filter_init(struct up_filter *filter, const uint8_t *packed, size_t size, const char *texts,
+		    size_t texts_size, const struct up_program *program);
+void up_filter_deinit(struct up_filter *filter);
+bool up_filter_accepts(const struct up_filter *filter, struct up_hit *hit);
+bool up_glob(const char *pattern, size_t pattern_size, const char *text, size_t text_size);
+
+/* --- keyed maps (map.c) --------------------------------------------------------- */
+
+struct up_stat {
+	__extension__ __int128 sum, low, high;
+	double float_sum, float_low, float_high;
+};
+
+/* One key's entry; entries stay in the order in which they were made. */
+struct up_entry {
+	uint64_t hash;
+	uint64_t order;		/* of first sight, over all maps of an engine */
+	uint64_t count;
+	uint32_t key_at, key_size;
+};
+
+struct up_map {
+	struct up_entry *entries;
+	struct up_stat *stats;	/* NULL unless made with stats */
+	char *keys;
+	uint32_t *slots;	/* entry + 1, 0: free; a power of two of them */
+	uint32_t count, capacity, slot_mask;
+	size_t keys_used, keys_size;
+	uint32_t last;		/* entry that was found last */
+	bool with_stats;
+};
+
+bool up_map_init(struct up_map *map, bool with_stats);
+void up_map_deinit(struct up_map *map);
+void up_map_clear(struct up_map *map);
+/* The entry of key, made with *order (which is then advanced) if it is new; NULL: out of memory. */
+struct up_entry *up_map_at(struct up_map *map, const void *key, size_t size, uint64_t *order);
+
+/* --- records (ring.c) ------------------------------------------------------------ */
+
+/* What stands before each record's cells and text. */
+struct up_record {
+	uint32_t size;		/* of all of it, a multiple of 8 */
+	uint32_t sink;		/* who it is for */
+	uint32_t who;		/* index of the task's name and numbers */
+	uint32_t text_size;
+	uint64_t time;		/* ns */
+	uint64_t pc;
+	uint64_t function;	/* of a return; else 0 */
+};
+_Static_assert(sizeof(struct up_record) == 40, "unpacked by native_records.py");
+
+struct up_ring {
+	char *bytes;
+	size_t size, used;
+	uint64_t records, dropped;
+	uint64_t limit;		/* records that may be kept until a drain; 0: no limit */
+	bool lossy;		/* drop and count instead of asking for a drain */
+};
+
+bool up_ring_init(struct up_ring *ring, size_t size);
+void up_ring_deinit(struct up_ring *ring);
+
+/* --- actions (action.c) ------------------------------------------------------------ */
+
+enum up_action_kind { UP_COUNT, UP_SUM, UP_HIST, UP_RECORD, UP_STACKS, UP_CALL };
+enum up_hist_kind { UP_LOG2, UP_LINEAR, UP_SUB };
+
+/* One action on one event. */
+struct up_action {
+	uint8_t kind, hist;
+	uint8_t keys;
+	bool has_filter;
+	struct up_field key[UP_MAX_KEY];
+	struct up_field value;
+	uint64_t parameter;	/* step, bits, depth */
+	struct up_filter filter;
+	struct up_map map;
+	uint64_t total;		/* of an unkeyed count */
+	uint64_t lost;		/* hits that found no memory */
+	uint32_t sink;
+	struct up_engine *engine;
+};
+
+void up_action_run(struct up_action *action, struct up_hit *hit);
+uint64_t up_bucket(enum up_hist_kind kind, uint64_t parameter, uint64_t value);
+
+/* --- probes, sites, tasks (engine.c, returns.c) ---------------------------------------- */
+
+enum { UP_MISSED_LONGJMP, UP_MISSED_EXEC, UP_MISSED_EXIT, UP_MISSED_KINDS };
+
+/* One location of one event (the EventProbe of event_probe.py). */
+struct up_probe {
+	bool enabled, is_return, has_filter, wants_returns;
+	struct up_program program;
+	struct up_program capture;	/* entry_args */
+	struct up_filter filter;
+	unsigned entry_count, return_count;
+	struct up_action **entry_actions, **return_actions;
+	uint64_t hits, entries, returns;
+	uint64_t missed[UP_MISSED_KINDS];
+};
+
+enum up_site_kind { UP_SITE_GENERAL, UP_SITE_COUNT };
+
+/* A probed address, or one that returns are watched at. */
+struct up_site {
+	uint64_t address;
+	uint64_t file_offset;
+	uint8_t kind;
+	bool wants_returns, dead;
+	unsigned count;
+	struct up_probe **probes;
+	struct up_engine *engine;
+	struct up_action *only;		/* UP_SITE_COUNT: the one action */
+	void *backend;			/* the glue's own */
+};
+
+/* A call whose return is awaited. */
+struct up_call {
+	struct up_site *site;
+	uint64_t sp, return_address;
+	uint64_t entered;	/* ns */
+	uint64_t *captured;	/* values of all its probes' captures, NULL if none */
+};
+
+struct up_calls {
+	struct up_call *items;
+	unsigned count, capacity;
+};
+
+struct up_task {
+	uint32_t pid, tid;
+	uint32_t who;
+	char comm[UP_COMM];
+	unsigned comm_size;
+	struct up_calls pending, suspects;
+	bool used;
+};
+
+struct up_engine {
+	uint64_t now;		/* ns, advanced by hit_cost at each hit */
+	uint64_t hit_cost;
+	uint64_t order;		/* of first sight of keys */
+	uint64_t hits;
+	struct up_task *task;	/* the running one */
+	uint64_t *cells, *captured;
+	unsigned cell_room;
+	char *area;
+	struct up_ring ring;
+	/* Empties the ring; NULL or false: records are dropped and counted. */
+	bool (*drain)(void *context);
+	void *drain_context;
+	/* Called for UP_CALL actions: a Python handler. */
+	void (*call)(void *context, struct up_action *action, struct up_hit *hit);
+	void *call_context;
+};
+
+bool up_engine_init(struct up_engine *engine, size_t ring_size);
+void up_engine_deinit(struct up_engine *engine);
+bool up_engine_reserve(struct up_engine *engine, unsigned cells);
+/* The task reached site.  Answers whether a return has to be watched at *ret. */
+bool up_site_hit(struct up_site *site, const struct up_source *source, uint64_t *ret);
+/* The task reached an address where returns are watched. */
+void up_return_hit(struct up_engine *engine, const struct up_source *source, uint64_t address);
+void up_site_prepare(struct up_site *site);
+void up_hit_init(struct up_hit *hit, const struct up_source *source, struct up_engine *engine);
+bool up_write_record(struct up_engine *engine, uint32_t sink, struct up_hit *hit);
+
+void up_calls_deinit(struct up_calls *calls);
+void up_task_abandon(struct up_task *task, int reason);
+bool up_calls_push(struct up_calls *calls, struct up_call call);
+void up_enter(struct up_site *site, const struct up_source *source, uint64_t *captured, uint64_t *ret);
+
+#endif

@@ -1,0 +1,171 @@
+/*
+ * Keyed maps: open addressing over entries that stay in the order of first sight.
+ *
+ * Nothing is ever lost: the tables grow by doubling, and only when memory is
+ * used up does an insertion fail, which the caller counts.
+ */
+#include "engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_CAPACITY = 64 };
+
+static uint64_t mix(uint64_t value)
+{
+	value ^= value >> 30;
+	value *= UINT64_C(0xbf58476d1ce4e5b9);
+	value ^= value >> 27;
+	value *= UINT64_C(0x94d049bb133111eb);
+	return value ^ value >> 31;
+}
+
+static uint64_t hash_key(const void *key, size_t size)
+{
+	const uint8_t *bytes = key;
+	uint64_t hash = size, word;
+
+	while (size >= sizeof(word)) {
+		memcpy(&word, bytes, sizeof(word));
+		hash = mix(hash ^ word);
+		bytes += sizeof(word);
+		size -= sizeof(word);
+	}
+	if (size) {
+		word = 0;
+		memcpy(&word, bytes, size);
+		hash = mix(hash ^ word);
+	}
+	return hash;
+}
+
+bool up_map_init(struct up_map *map, bool with_stats)
+{
+	memset(map, 0, sizeof(*map));
+	map->with_stats = with_stats;
+	map->capacity = FIRST_CAPACITY;
+	map->slot_mask = 2 * FIRST_CAPACITY - 1;
+	map->keys_size = 16 * FIRST_CAPACITY;
+	map->entries = malloc(map->capacity * sizeof(*map->entries));
+	map->slots = calloc(map->slot_mask + 1, sizeof(*map->slots));
+	map->keys = malloc(map->keys_size);
+	if (with_stats)
+		map->stats = malloc(map->capacity * sizeof(*map->stats));
+	if (map->entries && map->slots && map->keys && (map->stats || !with_stats))
+		return true;
+	up_map_deinit(map);
+	return false;
+}
+
+void up_map_deinit(struct up_map *map)
+{
+	free(map->entries);
+	free(map->stats);
+	free(map->slots);
+	free(map->keys);
+	memset(map, 0, sizeof(*map));
+}
+
+/* Forget all keys; the room that they took stays. */
+void up_map_clear(struct up_map *map)
+{
+	if (map->slots)
+		memset(map->slots, 0, (map->slot_mask + (size_t)1) * sizeof(*map->slots));
+	map->count = map->last = 0;
+	map->keys_used = 0;
+}
+
+static bool grow_keys(struct up_map *map, size_t size)
+{
+	size_t wanted = map->keys_size;
+
+	while (wanted - map->keys_used < size)
+		wanted *= 2;
+	if (wanted == map->keys_size)
+		return true;
+	if (wanted > UINT32_MAX)
+		return false;
+	char *keys = realloc(map->keys, wanted);
+	if (!keys)
+		return false;
+	map->keys = keys;
+	map->keys_size = wanted;
+	return true;
+}
+
+static void place(struct up_map *map, uint32_t index)
+{
+	uint32_t slot = (uint32_t)map->entries[index].hash & map->slot_mask;
+
+	while (map->slots[slot])
+		slot = (slot + 1) & map->slot_mask;
+	map->slots[slot] = index + 1;
+}
+
+static bool grow(struct up_map *map)
+{
+	uint32_t capacity = 2 * map->capacity;
+
+	if (capacity > UINT32_MAX / 4)
+		return false;
+	struct up_entry *entries = realloc(map->entries, capacity * sizeof(*entries));
+	if (!entries)
+		return false;
+	map->entries = entries;
+	if (map->with_stats) {
+		struct up_stat *stats = realloc(map->stats, capacity * sizeof(*stats));
+		if (!stats)
+			return false;
+		map->stats = stats;
+	}
+	uint32_t *slots = calloc(2 * (size_t)capacity, sizeof(*slots));
+	if (!slots)
+		return false;
+	free(map->slots);
+	map->slots = slots;
+	map->capacity = capacity;
+	map->slot_mask = 2 * capacity - 1;
+	for (uint32_t i = 0; i < map->count; i++)
+		place(map, i);
+	return true;
+}
+
+static struct up_entry *insert(struct up_map *map, const void *key, size_t size, uint64_t hash, uint64_t *order)
+{
+	if (map->count == map->capacity && !grow(map))
+		return NULL;
+	if (!grow_keys(map, size))
+		return NULL;
+	struct up_entry *entry = &map->entries[map->count];
+	*entry = (struct up_entry){hash, (*order)++, 0, (uint32_t)map->keys_used, (uint32_t)size};
+	memcpy(map->keys + map->keys_used, key, size);
+	map->keys_used += size;
+	if (map->with_stats)
+		memset(&map->stats[map->count], 0, sizeof(*map->stats));
+	map->last = map->count;
+	place(map, map->count++);
+	return entry;
+}
+
+static bool is_key(const struct up_map *map, const struct up_entry *entry, const void *key, size_t size)
+{
+	return entry->key_size == size && !memcmp(map->keys + entry->key_at, key, size);
+}
+
+struct up_entry *up_map_at(struct up_map *map, const void *key, size_t size, uint64_t *order)
+{
+	if (map->count && is_key(map, &map->entries[map->last], key, size))
+		return &map->entries[map->last];
+	uint64_t hash = hash_key(key, size);
+	uint32_t slot = (uint32_t)hash & map->slot_mask;
+	while (map->slots[slot]) {
+		uint32_t index = map->slots[slot] - 1;
+		struct up_entry *entry = &map->entries[index];
+		if (entry->hash == hash && is_key(map, entry, key, size)) {
+			map->last = index;
+			return entry;
+		}
+		slot = (slot + 1) & map->slot_mask;
+	}
+	return insert(map, key, size, hash, order);
+}

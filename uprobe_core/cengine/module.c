@@ -1,0 +1,392 @@
+/*
+ * The Python binding: the type Engine, its ring, its calls into Python, and the module.
+ *
+ * Only the files module*.c know Python.
+ */
+#include "module.h"
+
+#include <stdlib.h>
+#include <structmember.h>
+
+static PyObject *name_address, *name_offset, *name_values, *name_cookie, *name_function, *name_return_address,
+	*name_latency;
+
+/* --- the ring ------------------------------------------------------------------------ */
+
+static int engine_get_buffer(PyObject *object, Py_buffer *view, int flags)
+{
+	EngineObject *self = (EngineObject *)object;
+
+	if (PyBuffer_FillInfo(view, object, self->core.ring.bytes, (Py_ssize_t)self->core.ring.used, 1, flags))
+		return -1;
+	self->exports++;
+	return 0;
+}
+
+static void engine_release_buffer(PyObject *object, Py_buffer *view)
+{
+	(void)view;
+	((EngineObject *)object)->exports--;
+}
+
+static PyObject *engine_reset_ring(EngineObject *self, PyObject *unused)
+{
+	(void)unused;
+	if (self->exports) {
+		PyErr_SetString(PyExc_BufferError, "a view of the records is still in use");
+		return NULL;
+	}
+	self->core.ring.used = 0;
+	self->core.ring.records = 0;
+	Py_RETURN_NONE;
+}
+
+/* The ring is full: Python empties it.  An error there loses records, and they are counted. */
+static bool drain_into_python(void *context)
+{
+	EngineObject *self = context;
+	PyGILState_STATE state = PyGILState_Ensure();
+	PyObject *type, *value, *trace;
+
+	PyErr_Fetch(&type, &value, &trace);
+	PyObject *result = self->drain ? PyObject_CallNoArgs(self->drain) : NULL;
+	if (!result && PyErr_Occurred())
+		PyErr_WriteUnraisable(self->drain);
+	Py_XDECREF(result);
+	PyErr_Restore(type, value, trace);
+	PyGILState_Release(state);
+	return result != NULL;
+}
+
+static PyObject *engine_set_drain(EngineObject *self, PyObject *function)
+{
+	Py_XSETREF(self->drain, Py_NewRef(function));
+	self->core.drain = drain_into_python;
+	self->core.drain_context = self;
+	Py_RETURN_NONE;
+}
+
+static PyObject *engine_set_lossy(EngineObject *self, PyObject *limit)
+{
+	unsigned long long records = PyLong_AsUnsignedLongLong(limit);
+
+	if (PyErr_Occurred())
+		return NULL;
+	self->core.ring.lossy = records != 0;
+	self->core.ring.limit = records;
+	Py_RETURN_NONE;
+}
+
+/* --- Python handlers -------------------------------------------------------------------- */
+
+static bool set_number(PyObject *object, PyObject *name, uint64_t number)
+{
+	PyObject *value = PyLong_FromUnsignedLongLong(number);
+	bool done = value && PyObject_SetAttr(object, name, value) == 0;
+
+	Py_XDECREF(value);
+	return done;
+}
+
+/* The hit object is used again and again: bring it up to date. */
+static bool refresh(PyObject *object, const struct up_hit *hit)
+{
+	bool done = set_number(object, name_address, hit->address) &&
+		    set_number(object, name_offset, hit->file_offset) &&
+		    PyObject_SetAttr(object, name_values, Py_None) == 0 &&
+		    PyObject_SetAttr(object, name_cookie, Py_None) == 0;
+
+	if (done && hit->entry)
+		done = set_number(object, name_function, hit->address) &&
+		       set_number(object, name_return_address, hit->pc) &&
+		       set_number(object, name_latency, hit->latency);
+	return done;
+}
+
+static void report_failure(EngineObject *self, uint32_t number)
+{
+	PyObject *type, *value, *trace;
+
+	PyErr_Fetch(&type, &value, &trace);
+	PyErr_NormalizeException(&type, &value, &trace);
+	if (trace)
+		PyException_SetTraceback(value, trace);
+	PyObject *result =
+		self->failed ? PyObject_CallFunction(self->failed, "IO", number, value) : NULL;
+	if (!result && PyErr_Occurred())
+		PyErr_WriteUnraisable(self->failed);
+	Py_XDECREF(result);
+	Py_XDECREF(type);
+	Py_XDECREF(value);
+	Py_XDECREF(trace);
+}
+
+static void call_python(void *context, struct up_action *action, struct up_hit *hit)
+{
+	EngineObject *self = context;
+	PyGILState_STATE state = PyGILState_Ensure();
+	PyObject *pair = PyList_GetItem(self->handlers, action->sink);
+	struct up_hit *before = self->active;
+
+	self->active = hit;
+	PyObject *object = pair ? PyTuple_GET_ITEM(pair, 1) : NULL;
+	PyObject *result = object && refresh(object, hit) ? PyObject_CallOneArg(PyTuple_GET_ITEM(pair, 0), object)
+							  : NULL;
+	if (!result)
+		report_failure(self, action->sink);
+	Py_XDECREF(result);
+	self->active = before;
+	PyGILState_Release(state);
+}
+
+/* (function, hit object) for the next UP_CALL action; returns its number. */
+static PyObject *engine_add_handler(EngineObject *self, PyObject *args)
+{
+	PyObject *function, *hit;
+
+	if (!PyArg_ParseTuple(args, "OO", &function, &hit))
+		return NULL;
+	PyObject *pair = PyTuple_Pack(2, function, hit);
+	int status = pair ? PyList_Append(self->handlers, pair) : -1;
+	Py_XDECREF(pair);
+	if (status)
+		return NULL;
+	self->core.call = call_python;
+	self->core.call_context = self;
+	return PyLong_FromSsize_t(PyList_GET_SIZE(self->handlers) - 1);
+}
+
+static PyObject *engine_set_failed(EngineObject *self, PyObject *function)
+{
+	Py_XSETREF(self->failed, Py_NewRef(function));
+	Py_RETURN_NONE;
+}
+
+static bool is_active(const EngineObject *self)
+{
+	if (self->active)
+		return true;
+	PyErr_SetString(PyExc_RuntimeError, "a hit is alive only during the handler call");
+	return false;
+}
+
+/* Register number of the hit that is being handled. */
+static PyObject *engine_register(EngineObject *self, PyObject *number)
+{
+	unsigned long index = PyLong_AsUnsignedLong(number);
+
+	if (PyErr_Occurred() || !is_active(self))
+		return NULL;
+	if (index >= UP_REGS) {
+		PyErr_Format(PyExc_IndexError, "no register has number %lu", index);
+		return NULL;
+	}
+	return PyLong_FromUnsignedLongLong(up_register(self->active, (unsigned)index));
+}
+
+/* (cells, text) of the hit that is being handled. */
+static PyObject *engine_values(EngineObject *self, PyObject *unused)
+{
+	(void)unused;
+	if (!is_active(self))
+		return NULL;
+	struct up_hit *hit = self->active;
+	up_fetch_all(hit);
+	return Py_BuildValue("y#y#", hit->cells, (Py_ssize_t)(hit->program->cells * sizeof(uint64_t)), hit->area,
+			     (Py_ssize_t)(hit->texts_done ? hit->area_size : 0));
+}
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+static PyObject *engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+	static char *names[] = {"fault_type", "ring_size", NULL};
+	PyObject *fault_type;
+	Py_ssize_t ring_size = 1 << 20;
+
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|n", names, &fault_type, &ring_size))
+		return NULL;
+	if (ring_size < 2 * (UP_MAX_RECORD + UP_MAX_ARGS * UP_MAX_ARRAY * 8)) {
+		PyErr_Format(PyExc_ValueError, "a ring of %zd bytes cannot hold the largest record", ring_size);
+		return NULL;
+	}
+	EngineObject *self = (EngineObject *)type->tp_alloc(type, 0);
+	if (!self)
+		return NULL;
+	self->fault_type = Py_NewRef(fault_type);
+	self->handlers = PyList_New(0);
+	if (!self->handlers || !up_engine_init(&self->core, (size_t)ring_size)) {
+		Py_DECREF(self);
+		return PyErr_NoMemory();
+	}
+	return (PyObject *)self;
+}
+
+static void table_deinit(struct table *table, void (*deinit)(void *))
+{
+	for (unsigned i = 0; i < table->count; i++) {
+		deinit(table->items[i]);
+		free(table->items[i]);
+	}
+	free(table->items);
+}
+
+static void deinit_probe(void *item)
+{
+	struct up_probe *probe = item;
+
+	up_program_deinit(&probe->program);
+	up_program_deinit(&probe->capture);
+	up_filter_deinit(&probe->filter);
+	free(probe->entry_actions);
+	free(probe->return_actions);
+}
+
+static void deinit_action(void *item)
+{
+	struct up_action *action = item;
+
+	up_filter_deinit(&action->filter);
+	up_map_deinit(&action->map);
+}
+
+static void deinit_site(void *item)
+{
+	free(((struct up_site *)item)->probes);
+}
+
+static void deinit_task(void *item)
+{
+	up_calls_deinit(&((struct up_task *)item)->pending);
+	up_calls_deinit(&((struct up_task *)item)->suspects);
+}
+
+static int engine_traverse(EngineObject *self, visitproc visit, void *arg)
+{
+	Py_VISIT(self->drain);
+	Py_VISIT(self->handlers);
+	Py_VISIT(self->failed);
+	Py_VISIT(self->fault_type);
+	return 0;
+}
+
+static int engine_clear(EngineObject *self)
+{
+	Py_CLEAR(self->drain);
+	Py_CLEAR(self->handlers);
+	Py_CLEAR(self->failed);
+	Py_CLEAR(self->fault_type);
+	return 0;
+}
+
+static void engine_dealloc(EngineObject *self)
+{
+	PyObject_GC_UnTrack(self);
+	engine_clear(self);
+	table_deinit(&self->tasks, deinit_task);
+	table_deinit(&self->sites, deinit_site);
+	table_deinit(&self->actions, deinit_action);
+	table_deinit(&self->probes, deinit_probe);
+	up_engine_deinit(&self->core);
+	Py_TYPE(self)->tp_free((PyObject *)self);
+}
+
+static PyObject *engine_pointer(EngineObject *self, void *closure)
+{
+	(void)closure;
+	return PyLong_FromVoidPtr(&self->core);
+}
+
+static PyMemberDef members[] = {
+	{"now", T_ULONGLONG, offsetof(EngineObject, core.now), 0, "Nanoseconds on the run's clock."},
+	{"hit_cost", T_ULONGLONG, offsetof(EngineObject, core.hit_cost), 0, "Nanoseconds that a hit takes."},
+	{"hits", T_ULONGLONG, offsetof(EngineObject, core.hits), 0, "Hits so far."},
+	{"dropped", T_ULONGLONG, offsetof(EngineObject, core.ring.dropped), 0, "Records that were dropped."},
+	{"records", T_ULONGLONG, offsetof(EngineObject, core.ring.records), READONLY, "Records in the ring."},
+	{NULL, 0, 0, 0, NULL},
+};
+
+static PyGetSetDef getters[] = {
+	{"pointer", (getter)engine_pointer, NULL, "Address of the engine, for a backend's glue.", NULL},
+	{NULL, NULL, NULL, NULL, NULL},
+};
+
+#define METHOD(name, flags) {#name, (PyCFunction)(void (*)(void))engine_##name, flags, NULL}
+
+static PyMethodDef methods[] = {
+	METHOD(fetch, METH_VARARGS),
+	METHOD(add_probe, METH_VARARGS),
+	METHOD(set_probe, METH_VARARGS),
+	METHOD(take_probe, METH_VARARGS),
+	METHOD(add_action, METH_VARARGS),
+	METHOD(take_action, METH_VARARGS),
+	METHOD(add_site, METH_VARARGS),
+	METHOD(site_pointer, METH_O),
+	METHOD(hit, METH_VARARGS),
+	METHOD(return_hit, METH_VARARGS),
+	METHOD(set_task, METH_VARARGS),
+	METHOD(run_task, METH_O),
+	METHOD(end_task, METH_VARARGS),
+	METHOD(reset_ring, METH_NOARGS),
+	METHOD(set_drain, METH_O),
+	METHOD(set_lossy, METH_O),
+	METHOD(add_handler, METH_VARARGS),
+	METHOD(set_failed, METH_O),
+	METHOD(register, METH_O),
+	METHOD(values, METH_NOARGS),
+	{NULL, NULL, 0, NULL},
+};
+
+static PyBufferProcs buffer = {engine_get_buffer, engine_release_buffer};
+
+static PyTypeObject engine_type = {
+	PyVarObject_HEAD_INIT(NULL, 0).tp_name = "uprobe_core._engine.Engine",
+	.tp_doc = "The native engine; see _engine.pyi.",
+	.tp_basicsize = sizeof(EngineObject),
+	.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+	.tp_new = engine_new,
+	.tp_dealloc = (destructor)engine_dealloc,
+	.tp_traverse = (traverseproc)engine_traverse,
+	.tp_clear = (inquiry)engine_clear,
+	.tp_methods = methods,
+	.tp_members = members,
+	.tp_getset = getters,
+	.tp_as_buffer = &buffer,
+};
+
+static const struct up_api api = {UP_ABI, up_site_hit, up_return_hit};
+
+static PyModuleDef module = {
+	PyModuleDef_HEAD_INIT,
+	.m_name = "uprobe_core._engine",
+	.m_doc = "The native engine; see _engine.pyi.",
+	.m_size = -1,
+};
+
+static bool intern_names(void)
+{
+	name_address = PyUnicode_InternFromString("address");
+	name_offset = PyUnicode_InternFromString("probe_offset");
+	name_values = PyUnicode_InternFromString("_values");
+	name_cookie = PyUnicode_InternFromString("cookie");
+	name_function = PyUnicode_InternFromString("function");
+	name_return_address = PyUnicode_InternFromString("return_address");
+	name_latency = PyUnicode_InternFromString("native_latency");
+	return name_address && name_offset && name_values && name_cookie && name_function &&
+	       name_return_address && name_latency;
+}
+
+PyMODINIT_FUNC PyInit__engine(void)
+{
+	PyObject *self = intern_names() && PyType_Ready(&engine_type) == 0 ? PyModule_Create(&module) : NULL;
+
+	if (!self)
+		return NULL;
+	PyObject *capsule = PyCapsule_New((void *)(uintptr_t)&api, UP_API_CAPSULE, NULL);
+	if (PyModule_AddObjectRef(self, "Engine", (PyObject *)&engine_type) < 0 ||
+	    !capsule || PyModule_AddObjectRef(self, "API", capsule) < 0 || PyModule_AddIntConstant(self, "ABI", UP_ABI) < 0) {
+		Py_DECREF(self);
+		return NULL;
+	}
+	return self;
+}

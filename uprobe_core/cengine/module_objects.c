@@ -1,0 +1,460 @@
+/*
+ * The Python binding: objects of the engine, by number.  They live until the
+ * Engine does, so that a call that is pending may refer to any of them.
+ */
+#include "module.h"
+
+#include <stdlib.h>
+
+/* --- tables of objects ------------------------------------------------------------- */
+
+static void *table_add(struct table *table, size_t size)
+{
+	if (table->count == table->capacity) {
+		unsigned capacity = table->capacity ? 2 * table->capacity : 16;
+		void **items = realloc(table->items, capacity * sizeof(*items));
+		if (!items)
+			return PyErr_NoMemory();
+		table->items = items;
+		table->capacity = capacity;
+	}
+	void *item = calloc(1, size);
+	if (!item)
+		return PyErr_NoMemory();
+	table->items[table->count++] = item;
+	return item;
+}
+
+static void *table_get(const struct table *table, Py_ssize_t index, const char *what)
+{
+	if (index >= 0 && index < (Py_ssize_t)table->count)
+		return table->items[index];
+	PyErr_Format(PyExc_IndexError, "no %s has number %zd", what, index);
+	return NULL;
+}
+
+/* The objects of a sequence of numbers; *ret is malloc'ed. */
+static bool table_pick(const struct table *table, PyObject *numbers, const char *what, void ***ret,
+		       unsigned *count_ret)
+{
+	PyObject *fast = PySequence_Fast(numbers, "a sequence of numbers is wanted");
+
+	if (!fast)
+		return false;
+	Py_ssize_t count = PySequence_Fast_GET_SIZE(fast);
+	void **items = malloc((size_t)(count ? count : 1) * sizeof(*items));
+	for (Py_ssize_t i = 0; items && i < count; i++) {
+		items[i] = table_get(table, PyLong_AsSsize_t(PySequence_Fast_GET_ITEM(fast, i)), what);
+		if (!items[i]) {
+			free(items);
+			Py_DECREF(fast);
+			return false;
+		}
+	}
+	Py_DECREF(fast);
+	if (!items)
+		return PyErr_NoMemory() != NULL;
+	*ret = items;
+	*count_ret = (unsigned)count;
+	return true;
+}
+
+static PyObject *refuse(const char *what)
+{
+	PyErr_Format(PyExc_ValueError, "%s cannot run natively", what);
+	return NULL;
+}
+
+/* --- a task seen through Python (tests, and backends without glue) --------------------- */
+
+struct python_source {
+	PyObject *hit;
+	EngineObject *engine;
+	bool failed;
+};
+
+static uint64_t python_number(struct python_source *self, const char *method, unsigned index)
+{
+	PyObject *task = self->failed ? NULL : PyObject_GetAttrString(self->hit, "task");
+	PyObject *value = task ? PyObject_CallMethod(task, method, "I", index) : NULL;
+	uint64_t number = value ? PyLong_AsUnsignedLongLongMask(value) : 0;
+
+	if (!value || PyErr_Occurred())
+		self->failed = true;
+	Py_XDECREF(task);
+	Py_XDECREF(value);
+	return number;
+}
+
+static uint64_t python_reg(void *context, unsigned index)
+{
+	return python_number(context, "get_reg", index);
+}
+
+static uint64_t python_vector(void *context, unsigned index)
+{
+	return python_number(context, "get_vec", index);
+}
+
+/* After a MemoryFault: how many bytes lie before its address. */
+static size_t before_fault(struct python_source *self, uint64_t address, size_t size)
+{
+	PyObject *type, *value, *trace;
+	uint64_t fault = address;
+
+	if (!PyErr_ExceptionMatches(self->engine->fault_type)) {
+		self->failed = true;
+		return 0;
+	}
+	PyErr_Fetch(&type, &value, &trace);
+	PyErr_NormalizeException(&type, &value, &trace);
+	PyObject *where = value ? PyObject_GetAttrString(value, "address") : NULL;
+	if (where)
+		fault = PyLong_AsUnsignedLongLongMask(where);
+	PyErr_Clear();
+	Py_XDECREF(where);
+	Py_XDECREF(type);
+	Py_XDECREF(value);
+	Py_XDECREF(trace);
+	return fault - address < size ? (size_t)(fault - address) : 0;
+}
+
+static size_t python_read(void *context, uint64_t address, void *ret, size_t size)
+{
+	struct python_source *self = context;
+
+	if (self->failed || !size)
+		return 0;
+	PyObject *process = PyObject_GetAttrString(self->hit, "process");
+	PyObject *data =
+		process ? PyObject_CallMethod(process, "read", "Kn", address, (Py_ssize_t)size) : NULL;
+	Py_XDECREF(process);
+	if (!data) {
+		size_t before = before_fault(self, address, size);
+		return before ? python_read(context, address, ret, before) : 0;
+	}
+	char *bytes;
+	Py_ssize_t length;
+	if (PyBytes_AsStringAndSize(data, &bytes, &length) < 0 || (size_t)length != size) {
+		self->failed = true;
+		length = 0;
+	}
+	memcpy(ret, bytes, (size_t)length);
+	Py_DECREF(data);
+	return (size_t)length;
+}
+
+static struct up_source source_of(struct python_source *context)
+{
+	return (struct up_source){context, NULL, python_reg, python_vector, python_read};
+}
+
+/* --- programs and probes ------------------------------------------------------------------ */
+
+PyObject *engine_fetch(EngineObject *self, PyObject *args)
+{
+	Py_buffer packed;
+	unsigned room;
+	PyObject *hit_object, *result = NULL;
+	struct up_program program;
+	unsigned long long address, offset, latency;
+	struct up_hit hit;
+
+	if (!PyArg_ParseTuple(args, "y*IOKKK", &packed, &room, &hit_object, &address, &offset, &latency))
+		return NULL;
+	bool usable = up_program_init(&program, packed.buf, (size_t)packed.len, room);
+	PyBuffer_Release(&packed);
+	if (!usable)
+		return refuse("the program");
+	struct python_source context = {hit_object, self, false};
+	struct up_source source = source_of(&context);
+	if (up_engine_reserve(&self->core, program.cells)) {
+		up_hit_init(&hit, &source, &self->core);
+		hit.program = &program;
+		hit.address = address;
+		hit.pc = source.reg(&context, UP_PC);
+		hit.file_offset = offset;
+		hit.latency = latency;
+		up_fetch_all(&hit);
+		if (!context.failed)
+			result = Py_BuildValue("y#y#", hit.cells,
+					       (Py_ssize_t)(program.cells * sizeof(uint64_t)), hit.area,
+					       (Py_ssize_t)(hit.texts_done ? hit.area_size : 0));
+	}
+	up_program_deinit(&program);
+	return result;
+}
+
+PyObject *engine_add_probe(EngineObject *self, PyObject *args)
+{
+	Py_buffer program, capture;
+	unsigned room;
+	int is_return;
+
+	if (!PyArg_ParseTuple(args, "y*Iy*p", &program, &room, &capture, &is_return))
+		return NULL;
+	struct up_probe *probe = table_add(&self->probes, sizeof(*probe));
+	bool done = probe && up_program_init(&probe->program, program.buf, (size_t)program.len, room) &&
+		    up_program_init(&probe->capture, capture.buf, (size_t)capture.len, 0);
+	PyBuffer_Release(&program);
+	PyBuffer_Release(&capture);
+	if (!probe)
+		return NULL;
+	if (!done)
+		return refuse("the probe");
+	probe->is_return = is_return;
+	if (!up_engine_reserve(&self->core, probe->program.cells))
+		return PyErr_NoMemory();
+	return PyLong_FromUnsignedLong(self->probes.count - 1);
+}
+
+PyObject *engine_set_probe(EngineObject *self, PyObject *args)
+{
+	Py_ssize_t number;
+	int enabled, wants_returns;
+	PyObject *entry, *leave;
+	Py_buffer tests, texts;
+	struct up_filter filter;
+	void **entry_actions, **return_actions;
+
+	if (!PyArg_ParseTuple(args, "nppOOy*y*", &number, &enabled, &wants_returns, &entry, &leave, &tests, &texts))
+		return NULL;
+	struct up_probe *probe = table_get(&self->probes, number, "probe");
+	bool usable = probe && up_filter_init(&filter, tests.buf, (size_t)tests.len, texts.buf,
+					      (size_t)texts.len, &probe->program);
+	PyBuffer_Release(&tests);
+	PyBuffer_Release(&texts);
+	if (!usable)
+		return probe ? refuse("the filter") : NULL;
+	unsigned entry_count, return_count;
+	if (!table_pick(&self->actions, entry, "action", &entry_actions, &entry_count))
+		return NULL;
+	if (!table_pick(&self->actions, leave, "action", &return_actions, &return_count)) {
+		free(entry_actions);
+		return NULL;
+	}
+	free(probe->entry_actions);
+	free(probe->return_actions);
+	up_filter_deinit(&probe->filter);
+	probe->enabled = enabled;
+	probe->wants_returns = wants_returns;
+	probe->filter = filter;
+	probe->has_filter = filter.count != 0;
+	probe->entry_actions = (struct up_action **)entry_actions;
+	probe->return_actions = (struct up_action **)return_actions;
+	probe->entry_count = entry_count;
+	probe->return_count = return_count;
+	for (unsigned i = 0; i < self->sites.count; i++)
+		up_site_prepare(self->sites.items[i]);
+	Py_RETURN_NONE;
+}
+
+PyObject *engine_take_probe(EngineObject *self, PyObject *args)
+{
+	Py_ssize_t number;
+
+	if (!PyArg_ParseTuple(args, "n", &number))
+		return NULL;
+	struct up_probe *probe = table_get(&self->probes, number, "probe");
+	if (!probe)
+		return NULL;
+	PyObject *result = Py_BuildValue("KKKKKK", probe->hits, probe->entries, probe->returns,
+					 probe->missed[UP_MISSED_LONGJMP], probe->missed[UP_MISSED_EXEC],
+					 probe->missed[UP_MISSED_EXIT]);
+	probe->hits = probe->entries = probe->returns = 0;
+	memset(probe->missed, 0, sizeof(probe->missed));
+	return result;
+}
+
+/* --- actions ------------------------------------------------------------------------------- */
+
+PyObject *engine_add_action(EngineObject *self, PyObject *args)
+{
+	Py_ssize_t number;
+	unsigned kind, hist, sink;
+	unsigned long long parameter;
+	Py_buffer keys, value, tests, texts;
+
+	if (!PyArg_ParseTuple(args, "nIIKIy*y*y*y*", &number, &kind, &hist, &parameter, &sink, &keys, &value,
+			      &tests, &texts))
+		return NULL;
+	struct up_probe *probe = table_get(&self->probes, number, "probe");
+	struct up_action *action = probe ? table_add(&self->actions, sizeof(*action)) : NULL;
+	bool usable = action && kind <= UP_CALL && hist <= UP_SUB && keys.len % sizeof(struct up_field) == 0 &&
+		      keys.len / sizeof(struct up_field) <= UP_MAX_KEY &&
+		      value.len == sizeof(struct up_field) && !(hist == UP_LINEAR && parameter == 0) &&
+		      !(kind == UP_STACKS && parameter > 256);
+	if (usable) {
+		action->kind = (uint8_t)kind;
+		action->hist = (uint8_t)hist;
+		action->parameter = parameter;
+		action->sink = sink;
+		action->engine = &self->core;
+		action->keys = (uint8_t)(keys.len / sizeof(struct up_field));
+		memcpy(action->key, keys.buf, (size_t)keys.len);
+		memcpy(&action->value, value.buf, (size_t)value.len);
+		usable = up_filter_init(&action->filter, tests.buf, (size_t)tests.len, texts.buf,
+					(size_t)texts.len, &probe->program);
+		action->has_filter = action->filter.count != 0;
+		for (unsigned i = 0; usable && i < action->keys; i++)
+			usable = up_field_is_valid(action->key[i], &probe->program);
+		usable = usable && up_field_is_valid(action->value, &probe->program);
+		usable = usable && up_map_init(&action->map, kind == UP_SUM);
+	}
+	PyBuffer_Release(&keys);
+	PyBuffer_Release(&value);
+	PyBuffer_Release(&tests);
+	PyBuffer_Release(&texts);
+	if (!usable)
+		return action ? refuse("the action") : NULL;
+	return PyLong_FromUnsignedLong(self->actions.count - 1);
+}
+
+static PyObject *entry_tuple(const struct up_map *map, uint32_t index)
+{
+	const struct up_entry *entry = &map->entries[index];
+	const void *stat = map->with_stats ? &map->stats[index] : NULL;
+
+	return Py_BuildValue("Ky#Ky#", entry->order, map->keys + entry->key_at, (Py_ssize_t)entry->key_size,
+			     entry->count, stat, (Py_ssize_t)(stat ? sizeof(struct up_stat) : 0));
+}
+
+/* What was found since the last time: (total, lost, [(order, key, count, stat), ...]). */
+PyObject *engine_take_action(EngineObject *self, PyObject *args)
+{
+	Py_ssize_t number;
+
+	if (!PyArg_ParseTuple(args, "n", &number))
+		return NULL;
+	struct up_action *action = table_get(&self->actions, number, "action");
+	PyObject *entries = action ? PyList_New((Py_ssize_t)action->map.count) : NULL;
+	if (!entries)
+		return NULL;
+	for (uint32_t i = 0; i < action->map.count; i++) {
+		PyObject *entry = entry_tuple(&action->map, i);
+		if (!entry) {
+			Py_DECREF(entries);
+			return NULL;
+		}
+		PyList_SET_ITEM(entries, i, entry);
+	}
+	PyObject *result = Py_BuildValue("KKN", action->total, action->lost, entries);
+	action->total = action->lost = 0;
+	up_map_clear(&action->map);
+	return result;
+}
+
+/* --- sites and tasks --------------------------------------------------------------------------- */
+
+PyObject *engine_add_site(EngineObject *self, PyObject *args)
+{
+	unsigned long long address, offset;
+	PyObject *numbers;
+	void **probes;
+	unsigned count;
+
+	if (!PyArg_ParseTuple(args, "KKO", &address, &offset, &numbers))
+		return NULL;
+	if (!table_pick(&self->probes, numbers, "probe", &probes, &count))
+		return NULL;
+	struct up_site *site = table_add(&self->sites, sizeof(*site));
+	if (!site) {
+		free(probes);
+		return NULL;
+	}
+	site->address = address;
+	site->file_offset = offset;
+	site->engine = &self->core;
+	site->probes = (struct up_probe **)probes;
+	site->count = count;
+	up_site_prepare(site);
+	return PyLong_FromUnsignedLong(self->sites.count - 1);
+}
+
+PyObject *engine_site_pointer(EngineObject *self, PyObject *number)
+{
+	return PyLong_FromVoidPtr(table_get(&self->sites, PyLong_AsSsize_t(number), "site"));
+}
+
+PyObject *engine_hit(EngineObject *self, PyObject *args)
+{
+	Py_ssize_t number;
+	PyObject *hit;
+	uint64_t watch = 0;
+
+	if (!PyArg_ParseTuple(args, "nO", &number, &hit))
+		return NULL;
+	struct up_site *site = table_get(&self->sites, number, "site");
+	if (!site)
+		return NULL;
+	struct python_source context = {hit, self, false};
+	struct up_source source = source_of(&context);
+	bool watching = up_site_hit(site, &source, &watch);
+	if (context.failed)
+		return NULL;
+	if (watching)
+		return PyLong_FromUnsignedLongLong(watch);
+	Py_RETURN_NONE;
+}
+
+PyObject *engine_return_hit(EngineObject *self, PyObject *args)
+{
+	unsigned long long address;
+	PyObject *hit;
+
+	if (!PyArg_ParseTuple(args, "KO", &address, &hit))
+		return NULL;
+	struct python_source context = {hit, self, false};
+	struct up_source source = source_of(&context);
+	up_return_hit(&self->core, &source, address);
+	if (context.failed)
+		return NULL;
+	Py_RETURN_NONE;
+}
+
+/* A new task, or another name for one (number >= 0); returns its number. */
+PyObject *engine_set_task(EngineObject *self, PyObject *args)
+{
+	Py_ssize_t number, size;
+	unsigned pid, tid, who;
+	const char *comm;
+
+	if (!PyArg_ParseTuple(args, "nIIIy#", &number, &pid, &tid, &who, &comm, &size))
+		return NULL;
+	bool is_new = number < 0;
+	struct up_task *task = is_new ? table_add(&self->tasks, sizeof(*task)) : table_get(&self->tasks, number, "task");
+	if (!task)
+		return NULL;
+	task->pid = pid;
+	task->tid = tid;
+	task->who = who;
+	task->comm_size = (unsigned)(size < UP_COMM ? size : UP_COMM - 1);
+	memcpy(task->comm, comm, task->comm_size);
+	return PyLong_FromSsize_t(is_new ? (Py_ssize_t)self->tasks.count - 1 : number);
+}
+
+PyObject *engine_run_task(EngineObject *self, PyObject *number)
+{
+	struct up_task *task = table_get(&self->tasks, PyLong_AsSsize_t(number), "task");
+
+	if (!task)
+		return NULL;
+	self->core.task = task;
+	Py_RETURN_NONE;
+}
+
+PyObject *engine_end_task(EngineObject *self, PyObject *args)
+{
+	Py_ssize_t number;
+	int reason;
+
+	if (!PyArg_ParseTuple(args, "ni", &number, &reason))
+		return NULL;
+	struct up_task *task = table_get(&self->tasks, number, "task");
+	if (!task)
+		return NULL;
+	if (reason < 0 || reason >= UP_MISSED_KINDS)
+		return refuse("the reason");
+	up_task_abandon(task, reason);
+	Py_RETURN_NONE;
+}

@@ -1,0 +1,188 @@
+/*
+ * Calls whose return is awaited: WatchReturns of returns.py, for native sites.
+ *
+ * A return is there when the task is at the return address, SP is what it was
+ * at entry and LR still holds the return address (AAPCS64 6.1.1).  pending is
+ * sorted: deeper frames, with lower SP, come later.
+ */
+#include "engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_SUSPECTS = 1024 };
+
+bool up_calls_push(struct up_calls *calls, struct up_call call)
+{
+	if (calls->count == calls->capacity) {
+		unsigned capacity = calls->capacity ? 2 * calls->capacity : 32;
+		struct up_call *items = realloc(calls->items, capacity * sizeof(*items));
+		if (!items)
+			return false;
+		calls->items = items;
+		calls->capacity = capacity;
+	}
+	calls->items[calls->count++] = call;
+	return true;
+}
+
+void up_calls_deinit(struct up_calls *calls)
+{
+	for (unsigned i = 0; i < calls->count; i++)
+		free(calls->items[i].captured);
+	free(calls->items);
+	memset(calls, 0, sizeof(*calls));
+}
+
+static void take_out(struct up_calls *calls, unsigned index)
+{
+	calls->count--;
+	memmove(calls->items + index, calls->items + index + 1, (calls->count - index) * sizeof(*calls->items));
+}
+
+static void miss(struct up_call *call, int reason)
+{
+	for (unsigned i = 0; i < call->site->count; i++)
+		if (call->site->probes[i]->wants_returns)
+			call->site->probes[i]->missed[reason]++;
+	free(call->captured);
+}
+
+/* Frames below sp look gone, unless their stack is another one that will be switched back to. */
+static void suspect_below(struct up_task *task, uint64_t sp)
+{
+	struct up_calls *pending = &task->pending, *suspects = &task->suspects;
+
+	while (pending->count && pending->items[pending->count - 1].sp < sp) {
+		struct up_call call = pending->items[--pending->count];
+		if (!up_calls_push(suspects, call))
+			miss(&call, UP_MISSED_LONGJMP);
+	}
+	while (suspects->count > MAX_SUSPECTS) {
+		miss(&suspects->items[0], UP_MISSED_LONGJMP);
+		take_out(suspects, 0);
+	}
+}
+
+static bool is_same_call(const struct up_call *a, const struct up_call *b)
+{
+	return a->sp == b->sp && a->return_address == b->return_address && a->site == b->site;
+}
+
+/* Records of the same frame are what a longjmp left behind. */
+static void settle_same(struct up_calls *calls, const struct up_call *call, bool sorted)
+{
+	for (unsigned i = calls->count; i-- > 0;) {
+		if (sorted && calls->items[i].sp > call->sp)
+			return;
+		if (is_same_call(&calls->items[i], call)) {
+			miss(&calls->items[i], UP_MISSED_LONGJMP);
+			take_out(calls, i);
+		}
+	}
+}
+
+/* The function at site was entered; *ret is where its return has to be watched. */
+void up_enter(struct up_site *site, const struct up_source *source, uint64_t *captured, uint64_t *ret)
+{
+	struct up_task *task = site->engine->task;
+	struct up_hit hit = {.source = source};
+	struct up_call call = {site, up_register(&hit, UP_SP), up_register(&hit, 30), site->engine->now, captured};
+
+	if (task->pending.count && task->pending.items[task->pending.count - 1].sp < call.sp)
+		suspect_below(task, call.sp);
+	if (task->suspects.count)
+		settle_same(&task->suspects, &call, false);
+	settle_same(&task->pending, &call, true);
+	if (!up_calls_push(&task->pending, call))
+		miss(&call, UP_MISSED_LONGJMP);
+	*ret = call.return_address;
+}
+
+static void deliver_probe(struct up_probe *probe, struct up_call *call, struct up_hit *hit,
+			  const uint64_t *captured)
+{
+	probe->returns++;
+	if (!probe->enabled)
+		return;
+	hit->program = &probe->program;
+	hit->entry = captured;
+	hit->texts_done = false;
+	memset(hit->done, 0, sizeof(hit->done));
+	hit->file_offset = call->site->file_offset;
+	if (probe->is_return && probe->has_filter && !up_filter_accepts(&probe->filter, hit))
+		return;
+	for (unsigned i = 0; i < probe->return_count; i++)
+		up_action_run(probe->return_actions[i], hit);
+}
+
+static void deliver(struct up_engine *engine, const struct up_source *source, struct up_call *call)
+{
+	static const uint64_t nothing[UP_MAX_ARGS];
+	struct up_hit hit;
+	const uint64_t *captured = call->captured ? call->captured : nothing;
+
+	up_hit_init(&hit, source, engine);
+	hit.address = call->site->address;
+	hit.pc = call->return_address;
+	hit.latency = engine->now - call->entered;
+	for (unsigned i = 0; i < call->site->count; i++) {
+		struct up_probe *probe = call->site->probes[i];
+		if (!probe->wants_returns)
+			continue;
+		deliver_probe(probe, call, &hit, captured);
+		if (call->captured)
+			captured += probe->capture.cells;
+	}
+	free(call->captured);
+}
+
+/* Takes the calls that landed here out of calls, newest first, and ends them. */
+static bool land(struct up_engine *engine, const struct up_source *source, struct up_calls *calls, uint64_t sp,
+		 uint64_t address, bool sorted)
+{
+	bool landed = false, returned = false;
+
+	for (unsigned i = calls->count; i-- > 0;) {
+		struct up_call call = calls->items[i];
+		if (sorted && call.sp > sp)
+			break;
+		if (call.sp != sp || call.return_address != address)
+			continue;
+		take_out(calls, i);
+		if (!landed) {
+			struct up_hit hit = {.source = source};
+			landed = true;
+			returned = up_register(&hit, 30) == address;
+			suspect_below(engine->task, sp);
+			i = i < calls->count ? i : calls->count;
+		}
+		if (returned)
+			deliver(engine, source, &call);
+		else
+			miss(&call, UP_MISSED_LONGJMP);
+	}
+	return landed;
+}
+
+void up_return_hit(struct up_engine *engine, const struct up_source *source, uint64_t address)
+{
+	struct up_task *task = engine->task;
+	struct up_hit hit = {.source = source};
+	uint64_t sp = up_register(&hit, UP_SP);
+
+	if (land(engine, source, &task->pending, sp, address, true))
+		return;
+	if (task->suspects.count)
+		land(engine, source, &task->suspects, sp, address, false);
+}
+
+/* No pending return of task will be seen any more; what was jumped over is said to be so. */
+void up_task_abandon(struct up_task *task, int reason)
+{
+	for (unsigned i = 0; i < task->suspects.count; i++)
+		miss(&task->suspects.items[i], UP_MISSED_LONGJMP);
+	for (unsigned i = 0; i < task->pending.count; i++)
+		miss(&task->pending.items[i], reason);
+	task->pending.count = task->suspects.count = 0;
+}
