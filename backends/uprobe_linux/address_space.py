@@ -16,7 +16,7 @@ from uprobe_linux.arena import Arena
 from uprobe_linux.code_pages import CodePages
 from uprobe_linux.cpu import HOLE, PAGE, Cpu, Perm
 from uprobe_linux.file_image import FileImage, HostFile, MappedFile
-from uprobe_linux.vma import Vma, VmaList
+from uprobe_linux.vma import HARDWARE, Vma, VmaList
 
 __all__ = ("MMAP_BASE", "STACK_TOP", "TASK_SIZE", "AddressSpace", "page_up")
 
@@ -31,6 +31,9 @@ MAX_MAPPINGS = 65530
 """vm.max_map_count."""
 
 TAG_MASK = (1 << 56) - 1
+_PAGE_BITS = TAG_MASK & -PAGE
+_READ_WRITE, _EXEC = int(Perm.READ | Perm.WRITE), int(Perm.EXEC)
+_REFUSED = (HOLE, 0)
 WHOLE = 64 << 20
 """A mapping up to this many bytes gets its arena in one piece, a larger one by CHUNK when touched."""
 CHUNK = 4 << 20
@@ -76,24 +79,24 @@ class AddressSpace:
 
     def fill(self, address: int, access: int) -> tuple[int, int]:
         """The emulator's translation miss: (physical page, Perm bits), or (HOLE, 0) for a refused access."""
-        page = address & (TAG_MASK & -PAGE)
+        page = address & _PAGE_BITS
         vma = self.vmas.find(page)
         if vma is None:
-            return HOLE, 0
-        prot = vma.hardware
+            return _REFUSED
+        prot = HARDWARE[vma.prot]
         if not prot & access:
-            return HOLE, 0
+            return _REFUSED
         if vma.physical < 0:
             vma = self._back(vma, page)
         physical = vma.physical + page - vma.start
         if vma.file is not None and self._present(vma, physical, PAGE) < PAGE:
-            return HOLE, 0
-        if access == Perm.EXEC:
+            return _REFUSED
+        if access == _EXEC:
             return self.code.fetch(page, physical, prot)
         code = self.code.pages.get(page)
         if code is not None:
             return self.code.data(page, code, access, prot)
-        return physical, int(prot & ~Perm.EXEC)
+        return physical, prot & _READ_WRITE
 
     def fault_for(self, address: int, access: Access) -> Fault | None:
         """What an access by the guest at *address* would raise, None if it would succeed; pc is 0."""

@@ -18,6 +18,7 @@ from uprobe_linux.cpu import PAGE, Cpu, Perm
 
 __all__ = ("CodePages",)
 
+_READ, _WRITE, _EXEC = int(Perm.READ), int(Perm.WRITE), int(Perm.EXEC)
 MIXED_AFTER = 8
 """Times that a page may change between stores and fetches before it becomes mixed."""
 
@@ -54,7 +55,7 @@ class CodePages:
 
     # --- the fill callback's side --------------------------------------------------------------
 
-    def fetch(self, page: int, physical: int, prot: Perm) -> tuple[int, int]:
+    def fetch(self, page: int, physical: int, prot: int) -> tuple[int, int]:
         """Translation of a fetch from *page*; *physical* is the data page."""
         code = self.pages.get(page)
         if code is None:
@@ -65,21 +66,23 @@ class CodePages:
             self._written(page, page + PAGE)
         code.live = True
         if code.copy >= 0:
-            return code.copy, Perm.EXEC
+            return code.copy, _EXEC
         if code.flips > MIXED_AFTER:
-            return physical, int(prot)
-        return physical, int(prot & ~Perm.WRITE)
+            return physical, prot
+        return physical, prot & ~_WRITE
 
-    def data(self, page: int, code: CodePage, access: int, prot: Perm) -> tuple[int, int]:
+    def data(self, page: int, code: CodePage, access: int, prot: int) -> tuple[int, int]:
         """Translation of a read or write of *page*, which has code."""
         if code.copy < 0 and code.flips > MIXED_AFTER:
-            return code.physical, int(prot)
-        if access == Perm.WRITE:
+            return code.physical, prot
+        if access == _WRITE:
             self._before_write(code)
-            return code.physical, int(Perm.READ | Perm.WRITE)
-        if code.live or code.copy >= 0:
-            return code.physical, int(Perm.READ)
-        return code.physical, int(prot & ~Perm.EXEC)
+            return code.physical, _READ | _WRITE
+        if code.copy >= 0:
+            return code.physical, _READ
+        if code.live:
+            return code.physical, prot & ~_WRITE
+        return code.physical, _READ
 
     def _before_write(self, code: CodePage) -> None:
         if code.live:

@@ -12,7 +12,11 @@ from uprobe_linux.cpu import Perm
 if TYPE_CHECKING:
     from uprobe_linux.file_image import FileImage, MappedFile
 
-__all__ = ("Vma", "VmaList")
+__all__ = ("HARDWARE", "Vma", "VmaList")
+
+
+HARDWARE = tuple(prot | 1 if prot else 0 for prot in range(8))
+"""What the page table allows for each PROT_*: writable or executable pages are readable."""
 
 
 @dataclass(slots=True, eq=False)
@@ -41,9 +45,9 @@ class Vma:
     """MADV_WIPEONFORK."""
 
     @property
-    def hardware(self) -> Perm:
+    def hardware(self) -> int:
         """What the page table allows: writable or executable pages are readable (arm64 protection_map)."""
-        return self.prot | Perm.READ if self.prot else Perm.NONE
+        return HARDWARE[self.prot]
 
     def joins(self, after: Vma) -> bool:
         """Whether *after* directly continues this mapping, so that a kernel shows one."""

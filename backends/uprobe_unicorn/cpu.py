@@ -8,6 +8,7 @@ from typing import Any
 
 from uprobe_linux.arena import Arena
 from uprobe_linux.cpu import HOLE, PAGE, Event, Fill, Perm
+from uprobe_linux.effective_address import effective_address
 
 from uprobe_core.errors import BackendError
 from uprobe_unicorn import library as uc
@@ -16,7 +17,6 @@ from uprobe_unicorn.library import (
     CpReg,
     FillHook,
     InterruptHook,
-    InvalidHook,
     Library,
     TlbEntry,
     check,
@@ -29,6 +29,7 @@ HOLE_BASE = 1 << 40
 WINDOW = 1 << 52
 """Virtual WINDOW + p shows physical p to forget_code alone; beyond all guest addresses but below the tag."""
 WINDOW_END = 1 << 53
+_LARGEST_TLB = 600 << 6
 _COUNTED_RUNS, _UNLIMITED = 256, 1 << 62
 
 _REGISTERS = (
@@ -39,6 +40,10 @@ _ACCESS = {uc.MEM_READ: int(Perm.READ), uc.MEM_WRITE: int(Perm.WRITE), uc.MEM_FE
 _UNMAPPED = {uc.ERR_READ_UNMAPPED: 1, uc.ERR_READ_UNMAPPED + 1: 2, uc.ERR_FETCH_UNMAPPED: 4}
 _INTERRUPTS = {2: Event.SYSCALL, 7: Event.BREAK, 4: Event.ALIGN}
 _NZCV = 0xF000_0000
+_PAGE_BITS = (1 << 56) - PAGE
+"""Of an address without its tag, the page."""
+_BLOCK = 64
+"""Instructions to look back for the one that was refused."""
 
 
 def _nothing_mapped(_address: int, _access: int) -> tuple[int, int]:
@@ -80,6 +85,9 @@ class UnicornCpu:
         self._later: list[Callable[[], None]] = []
         """Changes of hooks that were asked for inside a callback."""
         self._stop = False
+        self._fills = 0
+        """Fills since the last flush."""
+        self._grow_at = 600
         self._counted_runs = 0
         """Runs for which instructions go on being counted, though no budget asks for it."""
         self._block_hook = 0
@@ -122,7 +130,6 @@ class UnicornCpu:
         every = (1, 0)  # begin > end: everywhere
         self._add_hook(uc.HOOK_TLB_FILL, FillHook(self._on_fill), *every)
         self._add_hook(uc.HOOK_INTR, InterruptHook(self._on_interrupt), *every)
-        self._add_hook(uc.HOOK_MEM_INVALID, InvalidHook(self._on_invalid), *every)
         self._code_callback = CodeHook(self._on_code)
 
     def _add_hook(self, kind: int, callback: Any, begin: int, end: int) -> int:
@@ -159,6 +166,9 @@ class UnicornCpu:
                 entry.physical, entry.perms = address - WINDOW, uc.PROT_ALL
                 return True
             access = _ACCESS[kind]
+            self._fills += 1
+            if self._fills > 8 * self._grow_at:
+                self._lib.emu_stop(self._uc)
             physical, perms = self._fill(address, access)
         except BaseException as error:
             self._fail(error)
@@ -192,10 +202,6 @@ class UnicornCpu:
 
     _interrupt = 0
 
-    def _on_invalid(self, _uc: int, _kind: int, address: int, _size: int, _value: int, _data: int) -> bool:
-        self.fault_address = self._refused_page | address & (PAGE - 1)
-        return False
-
     def _on_code(self, _uc: int, address: int, _size: int, _data: int) -> None:
         if address == self._skip:
             self._skip = -1
@@ -220,6 +226,8 @@ class UnicornCpu:
 
     def run(self, budget: int = 0) -> Event:
         """Run from PC until an event; *budget* in instructions, 0: no limit."""
+        if self._fills > self._grow_at:
+            self._grow()
         pc = self.get_reg(32)
         self._skip = self.skip_hook if pc == self.skip_hook else -1
         self.skip_hook = -1
@@ -268,9 +276,7 @@ class UnicornCpu:
 
     def _without_interrupt(self, status: int, budget: int) -> Event:
         if status in _UNMAPPED:
-            self.fault_access = _UNMAPPED[status]
-            if self.fault_access == Perm.WRITE:
-                self._fix_zva()
+            self._locate_fault(_UNMAPPED[status])
             return Event.FAULT
         if status:
             text = self._lib.strerror(status).decode()
@@ -287,22 +293,40 @@ class UnicornCpu:
             return Event.SLICE
         return Event.IDLE
 
-    def _fix_zva(self) -> None:
-        """A refused DC ZVA leaves PC behind the instruction and reports the end of its block."""
-        pc = self.get_reg(32)
-        word = self._word_before(pc)
-        if word & 0xFFFF_FFE0 == 0xD50B_7420:
-            register = word & 31
-            address = 0 if register == 31 else self.get_reg(register)
-            if address & -64 == self.fault_address & -64:
-                self.fault_address = address
-                self.set_reg(32, pc - 4)
+    def _locate_fault(self, access: int) -> None:
+        """Find the refused byte: Unicorn says the page, the instruction says where it begins.
 
-    def _word_before(self, pc: int) -> int:
-        physical, _ = self._fill(pc - 4, int(Perm.EXEC))
+        A MEM_INVALID hook would tell, but while one exists every store takes 60 ns more.
+        """
+        self.fault_access = access
+        pc = self.get_reg(32)
+        if access == Perm.EXEC:
+            self.fault_address = pc
+        elif not self._starts_in_page(pc) and not (access == Perm.WRITE and self._find_zva(pc)):
+            self.fault_address = self._refused_page
+
+    def _starts_in_page(self, pc: int) -> bool:
+        """Whether the access of the instruction at *pc* begins in the refused page; notes where."""
+        address = effective_address(self._word(pc), pc, self.get_reg)
+        if address is None or (address ^ self._refused_page) & _PAGE_BITS:
+            return False
+        self.fault_address = address
+        return True
+
+    def _find_zva(self, pc: int) -> bool:
+        """A refused DC ZVA leaves PC at the end of its block: go back to it."""
+        for at in range(pc - 4, pc - 4 * _BLOCK, -4):
+            if self._word(at) & 0xFFFF_FFE0 == 0xD50B_7420 and self._starts_in_page(at):
+                self.set_reg(32, at)
+                return True
+        return False
+
+    def _word(self, address: int) -> int:
+        """The instruction word that is executed at *address*, 0 if nothing is."""
+        physical, _ = self._fill(address, int(Perm.EXEC))
         if physical < 0:
             return 0
-        at = physical + (pc - 4 & (PAGE - 1))
+        at = physical + (address & (PAGE - 1))
         return int.from_bytes(self._memory[at : at + 4], "little")
 
     def request_stop(self) -> None:
@@ -419,8 +443,18 @@ class UnicornCpu:
         """The translation callback for everything that follows."""
         self._fill = fill
 
+    def _grow(self) -> None:
+        """Many fills since the last flush: the emulator's TLB (256 entries at first) is too small.
+
+        It doubles when it is flushed while it is nearly full (cputlb.c, tlb_mmu_resize_locked).
+        """
+        if self._grow_at < _LARGEST_TLB:
+            self._grow_at *= 2
+        self.flush()
+
     def flush(self) -> None:
         """Forget all translations of addresses."""
+        self._fills = 0
         self._lib.ctl(self._uc, uc.ctl_write(uc.CTL_TLB_FLUSH, 0))
 
     def forget_code(self, physical: int, size: int) -> None:

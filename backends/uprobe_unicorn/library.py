@@ -14,11 +14,11 @@ from typing import Any
 
 from uprobe_core.errors import BackendError
 
-__all__ = ("CodeHook", "CpReg", "FillHook", "InterruptHook", "InvalidHook", "Library", "TlbEntry", "check")
+__all__ = ("CodeHook", "CpReg", "FillHook", "InterruptHook", "Library", "TlbEntry", "check")
 
 # include/unicorn/unicorn.h
 ARCH_ARM64, MODE_ARM = 2, 0
-HOOK_INTR, HOOK_CODE, HOOK_BLOCK, HOOK_MEM_INVALID, HOOK_TLB_FILL = 1, 4, 8, 1008, 131072
+HOOK_INTR, HOOK_CODE, HOOK_BLOCK, HOOK_TLB_FILL = 1, 4, 8, 131072
 CTL_PAGE_SIZE, CTL_CPU_MODEL, CTL_TB_REMOVE, CTL_TB_FLUSH, CTL_TLB_FLUSH, CTL_TLB_TYPE = 1, 7, 9, 10, 11, 12
 TLB_VIRTUAL = 1
 MEM_READ, MEM_WRITE, MEM_FETCH = 16, 17, 18
@@ -48,7 +48,6 @@ class CpReg(ctypes.Structure):
 _p, _u64, _int, _u32 = ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int, ctypes.c_uint32
 InterruptHook = ctypes.CFUNCTYPE(None, _p, _u32, _p)
 CodeHook = ctypes.CFUNCTYPE(None, _p, _u64, _u32, _p)
-InvalidHook = ctypes.CFUNCTYPE(ctypes.c_bool, _p, _int, _u64, _int, ctypes.c_int64, _p)
 FillHook = ctypes.CFUNCTYPE(ctypes.c_bool, _p, _u64, _int, _p, _p)
 
 
