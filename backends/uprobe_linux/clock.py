@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-__all__ = ("EPOCH", "Clock")
+__all__ = ("EPOCH", "HIT_NS", "SYSCALL_NS", "Clock")
 
 EPOCH = 1_735_689_600 * 10**9
 """2025-01-01 00:00:00 UTC in nanoseconds: what the virtual wall clock shows at the start."""

@@ -6,6 +6,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from uprobe_core.types import Access, Fault, FaultKind, TrapResult
+from uprobe_linux.clock import HIT_NS, SYSCALL_NS
 from uprobe_linux.cpu import Event, Perm
 from uprobe_linux.signals.delivery import deliver, has_pending
 from uprobe_linux.signals.faults import UPROBE_BRK, deliver_fault
@@ -19,7 +20,6 @@ __all__ = ("Runner",)
 
 PC = 32
 MASK64 = (1 << 64) - 1
-SYSCALL_NS, HIT_NS = 200, 100
 """Virtual time that a system call and a hit take."""
 _ACCESS = {int(Perm.READ): Access.READ, int(Perm.WRITE): Access.WRITE, int(Perm.EXEC): Access.FETCH}
 
