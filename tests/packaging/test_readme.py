@@ -1,0 +1,49 @@
+"""The README's promises that can be checked without a new environment."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+from tests.cli.command import uprobe
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def commands() -> list[str]:
+    """The set-up commands, each a single line."""
+    return [line for line in README.splitlines() if line.startswith("python3 -m venv ")]
+
+
+def test_there_are_two_set_up_commands_each_with_an_environment_of_its_own() -> None:
+    one, two = commands()
+    assert one.split()[3] != two.split()[3]
+    assert "pytest" in two
+
+
+def test_the_main_job_prints_what_the_readme_shows() -> None:
+    command = shlex.split(commands()[0].split(" && ")[-1])
+    done = uprobe(*command[1:], cwd=ROOT)
+    assert done.stdout == "sum 7\n"
+    shown = re.search(r"```\n( +loop-.*?)\n +\.\.\.\n```", README, re.DOTALL)
+    assert shown is not None
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("#")]
+    assert lines[: len(shown[1].splitlines())] == shown[1].splitlines()
+
+
+def test_every_link_leads_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_python_example_works() -> None:
+    import subprocess
+    import sys
+
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT / "examples", capture_output=True, text=True, check=False
+    )
+    assert done.stdout.startswith("sum 999250\n{"), done.stderr
