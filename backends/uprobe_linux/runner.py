@@ -20,7 +20,6 @@ __all__ = ("Runner",)
 
 PC = 32
 MASK64 = (1 << 64) - 1
-"""Virtual time that a system call and a hit take."""
 _ACCESS = {int(Perm.READ): Access.READ, int(Perm.WRITE): Access.WRITE, int(Perm.EXEC): Access.FETCH}
 
 
@@ -234,10 +233,10 @@ class Runner:
         assert task is not None
         probes = task.process.probes
         task.pc_written = False
+        self._clock.advance(HIT_NS)
         if address in probes.watches:
             self._handler.on_watch(task, address)
         if address in probes.inlines and not task.pc_written:
-            self._clock.advance(HIT_NS)
             self._handler.on_inline(task, address)
         return task.pc_written
 
