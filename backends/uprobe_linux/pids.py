@@ -204,7 +204,7 @@ class PidTable:
     @staticmethod
     def _inherit(entry: ProcessEntry, parent: ProcessEntry | None) -> None:
         if parent is None:
-            entry.ppid, entry.pgid, entry.sid = INIT_PID, entry.pid, entry.pid
+            entry.ppid, entry.pgid, entry.sid = INIT_PID, entry.pid, INIT_PID
             entry.session_kept = 1
             return
         entry.ppid, entry.pgid, entry.sid = parent.pid, parent.pgid, parent.sid

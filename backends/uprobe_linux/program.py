@@ -89,7 +89,7 @@ def _open(process: LinuxProcess, path: str) -> _File:
         fifo.node.close()
         raise OSError(errno.EACCES, os.strerror(errno.EACCES)) from None
     try:
-        mode = os.fstat(host).st_mode
+        mode = description.status(host, 0).mode
         if not stat.S_ISREG(mode) or not mode & 0o111:
             raise ElfError("a folder" if stat.S_ISDIR(mode) else "not executable", errno.EACCES)
         return _File(HostFile(host), description.path)

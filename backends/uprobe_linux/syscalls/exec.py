@@ -6,12 +6,13 @@ Facts: fs/exec.c (begin_new_exec: what a process keeps and loses), execve(2).
 from __future__ import annotations
 
 import errno
+import os
 from typing import TYPE_CHECKING
 
 from uprobe_core.types import MemoryFault
 from uprobe_linux.family import release_robust_list
 from uprobe_linux.forking import move_out
-from uprobe_linux.program import Image, install, prepare
+from uprobe_linux.program import install, prepare
 from uprobe_linux.signals.numbers import Sig
 from uprobe_linux.signals.table import AltStack
 from uprobe_linux.syscalls.support import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, fail, files, path_at
@@ -42,7 +43,7 @@ def sys_execveat(task: LinuxTask, dirfd: int, path: int, argv: int, envp: int, f
     if not name and not flags & AT_EMPTY_PATH:
         raise fail(errno.ENOENT)
     files(task).get(fd)
-    return _execute(task, f"/proc/self/fd/{fd}/{name}" if name else f"/proc/self/fd/{fd}", argv, envp)
+    return _execute(task, f"/proc/self/fd/{fd}/{name}" if name else f"/proc/self/fd/{fd}", argv, envp, of_descriptor=fd)
 
 
 def _strings(task: LinuxTask, address: int) -> list[bytes]:
@@ -60,8 +61,11 @@ def _strings(task: LinuxTask, address: int) -> list[bytes]:
     return found
 
 
-def _execute(task: LinuxTask, path: str, argv: int, envp: int) -> int:
+def _execute(task: LinuxTask, path: str, argv: int, envp: int, of_descriptor: int = -1) -> int:
+    """Run *path*; with *of_descriptor* it is reached through that descriptor, and AT_EXECFN says so."""
     image = prepare(task.process, path, _strings(task, argv), _strings(task, envp))
+    if of_descriptor >= 0:
+        image.name = image.name.replace(b"/proc/self/fd/", b"/dev/fd/", 1)
     if _shares_memory(task) and not move_out(task):
         raise NoReturn
     _become_single(task)
@@ -73,7 +77,9 @@ def _execute(task: LinuxTask, path: str, argv: int, envp: int) -> int:
         # Too late to fail: the old program is gone (fs/exec.c, bprm->point_of_no_return).
         task.machine.family.kill_process(task.process, Sig.SEGV)
         raise NoReturn from None
-    _describe(task, image)
+    if of_descriptor >= 0:
+        task.name = os.path.basename(os.fsencode(image.file.path))[:15]
+    _describe(task)
     raise NoReturn
 
 
@@ -103,7 +109,7 @@ def _reset(task: LinuxTask) -> None:
     task.process.files.close_on_exec()
 
 
-def _describe(task: LinuxTask, image: Image) -> None:
+def _describe(task: LinuxTask) -> None:
     family = task.machine.family
     entry = family.entry(task.process)
     entry.executed, entry.death_signal = 1, 0
