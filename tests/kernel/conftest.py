@@ -1,0 +1,148 @@
+"""Recorded kernel runs: what was recorded, and what a session makes of the same."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.programs import ROOT, debian, expand
+
+TRACES = ROOT / "tests" / "data" / "kernel" / "traces"
+_TRACE_LINE = re.compile(r"^\s*(?P<comm>.+)-\d+\s+\[\d+\] \S+\s+\d+\.\d+: (?P<rest>.*)$")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out of a run, recorded or replayed.
+
+    :param lines: trace text without task, CPU, flags and time
+    :param profile: (path, event, hits)
+    """
+
+    lines: tuple[str, ...]
+    stdout: str
+    rc: int
+    profile: tuple[tuple[str, str, int], ...]
+    stderr: str = ""
+
+
+def trace_lines(text: str) -> tuple[str, ...]:
+    """The part of each trace line that does not depend on when and where it was recorded."""
+    return tuple(
+        match["rest"] for match in map(_TRACE_LINE.match, text.splitlines()) if match is not None
+    )
+
+
+def profile_rows(text: str) -> tuple[tuple[str, str, int], ...]:
+    """uprobe_profile as rows; anything behind the hits is ours."""
+    rows = (line.split() for line in text.splitlines())
+    return tuple((row[0], row[1], int(row[2])) for row in rows)
+
+
+class Case:
+    """One recorded run."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.folder = TRACES / name
+        self.case: dict[str, Any] = json.loads((self.folder / "case.json").read_text())
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def text(self, name: str) -> str:
+        path = self.folder / name
+        return path.read_text(errors="surrogateescape") if path.exists() else ""
+
+    @property
+    def recorded(self) -> Result:
+        return Result(
+            trace_lines(self.text("trace")),
+            self.text("stdout"),
+            int(self.text("rc")),
+            profile_rows(self.text("uprobe_profile")),
+        )
+
+    @property
+    def errnos(self) -> list[str]:
+        """The errno name of each line written to uprobe_events, "0" when it was accepted."""
+        rows = (line.split("\t") for line in self.text("errnos.tsv").splitlines())
+        return [row[2] for row in rows if row[3].endswith("/uprobe_events")]
+
+    @property
+    def program(self) -> Path:
+        """The binary, compiled with the recorded command line."""
+        return debian(self.case["compile"])
+
+    @property
+    def events(self) -> list[str]:
+        return [expand(line, self.program) for line in self.case["uprobe_events_template"]]
+
+    @property
+    def argv_and_filter(self) -> tuple[list[str], str | None]:
+        """The command as an argument vector, and the pipe that follows it, if any."""
+        command, _, pipe = self.case["command"].partition("|")
+        return command.split(), pipe.strip() or None
+
+
+@lru_cache
+def _replay(name: str, options: tuple[tuple[str, str], ...], folder: str) -> tuple[Result, tuple[str, ...]]:
+    case = Case(name)
+    argv, pipe = case.argv_and_filter
+    work = Path(folder)
+    job = {
+        "argv": argv,
+        "folder": str(case.program.parent),
+        "events": case.events,
+        "writes": case.case["writes"],
+        "options": dict(options),
+        "trace": str(work / "trace"),
+        "profile": str(work / "profile"),
+        "answers": str(work / "answers"),
+    }
+    (work / "job.json").write_text(json.dumps(job))
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("replay.py")), str(work / "job.json")],
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+        timeout=120,
+        cwd=ROOT,
+    )
+    stdout = done.stdout
+    if pipe is not None:
+        stdout = subprocess.run(["sh", "-c", pipe], input=stdout, capture_output=True, check=True).stdout
+    if not (work / "answers").exists():
+        pytest.fail(f"{name} did not run:\n{done.stderr.decode()}", pytrace=False)
+    result = Result(
+        trace_lines((work / "trace").read_text(errors="surrogateescape")),
+        stdout.decode(errors="surrogateescape"),
+        done.returncode if pipe is None else 0,
+        profile_rows((work / "profile").read_text()),
+        done.stderr.decode(),
+    )
+    return result, tuple(json.loads((work / "answers").read_text()))
+
+
+@pytest.fixture
+def replay(tmp_path: Path) -> Any:
+    """Run a case with options of a session; returns (Result, errno names)."""
+
+    def run(case: Case, **options: str) -> tuple[Result, tuple[str, ...]]:
+        return _replay(case.name, tuple(sorted(options.items())), str(tmp_path))
+
+    return run
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "case" in metafunc.fixturenames:
+        names = sorted(path.name for path in TRACES.iterdir() if (path / "case.json").exists())
+        metafunc.parametrize("case", [Case(name) for name in names], ids=names)

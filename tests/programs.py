@@ -1,0 +1,131 @@
+"""Guest programs, compiled by the test run and kept under .cache/ for the next one.
+
+Two compilers: PyPI's ``ziglang`` (pip is all it takes) for our own programs,
+and Debian's cross compiler for the recorded kernel cases, whose offsets are
+those of its output.  A program's key is its source, its flags and its
+compiler, so an edit builds again and nothing else does.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".cache" / "guest"
+GUEST = ROOT / "tests" / "guest"
+CASES = ROOT / "tests" / "data" / "kernel" / "cases"
+DEBIAN_GCC = "aarch64-linux-gnu-gcc"
+ZIG_FLAGS = ("-target", "aarch64-linux-musl", "-static", "-O1", "-g0", "-fno-sanitize=all")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One builder at a time, over all workers of a test run."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="ascii") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _key(texts: Sequence[bytes]) -> str:
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(len(text).to_bytes(8, "little") + text)
+    return digest.hexdigest()[:16]
+
+
+def _build(command: Sequence[str], sources: Sequence[Path], name: str, compiler: str) -> Path:
+    """Run *command* plus ``-o FILE`` unless its result is there already; returns the file."""
+    key = _key([compiler.encode(), *(arg.encode() for arg in command), *(s.read_bytes() for s in sources)])
+    target = CACHE / key / name
+    if not target.exists():
+        with _locked(CACHE / f"{key}.lock"):
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                fresh = target.with_name(f".{name}.{os.getpid()}")
+                done = subprocess.run([*command, "-o", str(fresh)], capture_output=True, text=True, check=False)
+                if done.returncode:
+                    pytest.fail(f"{' '.join(command)} failed:\n{done.stderr}", pytrace=False)
+                fresh.rename(target)
+    return target
+
+
+@lru_cache
+def _zig_version() -> str:
+    from importlib.metadata import version
+
+    return f"zig {version('ziglang')}"
+
+
+def zig(source: str, *flags: str) -> Path:
+    """``tests/guest/SOURCE`` as a static aarch64 musl program; C++ is told by the suffix."""
+    path = GUEST / source
+    front = "c++" if path.suffix == ".cc" else "cc"
+    command = [sys.executable, "-m", "ziglang", front, *ZIG_FLAGS, *flags, str(path)]
+    headers = sorted(GUEST.glob("*.h"))
+    return _build(command, [path, *headers], path.stem, _zig_version())
+
+
+@lru_cache
+def _debian_version() -> str:
+    if shutil.which(DEBIAN_GCC) is None:
+        pytest.skip(f"needs Debian's {DEBIAN_GCC} (package gcc-aarch64-linux-gnu)")
+    done = subprocess.run([DEBIAN_GCC, "--version"], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[0]
+
+
+def debian(compile_line: str) -> Path:
+    """A recorded case, compiled as its case.json says; skips where the compiler is not installed.
+
+    The line reads ``aarch64-linux-gnu-gcc FLAGS -o NAME cases/NAME.c``.
+    """
+    version = _debian_version()
+    words = compile_line.split()
+    at = words.index("-o")
+    name = words[at + 1]
+    del words[at : at + 2]
+    command = [str(CASES / Path(w).name) if w.startswith("cases/") else w for w in words]
+    source = next(Path(w) for w in command if w.endswith(".c"))
+    return _build(command, [source, CASES / "case.h"], name, version)
+
+
+@lru_cache
+def symbols(program: Path) -> dict[str, tuple[int, int]]:
+    """Name -> (virtual address, file offset) of every defined symbol; read with pyelftools."""
+    from elftools.elf.elffile import ELFFile
+
+    with program.open("rb") as stream:
+        elf = ELFFile(stream)
+        loads = [s.header for s in elf.iter_segments("PT_LOAD")]
+        found = {}
+        for symbol in elf.get_section_by_name(".symtab").iter_symbols():
+            address = symbol["st_value"]
+            for load in loads:
+                if symbol.name and load.p_vaddr <= address < load.p_vaddr + load.p_memsz:
+                    found[symbol.name] = (address, address - load.p_vaddr + load.p_offset)
+    return found
+
+
+_PLACE = re.compile(r"\{(/[^:@{}]+)([:@])([A-Za-z_.$][\w.$]*)((?:[+-](?:0x)?[0-9a-fA-F]+)?)\}")
+
+
+def expand(template: str, program: Path) -> str:
+    """A recorded template line: ``{PATH:SYM+N}`` becomes a file offset, ``{PATH@SYM+N}`` an address."""
+
+    def place(match: re.Match[str]) -> str:
+        address, offset = symbols(program)[match[3]]
+        return hex((offset if match[2] == ":" else address) + int(match[4] or "0", 0))
+
+    return _PLACE.sub(place, template)
