@@ -18,11 +18,13 @@ from uprobe_linux.cpu import HOLE, PAGE, Cpu, Perm
 from uprobe_linux.file_image import FileImage, HostFile, MappedFile
 from uprobe_linux.vma import HARDWARE, Vma, VmaList
 
-__all__ = ("MMAP_BASE", "STACK_TOP", "TASK_SIZE", "AddressSpace", "page_up")
+__all__ = ("MAP_WINDOW", "MMAP_BASE", "STACK_TOP", "TASK_SIZE", "AddressSpace", "page_up")
 
-TASK_SIZE = 1 << 48
-"""First address that mmap never gives (DEFAULT_MAP_WINDOW)."""
-STACK_TOP = TASK_SIZE
+TASK_SIZE = 1 << 52
+"""First address that cannot be mapped: the kernel has 52-bit addresses, but gives them only to who asks."""
+MAP_WINDOW = 1 << 48
+"""First address that mmap does not give by itself (DEFAULT_MAP_WINDOW)."""
+STACK_TOP = MAP_WINDOW
 MMAP_BASE = STACK_TOP - (128 << 20)
 """Top of the mmap area: STACK_TOP less the minimal stack gap of 128 MiB (mm/util.c mmap_base, no ASLR)."""
 MMAP_MIN = 0x10000
@@ -279,7 +281,7 @@ class AddressSpace:
         """Start of a free range of *size* bytes: top down, then bottom up; OSError ENOMEM."""
         start = self.vmas.highest_gap(size, MMAP_MIN, MMAP_BASE)
         if start is None:
-            start = self.vmas.lowest_gap(size, TASK_SIZE // 4, TASK_SIZE)
+            start = self.vmas.lowest_gap(size, MAP_WINDOW // 4, MAP_WINDOW)
         if start is None:
             raise OSError(errno.ENOMEM, "no free address range")
         return start

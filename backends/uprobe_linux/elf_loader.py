@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from uprobe_core.types import FileId
-from uprobe_linux.address_space import MMAP_BASE, TASK_SIZE, AddressSpace, page_up
+from uprobe_linux.address_space import MAP_WINDOW, MMAP_BASE, AddressSpace, page_up
 from uprobe_linux.cpu import PAGE, Perm
 from uprobe_linux.file_image import HostFile, MappedFile
 
 __all__ = ("PIE_BASE", "Elf", "ElfError", "Segment", "map_image", "read_elf")
 
-PIE_BASE = 2 * TASK_SIZE // 3
+PIE_BASE = 2 * MAP_WINDOW // 3
 """ELF_ET_DYN_BASE; rounded down to the image's alignment."""
 _MACHINES = {
     3: "x86",
@@ -133,7 +133,7 @@ def _from_headers(fd: int, moves: bool, entry: int, phoff: int, headers: list[tu
 
 
 def _segment(size: int, flags: int, offset: int, vaddr: int, filesz: int, memsz: int, align: int) -> Segment:
-    if filesz > memsz or vaddr + memsz > TASK_SIZE or (vaddr - offset) % PAGE:
+    if filesz > memsz or vaddr + memsz > MAP_WINDOW or (vaddr - offset) % PAGE:
         raise ElfError(f"ELF file has an impossible segment at {vaddr:#x}")
     if offset + filesz > size:
         raise ElfError("truncated ELF file")

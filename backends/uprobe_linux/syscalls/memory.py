@@ -56,7 +56,7 @@ def sys_mmap(task: LinuxTask, address: int, length: int, prot: int, flags: int, 
     entry = None if flags & MAP_ANONYMOUS else task.process.files.get(s32(fd))
     if size > TASK_SIZE or flags & MAP_HUGETLB:
         raise _fail(errno.ENOMEM)
-    if offset + size > 1 << 63:
+    if offset + size >= (1 << 64 if entry is None else 1 << 63):
         raise _fail(errno.EOVERFLOW)
     if flags & MAP_TYPE not in (MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE):
         raise _fail(errno.EINVAL)
