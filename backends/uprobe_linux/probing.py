@@ -120,11 +120,11 @@ class ProbePoints:
     # --- slots and steps ---------------------------------------------------------------------------
 
     def create_xol_area(self) -> tuple[int, int, int]:
-        """Map the XOL page full of breakpoints: (address, size, stride)."""
+        """Map the XOL page, zeroes but for the trampoline as a kernel's is: (address, size, stride)."""
         if not self.xol:
             self.xol = True
             self._memory.map(XOL_ADDRESS, PAGE, Perm.READ | Perm.EXEC, label="[uprobes]")
-            self._memory.poke(XOL_ADDRESS, BREAKPOINT * (PAGE // 4))
+            self._memory.poke(XOL_ADDRESS, BREAKPOINT)
         return XOL_ADDRESS, PAGE, STRIDE
 
     def begin_step(self, task: LinuxTask) -> None:

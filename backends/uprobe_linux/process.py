@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from uprobe_core.types import Access, Fault, Mapping
 from uprobe_linux.address_space import AddressSpace
-from uprobe_linux.probing import ProbePoints
+from uprobe_linux.probing import BREAKPOINT, ProbePoints
 
 if TYPE_CHECKING:
     from uprobe_linux.credentials import Credentials
@@ -117,8 +117,8 @@ class LinuxProcess:
         return self.probes.create_xol_area()
 
     def write_slot(self, address: int, insn: bytes) -> None:
-        """Store *insn* into a slot; translations are flush's part."""
-        self.memory.store_raw(address, insn)
+        """Store *insn* into a slot, its landing behind it; translations are flush's part."""
+        self.memory.store_raw(address, insn + BREAKPOINT)
 
     def flush(self, address: int, size: int) -> None:
         """Forget translations of [address, address + size)."""
