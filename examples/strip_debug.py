@@ -20,7 +20,9 @@ def strip(data: bytes) -> bytes:
     at, size, count, names_index = header[6], header[11], header[12], header[13]
     sections = [list(SHDR.unpack_from(data, at + index * size)) for index in range(count)]
     names = data[sections[names_index][4] :]
-    keep = [i for i, s in enumerate(sections) if not names[s[0] : names.index(b"\0", s[0])].startswith(b".debug")]
+    keep = [
+        i for i, s in enumerate(sections) if not names[s[0] : names.index(b"\0", s[0])].startswith(b".debug")
+    ]
     end = max(s[4] + (s[5] if s[1] != 8 else 0) for s in sections if s[2] & ALLOC)
     out = bytearray(data[: max(end, header[5] + header[9] * header[10])])
     for index in keep:

@@ -30,7 +30,12 @@ def test_the_main_job_prints_what_the_readme_shows() -> None:
     shown = re.search(r"```\n( +loop-.*?)\n +\.\.\.\n```", README, re.DOTALL)
     assert shown is not None
     lines = [line for line in done.stderr.splitlines() if not line.startswith("#")]
-    assert lines[: len(shown[1].splitlines())] == shown[1].splitlines()
+    assert timeless(lines[: len(shown[1].splitlines())]) == timeless(shown[1].splitlines())
+
+
+def timeless(lines: list[str]) -> list[str]:
+    """Trace lines without their times: what work costs on the virtual clock is no promise."""
+    return [re.sub(r"[0-9]+\.[0-9]{6}", "TIME", line) for line in lines]
 
 
 def test_every_link_leads_somewhere() -> None:
