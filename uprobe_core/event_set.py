@@ -174,7 +174,7 @@ class EventSet:
     # --- what was found -------------------------------------------------------------------------------
 
     @staticmethod
-    def make_record(hit: Hit, event: Event) -> Record:
+    def make_record(hit: Hit, event: Event, stack: tuple[str, ...] = ()) -> Record:
         """The record of a hit, for writers."""
         task = hit.task
         function = getattr(hit, "function", None)
@@ -189,6 +189,7 @@ class EventSet:
             ip,
             function,
             hit.values,
+            stack,
         )
 
     def replay(self, spool: Spool, output: RunOutput | None) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core import discovery
@@ -28,6 +29,7 @@ from uprobe_core.uprobes import Link, Uprobe, UprobeRegistry
 
 if TYPE_CHECKING:
     from uprobe_core.event_probe import Event, Sink
+    from uprobe_core.stacks.symbols import Images
 
 __all__ = ("Session",)
 
@@ -69,6 +71,7 @@ class Session:
         self._warned: set[str] = set()
         self.status: ExitStatus | None = None
         self._closed = False
+        self._wants_stacks = False
         self._running = False
         self._output: RunOutput | None = None
         self._machine: Machine | None = None
@@ -237,7 +240,22 @@ class Session:
     def record(self, hit: Any, event: Any) -> None:
         """Write a hit with its fetched values in the run's format."""
         if self._output is not None:
-            self._output.record(self.events.make_record(hit, event))
+            stack = self._stack(hit) if self._wants_stacks else ()
+            self._output.record(self.events.make_record(hit, event, stack))
+
+    def _stack(self, hit: Any) -> tuple[str, ...]:
+        """Names of the frames at *hit*, innermost first."""
+        from uprobe_core.stacks.unwind import unwind
+
+        process = hit.task.process
+        return tuple(self.images.name(process, pc, offset=False) for pc in unwind(hit.task, self.images))
+
+    @cached_property
+    def images(self) -> Images:
+        """The ELF files behind the mappings of the run, for names and unwinding."""
+        from uprobe_core.stacks.symbols import Images
+
+        return Images(self.files)
 
     # --- inside ---------------------------------------------------------------------------------------
 
@@ -259,7 +277,12 @@ class Session:
     def _writer_maker(self) -> Any:
         if self.setup.format == "tracefs":
             return None
-        return discovery.load_object(discovery.Kind.WRITER, self.setup.format)
+        writer = discovery.load_object(discovery.Kind.WRITER, self.setup.format)
+        self._wants_stacks = bool(getattr(writer, "wants_stacks", False))
+        from uprobe_core.writer import RunHeader
+
+        header = RunHeader(self.setup.argv, list(self.events.table))
+        return lambda stream: writer(stream, header)
 
     def _on_process(self, kind: str, task: Task) -> None:
         if kind == "fork":

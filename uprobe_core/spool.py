@@ -30,14 +30,24 @@ def _nothing() -> None:
     """What is done at a fork until somebody asks for more."""
 
 
+def _before_fork() -> None:
+    for spool in _spools:
+        spool.about_to_fork()
+
+
+def _after_fork() -> None:
+    for spool in _spools:
+        spool.forked_here()
+
+
 def _watch_forks(spool: Spool) -> None:
     """Have *spool* told of forks; Python's own hooks cannot be taken back, so there is one set for all."""
     if not _hooked:
         _hooked.append(True)
         os.register_at_fork(
-            before=lambda: [s.about_to_fork() for s in _spools],
-            after_in_parent=lambda: [s.forked_here() for s in _spools],
-            after_in_child=lambda: [s.forked_here() for s in _spools],
+            before=_before_fork,
+            after_in_parent=_after_fork,
+            after_in_child=_after_fork,
         )
     _spools.add(spool)
 

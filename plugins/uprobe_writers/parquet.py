@@ -1,0 +1,103 @@
+"""Parquet, for data frames: needs pyarrow (the extra ``uprobe[parquet]``), imported when it is used."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO
+
+from uprobe_core.errors import PluginError
+from uprobe_core.events.model import EventSpec, Record
+from uprobe_core.writer import RunHeader
+
+__all__ = ("ParquetWriter",)
+
+_BATCH = 10_000
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as _  # noqa: F401  # makes pa.parquet available
+    except ImportError as error:
+        raise PluginError(
+            f"the parquet writer needs pyarrow: {error}",
+            plugin="parquet",
+            hint="pip install 'uprobe[parquet]'",
+            slug="missing-extra",
+        ) from error
+    return pa
+
+
+class ParquetWriter:
+    """Writes a table with a column for every argument name; arguments of one name share a type."""
+
+    def __init__(self, stream: BinaryIO, header: RunHeader) -> None:
+        self._arrow = arrow = _pyarrow()
+        self._types = _argument_types(header.events)
+        fixed = [
+            ("event", arrow.string()),
+            ("timestamp_ns", arrow.int64()),
+            ("pid", arrow.int32()),
+            ("tid", arrow.int32()),
+            ("comm", arrow.string()),
+            ("cpu", arrow.int32()),
+            ("ip", arrow.uint64()),
+            ("function", arrow.uint64()),
+        ]
+        columns = [(name, self._arrow_type(kind)) for name, kind in self._types.items()]
+        self._schema = arrow.schema([*fixed, *columns])
+        self._writer = arrow.parquet.ParquetWriter(stream, self._schema)
+        self._rows: list[dict[str, Any]] = []
+
+    def _arrow_type(self, kind: str) -> Any:
+        arrow = self._arrow
+        if kind.endswith("[]"):
+            return arrow.list_(self._arrow_type(kind[:-2]))
+        return {"s": arrow.int64(), "f": arrow.float64(), "string": arrow.string()}.get(kind, arrow.uint64())
+
+    def write(self, record: Record) -> None:
+        """Add a row; rows are handed over in batches."""
+        row: dict[str, Any] = {
+            "event": record.event.full_name,
+            "timestamp_ns": record.timestamp_ns,
+            "pid": record.pid,
+            "tid": record.tid,
+            "comm": _clean(record.comm),
+            "cpu": record.cpu,
+            "ip": record.ip,
+            "function": record.function,
+        }
+        for arg, value in zip(record.event.args, record.values, strict=True):
+            kind = self._types[arg.name]
+            row[arg.name] = str(value) if kind == "string" and value is not None else value
+            if isinstance(row[arg.name], str):
+                row[arg.name] = _clean(row[arg.name])
+        self._rows.append(row)
+        if len(self._rows) >= _BATCH:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._writer.write_table(self._arrow.Table.from_pylist(self._rows, schema=self._schema))
+            self._rows = []
+
+    def close(self) -> None:
+        """Write what is left and the footer."""
+        self._flush()
+        self._writer.close()
+
+
+def _clean(text: str) -> str:
+    """Text that is UTF-8; bytes that were not appear as ``\\xNN``."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _argument_types(events: Any) -> dict[str, str]:
+    """Kind of each argument name: that of its first event, text where events disagree."""
+    types: dict[str, str] = {}
+    event: EventSpec
+    for event in events:
+        for arg in event.args:
+            kind = arg.type.kind + ("[]" if arg.count else "")
+            if types.setdefault(arg.name, kind) != kind:
+                types[arg.name] = "string"
+    return types

@@ -1,0 +1,46 @@
+"""The writer contract: how a run's records become a file of some format.
+
+A writer is chosen by name (``--format NAME``, group ``uprobe.writers``).  The
+format ``tracefs`` is built in, since it needs no writer: it is one line a record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol, runtime_checkable
+
+from uprobe_core.events.model import EventSpec, Record
+
+__all__ = ("RunHeader", "Writer")
+
+
+@dataclass(frozen=True, slots=True)
+class RunHeader:
+    """What is known of a run before its first record.
+
+    :param argv: the guest's argument vector
+    :param events: every probed location, in the order of definition
+    """
+
+    argv: Sequence[str]
+    events: Sequence[EventSpec]
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """A writer plugin: a class taking ``(stream, header)``.
+
+    A class attribute ``wants_stacks = True`` asks for the user stack of every
+    record (:attr:`~uprobe_core.events.model.Record.stack`).
+    """
+
+    def __init__(self, stream: BinaryIO, header: RunHeader) -> None: ...
+
+    def write(self, record: Record) -> None:
+        """Add one record.  Called in the order of hits, in the session's own process only."""
+        ...
+
+    def close(self) -> None:
+        """Finish the format; the stream itself is closed by the caller.  Called once."""
+        ...
