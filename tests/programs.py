@@ -55,7 +55,9 @@ def _build(command: Sequence[str], sources: Sequence[Path], name: str, compiler:
             if not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 fresh = target.with_name(f".{name}.{os.getpid()}")
-                done = subprocess.run([*command, "-o", str(fresh)], capture_output=True, text=True, check=False)
+                done = subprocess.run(
+                    [*command, "-o", str(fresh)], capture_output=True, text=True, check=False
+                )
                 if done.returncode:
                     pytest.fail(f"{' '.join(command)} failed:\n{done.stderr}", pytrace=False)
                 fresh.rename(target)

@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 from tests.programs import ROOT, debian, expand
 
 TRACES = ROOT / "tests" / "data" / "kernel" / "traces"
-_TRACE_LINE = re.compile(r"^\s*(?P<comm>.+)-\d+\s+\[\d+\] \S+\s+\d+\.\d+: (?P<rest>.*)$")
+_TRACE_LINE = re.compile(r"^\s*(?P<comm>.+)-(?P<pid>\d+)\s+\[\d+\] \S+\s+\d+\.\d+: (?P<rest>.*)$")
 
 
 @dataclass(frozen=True)
@@ -24,10 +23,12 @@ class Result:
     """What came out of a run, recorded or replayed.
 
     :param lines: trace text without task, CPU, flags and time
+    :param tasks: the same lines, separately for each task, in no order of tasks
     :param profile: (path, event, hits)
     """
 
     lines: tuple[str, ...]
+    tasks: tuple[tuple[str, ...], ...]
     stdout: str
     rc: int
     profile: tuple[tuple[str, str, int], ...]
@@ -36,9 +37,15 @@ class Result:
 
 def trace_lines(text: str) -> tuple[str, ...]:
     """The part of each trace line that does not depend on when and where it was recorded."""
-    return tuple(
-        match["rest"] for match in map(_TRACE_LINE.match, text.splitlines()) if match is not None
-    )
+    return tuple(match["rest"] for match in map(_TRACE_LINE.match, text.splitlines()) if match is not None)
+
+
+def by_task(text: str) -> tuple[tuple[str, ...], ...]:
+    """The lines of each task, sorted so that the order between tasks does not matter."""
+    tasks: dict[str, list[str]] = {}
+    for match in filter(None, map(_TRACE_LINE.match, text.splitlines())):
+        tasks.setdefault(match["pid"], []).append(match["rest"])
+    return tuple(sorted(map(tuple, tasks.values())))
 
 
 def profile_rows(text: str) -> tuple[tuple[str, str, int], ...]:
@@ -66,6 +73,7 @@ class Case:
     def recorded(self) -> Result:
         return Result(
             trace_lines(self.text("trace")),
+            by_task(self.text("trace")),
             self.text("stdout"),
             int(self.text("rc")),
             profile_rows(self.text("uprobe_profile")),
@@ -93,7 +101,6 @@ class Case:
         return command.split(), pipe.strip() or None
 
 
-@lru_cache
 def _replay(name: str, options: tuple[tuple[str, str], ...], folder: str) -> tuple[Result, tuple[str, ...]]:
     case = Case(name)
     argv, pipe = case.argv_and_filter
@@ -122,8 +129,10 @@ def _replay(name: str, options: tuple[tuple[str, str], ...], folder: str) -> tup
         stdout = subprocess.run(["sh", "-c", pipe], input=stdout, capture_output=True, check=True).stdout
     if not (work / "answers").exists():
         pytest.fail(f"{name} did not run:\n{done.stderr.decode()}", pytrace=False)
+    trace = (work / "trace").read_text(errors="surrogateescape")
     result = Result(
-        trace_lines((work / "trace").read_text(errors="surrogateescape")),
+        trace_lines(trace),
+        by_task(trace),
         stdout.decode(errors="surrogateescape"),
         done.returncode if pipe is None else 0,
         profile_rows((work / "profile").read_text()),

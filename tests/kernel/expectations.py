@@ -1,0 +1,72 @@
+"""Where a replay may differ from its recording, and why; everything else must be the same.
+
+Each entry says what the recording depended on that is not the kernel's
+treatment of probes: leftovers in registers, timers, the order of threads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+MASKED: dict[str, list[tuple[str, str]]] = {
+    # Registers that the C library's start-up left behind: its look-up of vDSO symbols (there is no vDSO here).
+    "insns-branches": [(r"^(b: \(0x[0-9a-f]+\) x0=0x0) x9=0x[12]", r"\1 x9=*")],
+    # The same, and the stack protector's random number: x5, x7, x9, x12 to x14, x18, four times over.
+    "maxargs": [
+        (rf" arg{register + 1 + 31 * turn}=0x[0-9a-f]+", f" arg{register + 1 + 31 * turn}=*")
+        for register in (5, 7, 9, 12, 13, 14, 18)
+        for turn in range(5)
+    ],
+    # An unreadable number is not stored, so a kernel shows what its buffer held before: here of another event.
+    "structs-nested": [(r"^(use: .* id=0 .*) pa=\S+ pb=\S+ k=3", r"\1 pa=* pb=* k=3")],
+}
+"""Case -> replacements in trace lines, applied to both sides."""
+
+UNORDERED = frozenset({"threads"})
+"""Cases with several threads: only the order within each is the program's."""
+
+TIMED = frozenset({"signals"})
+"""Cases with a part that runs until a timer has fired: its hit counts are not compared."""
+
+NEEDS = {"hist-basic": "uprobe_core.triggers"}
+"""Cases that need a module which may be missing from a partial installation."""
+
+SEEN_BY_THE_PROGRAM: dict[str, list[tuple[str, str]]] = {
+    # Recorded: si_addr of a stepped UDF is its slot.
+    "fault-insn": [
+        (r"(udf n=3 .*) addr-L=\d+ addr=[0-9a-f]+ L=([0-9a-f]+)", r"\1 addr-L=0 addr=\2 L=\2"),
+    ],
+    # Recorded: a SIMD&FP load literal reads beside its slot; the source says 0x4142434445464748.
+    "insns-ldr-simd-literal": [(r"(t_ldrd +)0\b", r"\g<1>4142434445464748")],
+    "insns-system": [(r"(t_ldrd +)0\b", r"\g<1>4142434445464748")],
+}
+"""Case -> what outside policy=kernel its standard output says instead: what it says without probes."""
+
+KERNEL_ONLY: dict[str, list[tuple[str, str]]] = {
+    # A program that reads its own probed text sees the breakpoint under a kernel only.
+    "strings-deref": [(r" off=0x[0-9a-f]+", " off=*")],
+    # In a return event LR is the trampoline's address only where LR was hijacked.
+    "retprobe-args": [(r" lr=0x[0-9a-f]+", " lr=*")],
+}
+"""Case -> replacements in trace lines that only policy=kernel has to get exactly right."""
+
+MORE_HITS = frozenset({"insns-system", "recursion-retonly"})
+"""Cases in which a kernel refuses an instruction or loses a deep return, and we do not."""
+
+OTHER_ORDER = frozenset({"same-name-append"})
+"""Cases in which several events of different groups lie at one address: the kernel's order is its own."""
+
+
+def mask(lines: Iterable[str], replacements: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """The lines with every replacement made."""
+    masked = list(lines)
+    for pattern, replacement in replacements:
+        masked = [re.sub(pattern, replacement, line) for line in masked]
+    return tuple(masked)
+
+
+def is_subsequence(few: Iterable[str], many: Iterable[str]) -> bool:
+    """Whether *few* are found in *many* in this order."""
+    rest = iter(many)
+    return all(line in rest for line in few)
