@@ -36,9 +36,11 @@ class UnicornBackend:
         from uprobe_linux.machine import LinuxMachine
 
         from uprobe_unicorn.cpu import UnicornCpu
+        from uprobe_unicorn.native import NativeCpu, native_refusal
 
         arena = Arena()
-        machine = LinuxMachine(target, handler, UnicornCpu(arena), arena, self.capabilities)
+        cpu = UnicornCpu(arena) if native_refusal() else NativeCpu(arena)
+        machine = LinuxMachine(target, handler, cpu, arena, self.capabilities)
         try:
             machine.load()
         except BaseException:

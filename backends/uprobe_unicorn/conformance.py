@@ -37,6 +37,8 @@ _WORDS = (
     uc.REG_TPIDR_EL0,
 )
 _NZCV = 33
+_PATIENCE = 200
+"""Events after which a run is not expected to come to an end; an ordinary case has one to four."""
 _FAULTS = {
     (Sig.SEGV, SEGV_MAPERR): "maperr",
     (Sig.SEGV, SEGV_ACCERR): "accerr",
@@ -102,7 +104,7 @@ class UnicornDriver:
         """Run until a signal is queued or a system call is about to be made."""
         task, runner, cpu = self.task, self._runner, self._cpu
         pending = task.signals.pending
-        while True:
+        for _ in range(_PATIENCE):
             # What Runner._slice does around one event.
             if task.stepping and not task.landings:
                 task.process.probes.begin_step(task)
@@ -113,6 +115,7 @@ class UnicornDriver:
             if self._calls.called:
                 self._calls.called = False
                 return Ending("syscall", 0, 0, task.get_reg(32))
+        return Ending("endless", 0, 0, task.get_reg(32))
 
 
 def _ending(info: SigInfo | None, pc: int) -> Ending:

@@ -78,6 +78,7 @@ class UnicornCpu:
         """Address whose hook was delivered before run was left; not delivered again if PC is still there."""
         self.executed = 0
         self._hooks: dict[int, int] = {}
+        self._hook_data: int | None = None
         self._callbacks: list[Any] = []
         self._event: Event | None = None
         self._error: BaseException | None = None
@@ -167,7 +168,7 @@ class UnicornCpu:
                 return True
             access = _ACCESS[kind]
             self._fills += 1
-            if self._fills > 8 * self._grow_at:
+            if False and self._fills > 8 * self._grow_at:
                 self._lib.emu_stop(self._uc)
             physical, perms = self._fill(address, access)
         except BaseException as error:
@@ -477,7 +478,7 @@ class UnicornCpu:
         elif address not in self._hooks:
             hook = ctypes.c_size_t()
             status = self._lib.hook_add(
-                self._uc, ctypes.byref(hook), uc.HOOK_CODE, self._code_callback, None, address, address
+                self._uc, ctypes.byref(hook), uc.HOOK_CODE, self._code_callback, self._hook_data, address, address
             )
             check(self._lib, status, f"hook at {address:#x}")
             self._hooks[address] = hook.value

@@ -119,13 +119,12 @@ bool up_site_hit(struct up_site *site, const struct up_source *source, uint64_t 
 {
 	struct up_engine *engine = site->engine;
 
-	engine->now += engine->hit_cost;
-	engine->hits++;
 	if (site->kind == UP_SITE_COUNT) {
-		site->probes[0]->hits++;
-		site->only->total++;
+		up_count_hit(site);
 		return false;
 	}
+	engine->now += engine->hit_cost;
+	engine->hits++;
 	return run_general(site, source, ret);
 }
 

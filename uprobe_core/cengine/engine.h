@@ -351,6 +351,17 @@ void up_site_prepare(struct up_site *site);
 void up_hit_init(struct up_hit *hit, const struct up_source *source, struct up_engine *engine);
 bool up_write_record(struct up_engine *engine, uint32_t sink, struct up_hit *hit);
 
+/* A hit of a UP_SITE_COUNT. */
+static inline void up_count_hit(struct up_site *site)
+{
+	struct up_engine *engine = site->engine;
+
+	engine->now += engine->hit_cost;
+	engine->hits++;
+	site->probes[0]->hits++;
+	site->only->total++;
+}
+
 void up_calls_deinit(struct up_calls *calls);
 void up_task_abandon(struct up_task *task, int reason);
 bool up_calls_push(struct up_calls *calls, struct up_call call);

@@ -1,0 +1,70 @@
+"""Hooks in C for one emulator (glue/)."""
+
+from collections.abc import Callable
+from types import CapsuleType
+from typing import Any
+
+ABI: int
+
+def area_size(slots: int, /) -> int:
+    """Bytes of a slot area, whole pages."""
+
+def relocate(word: int, source: int, target: int, /) -> bytes:
+    """The instructions that do at *target* what *word* does at *source*, branch back included; b"": none can."""
+
+class Glue:
+    """The hooks of one emulator.
+
+    :param functions: addresses of uc_hook_add, uc_hook_del, uc_reg_read, uc_reg_write,
+        uc_emu_start, uc_emu_stop, uc_ctl
+    :param handle: the uc_engine
+    :param fill: ``fill(address, access) -> (physical or < 0, Perm bits)``
+    :param inline: ``inline(address) -> bool``: a code hook of Python's; whether to stop
+    :param read: ``read(address, size) -> bytes``: what can be read from *address* on
+    """
+
+    event: int
+    interrupt: int
+    hook_address: int
+    refused: bool
+    refused_page: int
+    executed: int
+    fills: int
+    slow_fills: int
+    stop: bool
+    @property
+    def python_hook(self) -> tuple[int, int]: ...
+    def __new__(
+        cls,
+        functions: tuple[int, ...],
+        handle: int,
+        arena: int,
+        arena_size: int,
+        fill: Callable[[int, int], tuple[int, int]],
+        inline: Callable[[int], bool],
+        read: Callable[[int, int], bytes],
+        /,
+    ) -> Glue: ...
+    def run(self, pc: int, skip: int, budget: int, /) -> int:
+        """Run from *pc* until an event; a hook at *skip* is not delivered first.  Returns uc_err."""
+    def request_stop(self) -> None: ...
+    def count_blocks(self, on: bool, /) -> int: ...
+    def add_data(self, start: int, end: int, physical: int, perms: int, /) -> None: ...
+    def add_code(self, start: int, end: int, physical: int, perms: int, /) -> None: ...
+    def drop(self, start: int, end: int, kinds: int, /) -> None:
+        """Forget translations of [start, end); *kinds*: 1 data, 2 code, 3 both."""
+    def flush(self) -> None: ...
+    def forget_code(self, start: int, end: int, /) -> None: ...
+    def connect(self, engine: Any, pointer: int, api: CapsuleType, /) -> None: ...
+    def add_place(self, address: int, site: int, watched: bool, /) -> int: ...
+    def set_place(self, place: int, site: int, watched: bool, /) -> None: ...
+    def hook(self, place: int, /) -> int:
+        """Deliver the place by a code hook; returns uc_err."""
+    def slot(self, place: int, area: int, word: int, /) -> int:
+        """Give the place a slot in the area at *area*; returns its entry, 0 if there can be none."""
+    def forget(self, place: int, /) -> None: ...
+    def add_area(self, start: int, physical: int, slots: int, /) -> None: ...
+    def remove_area(self, start: int, /) -> None: ...
+    def take_wanted(self) -> list[int]:
+        """Return addresses that are to be watched from now on."""
+    def close(self) -> None: ...

@@ -1,0 +1,335 @@
+/* Hooks in C, and the run from one event to the next. */
+#include "glue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Virtual window + p shows physical p, to forget translated code alone.
+ * Physical addresses from the hole on are never mapped: refused accesses go there.
+ */
+static const uint64_t window = UINT64_C(1) << 52, hole = UINT64_C(1) << 40;
+
+/* --- registers and memory ---------------------------------------------------------- */
+
+static int register_of(unsigned index)
+{
+	if (index < 29)
+		return UC_REG_X0 + (int)index;
+	static const int rest[] = {UC_REG_X29, UC_REG_X30, UC_REG_SP, UC_REG_PC, UC_REG_NZCV};
+	return rest[index - 29];
+}
+
+uint64_t glue_reg(void *context, unsigned index)
+{
+	struct glue *glue = context;
+	uint64_t value = 0;
+
+	glue->uc.reg_read(glue->engine_handle, register_of(index), &value);
+	return index == 33 ? value & 0xf0000000 : value;
+}
+
+void glue_set_reg(struct glue *glue, unsigned index, uint64_t value)
+{
+	glue->uc.reg_write(glue->engine_handle, register_of(index), &value);
+}
+
+static uint64_t vector(void *context, unsigned index)
+{
+	struct glue *glue = context;
+	uint64_t value[2] = {0, 0};
+
+	glue->uc.reg_read(glue->engine_handle, UC_REG_V0 + (int)index, value);
+	return value[0];
+}
+
+/* The data view: translations that were given out are read in place, the rest is Python's to find. */
+size_t glue_read(void *context, uint64_t address, void *ret, size_t size)
+{
+	struct glue *glue = context;
+	uint64_t at = address & TAG_MASK;
+	size_t done = 0;
+
+	while (done < size) {
+		const struct extent *extent = extents_find(&glue->data, at + done);
+		if (!extent)
+			return done + glue->slow_read(glue->context, at + done, (char *)ret + done, size - done);
+		uint64_t left = extent->end - (at + done);
+		size_t part = size - done < left ? size - done : (size_t)left;
+		memcpy((char *)ret + done, glue->arena + extent->physical + (at + done - extent->start), part);
+		done += part;
+	}
+	return done;
+}
+
+/* --- hooks --------------------------------------------------------------------------- */
+
+static void stop_at_hook(struct glue *glue, uint64_t address)
+{
+	glue->event = GLUE_HOOK;
+	glue->hook_address = address;
+	glue->uc.emu_stop(glue->engine_handle);
+}
+
+/* A return address that is not watched yet: the run ends here, so that it can be. */
+static void want_watch(struct glue *glue, struct place *place, uint64_t address)
+{
+	const struct place *known = table_find(glue, address & TAG_MASK);
+
+	if (known && known->watched)
+		return;
+	glue->wanted[glue->wanted_count++ % 16] = address & TAG_MASK;
+	stop_at_hook(glue, place->address);
+}
+
+/* The task is about to execute the instruction of place. */
+void glue_reached(struct place *place)
+{
+	struct glue *glue = place->glue;
+	uint64_t watch;
+
+	if (place->watched)
+		glue->api->return_hit(glue->engine, &glue->source, place->address);
+	if (place->site && glue->api->site_hit(place->site, &glue->source, &watch))
+		want_watch(glue, place, watch);
+	if (glue->stop)
+		stop_at_hook(glue, place->address);
+}
+
+void glue_on_inline(uc_engine *uc, uint64_t address, uint32_t size, void *data)
+{
+	struct place *place = data;
+	struct glue *glue = place->glue;
+
+	(void)uc;
+	(void)size;
+	if (glue->skip == address) {
+		glue->skip = UINT64_MAX;
+		return;
+	}
+	if (place->site && place->site->kind == UP_SITE_COUNT && !place->watched) {
+		up_count_hit(place->site);
+		if (glue->stop)
+			stop_at_hook(glue, address);
+		return;
+	}
+	glue_reached(place);
+}
+
+/* A code hook whose probe is Python's. */
+static void on_python(uc_engine *uc, uint64_t address, uint32_t size, void *data)
+{
+	struct glue *glue = data;
+
+	(void)uc;
+	(void)size;
+	if (glue->skip == address)
+		return;
+	if (glue->inline_hook(glue->context, address) || glue->stop)
+		stop_at_hook(glue, address);
+}
+
+/* A trapped place: what a kernel does in handle_swbp, without leaving the emulator. */
+static bool on_trap(struct glue *glue)
+{
+	uint64_t pc = glue_reg(glue, UP_PC);
+	struct place *place = table_find(glue, pc);
+
+	if (!place || !place->tail)
+		return false;
+	glue_reached(place);
+	glue_set_reg(glue, UP_PC, place->tail);
+	return true;
+}
+
+static void on_interrupt(uc_engine *uc, uint32_t number, void *data)
+{
+	struct glue *glue = data;
+
+	if (number == UC_EXCP_BKPT && glue->table_count && on_trap(glue))
+		return;
+	glue->interrupt = number;
+	glue->event = number == UC_EXCP_SVC ? GLUE_SYSCALL : number == UC_EXCP_BKPT ? GLUE_BREAK :
+		      number == 4 ? GLUE_ALIGN : GLUE_UNDEFINED;
+	glue->uc.emu_stop(uc);
+}
+
+/* Counts instructions and ends the slice at the first block after it; never inside a slot. */
+static void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *data)
+{
+	struct glue *glue = data;
+
+	if (glue->limited && glue->budget <= 0 && !area_at(glue, address)) {
+		glue->event = GLUE_SLICE;
+		glue->uc.emu_stop(uc);
+		return;
+	}
+	glue->executed += size / 4;
+	glue->budget -= size / 4;
+}
+
+/* --- translation ------------------------------------------------------------------------ */
+
+static bool answer(struct uc_tlb_entry *ret, const struct extent *extent, uint64_t page)
+{
+	ret->physical = extent->physical + (page - extent->start);
+	ret->perms = extent->perms;
+	return true;
+}
+
+static bool on_fill(uc_engine *uc, uint64_t address, int type, struct uc_tlb_entry *ret, void *data)
+{
+	struct glue *glue = data;
+	uint64_t page = address & (TAG_MASK & ~(uint64_t)(PAGE_SIZE - 1));
+	int access = type == UC_MEM_FETCH ? PERM_EXEC : type == UC_MEM_WRITE ? PERM_WRITE : PERM_READ;
+	const struct extent *extent;
+
+	(void)uc;
+	if (address >= window && address < 2 * window) {
+		*ret = (struct uc_tlb_entry){address - window, PERM_ALL};
+		return true;
+	}
+	if (++glue->fills > 8 * glue->grow_at && !glue->growing) {
+		glue->growing = true;
+		glue->uc.emu_stop(uc);
+	}
+	if (access == PERM_EXEC) {
+		extent = extents_find(&glue->hidden, page);
+		if (extent)
+			return answer(ret, extent, page);
+	}
+	extent = extents_find(access == PERM_EXEC ? &glue->code : &glue->data, page);
+	if (extent && extent->perms & (unsigned)access)
+		return answer(ret, extent, page);
+	glue->slow_fills++;
+	if (glue->fill(glue->context, address, access, ret))
+		return true;
+	*ret = (struct uc_tlb_entry){hole + (page & (hole - 1)), PERM_ALL};
+	glue->refused = true;
+	glue->refused_page = address & ~(uint64_t)(PAGE_SIZE - 1);
+	return true;
+}
+
+/* Forgets translated code of virtual [start, end). */
+void glue_forget_translations(struct glue *glue, uint64_t start, uint64_t end)
+{
+	glue->uc.ctl(glue->engine_handle, uc_ctl_write(UC_CTL_TB_REMOVE, 2), start, end);
+}
+
+/* --- inline hooks ---------------------------------------------------------------------------- */
+
+int glue_add_inline(struct glue *glue, struct place *place)
+{
+	return glue->uc.hook_add(glue->engine_handle, &place->hook, UC_HOOK_CODE,
+				 (void *)(uintptr_t)glue_on_inline, place, place->address, place->address);
+}
+
+void glue_remove_inline(struct glue *glue, struct place *place)
+{
+	if (place->hook)
+		glue->uc.hook_del(glue->engine_handle, place->hook);
+	place->hook = 0;
+}
+
+/* --- life and running -------------------------------------------------------------------------- */
+
+/* Switches counting of instructions on or off; the caller makes the emulator forget its code. */
+int glue_count_blocks(struct glue *glue, bool on)
+{
+	if (on == (glue->block_hook != 0))
+		return 0;
+	if (on)
+		return glue->uc.hook_add(glue->engine_handle, &glue->block_hook, UC_HOOK_BLOCK,
+					 (void *)(uintptr_t)on_block, glue, 1, 0);
+	size_t hook = glue->block_hook;
+	glue->block_hook = 0;
+	return glue->uc.hook_del(glue->engine_handle, hook);
+}
+
+static int add_hook(struct glue *glue, int type, void *callback)
+{
+	size_t hook;
+
+	return glue->uc.hook_add(glue->engine_handle, &hook, type, callback, glue, 1, 0);
+}
+
+bool glue_init(struct glue *glue)
+{
+	glue->skip = UINT64_MAX;
+	glue->grow_at = FIRST_TLB;
+	glue->source = (struct up_source){glue, NULL, glue_reg, vector, glue_read};
+	return !add_hook(glue, UC_HOOK_TLB_FILL, (void *)(uintptr_t)on_fill) &&
+	       !add_hook(glue, UC_HOOK_INTR, (void *)(uintptr_t)on_interrupt);
+}
+
+void *glue_python_hook(void)
+{
+	return (void *)(uintptr_t)on_python;
+}
+
+void glue_deinit(struct glue *glue)
+{
+	while (glue->area_count)
+		area_destroy(glue->areas[0]);
+	free(glue->areas);
+	free(glue->table);
+	glue->areas = NULL;
+	glue->table = NULL;
+	glue->table_count = 0;
+	extents_deinit(&glue->data);
+	extents_deinit(&glue->code);
+	extents_deinit(&glue->hidden);
+}
+
+/* Forgets which addresses are where; the emulator's TLB doubles if it is nearly full (cputlb.c). */
+void glue_flush(struct glue *glue)
+{
+	glue->fills = 0;
+	glue->uc.ctl(glue->engine_handle, uc_ctl_write(UC_CTL_TLB_FLUSH, 0));
+}
+
+/* Many fills since the last flush: the emulator's TLB, of 256 entries at first, is too small. */
+static void grow(struct glue *glue)
+{
+	if (glue->grow_at < LARGEST_TLB)
+		glue->grow_at *= 2;
+	glue_flush(glue);
+}
+
+static int emulate(struct glue *glue, uint64_t pc)
+{
+	for (;;) {
+		if (glue->fills > glue->grow_at)
+			grow(glue);
+		glue->growing = false;
+		int status = glue->uc.emu_start(glue->engine_handle, pc, 0, 0, 0);
+		if (status || !glue->growing || glue->event != GLUE_NONE || glue->stop)
+			return status;
+		pc = glue_reg(glue, UP_PC);
+	}
+}
+
+int glue_run(struct glue *glue, uint64_t pc, uint64_t skip, int64_t budget)
+{
+	struct place *place = skip == pc && glue->table_count ? table_find(glue, pc) : NULL;
+
+	glue->event = GLUE_NONE;
+	glue->skip = skip == pc ? skip : UINT64_MAX;
+	glue->limited = budget > 0;
+	glue->budget = budget;
+	if (place && place->tail)
+		pc = place->tail;
+	int status = emulate(glue, pc);
+	glue->skip = UINT64_MAX;
+	if (glue->area_count)
+		slot_leave(glue, glue_reg(glue, UP_PC), status != 0 || glue->event == GLUE_UNDEFINED ||
+							       glue->event == GLUE_ALIGN);
+	return status;
+}
+
+/* From any thread: the run is to end soon. */
+void glue_stop(struct glue *glue)
+{
+	glue->stop = true;
+	glue->uc.emu_stop(glue->engine_handle);
+}

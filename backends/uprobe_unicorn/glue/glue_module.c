@@ -1,0 +1,541 @@
+/* The Python binding of the glue.  backends/uprobe_unicorn/native.py is its only user. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdlib.h>
+#include <structmember.h>
+
+#include "glue.h"
+
+typedef struct {
+	PyObject_HEAD
+	struct glue core;
+	PyObject *fill, *inline_hook, *read, *engine;
+	PyObject *error;	/* the first exception of a callback, raised by run */
+	struct place **places;
+	unsigned place_count, place_capacity;
+} GlueObject;
+
+/* --- calls into Python ------------------------------------------------------------------ */
+
+/* Keeps the exception that is set; the run ends soon. */
+static void keep_error(GlueObject *self)
+{
+	PyObject *type, *value, *trace;
+
+	PyErr_Fetch(&type, &value, &trace);
+	PyErr_NormalizeException(&type, &value, &trace);
+	if (trace)
+		PyException_SetTraceback(value, trace);
+	if (!self->error)
+		self->error = Py_XNewRef(value);
+	Py_XDECREF(type);
+	Py_XDECREF(value);
+	Py_XDECREF(trace);
+	self->core.uc.emu_stop(self->core.engine_handle);
+}
+
+static bool call_fill(void *context, uint64_t address, int access, struct uc_tlb_entry *ret)
+{
+	GlueObject *self = context;
+	PyGILState_STATE state = PyGILState_Ensure();
+	PyObject *answer = PyObject_CallFunction(self->fill, "Ki", address, access);
+	long long physical = -1;
+	unsigned perms = 0;
+
+	if (!answer || !PyArg_ParseTuple(answer, "LI", &physical, &perms)) {
+		keep_error(self);
+		physical = -1;
+	}
+	Py_XDECREF(answer);
+	PyGILState_Release(state);
+	if (physical < 0)
+		return false;
+	*ret = (struct uc_tlb_entry){(uint64_t)physical, perms};
+	return true;
+}
+
+static bool call_inline(void *context, uint64_t address)
+{
+	GlueObject *self = context;
+	PyGILState_STATE state = PyGILState_Ensure();
+	PyObject *answer = PyObject_CallFunction(self->inline_hook, "K", address);
+	int stop = answer ? PyObject_IsTrue(answer) : -1;
+
+	if (stop < 0)
+		keep_error(self);
+	Py_XDECREF(answer);
+	PyGILState_Release(state);
+	return stop != 0;
+}
+
+/* What no extent knows: bytes from address up to the first that cannot be read. */
+static size_t call_read(void *context, uint64_t address, void *ret, size_t size)
+{
+	GlueObject *self = context;
+	PyGILState_STATE state = PyGILState_Ensure();
+	PyObject *data = PyObject_CallFunction(self->read, "Kn", address, (Py_ssize_t)size);
+	char *bytes;
+	Py_ssize_t length = 0;
+
+	if (!data || PyBytes_AsStringAndSize(data, &bytes, &length) < 0) {
+		keep_error(self);
+		length = 0;
+	} else {
+		length = length < (Py_ssize_t)size ? length : (Py_ssize_t)size;
+		memcpy(ret, bytes, (size_t)length);
+	}
+	Py_XDECREF(data);
+	PyGILState_Release(state);
+	return (size_t)length;
+}
+
+/* --- running ------------------------------------------------------------------------------- */
+
+static PyObject *glue_object_run(GlueObject *self, PyObject *args)
+{
+	unsigned long long pc, skip;
+	long long budget;
+	int status;
+
+	if (!PyArg_ParseTuple(args, "KKL", &pc, &skip, &budget))
+		return NULL;
+	Py_BEGIN_ALLOW_THREADS
+	status = glue_run(&self->core, pc, skip, budget);
+	Py_END_ALLOW_THREADS
+	if (self->error) {
+		PyObject *error = self->error;
+		self->error = NULL;
+		PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+		Py_DECREF(error);
+		return NULL;
+	}
+	return PyLong_FromLong(status);
+}
+
+static PyObject *glue_object_request_stop(GlueObject *self, PyObject *unused)
+{
+	(void)unused;
+	glue_stop(&self->core);
+	Py_RETURN_NONE;
+}
+
+static PyObject *glue_object_count_blocks(GlueObject *self, PyObject *on)
+{
+	int wanted = PyObject_IsTrue(on);
+
+	if (wanted < 0)
+		return NULL;
+	return PyLong_FromLong(glue_count_blocks(&self->core, wanted));
+}
+
+/* --- translations ---------------------------------------------------------------------------- */
+
+static PyObject *add_extent(struct extents *extents, PyObject *args)
+{
+	unsigned long long start, end, physical;
+	unsigned perms;
+
+	if (!PyArg_ParseTuple(args, "KKKI", &start, &end, &physical, &perms))
+		return NULL;
+	if (start >= end || !extents_add(extents, (struct extent){start, end, physical, perms}))
+		return PyErr_NoMemory();
+	Py_RETURN_NONE;
+}
+
+static PyObject *glue_object_add_data(GlueObject *self, PyObject *args)
+{
+	return add_extent(&self->core.data, args);
+}
+
+static PyObject *glue_object_add_code(GlueObject *self, PyObject *args)
+{
+	return add_extent(&self->core.code, args);
+}
+
+static PyObject *glue_object_drop(GlueObject *self, PyObject *args)
+{
+	unsigned long long start, end;
+	int kinds;	/* 1 data, 2 code */
+
+	if (!PyArg_ParseTuple(args, "KKi", &start, &end, &kinds))
+		return NULL;
+	if (kinds & 1)
+		extents_drop(&self->core.data, start, end);
+	if (kinds & 2)
+		extents_drop(&self->core.code, start, end);
+	Py_RETURN_NONE;
+}
+
+static PyObject *glue_object_flush(GlueObject *self, PyObject *unused)
+{
+	(void)unused;
+	glue_flush(&self->core);
+	Py_RETURN_NONE;
+}
+
+static PyObject *glue_object_forget_code(GlueObject *self, PyObject *args)
+{
+	unsigned long long start, end;
+
+	if (!PyArg_ParseTuple(args, "KK", &start, &end))
+		return NULL;
+	glue_forget_translations(&self->core, start, end);
+	Py_RETURN_NONE;
+}
+
+/* --- places -------------------------------------------------------------------------------------- */
+
+static PyObject *glue_object_connect(GlueObject *self, PyObject *args)
+{
+	unsigned long long pointer;
+	PyObject *engine, *capsule;
+
+	if (!PyArg_ParseTuple(args, "OKO", &engine, &pointer, &capsule))
+		return NULL;
+	self->core.api = PyCapsule_GetPointer(capsule, UP_API_CAPSULE);
+	if (!self->core.api)
+		return NULL;
+	if (self->core.api->abi != UP_ABI) {
+		PyErr_Format(PyExc_ImportError, "the engine has layout %u, this glue was built for %u",
+			     self->core.api->abi, UP_ABI);
+		return NULL;
+	}
+	Py_XSETREF(self->engine, Py_NewRef(engine));
+	self->core.engine = (struct up_engine *)(uintptr_t)pointer;
+	Py_RETURN_NONE;
+}
+
+static PyObject *glue_object_add_place(GlueObject *self, PyObject *args)
+{
+	unsigned long long address, site;
+	int watched;
+
+	if (!PyArg_ParseTuple(args, "KKp", &address, &site, &watched))
+		return NULL;
+	if (self->place_count == self->place_capacity) {
+		unsigned capacity = self->place_capacity ? 2 * self->place_capacity : 64;
+		struct place **places = realloc(self->places, capacity * sizeof(*places));
+		if (!places)
+			return PyErr_NoMemory();
+		self->places = places;
+		self->place_capacity = capacity;
+	}
+	struct place *place = calloc(1, sizeof(*place));
+	if (!place)
+		return PyErr_NoMemory();
+	*place = (struct place){.address = address, .site = (struct up_site *)(uintptr_t)site,
+				.watched = watched, .glue = &self->core};
+	self->places[self->place_count] = place;
+	return PyLong_FromUnsignedLong(self->place_count++);
+}
+
+static struct place *place_at(GlueObject *self, Py_ssize_t number)
+{
+	if (number >= 0 && number < (Py_ssize_t)self->place_count)
+		return self->places[number];
+	if (!PyErr_Occurred())
+		PyErr_Format(PyExc_IndexError, "no place has number %zd", number);
+	return NULL;
+}
+
+static PyObject *glue_object_set_place(GlueObject *self, PyObject *args)
+{
+	Py_ssize_t number;
+	unsigned long long site;
+	int watched;
+
+	if (!PyArg_ParseTuple(args, "nKp", &number, &site, &watched))
+		return NULL;
+	struct place *place = place_at(self, number);
+	if (!place)
+		return NULL;
+	place->site = (struct up_site *)(uintptr_t)site;
+	place->watched = watched;
+	Py_RETURN_NONE;
+}
+
+static PyObject *glue_object_hook(GlueObject *self, PyObject *number)
+{
+	struct place *place = place_at(self, PyLong_AsSsize_t(number));
+
+	if (!place)
+		return NULL;
+	if (!table_find(&self->core, place->address) && !table_add(&self->core, place))
+		return PyErr_NoMemory();
+	return PyLong_FromLong(glue_add_inline(&self->core, place));
+}
+
+/* Gives the place a slot for its displaced word; returns the entry's address, 0 if there can be none. */
+static PyObject *glue_object_slot(GlueObject *self, PyObject *args)
+{
+	Py_ssize_t number;
+	unsigned long long area_address;
+	unsigned word;
+
+	if (!PyArg_ParseTuple(args, "nKI", &number, &area_address, &word))
+		return NULL;
+	struct place *place = place_at(self, number);
+	struct area *area = area_at(&self->core, area_address);
+	if (!place)
+		return NULL;
+	uint64_t entry = area ? area_add(area, place, word) : 0;
+	if (entry && !table_find(&self->core, place->address) && !table_add(&self->core, place))
+		return PyErr_NoMemory();
+	return PyLong_FromUnsignedLongLong(entry);
+}
+
+static PyObject *glue_object_forget(GlueObject *self, PyObject *number)
+{
+	struct place *place = place_at(self, PyLong_AsSsize_t(number));
+
+	if (!place)
+		return NULL;
+	glue_remove_inline(&self->core, place);
+	table_remove(&self->core, place);
+	area_forget(&self->core, place);
+	place->site = NULL;
+	place->watched = false;
+	Py_RETURN_NONE;
+}
+
+static PyObject *glue_object_add_area(GlueObject *self, PyObject *args)
+{
+	unsigned long long start, physical;
+	unsigned slots;
+
+	if (!PyArg_ParseTuple(args, "KKI", &start, &physical, &slots))
+		return NULL;
+	if (!area_create(&self->core, start, physical, slots))
+		return PyErr_NoMemory();
+	Py_RETURN_NONE;
+}
+
+static PyObject *glue_object_remove_area(GlueObject *self, PyObject *address)
+{
+	struct area *area = area_at(&self->core, PyLong_AsUnsignedLongLong(address));
+
+	if (PyErr_Occurred())
+		return NULL;
+	if (area)
+		area_destroy(area);
+	Py_RETURN_NONE;
+}
+
+static PyObject *glue_object_take_wanted(GlueObject *self, PyObject *unused)
+{
+	unsigned count = self->core.wanted_count < 16 ? self->core.wanted_count : 16;
+	PyObject *list = PyList_New(count);
+
+	(void)unused;
+	for (unsigned i = 0; list && i < count; i++)
+		PyList_SET_ITEM(list, i, PyLong_FromUnsignedLongLong(self->core.wanted[i]));
+	self->core.wanted_count = 0;
+	return list;
+}
+
+static PyObject *module_area_size(PyObject *self, PyObject *slots)
+{
+	unsigned long count = PyLong_AsUnsignedLong(slots);
+
+	(void)self;
+	return PyErr_Occurred() ? NULL : PyLong_FromUnsignedLongLong(area_size((unsigned)count));
+}
+
+static PyObject *module_relocate(PyObject *self, PyObject *args)
+{
+	unsigned word;
+	unsigned long long from, to;
+	uint32_t words[TAIL_WORDS];
+
+	(void)self;
+	if (!PyArg_ParseTuple(args, "IKK", &word, &from, &to))
+		return NULL;
+	unsigned count = relocate(word, from, to, words);
+	return PyBytes_FromStringAndSize((const char *)words, (Py_ssize_t)(4 * count));
+}
+
+/* --- life ------------------------------------------------------------------------------------------ */
+
+static PyObject *glue_object_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+	unsigned long long functions[7], handle, arena, arena_size;
+	PyObject *fill, *inline_hook, *read;
+
+	if (kwargs && PyDict_GET_SIZE(kwargs))
+		return PyErr_Format(PyExc_TypeError, "Glue takes no keywords");
+	if (!PyArg_ParseTuple(args, "(KKKKKKK)KKKOOO", &functions[0], &functions[1], &functions[2], &functions[3],
+			      &functions[4], &functions[5], &functions[6], &handle, &arena, &arena_size, &fill,
+			      &inline_hook, &read))
+		return NULL;
+	GlueObject *self = (GlueObject *)type->tp_alloc(type, 0);
+	if (!self)
+		return NULL;
+	self->fill = Py_NewRef(fill);
+	self->inline_hook = Py_NewRef(inline_hook);
+	self->read = Py_NewRef(read);
+	struct glue *core = &self->core;
+	_Static_assert(sizeof(core->uc) == 7 * sizeof(void *), "one address for each function");
+	for (unsigned i = 0; i < 7; i++) {
+		uintptr_t address = (uintptr_t)functions[i];
+		memcpy((char *)&core->uc + i * sizeof(address), &address, sizeof(address));
+	}
+	core->engine_handle = (uc_engine *)(uintptr_t)handle;
+	core->arena = (char *)(uintptr_t)arena;
+	core->arena_size = arena_size;
+	core->context = self;
+	core->fill = call_fill;
+	core->inline_hook = call_inline;
+	core->slow_read = call_read;
+	if (glue_init(core))
+		return (PyObject *)self;
+	Py_DECREF(self);
+	PyErr_SetString(PyExc_RuntimeError, "libunicorn refused a hook");
+	return NULL;
+}
+
+/* The emulator must not run any more, but must still be open. */
+static void glue_object_dealloc(GlueObject *self)
+{
+	PyObject_GC_UnTrack(self);
+	Py_CLEAR(self->fill);
+	Py_CLEAR(self->inline_hook);
+	Py_CLEAR(self->read);
+	Py_CLEAR(self->engine);
+	Py_CLEAR(self->error);
+	glue_deinit(&self->core);
+	for (unsigned i = 0; i < self->place_count; i++)
+		free(self->places[i]);
+	free(self->places);
+	Py_TYPE(self)->tp_free((PyObject *)self);
+}
+
+static int glue_object_traverse(GlueObject *self, visitproc visit, void *arg)
+{
+	Py_VISIT(self->fill);
+	Py_VISIT(self->inline_hook);
+	Py_VISIT(self->read);
+	Py_VISIT(self->engine);
+	Py_VISIT(self->error);
+	return 0;
+}
+
+static int glue_object_clear(GlueObject *self)
+{
+	Py_CLEAR(self->fill);
+	Py_CLEAR(self->inline_hook);
+	Py_CLEAR(self->read);
+	return 0;
+}
+
+/* Before the emulator is closed; nothing may be called afterwards. */
+static PyObject *glue_object_close(GlueObject *self, PyObject *unused)
+{
+	(void)unused;
+	glue_deinit(&self->core);
+	Py_RETURN_NONE;
+}
+
+static PyObject *glue_object_python_hook(GlueObject *self, void *closure)
+{
+	(void)closure;
+	return Py_BuildValue("NN", PyLong_FromVoidPtr(glue_python_hook()), PyLong_FromVoidPtr(&self->core));
+}
+
+static PyObject *glue_object_stop(GlueObject *self, void *closure)
+{
+	(void)closure;
+	return PyBool_FromLong(self->core.stop);
+}
+
+static int glue_object_set_stop(GlueObject *self, PyObject *value, void *closure)
+{
+	(void)closure;
+	self->core.stop = PyObject_IsTrue(value) == 1;
+	return 0;
+}
+
+#define OFFSET(member) offsetof(GlueObject, core.member)
+
+static PyMemberDef members[] = {
+	{"event", T_INT, OFFSET(event), 0, "Why the run ended: a uprobe_linux.cpu.Event, or -1."},
+	{"interrupt", T_UINT, OFFSET(interrupt), 0, "Number of the interrupt."},
+	{"hook_address", T_ULONGLONG, OFFSET(hook_address), 0, "Address of the hook that ended the run."},
+	{"refused", T_BOOL, OFFSET(refused), 0, "Whether an access was refused."},
+	{"refused_page", T_ULONGLONG, OFFSET(refused_page), 0, "Page of that access."},
+	{"executed", T_ULONGLONG, OFFSET(executed), 0, "Instructions counted."},
+	{"fills", T_ULONGLONG, OFFSET(fills), 0, "Translations asked for since the last flush."},
+	{"slow_fills", T_ULONGLONG, OFFSET(slow_fills), 0, "Translations that Python answered."},
+	{NULL, 0, 0, 0, NULL},
+};
+
+static PyGetSetDef getters[] = {
+	{"python_hook", (getter)glue_object_python_hook, NULL, "Callback and data of code hooks for Python.", NULL},
+	{"stop", (getter)glue_object_stop, (setter)glue_object_set_stop, "Whether the run is to end soon.", NULL},
+	{NULL, NULL, NULL, NULL, NULL},
+};
+
+#define METHOD(name, flags) {#name, (PyCFunction)(void (*)(void))glue_object_##name, flags, NULL}
+
+static PyMethodDef methods[] = {
+	METHOD(run, METH_VARARGS),
+	METHOD(request_stop, METH_NOARGS),
+	METHOD(count_blocks, METH_O),
+	METHOD(add_data, METH_VARARGS),
+	METHOD(add_code, METH_VARARGS),
+	METHOD(drop, METH_VARARGS),
+	METHOD(flush, METH_NOARGS),
+	METHOD(forget_code, METH_VARARGS),
+	METHOD(connect, METH_VARARGS),
+	METHOD(add_place, METH_VARARGS),
+	METHOD(set_place, METH_VARARGS),
+	METHOD(hook, METH_O),
+	METHOD(slot, METH_VARARGS),
+	METHOD(forget, METH_O),
+	METHOD(add_area, METH_VARARGS),
+	METHOD(remove_area, METH_O),
+	METHOD(take_wanted, METH_NOARGS),
+	METHOD(close, METH_NOARGS),
+	{NULL, NULL, 0, NULL},
+};
+
+static PyTypeObject glue_type = {
+	PyVarObject_HEAD_INIT(NULL, 0).tp_name = "uprobe_unicorn._glue.Glue",
+	.tp_doc = "Hooks in C for one emulator; see _glue.pyi.",
+	.tp_basicsize = sizeof(GlueObject),
+	.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+	.tp_new = glue_object_new,
+	.tp_dealloc = (destructor)glue_object_dealloc,
+	.tp_traverse = (traverseproc)glue_object_traverse,
+	.tp_clear = (inquiry)glue_object_clear,
+	.tp_methods = methods,
+	.tp_members = members,
+	.tp_getset = getters,
+};
+
+static PyMethodDef functions[] = {
+	{"area_size", module_area_size, METH_O, NULL},
+	{"relocate", module_relocate, METH_VARARGS, NULL},
+	{NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef module = {
+	PyModuleDef_HEAD_INIT,
+	.m_name = "uprobe_unicorn._glue",
+	.m_doc = "Hooks in C for libunicorn; see _glue.pyi.",
+	.m_size = -1,
+	.m_methods = functions,
+};
+
+PyMODINIT_FUNC PyInit__glue(void)
+{
+	PyObject *self = PyType_Ready(&glue_type) == 0 ? PyModule_Create(&module) : NULL;
+
+	if (!self)
+		return NULL;
+	if (PyModule_AddObjectRef(self, "Glue", (PyObject *)&glue_type) < 0 ||
+	    PyModule_AddIntConstant(self, "ABI", UP_ABI) < 0) {
+		Py_DECREF(self);
+		return NULL;
+	}
+	return self;
+}

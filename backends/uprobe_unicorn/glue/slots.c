@@ -1,0 +1,258 @@
+/*
+ * Slots: where displaced instructions run when a place is trapped or jumped from.
+ *
+ * An area has an entry for each slot, a branch to its tail; one code hook
+ * covers all entries.  A place that is jumped from branches to its entry, one
+ * that traps is sent to its tail.  The area is shown to fetches alone.
+ */
+#include "glue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { TAIL_BYTES = 4 * TAIL_WORDS, LEAVE_BRK = 0xd4200000 | 0xf0f0 << 5 };
+
+static unsigned hash_of(uint64_t address)
+{
+	return (unsigned)((address >> 2) * UINT64_C(0x9e3779b97f4a7c15) >> 40);
+}
+
+/* --- trapped places by address ------------------------------------------------------ */
+
+struct place *table_find(const struct glue *glue, uint64_t address)
+{
+	if (!glue->table)
+		return NULL;
+	for (unsigned slot = hash_of(address) & glue->table_mask; glue->table[slot];
+	     slot = (slot + 1) & glue->table_mask)
+		if (glue->table[slot]->address == address)
+			return glue->table[slot];
+	return NULL;
+}
+
+static void table_put(struct glue *glue, struct place *place)
+{
+	unsigned slot = hash_of(place->address) & glue->table_mask;
+
+	while (glue->table[slot])
+		slot = (slot + 1) & glue->table_mask;
+	glue->table[slot] = place;
+}
+
+static bool table_resize(struct glue *glue, unsigned size)
+{
+	struct place **before = glue->table;
+	unsigned old = before ? glue->table_mask + 1 : 0;
+	struct place **table = calloc(size, sizeof(*table));
+
+	if (!table)
+		return false;
+	glue->table = table;
+	glue->table_mask = size - 1;
+	for (unsigned i = 0; i < old; i++)
+		if (before[i])
+			table_put(glue, before[i]);
+	free(before);
+	return true;
+}
+
+bool table_add(struct glue *glue, struct place *place)
+{
+	unsigned size = glue->table ? glue->table_mask + 1 : 0;
+
+	if (2 * (glue->table_count + 1) > size && !table_resize(glue, size ? 2 * size : 64))
+		return false;
+	table_put(glue, place);
+	glue->table_count++;
+	return true;
+}
+
+void table_remove(struct glue *glue, struct place *place)
+{
+	if (table_find(glue, place->address) != place)
+		return;
+	unsigned size = glue->table_mask + 1;
+	for (unsigned i = 0; i < size; i++)
+		if (glue->table[i] == place)
+			glue->table[i] = NULL;
+	glue->table_count--;
+	table_resize(glue, size);
+}
+
+/* --- areas ----------------------------------------------------------------------------- */
+
+static uint64_t page_up(uint64_t size)
+{
+	return (size + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+}
+
+/* Bytes of an area with so many slots, whole pages. */
+uint64_t area_size(unsigned slots)
+{
+	return page_up(4 * (uint64_t)slots) + page_up((uint64_t)TAIL_BYTES * slots);
+}
+
+static void on_entry(uc_engine *uc, uint64_t address, uint32_t size, void *data)
+{
+	struct area *area = data;
+	unsigned index = (unsigned)((address - area->start) / 4);
+
+	(void)uc;
+	(void)size;
+	if (index < area->count && area->places[index])
+		glue_reached(area->places[index]);
+}
+
+struct area *area_create(struct glue *glue, uint64_t start, uint64_t physical, unsigned slots)
+{
+	struct area **areas = realloc(glue->areas, (glue->area_count + 1) * sizeof(*areas));
+	if (!areas)
+		return NULL;
+	glue->areas = areas;
+	struct area *area = calloc(1, sizeof(*area));
+	struct place **places = calloc(slots, sizeof(*places));
+	if (!area || !places)
+		goto failed;
+	*area = (struct area){.start = start, .tails = start + page_up(4 * (uint64_t)slots),
+			      .end = start + area_size(slots), .physical = physical, .places = places,
+			      .capacity = slots, .glue = glue};
+	if (glue->uc.hook_add(glue->engine_handle, &area->hook, UC_HOOK_CODE, (void *)(uintptr_t)on_entry, area,
+			      area->start, area->tails - 1))
+		goto failed;
+	extents_add(&glue->hidden, (struct extent){area->start, area->end, physical, PERM_EXEC});
+	areas[glue->area_count++] = area;
+	return area;
+failed:
+	free(places);
+	free(area);
+	return NULL;
+}
+
+/* The places in it must be gone already. */
+void area_destroy(struct area *area)
+{
+	struct glue *glue = area->glue;
+
+	for (unsigned i = 0; i < glue->area_count; i++)
+		if (glue->areas[i] == area)
+			glue->areas[i] = glue->areas[--glue->area_count];
+	glue->uc.hook_del(glue->engine_handle, area->hook);
+	extents_drop(&glue->hidden, area->start, area->end);
+	free(area->places);
+	free(area);
+}
+
+struct area *area_at(const struct glue *glue, uint64_t address)
+{
+	for (unsigned i = 0; i < glue->area_count; i++)
+		if (address >= glue->areas[i]->start && address < glue->areas[i]->end)
+			return glue->areas[i];
+	return NULL;
+}
+
+static uint32_t *host_word(const struct area *area, uint64_t address)
+{
+	return (uint32_t *)(void *)(area->glue->arena + area->physical + (address - area->start));
+}
+
+static unsigned free_entry(const struct area *area)
+{
+	if (area->count < area->capacity)
+		return area->count;
+	for (unsigned i = 0; i < area->capacity; i++)
+		if (!area->places[i])
+			return i;
+	return area->capacity;
+}
+
+uint64_t area_add(struct area *area, struct place *place, uint32_t word)
+{
+	uint32_t words[TAIL_WORDS], branch;
+	unsigned index = free_entry(area);
+
+	if (index == area->capacity)
+		return 0;
+	uint64_t entry = area->start + 4 * (uint64_t)index, tail = area->tails + (uint64_t)TAIL_BYTES * index;
+	unsigned count = relocate(word, place->address, tail, words);
+	if (!count || !branch_word(entry, tail, &branch) || !branch_word(place->address, entry, &words[7]))
+		return 0;
+	*host_word(area, entry) = branch;
+	memcpy(host_word(area, tail), words, 4 * count);
+	glue_forget_translations(area->glue, entry, entry + 4);
+	glue_forget_translations(area->glue, tail, tail + TAIL_BYTES);
+	area->places[index] = place;
+	area->count = index < area->count ? area->count : index + 1;
+	place->tail = tail;
+	return entry;
+}
+
+/* Takes place's slot back; a task may still be on its way through it, so its code stays until it is reused. */
+void area_forget(struct glue *glue, const struct place *place)
+{
+	struct area *area = place->tail ? area_at(glue, place->tail) : NULL;
+
+	if (area)
+		area->places[(place->tail - area->tails) / TAIL_BYTES] = NULL;
+}
+
+/* --- leaving a slot ----------------------------------------------------------------------- */
+
+/* Runs the rest of the tail at pc with breakpoints for its branches; the PC that it leaves to. */
+static uint64_t run_out(struct glue *glue, const struct area *area, uint64_t pc)
+{
+	uint64_t tail = pc - (pc - area->tails) % TAIL_BYTES, target;
+	uint32_t saved[TAIL_WORDS], *words = host_word(area, tail);
+	int event = glue->event;
+
+	memcpy(saved, words, sizeof(saved));
+	for (unsigned i = 0; i < TAIL_WORDS; i++)
+		if (branch_target(saved[i], tail + 4 * i, &target))
+			words[i] = LEAVE_BRK;
+	glue_forget_translations(glue, tail, tail + TAIL_BYTES);
+	glue->uc.emu_start(glue->engine_handle, pc, 0, 0, 0);
+	glue->event = event;
+	memcpy(words, saved, sizeof(saved));
+	glue_forget_translations(glue, tail, tail + TAIL_BYTES);
+	return glue_reg(glue, UP_PC);
+}
+
+/* Follows what a branch at pc does without running it; false if it is no branch. */
+static bool follow(struct glue *glue, const struct area *area, uint64_t *pc)
+{
+	uint32_t word = *host_word(area, *pc);
+
+	if (branch_target(word, *pc, pc))
+		return true;
+	if ((word & 0xff9ffc1f) != 0xd61f0000 || (word & 0x00600000) == 0x00200000)
+		return false;
+	unsigned n = word >> 5 & 31;
+	*pc = n == 31 ? 0 : glue_reg(glue, n);
+	return true;
+}
+
+static uint64_t displaced_at(const struct area *area, uint64_t pc)
+{
+	const struct place *place = area->places[(pc - area->tails) / TAIL_BYTES];
+
+	return place ? place->address : pc;
+}
+
+uint64_t slot_leave(struct glue *glue, uint64_t pc, bool faulted)
+{
+	const struct area *area;
+	uint64_t start = pc;
+
+	while ((area = area_at(glue, pc)) != NULL) {
+		if (faulted && pc >= area->tails) {
+			pc = displaced_at(area, pc);
+			break;
+		}
+		if (!follow(glue, area, &pc))
+			pc = run_out(glue, area, pc);
+		if (pc == start)
+			break;
+	}
+	if (pc != start)
+		glue_set_reg(glue, UP_PC, pc);
+	return pc;
+}
