@@ -137,6 +137,8 @@ def _unknown(kind: Kind, name: str, known: list[str]) -> UprobeError:
 
     close = get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
+    if kind is Kind.WRITER:
+        known = [*known, "tracefs"]  # built in: it is the default and needs no plugin
     listed = ", ".join(known) if known else f"none; is the package installed (group {kind.value})?"
     return UsageError(
         f"no {kind.word} is called {name!r}", hint=f"{hint}installed: {listed}", slug="unknown-plugin"

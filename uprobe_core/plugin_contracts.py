@@ -32,6 +32,10 @@ def contract_of(entry: PluginEntry) -> type | None:
         from uprobe_core.consumer import ConsumerPlugin
 
         return ConsumerPlugin
+    if entry.kind is Kind.WRITER:
+        from uprobe_core.writer import Writer
+
+        return Writer
     return None
 
 

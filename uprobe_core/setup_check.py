@@ -9,7 +9,7 @@ from typing import Any
 
 from uprobe_core.actions import Action
 from uprobe_core.arch_binding import ArchOps, bind_arch
-from uprobe_core.discovery import load_arch, load_consumer
+from uprobe_core.discovery import Kind, load_arch, load_consumer, load_object
 from uprobe_core.errors import SpecError, TargetError, UprobeError
 from uprobe_core.event_set import EventSet
 from uprobe_core.events.model import EventSpec
@@ -136,6 +136,8 @@ def _others(setup: RunSetup, events: EventSet) -> Iterator[tuple[str, Callable[[
             f"trigger {trigger.event}:{trigger.text}",
             partial(events.add_trigger, trigger.event, trigger.text, _Nowhere()),
         )
+    if setup.format != "tracefs":
+        yield f"format {setup.format}", partial(_load_writer, setup.format)
     for use in setup.consumers:
         yield f"consumer {use.name}", partial(_consumer, use, events)
 
@@ -147,6 +149,11 @@ def _consumer(use: ConsumerUse, events: EventSet) -> None:
         made = plugin.attach(event, _Nowhere())
         if isinstance(made, Action):
             made.attach(event)
+
+
+def _load_writer(name: str) -> None:
+    """Load a writer; it is constructed only with a run's stream."""
+    load_object(Kind.WRITER, name)
 
 
 def _attempt(check: Callable[[], None]) -> UprobeError | None:

@@ -133,6 +133,15 @@ def test_a_set_up_file_is_checked_and_all_its_mistakes_are_shown(tmp_path: Path)
     assert "hint: did you mean 'seconds'?" in done.stderr
 
 
+def test_an_unknown_format_in_a_file_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text('[output]\nformat = "jsnl"\n')
+    done = uprobe("check", "-c", str(path))
+    assert done.returncode == 2
+    assert "no writer is called 'jsnl'" in done.stderr
+    assert "did you mean 'jsonl'?" in done.stderr
+
+
 def test_event_lines_may_come_from_standard_input() -> None:
     done = uprobe("check", "-f", "-", "--list", stdin="p:a ./loop:0x1bf0\n")
     assert done.stdout == "p:uprobes/a ./loop:0x0000000000001bf0\n"

@@ -165,6 +165,13 @@ def test_each_failure_is_one_clear_error_with_its_status(
     assert done.returncode == status
 
 
+def test_a_malformed_line_of_a_file_is_named_with_file_and_line(tmp_path: Path) -> None:
+    path = tmp_path / "probes"
+    path.write_text("# one bad line\np:w  ./loop:0x1bf0   a=%zz\n")
+    done = uprobe("run", "-f", str(path), "./loop")
+    assert done.stderr.startswith(f"{path}:2: trace_uprobe: error: Invalid register name\n")
+
+
 def test_debug_adds_the_traceback() -> None:
     done = uprobe("run", "--debug", "-e", "p:w ./loop:wrok", "./loop")
     assert "Traceback" in done.stderr

@@ -191,6 +191,17 @@ def test_the_decoder_of_the_manual_works(tmp_path: Path) -> None:
     assert word[2] == f".inst 0x{word[1]}"
 
 
+def test_the_writer_of_the_manual_works(tmp_path: Path) -> None:
+    source = example("markdown/uprobe_markdown.py")
+    install(
+        tmp_path, "uprobe_markdown", source, "uprobe.writers", "markdown = uprobe_markdown:MarkdownWriter"
+    )
+    event = ["-e", "p:work ./loop:work a=%x0"]
+    done = run("run", "--format", "markdown", *event, "./loop", "2", path=tmp_path)
+    rows = ["| ./loop 2 | arguments |", "|---|---|", "| work | a=0 |", "| work | a=1 |"]
+    assert done.stderr.splitlines() == rows
+
+
 def test_the_hooks_of_the_manual_work(tmp_path: Path) -> None:
     source = example("watcher/uprobe_watcher.py")
     install(tmp_path, "uprobe_watcher", source, "uprobe.plugins", "watcher = uprobe_watcher:WatcherPlugin")

@@ -58,8 +58,9 @@ def print_error(error: UprobeError, *, where: str = "") -> None:
 
     A malformed event line has the form of the kernel's error_log.
 
-    :param where: "FILE:LINE: " or the like, to be put before the message
+    :param where: "FILE:LINE: " or the like, to be put before the message; an error may carry it as a note
     """
+    where = where or "".join(getattr(error, "__notes__", ()))
     lines = _spec_lines(error, where) if isinstance(error, SpecError) else []
     for problem in getattr(error, "problems", None) or ():
         lines.append(f"uprobe: error: {problem}")

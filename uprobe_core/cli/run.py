@@ -7,6 +7,8 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from uprobe_core.errors import SpecError
+
 if TYPE_CHECKING:
     from uprobe_core.backend import ExitStatus
     from uprobe_core.run_setup import RunSetup
@@ -55,7 +57,19 @@ def run(args: argparse.Namespace) -> int:
         setup = replace(setup, argv=tuple(program))
     if not setup.argv:
         args.usage_error("no PROGRAM: uprobe run [options] [--] PROGRAM [ARG...]")
-    return _exit_status(_run(setup), setup)
+    try:
+        return _exit_status(_run(setup), setup)
+    except SpecError as error:
+        _note_source(error, setup)
+        raise
+
+
+def _note_source(error: SpecError, setup: RunSetup) -> None:
+    """Note in *error* which file and line it comes from, if it is an event line of a file."""
+    for line in setup.events:
+        if line.number and " ".join(line.text.split()) == error.line:
+            error.add_note(f"{line.source}:{line.number}: ")
+            return
 
 
 def _run(setup: RunSetup) -> ExitStatus:
