@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from uprobe_core.consumer import EntryState, Hit, ReturnHit
 from uprobe_core.events.fetch_run import FetchProgram, compile_fetch, run_fetch
 from uprobe_core.events.model import EventSpec
+from uprobe_core.events.record_buffer import RecordBuffer
 from uprobe_core.types import HandlerVote
 
 __all__ = ("Event", "EventProbe", "Sink")
@@ -38,9 +39,15 @@ class Event:
     """What all locations of one event share, and what consumers see of it (an EventInfo).
 
     :param on_error: called with (event, sink, exception) when a sink raised
+    :param buffer: shared by all events under policy=kernel, see :mod:`uprobe_core.events.record_buffer`
     """
 
-    def __init__(self, spec: EventSpec, on_error: Callable[[Event, Sink, Exception], None]) -> None:
+    def __init__(
+        self,
+        spec: EventSpec,
+        on_error: Callable[[Event, Sink, Exception], None],
+        buffer: RecordBuffer | None = None,
+    ) -> None:
         self.group = spec.group
         self.name = spec.name
         self.spec = spec
@@ -52,7 +59,7 @@ class Event:
         self.sinks: tuple[Sink, ...] = ()
         self._places: dict[int, int] = {}
         self._on_error = on_error
-        self._program = compile_fetch(spec.args)
+        self._program = compile_fetch(spec.args, buffer)
         self.entry_program: FetchProgram | None = compile_fetch(spec.entry_args) if spec.entry_args else None
         self._entry_calls: tuple[tuple[int, Sink, Callable[[Hit], Any]], ...] = ()
         self._return_calls: tuple[tuple[int, Sink, Callable[[ReturnHit], Any]], ...] = ()

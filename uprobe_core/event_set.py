@@ -12,6 +12,7 @@ from uprobe_core.errors import ProbeError, UsageError
 from uprobe_core.event_probe import Event, EventProbe, Sink
 from uprobe_core.events.model import DeleteSpec, EventSpec, Record
 from uprobe_core.events.parse import Language
+from uprobe_core.events.record_buffer import RecordBuffer
 from uprobe_core.events.table import EventTable
 from uprobe_core.events.trace_text import profile_line
 from uprobe_core.guest_files import GuestFiles
@@ -55,6 +56,7 @@ class EventSet:
         self.events: list[Event] = []
         self._on_error = on_error
         self._actions: list[Action] = []
+        self._buffer = RecordBuffer() if policy.is_kernel else None
 
     @property
     def location_count(self) -> int:
@@ -77,7 +79,7 @@ class EventSet:
     def _add(self, spec: EventSpec) -> Event:
         event = next((e for e in self.events if e.full_name == spec.full_name), None)
         if event is None:
-            event = Event(spec, self._on_error)
+            event = Event(spec, self._on_error, self._buffer)
             self.events.append(event)
         event.probes.append(EventProbe(spec, event))
         return event

@@ -19,6 +19,7 @@ from uprobe_core.events.strings import Text, TextState, lay_out, read_text
 from uprobe_core.types import MemoryFault
 
 if TYPE_CHECKING:
+    from uprobe_core.events.record_buffer import RecordBuffer
     from uprobe_core.types import GuestMemory, RegisterFile
 
 __all__ = ("FetchProgram", "FetchSource", "compile_fetch", "explain", "run_fetch")
@@ -70,10 +71,15 @@ Fetcher = Callable[[FetchSource], Value]
 
 
 class FetchProgram:
-    """The compiled arguments of one event."""
+    """The compiled arguments of one event.
 
-    def __init__(self, args: Sequence[FetchArg]) -> None:
+    :param buffer: what a number shows whose dereference faults, and what then holds this record;
+        None: such a number is 0
+    """
+
+    def __init__(self, args: Sequence[FetchArg], buffer: RecordBuffer | None = None) -> None:
         self.args = tuple(args)
+        self._buffer = buffer
         self._numbers: list[tuple[int, Fetcher]] = []
         self._strings: list[tuple[int, Callable[[FetchSource], list[Text | None]], int]] = []
         self._room = 4096 - sum(arg.size for arg in args)
@@ -87,10 +93,21 @@ class FetchProgram:
         """The values of all arguments at *hit*; never raises MemoryFault."""
         values: list[Value] = [None] * len(self.args)
         for index, fetch in self._numbers:
-            values[index] = fetch(hit)
+            try:
+                values[index] = fetch(hit)
+            except MemoryFault:
+                values[index] = self._unfetched(self.args[index])
         if self._strings:
             self._run_strings(hit, values)
+        if self._buffer is not None:
+            self._buffer.store(self.args, values)
         return tuple(values)
+
+    def _unfetched(self, arg: FetchArg) -> Value:
+        if self._buffer is not None:
+            return self._buffer.number(arg)
+        zero = 0.0 if arg.type.kind == "f" else 0
+        return (zero,) * arg.count if arg.count else zero
 
     def _run_strings(self, hit: FetchSource, values: list[Value]) -> None:
         cells = [locate(hit) for _, locate, _ in self._strings]
@@ -99,9 +116,9 @@ class FetchProgram:
             values[index] = tuple(texts) if count else texts[0]
 
 
-def compile_fetch(args: Sequence[FetchArg]) -> FetchProgram:
-    """The program that fetches *args*."""
-    return FetchProgram(args)
+def compile_fetch(args: Sequence[FetchArg], buffer: RecordBuffer | None = None) -> FetchProgram:
+    """The program that fetches *args*; see :class:`FetchProgram` for *buffer*."""
+    return FetchProgram(args, buffer)
 
 
 def run_fetch(program: FetchProgram, hit: FetchSource) -> tuple[Value, ...]:
@@ -201,24 +218,14 @@ def _converter(kind: FetchType, field: FetchOp | None) -> Callable[[int], int | 
 
 
 def _raw(getter: Getter, convert: Callable[[int], int | float]) -> Fetcher:
-    def fetch(c: FetchSource) -> Value:
-        try:
-            return convert(getter(c))
-        except MemoryFault:
-            return convert(0)
-
-    return fetch
+    return lambda c: convert(getter(c))
 
 
 def _memory(getter: Getter, store: FetchOp, convert: Callable[[int], int | float]) -> Fetcher:
     size, offset = store.size, store.param
 
     def fetch(c: FetchSource) -> Value:
-        try:
-            address = (getter(c) + offset) & _MASK
-        except MemoryFault:
-            return convert(0)
-        return convert(_read_number(c.process, address, size))
+        return convert(_read_number(c.process, (getter(c) + offset) & _MASK, size))
 
     return fetch
 
@@ -227,10 +234,7 @@ def _array(getter: Getter, store: FetchOp, convert: Callable[[int], int | float]
     size, offset = store.size, store.param
 
     def fetch(c: FetchSource) -> Value:
-        try:
-            address = (getter(c) + offset) & _MASK
-        except MemoryFault:
-            return (convert(0),) * count
+        address = (getter(c) + offset) & _MASK
         memory = c.process
         try:
             data = memory.read(address, size * count)
