@@ -18,6 +18,7 @@ from uprobe_core.actions import Action
 from uprobe_core.arch_binding import bind_arch
 from uprobe_core.backend import Bind, ExitStatus, Limits, Machine, Target, Task
 from uprobe_core.dispatch import Dispatcher
+from uprobe_core.engine_choice import choose_engine
 from uprobe_core.errors import BackendError, PluginError, ProbeError, UsageError
 from uprobe_core.event_set import EventSet
 from uprobe_core.guest_files import GuestFiles
@@ -75,6 +76,7 @@ class Session:
         self._running = False
         self._output: RunOutput | None = None
         self._machine: Machine | None = None
+        self.engine = choose_engine(setup.engine)
         self.spool = Spool()
         self.plugins = _load_plugins(self.warn)
         self.plugins.hook.uprobe_configure(setup=setup)
