@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from uprobe_arm64.decode import analyze
 from uprobe_arm64.encodings import A64Encodings
+from uprobe_arm64.exceptions import exception_of
 from uprobe_arm64.registers import INDEX_OF, LINK, argument_register
 from uprobe_core.arch_hooks import hookimpl
 from uprobe_core.types import Analysis, Policy, Register, Verdict
@@ -73,7 +74,14 @@ class Arm64Arch:
 
     @hookimpl
     def skip_sstep(self, task: Task, utask: Utask, analysis: Analysis) -> bool:
-        """Simulate, if the verdict says so; a MemoryFault leaves everything as it was."""
+        """Simulate, if the verdict says so; a MemoryFault leaves everything as it was.
+
+        An instruction whose whole effect is an exception is done as well: the
+        exception is raised from its own address, as the MemoryFault that the
+        core hands to the program.
+        """
+        if analysis.special == "trap":
+            raise exception_of(analysis.word, utask.vaddr)
         if analysis.verdict is not Verdict.SIMULATE or analysis.simulate is None:
             return False
         analysis.simulate(task, task.process, utask.vaddr)

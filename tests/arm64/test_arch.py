@@ -9,7 +9,7 @@ import pytest
 from uprobe_arm64 import Arm64Arch
 
 from uprobe_core.arch_hooks import PROJECT, ArchHooks
-from uprobe_core.types import Access, MemoryFault, Policy, Verdict
+from uprobe_core.types import Access, FaultKind, MemoryFault, Policy, Verdict
 from uprobe_core.utask import POISONED_FAULT_CODE, ReturnInstance, Utask
 
 VADDR, SLOT, TRAMPOLINE = 0x40_0100, 0x7FFF_F004, 0x7FFF_F000
@@ -123,6 +123,29 @@ def test_a_simulation_that_faults_leaves_the_pc(arch: Arm64Arch, task: Any, utas
     with pytest.raises(MemoryFault):
         arch.skip_sstep(task, utask, analysis)
     assert task.regs[task.PC] == VADDR
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        (0xD4200020, FaultKind.BREAKPOINT),  # brk #1
+        (0xD42000A0, FaultKind.BREAKPOINT),  # brk #5
+        (0x00000000, FaultKind.UNDEFINED),  # udf #0
+        (0xD4400000, FaultKind.UNDEFINED),  # hlt #0
+        (0xD4000002, FaultKind.UNDEFINED),  # hvc #0
+        (0xD4000003, FaultKind.UNDEFINED),  # smc #0
+        (0xD4A00001, FaultKind.UNDEFINED),  # dcps1
+    ],
+)
+def test_an_instruction_that_is_an_exception_raises_it_from_its_own_address(
+    arch: Arm64Arch, task: Any, utask: Utask, word: int, kind: FaultKind
+) -> None:
+    analysis = arch.analyze_insn(insn(word), VADDR, ANYWHERE)
+    before = task.copy()
+    with pytest.raises(MemoryFault) as caught:
+        arch.skip_sstep(task, utask, analysis)
+    assert (caught.value.kind, caught.value.address) == (kind, VADDR)
+    assert task.changes(before) == {}
 
 
 def test_a_slot_is_written_once_for_the_same_instruction(arch: Arm64Arch, task: Any) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from uprobe_core.arch_binding import bind_arch
@@ -92,6 +92,16 @@ class Checked:
     differences: tuple[Difference, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A case under way: what it started from, what it does bare, what was found so far."""
+
+    case: Case
+    before: bytes
+    bare: Outcome
+    differences: list[Difference] = field(default_factory=list)
+
+
 class _Recorder:
     """The consumer of every probe: notes where it was hit."""
 
@@ -112,6 +122,8 @@ class Bench:
 
     :param backend: with a method ``conformance_driver``; raises PluginError if it has none
     :param arch: an arch plugin with an attribute ``encodings``
+
+    *registry* is the real one, in which a test may look around.
     """
 
     def __init__(self, backend: Backend, arch: Any, policy: Policy | None = None) -> None:
@@ -123,8 +135,8 @@ class Bench:
         self._recorder = _Recorder()
         self._arch = bind_arch(arch)
         inline = Mode.INLINE in backend.capabilities.modes
-        self._registry = UprobeRegistry(self._arch, self.policy, Mode.TRAP, inline_available=inline)
-        dispatcher = Dispatcher(self._arch, self.policy, self._registry, Returns.WATCH, on_error=_raise)
+        self.registry = UprobeRegistry(self._arch, self.policy, Mode.TRAP, inline_available=inline)
+        dispatcher = Dispatcher(self._arch, self.policy, self.registry, Returns.WATCH, on_error=_raise)
         self._folder = tempfile.TemporaryDirectory(prefix="uprobe-conformance-")
         self.machine, self.driver = self._open(backend, dispatcher)
         self._file = self._text_file()
@@ -180,25 +192,36 @@ class Bench:
     # --- running -----------------------------------------------------------------------------------
 
     def run(self, cases: Sequence[Case]) -> list[Checked]:
-        """Execute *cases*, whose places hold one word each, in every mode."""
+        """Execute *cases*, whose places hold one word each, in every mode.
+
+        A word that turns out to be undefined is run from its first state only.
+        """
         words = {case.place: case.word for case in cases}
         self._write(words)
-        before = [self.states.make(case.word, case.address, case.seed) for case in cases]
-        bare = [self._execute(state) for state in before]
-        found: list[list[Difference]] = [[] for _ in cases]
+        runs = self._run_bare(cases)
         for mode in self.modes:
             self._probe(words, mode)
             try:
-                for case, state, expected, differences in zip(cases, before, bare, found, strict=True):
-                    difference = self._compare(case, mode, state, expected, self._execute(state))
+                for run in runs:
+                    difference = self._compare(run, mode, self._execute(run.before))
                     if difference is not None:
-                        differences.append(difference)
+                        run.differences.append(difference)
             finally:
                 self._unprobe()
-        return [
-            Checked(case, outcome.ending, tuple(differences))
-            for case, outcome, differences in zip(cases, bare, found, strict=True)
-        ]
+        return [Checked(run.case, run.bare.ending, tuple(run.differences)) for run in runs]
+
+    def _run_bare(self, cases: Sequence[Case]) -> list[_Run]:
+        runs: list[_Run] = []
+        undefined: set[int] = set()
+        for case in cases:
+            if case.place in undefined:
+                continue
+            before = self.states.make(case.word, case.address, case.seed)
+            outcome = self._execute(before)
+            runs.append(_Run(case, before, outcome))
+            if outcome.ending.what == "undefined" and outcome.ending.pc == case.address:
+                undefined.add(case.place)
+        return runs
 
     def _write(self, words: dict[int, int]) -> None:
         """Put *words* into their places, in one store where they are close together."""
@@ -209,14 +232,14 @@ class Bench:
         self.driver.process.poke(LAYOUT.cases[0] + low, bytes(page[low:high]))
 
     def _probe(self, words: Iterable[int], mode: Mode) -> None:
-        self._registry.mode = mode
+        self.registry.mode = mode
         self._installed = [
-            self._registry.register(self._file, self._offset(place), self._recorder) for place in words
+            self.registry.register(self._file, self._offset(place), self._recorder) for place in words
         ]
 
     def _unprobe(self) -> None:
         for uprobe in self._installed:
-            self._registry.unregister(uprobe, self._recorder)
+            self.registry.unregister(uprobe, self._recorder)
 
     @staticmethod
     def _offset(place: int) -> int:
@@ -235,16 +258,15 @@ class Bench:
             driver.process.poke(_DATA, PRISTINE[:_WRITTEN])
         return Outcome(after, ending, memory, tuple(hits))
 
-    def _compare(
-        self, case: Case, mode: Mode, before: bytes, bare: Outcome, probed: Outcome
-    ) -> Difference | None:
-        wrong = "" if probed.hits[:1] == (case.address,) else f"the probe saw {list(map(hex, probed.hits))}"
+    def _compare(self, run: _Run, mode: Mode, probed: Outcome) -> Difference | None:
+        case, bare = run.case, run.bare
+        wrong = ""
+        if probed.hits != (case.address,):
+            wrong = f"hits at {', '.join(map(hex, probed.hits)) or 'no place'}, not once at {case.address:#x}"
         same = bare.state == probed.state and bare.ending == probed.ending and bare.memory == probed.memory
-        if same and not wrong:
+        if not wrong and (same or self._differs_by_nature(case, bare, probed)):
             return None
-        if not wrong and self._differs_by_nature(case, bare, probed):
-            return None
-        return Difference(case, mode, before, bare, probed, wrong)
+        return Difference(case, mode, run.before, bare, probed, wrong)
 
     def _differs_by_nature(self, case: Case, bare: Outcome, probed: Outcome) -> bool:
         """Whether only the destination differs of an instruction that reads a clock or a random number."""

@@ -25,7 +25,7 @@ class Ending:
     """The first thing that happened to the program and would have reached it.
 
     :param what: "breakpoint", "undefined", "maperr", "accerr", "adrerr", "align" (faults,
-        as the values of FaultKind), or "syscall"
+        as the values of FaultKind), "syscall", or "endless" when nothing comes of it
     :param code: si_code of the signal; 0 for a system call
     :param address: si_addr of the signal; 0 for a system call
     :param pc: where the task is: at the faulting instruction, behind a system call
