@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 MASKED: dict[str, list[tuple[str, str]]] = {
-    # Registers that the C library's start-up left behind: its look-up of vDSO symbols (there is no vDSO here).
+    # Registers that the C library left behind when it looked up vDSO symbols (there is no vDSO here).
     "insns-branches": [(r"^(b: \(0x[0-9a-f]+\) x0=0x0) x9=0x[12]", r"\1 x9=*")],
     # The same, and the stack protector's random number: x5, x7, x9, x12 to x14, x18, four times over.
     "maxargs": [
@@ -18,8 +18,6 @@ MASKED: dict[str, list[tuple[str, str]]] = {
         for register in (5, 7, 9, 12, 13, 14, 18)
         for turn in range(5)
     ],
-    # An unreadable number is not stored, so a kernel shows what its buffer held before: here of another event.
-    "structs-nested": [(r"^(use: .* id=0 .*) pa=\S+ pb=\S+ k=3", r"\1 pa=* pb=* k=3")],
 }
 """Case -> replacements in trace lines, applied to both sides."""
 
@@ -48,6 +46,8 @@ KERNEL_ONLY: dict[str, list[tuple[str, str]]] = {
     "strings-deref": [(r" off=0x[0-9a-f]+", " off=*")],
     # In a return event LR is the trampoline's address only where LR was hijacked.
     "retprobe-args": [(r" lr=0x[0-9a-f]+", " lr=*")],
+    # An unreadable number is not stored, so a kernel shows what its buffer held: here of another event.
+    "structs-nested": [(r"^(use: .* id=0 .*) pa=\S+ pb=\S+ k=3", r"\1 pa=* pb=* k=3")],
 }
 """Case -> replacements in trace lines that only policy=kernel has to get exactly right."""
 
