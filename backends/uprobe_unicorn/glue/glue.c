@@ -123,8 +123,10 @@ static void on_python(uc_engine *uc, uint64_t address, uint32_t size, void *data
 
 	(void)uc;
 	(void)size;
-	if (glue->skip == address)
+	if (glue->skip == address) {
+		glue->skip = UINT64_MAX;
 		return;
+	}
 	if (glue->inline_hook(glue->context, address) || glue->stop)
 		stop_at_hook(glue, address);
 }
