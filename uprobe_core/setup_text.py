@@ -104,10 +104,10 @@ def event_lines(text: str, source: str) -> list[EventLine]:
     """
     found: list[EventLine] = []
     pending, start = "", 0
-    for number, raw in enumerate(text.splitlines(), 1):
+    for number, raw in enumerate(text.split("\n"), 1):
         start = start if pending else number
-        if raw.endswith("\\"):
-            pending += raw[:-1]
+        if raw.rstrip("\r").endswith("\\"):
+            pending += raw.rstrip("\r")[:-1]
             continue
         line, pending = pending + raw, ""
         if line.split("#", 1)[0].strip():

@@ -1,0 +1,110 @@
+"""``uprobe plugins`` and ``uprobe doctor``: what is there, what is broken, and why."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import uprobe, uprobe_json
+from uprobe_core.self_test import ANSWER, CODE_OFFSET, program
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> dict[str, str]:
+    """An environment in which a decoder is installed whose import fails."""
+    info = tmp_path / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[uprobe.decoders]\nbroken = broken_decoder:D\n")
+    (tmp_path / "broken_decoder.py").write_text("import there_is_no_such_module\n")
+    return {**os.environ, "PYTHONPATH": str(tmp_path)}
+
+
+def test_plugins_lists_ours_with_kind_target_and_package() -> None:
+    rows = [line.split() for line in uprobe("plugins").stdout.splitlines()]
+    assert rows[0] == ["KIND", "NAME", "STATE", "TARGET", "PACKAGE"]
+    assert ["arch", "arm64", "ok", "uprobe_arm64:Arm64Arch", "uprobe"] in [row[:5] for row in rows]
+
+
+def test_plugins_as_json() -> None:
+    found = {(p["kind"], p["name"]): p for p in uprobe_json("plugins")["plugins"]}
+    assert found["backend", "unicorn"]["group"] == "uprobe.backends"
+    assert found["backend", "unicorn"]["ok"]
+
+
+def test_a_plugin_that_fails_is_shown_with_its_own_error(broken: dict[str, str]) -> None:
+    done = uprobe("plugins", env=broken)
+    assert done.returncode == 0
+    assert "No module named 'there_is_no_such_module'" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert "Traceback" in uprobe("plugins", "--debug", env=broken).stdout
+
+
+def test_asking_for_a_plugin_that_fails_is_an_error_that_names_it(broken: dict[str, str]) -> None:
+    done = uprobe("why", "./loop", "work", "--decoder", "broken", env=broken)
+    assert done.returncode == 125
+    assert done.stderr.startswith(
+        "uprobe: error: decoder 'broken' (broken_decoder:D, from broken 1.0) failed to import: "
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_a_broken_plugin_that_nobody_asked_for_disturbs_no_run(broken: dict[str, str]) -> None:
+    done = uprobe("run", "./loop", "1", env=broken)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "sum 1\n", "")
+
+
+def test_doctor_finds_everything_in_order() -> None:
+    done = uprobe("doctor")
+    assert done.returncode == 0, done.stdout
+    assert "fail" not in {line.split()[0] for line in done.stdout.splitlines()}
+
+
+def test_doctor_says_which_engine_and_decoder_and_why() -> None:
+    checks = {check["name"]: check for check in uprobe_json("doctor")["checks"]}
+    assert checks["engine"]["detail"].split(":")[0] in {"c", "py"}
+    assert len(checks["engine"]["detail"].split(": ", 1)[1]) > 10
+    assert checks["decoder"]["detail"].startswith("capstone")
+
+
+def test_doctor_shows_a_plugin_that_fails(broken: dict[str, str]) -> None:
+    done = uprobe("doctor", env=broken)
+    assert "decoder broken" in done.stdout
+    assert "there_is_no_such_module" in done.stdout
+    assert done.returncode == 0  # a decoder is not needed to run
+
+
+def test_the_self_test_notices_a_wrong_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    from uprobe_core import self_test
+    from uprobe_core.errors import BackendError
+
+    monkeypatch.setattr(self_test, "ANSWER", ANSWER + 1)
+    with pytest.raises(BackendError, match="exit status 42 and 1 hits, expected 43 and 1"):
+        self_test.run_self_test()
+
+
+def test_the_self_tests_program_is_an_elf_file_that_others_read(tmp_path: Path) -> None:
+    from elftools.elf.elffile import ELFFile
+
+    path = tmp_path / "answer"
+    path.write_bytes(program())
+    with path.open("rb") as file:
+        elf = ELFFile(file)
+        (segment,) = elf.iter_segments()
+        assert elf["e_machine"] == "EM_AARCH64"
+        assert elf["e_entry"] == segment["p_vaddr"] + CODE_OFFSET
+        assert segment["p_filesz"] == path.stat().st_size
+
+
+def test_the_self_tests_program_gives_the_same_answer_under_qemu(tmp_path: Path) -> None:
+    import shutil
+    import subprocess
+
+    if shutil.which("qemu-aarch64") is None:
+        pytest.skip("needs qemu-user, the reference")
+    path = tmp_path / "answer"
+    path.write_bytes(program())
+    path.chmod(0o755)
+    assert subprocess.run(["qemu-aarch64", path], check=False).returncode == ANSWER

@@ -1,0 +1,63 @@
+"""Which engine runs, and the sentence that says why."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from uprobe_core import engine_choice
+from uprobe_core.engine_choice import choose_engine
+from uprobe_core.errors import BackendError
+
+
+@pytest.fixture
+def native(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The native engine is there, missing or broken, as the test asks."""
+    monkeypatch.delenv(engine_choice.SWITCH, raising=False)
+    if request.param == "missing":
+        monkeypatch.setitem(sys.modules, engine_choice.NATIVE_MODULE, None)
+    else:
+        monkeypatch.setitem(sys.modules, engine_choice.NATIVE_MODULE, sys)
+
+
+@pytest.mark.parametrize("native", ["there"], indirect=True)
+@pytest.mark.usefixtures("native")
+def test_auto_takes_the_native_engine_where_there_is_one() -> None:
+    assert choose_engine().name == "c"
+
+
+@pytest.mark.parametrize("native", ["missing"], indirect=True)
+@pytest.mark.usefixtures("native")
+def test_auto_falls_back_and_says_why() -> None:
+    choice = choose_engine()
+    assert choice.name == "py"
+    assert choice.reason == "the native engine is not part of this installation"
+
+
+@pytest.mark.parametrize("native", ["missing"], indirect=True)
+@pytest.mark.usefixtures("native")
+def test_asking_for_a_native_engine_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(BackendError, match="--engine c asks for the native engine") as caught:
+        choose_engine("c")
+    assert caught.value.slug == "no-native-engine"
+
+
+@pytest.mark.parametrize("native", ["there", "missing"], indirect=True)
+@pytest.mark.usefixtures("native")
+def test_the_reference_can_always_be_asked_for() -> None:
+    assert choose_engine("py").name == "py"
+
+
+@pytest.mark.parametrize("native", ["there"], indirect=True)
+@pytest.mark.usefixtures("native")
+def test_the_environment_stands_in_for_auto_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(engine_choice.SWITCH, "py")
+    assert choose_engine().name == "py"
+    assert choose_engine("c").name == "c"
+
+
+def test_an_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(engine_choice.SWITCH, "rust")
+    with pytest.raises(BackendError, match=r"no engine is called 'rust' \(UPROBE_ENGINE=rust\)"):
+        choose_engine()
