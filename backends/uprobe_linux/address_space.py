@@ -361,6 +361,8 @@ class AddressSpace:
     def _release(self, vma: Vma) -> None:
         if vma.physical < 0:
             return
+        if vma.image is not None:
+            vma.image.retire(vma.physical, vma.end - vma.start)
         if vma.shared:
             self.arena.detach(vma.physical, vma.end - vma.start)
         self.arena.release(vma.physical, vma.end - vma.start)

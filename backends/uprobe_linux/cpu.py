@@ -133,11 +133,15 @@ class Cpu(Protocol):
         ...
 
     def count_blocks(self) -> None:
-        """From now on ``executed`` counts everything, to a basic block."""
+        """From now on ``executed`` counts everything, to a basic block, and stops come soon; idempotent."""
         ...
 
-    def request_stop(self) -> None:
-        """Make run come back soon; from any thread."""
+    def request_stop(self, *, final: bool = False) -> None:
+        """Make run come back; from any thread.
+
+        :param final: the program will not go on, so it may stop anywhere; otherwise "soon" is
+            promised only after count_blocks
+        """
         ...
 
     def set_fill(self, fill: Fill) -> None:

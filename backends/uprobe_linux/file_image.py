@@ -98,6 +98,11 @@ class FileImage:
         os.preadv(self._host.fd, [self._view[low : low + (end - start) * PAGE]], self._offset + start * PAGE)
         self._done[start:end] = b"\1" * (end - start)
 
+    def retire(self, physical: int, size: int) -> None:
+        """The arena range is no longer ours: a cluster around it must not be read into it."""
+        first = (physical - self._physical) // PAGE
+        self._done[first : first + size // PAGE] = b"\1" * (size // PAGE)
+
     def forget(self, physical: int, size: int) -> None:
         """The arena pages were discarded (MADV_DONTNEED): fill them from the file again."""
         first = (physical - self._physical) // PAGE

@@ -64,6 +64,7 @@ class LinuxMachine:
         self.host_pid = os.getpid()
         """Of the host process that the run started in."""
         self._closed = False
+        self._called_from_outside = False
         self.sandbox = Sandbox(target)
         self.family = Family(self, target.limits.processes)
         self.network = PrivateNetwork(self.family.run)
@@ -180,12 +181,17 @@ class LinuxMachine:
         """End the run soon; from any thread and from signal handlers."""
         if not self.stop_requested:
             self.stop_requested = reason or "stopped"
-        self.cpu.request_stop()
+        self.cpu.request_stop(final=True)
         self.family.bell.ring(os.getpid())
+
+    def has_company(self) -> bool:
+        """Whether somebody outside of this thread may want guest code to stop and then go on."""
+        return self._called_from_outside or self.family.has_host_children or os.getpid() != self.host_pid
 
     def call_soon(self, function: Callable[[], None]) -> None:
         """Call *function* in the running thread, outside guest execution; from any thread, in order."""
         self.soon.append(function)
+        self._called_from_outside = True
         self.cpu.request_stop()
         self.family.bell.ring(os.getpid())
 

@@ -58,7 +58,10 @@ class Runner:
                 task.process.probes.begin_step(task)
             cpu.skip_hook, task.skip_hook = task.skip_hook, -1
             before = cpu.executed
-            event = cpu.run(0 if task.stepping else limits.budget(scheduler.budget()))
+            budget = 0 if task.stepping else limits.budget(scheduler.budget())
+            if budget or machine.has_company():
+                cpu.count_blocks()
+            event = cpu.run(budget)
             self._clock.advance(cpu.executed - before)
             limits.account()
             self._handle(task, event)

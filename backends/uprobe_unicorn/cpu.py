@@ -21,6 +21,7 @@ from uprobe_unicorn.library import (
     TlbEntry,
     check,
 )
+from uprobe_unicorn.meter import Meter
 
 __all__ = ("UnicornCpu",)
 
@@ -30,7 +31,8 @@ WINDOW = 1 << 52
 """Virtual WINDOW + p shows physical p to forget_code alone; beyond all guest addresses but below the tag."""
 WINDOW_END = 1 << 53
 _LARGEST_TLB = 600 << 6
-_COUNTED_RUNS, _UNLIMITED = 256, 1 << 62
+_LONG_RUN = 1_000_000
+"""Instructions after which a counted run comes back to see whether it was asked to stop."""
 
 _REGISTERS = (
     *range(uc.REG_X0, uc.REG_X0 + 29), uc.REG_X29, uc.REG_X30, uc.REG_SP, uc.REG_PC, uc.REG_NZCV,
@@ -89,10 +91,8 @@ class UnicornCpu:
         self._fills = 0
         """Fills since the last flush."""
         self._grow_at = 600
-        self._counted_runs = 0
-        """Runs for which instructions go on being counted, though no budget asks for it."""
-        self._block_hook = 0
-        self._stop_at = 0
+        self._meter: Meter | None = None
+        self._counting = False
         self._fill: Fill = _nothing_mapped
         self._inline: Callable[[int], bool] = _always_stop
         self._entries: dict[int, TlbEntry] = {}
@@ -133,10 +133,10 @@ class UnicornCpu:
         self._add_hook(uc.HOOK_INTR, InterruptHook(self._on_interrupt), *every)
         self._code_callback = CodeHook(self._on_code)
 
-    def _add_hook(self, kind: int, callback: Any, begin: int, end: int) -> int:
+    def _add_hook(self, kind: int, callback: Any, begin: int, end: int, data: int | None = None) -> int:
         hook = ctypes.c_size_t()
         self._callbacks.append(callback)
-        status = self._lib.hook_add(self._uc, ctypes.byref(hook), kind, callback, None, begin, end)
+        status = self._lib.hook_add(self._uc, ctypes.byref(hook), kind, callback, data, begin, end)
         check(self._lib, status, f"hook {kind}")
         return hook.value
 
@@ -168,8 +168,8 @@ class UnicornCpu:
                 return True
             access = _ACCESS[kind]
             self._fills += 1
-            if False and self._fills > 8 * self._grow_at:
-                self._lib.emu_stop(self._uc)
+            if self._fills > self._grow_at:
+                self._grow()
             physical, perms = self._fill(address, access)
         except BaseException as error:
             self._fail(error)
@@ -180,12 +180,6 @@ class UnicornCpu:
             self._refused_page = address & -PAGE
         entry.physical, entry.perms = physical, perms
         return True
-
-    def _on_block(self, _uc: int, _address: int, size: int, _data: int) -> None:
-        self.executed += size >> 2
-        if self._stop_at and self.executed >= self._stop_at:
-            self._event = Event.SLICE
-            self._lib.emu_stop(self._uc)
 
     _forgetting = False
     _refused = False
@@ -227,8 +221,6 @@ class UnicornCpu:
 
     def run(self, budget: int = 0) -> Event:
         """Run from PC until an event; *budget* in instructions, 0: no limit."""
-        if self._fills > self._grow_at:
-            self._grow()
         pc = self.get_reg(32)
         self._skip = self.skip_hook if pc == self.skip_hook else -1
         self.skip_hook = -1
@@ -236,7 +228,7 @@ class UnicornCpu:
         if self._stop:
             self._stop = False
             return Event.STOP
-        status = self._lib.emu_start(self._uc, pc, 0, 0, self._count(budget))
+        status = self._start(pc, budget)
         for change in self._later:
             change()
         self._later.clear()
@@ -253,27 +245,36 @@ class UnicornCpu:
             return event
         return self._without_interrupt(status, budget)
 
-    def _count(self, budget: int) -> int:
-        """The count for emu_start, which switches instruction counting in the emulator on.
+    def _start(self, pc: int, budget: int) -> int:
+        if self._meter is None:
+            status: int = self._lib.emu_start(self._uc, pc, 0, 0, self._count(budget))
+            return status
+        self._meter.start(budget)
+        status = self._lib.emu_start(self._uc, pc, 0, 0, 0)
+        self.executed += self._meter.executed()
+        return status
 
-        Changing between counting and not makes it forget all translations, so counting goes on for
-        a while after it was last needed.
+    def _count(self, budget: int) -> int:
+        """Where there is no meter: the count for emu_start, which counts by a hook over all code.
+
+        Changing between counting and not makes it forget all translations, so counting goes on
+        once it was needed.
         """
-        if self._block_hook:
-            self._stop_at = self.executed + budget if budget else 0
-            return 0
         if budget:
-            self._counted_runs = _COUNTED_RUNS
+            self._counting = True
             return budget
-        if self._counted_runs:
-            self._counted_runs -= 1
-            return _UNLIMITED
-        return 0
+        return _LONG_RUN if self._counting else 0
 
     def count_blocks(self) -> None:
-        """From now on :attr:`executed` counts everything, to a block (for an instruction limit)."""
-        if not self._block_hook:
-            self._block_hook = self._add_hook(uc.HOOK_BLOCK, CodeHook(self._on_block), 1, 0)
+        """From now on :attr:`executed` counts, and a stop can come from other threads at any time."""
+        if self._meter is not None or self._counting:
+            return
+        address = ctypes.cast(self._lib.emu_stop, ctypes.c_void_p).value
+        self._meter = Meter.create(address or 0)
+        self._counting = True
+        if self._meter is not None:
+            self._add_hook(uc.HOOK_BLOCK, ctypes.c_void_p(self._meter.hook), 1, 0, self._meter.data)
+            self._lib.ctl(self._uc, uc.ctl_write(uc.CTL_TB_FLUSH, 0))
 
     def _without_interrupt(self, status: int, budget: int) -> Event:
         if status in _UNMAPPED:
@@ -288,9 +289,10 @@ class UnicornCpu:
         if self.get_reg(32) == 0:
             self.fault_address, self.fault_access = 0, int(Perm.EXEC)
             return Event.FAULT
+        if self._meter is not None:
+            return Event.SLICE if self._meter.used_up else Event.IDLE
         if budget:
-            if not self._block_hook:
-                self.executed += budget
+            self.executed += budget
             return Event.SLICE
         return Event.IDLE
 
@@ -330,10 +332,17 @@ class UnicornCpu:
         at = physical + (address & (PAGE - 1))
         return int.from_bytes(self._memory[at : at + 4], "little")
 
-    def request_stop(self) -> None:
-        """Make run come back soon; from any thread and from inside callbacks."""
+    def request_stop(self, *, final: bool = False) -> None:
+        """Make run come back soon; from any thread and from inside callbacks.
+
+        :param final: the program will not go on; else, unless blocks are counted, a run that is under
+            way ends no earlier than it would have, since Unicorn cannot stop safely (see Meter)
+        """
         self._stop = True
-        self._lib.emu_stop(self._uc)
+        if self._meter is not None:
+            self._meter.stop()
+        if final:
+            self._lib.emu_stop(self._uc)
 
     # --- registers -----------------------------------------------------------------------------
 
@@ -478,7 +487,13 @@ class UnicornCpu:
         elif address not in self._hooks:
             hook = ctypes.c_size_t()
             status = self._lib.hook_add(
-                self._uc, ctypes.byref(hook), uc.HOOK_CODE, self._code_callback, self._hook_data, address, address
+                self._uc,
+                ctypes.byref(hook),
+                uc.HOOK_CODE,
+                self._code_callback,
+                self._hook_data,
+                address,
+                address,
             )
             check(self._lib, status, f"hook at {address:#x}")
             self._hooks[address] = hook.value
