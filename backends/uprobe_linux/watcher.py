@@ -90,6 +90,8 @@ class Watcher:
                 return
             self._answered.clear()
             self._machine.family.rung()
-            self._machine.cpu.request_stop()
+            # A signal of the host's is a request to end; guest code may then stop at any place.
+            final = not ready.isdisjoint(self.descriptors())
+            self._machine.cpu.request_stop(final=final)
             while not self._answered.wait(RETRY_SECONDS):
-                self._machine.cpu.request_stop()
+                self._machine.cpu.request_stop(final=final)
