@@ -44,6 +44,20 @@ def test_every_recorded_kernel_verdict_is_ours(version: str) -> None:
     assert [entry for entry in wrong if entry[1] != entry[2]] == []
 
 
+@pytest.mark.parametrize("version", ["6.1", "6.12"])
+def test_every_recorded_registration_around_the_rows_is_answered_as_by_the_kernel(version: str) -> None:
+    policy = Policy("kernel", version)
+    wrong = []
+    for line in (DATA / "around_rows.tsv").read_text().splitlines():
+        if line.startswith("#"):
+            continue
+        word, old, new = line.split("\t")
+        ours = analyze(int(word, 16), ADDRESS, policy).errno_name or "accepted"
+        if ours != (old if version == "6.1" else new):
+            wrong.append((word, ours))
+    assert wrong == []
+
+
 # The kernel's own masks (arch/arm64/include/asm/insn.h) and the order in which
 # arch/arm64/kernel/probes/decode-insn.c asks for them: a second, independent source.
 
