@@ -59,7 +59,7 @@ class Runner:
             cpu.skip_hook, task.skip_hook = task.skip_hook, -1
             before = cpu.executed
             budget = 0 if task.stepping else limits.budget(scheduler.budget())
-            if budget or machine.has_company():
+            if machine.has_company():
                 cpu.count_blocks()
             event = cpu.run(budget)
             self._clock.advance(cpu.executed - before)

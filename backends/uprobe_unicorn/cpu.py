@@ -246,6 +246,8 @@ class UnicornCpu:
         return self._without_interrupt(status, budget)
 
     def _start(self, pc: int, budget: int) -> int:
+        if budget:
+            self.count_blocks()
         if self._meter is None:
             status: int = self._lib.emu_start(self._uc, pc, 0, 0, self._count(budget))
             return status

@@ -24,7 +24,7 @@ _CODE = {
 
 
 class Meter:
-    """Words that the hook works on: [0] bytes of code left, [1] address of uc_emu_stop, [2] last block's size."""
+    """Words that the hook works on: bytes of code left, address of uc_emu_stop, size of the last block."""
 
     def __init__(self, emu_stop: int, code: str) -> None:
         self._page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)

@@ -63,10 +63,12 @@ class NativeCpu(UnicornCpu):
         self._space: Any = None
         self._span: Callable[[int], tuple[int, int] | None] = _no_span
         self._counting = self._always = False
+        self._counted_runs = 0
         self.displaced: dict[int, int] = {}
         """Instruction words under the patches of native probes."""
         self.before_run: Callable[[], None] | None = None
         self.after_run: Callable[[], None] | None = None
+        self.around_hook: Callable[[], None] | None = None
         super().__init__(arena)
 
     def _install_hooks(self) -> None:
@@ -107,10 +109,14 @@ class NativeCpu(UnicornCpu):
 
     def _answer_inline(self, address: int) -> bool:
         self._inside = True
+        if self.around_hook is not None:
+            self.around_hook()
         try:
             return self._inline(address) or bool(self._later)
         finally:
             self._inside = False
+            if self.around_hook is not None:
+                self.around_hook()
 
     def _answer_read(self, address: int, size: int) -> bytes:
         space = self._space
@@ -187,9 +193,15 @@ class NativeCpu(UnicornCpu):
         word = self.displaced.get(address)
         return super()._word(address) if word is None else word
 
-    def request_stop(self) -> None:
-        """Make run come back soon; from any thread and from inside callbacks."""
-        self.glue.request_stop()
+    def request_stop(self, *, final: bool = False) -> None:
+        """Make run come back soon; from any thread and from inside callbacks.
+
+        :param final: the program will not go on; else a run under way ends at the next probe, event
+            or counted block, since Unicorn cannot stop safely anywhere (see Meter)
+        """
+        self.glue.stop = True
+        if final:
+            self.glue.request_stop()
 
     # --- translations ----------------------------------------------------------------------------------
 

@@ -88,8 +88,8 @@ void glue_reached(struct place *place)
 	struct glue *glue = place->glue;
 	uint64_t watch;
 
-	if (place->watched)
-		glue->api->return_hit(glue->engine, &glue->source, place->address);
+	if (place->watched && glue->api->return_hit(glue->engine, &glue->source, place->address) && place->site)
+		glue->engine->now -= glue->engine->hit_cost;	/* one arrival, however much happens at it */
 	if (place->site && glue->api->site_hit(place->site, &glue->source, &watch))
 		want_watch(glue, place, watch);
 	if (glue->stop)
@@ -161,7 +161,7 @@ static void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *data)
 {
 	struct glue *glue = data;
 
-	if (glue->limited && glue->budget <= 0 && !area_at(glue, address)) {
+	if ((glue->stop || (glue->limited && glue->budget <= 0)) && !area_at(glue, address)) {
 		glue->event = GLUE_SLICE;
 		glue->uc.emu_stop(uc);
 		return;
@@ -179,6 +179,25 @@ static bool answer(struct uc_tlb_entry *ret, const struct extent *extent, uint64
 	return true;
 }
 
+/* Forgets which addresses are where; the emulator's TLB doubles if it is nearly full (cputlb.c). */
+void glue_flush(struct glue *glue)
+{
+	glue->fills = 0;
+	glue->uc.ctl(glue->engine_handle, uc_ctl_write(UC_CTL_TLB_FLUSH, 0));
+}
+
+/*
+ * Many fills since the last flush: the emulator's TLB, of 256 entries at first, is too small.
+ * A flush is fine inside a fill, whose callers look the entry up again.  A stop is not: it
+ * takes effect behind the access, and the instruction is then executed twice.
+ */
+static void grow(struct glue *glue)
+{
+	if (glue->grow_at < LARGEST_TLB)
+		glue->grow_at *= 2;
+	glue_flush(glue);
+}
+
 static bool on_fill(uc_engine *uc, uint64_t address, int type, struct uc_tlb_entry *ret, void *data)
 {
 	struct glue *glue = data;
@@ -191,10 +210,8 @@ static bool on_fill(uc_engine *uc, uint64_t address, int type, struct uc_tlb_ent
 		*ret = (struct uc_tlb_entry){address - window, PERM_ALL};
 		return true;
 	}
-	if (++glue->fills > 8 * glue->grow_at && !glue->growing) {
-		glue->growing = true;
-		glue->uc.emu_stop(uc);
-	}
+	if (++glue->fills > glue->grow_at)
+		grow(glue);
 	if (access == PERM_EXEC) {
 		extent = extents_find(&glue->hidden, page);
 		if (extent)
@@ -283,34 +300,6 @@ void glue_deinit(struct glue *glue)
 	extents_deinit(&glue->hidden);
 }
 
-/* Forgets which addresses are where; the emulator's TLB doubles if it is nearly full (cputlb.c). */
-void glue_flush(struct glue *glue)
-{
-	glue->fills = 0;
-	glue->uc.ctl(glue->engine_handle, uc_ctl_write(UC_CTL_TLB_FLUSH, 0));
-}
-
-/* Many fills since the last flush: the emulator's TLB, of 256 entries at first, is too small. */
-static void grow(struct glue *glue)
-{
-	if (glue->grow_at < LARGEST_TLB)
-		glue->grow_at *= 2;
-	glue_flush(glue);
-}
-
-static int emulate(struct glue *glue, uint64_t pc)
-{
-	for (;;) {
-		if (glue->fills > glue->grow_at)
-			grow(glue);
-		glue->growing = false;
-		int status = glue->uc.emu_start(glue->engine_handle, pc, 0, 0, 0);
-		if (status || !glue->growing || glue->event != GLUE_NONE || glue->stop)
-			return status;
-		pc = glue_reg(glue, UP_PC);
-	}
-}
-
 int glue_run(struct glue *glue, uint64_t pc, uint64_t skip, int64_t budget)
 {
 	struct place *place = skip == pc && glue->table_count ? table_find(glue, pc) : NULL;
@@ -321,7 +310,7 @@ int glue_run(struct glue *glue, uint64_t pc, uint64_t skip, int64_t budget)
 	glue->budget = budget;
 	if (place && place->tail)
 		pc = place->tail;
-	int status = emulate(glue, pc);
+	int status = glue->uc.emu_start(glue->engine_handle, pc, 0, 0, 0);
 	glue->skip = UINT64_MAX;
 	if (glue->area_count)
 		slot_leave(glue, glue_reg(glue, UP_PC), status != 0 || glue->event == GLUE_UNDEFINED ||
@@ -329,7 +318,11 @@ int glue_run(struct glue *glue, uint64_t pc, uint64_t skip, int64_t budget)
 	return status;
 }
 
-/* From any thread: the run is to end soon. */
+/*
+ * From any thread: the run is to end now, and the program does not go on: Unicorn also stops behind
+ * a memory access and would execute that instruction again.  To stop and go on, set stop alone:
+ * a block hook (while blocks are counted) and every probe look at it.
+ */
 void glue_stop(struct glue *glue)
 {
 	glue->stop = true;

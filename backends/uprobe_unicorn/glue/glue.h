@@ -112,7 +112,6 @@ struct glue {
 	unsigned table_count, table_mask;
 	uint64_t fills, slow_fills;	/* since the last flush; answered by Python */
 	uint64_t grow_at;
-	bool growing;			/* the run was ended to let the TLB grow */
 };
 
 bool glue_init(struct glue *glue);
