@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,9 +56,8 @@ def _build(command: Sequence[str], sources: Sequence[Path], name: str, compiler:
             if not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 fresh = target.with_name(f".{name}.{os.getpid()}")
-                done = subprocess.run(
-                    [*command, "-o", str(fresh)], capture_output=True, text=True, check=False
-                )
+                words = [*command, "-o", str(fresh)]
+                done = subprocess.run(words, capture_output=True, text=True, check=False)
                 if done.returncode:
                     pytest.fail(f"{' '.join(command)} failed:\n{done.stderr}", pytrace=False)
                 fresh.rename(target)
@@ -112,7 +112,8 @@ def symbols(program: Path) -> dict[str, tuple[int, int]]:
         elf = ELFFile(stream)
         loads = [s.header for s in elf.iter_segments("PT_LOAD")]
         found = {}
-        for symbol in elf.get_section_by_name(".symtab").iter_symbols():
+        table: Any = elf.get_section_by_name(".symtab")
+        for symbol in table.iter_symbols():
             address = symbol["st_value"]
             for load in loads:
                 if symbol.name and load.p_vaddr <= address < load.p_vaddr + load.p_memsz:

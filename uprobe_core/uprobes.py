@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from uprobe_core.arch_binding import ArchOps
 from uprobe_core.backend import Process
@@ -75,6 +75,24 @@ class Site:
     analysis: Analysis
     mode: Mode
     offset: int
+    native: bool = False
+    """Whether a native engine has it, and its hits do not come to the dispatcher."""
+
+
+class NativeInstaller(Protocol):
+    """What may take sites over: :class:`uprobe_core.native_sites.NativeSites`."""
+
+    def install(self, space: Space, site: Site) -> bool:
+        """Place *site* natively if it can be; otherwise nothing has changed."""
+        ...
+
+    def remove(self, space: Space, site: Site) -> None:
+        """Take *site* out."""
+        ...
+
+    def forget(self, process: Process, start: int, end: int) -> None:
+        """[start, end) lost its mapping."""
+        ...
 
 
 @dataclass(eq=False, slots=True)
@@ -85,6 +103,7 @@ class Space:
     :param removed: addresses whose trap was taken out; a trap still on its way there is retried
     :param raised: (file, ref_offset) of a semaphore -> how often it was raised here
     :param waiting: the same for raises that wait for the mapping with the semaphore
+    :param announced: what of files is mapped, [start, end), whatever its protection
     """
 
     process: Process
@@ -93,6 +112,23 @@ class Space:
     xol: XolArea | None = None
     raised: dict[tuple[FileId, int], int] = field(default_factory=dict)
     waiting: dict[tuple[FileId, int], int] = field(default_factory=dict)
+    announced: list[tuple[int, int]] = field(default_factory=list)
+
+    def announce(self, start: int, end: int) -> bool:
+        """Note that [start, end) is mapped from a file; False if it was already (its protection changed)."""
+        if any(low <= start and end <= high for low, high in self.announced):
+            return False
+        self.announced.append((start, end))
+        return True
+
+    def unannounce(self, start: int, end: int) -> None:
+        """[start, end) is mapped no more."""
+        pieces = [
+            piece
+            for low, high in self.announced
+            for piece in ((low, min(high, start)), (max(low, end), high))
+        ]
+        self.announced = sorted({(low, high) for low, high in pieces if low < high})
 
     def copy(self, process: Process) -> Space:
         """What fork makes of it: everything but the XOL area, whose page is not copied (VM_DONTCOPY)."""
@@ -103,6 +139,7 @@ class Space:
             None,
             dict(self.raised),
             dict(self.waiting),
+            list(self.announced),
         )
 
 
@@ -128,6 +165,7 @@ class UprobeRegistry:
         self.mode = mode
         self.inline_available = inline_available
         self.refused = refused
+        self.native: NativeInstaller | None = None
         self.spaces: dict[Process, Space] = {}
         self._uprobes: dict[tuple[FileId, int], Uprobe] = {}
         self._by_file: dict[FileId, list[Uprobe]] = {}
@@ -161,6 +199,7 @@ class UprobeRegistry:
             for space in list(self.spaces.values()):
                 if link.filter(space.process):
                     self._install_everywhere(space, uprobe)
+            self.place_again(uprobe)
         except ProbeError:
             self.unregister(uprobe, consumer)
             raise
@@ -209,9 +248,14 @@ class UprobeRegistry:
         self.spaces = {p: space for p, space in self.spaces.items() if p is process}
 
     def mapped(self, process: Process, mapping: Mapping) -> None:
-        """Install what *mapping* brings into reach; refusals are reported, not raised."""
+        """Install what *mapping* brings into reach; refusals are reported, not raised.
+
+        A kernel looks when something is mapped and not when mprotect changes it (recorded: mapped-again).
+        """
         space = self.space_of(process)
         if mapping.file is None:
+            return
+        if not space.announce(mapping.start, mapping.end) and self.policy.is_kernel:
             return
         self._raise_waiting(space, mapping)
         for uprobe in self._by_file.get(mapping.file, ()):
@@ -228,12 +272,15 @@ class UprobeRegistry:
         space = self.spaces.get(process)
         if space is None:
             return
+        space.unannounce(start, end)
         space.removed = {v for v in space.removed if not start <= v < end}
         for vaddr in [v for v in space.sites if start <= v < end]:
             site = space.sites.pop(vaddr)
             if site.mode is not Mode.INLINE:
                 space.removed.add(vaddr)
             self._take_out(space, site)
+        if self.native is not None:
+            self.native.forget(process, start, end)
 
     def code_written(self, process: Process, start: int, end: int) -> None:
         """The guest rewrote [start, end): look at the displaced instructions there again."""
@@ -250,6 +297,9 @@ class UprobeRegistry:
             site.analysis = self.arch.analyze_insn(insn, site.vaddr, self.policy)
             if site.analysis.verdict is Verdict.REJECT:
                 self.remove_site(space, site)
+            elif site.native:
+                self._take_away(space, site)
+                self._place(space, site)
 
     # --- one site ---------------------------------------------------------------------------------
 
@@ -291,10 +341,7 @@ class UprobeRegistry:
         if analysis.special == "in-place" and self.inline_available:
             mode = Mode.INLINE
         site = Site(uprobe, vaddr, analysis, mode, uprobe.offset)
-        if mode is Mode.INLINE:
-            space.process.insert_inline(vaddr)
-        else:
-            space.process.insert_trap(vaddr, self.arch.swbp, visible=self.policy.is_kernel)
+        self._place(space, site)
         space.sites[vaddr] = site
         space.removed.discard(vaddr)
         self._raise(space, uprobe)
@@ -303,12 +350,28 @@ class UprobeRegistry:
         """Take one site out of one process, its semaphore lowered."""
         if space.sites.pop(site.vaddr, None) is None:
             return
+        self._take_away(space, site)
+        self._take_out(space, site)
+
+    def _place(self, space: Space, site: Site) -> None:
+        """Have hits of *site* delivered: natively if that can be, by hook or by trap."""
+        site.native = self.native is not None and self.native.install(space, site)
+        if site.native:
+            return
         if site.mode is Mode.INLINE:
+            space.process.insert_inline(site.vaddr)
+        else:
+            space.process.insert_trap(site.vaddr, self.arch.swbp, visible=self.policy.is_kernel)
+
+    def _take_away(self, space: Space, site: Site) -> None:
+        """Undo _place."""
+        if site.native and self.native is not None:
+            self.native.remove(space, site)
+        elif site.mode is Mode.INLINE:
             space.process.remove_inline(site.vaddr)
         else:
             space.process.remove_trap(site.vaddr)
             space.removed.add(site.vaddr)
-        self._take_out(space, site)
 
     def _take_out(self, space: Space, site: Site) -> None:
         if site.uprobe.ref_offset:

@@ -83,6 +83,21 @@ def test_only_a_kernel_probes_a_mapping_that_cannot_be_executed(make_world: Any)
         assert bool(task.space.traps) is probed
 
 
+def test_only_outside_a_kernels_policy_does_mprotect_install(make_world: Any) -> None:
+    """Recorded (mapped-again): a mapping that was writable and then executable has no probe."""
+    for policy, probed in ((KERNEL, False), (Policy("anywhere"), True)):
+        world = make_world(policy=policy)
+        file = world.machine.add_file("/lib/jit", [NOP])
+        world.probe(file, 0, world.recorder())
+        task = world.machine.start_process()
+        task.space.map(file, 0x9000, writable=True, executable=False)
+        task.space.protect(0x9000, writable=False, executable=True)
+        assert bool(task.space.traps) is probed
+        task.space.unmap(0x9000, 0xA000)
+        task.space.map(file, 0x9000)
+        assert task.space.traps
+
+
 def test_a_kernel_lets_the_program_read_the_trap_and_we_do_not(make_world: Any) -> None:
     for policy, seen in ((KERNEL, SWBP), (Policy("anywhere"), NOP)):
         world = make_world(policy=policy)

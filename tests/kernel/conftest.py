@@ -151,6 +151,12 @@ def replay(tmp_path: Path) -> Any:
     return run
 
 
+@pytest.fixture
+def unprobed() -> Any:
+    """The recorded result of the case called so."""
+    return lambda name: Case(name).recorded
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" in metafunc.fixturenames:
         names = sorted(path.name for path in TRACES.iterdir() if (path / "case.json").exists())

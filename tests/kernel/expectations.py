@@ -38,6 +38,8 @@ SEEN_BY_THE_PROGRAM: dict[str, list[tuple[str, str]]] = {
     # Recorded: a SIMD&FP load literal reads beside its slot; the source says 0x4142434445464748.
     "insns-ldr-simd-literal": [(r"(t_ldrd +)0\b", r"\g<1>4142434445464748")],
     "insns-system": [(r"(t_ldrd +)0\b", r"\g<1>4142434445464748")],
+    # A program that reads its own probed text sees the breakpoint under a kernel only.
+    "mapped-again": [("d42000a0", "91001400")],
 }
 """Case -> what outside policy=kernel its standard output says instead: what it says without probes."""
 
@@ -51,11 +53,19 @@ KERNEL_ONLY: dict[str, list[tuple[str, str]]] = {
 }
 """Case -> replacements in trace lines that only policy=kernel has to get exactly right."""
 
-MORE_HITS = frozenset({"insns-system", "recursion-retonly"})
-"""Cases in which a kernel refuses an instruction or loses a deep return, and we do not."""
+MORE_HITS = frozenset({"insns-system", "mapped-again", "recursion-retonly"})
+"""Cases in which a kernel refuses an instruction, overlooks a mapping or loses a deep return; we do not."""
 
-OTHER_ORDER = frozenset({"same-name-append"})
+OTHER_ORDER = frozenset({"enable-order", "same-name-append"})
 """Cases in which several events of different groups lie at one address: the kernel's order is its own."""
+
+
+MISSED_BY_WATCHING = frozenset({"tail-recursion"})
+"""Cases in which watching takes a tail call for the same call again after a longjmp: both leave the same
+stack pointer and the same return address.  The call is reported as missed; every entry is still seen."""
+
+SAVED_BY_WATCHING = {"coro-returns": "coro-entries"}
+"""Cases that a kernel kills (two stacks, one list of returns) -> the recording without return probes."""
 
 
 def mask(lines: Iterable[str], replacements: Iterable[tuple[str, str]]) -> tuple[str, ...]:

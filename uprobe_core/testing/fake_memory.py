@@ -88,6 +88,13 @@ class FakeProcess:
             self.machine.handler.on_mmap(self, mapping)
         return mapping
 
+    def protect(self, address: int, *, writable: bool, executable: bool) -> None:
+        """Change the protection of the whole segment at *address*, and tell the handler of a file."""
+        segment = self._segment(address, Access.READ)
+        segment.mapping = replace(segment.mapping, writable=writable, executable=executable)
+        if segment.mapping.file is not None:
+            self.machine.handler.on_mmap(self, segment.mapping)
+
     def unmap(self, start: int, end: int) -> None:
         """Unmap the whole segments in [start, end), with everything that lies over them."""
         self.machine.handler.on_munmap(self, start, end)
