@@ -57,7 +57,7 @@ int main(void)
 	r = syscall(SYS_rt_sigprocmask, 7, 0, &s, 8); printf("how 7 without set: %s\n", err(r)); r = syscall(SYS_rt_sigaction, SIGUSR1, 8, 0, 8); printf("bad pointer: %s\n", err(r));
 	r = kill(getpid(), 65); printf("kill 65: %s\n", err(r)); r = kill(99999, 0); printf("kill nobody: %s\n", err(r)); r = kill(getpid(), 0); printf("kill 0: %s\n", err(r));
 	r = syscall(SYS_tgkill, getpid(), 99999, 0); printf("tgkill nobody: %s\n", err(r)); r = syscall(SYS_tgkill, 0, 1, 0); printf("tgkill 0: %s\n", err(r));
-	stack_t ss = { .ss_sp = log_, .ss_size = 1024 }; r = sigaltstack(&ss, 0); printf("small altstack: %s\n", err(r)); ss.ss_flags = 77; r = sigaltstack(&ss, 0); printf("altstack flags: %s\n", err(r));
+	stack_t ss = { .ss_sp = log_, .ss_size = 1024 }; r = syscall(SYS_sigaltstack, &ss, 0); printf("small altstack: %s\n", err(r)); ss.ss_flags = 77; r = syscall(SYS_sigaltstack, &ss, 0); printf("altstack flags: %s\n", err(r));
 	siginfo_t si; memset(&si, 0, sizeof si); si.si_code = SI_USER; r = syscall(SYS_rt_sigqueueinfo, getppid(), 0, &si); printf("queue as kernel: %s\n", err(r));
 	/* interrupted and restarted calls */
 	int fd[2]; pipe(fd); char c; on(SIGALRM, h, 0); alarm_in(20); r = read(fd[0], &c, 1); printf("read: %s", err(r)); flush_log("");
@@ -70,12 +70,12 @@ int main(void)
 	on(SIGUSR1, h, 0); sigset_t u = set1(SIGUSR1), was; sigprocmask(SIG_BLOCK, &u, 0); raise(SIGUSR1); r = sigsuspend(&none); printf("sigsuspend: %s", err(r)); sigprocmask(0, 0, &was); note(" still blocked %d", sigismember(&was, SIGUSR1), 0); flush_log("");
 	raise(SIGUSR1); t.tv_sec = 1; r = ppoll(&pf, 1, &t, &none); printf("ppoll: %s", err(r)); sigprocmask(0, 0, &was); note(" still blocked %d", sigismember(&was, SIGUSR1), 0); flush_log("");
 	t.tv_sec = 0; t.tv_nsec = 1000000; r = ppoll(&pf, 1, &t, &none); printf("ppoll timeout: %d\n", r);
-	raise(SIGUSR1); r = sigwaitinfo(&u, &si); printf("sigwaitinfo %d code %d self %d\n", r, si.si_code, si.si_pid == getpid()); r = sigtimedwait(&u, &si, &t); printf("sigtimedwait: %s\n", err(r)); t.tv_nsec = 0; r = sigtimedwait(&u, &si, &t); printf("sigtimedwait now: %s\n", err(r));
-	alarm_in(20); r = sigwaitinfo(&u, &si); printf("sigwaitinfo interrupted: %s", err(r)); flush_log("");
+	raise(SIGUSR1); r = syscall(SYS_rt_sigtimedwait, &u, &si, 0, 8); printf("sigwaitinfo %d code %d self %d\n", r, si.si_code, si.si_pid == getpid()); r = sigtimedwait(&u, &si, &t); printf("sigtimedwait: %s\n", err(r)); t.tv_nsec = 0; r = sigtimedwait(&u, &si, &t); printf("sigtimedwait now: %s\n", err(r));
+	alarm_in(20); r = syscall(SYS_rt_sigtimedwait, &u, &si, 0, 8); printf("sigwaitinfo interrupted: %s", err(r)); flush_log("");
 	/* timers */
 	timer_t id; union sigval tv = { .sival_int = 7 }; struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1, .sigev_value = tv }; timer_create(CLOCK_MONOTONIC, &ev, &id);
 	struct itimerspec its = { { 0, 1000000 }, { 0, 1000000 } }, now; timer_settime(id, 0, &its, 0); usleep(30000); memset(&its, 0, sizeof its); timer_settime(id, 0, &its, 0);
-	r = sigwaitinfo(&u, &si); printf("timer %d code %d value %d overran %d\n", r, si.si_code, si.si_value.sival_int, si.si_overrun > 3); r = timer_gettime(id, &now); printf("timer left %ld %ld\n", (long)now.it_value.tv_sec, now.it_value.tv_nsec); r = timer_delete(id); r = timer_delete(id); printf("delete twice: %s\n", err(r));
+	r = sigwaitinfo(&u, &si); printf("timer %d code %d value %d overran %d\n", r, si.si_code, si.si_value.sival_int, si.si_overrun > 3); r = timer_gettime(id, &now); printf("timer left %ld %ld\n", (long)now.it_value.tv_sec, now.it_value.tv_nsec); r = timer_delete(id); r = syscall(SYS_timer_delete, 12345); printf("delete another: %s\n", err(r));
 	/* children */
 	on(SIGCHLD, chld, SA_RESTART); sigprocmask(SIG_UNBLOCK, &u, 0); int st; pid_t k;
 	if (!(k = fork())) _exit(5); while (waitpid(k, &st, 0) < 0); printf("exit %x", st); flush_log("");

@@ -44,7 +44,7 @@ static void show(int sig, siginfo_t *si, void *u)
 	for (int i = 4; i < 32; i++) if (words[i]) used = i + 1;
 	printf("%s: sig %d signo %d errno %d code %d words-used<=%d", what, sig, si->si_signo, si->si_errno, si->si_code, used <= 8 ? 8 : used);
 	printf(" uc-info %ld mctx-uc %ld align %ld", (long)((char *)c - (char *)si), (long)((char *)&c->uc_mcontext - (char *)c), (long)((uint64_t)si & 15));
-	printf(" flags %lx link %p", c->uc_flags, (void *)c->uc_link);
+	printf(" flags %lx link %lx", (long)c->uc_flags, (long)c->uc_link);
 	printf(" stack %d %d %ld", c->uc_stack.ss_sp == altstack, c->uc_stack.ss_flags, (long)c->uc_stack.ss_size);
 	uint64_t mask; memcpy(&mask, &c->uc_sigmask, 8);
 	printf(" mask %lx", mask);
@@ -107,7 +107,7 @@ int main(void)
 	FILE *f = tmpfile(); char *beyond = mmap(0, 8192, PROT_READ, MAP_PRIVATE, fileno(f), 0);
 	what = "beyond the file"; target = (uint64_t)beyond; if (!sigsetjmp(back, 1)) (void)*(volatile char *)beyond;
 	what = "odd pc"; target = (uint64_t)&simple; if (!sigsetjmp(back, 1)) ((void (*)(void))(((uint64_t)&simple) + 2 - 0))();
-	what = "jump to null"; target = 0; if (!sigsetjmp(back, 1)) ((void (*)(void))0)();
+	what = "jump to null"; target = 0; if (!sigsetjmp(back, 1)) { void (*volatile nowhere)(void) = 0; nowhere(); }
 	what = "unaligned exclusive"; static long w[2]; target = (uint64_t)w; if (!sigsetjmp(back, 1)) { asm volatile("ldxr x9, [%0]" :: "r"((char *)w + 4) : "x9"); }
 	return 0;
 }
