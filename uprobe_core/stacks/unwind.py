@@ -38,7 +38,11 @@ def unwind(task: Task, images: Images, depth: int = 128) -> list[int]:
     found = [pc]
     exact, innermost = True, True
     while len(found) < depth:
-        step = _caller(process, images, regs, pc if exact else pc - 1, innermost=innermost)
+        if _is_sigreturn(process, pc):
+            step = _above_signal(process, regs)
+        else:
+            # A return address may lie behind a call that ends its function: look at the call.
+            step = _caller(process, images, regs, pc if exact else pc - 1, innermost=innermost)
         if step is None:
             break
         above, pc, exact = step
@@ -54,8 +58,6 @@ def _caller(
 ) -> tuple[list[int], int, bool] | None:
     """(registers, pc, whether pc is an interrupted instruction) of the frame above, None at the end."""
     try:
-        if _is_sigreturn(process, pc):
-            return _above_signal(process, regs)
         mapping = images.mapping_at(process, pc)
         frames = images.frames_of(mapping) if mapping is not None else None
         vaddr = images.file_address(mapping, pc) if mapping is not None else None
@@ -70,15 +72,17 @@ def _caller(
 
 
 def _is_sigreturn(process: Process, pc: int) -> bool:
-    start = pc & -4
     try:
-        return process.read(start, 8) == _SIGRETURN
+        return process.read(pc, 8) == _SIGRETURN
     except MemoryFault:
         return False
 
 
-def _above_signal(process: Process, regs: list[int]) -> tuple[list[int], int, bool]:
-    words = struct.unpack("<33Q", process.read(regs[SP] + _SIGNAL_REGS, 33 * 8))
+def _above_signal(process: Process, regs: list[int]) -> tuple[list[int], int, bool] | None:
+    try:
+        words = struct.unpack("<33Q", process.read(regs[SP] + _SIGNAL_REGS, 33 * 8))
+    except MemoryFault:
+        return None
     return list(words[:32]), words[32], True
 
 
