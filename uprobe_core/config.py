@@ -9,24 +9,20 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
-from uprobe_core.backend import Limits
+from uprobe_core import config_values
 from uprobe_core.config_schema import CONSUMER, EVENT, TABLES, TOP_LISTS, TOP_MAPS, Key
-from uprobe_core.config_types import parse_size
 from uprobe_core.errors import ConfigError, UsageError
 from uprobe_core.run_setup import ConsumerUse, EventLine, FilterUse, RunSetup, TriggerUse
 from uprobe_core.setup_text import (
     event_lines,
     event_name,
-    parse_bind,
     parse_consumer,
     parse_filter,
-    parse_policy_text,
 )
-from uprobe_core.types import Mode, Returns
 
 __all__ = ("ConfigProblem", "SetupFileError", "from_document", "load", "read_text")
 
@@ -112,6 +108,7 @@ class _Reader:
     def __init__(self, path: str) -> None:
         self.path = path
         self.problems: list[ConfigProblem] = []
+        self.kernel = False
         self.filters: list[FilterUse] = []
         self.triggers: list[TriggerUse] = []
 
@@ -126,18 +123,19 @@ class _Reader:
         """Check every table; the result is only good if there are no problems."""
         self.unknown("", document, [*TABLES, *TOP_LISTS, *TOP_MAPS])
         plain = {name: self.table(name, document.get(name, {}), keys) for name, keys in TABLES.items()}
+        self.kernel = str(plain["run"].get("policy", "")).startswith("kernel")
         events = tuple(self.events(document))
         consumers = tuple(self.consumers(self.list_of("consumers", document)))
         self.maps(document)
         setup = replace(
-            _run(plain["run"]),
+            config_values.run(plain["run"]),
             events=events,
             consumers=consumers,
             filters=tuple(self.filters),
             triggers=tuple(self.triggers),
-            limits=_limits(plain["limits"]),
+            limits=config_values.limits(plain["limits"]),
         )
-        return _output(_target(setup, plain["target"]), plain["output"])
+        return config_values.output(config_values.target(setup, plain["target"]), plain["output"])
 
     # --- checking ---------------------------------------------------------------------------------
 
@@ -199,7 +197,7 @@ class _Reader:
     def event_file(self, name: str) -> list[EventLine]:
         """The lines of one event file; one that cannot be read is a problem."""
         try:
-            return event_lines(read_text(name), name)
+            return event_lines(read_text(name), name, continued=not self.kernel)
         except ConfigError as error:
             self.bad("", "events-files", name, error.message)
             return []
@@ -221,7 +219,7 @@ class _Reader:
                 table, apart[0], None, f"{', '.join(apart)} cannot stand beside 'line', which says it all"
             )
             return
-        line = good["line"] if "line" in good else _event_line(good)
+        line = good["line"] if "line" in good else config_values.event_line(good)
         self.extras(table, line, good)
         yield EventLine(line, f"{self.path} [{table}]")
 
@@ -275,52 +273,6 @@ class _Reader:
                             self.triggers.append(TriggerUse(use.event, use.expression))
                 except UsageError as error:
                     self.bad(name, event, value, error.message, "[GROUP/]EVENT and a text", error.hint)
-
-
-# --- from checked values to the set-up --------------------------------------------------------------
-
-
-def _event_line(good: Mapping[str, Any]) -> str:
-    """The kernel's line for an event table."""
-    group = f"{good['group']}/" if "group" in good else ""
-    name = f":{group}{good.get('name', '')}" if group or "name" in good else ""
-    return " ".join([f"{good.get('type', 'p')}{name}", good["place"], *good.get("args", [])])
-
-
-def _target(setup: RunSetup, good: Mapping[str, Any]) -> RunSetup:
-    """Put the ``target`` table into *setup*."""
-    values: dict[str, Any] = {key.replace("-", "_"): value for key, value in good.items()}
-    if "argv" in values:
-        values["argv"] = tuple(values["argv"])
-    if "env" in values:
-        values["env"] = {name: None if text is False else text for name, text in values["env"].items()}
-    if "bind" in values:
-        values["binds"] = tuple(parse_bind(text) for text in values.pop("bind"))
-    return replace(setup, **values)
-
-
-def _run(good: Mapping[str, Any]) -> RunSetup:
-    """The ``run`` table as a set-up with nothing else."""
-    values = dict(good)
-    for key, convert in (("mode", Mode), ("returns", Returns), ("policy", parse_policy_text)):
-        if key in values:
-            values[key] = convert(values[key])
-    return RunSetup(**values)
-
-
-def _output(setup: RunSetup, good: Mapping[str, Any]) -> RunSetup:
-    """Put the ``output`` table into *setup*; its ``file`` is the set-up's ``output``."""
-    values = {("output" if key == "file" else key): value for key, value in good.items()}
-    return replace(setup, **values)
-
-
-def _limits(good: Mapping[str, Any]) -> Limits:
-    """The ``limits`` table."""
-    values = dict(good)
-    if isinstance(values.get("memory"), str):
-        values["memory"] = parse_size(values["memory"])
-    assert values.keys() <= {field.name for field in fields(Limits)}
-    return Limits(**values)
 
 
 def _as_list(value: Any) -> list[str]:

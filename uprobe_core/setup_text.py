@@ -7,6 +7,7 @@ import re
 from uprobe_core.backend import Bind
 from uprobe_core.config_types import parse_policy
 from uprobe_core.errors import UsageError
+from uprobe_core.events.reading import source_lines
 from uprobe_core.run_setup import ConsumerUse, EventLine, FilterUse, TriggerUse
 from uprobe_core.types import Policy
 
@@ -94,27 +95,19 @@ def parse_policy_text(text: str) -> Policy:
     return Policy(name) if version is None else Policy(name, version)
 
 
-def event_lines(text: str, source: str) -> list[EventLine]:
-    """The event lines of a file in the form of ``uprobe_events``.
+def event_lines(text: str, source: str, *, continued: bool = True) -> list[EventLine]:
+    """The event lines of a file in the form of ``uprobe_events``, as they stand there.
 
-    A line that ends in a backslash goes on in the next one, joined without a
-    space; ``#`` starts a comment wherever it stands, as in the kernel's
-    trace_parse_run_command; empty lines are nothing.  *number* is
-    the 1-based line on which an event starts.
+    Blank lines and comments are left out.  *number* is the 1-based line on
+    which an event starts.
+
+    :param continued: whether a line that ends in a backslash goes on in the next one
+        (a kernel has no such thing)
     """
-    found: list[EventLine] = []
-    pending, start = "", 0
-    for number, raw in enumerate(text.split("\n"), 1):
-        start = start if pending else number
-        if raw.rstrip("\r").endswith("\\"):
-            pending += raw.rstrip("\r")[:-1]
-            continue
-        line, pending = pending + raw, ""
-        if line.split("#", 1)[0].strip():
-            found.append(EventLine(line.split("#", 1)[0].strip(), source, start))
-    if pending.strip():
-        found.append(EventLine(pending.strip(), source, start))
-    return found
+    return [
+        EventLine(line.text, line.source, line.number)
+        for line in source_lines(text, source, continued=continued)
+    ]
 
 
 def event_name(line: str) -> str | None:

@@ -167,9 +167,9 @@ def test_each_failure_is_one_clear_error_with_its_status(
 
 def test_a_malformed_line_of_a_file_is_named_with_file_and_line(tmp_path: Path) -> None:
     path = tmp_path / "probes"
-    path.write_text("# one bad line\np:w  ./loop:0x1bf0   a=%zz\n")
+    path.write_text("# one bad line\np:w  ./loop:0x1bf0   a=%zz # here\n")
     done = uprobe("run", "-f", str(path), "./loop")
-    assert done.stderr.startswith(f"{path}:2: trace_uprobe: error: Invalid register name\n")
+    assert done.stderr.startswith(f"{path}:2:24: trace_uprobe: error: Invalid register name\n")
 
 
 def test_debug_adds_the_traceback() -> None:

@@ -56,9 +56,16 @@ def run(args: argparse.Namespace) -> int:
     return 0 if error is None else error.exit_status
 
 
-def _where(line: EventLine) -> str:
-    """``FILE:LINE: ``, or ``-e: `` for a line of the command line."""
-    return f"{line.source}:{line.number}: " if line.number else f"{line.source}: "
+def where_of(line: EventLine, error: SpecError | None = None) -> str:
+    """``FILE:LINE:COLUMN: `` of an error, ``FILE:LINE: `` of a line, or ``-e: ``."""
+    from uprobe_core.events.reading import SourceLine
+
+    if not line.number:
+        return f"{line.source}: "
+    if error is None or error.caret is None:
+        return f"{line.source}:{line.number}: "
+    row, column = SourceLine(line.text, line.source, line.number).position(error.caret)
+    return f"{line.source}:{row}:{column}: "
 
 
 def _print(result: CheckResult, args: argparse.Namespace) -> None:
@@ -67,9 +74,9 @@ def _print(result: CheckResult, args: argparse.Namespace) -> None:
 
     for found in result.lines:
         if found.error is not None:
-            print_error(found.error, where=_where(found.line))
+            print_error(found.error, where=where_of(found.line, found.error))
         for warning in found.warnings:
-            print(f"{_where(found.line)}warning: {warning}", file=sys.stderr)
+            print(f"{where_of(found.line)}warning: {warning}", file=sys.stderr)
         if args.explain:
             _print_programs(found)
     for what, error in result.others:

@@ -66,9 +66,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _note_source(error: SpecError, setup: RunSetup) -> None:
     """Note in *error* which file and line it comes from, if it is an event line of a file."""
+    from uprobe_core.cli.check import where_of
+    from uprobe_core.events.line import EventLine as Words
+
     for line in setup.events:
-        if line.number and " ".join(line.text.split()) == error.line:
-            error.add_note(f"{line.source}:{line.number}: ")
+        if line.number and str(Words.split(line.text)) == error.line:
+            error.add_note(where_of(line, error))
             return
 
 

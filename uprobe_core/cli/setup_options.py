@@ -154,7 +154,7 @@ def make_setup(args: argparse.Namespace) -> RunSetup:
     setup = _from_file(args.config)
     setup = replace(
         setup,
-        events=(*setup.events, *_events(args)),
+        events=(*setup.events, *_events(args, setup)),
         consumers=(*setup.consumers, *map(parse_consumer, args.consumer)),
         filters=(*setup.filters, *map(parse_filter, args.filter)),
         triggers=(*setup.triggers, *map(parse_trigger, args.trigger)),
@@ -179,11 +179,13 @@ def _from_file(path: str | None) -> RunSetup:
     return load(path)
 
 
-def _events(args: argparse.Namespace) -> list[EventLine]:
+def _events(args: argparse.Namespace, setup: RunSetup) -> list[EventLine]:
     """Lines of -e, then of the files."""
+    policy = setup.policy if args.policy is None else parse_policy_text(args.policy)
     lines = [EventLine(text) for text in args.event]
     for path in args.events:
-        lines += event_lines(_file_text(path), "standard input" if path == "-" else path)
+        source = "standard input" if path == "-" else path
+        lines += event_lines(_file_text(path), source, continued=not policy.is_kernel)
     return lines
 
 
