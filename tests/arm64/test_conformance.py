@@ -21,6 +21,7 @@ from uprobe_core.arch_hooks import hookimpl
 from uprobe_core.backend import Task
 from uprobe_core.testing.conformance import main
 from uprobe_core.testing.conformance_bench import Bench, Case, Difference
+from uprobe_core.testing.conformance_native import Way
 from uprobe_core.testing.conformance_plan import check
 from uprobe_core.testing.conformance_report import describe, reproduction
 from uprobe_core.types import Analysis, Mode, Policy
@@ -141,7 +142,7 @@ def test_a_system_call_is_made_once_with_its_own_pc(bench: Bench, word: int) -> 
 def test_the_kernels_defect_shows_under_its_policy_in_trap_mode_alone(word: int) -> None:
     with make_bench(policy=Policy("kernel", "6.12")) as bench:
         found = differences(bench, [word])
-    assert {difference.mode for difference in found} == {Mode.TRAP}
+    assert {difference.way for difference in found} == {Way(Mode.TRAP)}
 
 
 def test_under_the_kernels_policy_nothing_differs_but_what_has_a_named_defect() -> None:
@@ -149,7 +150,7 @@ def test_under_the_kernels_policy_nothing_differs_but_what_has_a_named_defect() 
     with make_bench(policy=policy) as bench:
         words = [word for word, _ in itertools.islice(bench.encodings.words(4), 4000)]
         found = check(bench, words, 1, 1).differences
-    assert {one.mode for one in found} == {Mode.TRAP}
+    assert {one.way for one in found} == {Way(Mode.TRAP)}
     for one in found:
         if one.bare.ending.what == "undefined":
             # si_addr of every undefined instruction is the slot (recorded: fault-insn).
@@ -181,7 +182,7 @@ class ClumsyArch(Arm64Arch):
 def test_a_wrong_pc_after_a_step_is_seen() -> None:
     with make_bench(LateArch()) as bench:
         found = differences(bench, [0x91000400])  # add x0, x0, #1
-    assert [(one.mode, one.probed.ending.pc - one.bare.ending.pc) for one in found] == [(Mode.TRAP, 4)] * 2
+    assert [(str(one.way), one.probed.ending.pc - one.bare.ending.pc) for one in found] == [("trap", 4)] * 2
 
 
 def test_a_register_that_changes_by_mistake_is_seen_and_named() -> None:

@@ -19,8 +19,9 @@ from uprobe_core.backend import Backend, Machine, Target
 from uprobe_core.dispatch import Dispatcher
 from uprobe_core.errors import BackendError, PluginError
 from uprobe_core.testing.conformance_driver import Driver, Encodings, Ending
+from uprobe_core.testing.conformance_native import Way, native_probes, ways
 from uprobe_core.testing.conformance_program import LAYOUT, PAGE, PRISTINE, TEXT_OFFSET, build
-from uprobe_core.testing.conformance_state import SIZE, StateMaker
+from uprobe_core.testing.conformance_state import PC, SIZE, StateMaker, register
 from uprobe_core.types import FileId, Mode, Policy, Returns, Verdict
 from uprobe_core.uprobes import Link, UprobeRegistry
 
@@ -56,7 +57,7 @@ class Outcome:
     """What one execution left behind.
 
     :param memory: the data, None if it is as it was before
-    :param hits: probed words that were reached, with the PC that the handler saw
+    :param hits: the PC that the handler saw at each hit; the native engine only counts them
     """
 
     state: bytes
@@ -73,7 +74,7 @@ class Difference:
     """
 
     case: Case
-    mode: Mode
+    way: Way
     before: bytes
     bare: Outcome
     probed: Outcome
@@ -129,7 +130,6 @@ class Bench:
     def __init__(self, backend: Backend, arch: Any, policy: Policy | None = None) -> None:
         self.encodings: Encodings = arch.encodings
         self.policy = policy or Policy("anywhere")
-        self.modes = [mode for mode in (Mode.TRAP, Mode.INLINE) if mode in backend.capabilities.modes]
         self.states = StateMaker(LAYOUT, self.encodings)
         self._stop = self.encodings.stop.to_bytes(4, "little")
         self._recorder = _Recorder()
@@ -140,6 +140,10 @@ class Bench:
         self._folder = tempfile.TemporaryDirectory(prefix="uprobe-conformance-")
         self.machine, self.driver = self._open(backend, dispatcher)
         self._file = self._text_file()
+        self._native = None if self.policy.is_kernel else native_probes(self.machine)
+        self.registry.native = self._native
+        self.ways = ways(backend.capabilities.modes, native=self._native is not None)
+        """What each case is run in, beside bare."""
 
     def _open(self, backend: Backend, dispatcher: Dispatcher) -> tuple[Machine, Driver]:
         make = getattr(backend, "conformance_driver", None)
@@ -199,11 +203,11 @@ class Bench:
         words = {case.place: case.word for case in cases}
         self._write(words)
         runs = self._run_bare(cases)
-        for mode in self.modes:
-            self._probe(words, mode)
+        for way in self.ways:
+            self._probe(words, way)
             try:
                 for run in runs:
-                    difference = self._compare(run, mode, self._execute(run.before))
+                    difference = self._compare(run, way, self._execute(run.before))
                     if difference is not None:
                         run.differences.append(difference)
             finally:
@@ -231,8 +235,11 @@ class Bench:
         low, high = STRIDE * min(words), STRIDE * (max(words) + 1)
         self.driver.process.poke(LAYOUT.cases[0] + low, bytes(page[low:high]))
 
-    def _probe(self, words: Iterable[int], mode: Mode) -> None:
-        self.registry.mode = mode
+    def _probe(self, words: Iterable[int], way: Way) -> None:
+        self.registry.mode = way.mode
+        if self._native is not None:
+            self._native.mode = way.mode if way.native else None
+            self._native.take_hits()
         self._installed = [
             self.registry.register(self._file, self._offset(place), self._recorder) for place in words
         ]
@@ -256,9 +263,11 @@ class Bench:
             memory = None
         else:
             driver.process.poke(_DATA, PRISTINE[:_WRITTEN])
+        if self._native is not None:
+            hits += self._native.take_hits() * [register(state, PC)]
         return Outcome(after, ending, memory, tuple(hits))
 
-    def _compare(self, run: _Run, mode: Mode, probed: Outcome) -> Difference | None:
+    def _compare(self, run: _Run, way: Way, probed: Outcome) -> Difference | None:
         case, bare = run.case, run.bare
         wrong = ""
         if probed.hits != (case.address,):
@@ -266,7 +275,7 @@ class Bench:
         same = bare.state == probed.state and bare.ending == probed.ending and bare.memory == probed.memory
         if not wrong and (same or self._differs_by_nature(case, bare, probed)):
             return None
-        return Difference(case, mode, run.before, bare, probed, wrong)
+        return Difference(case, way, run.before, bare, probed, wrong)
 
     def _differs_by_nature(self, case: Case, bare: Outcome, probed: Outcome) -> bool:
         """Whether only the destination differs of an instruction that reads a clock or a random number."""

@@ -31,7 +31,7 @@ def reproduction(difference: Difference) -> str:
 def describe(difference: Difference, name: str) -> str:
     """What differs, as lines of text; *name* is the class of the word."""
     case, bare, probed = difference.case, difference.bare, difference.probed
-    lines = [f"{difference.mode.value} differs from bare: {case.word:08x} ({name}) at {case.address:#x}"]
+    lines = [f"{difference.way} differs from bare: {case.word:08x} ({name}) at {case.address:#x}"]
     if difference.hits:
         lines.append(f"  {difference.hits}")
     if bare.ending != probed.ending:
