@@ -88,10 +88,10 @@ class Watcher:
             ready = {fd for fd, _ in poller.poll()}
             if self._stop_pipe[0] in ready:
                 return
-            self._answered.clear()
             self._machine.family.rung()
             # A signal of the host's is a request to end; guest code may then stop at any place.
             final = not ready.isdisjoint(self.descriptors())
             self._machine.cpu.request_stop(final=final)
-            while not self._answered.wait(RETRY_SECONDS):
-                self._machine.cpu.request_stop(final=final)
+            # As long as a descriptor stays readable nobody has looked, and we come back and ask again.
+            self._answered.wait(RETRY_SECONDS)
+            self._answered.clear()
