@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from uprobe_core.output import RunOutput
     from uprobe_core.run_setup import EventLine
     from uprobe_core.spool import Spool
+    from uprobe_core.triggers import TriggerSet
     from uprobe_core.utask import ReturnInstance
 
 __all__ = ("EventSet", "make_language")
@@ -56,6 +57,9 @@ class EventSet:
         self.events: list[Event] = []
         self._on_error = on_error
         self._actions: list[Action] = []
+        self.triggers: TriggerSet | None = None
+        self._changed: Callable[[Event], None] | None = None
+        self._sync: Callable[[], None] | None = None
         self._buffer = RecordBuffer() if policy.is_kernel else None
 
     @property
@@ -118,20 +122,35 @@ class EventSet:
                     spool.put(("action", number, measurement))
 
             source.emit = emit
+            if self._sync is not None:
+                source.sync = self._sync
 
     def set_filter(self, name: str, expression: str) -> None:
         """Give the events called *name* a filter; "0" clears it.  Raises SpecError."""
-        from uprobe_core.events.filters import compile_filter
+        from uprobe_core.events.filters import parse_filter
 
         for event in self.find(name):
-            event.filter = None if expression.strip() == "0" else compile_filter(expression, event)
+            parsed = None if expression.strip() == "0" else parse_filter(expression, event)
+            event.filter = None if parsed is None else parsed.test
+            event.filter_ops = None if parsed is None else parsed.ops
+            event.changed()
+
+    def follow_changes(self, changed: Callable[[Event], None], sync: Callable[[], None]) -> None:
+        """Tell *changed* of events that change, and have *sync* called before results are looked at."""
+        self._changed, self._sync = changed, sync
+        for event in self.events:
+            event.on_change = changed
+        for action in self._actions:
+            action.sync = sync
 
     def add_trigger(self, name: str, text: str, session: Any) -> None:
         """Give the events called *name* a trigger.  Raises SpecError."""
-        from uprobe_core.triggers import attach_trigger
+        from uprobe_core.triggers import TriggerSet
 
+        if self.triggers is None:
+            self.triggers = TriggerSet(self)
         for event in self.find(name):
-            attach_trigger(self, event, text, session)
+            self.triggers.attach(event, text, session)
 
     # --- placing ------------------------------------------------------------------------------------
 
@@ -204,6 +223,19 @@ class EventSet:
                 output.replay(rest[0])
             elif kind == "tally":
                 probes[rest[0]].tally(rest[1])
+            elif kind == "tallies":
+                probes[rest[0]].tallies[rest[1]] += rest[2]
+            elif kind == "found":
+                from uprobe_core.native_results import merge
+
+                merge(self._actions[rest[0]], rest[1])
+
+    def spool_native(self, spool: Spool, message: tuple[Any, ...]) -> None:
+        """Send what a native engine found in a forked child: objects go as their numbers."""
+        kind, what, *rest = message
+        known: list[Any] = self._actions if kind == "found" else self._probes()
+        number = next(n for n, each in enumerate(known) if each is what)
+        spool.put((kind, number, *rest))
 
     def enter_child(self, spool: Spool) -> None:
         """This process is a forked child: its tallies go to *spool*."""
@@ -222,7 +254,9 @@ class EventSet:
         return [probe for event in self.events for probe in event.probes]
 
     def reports(self) -> Iterator[str]:
-        """Lines about returns that were not seen, one for each event that missed any."""
+        """Histograms of triggers, then a line for each event that missed returns."""
+        if self.triggers is not None:
+            yield from self.triggers.lines()
         for event in self.events:
             total: Counter[str] = Counter()
             for probe in event.probes:

@@ -29,6 +29,7 @@ from uprobe_core.types import Mode, Returns
 from uprobe_core.uprobes import Link, Uprobe, UprobeRegistry
 
 if TYPE_CHECKING:
+    from uprobe_core.native_sites import NativeSites
     from uprobe_core.event_probe import Event, Sink
     from uprobe_core.stacks.symbols import Images
 
@@ -73,9 +74,12 @@ class Session:
         self.status: ExitStatus | None = None
         self._closed = False
         self._wants_stacks = False
+        self.tracing = True
+        """Whether records are written; triggers switch it (the kernel's tracing_on)."""
         self._running = False
         self._output: RunOutput | None = None
         self._machine: Machine | None = None
+        self._native: NativeSites | None = None
         self.engine = choose_engine(setup.engine)
         self.spool = Spool()
         self.plugins = _load_plugins(self.warn)
@@ -155,7 +159,7 @@ class Session:
         self._registry = UprobeRegistry(
             self.arch,
             setup.policy,
-            mode,
+            Mode.TRAP if mode is Mode.JUMP else mode,
             inline_available=Mode.INLINE in backend.capabilities.modes,
             refused=self._refused,
         )
@@ -174,6 +178,7 @@ class Session:
             # probed is noticed when it is mapped, and the program runs on.
             self.events.install(self.events.events, self._registry, self.files)
         self._machine = backend.open(_target(setup), self._dispatcher)
+        self._connect_native()
         if not setup.policy.is_kernel:
             self.events.install(self.events.events, self._registry, self.files)
         self.plugins.hook.uprobe_session_start(session=self)
@@ -205,6 +210,8 @@ class Session:
         os._exit(125 if status is None else status.shell_status)
 
     def _finish(self, status: ExitStatus | None) -> None:
+        if self._native is not None:
+            self._native.sync()
         if self.spool.forked:
             if self._output is not None:
                 self._output.flush()
@@ -241,7 +248,7 @@ class Session:
 
     def record(self, hit: Any, event: Any) -> None:
         """Write a hit with its fetched values in the run's format."""
-        if self._output is not None:
+        if self._output is not None and self.tracing:
             stack = self._stack(hit) if self._wants_stacks else ()
             self._output.record(self.events.make_record(hit, event, stack))
 
@@ -290,13 +297,62 @@ class Session:
         if kind == "fork":
             utask = self._dispatcher.utask(task)
             self.events.inherit([*utask.returns, *utask.suspects])
+        if self._native is not None:
+            if kind == "fork":
+                self._native.live = True
+                self._native.forked(task)
+            elif kind in ("exec", "exit"):
+                self._native.ended(task, kind)
+
+    def _connect_native(self) -> None:
+        """Let the native engine take what it can, if there is one and the backend works with it."""
+        backend = getattr(self._machine, "native", None)
+        if self.engine.name != "c" or backend is None or self.setup.policy.is_kernel:
+            return
+        if self.returns is not Returns.WATCH:
+            return
+        from uprobe_core.native_sites import NativeSites
+
+        self._native = NativeSites(
+            backend,
+            self.setup.mode,
+            write=self._write_record,
+            failed=self._sink_failed,
+            vote_out=self._vote_out,
+            current=lambda: self._machine.current,  # type: ignore[union-attr]  # a native machine has it
+            records=not self._wants_stacks,
+        )
+        self._native.live = self.setup.output is None
+        self._registry.native = self._native
+        self.events.follow_changes(self._event_changed, self._native.sync)
+
+    def _write_record(self, record: Any) -> None:
+        if self._output is not None:
+            self._output.record(record)
+
+    def _event_changed(self, event: Event) -> None:
+        if self._native is not None and self._native.changed(event):
+            for probe in event.probes:
+                if probe.uprobe is not None:
+                    self._soon(lambda uprobe=probe.uprobe: self._registry.place_again(uprobe))
+
+    def _vote_out(self, process: Any, address: int) -> None:
+        """All consumers of the site at *address* voted for its removal."""
+        space = self._registry.space_of(process)
+        site = space.sites.get(address)
+        if site is not None:
+            self._soon(lambda: self._registry.remove_site(space, site))
 
     def _before_fork(self) -> None:
+        if self._native is not None:
+            self._native.drain()
         if self._output is not None:
             self._output.flush()
 
     def _in_child(self) -> None:
         self.events.enter_child(self.spool)
+        if self._native is not None:
+            self._native.enter_child(lambda message: self.events.spool_native(self.spool, message))
 
     def _report(self) -> None:
         for _use, plugin in self._consumers:

@@ -50,7 +50,7 @@ def by_program(filter_: Filter, spec: EventSpec, hit: FakeHit) -> bool:
         op = filter_.ops[at]
         value = op.predicate.value
         if isinstance(value, frozenset):
-            value = f"CPUS{{{','.join(map(str, sorted(value)))}}}"  # type: ignore[assignment]
+            value = f"CPUS{{{','.join(map(str, sorted(value)))}}}"
         elif isinstance(value, str):
             value = f"'{value}'" if "'" not in value else f'"{value}"'
         alone = parse_filter(f"{op.predicate.field.name} {op.predicate.operator} {value}", spec)

@@ -113,6 +113,7 @@ class _Parser:
         self.fields = event_fields(spec)
         self.attributes: dict[str, str] = {}
         self.flags: set[str] = set()
+        self.variables: list[tuple[str, str]] = []
 
     def fail(self, code: str, at: str | None, errno: str = "EINVAL", hint: str = "") -> SpecError:
         """The error *code* where *at* is first found in the command (None or not found: its start)."""
@@ -131,6 +132,8 @@ class _Parser:
         if "keys" not in self.attributes:
             raise self.quiet("a histogram needs keys", "hist:keys=FIELD[,FIELD...]")
         values = self._values()
+        for name, value in self.variables:
+            self._variable(name, value)
         keys = self._keys()
         command = next((c for c in ("clear", "continue", "pause") if c in self.flags), "")
         return HistSpec(
@@ -158,10 +161,13 @@ class _Parser:
             self.attributes["bits"] = str(self._bits(value))
         elif known in ("keys", "vals", "sort", "name", "clock"):
             self.attributes[known] = value
-        elif value not in self.fields and value != "common_timestamp":
-            raise self.fail("FIELD_NOT_FOUND", value, hint="attributes: keys vals sort size name")
         else:
-            raise self.quiet(f"histogram variables are not supported: {part}")
+            self.variables.append((name, value))
+
+    def _variable(self, name: str, value: str) -> None:
+        if value not in self.fields and value != "common_timestamp":
+            raise self.fail("FIELD_NOT_FOUND", value, hint="attributes: keys vals sort size name")
+        raise self.quiet(f"histogram variables are not supported: {name}={value}")
 
     def _flag(self, part: str) -> None:
         known = {"cont": "continue", "NOHC": "nohitcount"}.get(part, part)

@@ -233,7 +233,7 @@ def _comparer(spec: HistSpec, order: SortKey) -> Callable[[tuple[Key, Row], tupl
 
     def compare(a: tuple[Key, Row], b: tuple[Key, Row]) -> int:
         x, y = read(a), read(b)
-        return sign * ((x > y) - (x < y))
+        return sign * (int(x > y) - int(x < y))
 
     return compare
 

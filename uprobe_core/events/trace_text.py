@@ -20,6 +20,7 @@ __all__ = (
     "event_text",
     "format_record",
     "header",
+    "line_prefix",
     "profile_line",
     "value_text",
 )
@@ -105,14 +106,19 @@ def event_text(event: EventSpec, ip: int, function: int | None, values: Sequence
     return f"{event.name}: {where}{arguments_text(event, values)}"
 
 
+def line_prefix(comm: str, tid: int, cpu: int, timestamp_ns: int) -> str:
+    """``comm-tid [cpu] flags secs.micros: `` with its widths, the space after the colon included."""
+    seconds, rest = divmod(timestamp_ns, 1_000_000_000)
+    return f"{comm:>16}-{tid:<7} [{cpu:03}] {FLAGS} {seconds:5}.{rest // 1000:06}: "
+
+
 def format_record(record: Record, comm: str | None = None) -> str:
     """One line without its newline.
 
     :param comm: the task column: a kernel shows the last name the task had; None: the record's
     """
-    seconds, rest = divmod(record.timestamp_ns, 1_000_000_000)
     name = record.comm if comm is None else comm
-    prefix = f"{name:>16}-{record.tid:<7} [{record.cpu:03}] {FLAGS} {seconds:5}.{rest // 1000:06}: "
+    prefix = line_prefix(name, record.tid, record.cpu, record.timestamp_ns)
     return prefix + event_text(record.event, record.ip, record.function, record.values)
 
 

@@ -80,6 +80,7 @@ class TriggerList:
 
     def __init__(self) -> None:
         self._triggers: list[Trigger] = []
+        self._paused: list[Trigger] = []
 
     def __iter__(self) -> Any:
         return iter(self._triggers)
@@ -89,7 +90,7 @@ class TriggerList:
 
     def listing(self) -> list[str]:
         """The lines of the file."""
-        return [trigger.text() for trigger in self._triggers]
+        return [trigger.text("paused" if trigger in self._paused else "active") for trigger in self._triggers]
 
     def write(self, text: str, event: object, events: Callable[[str], bool]) -> Trigger:
         """Do what one line says; returns the trigger that was added, removed or spoken of.
@@ -127,6 +128,12 @@ class TriggerList:
             )
         if same is None:
             self._add(trigger)
+        target = same or trigger
+        self._paused = [
+            each for each in self._paused if each is not target or trigger.hist.command == "clear"
+        ]
+        if trigger.hist.command == "pause":
+            self._paused.append(target)
         return trigger
 
     @staticmethod
@@ -192,15 +199,14 @@ def _simple(line: str, command: str, rest: str, event: object, events: Callable[
         if at >= 0:
             head, tail = head[:at], head[at:] + tail
     parts = head.split(":")[1:]
-    if head == ":":
-        raise _refusal(line, f"nothing follows {command}:", "write a count, or leave the colon out")
+    if command in _ON_EVENTS and not parts and tail.strip(_BLANK):  # a blank separates as well
+        word, _, tail = tail.strip(_BLANK).partition(" ")
+        parts = word.split(":")
     target = ""
     if command in _ON_EVENTS:
         target = _target(line, command, parts, events)
         parts = parts[2:]
-    count = _count(line, parts[0]) if parts else UNLIMITED
-    if len(parts) > 1 and command not in _ON_EVENTS:
-        raise _refusal(line, f"too much after {command}: {head!r}", "write COMMAND[:COUNT]")
+    count = _count(line, parts[0]) if parts and parts[0] else UNLIMITED
     condition, test = _condition(line, tail, event)
     return Trigger(command, target, count, condition, test)
 
