@@ -143,3 +143,39 @@ class TestEnvironment:
         )
         failed = {line.split()[1] for line in done.stdout.splitlines() if " failed " in line}
         assert failed <= {"sleigh", "parquet"}
+
+
+def wheel_of(source: Path, out: Path, **switches: str) -> subprocess.CompletedProcess[str]:
+    """Build a wheel with environment variables set."""
+    import os
+
+    return subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--outdir", out, source],
+        env={**os.environ, **switches},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_without_the_native_engine_the_wheel_is_for_every_machine(source: Path, tmp_path: Path) -> None:
+    done = wheel_of(source, tmp_path, UPROBE_DISABLE_NATIVE="1")
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name.endswith("-py3-none-any.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert not [name for name in archive.namelist() if name.endswith((".so", ".c", ".h"))]
+
+
+def test_without_a_compiler_the_build_still_succeeds(source: Path, tmp_path: Path) -> None:
+    assert wheel_of(source, tmp_path, CC="/bin/false").returncode == 0
+
+
+def test_without_a_compiler_a_required_native_engine_fails_the_build(source: Path, tmp_path: Path) -> None:
+    assert wheel_of(source, tmp_path, CC="/bin/false", UPROBE_REQUIRE_NATIVE="1").returncode != 0
+
+
+def test_the_two_switches_contradict_each_other(source: Path, tmp_path: Path) -> None:
+    done = wheel_of(source, tmp_path, UPROBE_DISABLE_NATIVE="1", UPROBE_REQUIRE_NATIVE="1")
+    assert done.returncode != 0
+    assert "are both set; pick one" in done.stdout + done.stderr
