@@ -71,6 +71,13 @@ def run_many(args: argparse.Namespace, policy: Policy, advance: Any) -> Tally:
     total = Tally()
     start = (args.backend, args.arch, policy)
     jobs = args.jobs or os.cpu_count() or 1
+    if jobs == 1:
+        with open_bench(*start) as bench:
+            for chunk in _chunks(args.arch, args.words, args.seed):
+                part = check(bench, chunk, args.states, args.seed)
+                total.add(part)
+                advance(part)
+        return total
     with ProcessPoolExecutor(jobs, initializer=_start_worker, initargs=start) as pool:
         running: set[Future[Tally]] = set()
         for chunk in _chunks(args.arch, args.words, args.seed):
@@ -179,14 +186,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     try:
         tally = _run(args, console)
-        encodings = discovery.load_arch(args.arch).encodings
     except UprobeError as error:
         console.print(f"error: {error}", markup=False)
         if error.hint:
             console.print(f"hint: {error.hint}", markup=False)
         return error.exit_status
-    for difference in tally.differences:
-        print(describe(difference, encodings.class_of(difference.case.word)))
+    for name, difference in sorted(tally.differences, key=lambda kept: kept[0]):
+        print(describe(difference, name))
     Console().print(summary_table(tally, by_row=args.rows))
     seconds = time.monotonic() - started
     for reason, count in sorted(tally.skipped.items()):

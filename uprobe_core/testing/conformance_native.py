@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from uprobe_core.native_programs import pack_program
 from uprobe_core.types import MemoryFault, Mode
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ("NativeProbes", "Way", "native_probes", "ways")
 
-_RING = 1 << 16
+_RING = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,10 @@ class NativeProbes:
         self._backend = backend
         self._engine: Any = _engine.Engine(MemoryFault, _RING)
         backend.connect(self._engine, lambda _pid, _tid, _comm: 0)
-        self._probe = self._engine.add_probe(b"", 0, b"", False)
+        nothing = pack_program(())
+        assert nothing is not None
+        program, room = nothing
+        self._probe = self._engine.add_probe(program, room, program, False)
         self._engine.set_probe(self._probe, True, False, (), (), b"", b"")
         self._sites: dict[int, int] = {}
         self.mode: Mode | None = None

@@ -12,8 +12,8 @@ __all__ = ("BATCH", "Tally", "batches", "check")
 
 BATCH = 128
 """Words that lie in the page together: enough to share the cost of placing probes."""
-KEPT = 50
-"""Differences that are kept to be shown."""
+KEPT = 3
+"""Differences that are kept to be shown, for each class and way."""
 
 
 @dataclass(slots=True)
@@ -30,7 +30,8 @@ class Tally:
     endings: Counter[tuple[str, str]] = field(default_factory=Counter)
     different: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
-    differences: list[Difference] = field(default_factory=list)
+    differences: list[tuple[str, Difference]] = field(default_factory=list)
+    """Some of them, each with its class."""
 
     @property
     def cases(self) -> int:
@@ -43,7 +44,13 @@ class Tally:
         self.endings += other.endings
         self.different += other.different
         self.skipped += other.skipped
-        self.differences += other.differences[: max(KEPT - len(self.differences), 0)]
+        for name, difference in other.differences:
+            self._keep(name, difference)
+
+    def _keep(self, name: str, difference: Difference) -> None:
+        same = sum(kept == name and one.way == difference.way for kept, one in self.differences)
+        if same < KEPT:
+            self.differences.append((name, difference))
 
     def note(self, name: str, checked: Checked) -> None:
         """Count one case of class *name*."""
@@ -52,7 +59,8 @@ class Tally:
         self.endings[name, "ran" if ran else ending.what] += 1
         if checked.differences:
             self.different[name] += 1
-            self.differences += checked.differences[: max(KEPT - len(self.differences), 0)]
+            for difference in checked.differences:
+                self._keep(name, difference)
 
 
 def batches(
