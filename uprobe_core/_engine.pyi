@@ -83,6 +83,8 @@ class Engine:
         """*task* is the one whose hits follow."""
     def end_task(self, task: int, reason: int, /) -> None:
         """Its pending returns are missed: 0 longjmp, 1 exec, 2 exit."""
+    def pending(self, probe: int, /) -> int:
+        """How many returns of *probe* the running task is waiting for."""
     def reset_ring(self) -> None:
         """Forget the records; BufferError while a view is in use."""
     def set_drain(self, function: Callable[[], None], /) -> None:
@@ -91,8 +93,8 @@ class Engine:
         """Keep at most *limit* records and count what is dropped; 0: lose nothing."""
     def add_handler(self, function: Callable[[Any], Any], hit: Any, /) -> int:
         """A Python handler and the hit object that it is called with; returns the sink of its action."""
-    def set_failed(self, function: Callable[[int, BaseException], None], /) -> None:
-        """Called with (sink, exception) when a handler raised."""
+    def set_outcome(self, function: Callable[[int, Any], None], /) -> None:
+        """Called with (sink, exception) when a handler raised, with (sink, result) when it is not None."""
     def register(self, index: int, /) -> int:
         """A register of the hit that is being handled."""
     def values(self) -> tuple[bytes, bytes]:

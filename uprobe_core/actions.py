@@ -54,18 +54,22 @@ def _key_getter(event: EventInfo, by: Sequence[str]) -> Getter:
     return lambda hit: tuple(get(hit) for get in getters)
 
 
+def _nothing() -> None:
+    pass
+
+
 class _Bound:
     """An action attached to one event."""
 
     def __init__(self, action: Action, measure: Getter, when: Callable[[Hit], bool] | None) -> None:
         self.name = action.name
-        self._action = action
+        self.action = action
         self._measure = measure
         self._when = when
 
     def _observe(self, hit: Hit) -> None:
         if self._when is None or self._when(hit):
-            self._action.emit(self._measure(hit))
+            self.action.emit(self._measure(hit))
 
 
 class _BoundEntry(_Bound):
@@ -93,6 +97,8 @@ class Action:
     def __init__(self, *, when: str | None = None) -> None:
         self.when = when
         self.emit: Callable[[Any], None] = self.apply
+        self.sync: Callable[[], None] = _nothing
+        """Brings in what a native engine has counted; every result begins with it."""
 
     def attach(self, event: EventInfo, context: Any = None) -> _Bound:
         """Return what observes the hits of *event*; raises UsageError for a field that it lacks."""
@@ -142,6 +148,7 @@ class Count(Action):
 
     def result(self) -> int | dict[Any, int]:
         """The count, or a dict of counts by key with the most frequent first."""
+        self.sync()
         return dict(self.counts.most_common()) if self.by else self.counts[()]
 
 
@@ -175,6 +182,7 @@ class Sum(Action):
 
     def result(self) -> Any:
         """A dict with count, sum, min, max and avg, or a dict of such by key."""
+        self.sync()
         table = {
             key: {"count": n, "sum": total, "min": low, "max": high, "avg": total / n}
             for key, (n, total, low, high) in self.stats.items()
@@ -243,6 +251,7 @@ class Hist(Action):
 
     def result(self) -> dict[Any, Any]:
         """A dict lower bound -> count in ascending order, or a dict of such by key."""
+        self.sync()
         table = {key: dict(sorted(counts.items())) for key, counts in self.buckets.items()}
         return table if self.by else table.get((), {})
 
@@ -291,6 +300,7 @@ class Record(Action):
 
     def result(self) -> list[dict[str, Any]]:
         """The records, oldest first."""
+        self.sync()
         return self.records
 
 
@@ -314,6 +324,7 @@ class Stacks(Action):
 
     def result(self) -> dict[tuple[int, ...], int]:
         """Counts by stack, the most frequent first."""
+        self.sync()
         return dict(self.counts.most_common())
 
 

@@ -53,8 +53,12 @@ class Event:
         self.spec = spec
         self.is_return = spec.is_return
         self.names: Sequence[str] = tuple(arg.name for arg in spec.args)
-        self.enabled = True
+        self._enabled = True
         self.filter: Predicate | None = None
+        self.filter_ops: Any = None
+        """The filter as a branching program, for a native engine."""
+        self.on_change: Callable[[Event], None] | None = None
+        """Called after what is done with a hit has changed."""
         self.probes: list[EventProbe] = []
         self.sinks: tuple[Sink, ...] = ()
         self._places: dict[int, int] = {}
@@ -69,6 +73,21 @@ class Event:
     def full_name(self) -> str:
         """``GROUP/NAME``."""
         return f"{self.group}/{self.name}"
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anything is done with a hit."""
+        return self._enabled
+
+    @enabled.setter
+    def enabled(self, on: bool) -> None:
+        self._enabled = on
+        self.changed()
+
+    def changed(self) -> None:
+        """What is done with a hit has changed."""
+        if self.on_change is not None:
+            self.on_change(self)
 
     @property
     def wants_returns(self) -> bool:
@@ -99,6 +118,7 @@ class Event:
         self._entry_calls = tuple((i, s, entry) for i, s, entry, _ in calls if entry is not None)
         self._return_calls = tuple((i, s, leave) for i, s, _, leave in calls if leave is not None)
         self._missed_calls = tuple((s, s.missed) for s in sinks if hasattr(s, "missed"))
+        self.changed()
 
     def entered(self, hit: Hit) -> tuple[HandlerVote, EntryState | None]:
         """Run the entry handlers; returns the event's vote and what to remember until the return.
@@ -154,12 +174,20 @@ class Event:
             vote = call(*arguments)
             if vote is None:
                 return HandlerVote.KEEP
-            if isinstance(vote, bool) or vote not in _VOTES:
-                raise TypeError(f"handler returned {vote!r}, which is no HandlerVote")
+            wrong = check_vote(vote)
+            if wrong is not None:
+                raise wrong
             return HandlerVote(vote)
         except Exception as error:
             self._on_error(self, sink, error)
             return HandlerVote.IGNORE
+
+
+def check_vote(vote: object) -> Exception | None:
+    """What is wrong with a handler's result, None if it is a vote."""
+    if isinstance(vote, bool) or vote not in _VOTES:
+        return TypeError(f"handler returned {vote!r}, which is no HandlerVote")
+    return None
 
 
 class EventProbe:

@@ -213,6 +213,16 @@ class UprobeRegistry:
             self._by_file[uprobe.file].remove(uprobe)
         for space in list(self.spaces.values()):
             self._remove_unwanted(space, uprobe)
+        self.place_again(uprobe)
+
+    def place_again(self, uprobe: Uprobe) -> None:
+        """The consumers of *uprobe* changed: what a native engine has of it must be told, or taken from it."""
+        if self.native is None:
+            return
+        for space in self.spaces.values():
+            for site in [s for s in space.sites.values() if s.uprobe is uprobe]:
+                self._take_away(space, site)
+                self._place(space, site)
 
     def reconsider(self, space: Space, uprobe: Uprobe) -> None:
         """Ask the filters again (the kernel's uprobe_apply): install or remove in *space* accordingly."""
@@ -242,6 +252,9 @@ class UprobeRegistry:
     def forget(self, process: Process) -> None:
         """The address space is gone (exec, exit): forget it without touching its memory."""
         self.spaces.pop(process, None)
+        shared = any(site.native for space in self.spaces.values() for site in space.sites.values())
+        if self.native is not None and not shared:
+            self.native.forget(process, 0, 1 << 64)
 
     def keep_only(self, process: Process) -> None:
         """Forget every address space but that of *process*: the others live in another host process."""

@@ -64,6 +64,8 @@ class LinuxMachine:
         self.host_pid = os.getpid()
         """Of the host process that the run started in."""
         self._closed = False
+        self.native: Any = None
+        """What places the sites of a native engine (uprobe_core.engine.NativeBackend), if the backend has it."""
         self._called_from_outside = False
         self.sandbox = Sandbox(target)
         self.family = Family(self, target.limits.processes)

@@ -6,6 +6,7 @@ Importing this package imports neither Unicorn nor the Linux personality;
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from uprobe_core.backend import Capabilities
@@ -18,12 +19,19 @@ if TYPE_CHECKING:
 __all__ = ("UnicornBackend",)
 
 
+def _has_glue() -> bool:
+    """Whether jumps can be had: they need hooks in C."""
+    from importlib.util import find_spec
+
+    return os.environ.get("UPROBE_ENGINE") != "py" and find_spec("uprobe_unicorn._glue") is not None
+
+
 class UnicornBackend:
     """Entry point ``unicorn`` of ``uprobe.backends``."""
 
     name = "unicorn"
     capabilities = Capabilities(
-        modes=frozenset({Mode.TRAP, Mode.INLINE}),
+        modes=frozenset({Mode.TRAP, Mode.JUMP, Mode.INLINE} if _has_glue() else {Mode.TRAP, Mode.INLINE}),
         returns=frozenset({Returns.WATCH, Returns.HIJACK}),
         threads=True,
         processes=True,
@@ -41,6 +49,10 @@ class UnicornBackend:
         arena = Arena()
         cpu = UnicornCpu(arena) if native_refusal() else NativeCpu(arena)
         machine = LinuxMachine(target, handler, cpu, arena, self.capabilities)
+        if isinstance(cpu, NativeCpu):
+            from uprobe_unicorn.native_places import NativePlaces
+
+            machine.native = NativePlaces(machine, cpu)
         try:
             machine.load()
         except BaseException:

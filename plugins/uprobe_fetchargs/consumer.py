@@ -17,6 +17,8 @@ class _Entries:
     """Records the hits of one entry event."""
 
     name = "trace"
+    writes_records = True
+    """Says that handing the hit to the writer is all that it does, so that a native engine can."""
 
     def __init__(self, event: EventInfo, context: ConsumerContext) -> None:
         self._event = event
@@ -31,6 +33,7 @@ class _Returns:
     """Records the returns of one return event."""
 
     name = "trace"
+    writes_records = True
 
     def __init__(self, event: EventInfo, context: ConsumerContext) -> None:
         self._event = event

@@ -1,8 +1,10 @@
+#define _POSIX_C_SOURCE 200809L
 /* Sites and hits: what a task's arrival at a probed address sets off. */
 #include "engine.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { AREA_ROOM = UP_MAX_STRING + 64, FIRST_CELLS = 256 };
 
@@ -63,14 +65,13 @@ static uint64_t *capture(struct up_site *site, struct up_hit *hit)
 	uint64_t *values, *to;
 
 	for (unsigned i = 0; i < site->count; i++)
-		if (site->probes[i]->wants_returns)
-			cells += site->probes[i]->capture.cells;
+		cells += site->probes[i]->capture.cells;
 	if (!cells || !(to = values = malloc(cells * sizeof(*values))))
 		return NULL;
 	uint64_t *before = hit->cells;
 	for (unsigned i = 0; i < site->count; i++) {
 		struct up_probe *probe = site->probes[i];
-		if (!probe->wants_returns || !probe->capture.cells)
+		if (!probe->capture.cells)
 			continue;
 		hit->program = &probe->capture;
 		hit->cells = to;
@@ -82,19 +83,32 @@ static uint64_t *capture(struct up_site *site, struct up_hit *hit)
 	return values;
 }
 
-static void run_entry(struct up_probe *probe, struct up_hit *hit)
+/* Answers whether the call is to be followed until it returns. */
+static bool run_entry(struct up_probe *probe, struct up_hit *hit)
 {
+	if (!probe->enabled)
+		return false;
 	probe->hits++;
-	probe->entries += probe->wants_returns;
-	if (!probe->enabled || !probe->entry_count)
-		return;
 	hit->program = &probe->program;
 	hit->done[0] = hit->done[1] = 0;
 	hit->texts_done = false;
 	if (!probe->is_return && probe->has_filter && !up_filter_accepts(&probe->filter, hit))
-		return;
+		return false;
 	for (unsigned i = 0; i < probe->entry_count; i++)
 		up_action_run(probe->entry_actions[i], hit);
+	probe->entries += probe->wants_returns;
+	return probe->wants_returns;
+}
+
+/* A hit takes virtual time; without a virtual clock it happens when it happens. */
+void up_tick(struct up_engine *engine)
+{
+	struct timespec now;
+
+	engine->hits++;
+	engine->now += engine->hit_cost;
+	if (!engine->hit_cost && !clock_gettime(CLOCK_MONOTONIC, &now))
+		engine->now = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 static bool run_general(struct up_site *site, const struct up_source *source, uint64_t *ret)
@@ -107,11 +121,14 @@ static bool run_general(struct up_site *site, const struct up_source *source, ui
 	hit.file_offset = site->file_offset;
 	if (site->wants_returns)
 		captured = capture(site, &hit);
+	uint64_t followed = 0;
 	for (unsigned i = 0; i < site->count; i++)
-		run_entry(site->probes[i], &hit);
-	if (!site->wants_returns)
+		followed |= (uint64_t)run_entry(site->probes[i], &hit) << i;
+	if (!followed) {
+		free(captured);
 		return false;
-	up_enter(site, source, captured, ret);
+	}
+	up_enter(site, source, followed, captured, ret);
 	return true;
 }
 
@@ -123,8 +140,7 @@ bool up_site_hit(struct up_site *site, const struct up_source *source, uint64_t 
 		up_count_hit(site);
 		return false;
 	}
-	engine->now += engine->hit_cost;
-	engine->hits++;
+	up_tick(engine);
 	return run_general(site, source, ret);
 }
 
@@ -139,9 +155,13 @@ static bool is_plain_count(const struct up_probe *probe)
 /* Call it after anything about the site's probes has changed. */
 void up_site_prepare(struct up_site *site)
 {
-	site->wants_returns = false;
-	for (unsigned i = 0; i < site->count; i++)
-		site->wants_returns |= site->probes[i]->wants_returns;
+	site->wants_returns = site->calls = false;
+	for (unsigned i = 0; i < site->count; i++) {
+		struct up_probe *probe = site->probes[i];
+		site->wants_returns |= probe->wants_returns;
+		for (unsigned j = 0; j < probe->entry_count; j++)
+			site->calls |= probe->entry_actions[j]->kind == UP_CALL;
+	}
 	site->kind = UP_SITE_GENERAL;
 	if (site->count == 1 && is_plain_count(site->probes[0])) {
 		site->kind = UP_SITE_COUNT;

@@ -28,6 +28,7 @@ enum {
 	UP_MAX_RECORD = 4096,	/* fixed part and strings of a record, as a kernel has them */
 	UP_COMM = 16,
 	UP_MAX_KEY = 8,		/* fields of a key */
+	UP_MAX_PROBES = 64,	/* at one site */
 };
 
 /* The operations of uprobe_core.events.model.OpCode. */
@@ -292,7 +293,7 @@ struct up_site {
 	uint64_t address;
 	uint64_t file_offset;
 	uint8_t kind;
-	bool wants_returns, dead;
+	bool wants_returns, calls;	/* calls: a handler outside may change the task */
 	unsigned count;
 	struct up_probe **probes;
 	struct up_engine *engine;
@@ -305,6 +306,7 @@ struct up_call {
 	struct up_site *site;
 	uint64_t sp, return_address;
 	uint64_t entered;	/* ns */
+	uint64_t followed;	/* bit i: probe i of the site wants its return */
 	uint64_t *captured;	/* values of all its probes' captures, NULL if none */
 };
 
@@ -324,7 +326,7 @@ struct up_task {
 
 struct up_engine {
 	uint64_t now;		/* ns, advanced by hit_cost at each hit */
-	uint64_t hit_cost;
+	uint64_t hit_cost;	/* 0: the host's clock is read instead */
 	uint64_t order;		/* of first sight of keys */
 	uint64_t hits;
 	struct up_task *task;	/* the running one */
@@ -345,8 +347,9 @@ void up_engine_deinit(struct up_engine *engine);
 bool up_engine_reserve(struct up_engine *engine, unsigned cells);
 /* The task reached site.  Answers whether a return has to be watched at *ret. */
 bool up_site_hit(struct up_site *site, const struct up_source *source, uint64_t *ret);
-/* The task reached an address where returns are watched. */
-void up_return_hit(struct up_engine *engine, const struct up_source *source, uint64_t address);
+/* The task reached an address where returns are watched; answers whether one was there. */
+bool up_return_hit(struct up_engine *engine, const struct up_source *source, uint64_t address);
+void up_tick(struct up_engine *engine);
 void up_site_prepare(struct up_site *site);
 void up_hit_init(struct up_hit *hit, const struct up_source *source, struct up_engine *engine);
 bool up_write_record(struct up_engine *engine, uint32_t sink, struct up_hit *hit);
@@ -364,7 +367,9 @@ static inline void up_count_hit(struct up_site *site)
 
 void up_calls_deinit(struct up_calls *calls);
 void up_task_abandon(struct up_task *task, int reason);
+unsigned up_task_pending(const struct up_task *task, const struct up_probe *probe);
 bool up_calls_push(struct up_calls *calls, struct up_call call);
-void up_enter(struct up_site *site, const struct up_source *source, uint64_t *captured, uint64_t *ret);
+void up_enter(struct up_site *site, const struct up_source *source, uint64_t followed, uint64_t *captured,
+	      uint64_t *ret);
 
 #endif

@@ -103,6 +103,16 @@ static bool refresh(PyObject *object, const struct up_hit *hit)
 	return done;
 }
 
+/* The handler raised an exception or returned something: that is the core's to judge. */
+static void tell_outcome(EngineObject *self, uint32_t number, PyObject *outcome)
+{
+	PyObject *result = self->outcome ? PyObject_CallFunction(self->outcome, "IO", number, outcome) : NULL;
+
+	if (!result && PyErr_Occurred())
+		PyErr_WriteUnraisable(self->outcome);
+	Py_XDECREF(result);
+}
+
 static void report_failure(EngineObject *self, uint32_t number)
 {
 	PyObject *type, *value, *trace;
@@ -111,11 +121,7 @@ static void report_failure(EngineObject *self, uint32_t number)
 	PyErr_NormalizeException(&type, &value, &trace);
 	if (trace)
 		PyException_SetTraceback(value, trace);
-	PyObject *result =
-		self->failed ? PyObject_CallFunction(self->failed, "IO", number, value) : NULL;
-	if (!result && PyErr_Occurred())
-		PyErr_WriteUnraisable(self->failed);
-	Py_XDECREF(result);
+	tell_outcome(self, number, value);
 	Py_XDECREF(type);
 	Py_XDECREF(value);
 	Py_XDECREF(trace);
@@ -134,6 +140,8 @@ static void call_python(void *context, struct up_action *action, struct up_hit *
 							  : NULL;
 	if (!result)
 		report_failure(self, action->sink);
+	else if (result != Py_None)
+		tell_outcome(self, action->sink, result);
 	Py_XDECREF(result);
 	self->active = before;
 	PyGILState_Release(state);
@@ -156,9 +164,9 @@ static PyObject *engine_add_handler(EngineObject *self, PyObject *args)
 	return PyLong_FromSsize_t(PyList_GET_SIZE(self->handlers) - 1);
 }
 
-static PyObject *engine_set_failed(EngineObject *self, PyObject *function)
+static PyObject *engine_set_outcome(EngineObject *self, PyObject *function)
 {
-	Py_XSETREF(self->failed, Py_NewRef(function));
+	Py_XSETREF(self->outcome, Py_NewRef(function));
 	Py_RETURN_NONE;
 }
 
@@ -265,7 +273,7 @@ static int engine_traverse(EngineObject *self, visitproc visit, void *arg)
 {
 	Py_VISIT(self->drain);
 	Py_VISIT(self->handlers);
-	Py_VISIT(self->failed);
+	Py_VISIT(self->outcome);
 	Py_VISIT(self->fault_type);
 	return 0;
 }
@@ -274,7 +282,7 @@ static int engine_clear(EngineObject *self)
 {
 	Py_CLEAR(self->drain);
 	Py_CLEAR(self->handlers);
-	Py_CLEAR(self->failed);
+	Py_CLEAR(self->outcome);
 	Py_CLEAR(self->fault_type);
 	return 0;
 }
@@ -327,11 +335,12 @@ static PyMethodDef methods[] = {
 	METHOD(set_task, METH_VARARGS),
 	METHOD(run_task, METH_O),
 	METHOD(end_task, METH_VARARGS),
+	METHOD(pending, METH_O),
 	METHOD(reset_ring, METH_NOARGS),
 	METHOD(set_drain, METH_O),
 	METHOD(set_lossy, METH_O),
 	METHOD(add_handler, METH_VARARGS),
-	METHOD(set_failed, METH_O),
+	METHOD(set_outcome, METH_O),
 	METHOD(register, METH_O),
 	METHOD(values, METH_NOARGS),
 	{NULL, NULL, 0, NULL},

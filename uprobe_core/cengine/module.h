@@ -18,7 +18,7 @@ typedef struct {
 	struct table probes, actions, sites, tasks;
 	PyObject *drain;	/* called when the ring is full, or NULL */
 	PyObject *handlers;	/* list of (function, hit object) of UP_CALL actions */
-	PyObject *failed;	/* called with (number of the handler, exception) */
+	PyObject *outcome;	/* called with (number of the handler, exception or result) */
 	PyObject *fault_type;	/* MemoryFault */
 	struct up_hit *active;	/* while a handler runs */
 	unsigned exports;	/* views of the ring that are alive */
@@ -37,5 +37,7 @@ PyObject *engine_return_hit(EngineObject *self, PyObject *args);
 PyObject *engine_set_task(EngineObject *self, PyObject *args);
 PyObject *engine_run_task(EngineObject *self, PyObject *number);
 PyObject *engine_end_task(EngineObject *self, PyObject *args);
+
+PyObject *engine_pending(EngineObject *self, PyObject *number);
 
 #endif

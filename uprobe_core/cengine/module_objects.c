@@ -357,10 +357,10 @@ PyObject *engine_add_site(EngineObject *self, PyObject *args)
 		return NULL;
 	if (!table_pick(&self->probes, numbers, "probe", &probes, &count))
 		return NULL;
-	struct up_site *site = table_add(&self->sites, sizeof(*site));
+	struct up_site *site = count <= UP_MAX_PROBES ? table_add(&self->sites, sizeof(*site)) : NULL;
 	if (!site) {
 		free(probes);
-		return NULL;
+		return count <= UP_MAX_PROBES ? NULL : refuse("so many probes at one site");
 	}
 	site->address = address;
 	site->file_offset = offset;
@@ -457,4 +457,14 @@ PyObject *engine_end_task(EngineObject *self, PyObject *args)
 		return refuse("the reason");
 	up_task_abandon(task, reason);
 	Py_RETURN_NONE;
+}
+
+/* How many returns of the probe the running task is waiting for. */
+PyObject *engine_pending(EngineObject *self, PyObject *number)
+{
+	struct up_probe *probe = table_get(&self->probes, PyLong_AsSsize_t(number), "probe");
+
+	if (!probe)
+		return NULL;
+	return PyLong_FromUnsignedLong(self->core.task ? up_task_pending(self->core.task, probe) : 0);
 }

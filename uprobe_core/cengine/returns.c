@@ -43,7 +43,7 @@ static void take_out(struct up_calls *calls, unsigned index)
 static void miss(struct up_call *call, int reason)
 {
 	for (unsigned i = 0; i < call->site->count; i++)
-		if (call->site->probes[i]->wants_returns)
+		if (call->followed >> i & 1)
 			call->site->probes[i]->missed[reason]++;
 	free(call->captured);
 }
@@ -83,11 +83,13 @@ static void settle_same(struct up_calls *calls, const struct up_call *call, bool
 }
 
 /* The function at site was entered; *ret is where its return has to be watched. */
-void up_enter(struct up_site *site, const struct up_source *source, uint64_t *captured, uint64_t *ret)
+void up_enter(struct up_site *site, const struct up_source *source, uint64_t followed, uint64_t *captured,
+	      uint64_t *ret)
 {
 	struct up_task *task = site->engine->task;
 	struct up_hit hit = {.source = source};
-	struct up_call call = {site, up_register(&hit, UP_SP), up_register(&hit, 30), site->engine->now, captured};
+	struct up_call call = {.site = site, .sp = up_register(&hit, UP_SP), .return_address = up_register(&hit, 30),
+			       .entered = site->engine->now, .followed = followed, .captured = captured};
 
 	if (task->pending.count && task->pending.items[task->pending.count - 1].sp < call.sp)
 		suspect_below(task, call.sp);
@@ -128,9 +130,8 @@ static void deliver(struct up_engine *engine, const struct up_source *source, st
 	hit.latency = engine->now - call->entered;
 	for (unsigned i = 0; i < call->site->count; i++) {
 		struct up_probe *probe = call->site->probes[i];
-		if (!probe->wants_returns)
-			continue;
-		deliver_probe(probe, call, &hit, captured);
+		if (call->followed >> i & 1)
+			deliver_probe(probe, call, &hit, captured);
 		if (call->captured)
 			captured += probe->capture.cells;
 	}
@@ -153,6 +154,7 @@ static bool land(struct up_engine *engine, const struct up_source *source, struc
 		if (!landed) {
 			struct up_hit hit = {.source = source};
 			landed = true;
+			up_tick(engine);
 			returned = up_register(&hit, 30) == address;
 			suspect_below(engine->task, sp);
 			i = i < calls->count ? i : calls->count;
@@ -165,16 +167,15 @@ static bool land(struct up_engine *engine, const struct up_source *source, struc
 	return landed;
 }
 
-void up_return_hit(struct up_engine *engine, const struct up_source *source, uint64_t address)
+bool up_return_hit(struct up_engine *engine, const struct up_source *source, uint64_t address)
 {
 	struct up_task *task = engine->task;
 	struct up_hit hit = {.source = source};
 	uint64_t sp = up_register(&hit, UP_SP);
 
 	if (land(engine, source, &task->pending, sp, address, true))
-		return;
-	if (task->suspects.count)
-		land(engine, source, &task->suspects, sp, address, false);
+		return true;
+	return task->suspects.count && land(engine, source, &task->suspects, sp, address, false);
 }
 
 /* No pending return of task will be seen any more; what was jumped over is said to be so. */
@@ -185,4 +186,22 @@ void up_task_abandon(struct up_task *task, int reason)
 	for (unsigned i = 0; i < task->pending.count; i++)
 		miss(&task->pending.items[i], reason);
 	task->pending.count = task->suspects.count = 0;
+}
+
+static unsigned count_calls(const struct up_calls *calls, const struct up_probe *probe)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < calls->count; i++)
+		for (unsigned j = 0; j < calls->items[i].site->count; j++)
+			found += calls->items[i].site->probes[j] == probe && calls->items[i].followed >> j & 1;
+	return found;
+}
+
+/* How many returns of probe task is waiting for. */
+unsigned up_task_pending(const struct up_task *task, const struct up_probe *probe)
+{
+	if (!probe->wants_returns)
+		return 0;
+	return count_calls(&task->pending, probe) + count_calls(&task->suspects, probe);
 }

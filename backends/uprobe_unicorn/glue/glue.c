@@ -82,8 +82,8 @@ static void want_watch(struct glue *glue, struct place *place, uint64_t address)
 	stop_at_hook(glue, place->address);
 }
 
-/* The task is about to execute the instruction of place. */
-void glue_reached(struct place *place)
+/* The task is about to execute the instruction of place.  Answers whether a handler sent it elsewhere. */
+bool glue_reached(struct place *place)
 {
 	struct glue *glue = place->glue;
 	uint64_t watch;
@@ -92,8 +92,10 @@ void glue_reached(struct place *place)
 		glue->engine->now -= glue->engine->hit_cost;	/* one arrival, however much happens at it */
 	if (place->site && glue->api->site_hit(place->site, &glue->source, &watch))
 		want_watch(glue, place, watch);
-	if (glue->stop)
+	bool moved = place->site && place->site->calls && glue_reg(glue, UP_PC) != place->address;
+	if (glue->stop || moved)
 		stop_at_hook(glue, place->address);
+	return moved;
 }
 
 void glue_on_inline(uc_engine *uc, uint64_t address, uint32_t size, void *data)
@@ -139,8 +141,8 @@ static bool on_trap(struct glue *glue)
 
 	if (!place || !place->tail)
 		return false;
-	glue_reached(place);
-	glue_set_reg(glue, UP_PC, place->tail);
+	if (!glue_reached(place))
+		glue_set_reg(glue, UP_PC, place->tail);
 	return true;
 }
 

@@ -125,7 +125,7 @@ int glue_count_blocks(struct glue *glue, bool on);
 uint64_t glue_reg(void *context, unsigned index);
 void glue_set_reg(struct glue *glue, unsigned index, uint64_t value);
 size_t glue_read(void *context, uint64_t address, void *ret, size_t size);
-void glue_reached(struct place *place);
+bool glue_reached(struct place *place);
 
 int glue_add_inline(struct glue *glue, struct place *place);
 void glue_remove_inline(struct glue *glue, struct place *place);

@@ -1,0 +1,251 @@
+"""Where the engine's sites lie in the running program; see :class:`uprobe_core.engine.NativeBackend`.
+
+Three ways: a code hook at the address, a breakpoint, or a branch to a slot
+over the instruction; the latter two are seen by fetches only.  A return
+address becomes a place of its own the first time that it is seen, and stays
+one, since the next call from there will want it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from uprobe_core.types import MemoryFault, Mode
+from uprobe_linux.clock import HIT_NS
+from uprobe_linux.probing import BREAKPOINT
+from uprobe_unicorn.slot_areas import SlotAreas
+
+if TYPE_CHECKING:
+    from uprobe_core.backend import Process
+    from uprobe_linux.address_space import AddressSpace
+    from uprobe_linux.machine import LinuxMachine
+    from uprobe_unicorn.native import NativeCpu
+
+__all__ = ("NativePlaces",)
+
+INLINE_AT_MOST = 2
+"""Code hooks up to which each is cheaper than a slot (docs/benchmarks.md); every further one slows all."""
+INLINE_CALLS = 64
+"""The same when handlers are in Python, which costs more than walking the list."""
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """A placed address.
+
+    :param number: the glue's
+    :param site: the engine's site, -1: returns are watched here and nothing else
+    :param hooked: reached by a code hook rather than a patch
+    """
+
+    number: int
+    address: int
+    memory: AddressSpace
+    site: int
+    watched: bool
+    hooked: bool
+    calls_python: bool = False
+
+
+class NativePlaces:
+    """The native part of one machine."""
+
+    def __init__(self, machine: LinuxMachine, cpu: NativeCpu) -> None:
+        self._machine = machine
+        self._cpu = cpu
+        self._glue = cpu.glue
+        self._engine: Any = None
+        self._who: Callable[[int, int, str], int] = lambda pid, tid, comm: 0
+        self._places: dict[int, Place] = {}
+        self._areas = SlotAreas(cpu.glue, machine.arena)
+        self._auto: set[Place] = set()
+        """Those that may change between hook and slot."""
+        self._tasks: dict[Any, int] = {}
+        self._task: Any = None
+        self._name: Any = None
+        self._before = 0
+        self.after_run: Callable[[], None] | None = None
+
+    def connect(self, engine: Any, who: Callable[[int, int, str], int]) -> None:
+        """Bring hits to *engine* from now on."""
+        from uprobe_core import _engine
+
+        self._engine = engine
+        self._who = who
+        self._glue.connect(engine, engine.pointer, _engine.API)
+        engine.hit_cost = HIT_NS if self._machine.clock.virtual else 0
+        self._cpu.before_run = self._start_run
+        self._cpu.after_run = self._end_run
+        self._cpu.around_hook = self.advance_clock
+
+    # --- around each run ----------------------------------------------------------------------------
+
+    def _start_run(self) -> None:
+        task = self._machine.current
+        if task is not None and (task is not self._task or task.name != self._name):
+            self._switch(task)
+        if task is not None:
+            task.pc_written = False
+        self._before = self._engine.now = self._machine.clock.monotonic()
+
+    def _end_run(self) -> None:
+        self.advance_clock()
+        for address in self._glue.take_wanted():
+            self._watch(address)
+        if self.after_run is not None:
+            self.after_run()
+
+    def advance_clock(self) -> None:
+        """Let the machine's clock show what hits took, and the engine's what everything else did."""
+        clock = self._machine.clock
+        if clock.virtual:
+            clock.advance(self._engine.now - self._before)
+        self._before = self._engine.now = clock.monotonic()
+
+    def _switch(self, task: Any) -> None:
+        self._task, self._name = task, task.name
+        pid, number = task.process.pid, self._tasks.get(task, -1)
+        who = self._who(pid, task.tid, task.comm)
+        self._tasks[task] = self._engine.set_task(number, pid, task.tid, who, task.name)
+        self._engine.run_task(self._tasks[task])
+
+    def end_task(self, task: Any, reason: str) -> None:
+        """*task* will not return from anything any more."""
+        number = self._tasks.pop(task, None)
+        if number is not None:
+            self._engine.end_task(number, 1 if reason == "exec" else 2)
+        if task is self._task:
+            self._task = None
+
+    def inherit(self, task: Any) -> None:
+        """In a forked process: *task* goes on where the task that ran last was."""
+        number = self._tasks.get(self._task, -1)
+        self._tasks = {task: number} if number >= 0 else {}
+        self._task = None
+        self._switch(task)
+
+    def stop(self) -> None:
+        """End the run of guest code soon."""
+        self._cpu.request_stop()
+
+    # --- placing ---------------------------------------------------------------------------------------
+
+    def place(self, process: Process, address: int, site: int, mode: Mode, *, calls_python: bool) -> bool:
+        """Have *site* hit before each execution at *address*; False if *mode* cannot do it there."""
+        memory: AddressSpace = process.memory  # type: ignore[attr-defined]  # a LinuxProcess
+        place = self._places.get(address)
+        if place is not None:
+            place.site = site
+            self._glue.set_place(place.number, self._engine.site_pointer(site), place.watched)
+            return True
+        place = self._new(memory, address, site, watched=False)
+        place.calls_python = calls_python
+        if mode is Mode.AUTO:
+            self._auto.add(place)
+            done = self._choose(place)
+            self._rebalance()
+        else:
+            done = self._hook(place) if mode is Mode.INLINE else self._patch(place, trap=mode is Mode.TRAP)
+        if not done:
+            self._drop(place)
+        return done
+
+    def _new(self, memory: AddressSpace, address: int, site: int, *, watched: bool) -> Place:
+        pointer = self._engine.site_pointer(site) if site >= 0 else 0
+        number = self._glue.add_place(address, pointer, watched)
+        place = self._places[address] = Place(number, address, memory, site, watched, False)
+        return place
+
+    def _choose(self, place: Place) -> bool:
+        """AUTO: a hook while there are few, else a slot, else a hook after all."""
+        if len(self._auto) <= (INLINE_CALLS if place.calls_python else INLINE_AT_MOST):
+            return self._hook(place)
+        return self._patch(place, trap=place.calls_python) or self._hook(place)
+
+    def _rebalance(self) -> None:
+        """There are too many for hooks: those that have one get a slot."""
+        if len(self._auto) != INLINE_AT_MOST + 1:
+            return
+        for place in [p for p in self._auto if p.hooked and not p.calls_python]:
+            self._unpatch(place)
+            place.number = self._glue.add_place(
+                place.address, self._engine.site_pointer(place.site) if place.site >= 0 else 0, place.watched
+            )
+            self._choose(place)
+
+    def _hook(self, place: Place) -> bool:
+        place.hooked = True
+        if self._glue.hook(place.number):
+            return False
+        place.memory.forget_code(place.address)
+        return True
+
+    def _patch(self, place: Place, *, trap: bool) -> bool:
+        """A breakpoint or a branch, seen by fetches only; False if the instruction cannot be moved."""
+        memory, address = place.memory, place.address
+        if address & 3 or memory.code.has(address):
+            return False
+        try:
+            word = memory.read_u32(address)
+        except MemoryFault:
+            return False
+        entry = self._areas.slot(memory, place.number, address, word)
+        if not entry:
+            return False
+        branch = (0x14000000 | ((entry - address) >> 2 & 0x03FFFFFF)).to_bytes(4, "little")
+        self._cpu.displaced[address] = word
+        memory.insert_trap(address, BREAKPOINT if trap else branch)
+        place.hooked = False
+        return True
+
+    def _unpatch(self, place: Place) -> None:
+        self._glue.forget(place.number)
+        if place.hooked:
+            place.memory.forget_code(place.address)
+        elif self._cpu.displaced.pop(place.address, None) is not None:
+            place.memory.code.remove(place.address)
+
+    def _drop(self, place: Place) -> None:
+        self._places.pop(place.address, None)
+        self._auto.discard(place)
+        self._unpatch(place)
+
+    def _watch(self, address: int) -> None:
+        """The first return to *address* is pending."""
+        place = self._places.get(address)
+        if place is not None:
+            place.watched = True
+            self._glue.set_place(place.number, self._engine.site_pointer(place.site), True)
+            return
+        task = self._machine.current
+        assert task is not None
+        place = self._new(task.process.memory, address, -1, watched=True)
+        self._auto.add(place)
+        if not self._choose(place):
+            self._drop(place)
+        self._rebalance()
+
+    # --- taking out --------------------------------------------------------------------------------------
+
+    def remove(self, process: Process, address: int) -> None:
+        """Undo place; a watched address stays watched."""
+        place = self._places.get(address)
+        if place is None:
+            return
+        if place.watched:
+            place.site = -1
+            self._glue.set_place(place.number, 0, True)
+        else:
+            self._drop(place)
+
+    def forget(self, process: Process, start: int, end: int) -> None:
+        """[start, end) lost its mapping."""
+        for address in [a for a in self._places if start <= a < end]:
+            place = self._places.pop(address)
+            self._auto.discard(place)
+            self._cpu.displaced.pop(address, None)
+            self._glue.forget(place.number)
+        if end - start >= 1 << 56:
+            self._areas.clear()

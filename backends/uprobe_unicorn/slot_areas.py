@@ -1,0 +1,99 @@
+"""Where slots lie: areas near the probed text, seen by fetches only and in nobody's way.
+
+An area takes addresses that the program has not mapped, far from where its
+next mapping will go, so that no address that the program sees depends on the
+probes.  It is no mapping of the program's: it is in no list and cannot be read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from uprobe_linux.address_space import MMAP_MIN, TASK_SIZE
+from uprobe_unicorn import _glue
+
+if TYPE_CHECKING:
+    from uprobe_linux.address_space import AddressSpace
+    from uprobe_linux.arena import Arena
+
+__all__ = ("SlotAreas",)
+
+REACH = 120 << 20
+"""Bytes that a branch surely reaches (B: 128 MiB), an area's own size aside."""
+FIRST_SLOTS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """Addresses [start, end), shown from the arena at *physical*."""
+
+    start: int
+    end: int
+    physical: int
+
+
+class SlotAreas:
+    """The areas of one emulator."""
+
+    def __init__(self, glue: _glue.Glue, arena: Arena) -> None:
+        self._glue = glue
+        self._arena = arena
+        self.areas: list[Area] = []
+        self._slots = FIRST_SLOTS
+
+    def slot(self, memory: AddressSpace, place: int, address: int, word: int) -> int:
+        """A slot for the instruction *word* at *address*; its entry, 0 if there can be none."""
+        if not _glue.relocate(word, address, address + REACH // 2) and not _glue.relocate(
+            word, address, address - REACH // 2
+        ):
+            return 0
+        for area in reversed(self.areas):
+            if abs(area.start - address) < REACH:
+                entry = self._glue.slot(place, area.start, word)
+                if entry:
+                    return entry
+        new = self._create(memory, address)
+        return self._glue.slot(place, new.start, word) if new is not None else 0
+
+    def _create(self, memory: AddressSpace, address: int) -> Area | None:
+        size = _glue.area_size(self._slots)
+        start = self._find(memory, address, size)
+        if start is None:
+            return None
+        area = Area(start, start + size, self._arena.allocate(size))
+        self._glue.add_area(area.start, area.physical, self._slots)
+        self.areas.append(area)
+        self._slots = min(4 * self._slots, 1 << 16)
+        return area
+
+    def _find(self, memory: AddressSpace, address: int, size: int) -> int | None:
+        """A free range near *address*: far below it, just below it, far above it."""
+        windows = (
+            (address - REACH, address - REACH * 3 // 4),
+            (address - REACH * 3 // 4, address),
+            (address + REACH // 2, address + REACH - size),
+        )
+        for low, high in windows:
+            low, high = max(low, MMAP_MIN) & -4096, min(high, TASK_SIZE) & -4096
+            while high - low >= size:
+                start = memory.vmas.highest_gap(size, low, high)
+                if start is None:
+                    break
+                taken = [a for a in self.areas if a.start < start + size and start < a.end]
+                if not taken:
+                    return start
+                high = min(a.start for a in taken)
+        return None
+
+    def overlapping(self, start: int, end: int) -> list[Area]:
+        """The areas that have a byte in [start, end)."""
+        return [a for a in self.areas if a.start < end and start < a.end]
+
+    def clear(self) -> None:
+        """Give all areas back; nothing may run in them any more."""
+        for area in self.areas:
+            self._glue.remove_area(area.start)
+            self._arena.release(area.physical, area.end - area.start)
+        self.areas.clear()
+        self._slots = FIRST_SLOTS

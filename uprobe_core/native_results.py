@@ -1,0 +1,77 @@
+"""What native actions found, and how it gets into the actions that the user holds.
+
+The engine counts; from time to time what it has counted is taken out and added
+to the Python objects, in the order in which each key was first seen, so that
+results are equal to those of the Python engine.  In a forked child the same
+value travels through the spool.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from uprobe_core.actions import Action, Count, Hist, Stacks, Sum
+
+__all__ = ("Found", "merge", "stat_values", "take")
+
+Found = list[tuple[int, Any, int, Any]]
+"""(order of first sight, key, count, (total, low, high) or bucket or None)."""
+
+_FLOATS = struct.Struct("<ddd")
+
+
+def stat_values(stat: bytes, is_float: bool) -> tuple[Any, Any, Any]:
+    """(sum, smallest, largest) of a struct up_stat: three 128-bit numbers, then three doubles."""
+    if is_float:
+        return _FLOATS.unpack_from(stat, 48)
+    return tuple(int.from_bytes(stat[at : at + 16], "little", signed=True) for at in (0, 16, 32))  # type: ignore[return-value]
+
+
+def take(engine: Any, number: int, decode: Callable[[bytes], tuple[tuple[Any, ...], int]], kind: str) -> Found:
+    """What action *number* found since the last time.
+
+    :param decode: of its keys
+    :param kind: "count", "sum", "fsum" (of floats), "hist", "shist" (of signed numbers) or "stacks"
+    """
+    total, lost, entries = engine.take_action(number)
+    if lost:
+        raise MemoryError(f"{lost} hits were lost: no memory for their keys")
+    found: Found = [(-1, (), total, None)] if total else []
+    for order, key, count, stat in entries:
+        if kind == "stacks":
+            found.append((order, struct.unpack(f"<{len(key) // 8}Q", key), count, None))
+            continue
+        values, rest = decode(key)
+        plain = values[0] if len(values) == 1 else values
+        extra: Any = None
+        if kind in ("sum", "fsum"):
+            extra = stat_values(stat, kind == "fsum")
+        elif kind in ("hist", "shist"):
+            extra = int.from_bytes(key[rest:], "little", signed=kind == "shist")
+        found.append((order, plain, count, extra))
+    return found
+
+
+def merge(action: Action, found: Found) -> None:
+    """Add what was *found*, in order of first sight, to *action*."""
+    for _order, key, count, extra in sorted(found, key=lambda each: each[0]):
+        if isinstance(action, Hist):
+            action.buckets.setdefault(key, Counter())[extra] += count
+        elif isinstance(action, Sum):
+            _merge_sum(action, key, count, *extra)
+        elif isinstance(action, Count | Stacks):
+            action.counts[key] += count
+
+
+def _merge_sum(action: Sum, key: Any, count: int, total: Any, low: Any, high: Any) -> None:
+    entry = action.stats.get(key)
+    if entry is None:
+        action.stats[key] = [count, total, low, high]
+        return
+    entry[0] += count
+    entry[1] += total
+    entry[2] = min(entry[2], low)
+    entry[3] = max(entry[3], high)
