@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from uprobe_core.output import RunOutput
     from uprobe_core.run_setup import EventLine
     from uprobe_core.spool import Spool
-    from uprobe_core.triggers import TriggerSet
     from uprobe_core.utask import ReturnInstance
 
 __all__ = ("EventSet", "make_language")
@@ -57,7 +56,6 @@ class EventSet:
         self.events: list[Event] = []
         self._on_error = on_error
         self._actions: list[Action] = []
-        self.triggers: TriggerSet | None = None
         self._changed: Callable[[Event], None] | None = None
         self._sync: Callable[[], None] | None = None
         self._buffer = RecordBuffer() if policy.is_kernel else None
@@ -145,12 +143,10 @@ class EventSet:
 
     def add_trigger(self, name: str, text: str, session: Any) -> None:
         """Give the events called *name* a trigger.  Raises SpecError."""
-        from uprobe_core.triggers import TriggerSet
+        from uprobe_core.triggers import attach_trigger
 
-        if self.triggers is None:
-            self.triggers = TriggerSet(self)
         for event in self.find(name):
-            self.triggers.attach(event, text, session)
+            attach_trigger(self, event, text, session)
 
     # --- placing ------------------------------------------------------------------------------------
 
@@ -254,9 +250,7 @@ class EventSet:
         return [probe for event in self.events for probe in event.probes]
 
     def reports(self) -> Iterator[str]:
-        """Histograms of triggers, then a line for each event that missed returns."""
-        if self.triggers is not None:
-            yield from self.triggers.lines()
+        """Lines about returns that were not seen, one for each event that missed any."""
         for event in self.events:
             total: Counter[str] = Counter()
             for probe in event.probes:

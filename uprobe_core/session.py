@@ -74,8 +74,6 @@ class Session:
         self.status: ExitStatus | None = None
         self._closed = False
         self._wants_stacks = False
-        self.tracing = True
-        """Whether records are written; triggers switch it (the kernel's tracing_on)."""
         self._running = False
         self._output: RunOutput | None = None
         self._machine: Machine | None = None
@@ -248,7 +246,7 @@ class Session:
 
     def record(self, hit: Any, event: Any) -> None:
         """Write a hit with its fetched values in the run's format."""
-        if self._output is not None and self.tracing:
+        if self._output is not None:
             stack = self._stack(hit) if self._wants_stacks else ()
             self._output.record(self.events.make_record(hit, event, stack))
 
