@@ -399,6 +399,8 @@ class Session:
         event.remove(sink)
 
     def _link_failed(self, link: Link, error: Exception) -> None:
+        if self.setup.strict and isinstance(error, PluginError):
+            raise error  # it already names the consumer
         self._blame(f"consumer {getattr(link.consumer, 'name', '?')!r}", error)
 
     def _blame(self, name: str, error: Exception) -> None:
