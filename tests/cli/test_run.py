@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -214,17 +215,47 @@ def test_an_interrupt_ends_the_run_and_the_results_are_written(
     tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
     trace = tmp_path / "trace"
-    command = [sys.executable, "-m", "uprobe_core.cli", "run", "-o", str(trace), "-e", ENTRY, "--", "./loop"]
-    with subprocess.Popen([*command, "1000000000"], cwd=EXAMPLES, stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 60
-        while not (trace.exists() and trace.stat().st_size) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        process.send_signal(number)
-        _, stderr = process.communicate(timeout=60)
+    command = [
+        sys.executable,
+        "-m",
+        "uprobe_core.cli",
+        "run",
+        "--timeout",
+        "30",
+        "-o",
+        str(trace),
+        "-e",
+        ENTRY,
+    ]
+    with subprocess.Popen(
+        [*command, "--", "./loop", "1000000000"],
+        cwd=EXAMPLES,
+        stderr=subprocess.PIPE,
+        preexec_fn=small_files_only,  # noqa: PLW1509  # this process has no threads
+    ) as process:
+        try:
+            wait_for_content(trace)
+            process.send_signal(number)
+            _, stderr = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == status
     assert b"Traceback" not in stderr
     assert trace.read_text().endswith("\n")
-    assert ": work: (" in trace.read_text()
+    assert ": work: (0x" in trace.read_text()
+
+
+def small_files_only() -> None:
+    """A run that does not stop must not fill the disk: 1 GiB is far more than a second's records."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
+
+
+def wait_for_content(path: Path) -> None:
+    """Return as soon as something was written to *path*; fail after a while."""
+    deadline = time.monotonic() + 20
+    while not (path.exists() and path.stat().st_size):
+        assert time.monotonic() < deadline, "nothing was recorded"
+        time.sleep(0.02)
 
 
 def test_a_closed_pipe_is_not_a_traceback() -> None:
