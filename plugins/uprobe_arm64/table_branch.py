@@ -19,6 +19,7 @@ from uprobe_arm64.rows import (
     step,
     unallocated,
     unchanged,
+    with_defect,
 )
 
 __all__ = ("ROWS",)
@@ -77,7 +78,10 @@ def _stepped_branch(mask: int, value: int, name: str, source: str, reason: str) 
 
 # FEAT_HBC.  The mask of aarch64_insn_is_bcond left bit 4 clear until it was widened to
 # 0xFF000000; the 6.12 long-term series carries that fix, the 6.13 release does not.
-_BC_SIMULATED = simulate("b_cond", _SIMULATED_BRANCH)
+_BC_SIMULATED = with_defect(
+    simulate("b_cond", _SIMULATED_BRANCH),
+    "branches on every CPU; one without FEAT_HBC would raise the undefined instruction exception",
+)
 _BC_STEPPED: Ruling = step(
     "bit 4 is set, which the kernel's mask for B.cond excludes, so it is stepped",
     defect="a branch that is taken goes to a target relative to the slot and is then lost",

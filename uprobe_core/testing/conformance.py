@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -44,14 +45,17 @@ _bench: Bench | None = None
 """The worker's own bench; opened once per process."""
 
 
-def open_bench(backend: str, arch: str, policy: Policy | None = None) -> Bench:
-    """A bench on the plugins of these names; raises PluginError for what is missing."""
-    return Bench(discovery.load_backend(backend), discovery.load_arch(arch), policy)
+def open_bench(args: argparse.Namespace, policy: Policy) -> Bench:
+    """A bench on the plugins that *args* names; raises PluginError for what is missing."""
+    backend, arch = discovery.load_backend(args.backend), discovery.load_arch(args.arch)
+    return Bench(backend, arch, policy, native=not args.core_only)
 
 
-def _start_worker(backend: str, arch: str, policy: Policy) -> None:
+def _start_worker(args: argparse.Namespace, policy: Policy) -> None:
     global _bench
-    _bench = open_bench(backend, arch, policy)
+    # A worker that the emulator aborts must not leave a dump as large as guest memory.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    _bench = open_bench(args, policy)
 
 
 def _work(words: Sequence[int], states: int, first_seed: int) -> Tally:
@@ -69,7 +73,7 @@ def _chunks(arch: str, count: int, seed: int) -> Iterator[list[int]]:
 def run_many(args: argparse.Namespace, policy: Policy, advance: Any) -> Tally:
     """Run ``args.words`` words on ``args.jobs`` processes; *advance* is called with each part's Tally."""
     total = Tally()
-    start = (args.backend, args.arch, policy)
+    start = (args, policy)
     jobs = args.jobs or os.cpu_count() or 1
     if jobs == 1:
         with open_bench(*start) as bench:
@@ -107,7 +111,7 @@ def _collect(running: set[Future[Tally]], total: Tally, advance: Any) -> set[Fut
 def run_one(args: argparse.Namespace, policy: Policy) -> Tally:
     """Run the one case that ``--word``, ``--state`` and ``--place`` name."""
     tally = Tally()
-    with open_bench(args.backend, args.arch, policy) as bench:
+    with open_bench(args, policy) as bench:
         case = Case(args.word, args.state, args.place)
         if bench.loops(case) or bench.driver.refuses(case.word) or bench.rejects(case):
             tally.skipped["cannot be run"] += 1
@@ -135,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
         default="anywhere",
         help="anywhere (default), or kernel[:VERSION], whose defects then show",
     )
+    parser.add_argument("--core-only", action="store_true", help="without the native engine's probes")
     parser.add_argument("--rows", action="store_true", help="summary by row, not by group")
     parser.add_argument("--word", type=lambda text: int(text, 16), metavar="HEX", help="run this word only")
     parser.add_argument("--state", type=int, default=1, metavar="S", help="with --word: the state's seed (1)")

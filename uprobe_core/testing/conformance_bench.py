@@ -123,11 +123,14 @@ class Bench:
 
     :param backend: with a method ``conformance_driver``; raises PluginError if it has none
     :param arch: an arch plugin with an attribute ``encodings``
+    :param native: whether the native engine's probes take part where there are any
 
     *registry* is the real one, in which a test may look around.
     """
 
-    def __init__(self, backend: Backend, arch: Any, policy: Policy | None = None) -> None:
+    def __init__(
+        self, backend: Backend, arch: Any, policy: Policy | None = None, *, native: bool = True
+    ) -> None:
         self.encodings: Encodings = arch.encodings
         self.policy = policy or Policy("anywhere")
         self.states = StateMaker(LAYOUT, self.encodings)
@@ -138,9 +141,14 @@ class Bench:
         self.registry = UprobeRegistry(self._arch, self.policy, Mode.TRAP, inline_available=inline)
         dispatcher = Dispatcher(self._arch, self.policy, self.registry, Returns.WATCH, on_error=_raise)
         self._folder = tempfile.TemporaryDirectory(prefix="uprobe-conformance-")
-        self.machine, self.driver = self._open(backend, dispatcher)
+        try:
+            self.machine, self.driver = self._open(backend, dispatcher)
+        except BaseException:
+            self._folder.cleanup()
+            raise
         self._file = self._text_file()
-        self._native = None if self.policy.is_kernel else native_probes(self.machine)
+        # The engine takes no site under the kernel's policy: its traps have to be visible.
+        self._native = native_probes(self.machine) if native and not self.policy.is_kernel else None
         self.registry.native = self._native
         self.ways = ways(backend.capabilities.modes, native=self._native is not None)
         """What each case is run in, beside bare."""
