@@ -45,8 +45,11 @@ class Glue:
         read: Callable[[int, int], bytes],
         /,
     ) -> Glue: ...
-    def run(self, pc: int, skip: int, budget: int, /) -> int:
-        """Run from *pc* until an event; a hook at *skip* is not delivered first.  Returns uc_err."""
+    def run(self, pc: int, skip: int, skips: int, budget: int, /) -> int:
+        """Run from *pc* until an event; if *pc* is *skip*, its hooks (*skips* of Python's) are passed over first.
+
+        Returns uc_err.
+        """
     def request_stop(self) -> None: ...
     def count_blocks(self, on: bool, /) -> int: ...
     def add_data(self, start: int, end: int, physical: int, perms: int, /) -> None: ...

@@ -137,12 +137,13 @@ class NativeCpu(UnicornCpu):
         self.skip_hook = -1
         if glue.stop:
             glue.stop = False
-            return Event.STOP
+            self.hook_address = skip
+            return Event.STOP if skip == _NOWHERE else Event.HOOK
         self._count(budget)
         if self.before_run is not None:
             self.before_run()
         counted = glue.executed
-        status = glue.run(pc, skip, budget)
+        status = glue.run(pc, skip, skip in self._hooks, budget)
         if self.after_run is not None:
             self.after_run()
         for change in self._later:
@@ -160,6 +161,7 @@ class NativeCpu(UnicornCpu):
             self.executed += glue.executed - counted
         event = glue.event
         if status == uc.ERR_OK and event >= 0:
+            glue.stop = False
             if event == Event.SLICE and not self._always:
                 self.executed += glue.executed - counted
             if event == Event.HOOK:

@@ -105,8 +105,8 @@ void glue_on_inline(uc_engine *uc, uint64_t address, uint32_t size, void *data)
 
 	(void)uc;
 	(void)size;
-	if (glue->skip == address) {
-		glue->skip = UINT64_MAX;
+	if (glue->skips && glue->skip == address) {
+		glue->skips--;
 		return;
 	}
 	if (place->site && place->site->kind == UP_SITE_COUNT && !place->watched) {
@@ -125,8 +125,8 @@ static void on_python(uc_engine *uc, uint64_t address, uint32_t size, void *data
 
 	(void)uc;
 	(void)size;
-	if (glue->skip == address) {
-		glue->skip = UINT64_MAX;
+	if (glue->skips && glue->skip == address) {
+		glue->skips--;
 		return;
 	}
 	if (glue->inline_hook(glue->context, address) || glue->stop)
@@ -276,7 +276,6 @@ static int add_hook(struct glue *glue, int type, void *callback)
 
 bool glue_init(struct glue *glue)
 {
-	glue->skip = UINT64_MAX;
 	glue->grow_at = FIRST_TLB;
 	glue->source = (struct up_source){glue, NULL, glue_reg, vector, glue_read};
 	return !add_hook(glue, UC_HOOK_TLB_FILL, (void *)(uintptr_t)on_fill) &&
@@ -302,18 +301,18 @@ void glue_deinit(struct glue *glue)
 	extents_deinit(&glue->hidden);
 }
 
-int glue_run(struct glue *glue, uint64_t pc, uint64_t skip, int64_t budget)
+int glue_run(struct glue *glue, uint64_t pc, uint64_t skip, unsigned skips, int64_t budget)
 {
 	struct place *place = skip == pc && glue->table_count ? table_find(glue, pc) : NULL;
 
 	glue->event = GLUE_NONE;
-	glue->skip = skip == pc ? skip : UINT64_MAX;
+	glue->skip = skip;
+	glue->skips = skip == pc ? skips + (place && place->hook) : 0;
 	glue->limited = budget > 0;
 	glue->budget = budget;
 	if (place && place->tail)
 		pc = place->tail;
 	int status = glue->uc.emu_start(glue->engine_handle, pc, 0, 0, 0);
-	glue->skip = UINT64_MAX;
 	if (glue->area_count)
 		slot_leave(glue, glue_reg(glue, UP_PC), status != 0 || glue->event == GLUE_UNDEFINED ||
 							       glue->event == GLUE_ALIGN);

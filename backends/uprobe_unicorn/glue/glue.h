@@ -94,7 +94,8 @@ struct glue {
 	int event;
 	unsigned interrupt;
 	uint64_t hook_address;
-	uint64_t skip;			/* a hook there was delivered already */
+	uint64_t skip;			/* its hooks were delivered already */
+	unsigned skips;			/* that many are still to be passed over */
 	uint64_t refused_page;
 	bool refused;
 	volatile bool stop;
@@ -116,8 +117,11 @@ struct glue {
 
 bool glue_init(struct glue *glue);
 void glue_deinit(struct glue *glue);
-/* Runs from pc until an event; returns uc_err. */
-int glue_run(struct glue *glue, uint64_t pc, uint64_t skip, int64_t budget);
+/*
+ * Runs from pc until an event; returns uc_err.  The hooks at skip were delivered
+ * already: the first skips of Python's and the one of the place there are passed over.
+ */
+int glue_run(struct glue *glue, uint64_t pc, uint64_t skip, unsigned skips, int64_t budget);
 void glue_stop(struct glue *glue);
 void glue_flush(struct glue *glue);
 void glue_forget_translations(struct glue *glue, uint64_t start, uint64_t end);

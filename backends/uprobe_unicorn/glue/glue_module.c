@@ -94,13 +94,14 @@ static size_t call_read(void *context, uint64_t address, void *ret, size_t size)
 static PyObject *glue_object_run(GlueObject *self, PyObject *args)
 {
 	unsigned long long pc, skip;
+	unsigned skips;
 	long long budget;
 	int status;
 
-	if (!PyArg_ParseTuple(args, "KKL", &pc, &skip, &budget))
+	if (!PyArg_ParseTuple(args, "KKIL", &pc, &skip, &skips, &budget))
 		return NULL;
 	Py_BEGIN_ALLOW_THREADS
-	status = glue_run(&self->core, pc, skip, budget);
+	status = glue_run(&self->core, pc, skip, skips, budget);
 	Py_END_ALLOW_THREADS
 	if (self->error) {
 		PyObject *error = self->error;
