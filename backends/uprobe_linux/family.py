@@ -19,7 +19,13 @@ from uprobe_linux.pids import INIT_PID, TABLE_BYTES, Mail, PidTable, ProcessEntr
 from uprobe_linux.shared import SharedMemory
 from uprobe_linux.shared_futex import SHARED_FUTEX_BYTES, SharedFutexTable
 from uprobe_linux.signals.numbers import CLD_EXITED, CLD_KILLED, SI_USER, Sig
-from uprobe_linux.signals.sending import notify_parent, receive_child_signal, send, send_to_entry, send_to_task
+from uprobe_linux.signals.sending import (
+    notify_parent,
+    receive_child_signal,
+    send,
+    send_to_entry,
+    send_to_task,
+)
 from uprobe_linux.signals.siginfo import SigInfo
 
 if TYPE_CHECKING:
@@ -176,7 +182,7 @@ class Family:
     # --- ending --------------------------------------------------------------------------------
 
     def kill_process(self, process: LinuxProcess, signo: int) -> None:
-        """End *process* by signal *signo*; no core is dumped, as under RLIMIT_CORE 0, where a kernel starts."""
+        """End *process* by signal *signo*; no core is dumped, as with RLIMIT_CORE at 0."""
         process.exit_signal = signo
         self.end_process(process, signo)
 
@@ -193,6 +199,7 @@ class Family:
             if not task.exited:
                 self.end_task(task, whole_process=True)
         self._machine.timers.forget(process)
+        self.ipc.undo(process.pid)
         if process.files is not None:
             process.files.close_all()
         self._become_zombie(process, wait_status)
@@ -285,7 +292,7 @@ ROBUST_LIST_LIMIT = 2048
 
 
 def release_robust_list(task: LinuxTask) -> None:
-    """Mark the robust futexes that *task* holds as OWNER_DIED and wake a waiter of each (exit_robust_list)."""
+    """Mark the robust futexes that *task* holds as OWNER_DIED waking a waiter each (exit_robust_list)."""
     head, memory = task.robust_list, task.process.memory
     if not head:
         return

@@ -78,7 +78,7 @@ def share(parent: LinuxTask, flags: int, exit_signal: int) -> LinuxTask:
 
 
 def move_out(task: LinuxTask) -> bool:
-    """Give the process of *task*, which shares its memory, a host process; True there, False in the old one."""
+    """Give the process of *task*, which shares its memory, a host process; True there, False here."""
     machine, process = task.machine, task.process
     entry = machine.family.entry(process)
     host_pid = host_fork()
@@ -130,7 +130,7 @@ def _new_entry(parent: LinuxTask, flags: int, exit_signal: int) -> ProcessEntry:
 
 
 def _copy(parent: LinuxTask, entry: ProcessEntry, flags: int) -> LinuxTask:
-    """The child's process and task objects (*parent* is running); files and fs are the parent's until replaced."""
+    """The child's process and task objects (*parent* is running); files and fs stay the parent's."""
     process = copy.copy(parent.process)
     process.pid = entry.pid
     process.tasks = []

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from uprobe_linux.shared import SharedMemory
 
-__all__ = ("IpcFull", "IpcState", "IpcStore", "MessageQueue", "SemaphoreSet")
+__all__ = ("SEMVMX", "IpcFullError", "IpcState", "IpcStore", "MessageQueue", "SemaphoreSet")
 
 _LOCK = 2
 _LENGTH = struct.Struct("<Q")
 
 
-class IpcFull(Exception):
+class IpcFullError(Exception):
     """The shared memory cannot hold the new state."""
 
 
@@ -70,6 +70,10 @@ class IpcState:
     """(pid, semaphore set, number) -> what to add when the process ends (SEM_UNDO)."""
 
 
+SEMVMX = 32767
+"""The largest semaphore value."""
+
+
 class IpcStore:
     """The state in shared memory [*start*, *start* + *size*)."""
 
@@ -80,15 +84,26 @@ class IpcStore:
 
     @contextmanager
     def change(self) -> Iterator[IpcState]:
-        """The state, to be changed; written back unless the block raises. IpcFull if it does not fit."""
+        """The state, to be changed; written back unless the block raises. IpcFullError if it does not fit."""
         with self._shared.locked(_LOCK) as data:
             (length,) = _LENGTH.unpack_from(data, self._start)
             begin = self._start + _LENGTH.size
             # Only our own host processes write here, and no guest memory is near it.
-            state = pickle.loads(data[begin : begin + length]) if length else IpcState()
+            state = pickle.loads(data[begin : begin + length]) if length else IpcState()  # noqa: S301  # ours
             yield state
             packed = pickle.dumps(state, protocol=5)
             if len(packed) > self._size - _LENGTH.size:
-                raise IpcFull
+                raise IpcFullError
             data[begin : begin + len(packed)] = packed
             _LENGTH.pack_into(data, self._start, len(packed))
+
+    def undo(self, pid: int) -> None:
+        """Process *pid* ends: its SEM_UNDO adjustments are made (exit_sem)."""
+        if not _LENGTH.unpack_from(self._shared.data, self._start)[0]:
+            return
+        with self.change() as state:
+            for owner, number, index in [key for key in state.undo if key[0] == pid]:
+                change = state.undo.pop((owner, number, index))
+                semaphores = state.semaphores.get(number)
+                if semaphores is not None:
+                    semaphores.values[index] = max(0, min(semaphores.values[index] + change, SEMVMX))

@@ -57,7 +57,9 @@ class Watcher:
         self._answered.set()
 
     def after_fork(self) -> None:
-        """In a new host process, which has no thread yet."""
+        """In a new host process, which has no thread yet and never gives Python's signals back."""
+        if self._signals is not None:
+            signal.set_wakeup_fd(-1)
         self._close_pipes()
         self._answered = threading.Event()
         self.start()

@@ -71,13 +71,14 @@ def deliver(task: LinuxTask) -> Outcome:
 def _take(task: LinuxTask) -> SigInfo | None:
     """The task's own signals first, then the process's, which the main thread takes if it can."""
     blocked = task.signals.blocked
-    info = task.signals.pending.take(blocked)
+    info: SigInfo | None = task.signals.pending.take(blocked)
     if info is not None:
         return info
-    main = task.process.tasks[0]
+    main, shared = task.process.tasks[0], task.process.signals.pending
     if main is not task and not main.exited:
         blocked |= ~main.signals.blocked & ~bit(Sig.KILL)
-    return task.process.signals.pending.take(blocked)
+    taken: SigInfo | None = shared.take(blocked)
+    return taken
 
 
 def _act(task: LinuxTask, info: SigInfo) -> Outcome:
@@ -147,7 +148,7 @@ def _finish_call(task: LinuxTask, action: Disposition) -> None:
 def _stack_for(task: LinuxTask, action: Disposition) -> int:
     sp, alt = task.get_reg(SP), task.signals.altstack
     if action.flags & SA_ONSTACK and alt.size and not alt.holds(sp):
-        return alt.sp + alt.size
+        return int(alt.sp + alt.size)
     return sp
 
 

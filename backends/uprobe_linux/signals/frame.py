@@ -106,7 +106,8 @@ class Frame:
         fpsimd = _find_fpsimd(data)
         fpsr, fpcr = _HEAD.unpack_from(data, fpsimd + 8)
         vectors = [
-            int.from_bytes(data[at : at + 16], "little") for at in range(fpsimd + 16, fpsimd + _FPSIMD_BYTES, 16)
+            int.from_bytes(data[at : at + 16], "little")
+            for at in range(fpsimd + 16, fpsimd + _FPSIMD_BYTES, 16)
         ]
         sp, flags, size = struct.unpack_from("<QixxxxQ", data, _STACK)
         (mask,) = struct.unpack_from("<Q", data, _MASK)

@@ -37,7 +37,7 @@ class SigInfo:
 
     @classmethod
     def from_sender(cls, signo: int, code: int, pid: int, uid: int, value: int = 0) -> SigInfo:
-        """Sent by process *pid* of user *uid*: kill (SI_USER), tgkill (SI_TKILL), sigqueue with its *value*."""
+        """Sent by process *pid* of *uid*: kill (SI_USER), tgkill (SI_TKILL), sigqueue (a *value*)."""
         return cls(signo, code, struct.pack("<iIQ", pid, uid, value & _MASK64))
 
     @classmethod
@@ -46,12 +46,16 @@ class SigInfo:
         return cls(signo, code, struct.pack("<Q", address & _MASK64))
 
     @classmethod
-    def from_child(cls, code: int, pid: int, uid: int, status: int, utime: int = 0, stime: int = 0) -> SigInfo:
+    def from_child(
+        cls, code: int, pid: int, uid: int, status: int, utime: int = 0, stime: int = 0
+    ) -> SigInfo:
         """SIGCHLD of child *pid*: *status* is the exit status or signal number, times are in clock ticks."""
         return cls(Sig.CHLD, code, struct.pack("<iIixxxxqq", pid, uid, status, utime, stime))
 
     @classmethod
-    def from_timer(cls, signo: int, code: int, timer_id: int, overrun: int, value: int, timer: object) -> SigInfo:
+    def from_timer(
+        cls, signo: int, code: int, timer_id: int, overrun: int, value: int, timer: object
+    ) -> SigInfo:
         """A POSIX timer ran out; *value* is its sigev_value."""
         return cls(signo, code, struct.pack("<iiQ", timer_id, overrun, value & _MASK64), timer=timer)
 

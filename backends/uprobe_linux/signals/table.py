@@ -92,7 +92,7 @@ class PendingSignals:
         return True
 
     def take(self, blocked: int) -> SigInfo | None:
-        """Remove and return the next one outside the set *blocked*: KILL, then synchronous ones, then by number."""
+        """Remove and return the next one outside *blocked*: KILL, synchronous ones, others by number."""
         ready = self.mask & ~blocked
         if not ready:
             return None

@@ -43,7 +43,9 @@ def sys_execveat(task: LinuxTask, dirfd: int, path: int, argv: int, envp: int, f
     if not name and not flags & AT_EMPTY_PATH:
         raise fail(errno.ENOENT)
     files(task).get(fd)
-    return _execute(task, f"/proc/self/fd/{fd}/{name}" if name else f"/proc/self/fd/{fd}", argv, envp, of_descriptor=fd)
+    return _execute(
+        task, f"/proc/self/fd/{fd}/{name}" if name else f"/proc/self/fd/{fd}", argv, envp, of_descriptor=fd
+    )
 
 
 def _strings(task: LinuxTask, address: int) -> list[bytes]:

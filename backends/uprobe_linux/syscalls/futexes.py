@@ -6,12 +6,12 @@ Facts: kernel/futex/syscalls.c, waitwake.c, requeue.c, pi.c; futex(2).
 from __future__ import annotations
 
 import errno
-import os
 import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from uprobe_linux.futex import MATCH_ANY, FutexKey, Waiter
+from uprobe_linux.syscalls.support import fail, timespec
 from uprobe_linux.syscalls.table import Block, Wait, s32, syscall
 
 if TYPE_CHECKING:
@@ -23,10 +23,6 @@ PRIVATE, CLOCK_REALTIME = 128, 256
 WAITERS, OWNER_DIED, TID_MASK = 0x8000_0000, 0x4000_0000, 0x3FFF_FFFF
 WAITV_MAX = 128
 FUTEX2_SIZE_U32, FUTEX2_PRIVATE = 2, 128
-
-
-def _error(number: int) -> OSError:
-    return OSError(number, os.strerror(number))
 
 
 @syscall("futex")
@@ -53,7 +49,7 @@ def sys_futex(task: LinuxTask, uaddr: int, op: int, val: int, timeout: int, uadd
         return _wait_requeue_pi(task, uaddr, value, _deadline(task, op, command, timeout), uaddr2)
     if command == CMP_REQUEUE_PI:
         return _cmp_requeue_pi(task, uaddr, s32(val), s32(timeout), uaddr2, mask)
-    raise _error(errno.ENOSYS)
+    raise fail(errno.ENOSYS)
 
 
 def _deadline(task: LinuxTask, op: int, command: int, timeout: int) -> int | None:
@@ -62,10 +58,7 @@ def _deadline(task: LinuxTask, op: int, command: int, timeout: int) -> int | Non
         return task.wait.deadline
     if not timeout:
         return None
-    seconds, nanoseconds = struct.unpack("<qq", task.process.memory.read(timeout, 16))
-    if seconds < 0 or not 0 <= nanoseconds < 10**9:
-        raise _error(errno.EINVAL)
-    length, clock = seconds * 10**9 + nanoseconds, task.machine.clock
+    length, clock = timespec(task, timeout), task.machine.clock
     if command == WAIT:
         return clock.monotonic() + length
     if op & CLOCK_REALTIME or command == LOCK_PI:
@@ -75,19 +68,19 @@ def _deadline(task: LinuxTask, op: int, command: int, timeout: int) -> int | Non
 
 def _key(task: LinuxTask, address: int) -> FutexKey:
     if address & 3:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     return task.machine.family.futex_key(task, address)
 
 
 def _wait(task: LinuxTask, uaddr: int, value: int, bitset: int, deadline: int | None) -> int:
     if not bitset:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     if task.wait is not None:
         return _wait_again(task, task.wait)
     key, futexes = _key(task, uaddr), task.machine.family.futexes
     with futexes.guard(key):
         if task.process.memory.read_u32(uaddr) != value:
-            raise _error(errno.EAGAIN)
+            raise fail(errno.EAGAIN)
         waiter = futexes.add(key, task.tid, bitset)
     # A call with a time-out is never restarted by SA_RESTART (signal(7)).
     raise Block(Wait(deadline=deadline, data=waiter, interrupted=None if deadline is None else -errno.EINTR))
@@ -101,12 +94,12 @@ def _wait_again(task: LinuxTask, wait: Wait) -> int:
     task.machine.family.futexes.remove(waiter)
     if woken:
         return 0
-    raise _error(errno.ETIMEDOUT)
+    raise fail(errno.ETIMEDOUT)
 
 
 def _wake(task: LinuxTask, uaddr: int, count: int, bitset: int) -> int:
     if not bitset:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     woken = task.machine.family.futexes.wake(_key(task, uaddr), max(count, 1), bitset)
     task.machine.scheduler.collect_futexes()
     return woken
@@ -114,10 +107,10 @@ def _wake(task: LinuxTask, uaddr: int, count: int, bitset: int) -> int:
 
 def _requeue(task: LinuxTask, uaddr: int, wake: int, move: int, uaddr2: int, expected: int | None) -> int:
     if wake < 0 or move < 0:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     source, target = _key(task, uaddr), _key(task, uaddr2)
     if expected is not None and task.process.memory.read_u32(uaddr) != expected:
-        raise _error(errno.EAGAIN)
+        raise fail(errno.EAGAIN)
     futexes = task.machine.family.futexes
     done = futexes.wake(source, wake) if wake else 0
     moved = futexes.move(source, target, move)
@@ -126,7 +119,7 @@ def _requeue(task: LinuxTask, uaddr: int, wake: int, move: int, uaddr2: int, exp
 
 
 _OPERATIONS: dict[int, Callable[[int, int], int]] = {
-    0: lambda old, arg: arg,
+    0: lambda _old, arg: arg,
     1: lambda old, arg: old + arg,
     2: lambda old, arg: old | arg,
     3: lambda old, arg: old & ~arg,
@@ -148,7 +141,7 @@ def _wake_op(task: LinuxTask, uaddr: int, wake: int, wake2: int, uaddr2: int, en
     if operation & 8:
         argument = 1 << (argument & 31)
     if operation & 7 not in _OPERATIONS or comparison not in _COMPARISONS:
-        raise _error(errno.ENOSYS)
+        raise fail(errno.ENOSYS)
     key, key2, memory = _key(task, uaddr), _key(task, uaddr2), task.process.memory
     old = memory.read_u32(uaddr2)
     memory.write_u32(uaddr2, _OPERATIONS[operation & 7](s32(old), argument))
@@ -174,14 +167,14 @@ def _lock_pi(task: LinuxTask, uaddr: int, deadline: int | None, *, trying: bool)
     value = memory.read_u32(uaddr)
     owner = value & TID_MASK
     if owner == task.tid:
-        raise _error(errno.EDEADLK)
+        raise fail(errno.EDEADLK)
     if not owner and not family.futexes.waiting(key):
         memory.write_u32(uaddr, value & OWNER_DIED | task.tid)
         return 0
     if trying:
-        raise _error(errno.EAGAIN)
+        raise fail(errno.EAGAIN)
     if owner and not value & OWNER_DIED and not _thread_exists(task, owner):
-        raise _error(errno.ESRCH)
+        raise fail(errno.ESRCH)
     memory.write_u32(uaddr, value | WAITERS)
     raise Block(Wait(deadline=deadline, data=family.futexes.add(key, task.tid)))
 
@@ -194,7 +187,7 @@ def _thread_exists(task: LinuxTask, tid: int) -> bool:
 
 def _unlock_pi(task: LinuxTask, uaddr: int) -> int:
     if task.process.memory.read_u32(uaddr) & TID_MASK != task.tid:
-        raise _error(errno.EPERM)
+        raise fail(errno.EPERM)
     _hand_over(task, uaddr, _key(task, uaddr))
     return 0
 
@@ -215,17 +208,17 @@ def _hand_over(task: LinuxTask, uaddr: int, key: FutexKey) -> None:
 def _wait_requeue_pi(task: LinuxTask, uaddr: int, value: int, deadline: int | None, uaddr2: int) -> int:
     """Wait at *uaddr*; whoever wakes us has made us the owner of the lock at *uaddr2*."""
     if uaddr == uaddr2:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     return _wait(task, uaddr, value, MATCH_ANY, deadline)
 
 
 def _cmp_requeue_pi(task: LinuxTask, uaddr: int, wake: int, move: int, uaddr2: int, expected: int) -> int:
     if wake != 1:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     source, target = _key(task, uaddr), _key(task, uaddr2)
     memory, futexes = task.process.memory, task.machine.family.futexes
     if memory.read_u32(uaddr) != expected:
-        raise _error(errno.EAGAIN)
+        raise fail(errno.EAGAIN)
     moved = futexes.move(source, target, 1 + move)
     if not moved:
         return 0
@@ -243,7 +236,7 @@ def _cmp_requeue_pi(task: LinuxTask, uaddr: int, wake: int, move: int, uaddr2: i
 def sys_futex_waitv(task: LinuxTask, waiters: int, count: int, flags: int, timeout: int, clock: int) -> int:
     """futex_waitv(2): the index of a futex that was woken."""
     if flags or not 1 <= count <= WAITV_MAX or not waiters or (timeout and s32(clock) not in (0, 1)):
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     if task.wait is not None:
         return _waitv_again(task, task.wait)
     op = CLOCK_REALTIME if s32(clock) == 0 else 0
@@ -253,7 +246,7 @@ def sys_futex_waitv(task: LinuxTask, waiters: int, count: int, flags: int, timeo
     try:
         for value, address, kind, reserved in rows:
             if reserved or kind & ~FUTEX2_PRIVATE != FUTEX2_SIZE_U32:
-                raise _error(errno.EINVAL)
+                raise fail(errno.EINVAL)
             queued.append(_queue_if(task, address, value & 0xFFFF_FFFF))
     except BaseException:
         for waiter in queued:
@@ -266,7 +259,7 @@ def _queue_if(task: LinuxTask, address: int, value: int) -> Waiter:
     key, futexes = _key(task, address), task.machine.family.futexes
     with futexes.guard(key):
         if task.process.memory.read_u32(address) != value:
-            raise _error(errno.EAGAIN)
+            raise fail(errno.EAGAIN)
         return futexes.add(key, task.tid)
 
 
@@ -279,14 +272,14 @@ def _waitv_again(task: LinuxTask, wait: Wait) -> int:
         task.machine.family.futexes.remove(waiter)
     if woken:
         return woken[-1]
-    raise _error(errno.ETIMEDOUT)
+    raise fail(errno.ETIMEDOUT)
 
 
 @syscall("set_robust_list")
 def sys_set_robust_list(task: LinuxTask, head: int, size: int) -> int:
     """set_robust_list(2)."""
     if size != 24:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     task.robust_list = head
     return 0
 
@@ -297,7 +290,7 @@ def sys_get_robust_list(task: LinuxTask, tid: int, head: int, size: int) -> int:
     wanted = s32(tid) or task.tid
     found = next((t for t in task.process.tasks if t.tid == wanted and not t.exited), None)
     if found is None:
-        raise _error(errno.EPERM if task.machine.family.pids.get(wanted) else errno.ESRCH)
+        raise fail(errno.EPERM if task.machine.family.pids.get(wanted) else errno.ESRCH)
     task.process.memory.write_u64(size, 24)
     task.process.memory.write_u64(head, found.robust_list)
     return 0

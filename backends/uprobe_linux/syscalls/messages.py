@@ -9,14 +9,25 @@ import errno
 import struct
 from typing import TYPE_CHECKING
 
-from uprobe_linux.ipc_store import IpcFull, IpcState, IpcStore, MessageQueue
-from uprobe_linux.syscalls.support import fail
+from uprobe_linux.ipc_store import IpcFullError, IpcState, IpcStore, MessageQueue
+from uprobe_linux.syscalls.support import fail, identity
 from uprobe_linux.syscalls.table import Block, Wait, s32, s64, syscall
 
 if TYPE_CHECKING:
     from uprobe_linux.task import LinuxTask
 
-__all__ = ("IPC_CREAT", "IPC_EXCL", "IPC_NOWAIT", "IPC_PRIVATE", "IPC_RMID", "IPC_SET", "IPC_STAT", "pack_perm", "store")
+__all__ = (
+    "IPC_CREAT",
+    "IPC_EXCL",
+    "IPC_NOWAIT",
+    "IPC_PRIVATE",
+    "IPC_RMID",
+    "IPC_SET",
+    "IPC_STAT",
+    "POLL_NS",
+    "pack_perm",
+    "store",
+)
 
 IPC_PRIVATE, IPC_CREAT, IPC_EXCL, IPC_NOWAIT = 0, 0o1000, 0o2000, 0o4000
 IPC_RMID, IPC_SET, IPC_STAT, IPC_INFO, MSG_STAT, MSG_INFO, MSG_STAT_ANY = 0, 1, 2, 3, 11, 12, 13
@@ -84,7 +95,7 @@ def sys_msgsnd(task: LinuxTask, number: int, message: int, size: int, flags: int
                 raise look_again(task)
             queue.messages.append((kind, data))
             queue.sent, queue.sender = task.machine.clock.realtime() // 10**9, task.process.pid
-    except IpcFull:
+    except IpcFullError:
         raise look_again(task) from None
     return 0
 
@@ -169,7 +180,7 @@ def _pack_queue(queue: MessageQueue) -> bytes:
 def _set(task: LinuxTask, queue: MessageQueue, data: bytes) -> None:
     _, uid, gid, _, _, mode = struct.unpack_from("<iIIIII", data)
     (limit,) = struct.unpack_from("<Q", data, 88)
-    if limit > 16384 and task.process.credentials.euid:
+    if limit > 16384 and identity(task).euid:
         raise fail(errno.EPERM)
     queue.uid, queue.gid, queue.mode, queue.limit = uid, gid, mode & 0o777, limit
     queue.changed = task.machine.clock.realtime() // 10**9

@@ -65,7 +65,7 @@ def sys_pidfd_send_signal(task: LinuxTask, fd: int, signo: int, info: int, flags
     """pidfd_send_signal(2)."""
     if flags & 0xFFFF_FFFF:
         raise fail(errno.EINVAL)
-    pid, number = pid_of(task, s32(fd)), s32(signo)
+    pid, number = _target(task, s32(fd)), s32(signo)
     if not 0 <= number <= LAST_SIGNAL:
         raise fail(errno.EINVAL)
     entry = _alive(task, pid)
@@ -73,6 +73,15 @@ def sys_pidfd_send_signal(task: LinuxTask, fd: int, signo: int, info: int, flags
     if number:
         send_to_entry(task.machine, entry, sent)
     return 0
+
+
+def _target(task: LinuxTask, fd: int) -> int:
+    """A pidfd's process, or that of an open /proc/PID folder (which pidfd_send_signal takes as well)."""
+    file = files(task).get(fd).file
+    name = file.path.removeprefix("/proc/")
+    if file.is_dir and file.path.startswith("/proc/") and name.isdigit():
+        return int(name)
+    return pid_of(task, fd)
 
 
 def _alive(task: LinuxTask, pid: int) -> ProcessEntry:
@@ -98,7 +107,7 @@ def _given(task: LinuxTask, pid: int, signo: int, address: int) -> SigInfo:
 
 @syscall("pidfd_getfd")
 def sys_pidfd_getfd(task: LinuxTask, fd: int, wanted: int, flags: int) -> int:
-    """pidfd_getfd(2), of this process itself; another's descriptors are out of reach (EPERM, as without ptrace)."""
+    """pidfd_getfd(2), of this process itself; another's are out of reach (EPERM, as without ptrace)."""
     if flags & 0xFFFF_FFFF:
         raise fail(errno.EINVAL)
     pid = pid_of(task, s32(fd))

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 SET_PDEATHSIG, GET_PDEATHSIG, GET_DUMPABLE, SET_DUMPABLE, GET_KEEPCAPS, SET_KEEPCAPS = 1, 2, 3, 4, 7, 8
 SET_NAME, GET_NAME, GET_SECCOMP, CAPBSET_READ, SET_TIMERSLACK, GET_TIMERSLACK = 15, 16, 21, 23, 29, 30
-GET_SECUREBITS, SET_CHILD_SUBREAPER, GET_CHILD_SUBREAPER, SET_NO_NEW_PRIVS, GET_NO_NEW_PRIVS = 27, 36, 37, 38, 39
+GET_SECUREBITS, SET_CHILD_SUBREAPER, GET_CHILD_SUBREAPER, SET_NO_NEW_PRIVS, GET_NO_NEW_PRIVS = (
+    27,
+    36,
+    37,
+    38,
+    39,
+)
 GET_TID_ADDRESS, SET_THP_DISABLE, GET_THP_DISABLE, CAP_AMBIENT = 40, 41, 42, 47
 SET_TAGGED_ADDR_CTRL, GET_TAGGED_ADDR_CTRL, SET_VMA, SET_PTRACER = 55, 56, 0x5356_4D41, 0x5961_6D61
 NAME_BYTES = 16
@@ -114,6 +120,14 @@ def _set_dumpable(task: LinuxTask, value: int, b: int, c: int, d: int) -> int:
     return 0
 
 
+def _get_dumpable(task: LinuxTask, a: int, b: int, c: int, d: int) -> int:
+    return task.process.dumpable
+
+
+def _get_timerslack(task: LinuxTask, a: int, b: int, c: int, d: int) -> int:
+    return task.timer_slack
+
+
 def _ambient(task: LinuxTask, command: int, capability: int, c: int, d: int) -> int:
     """PR_CAP_AMBIENT: the set is empty and stays so (raising needs inheritable capabilities)."""
     if command == 4:
@@ -132,7 +146,7 @@ def _nothing(task: LinuxTask, a: int, b: int, c: int, d: int) -> int:
 _OPERATIONS: dict[int, Operation] = {
     SET_PDEATHSIG: _set_pdeathsig,
     GET_PDEATHSIG: _get_pdeathsig,
-    GET_DUMPABLE: lambda task, a, b, c, d: task.process.dumpable,
+    GET_DUMPABLE: _get_dumpable,
     SET_DUMPABLE: _set_dumpable,
     GET_KEEPCAPS: _nothing,
     SET_KEEPCAPS: _nothing,
@@ -142,7 +156,7 @@ _OPERATIONS: dict[int, Operation] = {
     CAPBSET_READ: _bounding_set,
     GET_SECUREBITS: _nothing,
     SET_TIMERSLACK: _set_timerslack,
-    GET_TIMERSLACK: lambda task, a, b, c, d: task.timer_slack,
+    GET_TIMERSLACK: _get_timerslack,
     SET_CHILD_SUBREAPER: _set_subreaper,
     GET_CHILD_SUBREAPER: _get_subreaper,
     SET_NO_NEW_PRIVS: _set_no_new_privs,

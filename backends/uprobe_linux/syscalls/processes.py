@@ -9,7 +9,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from uprobe_linux.pids import State
-from uprobe_linux.syscalls.support import fail
+from uprobe_linux.syscalls.support import fail, identity
 from uprobe_linux.syscalls.table import s32, syscall
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def sys_setpriority(task: LinuxTask, which: int, who: int, nice: int) -> int:
     """setpriority(2); it is remembered and shown, and schedules nobody."""
     wanted = max(-20, min(19, s32(nice)))
     for entry in _of_priority(task, which, who):
-        if wanted < entry.nice and task.process.credentials.euid:
+        if wanted < entry.nice and identity(task).euid:
             raise fail(errno.EACCES)
         entry.nice = wanted
     return 0

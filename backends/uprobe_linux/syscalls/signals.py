@@ -6,8 +6,8 @@ Facts: kernel/signal.c; sigaction(2), sigtimedwait(2), sigaltstack(2), kill(2).
 from __future__ import annotations
 
 import errno
-import os
 import struct
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from uprobe_linux.pids import INIT_PID
@@ -16,6 +16,7 @@ from uprobe_linux.signals.numbers import LAST_SIGNAL, SI_TKILL, SI_USER, UNBLOCK
 from uprobe_linux.signals.sending import send_to_entry
 from uprobe_linux.signals.siginfo import SIGINFO_BYTES, SigInfo
 from uprobe_linux.signals.table import SS_AUTODISARM, SS_DISABLE, SS_ONSTACK, AltStack, Disposition
+from uprobe_linux.syscalls.support import fail
 from uprobe_linux.syscalls.table import Block, NoReturn, Wait, s32, syscall
 
 if TYPE_CHECKING:
@@ -28,13 +29,9 @@ MINSIGSTKSZ = 5120
 """arm64's minimum (uapi/asm/signal.h)."""
 
 
-def _error(number: int) -> OSError:
-    return OSError(number, os.strerror(number))
-
-
 def _check_size(size: int) -> None:
     if size != SIGSET_BYTES:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
 
 
 @syscall("rt_sigaction")
@@ -47,7 +44,7 @@ def sys_rt_sigaction(task: LinuxTask, signo: int, new: int, old: int, size: int)
         handler, flags, restorer, mask = struct.unpack("<4Q", memory.read(new, 32))
         action = Disposition(handler, flags, mask & ~UNBLOCKABLE, restorer)
     if not 1 <= number <= LAST_SIGNAL or (action and bit(number) & UNBLOCKABLE):
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     before = table.action(number)
     if action is not None:
         table.set_action(number, action)
@@ -69,7 +66,7 @@ def sys_rt_sigprocmask(task: LinuxTask, how: int, new: int, old: int, size: int)
         mask = memory.read_u64(new)
         choices = {SIG_BLOCK: before | mask, SIG_UNBLOCK: before & ~mask, SIG_SETMASK: mask}
         if s32(how) not in choices:
-            raise _error(errno.EINVAL)
+            raise fail(errno.EINVAL)
         signals.set_blocked(choices[s32(how)])
     if old:
         memory.write_u64(old, before)
@@ -80,7 +77,7 @@ def sys_rt_sigprocmask(task: LinuxTask, how: int, new: int, old: int, size: int)
 def sys_rt_sigpending(task: LinuxTask, result: int, size: int) -> int:
     """sigpending(2)."""
     if size > SIGSET_BYTES:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     mask = (task.signals.pending.mask | task.process.signals.pending.mask) & task.signals.blocked
     task.process.memory.write(result, mask.to_bytes(8, "little")[:size])
     return 0
@@ -108,15 +105,15 @@ def sys_rt_sigtimedwait(task: LinuxTask, mask: int, info: int, timeout: int, siz
         raise Block(wait)
     signals.waiting_for = 0
     if taken is None:
-        raise _error(errno.EAGAIN)
+        raise fail(errno.EAGAIN)
     if taken.timer is not None:
         taken = task.machine.timers.delivered(taken)
     if info:
         memory.write(info, taken.pack())
-    return taken.signo
+    return int(taken.signo)
 
 
-def _stop_waiting(task: LinuxTask):  # type: ignore[no-untyped-def]
+def _stop_waiting(task: LinuxTask) -> Callable[[], int]:
     def interrupted() -> int:
         task.signals.waiting_for = 0
         return -errno.EINTR
@@ -130,7 +127,7 @@ def _deadline(task: LinuxTask, timeout: int) -> int | None:
         return None
     seconds, nanoseconds = struct.unpack("<qq", task.process.memory.read(timeout, 16))
     if seconds < 0 or not 0 <= nanoseconds < 10**9:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     length = seconds * 10**9 + nanoseconds
     return task.machine.clock.monotonic() + length if length else 0
 
@@ -165,14 +162,14 @@ def _shown_flags(stack: AltStack, on_stack: bool) -> int:
 
 def _new_stack(start: int, flags: int, size: int, on_stack: bool) -> AltStack:
     if on_stack:
-        raise _error(errno.EPERM)
+        raise fail(errno.EPERM)
     mode = flags & 0x7FFF_FFFF
     if mode not in (0, SS_ONSTACK, SS_DISABLE):
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     if mode == SS_DISABLE:
         return AltStack(0, flags & 0xFFFF_FFFF, 0)
     if size < MINSIGSTKSZ:
-        raise _error(errno.ENOMEM)
+        raise fail(errno.ENOMEM)
     return AltStack(start, flags & 0xFFFF_FFFF, size)
 
 
@@ -182,14 +179,14 @@ def _new_stack(start: int, flags: int, size: int, on_stack: bool) -> AltStack:
 def _check_signal(signo: int) -> int:
     number = s32(signo)
     if not 0 <= number <= LAST_SIGNAL:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     return number
 
 
 def _process(task: LinuxTask, pid: int) -> ProcessEntry:
     entry = task.machine.family.pids.get(pid)
     if entry is None:
-        raise _error(errno.ESRCH)
+        raise fail(errno.ESRCH)
     return entry
 
 
@@ -211,7 +208,7 @@ def sys_kill(task: LinuxTask, pid: int, signo: int) -> int:
     else:
         targets = pids.group(-target or mine.pgid)
     if not targets:
-        raise _error(errno.ESRCH)
+        raise fail(errno.ESRCH)
     if number:
         for entry in targets:
             if entry.alive:
@@ -237,7 +234,7 @@ def _send_to_thread(task: LinuxTask, tgid: int, tid: int, info: SigInfo | None) 
                 return 0
     entry = family.pids.get(tgid or tid)
     if entry is None or not entry.alive or entry.pid in family.local:
-        raise _error(errno.ESRCH)
+        raise fail(errno.ESRCH)
     if info is not None:
         send_to_entry(task.machine, entry, info, tid)
     return 0
@@ -247,7 +244,7 @@ def _send_to_thread(task: LinuxTask, tgid: int, tid: int, info: SigInfo | None) 
 def sys_tkill(task: LinuxTask, tid: int, signo: int) -> int:
     """tkill(2)."""
     if s32(tid) <= 0:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     number = _check_signal(signo)
     return _send_to_thread(task, 0, s32(tid), _from(task, number, SI_TKILL) if number else None)
 
@@ -256,7 +253,7 @@ def sys_tkill(task: LinuxTask, tid: int, signo: int) -> int:
 def sys_tgkill(task: LinuxTask, tgid: int, tid: int, signo: int) -> int:
     """tgkill(2)."""
     if s32(tid) <= 0 or s32(tgid) <= 0:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     number = _check_signal(signo)
     return _send_to_thread(task, s32(tgid), s32(tid), _from(task, number, SI_TKILL) if number else None)
 
@@ -266,7 +263,7 @@ def _read_info(task: LinuxTask, pid: int, signo: int, address: int) -> SigInfo:
     info = SigInfo.unpack(task.process.memory.read(address, SIGINFO_BYTES))
     info = SigInfo(_check_signal(signo), info.code, info.payload, info.errno)
     if (info.code >= 0 or info.code == SI_TKILL) and pid != task.process.pid:
-        raise _error(errno.EPERM)
+        raise fail(errno.EPERM)
     return info
 
 
@@ -284,6 +281,6 @@ def sys_rt_sigqueueinfo(task: LinuxTask, pid: int, signo: int, address: int) -> 
 def sys_rt_tgsigqueueinfo(task: LinuxTask, tgid: int, tid: int, signo: int, address: int) -> int:
     """rt_tgsigqueueinfo(2)."""
     if s32(tid) <= 0 or s32(tgid) <= 0:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     info = _read_info(task, s32(tgid), signo, address)
     return _send_to_thread(task, s32(tgid), s32(tid), info if info.signo else None)

@@ -6,26 +6,32 @@ Facts: kernel/fork.c (sys_clone with CONFIG_CLONE_BACKWARDS, clone3), kernel/exi
 from __future__ import annotations
 
 import errno
-import os
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from uprobe_linux.forking import CLONE_FILES, CLONE_FS, CLONE_PARENT, CLONE_SIGHAND, CLONE_VFORK, CLONE_VM, fork, share
+from uprobe_linux.forking import (
+    CLONE_FILES,
+    CLONE_FS,
+    CLONE_PARENT,
+    CLONE_SIGHAND,
+    CLONE_VFORK,
+    CLONE_VM,
+    fork,
+    share,
+)
 from uprobe_linux.signals.numbers import LAST_SIGNAL
+from uprobe_linux.syscalls.support import fail
 from uprobe_linux.syscalls.table import Block, NoReturn, Wait, s32, syscall
 from uprobe_linux.task import LinuxTask
 
 CLONE_PIDFD, CLONE_THREAD, CLONE_SETTLS = 0x1000, 0x1_0000, 0x8_0000
 CLONE_PARENT_SETTID, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID = 0x10_0000, 0x20_0000, 0x100_0000
 CLONE_CLEAR_SIGHAND = 1 << 32
-CLONE_NAMESPACES = 0x0002_0000 | 0x0200_0000 | 0x0400_0000 | 0x0800_0000 | 0x1000_0000 | 0x2000_0000 | 0x4000_0000
+CLONE_NAMESPACES = (
+    0x0002_0000 | 0x0200_0000 | 0x0400_0000 | 0x0800_0000 | 0x1000_0000 | 0x2000_0000 | 0x4000_0000
+)
 CLONE_ARGS_V0 = 64
 MAX_THREADS = 4096
-
-
-def _error(number: int) -> OSError:
-    return OSError(number, os.strerror(number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,9 @@ class CloneArguments:
 @syscall("clone")
 def sys_clone(task: LinuxTask, flags: int, stack: int, parent_tid: int, tls: int, child_tid: int) -> int:
     """clone(2)."""
-    arguments = CloneArguments(flags & 0xFFFF_FF00, flags & 0xFF, stack, tls, parent_tid, child_tid, parent_tid)
+    arguments = CloneArguments(
+        flags & 0xFFFF_FF00, flags & 0xFF, stack, tls, parent_tid, child_tid, parent_tid
+    )
     return _clone(task, arguments)
 
 
@@ -52,17 +60,17 @@ def sys_clone(task: LinuxTask, flags: int, stack: int, parent_tid: int, tls: int
 def sys_clone3(task: LinuxTask, address: int, size: int) -> int:
     """clone3(2); set_tid and cgroups are refused with EPERM and EOPNOTSUPP."""
     if size < CLONE_ARGS_V0:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     if size > 4096:
-        raise _error(errno.E2BIG)
+        raise fail(errno.E2BIG)
     data = task.process.memory.read(address, size)
     if any(data[88:]):
-        raise _error(errno.E2BIG)
+        raise fail(errno.E2BIG)
     flags, pidfd, child_tid, parent_tid, signal, stack, length, tls = struct.unpack_from("<8Q", data)
     if flags & 0xFF or signal > LAST_SIGNAL or bool(stack) != bool(length):
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     if any(data[64:80]):
-        raise _error(errno.EPERM)
+        raise fail(errno.EPERM)
     arguments = CloneArguments(flags, signal, stack + length, tls, parent_tid, child_tid, pidfd)
     return _clone(task, arguments)
 
@@ -87,12 +95,14 @@ def _clone(task: LinuxTask, arguments: CloneArguments) -> int:
 
 def _check(flags: int) -> None:
     """The combinations that copy_process refuses."""
-    if flags & CLONE_THREAD and not flags & CLONE_SIGHAND or flags & CLONE_SIGHAND and not flags & CLONE_VM:
-        raise _error(errno.EINVAL)
+    if (flags & CLONE_THREAD and not flags & CLONE_SIGHAND) or (
+        flags & CLONE_SIGHAND and not flags & CLONE_VM
+    ):
+        raise fail(errno.EINVAL)
     if flags & CLONE_CLEAR_SIGHAND and flags & CLONE_SIGHAND:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     if flags & CLONE_NAMESPACES:
-        raise _error(errno.EPERM)
+        raise fail(errno.EPERM)
 
 
 def _answer(task: LinuxTask, arguments: CloneArguments, pid: int) -> int:
@@ -123,7 +133,7 @@ def _vfork_done(task: LinuxTask, wait: Wait) -> int:
 def _new_thread(task: LinuxTask, arguments: CloneArguments) -> int:
     process, machine = task.process, task.machine
     if len(process.tasks) >= MAX_THREADS:
-        raise _error(errno.EAGAIN)
+        raise fail(errno.EAGAIN)
     tid = machine.family.pids.new_id()
     thread = LinuxTask(process, tid, task.cpu_core.save())
     thread.name = task.name
@@ -197,12 +207,12 @@ def sys_sched_yield(task: LinuxTask) -> int:
 def sys_membarrier(task: LinuxTask, command: int, flags: int, cpu: int) -> int:
     """membarrier(2): one CPU runs all threads of a process, so every barrier holds already."""
     if flags:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     known = 0x1FF
     if s32(command) == 0:
         return known & ~(1 << 5 | 1 << 6)
     if s32(command) < 0 or not command & known or command & (command - 1):
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     return 0
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
 import struct
 from typing import TYPE_CHECKING
 
 from uprobe_linux.signals.numbers import LAST_SIGNAL, Sig
+from uprobe_linux.syscalls.support import fail
 from uprobe_linux.syscalls.table import s32, syscall
 from uprobe_linux.timers import ITIMER_PROF, ITIMER_REAL, Timer
 
@@ -21,16 +21,12 @@ TIMER_ABSTIME = 1
 SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD, SIGEV_THREAD_ID = 0, 1, 2, 4
 
 
-def _error(number: int) -> OSError:
-    return OSError(number, os.strerror(number))
-
-
 def _read_pair(task: LinuxTask, address: int, unit: int) -> tuple[int, int]:
     """(interval, value) in ns from an itimerval (*unit* 1000) or itimerspec (*unit* 1)."""
     words = struct.unpack("<4q", task.process.memory.read(address, 32))
     for seconds, fraction in (words[:2], words[2:]):
         if seconds < 0 or not 0 <= fraction < 10**9 // unit:
-            raise _error(errno.EINVAL)
+            raise fail(errno.EINVAL)
     return words[0] * 10**9 + words[1] * unit, words[2] * 10**9 + words[3] * unit
 
 
@@ -41,7 +37,7 @@ def _write_pair(task: LinuxTask, address: int, interval: int, value: int, unit: 
 
 def _interval_timer(task: LinuxTask, which: int) -> Timer:
     if not ITIMER_REAL <= s32(which) <= ITIMER_PROF:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     return task.machine.timers.interval(task.process, s32(which))
 
 
@@ -77,7 +73,7 @@ def sys_timer_create(task: LinuxTask, clock: int, event: int, result: int) -> in
     clock_id = s32(clock)
     is_cpu = clock_id < 0 or clock_id in (CLOCK_PROCESS_CPU, CLOCK_THREAD_CPU)
     if clock_id >= 0 and clock_id not in _CLOCKS:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     value, signo, tid = _read_event(task, event)
     timer = Timer(task.process, 0, signo, value, tid, is_cpu, realtime=clock_id in (CLOCK_REALTIME, 8, 11))
     task.process.memory.write_u32(result, 0)
@@ -96,18 +92,18 @@ def _read_event(task: LinuxTask, event: int) -> tuple[int, int, int]:
     if notify == SIGEV_NONE:
         return value, 0, 0
     if notify not in (SIGEV_SIGNAL, SIGEV_THREAD, SIGEV_THREAD_ID) or not 1 <= signo <= LAST_SIGNAL:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     if notify != SIGEV_THREAD_ID:
         return value, signo, 0
     if not any(t.tid == tid and not t.exited for t in task.process.tasks):
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     return value, signo, tid
 
 
 def _timer(task: LinuxTask, number: int) -> Timer:
     timer = task.machine.timers.find(task.process, s32(number))
     if timer is None:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     return timer
 
 
@@ -115,7 +111,7 @@ def _timer(task: LinuxTask, number: int) -> Timer:
 def sys_timer_settime(task: LinuxTask, number: int, flags: int, new: int, old: int) -> int:
     """timer_settime(2)."""
     if not new:
-        raise _error(errno.EINVAL)
+        raise fail(errno.EINVAL)
     interval, value = _read_pair(task, new, 1)
     timer = _timer(task, number)
     before = timer.interval, task.machine.timers.left(timer)

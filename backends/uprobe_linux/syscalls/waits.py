@@ -56,7 +56,7 @@ def _matcher(task: LinuxTask, pid: int) -> Callable[[ProcessEntry], bool]:
     if pid > 0:
         return lambda child: child.pid == pid
     if pid == -1:
-        return lambda child: True
+        return lambda child: child.pid > 0
     group = -pid if pid else task.machine.family.entry(task.process).pgid
     return lambda child: child.pgid == group
 
@@ -113,7 +113,7 @@ def _wait(task: LinuxTask, matches: Callable[[ProcessEntry], bool], flags: int) 
 
 
 def _is_eligible(child: ProcessEntry, flags: int) -> bool:
-    """Children that send no SIGCHLD are waited for only with __WCLONE or __WALL, and only they with __WCLONE."""
+    """__WCLONE waits for just the children that send no SIGCHLD, __WALL for them too."""
     return bool(flags & _WALL) or (child.exit_signal != Sig.CHLD) == bool(flags & _WCLONE)
 
 
