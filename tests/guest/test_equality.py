@@ -19,7 +19,10 @@ import pytest
 
 from tests.programs import ROOT, symbols, zig
 
-SHAPES = "work loop fib deep text use add mul apply thrower catcher tail_last tail_mid tail_top fp vadd sum branches"
+SHAPES = (
+    "sum branches work loop fib deep text use add mul apply thrower catcher "
+    "tail_last tail_mid tail_top fp vadd"
+)
 COMPANY = "work locked inside raising crash guarded in_child forking"
 THROWS = "thrower middle catcher outer"
 
