@@ -102,6 +102,8 @@ def pack_program(args: Sequence[FetchArg]) -> tuple[bytes, int] | None:
         is_text = arg.type.is_string
         if code is OpCode.ENTRY and is_text:
             return None
+        if any(op.code is OpCode.ADD for op in arg.ops):
+            return None
         ops = b"".join(op.pack() for op in arg.ops)
         size = 0 if is_text else arg.type.size
         parts.append(_ARG.pack(ord(_KINDS[arg.type.kind]), size, arg.count, len(arg.ops), 0) + ops)

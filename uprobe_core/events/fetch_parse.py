@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_core.events.fetch_types import EXTENSION_TYPES, STRING, TYPES, find_type
 from uprobe_core.events.hints import nearest, register_hint
-from uprobe_core.events.model import MAX_OPS, FetchArg, FetchOp, FetchType, OpCode
+from uprobe_core.events.model import EXTENDS, MAX_OPS, FetchArg, FetchOp, FetchType, OpCode
 from uprobe_core.events.tokens import NumberError, is_good_name, kstrtol, kstrtoul, simple_strtoul
 
 if TYPE_CHECKING:
@@ -202,6 +202,8 @@ class ArgumentParser:
             self._add(FetchOp(OpCode.LATENCY))
         elif self.variables.extended and self.variables.is_return and name.startswith("entry("):
             self._entry(name[6:])
+        elif self.variables.extended and name.startswith("sum("):
+            self._sum(name[4:])
         else:
             names = ["$retval", "$stack", "$stack0", "$comm", "$arg1", "$latency", "$entry(...)"]
             raise self.fail("BAD_VAR", hint=nearest("$" + name, names))
@@ -245,6 +247,18 @@ class ArgumentParser:
         typed = f"{text}:{captured}" if captured else text
         arg = inner.parse(f"entry{len(self.entry)}", typed, inner.offset, 0)
         self._add(FetchOp(OpCode.ENTRY, self._keep(arg)))
+
+    def _sum(self, rest: str) -> None:
+        """``$sum(%BASE,%INDEX[,lsl|uxtw|sxtw,SHIFT])``: what an indexed operand of a marker means."""
+        parts = rest.removesuffix(")").split(",") if rest.endswith(")") else []
+        found = [self.variables.registers(part.removeprefix("%")) for part in parts[:2]]
+        registers = [index for index in found if index is not None]
+        extend, shift = (parts[2], parts[3]) if len(parts) == 4 else ("lsl", "0")
+        amount = int(shift) if shift.isdecimal() and len(shift) < 3 else 64
+        if len(parts) not in (2, 4) or len(registers) != 2 or extend not in EXTENDS or amount > 63:
+            raise self.fail("BAD_VAR", hint="write $sum(%x0,%x1) or $sum(%x0,%x1,uxtw,2)")
+        self._add(FetchOp(OpCode.REG, registers[0]))
+        self._add(FetchOp(OpCode.ADD, registers[1], lshift=amount, rshift=EXTENDS.index(extend)))
 
     def _capture(self, text: str, ops: list[FetchOp]) -> int:
         kind = TYPES["x64"]

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from uprobe_core.events.model import FetchArg, FetchOp, FetchType, OpCode, Value
+from uprobe_core.events.model import EXTENDS, FetchArg, FetchOp, FetchType, OpCode, Value
 from uprobe_core.events.strings import Text, TextState, lay_out, read_text
 from uprobe_core.types import MemoryFault
 
@@ -169,8 +169,22 @@ def _chain(ops: Sequence[FetchOp]) -> Getter:
     """A getter of the value after a load and any dereferences; it raises MemoryFault."""
     getter = _source(ops[0])
     for op in ops[1:]:
-        getter = _deref(getter, op.param)
+        getter = _add(getter, op) if op.code is OpCode.ADD else _deref(getter, op.param)
     return getter
+
+
+def _add(inner: Getter, op: FetchOp) -> Getter:
+    register, shift, extend = op.param, op.lshift, EXTENDS[op.rshift]
+
+    def get(c: FetchSource) -> int:
+        index = c.task.get_reg(register)
+        if extend != "lsl":
+            index &= 0xFFFF_FFFF
+        if extend == "sxtw":
+            index = (index ^ 0x8000_0000) - 0x8000_0000
+        return (inner(c) + (index << shift)) & _MASK
+
+    return get
 
 
 def _deref(inner: Getter, offset: int) -> Getter:
@@ -339,6 +353,8 @@ def _explain_op(op: FetchOp) -> str:
         return f"{name}(size={op.size})"
     if op.code in (OpCode.ST_MEM, OpCode.ST_UMEM, OpCode.ST_STRING, OpCode.ST_USTRING):
         return f"{name}(offset={param},size={op.size})"
+    if op.code is OpCode.ADD:
+        return f"{name}({param},{EXTENDS[op.rshift]} {op.lshift})"
     if op.code is OpCode.MOD_BF:
         return f"{name}(lshift={op.lshift},rshift={op.rshift},size={op.size})"
     return f"{name}({param})"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from uprobe_core.events.line import EventLine
 
 if TYPE_CHECKING:
-    from uprobe_core.events.files import FileStatus
+    from uprobe_core.events.files import FileCheck, FileStatus
 
 __all__ = ("Location", "LocationResolver")
 
@@ -46,8 +46,11 @@ class Location:
 class LocationResolver(Protocol):
     """Finds what an extension location names.  Every method raises SpecError."""
 
-    def split(self, line: EventLine) -> tuple[str, str, bool, int]:
-        """Path, target text, whether ``%return`` was there, and the semaphore's file offset."""
+    def split(self, line: EventLine, check: FileCheck) -> tuple[str, str, bool, int]:
+        """Path, target text, whether ``%return`` was there, and the semaphore's file offset.
+
+        The path is the shortest that *check* knows as a file, up to a colon.
+        """
         ...
 
     def resolve(self, line: EventLine, path: str, status: FileStatus, target: str) -> Sequence[Location]:

@@ -12,6 +12,7 @@ import struct
 from dataclasses import dataclass, field
 
 __all__ = (
+    "EXTENDS",
     "MAX_OPS",
     "OP_FORMAT",
     "DeleteSpec",
@@ -23,6 +24,9 @@ __all__ = (
     "Record",
     "Value",
 )
+
+EXTENDS = ("lsl", "uxtw", "sxtw")
+"""How :attr:`OpCode.ADD` widens its register: not at all, unsigned or signed from 32 bits."""
 
 MAX_OPS = 16
 """Operations per argument, END included (FETCH_INSN_MAX)."""
@@ -63,6 +67,8 @@ class OpCode(enum.IntEnum):
     DEREF = 16
     """value = the 8 bytes at value + *param*."""
     UDEREF = 17
+    ADD = 18
+    """value += register *param*, extended as *rshift* says (EXTENDS), << *lshift* (extension)."""
     # --- then one store
     ST_RAW = 24
     """Keep the low *size* bytes of the value."""

@@ -68,12 +68,18 @@ class Language:
             raise line.refusal(f"more than {MAX_ARGS} arguments", errno_name="E2BIG")
         location = line.words[1]
         path, colon, tail = location.rpartition(":")
-        if "/" in location and colon and tail[:1] in _DIGITS and tail:
+        numeric = "/" in location and colon and tail and tail[0] in _DIGITS
+        if numeric and not self._is_source_line(path):
             return [self._kernel_event(line, path, tail)]
         if self.policy.is_kernel or self.resolver is None:
             hint = "write PATH:OFFSET: PATH with a /, OFFSET a number (a file offset)"
             raise line.refusal(f"not a uprobe location: {location}", hint=hint)
         return self._extended_events(line, self.resolver)
+
+    def _is_source_line(self, path: str) -> bool:
+        """Whether the path of ``PATH:NUMBER`` is rather ``PATH:FILE`` (extension)."""
+        extended = not self.policy.is_kernel and self.resolver is not None
+        return extended and ":" in path and self.file_check(path).errno_name != ""
 
     def _kernel_event(self, line: EventLine, path: str, tail: str) -> EventSpec:
         self._file(line, path)
@@ -99,7 +105,7 @@ class Language:
         return status
 
     def _extended_events(self, line: EventLine, resolver: LocationResolver) -> list[EventSpec]:
-        path, target, is_return, ref = resolver.split(line)
+        path, target, is_return, ref = resolver.split(line, self.file_check)
         status = self._file(line, path)
         is_return = is_return or line.words[0][0] == "r"
         places = resolver.resolve(line, path, status, target)

@@ -1,16 +1,25 @@
-"""Locations by name (extensions): ``PATH:SYMBOL[+OFF]``, ``PATH:GLOB*``, ``PATH:*+0xADDR``."""
+"""Locations by name (extensions).
+
+``PATH:SYMBOL[+OFF]``, ``PATH:GLOB*``, ``PATH:*+0xADDR``, ``PATH:FILE.c:LINE``,
+``PATH:sdt:PROVIDER:NAME``; each may end in ``%return`` and ``(REF)``.
+"""
 
 from __future__ import annotations
 
 import fnmatch
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from uprobe_core.errors import SpecError, TargetError
-from uprobe_core.events.files import FileStatus
+from uprobe_core.events.files import FileCheck, FileStatus
 from uprobe_core.events.hints import nearest
 from uprobe_core.events.line import EventLine
 from uprobe_core.events.locations import Location
 from uprobe_core.image.elf_symbols import ElfImage
+
+if TYPE_CHECKING:
+    from uprobe_core.image.lines import LineTable
+    from uprobe_core.image.usdt import MarkerArgument
 
 __all__ = ("ImageResolver",)
 
@@ -30,11 +39,11 @@ class ImageResolver:
                 raise _refusal(line, str(error), error.hint) from None
         return image
 
-    def split(self, line: EventLine) -> tuple[str, str, bool, int]:
+    def split(self, line: EventLine, check: FileCheck) -> tuple[str, str, bool, int]:
         """Path, target text, whether ``%return`` was there, and the semaphore's file offset."""
         location = line.words[1]
-        slash = location.rfind("/")
-        colon = location.find(":", slash + 1)
+        slash = location.find("/")
+        colon = _path_end(location, check)
         if slash < 0 or colon < 0 or colon + 1 == len(location):
             raise _refusal(
                 line,
@@ -55,6 +64,10 @@ class ImageResolver:
     def resolve(self, line: EventLine, path: str, status: FileStatus, target: str) -> Sequence[Location]:
         """All places that *target* names in the file, at least one."""
         image = self._image(line, status)
+        if target.startswith("sdt:"):
+            return self._marker(line, path, image, target)
+        if ":" in target and "::" not in target:
+            return self._source_line(line, path, image, target)
         if target.startswith("*+"):
             return [self._virtual(line, path, image, target)]
         if any(c in target for c in "*?["):
@@ -75,6 +88,46 @@ class ImageResolver:
             raise _refusal(line, text, "`uprobe list` shows sizes")
         event = f"{name}_{distance:#x}" if distance else name
         return [Location(path, symbol.offset + distance, name=_identifier(event), text=target)]
+
+    def _source_line(self, line: EventLine, path: str, image: ElfImage, target: str) -> list[Location]:
+        """``FILE.c:LINE``: every stretch of code that the line has."""
+        from uprobe_core.image.lines import LineTable
+
+        file, _, number = target.rpartition(":")
+        if not number.isdecimal() or not file:
+            text = f"bad source line {target!r} in {path}"
+            raise _refusal(line, text, "write PATH:FILE.c:LINE, or PATH:sdt:PROVIDER:NAME for a marker")
+        try:
+            table = LineTable(image.path)
+            addresses = table.addresses(file, int(number[:9]))
+            hint = "" if addresses else _line_hint(table, file)
+        except TargetError as error:
+            raise _refusal(line, str(error), error.hint) from None
+        offsets = [offset for a in addresses if (offset := image.vaddr_to_offset(a)) is not None]
+        if not offsets:
+            raise _refusal(line, f"no code at {file}:{number} in {path}", hint)
+        stem = _identifier(file.rpartition("/")[2].partition(".")[0])
+        return [Location(path, offset, name=f"{stem}_{number}"[:63], text=target) for offset in offsets]
+
+    def _marker(self, line: EventLine, path: str, image: ElfImage, target: str) -> list[Location]:
+        """``sdt:PROVIDER:NAME``: every place of the marker, with its semaphore and arguments."""
+        from uprobe_core.image.usdt import markers
+
+        provider, colon, name = target.removeprefix("sdt:").partition(":")
+        try:
+            known = markers(image)
+        except TargetError as error:
+            raise _refusal(line, str(error), error.hint) from None
+        found = [m for m in known if (m.provider, m.name) == (provider, name)] if colon else []
+        if not found:
+            names = {f"{m.provider}:{m.name}" for m in known}
+            hint = nearest(f"{provider}:{name}", names) or f"markers: {' '.join(sorted(names)) or 'none'}"
+            raise _refusal(line, f"no marker {provider}:{name} in {path}", hint)
+        common = _identifier(f"{provider}_{name}")
+        return [
+            Location(path, m.offset, m.semaphore, common, target, _marker_arguments(m.arguments))
+            for m in found
+        ]
 
     def _virtual(self, line: EventLine, path: str, image: ElfImage, target: str) -> Location:
         try:
@@ -109,10 +162,39 @@ class ImageResolver:
         return found.vaddr - here + offset
 
 
+def _path_end(location: str, check: FileCheck) -> int:
+    """Index of the colon that ends the path: the first after an existing file, else the first; -1."""
+    first = colon = location.find(":", location.rfind("/") + 1)
+    at = location.find(":")
+    while at >= 0:
+        path = location[:at]
+        if "/" in path and not (status := check(path)).errno_name and status.regular:
+            return at
+        colon = at if colon < 0 else colon
+        at = location.find(":", at + 1)
+    return first if first >= 0 else colon
+
+
 def _refusal(line: EventLine, text: str, hint: str) -> SpecError:
     error = line.refusal(text, hint=hint)
     error.caret = line.column(1)
     return error
+
+
+def _line_hint(table: LineTable, file: str) -> str:
+    """What to write instead of a source line that has no code."""
+    last = table.last_line(file)
+    if last:
+        return f"the last line of {file} with code is {last}"
+    files = table.files()
+    return (
+        nearest(file, {name.rpartition("/")[2] for name in files} | set(files)) or "is the file name right?"
+    )
+
+
+def _marker_arguments(arguments: Sequence[MarkerArgument]) -> tuple[str, ...]:
+    """``argN=...`` for each argument that can be fetched; the others are left out, their numbers kept."""
+    return tuple(f"arg{n}={each.text}" for n, each in enumerate(arguments, start=1) if each.text)
 
 
 def _identifier(name: str) -> str:
