@@ -23,6 +23,7 @@ from uprobe_core.testing.conformance import main
 from uprobe_core.testing.conformance_bench import Bench, Case, Difference
 from uprobe_core.testing.conformance_native import Way
 from uprobe_core.testing.conformance_plan import check
+from uprobe_core.testing.conformance_program import LAYOUT
 from uprobe_core.testing.conformance_report import describe, reproduction
 from uprobe_core.types import Analysis, Mode, Policy
 from uprobe_core.utask import Utask
@@ -147,13 +148,16 @@ def test_a_system_call_is_made_once_with_its_own_pc(bench: Bench, word: int) -> 
 # --- the native engine's probes -----------------------------------------------------------------------
 
 
+def left_out(bench: Bench, word: int) -> bool:
+    """Load literals, see below; and jumps out of the text, which may meet the engine's slots near it."""
+    target = bench.encodings.direct_target(word, LAYOUT.cases[0])
+    leaves = target is not None and not LAYOUT.cases[0] <= target < LAYOUT.text[1]
+    return leaves or bench.encodings.class_of(word).startswith("load-literal:")
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_native_probes_do_the_same_too(native_bench: Bench, seed: int) -> None:
-    words = [
-        word
-        for word in sample(native_bench, seed, 2500)
-        if not native_bench.encodings.class_of(word).startswith("load-literal:")
-    ]
+    words = [word for word in sample(native_bench, seed, 2500) if not left_out(native_bench, word)]
     tally = check(native_bench, words, 2, seed)
     assert told(native_bench, [difference for _, difference in tally.differences]) == ""
 
