@@ -100,6 +100,13 @@ class AddressSpace:
             return self.code.data(page, code, access, prot)
         return physical, prot & _READ_WRITE
 
+    def span(self, page: int) -> tuple[int, int] | None:
+        """[start, end) around *page* whose data accesses all translate alike, None if that is the page alone."""
+        vma = self.vmas.find(page)
+        if vma is None or vma.file is not None or vma.physical < 0 or self.code.any_in(vma.start, vma.end):
+            return None
+        return vma.start, vma.end
+
     def fault_for(self, address: int, access: Access) -> Fault | None:
         """What an access by the guest at *address* would raise, None if it would succeed; pc is 0."""
         kind = self.refusal(address, _ACCESS[access])

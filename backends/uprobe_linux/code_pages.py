@@ -91,6 +91,10 @@ class CodePages:
             code.flips += 1
         code.stale = True
 
+    def any_in(self, start: int, end: int) -> bool:
+        """Whether a page of [start, end) was executed or has a breakpoint."""
+        return any(start <= page < end for page in self.pages) if self.pages else False
+
     # --- stores by system calls and by the core --------------------------------------------------
 
     def host_wrote(self, start: int, end: int) -> None:

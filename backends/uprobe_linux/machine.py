@@ -76,7 +76,11 @@ class LinuxMachine:
         self.runner = Runner(self)
         add_virtual(self)
         self.limits = RunLimits(self)
-        self.main = self._first_process()
+        try:
+            self.main = self._first_process()
+        except BaseException:
+            self._release()
+            raise
 
     # --- set-up --------------------------------------------------------------------------------
 
@@ -216,6 +220,9 @@ class LinuxMachine:
         for process in list(self.family.local.values()):
             process.files.close_all()
         self.main.fs.close()
+        self._release()
+
+    def _release(self) -> None:
         self.family.close()
         self.sandbox.close()
         self.network.close()

@@ -4,7 +4,7 @@ Unicorn's own stop (uc_emu_stop from another thread, or its time-out) also takes
 effect behind a memory access, and the instruction is then executed again: an
 ``ldadd`` adds twice, an ``ldr x1, [x1]`` follows one pointer too many.  A stop from a block
 hook is exact, but a hook in Python takes 230 ns per block.  So the hook is
-eighteen bytes of machine code that count down in a few words of memory which Python reads and writes.
+sixteen bytes of machine code that count down in a few words of memory which Python reads and writes.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ __all__ = ("Meter",)
 
 _UNLIMITED = 1 << 60
 _CODE = {
-    # void hook(uc, address, size, words): words[2] = size; words[0] -= size; if (<= 0) words[1](uc)
-    "x86_64": "89d2 48895110 482911 7e01 c3 ff6108",
+    # void hook(uc, address, size, words): if (words[0] <= 0) words[1](uc) else words[0] -= size
+    "x86_64": "89d2 48833900 7e04 482911 c3 ff6108",
 }
-"""mov edx, edx; mov [rcx+16], rdx; sub [rcx], rdx; jle +1; ret; jmp [rcx+8] (System V ABI)."""
+"""mov edx, edx; cmp qword [rcx], 0; jle +4; sub [rcx], rdx; ret; jmp [rcx+8] (System V ABI)."""
 
 
 class Meter:
-    """Words that the hook works on: bytes of code left, address of uc_emu_stop, size of the last block."""
+    """Words that the hook works on: bytes of code left, address of uc_emu_stop."""
 
     def __init__(self, emu_stop: int, code: str) -> None:
         self._page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
         self._page.write(bytes.fromhex(code))
         self.hook = ctypes.addressof(ctypes.c_char.from_buffer(self._page))
         """Address of the hook function."""
-        self._words = (ctypes.c_int64 * 3)(_UNLIMITED, emu_stop, 0)
+        self._words = (ctypes.c_int64 * 2)(_UNLIMITED, emu_stop)
         self.data = ctypes.addressof(self._words)
         """What the hook gets as its user data."""
         self._given = 0
@@ -48,7 +48,7 @@ class Meter:
             return None
 
     def start(self, budget: int) -> None:
-        """A run begins that may execute *budget* instructions, 0: any number."""
+        """A run begins that ends at the first block after *budget* instructions, 0: at none."""
         self._given = budget * 4 if budget else _UNLIMITED
         self._words[0] = self._given
 
@@ -62,10 +62,6 @@ class Meter:
         return self._words[0] <= 0
 
     def executed(self) -> int:
-        """Instructions executed since start, to a block; the block that was not begun does not count."""
+        """Instructions executed since start, in whole blocks; 0 after stop, which forgets them."""
         left = self._words[0]
-        if left <= -_UNLIMITED // 2:
-            return 0
-        if left <= 0:
-            left += self._words[2]
-        return (self._given - left) // 4
+        return 0 if left <= -_UNLIMITED // 2 else (self._given - left) // 4
