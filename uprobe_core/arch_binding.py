@@ -21,6 +21,7 @@ _OPTIONAL: dict[str, Callable[..., Any]] = {
     "ignore": lambda _task, _analysis: False,
     "optimize": lambda _task, _analysis, _vaddr: False,
     "argument_register": lambda _number: None,
+    "vector_register": lambda _name: None,
 }
 
 
@@ -35,6 +36,7 @@ class ArchOps:
     slot_bytes: int
     register_index: Callable[[str], int | None]
     argument_register: Callable[[int], int | None]
+    vector_register: Callable[[str], tuple[int, int] | None]
     analyze_insn: Callable[[bytes, int, Policy], Analysis]
     ignore: Callable[[Task, Analysis], bool]
     skip_sstep: Callable[[Task, Utask, Analysis], bool]
@@ -93,7 +95,7 @@ def _plain_call(
         raise PluginError(
             f"arch plugin {plugin} does not implement {hook!r}",
             plugin=plugin,
-            hint="every operation but ignore, optimize and argument_register is required",
+            hint="every operation but ignore, optimize, argument_register and vector_register is required",
         )
     if len(impls) == 1 and tuple(impls[0].argnames) == names:
         function: Callable[..., Any] = impls[0].function

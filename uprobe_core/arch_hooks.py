@@ -195,6 +195,16 @@ class ArchHooks:
         raise AssertionError("specification only")
 
     @hookspec(firstresult=True)
+    def vector_register(self, name: str) -> tuple[int, int] | None:
+        """Return index and size in bytes of the scalar view *name* of a vector register (``d0``, ``s0``).
+
+        Called by the event language for a ``%name`` that register_index does
+        not know, at parse time, outside policy=kernel.  None means that there
+        is no such register.  May be left out.
+        """
+        raise AssertionError("specification only")
+
+    @hookspec(firstresult=True)
     def stack_pointer(self, task: Task) -> int:
         """Return the stack pointer.  Called at entry and return of a return probe."""
         raise AssertionError("specification only")

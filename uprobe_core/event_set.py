@@ -37,6 +37,7 @@ def make_language(policy: Policy, arch: ArchOps, files: GuestFiles) -> Language:
         policy,
         arch.register_index,
         arguments=arch.argument_register,
+        vectors=arch.vector_register,
         file_check=files,
         resolver=None if policy.is_kernel else ImageResolver(),
     )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ("check_class", "check_instance", "construct", "contract_of")
 
-OPTIONAL_ARCH_HOOKS = frozenset({"argument_register", "ignore", "optimize"})
+OPTIONAL_ARCH_HOOKS = frozenset({"argument_register", "ignore", "optimize", "vector_register"})
 """Arch hooks whose absence means "no": None counts as False or as "there is none" there."""
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from uprobe_arm64.decode import analyze
 from uprobe_arm64.encodings import A64Encodings
 from uprobe_arm64.exceptions import exception_of
-from uprobe_arm64.registers import INDEX_OF, LINK, argument_register
+from uprobe_arm64.registers import INDEX_OF, LINK, argument_register, vector_register
 from uprobe_core.arch_hooks import hookimpl
 from uprobe_core.types import Analysis, Policy, Register, Verdict
 from uprobe_core.utask import POISONED_FAULT_CODE
@@ -57,6 +57,11 @@ class Arm64Arch:
     def argument_register(self, number: int) -> int | None:
         """x0 to x7 for arguments 1 to 8."""
         return argument_register(number)
+
+    @hookimpl
+    def vector_register(self, name: str) -> tuple[int, int] | None:
+        """d0 to d31 (8 bytes) and s0 to s31 (4 bytes)."""
+        return vector_register(name)
 
     # --- when a probe is placed ---------------------------------------------------------------
 
