@@ -67,7 +67,9 @@ class Credentials:
         self._adjust_capabilities(had_root)
 
     def _adjust_capabilities(self, had_root: bool) -> None:
-        """cap_emulate_setxuid: leaving user 0 drops capabilities, coming back to it restores the effective set."""
+        """cap_emulate_setxuid: leaving user 0 drops capabilities, coming back to it restores the effective
+        set.
+        """
         if had_root and 0 not in (self.uid, self.euid, self.suid) and not self.keep_caps:
             self.permitted = self.effective = self.ambient = 0
         elif self.euid != 0:

@@ -1,4 +1,6 @@
-"""Resource limits as a process starts with them (include/asm-generic/resource.h), and what follows from them."""
+"""Resource limits as a process starts with them (include/asm-generic/resource.h), and what follows from
+them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ __all__ = ("COUNT", "DEFAULTS", "INFINITY", "NAMES", "RLIMIT_NOFILE", "RLIMIT_ST
 INFINITY = (1 << 64) - 1
 RLIMIT_STACK, RLIMIT_NOFILE = 3, 7
 COUNT = 16
-DEFAULTS: dict[int, tuple[int, int]] = {number: (INFINITY, INFINITY) for number in range(COUNT)} | {
+DEFAULTS: dict[int, tuple[int, int]] = dict.fromkeys(range(COUNT), (INFINITY, INFINITY)) | {
     RLIMIT_STACK: (8 << 20, INFINITY),
     4: (0, INFINITY),
     6: (31_000, 31_000),
@@ -20,11 +22,21 @@ DEFAULTS: dict[int, tuple[int, int]] = {number: (INFINITY, INFINITY) for number 
 }
 """(soft, hard): INIT_RLIMITS; pending signals and processes as on a machine with 8 GiB."""
 NAMES = (
-    ("Max cpu time", 0, "seconds"), ("Max file size", 1, "bytes"), ("Max data size", 2, "bytes"),
-    ("Max stack size", 3, "bytes"), ("Max core file size", 4, "bytes"), ("Max resident set", 5, "bytes"),
-    ("Max processes", 6, "processes"), ("Max open files", 7, "files"), ("Max locked memory", 8, "bytes"),
-    ("Max address space", 9, "bytes"), ("Max file locks", 10, "locks"), ("Max pending signals", 11, "signals"),
-    ("Max msgqueue size", 12, "bytes"), ("Max nice priority", 13, ""), ("Max realtime priority", 14, ""),
+    ("Max cpu time", 0, "seconds"),
+    ("Max file size", 1, "bytes"),
+    ("Max data size", 2, "bytes"),
+    ("Max stack size", 3, "bytes"),
+    ("Max core file size", 4, "bytes"),
+    ("Max resident set", 5, "bytes"),
+    ("Max processes", 6, "processes"),
+    ("Max open files", 7, "files"),
+    ("Max locked memory", 8, "bytes"),
+    ("Max address space", 9, "bytes"),
+    ("Max file locks", 10, "locks"),
+    ("Max pending signals", 11, "signals"),
+    ("Max msgqueue size", 12, "bytes"),
+    ("Max nice priority", 13, ""),
+    ("Max realtime priority", 14, ""),
     ("Max realtime timeout", 15, "us"),
-)  # fmt: skip
+)
 """Rows of /proc/PID/limits (fs/proc/base.c, lnames)."""

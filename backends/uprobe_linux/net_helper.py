@@ -1,4 +1,5 @@
-"""The keeper of a run's private network: a small program of its own, started by :mod:`uprobe_linux.private_net`.
+"""The keeper of a run's private network: a small program of its own, started by
+:mod:`uprobe_linux.private_net`.
 
 It lives in a network namespace with nothing but a loopback interface and makes
 sockets there for whoever asks on its socket, so that the guest's TCP and UDP

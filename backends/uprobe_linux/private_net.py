@@ -28,7 +28,7 @@ class PrivateNetwork:
         # The helper ends when every process of the run has closed the writing end, whatever ended them.
         self._helpers_end, self._our_end = os.pipe()
 
-    def socket(self, family: int, kind: int, protocol: int) -> int:
+    def make(self, family: int, kind: int, protocol: int) -> int:
         """A new host descriptor of a socket in the private network; raises OSError.
 
         EACCES where the host allows no network namespace: then there is no network at all.
@@ -71,9 +71,14 @@ class PrivateNetwork:
             inherited = (listener.fileno(), self._helpers_end)
             command = [sys.executable, "-I", "-S", program, *map(str, inherited)]
             process = subprocess.Popen(
-                command, pass_fds=inherited, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL, env={}, start_new_session=True,
-            )  # fmt: skip
+                command,
+                pass_fds=inherited,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={},
+                start_new_session=True,
+            )
             process.wait()
 
     def close(self) -> None:

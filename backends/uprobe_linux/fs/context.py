@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+from typing import TYPE_CHECKING
 
-from uprobe_linux.fs.mounts import MountTable
 from uprobe_linux.fs.nodes import HostNode, Node
 from uprobe_linux.fs.paths import Resolver, current_path, fail
+
+if TYPE_CHECKING:
+    from uprobe_linux.fs.mounts import MountTable
 
 __all__ = ("FsContext",)
 
@@ -58,7 +61,9 @@ class FsContext:
         self.resolver.root = path
 
     def host_path(self, path: str) -> str:
-        """A host path that reaches what the guest calls *path*; raises OSError. For display and loading only."""
+        """A host path that reaches what the guest calls *path*; raises OSError. For display and loading
+        only.
+        """
         node = self.resolver.lookup(self.cwd, path)
         try:
             if not isinstance(node, HostNode):

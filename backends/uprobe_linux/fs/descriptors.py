@@ -21,11 +21,21 @@ from dataclasses import replace
 from typing import ClassVar
 
 from uprobe_linux.fs import oflags
-from uprobe_linux.fs.nodes import NOWHERE, HostNode, Mount, Node, VDir, VFile
+from uprobe_linux.fs.nodes import FOREIGN, NOWHERE, HostNode, Mount, Node, VDir, VFile
 from uprobe_linux.fs.stat_pack import Status, of_result, of_virtual
 from uprobe_linux.fs.vdirents import pack_entries
 
-__all__ = ("Description", "Device", "Foreign", "Random", "Stream", "VirtualDir", "VirtualFile", "adopt", "stream")
+__all__ = (
+    "Description",
+    "Device",
+    "Foreign",
+    "Random",
+    "Stream",
+    "VirtualDir",
+    "VirtualFile",
+    "adopt",
+    "stream",
+)
 
 Buffers = Sequence[memoryview | bytearray]
 
@@ -42,7 +52,9 @@ class Description:
 
     __slots__ = ("data", "is_dir", "is_path", "mount", "path")
 
-    def __init__(self, mount: Mount = NOWHERE, path: str = "", *, is_dir: bool = False, is_path: bool = False) -> None:
+    def __init__(
+        self, mount: Mount = NOWHERE, path: str = "", *, is_dir: bool = False, is_path: bool = False
+    ) -> None:
         self.mount = mount
         self.path = path
         self.is_dir = is_dir
@@ -52,7 +64,9 @@ class Description:
         """The owner's own (an epoll set, a timer ...)."""
 
     def read(self, host: int, buffers: Buffers) -> int:
-        """Read at the position into *buffers*; bytes read. Raises OSError, EAGAIN for a stream without data."""
+        """Read at the position into *buffers*; bytes read. Raises OSError, EAGAIN for a
+        stream without data.
+        """
         return os.readv(host, buffers)
 
     def write(self, host: int, buffers: Buffers) -> int:
@@ -83,8 +97,8 @@ class Description:
         return bool(self.flags(host) & oflags.G_NONBLOCK)
 
     def flags(self, host: int) -> int:
-        """Guest status flags and access mode, as F_GETFL gives them."""
-        return oflags.to_guest(fcntl.fcntl(host, fcntl.F_GETFL))
+        """Guest status flags and access mode, as F_GETFL gives them; a 64-bit open(2) adds O_LARGEFILE."""
+        return oflags.to_guest(fcntl.fcntl(host, fcntl.F_GETFL)) | oflags.G_LARGEFILE
 
     def set_flags(self, host: int, flags: int) -> None:
         """F_SETFL: only O_APPEND, O_ASYNC, O_DIRECT, O_NOATIME and O_NONBLOCK change."""
@@ -124,7 +138,7 @@ class Foreign(Description):
     __slots__ = ("extra",)
 
     def __init__(self, path: str) -> None:
-        super().__init__(path=path)
+        super().__init__(FOREIGN, path)
         self.extra: int | None = None
 
     def flags(self, host: int) -> int:
@@ -145,7 +159,7 @@ class Device(Description):
     __slots__ = ("rdev",)
 
     def __init__(self, path: str, rdev: int = 0) -> None:
-        super().__init__(path=path)
+        super().__init__(FOREIGN, path)
         self.rdev = rdev
 
     def status(self, host: int, now: int) -> Status:
@@ -295,7 +309,7 @@ def adopt(host: int) -> Description:
     status = os.fstat(host)
     if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
         path = os.readlink(f"/proc/self/fd/{host}")
-        return Description(path=path, is_dir=stat.S_ISDIR(status.st_mode))
+        return Description(FOREIGN, path, is_dir=stat.S_ISDIR(status.st_mode))
     if stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) == 1:
         return Device(os.readlink(f"/proc/self/fd/{host}"), status.st_rdev)
     return Foreign(_stream_name(status))

@@ -71,7 +71,9 @@ class FdTable:
         return entry
 
     def install(self, file: Description, host: int, *, cloexec: bool, minimum: int = 0) -> int:
-        """Give *host* the lowest free number from *minimum*; raises OSError(EMFILE) and closes *host* then."""
+        """Give *host* the lowest free number from *minimum*; raises OSError(EMFILE) and
+        closes *host* then.
+        """
         fd = self._free(minimum)
         if fd >= self.limit:
             os.close(host)
@@ -96,7 +98,9 @@ class FdTable:
             fd += 1
 
     def dup(self, fd: int, *, minimum: int = 0, cloexec: bool = False) -> int:
-        """A second number for the same description; raises OSError EBADF, EMFILE, EINVAL (minimum over the limit)."""
+        """A second number for the same description; raises OSError EBADF, EMFILE, EINVAL (minimum over the
+        limit).
+        """
         entry = self.get(fd)
         if not 0 <= minimum < self.limit:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))

@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Callable
 
-from uprobe_linux.fs.nodes import HostNode, Mount, Node, VDir, VNode
+from uprobe_linux.fs.nodes import Mount, Node, VDir, VNode
 
 __all__ = ("MountTable", "host_mount")
 
@@ -55,7 +55,8 @@ class MountTable:
         return None if mount is None else mount.node()
 
     def anchor(self, parts: list[str]) -> tuple[Mount, list[str]] | None:
-        """The innermost host mount on the way to /*parts* and the rest of the way; None if it is ours to answer.
+        """The innermost host mount on the way to /*parts* and the rest of the way; None if it is ours to
+        answer.
 
         Right only if no part is a symbolic link, which the caller must make sure of.
         """
@@ -76,7 +77,9 @@ class MountTable:
         return path in self.ghosts
 
     def ghost(self, path: str) -> VDir | None:
-        """A made-up folder on the way to a mount point that the mount around it lacks; None if none is needed."""
+        """A made-up folder on the way to a mount point that the mount around it lacks; None if none is
+        needed.
+        """
         if path not in self.ghosts:
             return None
         prefix = path if path == "/" else path + "/"

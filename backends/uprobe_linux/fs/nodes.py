@@ -11,7 +11,19 @@ import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-__all__ = ("NOWHERE", "HostNode", "Mount", "Node", "VDevice", "VDir", "VFile", "VLink", "VNode", "static_file")
+__all__ = (
+    "FOREIGN",
+    "NOWHERE",
+    "HostNode",
+    "Mount",
+    "Node",
+    "VDevice",
+    "VDir",
+    "VFile",
+    "VLink",
+    "VNode",
+    "static_file",
+)
 
 PROC_DEVICE = 0x15
 """st_dev of what we answer for: an anonymous device number, as procfs has."""
@@ -121,7 +133,7 @@ class VDir(VNode):
     """A directory of ours: *lookup* answers None for a name that is not there."""
 
     names: Callable[[], Iterable[str]] = tuple
-    lookup: Callable[[str], VNode | None] = lambda name: None
+    lookup: Callable[[str], VNode | None] = lambda _: None
 
 
 @dataclass(slots=True, eq=False)
@@ -162,6 +174,11 @@ class VDevice(VNode):
 
 
 Node = HostNode | VNode
+
+FOREIGN = Mount("", "\0", -1, read_only=True, is_dir=False)
+"""Where files of the host lie that the guest got as descriptors: their metadata are not the guest's to
+change.
+"""
 
 NOWHERE = Mount("", "\0", -1, is_dir=False)
 """Where pipes, sockets, memfds and deleted files lie: reachable through descriptors only."""

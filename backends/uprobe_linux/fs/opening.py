@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import oflags
-from uprobe_linux.fs.context import FsContext
 from uprobe_linux.fs.descriptors import Description, Device, Random, VirtualDir, VirtualFile
 from uprobe_linux.fs.nodes import HostNode, Node, VDevice, VDir, VFile, VLink
 from uprobe_linux.fs.paths import MAX_LINKS, fail
+
+if TYPE_CHECKING:
+    from uprobe_linux.fs.context import FsContext
 
 __all__ = ("FifoOpen", "open_path")
 
@@ -19,7 +22,7 @@ _WRITING = oflags.G_WRONLY | oflags.G_RDWR | oflags.G_TRUNC
 _ALWAYS = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
-class FifoOpen(Exception):
+class FifoOpen(Exception):  # noqa: N818 - an outcome, not an error
     """The path names a FIFO, whose opening may have to wait; *node* is the caller's to close."""
 
     def __init__(self, node: HostNode) -> None:
@@ -38,7 +41,10 @@ def open_path(fs: FsContext, base: Node, path: str, flags: int, mode: int) -> tu
         return _open_o_path(fs, base, path, flags)
     if flags & 0o20000000:
         return _open_unnamed(fs, base, path, flags, mode)
-    follow = not flags & oflags.G_NOFOLLOW and flags & (oflags.G_CREAT | oflags.G_EXCL) != oflags.G_CREAT | oflags.G_EXCL
+    follow = (
+        not flags & oflags.G_NOFOLLOW
+        and flags & (oflags.G_CREAT | oflags.G_EXCL) != oflags.G_CREAT | oflags.G_EXCL
+    )
     opened = _open_fast(fs, base, path, flags, mode, follow)
     if opened is not None:
         return opened
@@ -61,7 +67,9 @@ def _open_fast(
         if flags & oflags.G_CREAT and path.endswith("/"):
             return None
     try:
-        found = fs.resolver.open_beneath(base, path, host_flags, mode & 0o7777, follow=follow)
+        # openat2 refuses a mode without O_CREAT.
+        host_mode = mode & 0o7777 if flags & oflags.G_CREAT else 0
+        found = fs.resolver.open_beneath(base, path, host_flags, host_mode, follow=follow)
     except OSError as error:
         if error.errno == errno.ENXIO:  # a FIFO without reader, or a socket
             return None

@@ -15,10 +15,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import hostcalls
-from uprobe_linux.fs.mounts import MountTable
 from uprobe_linux.fs.nodes import HostNode, Mount, Node, VDir, VLink
+
+if TYPE_CHECKING:
+    from uprobe_linux.fs.mounts import MountTable
 
 __all__ = ("MAX_LINKS", "PATH_MAX", "Resolver")
 
@@ -297,7 +300,9 @@ def _checked_dir_keep(node: Node) -> None:
 
 
 def current_path(mounts: MountTable, node: Node) -> str:
-    """The guest path that *node* has now (a renamed folder has moved); raises OSError(ENOENT) when deleted."""
+    """The guest path that *node* has now (a renamed folder has moved); raises
+    OSError(ENOENT) when deleted.
+    """
     if not isinstance(node, HostNode):
         return node.path
     host = os.readlink(node.magic)

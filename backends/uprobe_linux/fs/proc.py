@@ -42,7 +42,9 @@ def _link(target: object) -> VLink:
 
 
 def _process(machine: LinuxMachine, number: int) -> VNode | None:
-    """The folder of process *number*; a thread's id leads to its process's folder too, though it is not listed."""
+    """The folder of process *number*; a thread's id leads to its process's folder too, though it is not
+    listed.
+    """
     for process in machine.family.local.values():
         if process.pid == number or any(t.tid == number for t in process.tasks):
             return process_dir(process, number)

@@ -51,9 +51,10 @@ def machine_nodes(machine: LinuxMachine) -> dict[str, VNode]:
         "vmstat": static_file("nr_free_pages 1048576\npgfault 0\npgmajfault 0\npswpin 0\npswpout 0\n"),
         "sys": _sys(machine),
         "sysvipc": Table({n: static_file("") for n in ("msg", "sem", "shm")}).directory(),
-        "tty": Table({"drivers": static_file("/dev/tty             /dev/tty        5       0 system:/dev/tty\n")})
-        .directory(),
-    }  # fmt: skip
+        "tty": Table(
+            {"drivers": static_file("/dev/tty             /dev/tty        5       0 system:/dev/tty\n")}
+        ).directory(),
+    }
 
 
 def _link(target: str) -> VLink:
@@ -71,11 +72,26 @@ def _cpuinfo() -> str:
 def _meminfo() -> str:
     total = MEMORY_BYTES >> 10
     rows = {
-        "MemTotal": total, "MemFree": total // 2, "MemAvailable": total * 3 // 4, "Buffers": 65536,
-        "Cached": total // 4, "SwapCached": 0, "Active": total // 8, "Inactive": total // 8, "SwapTotal": 0,
-        "SwapFree": 0, "Dirty": 0, "Writeback": 0, "AnonPages": total // 16, "Mapped": 65536, "Shmem": 4096,
-        "Slab": 65536, "CommitLimit": total // 2, "Committed_AS": total // 16, "VmallocTotal": 135288315904,
-    }  # fmt: skip
+        "MemTotal": total,
+        "MemFree": total // 2,
+        "MemAvailable": total * 3 // 4,
+        "Buffers": 65536,
+        "Cached": total // 4,
+        "SwapCached": 0,
+        "Active": total // 8,
+        "Inactive": total // 8,
+        "SwapTotal": 0,
+        "SwapFree": 0,
+        "Dirty": 0,
+        "Writeback": 0,
+        "AnonPages": total // 16,
+        "Mapped": 65536,
+        "Shmem": 4096,
+        "Slab": 65536,
+        "CommitLimit": total // 2,
+        "Committed_AS": total // 16,
+        "VmallocTotal": 135288315904,
+    }
     text = "".join(f"{name + ':':<16}{value:>8} kB\n" for name, value in rows.items())
     return text + "HugePages_Total:       0\nHugePages_Free:        0\nHugepagesize:       2048 kB\n"
 
@@ -114,33 +130,76 @@ def _sys(machine: LinuxMachine) -> VNode:
         return f"{uuid.UUID(bytes=machine.current.process.random.randbytes(16), version=4)}\n"
 
     kernel = {
-        "hostname": HOSTNAME, "osrelease": RELEASE, "ostype": "Linux", "version": VERSION, "pid_max": "4194304",
-        "threads-max": "62000", "ngroups_max": "65536", "cap_last_cap": "40", "randomize_va_space": "0",
-        "domainname": "(none)", "core_pattern": "core", "overflowuid": "65534", "overflowgid": "65534",
-        "sem": "32000\t1024000000\t500\t32000", "msgmax": "8192", "msgmnb": "16384", "msgmni": "32000",
-        "shmmax": "18446744073692774399", "shmall": "18446744073692774399", "shmmni": "4096",
-        "yama/ptrace_scope": "0", "perf_event_paranoid": "2", "kptr_restrict": "1", "dmesg_restrict": "1",
-        "sched_rr_timeslice_ms": "100", "seccomp/actions_avail": "kill_process trap errno trace log allow",
-        "keys/maxkeys": "200", "unprivileged_userns_clone": "0",
-    }  # fmt: skip
+        "hostname": HOSTNAME,
+        "osrelease": RELEASE,
+        "ostype": "Linux",
+        "version": VERSION,
+        "pid_max": "4194304",
+        "threads-max": "62000",
+        "ngroups_max": "65536",
+        "cap_last_cap": "40",
+        "randomize_va_space": "0",
+        "domainname": "(none)",
+        "core_pattern": "core",
+        "overflowuid": "65534",
+        "overflowgid": "65534",
+        "sem": "32000\t1024000000\t500\t32000",
+        "msgmax": "8192",
+        "msgmnb": "16384",
+        "msgmni": "32000",
+        "shmmax": "18446744073692774399",
+        "shmall": "18446744073692774399",
+        "shmmni": "4096",
+        "yama/ptrace_scope": "0",
+        "perf_event_paranoid": "2",
+        "kptr_restrict": "1",
+        "dmesg_restrict": "1",
+        "sched_rr_timeslice_ms": "100",
+        "seccomp/actions_avail": "kill_process trap errno trace log allow",
+        "keys/maxkeys": "200",
+        "unprivileged_userns_clone": "0",
+    }
     vm = {
-        "overcommit_memory": "0", "overcommit_ratio": "50", "max_map_count": "65530", "mmap_min_addr": "65536",
-        "swappiness": "60", "nr_hugepages": "0", "drop_caches": "0",
-    }  # fmt: skip
+        "overcommit_memory": "0",
+        "overcommit_ratio": "50",
+        "max_map_count": "65530",
+        "mmap_min_addr": "65536",
+        "swappiness": "60",
+        "nr_hugepages": "0",
+        "drop_caches": "0",
+    }
     fs = {
-        "file-max": "9223372036854775807", "file-nr": "64\t0\t9223372036854775807", "nr_open": "1048576",
-        "pipe-max-size": "1048576", "inotify/max_user_watches": "65536", "inotify/max_user_instances": "128",
-        "inotify/max_queued_events": "16384", "epoll/max_user_watches": "1000000", "aio-max-nr": "65536",
-        "mqueue/msg_max": "10", "mqueue/msgsize_max": "8192", "protected_hardlinks": "1", "protected_symlinks": "1",
+        "file-max": "9223372036854775807",
+        "file-nr": "64\t0\t9223372036854775807",
+        "nr_open": "1048576",
+        "pipe-max-size": "1048576",
+        "inotify/max_user_watches": "65536",
+        "inotify/max_user_instances": "128",
+        "inotify/max_queued_events": "16384",
+        "epoll/max_user_watches": "1000000",
+        "aio-max-nr": "65536",
+        "mqueue/msg_max": "10",
+        "mqueue/msgsize_max": "8192",
+        "protected_hardlinks": "1",
+        "protected_symlinks": "1",
         "lease-break-time": "45",
-    }  # fmt: skip
-    net = {"core/somaxconn": "4096", "core/rmem_max": "212992", "core/wmem_max": "212992",
-           "ipv4/ip_local_port_range": "32768\t60999", "unix/max_dgram_qlen": "512"}  # fmt: skip
+    }
+    net = {
+        "core/somaxconn": "4096",
+        "core/rmem_max": "212992",
+        "core/wmem_max": "212992",
+        "ipv4/ip_local_port_range": "32768\t60999",
+        "unix/max_dgram_qlen": "512",
+    }
     tree: dict[str, VNode] = {}
     for top, rows in (("kernel", kernel), ("vm", vm), ("fs", fs), ("net", net)):
         tree[top] = _tree({name: static_file(value + "\n") for name, value in rows.items()})
-    random = {"boot_id": text_file(boot_id), "uuid": text_file(new_id), "entropy_avail": static_file("256\n"),
-              "poolsize": static_file("256\n")}  # fmt: skip
+    random = {
+        "boot_id": text_file(boot_id),
+        "uuid": text_file(new_id),
+        "entropy_avail": static_file("256\n"),
+        "poolsize": static_file("256\n"),
+    }
     kernel_nodes = {name: static_file(value + "\n") for name, value in kernel.items()}
     tree["kernel"] = _tree({**kernel_nodes, **{f"random/{name}": node for name, node in random.items()}})
     return Table(tree).directory()

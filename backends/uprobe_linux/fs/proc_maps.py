@@ -36,13 +36,27 @@ def maps_text(process: LinuxProcess) -> str:
 
 def smaps_text(process: LinuxProcess) -> str:
     """/proc/PID/smaps, as if everything that is mapped were resident."""
-    return "".join(_line(mapping) + _details((mapping.end - mapping.start) >> 10) for mapping in process.mappings())
+    return "".join(
+        _line(mapping) + _details((mapping.end - mapping.start) >> 10) for mapping in process.mappings()
+    )
 
 
 def _details(size: int) -> str:
-    rows = {"Size": size, "KernelPageSize": 4, "MMUPageSize": 4, "Rss": size, "Pss": size, "Shared_Clean": 0,
-            "Shared_Dirty": 0, "Private_Clean": 0, "Private_Dirty": size, "Referenced": size, "Anonymous": size,
-            "Swap": 0, "Locked": 0}  # fmt: skip
+    rows = {
+        "Size": size,
+        "KernelPageSize": 4,
+        "MMUPageSize": 4,
+        "Rss": size,
+        "Pss": size,
+        "Shared_Clean": 0,
+        "Shared_Dirty": 0,
+        "Private_Clean": 0,
+        "Private_Dirty": size,
+        "Referenced": size,
+        "Anonymous": size,
+        "Swap": 0,
+        "Locked": 0,
+    }
     return "".join(f"{name + ':':<16}{value:>8} kB\n" for name, value in rows.items()) + "VmFlags: rd mr\n"
 
 

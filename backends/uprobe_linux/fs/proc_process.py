@@ -8,10 +8,10 @@ import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from uprobe_linux.fs.nodes import HostNode, Table, VDir, VFile, VLink, VNode, static_file
+from uprobe_linux.fs.nodes import HostNode, Node, Table, VDir, VFile, VLink, VNode, static_file
 from uprobe_linux.fs.paths import current_path
-from uprobe_linux.fs.proc_maps import maps_text, smaps_text, statm_text
 from uprobe_linux.fs.proc_machine import text_file
+from uprobe_linux.fs.proc_maps import maps_text, smaps_text, statm_text
 from uprobe_linux.fs.proc_status import limits_text, stat_text, status_text, stranger_stat, stranger_status
 
 if TYPE_CHECKING:
@@ -72,8 +72,11 @@ def _common(process: LinuxProcess, task: LinuxTask) -> dict[str, VNode]:
         "fd": _fd_dir(process, _fd_link),
         "fdinfo": _fd_dir(process, _fd_info),
         "gid_map": static_file("         0          0 4294967295\n"),
-        "io": static_file("rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"
-                          "cancelled_write_bytes: 0\n", 0o400),
+        "io": static_file(
+            "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"
+            "cancelled_write_bytes: 0\n",
+            0o400,
+        ),
         "limits": text_file(lambda: limits_text(process)),
         "loginuid": static_file("4294967295"),
         "maps": text_file(lambda: maps_text(process)),
@@ -83,7 +86,7 @@ def _common(process: LinuxProcess, task: LinuxTask) -> dict[str, VNode]:
         "ns": _namespaces(),
         "oom_adj": static_file("0\n", 0o644),
         "oom_score": static_file("0\n"),
-        "oom_score_adj": VFile(stat.S_IFREG | 0o644, content=lambda: b"0\n", store=lambda data: None),
+        "oom_score_adj": VFile(stat.S_IFREG | 0o644, content=lambda: b"0\n", store=lambda _: None),
         "personality": static_file("00000000\n", 0o400),
         "root": _link(lambda: process.fs.resolver.root),
         "sched": static_file(""),
@@ -97,7 +100,7 @@ def _common(process: LinuxProcess, task: LinuxTask) -> dict[str, VNode]:
         "timerslack_ns": static_file("50000\n", 0o666),
         "uid_map": static_file("         0          0 4294967295\n"),
         "wchan": static_file("0"),
-    }  # fmt: skip
+    }
 
 
 def stranger_dir(machine: LinuxMachine, entry: ProcessEntry) -> VDir:
@@ -108,7 +111,7 @@ def stranger_dir(machine: LinuxMachine, entry: ProcessEntry) -> VDir:
         "stat": text_file(lambda: stranger_stat(machine, entry)),
         "status": text_file(lambda: stranger_status(entry)),
         "statm": static_file("0 0 0 0 0 0 0\n"),
-        "oom_score_adj": VFile(stat.S_IFREG | 0o644, content=lambda: b"0\n", store=lambda data: None),
+        "oom_score_adj": VFile(stat.S_IFREG | 0o644, content=lambda: b"0\n", store=lambda _: None),
     }
     for name in ("maps", "environ", "fd", "fdinfo"):
         children[name] = VDir(stat.S_IFDIR | 0o500) if name.startswith("fd") else static_file("")
@@ -136,11 +139,11 @@ def _set_name(task: LinuxTask, data: bytes) -> None:
 
 
 def _cwd(process: LinuxProcess) -> str:
+    cwd: Node = process.fs.cwd
     try:
-        path: str = current_path(process.fs.mounts, process.fs.cwd)
+        return current_path(process.fs.mounts, cwd)
     except OSError:
-        return process.fs.cwd.path + " (deleted)"
-    return path
+        return cwd.path + " (deleted)"
 
 
 # --- descriptors -------------------------------------------------------------------------------------
@@ -159,7 +162,9 @@ def _fd_link(process: LinuxProcess, fd: int) -> VLink:
     """The magic link: following it reaches the object, whatever its name is by now."""
     entry: Descriptor = process.files.get(fd)
     mode = _access_bits(entry)
-    return VLink(stat.S_IFLNK | mode, target=lambda: _shown_path(process, entry), reopen=lambda: _again(entry))
+    return VLink(
+        stat.S_IFLNK | mode, target=lambda: _shown_path(process, entry), reopen=lambda: _again(entry)
+    )
 
 
 def _access_bits(entry: Descriptor) -> int:
@@ -182,7 +187,8 @@ def _shown_path(process: LinuxProcess, entry: Descriptor) -> str:
     if not isinstance(node, HostNode) or not entry.file.mount.guest:
         return entry.file.path
     try:
-        return current_path(process.fs.mounts, node)
+        shown: str = current_path(process.fs.mounts, node)
+        return shown
     except OSError:
         return entry.file.path + " (deleted)"
 
@@ -235,15 +241,18 @@ _TCP = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrn
 _DEV = (
     "Inter-|   Receive                                                |  Transmit\n"
     " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls "
-    "carrier compressed\n    lo:       0       0    0    0    0     0          0         0        0       0    0"
-    "    0    0     0       0          0\n"
+    "carrier compressed\n"
+    "    lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0"
+    "       0          0\n"
 )
 
 
 def _net() -> VDir:
     files = {name: static_file(_TCP) for name in ("tcp", "tcp6", "udp", "udp6", "raw")}
     unix = static_file("Num       RefCount Protocol Flags    Type St Inode Path\n")
-    route = static_file("Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n")
+    route = static_file(
+        "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+    )
     return Table({**files, "dev": static_file(_DEV), "unix": unix, "route": route}).directory()
 
 

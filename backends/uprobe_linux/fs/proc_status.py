@@ -36,9 +36,16 @@ def stat_text(process: LinuxProcess, task: LinuxTask) -> str:
     pending = task.signals.pending.mask if task.signals is not None else 0
     blocked = task.signals.blocked if task.signals is not None else 0
     return _stat_line(
-        entry, task.tid, task.comm, _letter(process, task), used, len(process.tasks), total << 12, resident,
+        entry,
+        task.tid,
+        task.comm,
+        _letter(process, task),
+        used,
+        len(process.tasks),
+        total << 12,
+        resident,
         tuple(mask & 0x7FFF_FFFF for mask in (pending, blocked, ignored, caught)),
-    )  # fmt: skip
+    )
 
 
 def _stat_line(
@@ -65,7 +72,9 @@ def stranger_stat(machine: LinuxMachine, entry: ProcessEntry) -> str:
 
     letter = State(entry.state).letter
     size = 0 if letter == "Z" else 1 << 22
-    return _stat_line(entry, entry.pid, entry.comm, letter, entry.user_ns // TICKS, entry.threads, size, size >> 12)
+    return _stat_line(
+        entry, entry.pid, entry.comm, letter, entry.user_ns // TICKS, entry.threads, size, size >> 12
+    )
 
 
 def _masks(process: LinuxProcess, task: LinuxTask) -> list[tuple[str, str]]:
@@ -86,26 +95,63 @@ def status_text(process: LinuxProcess, task: LinuxTask) -> str:
     entry = process.machine.family.entry(process)
     who = process.credentials or Credentials.of_host()
     total, resident, text = sizes(process)
-    memory = {"VmPeak": total, "VmSize": total, "VmLck": 0, "VmPin": 0, "VmHWM": resident, "VmRSS": resident,
-              "RssAnon": resident, "RssFile": 0, "RssShmem": 0, "VmData": resident, "VmStk": 33, "VmExe": text,
-              "VmLib": 0, "VmPTE": 16, "VmSwap": 0}  # fmt: skip
+    memory = {
+        "VmPeak": total,
+        "VmSize": total,
+        "VmLck": 0,
+        "VmPin": 0,
+        "VmHWM": resident,
+        "VmRSS": resident,
+        "RssAnon": resident,
+        "RssFile": 0,
+        "RssShmem": 0,
+        "VmData": resident,
+        "VmStk": 33,
+        "VmExe": text,
+        "VmLib": 0,
+        "VmPTE": 16,
+        "VmSwap": 0,
+    }
     rows = [
-        ("Name", task.comm), ("Umask", "0022"), ("State", _STATES[_letter(process, task)]),
-        ("Tgid", process.pid), ("Ngid", 0), ("Pid", task.tid), ("PPid", entry.ppid), ("TracerPid", 0),
+        ("Name", task.comm),
+        ("Umask", "0022"),
+        ("State", _STATES[_letter(process, task)]),
+        ("Tgid", process.pid),
+        ("Ngid", 0),
+        ("Pid", task.tid),
+        ("PPid", entry.ppid),
+        ("TracerPid", 0),
         ("Uid", f"{who.uid}\t{who.euid}\t{who.suid}\t{who.fsuid}"),
         ("Gid", f"{who.gid}\t{who.egid}\t{who.sgid}\t{who.fsgid}"),
-        ("FDSize", max(64, len(process.files))), ("Groups", "".join(f"{g} " for g in who.groups) or " "),
-        ("NStgid", process.pid), ("NSpid", task.tid), ("NSpgid", entry.pgid), ("NSsid", entry.sid), ("Kthread", 0),
+        ("FDSize", max(64, len(process.files))),
+        ("Groups", "".join(f"{g} " for g in who.groups) or " "),
+        ("NStgid", process.pid),
+        ("NSpid", task.tid),
+        ("NSpgid", entry.pgid),
+        ("NSsid", entry.sid),
+        ("Kthread", 0),
         *((name, f"{pages << 2:8} kB") for name, pages in memory.items()),
-        ("CoreDumping", 0), ("THP_enabled", 1), ("Threads", len(process.tasks)), ("SigQ", "0/31000"),
+        ("CoreDumping", 0),
+        ("THP_enabled", 1),
+        ("Threads", len(process.tasks)),
+        ("SigQ", "0/31000"),
         *_masks(process, task),
-        ("CapInh", f"{who.inheritable:016x}"), ("CapPrm", f"{who.permitted:016x}"),
-        ("CapEff", f"{who.effective:016x}"), ("CapBnd", f"{who.bounding:016x}"), ("CapAmb", f"{who.ambient:016x}"),
-        ("NoNewPrivs", int(who.no_new_privs)), ("Seccomp", 0), ("Seccomp_filters", 0),
-        ("Speculation_Store_Bypass", "not vulnerable"), ("Cpus_allowed", "1"), ("Cpus_allowed_list", "0"),
-        ("Mems_allowed", "1"), ("Mems_allowed_list", "0"), ("voluntary_ctxt_switches", 0),
+        ("CapInh", f"{who.inheritable:016x}"),
+        ("CapPrm", f"{who.permitted:016x}"),
+        ("CapEff", f"{who.effective:016x}"),
+        ("CapBnd", f"{who.bounding:016x}"),
+        ("CapAmb", f"{who.ambient:016x}"),
+        ("NoNewPrivs", int(who.no_new_privs)),
+        ("Seccomp", 0),
+        ("Seccomp_filters", 0),
+        ("Speculation_Store_Bypass", "not vulnerable"),
+        ("Cpus_allowed", "1"),
+        ("Cpus_allowed_list", "0"),
+        ("Mems_allowed", "1"),
+        ("Mems_allowed_list", "0"),
+        ("voluntary_ctxt_switches", 0),
         ("nonvoluntary_ctxt_switches", 0),
-    ]  # fmt: skip
+    ]
     return "".join(f"{name}:\t{value}\n" for name, value in rows)
 
 
@@ -114,11 +160,16 @@ def stranger_status(entry: ProcessEntry) -> str:
     from uprobe_linux.pids import State
 
     rows = [
-        ("Name", entry.comm), ("State", _STATES[State(entry.state).letter]), ("Tgid", entry.pid),
-        ("Pid", entry.pid), ("PPid", entry.ppid), ("TracerPid", 0),
-        ("Uid", "\t".join([str(entry.uid)] * 4)), ("Gid", "\t".join([str(entry.uid)] * 4)),
+        ("Name", entry.comm),
+        ("State", _STATES[State(entry.state).letter]),
+        ("Tgid", entry.pid),
+        ("Pid", entry.pid),
+        ("PPid", entry.ppid),
+        ("TracerPid", 0),
+        ("Uid", "\t".join([str(entry.uid)] * 4)),
+        ("Gid", "\t".join([str(entry.uid)] * 4)),
         ("Threads", entry.threads),
-    ]  # fmt: skip
+    ]
     return "".join(f"{name}:\t{value}\n" for name, value in rows)
 
 

@@ -13,13 +13,19 @@ import os
 import shutil
 import stat
 import tempfile
+from typing import TYPE_CHECKING
 
-from uprobe_core.backend import Target
 from uprobe_core.errors import TargetError
 from uprobe_linux.fs.mounts import MountTable, host_mount
 from uprobe_linux.fs.nodes import Mount, Table, VDir, VNode, static_file
 
+if TYPE_CHECKING:
+    from uprobe_core.backend import Target
+
 __all__ = ("Sandbox",)
+
+# Guest paths; what lies there is ours.
+SHM, TMP = "/dev/shm", "/tmp"  # noqa: S108
 
 
 class Sandbox:
@@ -55,21 +61,23 @@ class Sandbox:
         assert target.sysroot
         shm = os.path.join(target.sysroot, "dev/shm")
         writable = not target.sysroot_read_only and _is_plain_dir(shm) and os.access(shm, os.W_OK)
-        mounts = [host_mount(shm if writable else self._folder("shm"), "/dev/shm")]
+        mounts = [host_mount(shm if writable else self._folder("shm"), SHM)]
         if target.sysroot_read_only:
-            mounts.append(host_mount(self._folder("tmp"), "/tmp"))
+            mounts.append(host_mount(self._folder("tmp"), TMP))
         return mounts
 
     def _rootless(self, target: Target) -> list[Mount]:
-        """The host's tree: an own /tmp and /dev/shm; the working directory; the program where /tmp hides it."""
+        """The host's tree: an own /tmp and /dev/shm; the working directory; the program
+        where /tmp hides it.
+        """
         cwd = os.getcwd()
-        mounts = [host_mount(self._folder("tmp"), "/tmp"), host_mount(self._folder("shm"), "/dev/shm")]
+        mounts = [host_mount(self._folder("tmp"), TMP), host_mount(self._folder("shm"), SHM)]
         program = os.path.realpath(os.path.join(cwd, target.argv[0])) if target.argv else ""
-        if program.startswith("/tmp/") and os.path.exists(program):
+        if program.startswith(TMP + "/") and os.path.exists(program):
             place = os.path.dirname(program)
-            visible = program if place == "/tmp" else place
+            visible = program if place == TMP else place
             mounts.append(host_mount(visible, visible, read_only=True))
-        if cwd not in ("/", "/tmp"):
+        if cwd not in ("/", TMP):
             mounts.append(host_mount(cwd, cwd))
         return mounts
 
@@ -84,7 +92,7 @@ class Sandbox:
     def _folder(self, name: str) -> str:
         path = os.path.join(self._private, name)
         os.mkdir(path)
-        os.chmod(path, 0o1777)
+        os.chmod(path, 0o1777)  # noqa: S103 - what /tmp has; the folder around it is private
         return path
 
     def _cwd(self, target: Target) -> str:

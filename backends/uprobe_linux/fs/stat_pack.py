@@ -13,7 +13,16 @@ from dataclasses import dataclass
 
 from uprobe_linux.fs.nodes import PROC_DEVICE, HostNode, Node, VDevice, VDir, VLink, VNode
 
-__all__ = ("STAT_SIZE", "Status", "of_node", "of_result", "of_virtual", "pack_stat", "pack_statx", "virtual_statfs")
+__all__ = (
+    "STAT_SIZE",
+    "Status",
+    "of_node",
+    "of_result",
+    "of_virtual",
+    "pack_stat",
+    "pack_statx",
+    "virtual_statfs",
+)
 
 STAT_SIZE = 128
 _STAT = struct.Struct("<QQIIIIQQqiiqqQqQqQII")
@@ -47,10 +56,20 @@ class Status:
 def of_result(result: os.stat_result) -> Status:
     """The host's answer."""
     return Status(
-        result.st_dev, result.st_ino, result.st_mode, result.st_nlink, result.st_uid, result.st_gid,
-        result.st_rdev, result.st_size, result.st_blksize, result.st_blocks,
-        result.st_atime_ns, result.st_mtime_ns, result.st_ctime_ns,
-    )  # fmt: skip
+        result.st_dev,
+        result.st_ino,
+        result.st_mode,
+        result.st_nlink,
+        result.st_uid,
+        result.st_gid,
+        result.st_rdev,
+        result.st_size,
+        result.st_blksize,
+        result.st_blocks,
+        result.st_atime_ns,
+        result.st_mtime_ns,
+        result.st_ctime_ns,
+    )
 
 
 def of_virtual(node: VNode, now: int) -> Status:
@@ -58,11 +77,15 @@ def of_virtual(node: VNode, now: int) -> Status:
     links = 2 if isinstance(node, VDir) else 1
     rdev = node.rdev if isinstance(node, VDevice) else 0
     size = _link_size(node) if isinstance(node, VLink) else 0
-    return Status(PROC_DEVICE, node.inode, node.mode, links, node.uid, node.gid, rdev, size, 1024, 0, now, now, now)
+    return Status(
+        PROC_DEVICE, node.inode, node.mode, links, node.uid, node.gid, rdev, size, 1024, 0, now, now, now
+    )
 
 
 def _link_size(link: VLink) -> int:
-    """procfs shows 64 for the links of /proc/PID/fd and 0 for the others; elsewhere it is the text's length."""
+    """procfs shows 64 for the links of /proc/PID/fd and 0 for the others; elsewhere it is
+    the text's length.
+    """
     if link.reopen is not None:
         return 64
     return 0 if link.path.startswith("/proc") else len(os.fsencode(link.target()))
@@ -76,9 +99,24 @@ def of_node(node: Node, now: int) -> Status:
 def pack_stat(s: Status) -> bytes:
     """struct stat: dev ino mode nlink uid gid rdev pad size blksize pad blocks atime mtime ctime unused."""
     return _STAT.pack(
-        s.dev, s.ino, s.mode, s.nlink & 0xFFFF_FFFF, s.uid, s.gid, s.rdev, 0, s.size, s.blksize, 0, s.blocks,
-        *_time(s.atime), *_time(s.mtime), *_time(s.ctime), 0, 0,
-    )  # fmt: skip
+        s.dev,
+        s.ino,
+        s.mode,
+        s.nlink & 0xFFFF_FFFF,
+        s.uid,
+        s.gid,
+        s.rdev,
+        0,
+        s.size,
+        s.blksize,
+        0,
+        s.blocks,
+        *_time(s.atime),
+        *_time(s.mtime),
+        *_time(s.ctime),
+        0,
+        0,
+    )
 
 
 def _time(nanoseconds: int) -> tuple[int, int]:

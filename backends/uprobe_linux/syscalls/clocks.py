@@ -170,5 +170,3 @@ def _sleep(task: LinuxTask, deadline: int, left: int) -> None:
 
     if deadline > task.machine.clock.monotonic():
         raise Block(Wait(deadline=deadline, interrupted=interrupted))
-
-

@@ -41,12 +41,17 @@ def _writable(task: LinuxTask, fd: int) -> Descriptor:
 @syscall("sendfile")
 def sys_sendfile(task: LinuxTask, out_fd: int, in_fd: int, position: int, count: int) -> int:
     """sendfile(2): through a buffer of ours, so that every kind of file works; blocks on a full target."""
-    source, target = _readable(task, in_fd), _writable(task, out_fd)
-    if source.file.is_stream or source.file.is_dir or target.file.flags(target.host) & oflags.G_APPEND:
-        raise fail(errno.EINVAL)
     memory = task.process.memory
-    at = s64(memory.read_u64(position)) if position else os.lseek(source.host, 0, os.SEEK_CUR)
+    given = s64(memory.read_u64(position)) if position else 0
+    source = _readable(task, in_fd)
+    piped = source.file.kind == "stream"
+    if piped and position:
+        raise fail(errno.ESPIPE)
+    at = given if position or piped else os.lseek(source.host, 0, os.SEEK_CUR)
     if at < 0 or s64(count) < 0:
+        raise fail(errno.EINVAL)
+    target = _writable(task, out_fd)
+    if piped or source.file.is_dir or target.file.flags(target.host) & oflags.G_APPEND:
         raise fail(errno.EINVAL)
     begin = at
     at = _send(task, source, target, at, min(count, 0x7FFF_F000))
@@ -105,13 +110,14 @@ def sys_splice(
         raise fail(errno.EINVAL)
     if not size:
         return 0
-    source, target = _readable(task, in_fd), _writable(task, out_fd)
+    source, target = files(task).usable(s32(in_fd)), files(task).usable(s32(out_fd))
     memory = task.process.memory
-    positions = []
     for entry, address in ((source, in_position), (target, out_position)):
         if address and entry.file.is_stream:
             raise fail(errno.ESPIPE)
-        positions.append(memory.read(address, 8) if address else None)
+    positions = [memory.read(address, 8) if address else None for address in (in_position, out_position)]
+    _readable(task, in_fd)
+    _writable(task, out_fd)
     if source.file.kind == "virtual" or target.file.kind == "virtual":
         raise fail(errno.EINVAL)
     buffers = [bytearray(p) if p is not None else None for p in positions]
@@ -181,16 +187,17 @@ def sys_copy_file_range(
     task: LinuxTask, in_fd: int, in_position: int, out_fd: int, out_position: int, size: int, flags: int
 ) -> int:
     """copy_file_range(2) between regular files."""
-    if flags & 0xFFFF_FFFF:
-        raise fail(errno.EINVAL)
-    source, target = _readable(task, in_fd), _writable(task, out_fd)
-    for entry in (source, target):
-        if entry.file.is_dir:
-            raise fail(errno.EISDIR)
-        if entry.file.kind != "file":
-            raise fail(errno.EINVAL)
+    source, target = files(task).usable(s32(in_fd)), files(task).usable(s32(out_fd))
     memory = task.process.memory
     ends = [s64(memory.read_u64(p)) if p else None for p in (in_position, out_position)]
+    if flags & 0xFFFF_FFFF:
+        raise fail(errno.EINVAL)
+    if source.file.is_dir or target.file.is_dir:
+        raise fail(errno.EISDIR)
+    if source.file.kind != "file" or target.file.kind != "file":
+        raise fail(errno.EINVAL)
+    _readable(task, in_fd)
+    _writable(task, out_fd)
     if any(e is not None and e < 0 for e in ends):
         raise fail(errno.EINVAL)
     done = os.copy_file_range(source.host, target.host, min(size, 1 << 30), ends[0], ends[1])

@@ -26,6 +26,8 @@ _CWD = AT_FDCWD & (1 << 64) - 1
 CAP_SYS_CHROOT = 18
 MAX_LISTING = 1 << 20
 """Bytes asked of the host at once, whatever the guest's buffer."""
+SMALLEST_ENTRY = 24
+"""Bytes of the record of "."; a smaller buffer is EINVAL before it is looked at."""
 _END = 0x7FFF_FFFF_FFFF_0000
 """Listing positions from here on count the names that we add after the host's."""
 
@@ -80,8 +82,10 @@ def sys_getdents64(task: LinuxTask, fd: int, address: int, size: int) -> int:
     entry = files(task).usable(s32(fd))
     if not entry.file.is_dir:
         raise fail(errno.ENOTDIR)
-    size = min(size & 0xFFFF_FFFF, MAX_LISTING)
-    if size:
+    if s32(size) < 0:
+        raise fail(errno.EINVAL)
+    size = min(s32(size), MAX_LISTING)
+    if size >= SMALLEST_ENTRY:
         task.process.memory.views(address, 1, Perm.WRITE)
     if isinstance(entry.file, VirtualDir):
         records = entry.file.entries(entry.host, size)
@@ -124,5 +128,3 @@ def _remember(host: int, position: int) -> None:
         os.lseek(host, position, os.SEEK_SET)
     except OSError:
         return
-
-

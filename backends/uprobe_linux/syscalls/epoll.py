@@ -63,10 +63,10 @@ def sys_epoll_ctl(task: LinuxTask, epfd: int, operation: int, fd: int, event: in
         data = _HOST.pack(*_GUEST.unpack(task.process.memory.read(event, _GUEST.size)))
     holder = files(task).usable(s32(epfd))
     target = files(task).usable(s32(fd))
+    if not target.file.is_stream:  # what has no poll operation
+        raise fail(errno.EPERM)
     if not isinstance(holder.file, EpollStream) or holder.host == target.host:
         raise fail(errno.EINVAL)
-    if target.file.kind in ("virtual", "virtual-dir"):
-        raise fail(errno.EPERM)
     hostcalls.call("epoll_ctl", holder.host, operation, target.host, data)
     return 0
 

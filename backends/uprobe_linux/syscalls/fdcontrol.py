@@ -25,6 +25,8 @@ F_SETLEASE, F_GETLEASE, F_NOTIFY, F_DUPFD_QUERY, F_CREATED_QUERY = 1024, 1025, 1
 F_DUPFD_CLOEXEC, F_SETPIPE_SZ, F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS = 1030, 1031, 1032, 1033, 1034
 """include/uapi/asm-generic/fcntl.h, include/uapi/linux/fcntl.h."""
 F_UNLCK = 2
+LOCK_MAND = 32
+"""Once mandatory locks for Samba; does nothing since Linux 5.5."""
 _LOCKS = {F_GETLK, F_SETLK, F_SETLKW, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW}
 _WAITING = {F_SETLKW: F_SETLK, F_OFD_SETLKW: F_OFD_SETLK}
 _FLOCK = struct.Struct("<hhxxxxqqixxxx")
@@ -37,7 +39,14 @@ def sys_fcntl(task: LinuxTask, fd: int, command: int, argument: int) -> int:
     """fcntl(2)."""
     command = s32(command)
     entry = files(task).get(s32(fd))
-    if entry.file.is_path and command not in (F_DUPFD, F_DUPFD_CLOEXEC, F_DUPFD_QUERY, F_GETFD, F_SETFD, F_GETFL):
+    if entry.file.is_path and command not in (
+        F_DUPFD,
+        F_DUPFD_CLOEXEC,
+        F_DUPFD_QUERY,
+        F_GETFD,
+        F_SETFD,
+        F_GETFL,
+    ):
         raise fail(errno.EBADF)
     if command in (F_DUPFD, F_DUPFD_CLOEXEC):
         return files(task).dup(s32(fd), minimum=s32(argument), cloexec=command == F_DUPFD_CLOEXEC)
@@ -72,6 +81,12 @@ def _nothing(task: LinuxTask, entry: Descriptor, argument: int) -> int:
     return 0
 
 
+def _owner_ex(task: LinuxTask, entry: Descriptor, argument: int) -> int:
+    """struct f_owner_ex: nobody."""
+    task.process.memory.write(argument, bytes(8))
+    return 0
+
+
 def _no_lease(task: LinuxTask, entry: Descriptor, argument: int) -> int:
     return F_UNLCK
 
@@ -97,10 +112,22 @@ def _add_seals(task: LinuxTask, entry: Descriptor, argument: int) -> int:
 
 
 _PLAIN = {
-    F_GETFD: _get_fd_flags, F_SETFD: _set_fd_flags, F_GETFL: _get_flags, F_SETFL: _set_flags, F_SETOWN: _nothing,
-    F_GETOWN: _nothing, F_SETSIG: _nothing, F_GETSIG: _nothing, F_GETLEASE: _no_lease, F_DUPFD_QUERY: _same_file,
-    F_GETPIPE_SZ: _pipe_size, F_SETPIPE_SZ: _set_pipe_size, F_GET_SEALS: _seals, F_ADD_SEALS: _add_seals,
-}  # fmt: skip
+    F_GETFD: _get_fd_flags,
+    F_SETFD: _set_fd_flags,
+    F_GETFL: _get_flags,
+    F_SETFL: _set_flags,
+    F_SETOWN: _nothing,
+    F_GETOWN: _nothing,
+    F_SETSIG: _nothing,
+    F_GETSIG: _nothing,
+    F_GETLEASE: _no_lease,
+    F_GETOWN_EX: _owner_ex,
+    F_DUPFD_QUERY: _same_file,
+    F_GETPIPE_SZ: _pipe_size,
+    F_SETPIPE_SZ: _set_pipe_size,
+    F_GET_SEALS: _seals,
+    F_ADD_SEALS: _add_seals,
+}
 
 
 def _lock(task: LinuxTask, entry: Descriptor, command: int, address: int) -> int:
@@ -120,7 +147,9 @@ def _lock(task: LinuxTask, entry: Descriptor, command: int, address: int) -> int
 
 
 def _with_guest_pid(task: LinuxTask, raw: bytes) -> bytes:
-    """A struct flock as the host filled it, with the holder's pid as the guest knows it (0: not one of ours)."""
+    """A struct flock as the host filled it, with the holder's pid as the guest knows it (0: not one of
+    ours).
+    """
     kind, whence, start, length, holder = _FLOCK.unpack(raw)
     if kind != F_UNLCK and holder > 0:
         table = task.machine.family.pids
@@ -135,10 +164,12 @@ def _retry_later(task: LinuxTask) -> Block:
 @syscall("flock")
 def sys_flock(task: LinuxTask, fd: int, operation: int) -> int:
     """flock(2): the host's own lock; a wait for it is repeated tries."""
-    entry = files(task).usable(s32(fd))
     operation &= 0xFFFF_FFFF
+    if operation & LOCK_MAND:
+        return 0
     if operation & ~4 not in (1, 2, 8):
         raise fail(errno.EINVAL)
+    entry = files(task).usable(s32(fd))
     try:
         hostcalls.call("flock", entry.host, operation | 4)
     except OSError as error:

@@ -111,7 +111,9 @@ def sys_setgid(task: LinuxTask, group: int) -> int:
 
 @syscall("setreuid")
 def sys_setreuid(task: LinuxTask, real: int, effective: int) -> int:
-    """setreuid(2): the saved id follows when the real one is set, or the effective one leaves the real one."""
+    """setreuid(2): the saved id follows when the real one is set, or the effective one
+    leaves the real one.
+    """
     who, r, e = identity(task), _id(real), _id(effective)
     if not who.can(CAP_SETUID) and r not in (-1, who.uid, who.euid):
         raise fail(errno.EPERM)
@@ -222,7 +224,8 @@ def sys_capset(task: LinuxTask, header: int, data: int) -> int:
         raise fail(errno.EPERM)
     raw = struct.unpack(f"<{3 * words}I", task.process.memory.read(data, 12 * words))
     effective, permitted, inheritable = (
-        sum(raw[3 * word + which] << 32 * word for word in range(words)) & ALL_CAPABILITIES for which in range(3)
+        sum(raw[3 * word + which] << 32 * word for word in range(words)) & ALL_CAPABILITIES
+        for which in range(3)
     )
     who = identity(task)
     if permitted & ~who.permitted or effective & ~permitted:

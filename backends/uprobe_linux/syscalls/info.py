@@ -1,4 +1,6 @@
-"""What the machine is: uname, sysinfo, limits, usage, randomness, CPUs (kernel/sys.c, kernel/sched/syscalls.c)."""
+"""What the machine is: uname, sysinfo, limits, usage, randomness, CPUs (kernel/sys.c,
+kernel/sched/syscalls.c).
+"""
 
 from __future__ import annotations
 
@@ -90,14 +92,14 @@ def limit_of(task: LinuxTask, resource: int) -> tuple[int, int]:
 def sys_prlimit64(task: LinuxTask, pid: int, resource: int, new: int, old: int) -> int:
     """prlimit(2) for the caller itself; another process's limits are EPERM."""
     number = resource & 0xFFFF_FFFF
-    if number >= COUNT:
-        raise fail(errno.EINVAL)
+    memory = task.process.memory
+    wanted = struct.unpack("<QQ", memory.read(new, 16)) if new else None
     if s32(pid) not in (0, task.process.pid, task.tid):
         known = s32(pid) > 0 and task.machine.family.pids.get(s32(pid)) is not None
         raise fail(errno.EPERM if known else errno.ESRCH)
-    memory = task.process.memory
+    if number >= COUNT:
+        raise fail(errno.EINVAL)
     current = limit_of(task, number)
-    wanted = struct.unpack("<QQ", memory.read(new, 16)) if new else None
     if wanted is not None:
         _set_limit(task, number, current, (wanted[0], wanted[1]))
     if old:
@@ -160,7 +162,8 @@ def _known_task(task: LinuxTask, pid: int) -> None:
 @syscall("sched_getaffinity")
 def sys_sched_getaffinity(task: LinuxTask, pid: int, size: int, address: int) -> int:
     """sched_getaffinity(2): answers the bytes that the mask takes."""
-    if size & 0xFFFF_FFFF < 8 or size & 7:
+    size &= 0xFFFF_FFFF
+    if not size * 8 & 0xFFFF_FFFF or size & 7:  # the kernel counts bits in an unsigned int
         raise fail(errno.EINVAL)
     _known_task(task, pid if s32(pid) >= 0 else 0x7FFF_FFFF)
     task.process.memory.write(address, (1).to_bytes(8, "little"))
@@ -185,7 +188,7 @@ def _priorities(policy: int) -> tuple[int, int]:
     """(least, greatest) static priority of a policy; EINVAL for one that does not exist."""
     if policy in (_FIFO, _RR):
         return 1, 99
-    if policy in (_NORMAL, _BATCH, _IDLE, 6):
+    if policy in (_NORMAL, _BATCH, _IDLE, 6, 7):
         return 0, 0
     raise fail(errno.EINVAL)
 

@@ -5,11 +5,25 @@ from __future__ import annotations
 import errno
 import os
 import select
+import stat
 from typing import TYPE_CHECKING
 
+from uprobe_core.types import MemoryFault
 from uprobe_linux.cpu import Perm
+from uprobe_linux.fs import hostcalls, oflags
 from uprobe_linux.syscalls.pipes import SignalStream, read_signals
-from uprobe_linux.syscalls.support import MAX_RW, buffers, fail, files, iovecs, ready, sigpipe, wait_for
+from uprobe_linux.syscalls.support import (
+    BAD_POINTER,
+    MAX_RW,
+    buffers,
+    check_range,
+    fail,
+    files,
+    iovecs,
+    ready,
+    sigpipe,
+    wait_for,
+)
 from uprobe_linux.syscalls.table import s32, s64, syscall
 
 if TYPE_CHECKING:
@@ -27,35 +41,85 @@ EAGAINS = (errno.EAGAIN, errno.EWOULDBLOCK)
 def sys_read(task: LinuxTask, fd: int, address: int, size: int) -> int:
     """read(2)."""
     entry = files(task).usable(s32(fd))
-    return read_into(task, entry, [(address, min(size, MAX_RW))])
+    return read_into(task, entry, [(address, size)])
 
 
 @syscall("readv")
 def sys_readv(task: LinuxTask, fd: int, iov: int, count: int) -> int:
     """readv(2)."""
     entry = files(task).usable(s32(fd))
-    return read_into(task, entry, iovecs(task, iov, count))
+    return read_into(task, entry, _vectors(task, entry, iov, count, oflags.G_WRONLY))
 
 
 @syscall("write")
 def sys_write(task: LinuxTask, fd: int, address: int, size: int) -> int:
     """write(2)."""
     entry = files(task).usable(s32(fd))
-    return write_from(task, entry, [(address, min(size, MAX_RW))])
+    return write_from(task, entry, [(address, size)])
 
 
 @syscall("writev")
 def sys_writev(task: LinuxTask, fd: int, iov: int, count: int) -> int:
     """writev(2)."""
     entry = files(task).usable(s32(fd))
-    return write_from(task, entry, iovecs(task, iov, count))
+    return write_from(task, entry, _vectors(task, entry, iov, count, oflags.G_RDONLY))
+
+
+def _vectors(
+    task: LinuxTask, entry: Descriptor, iov: int, count: int, excluded: int
+) -> list[tuple[int, int]]:
+    """The iovec array; a descriptor with access mode *excluded* is EBADF before anything is wrong with it."""
+    try:
+        return iovecs(task, iov, count)
+    except (OSError, MemoryFault):
+        if entry.file.flags(entry.host) & oflags.G_ACCMODE == excluded:
+            raise fail(errno.EBADF) from None
+        raise
+
+
+def _check_ranges(entry: Descriptor, pairs: list[tuple[int, int]], excluded: int) -> None:
+    """access_ok for each buffer; only a wrong access mode comes before it."""
+    try:
+        for address, length in pairs:
+            check_range(address, length)
+    except MemoryFault:
+        if entry.file.flags(entry.host) & oflags.G_ACCMODE == excluded:
+            raise fail(errno.EBADF) from None
+        raise
+
+
+def _nothing_wanted(entry: Descriptor, call: str) -> int:
+    """A transfer of 0 bytes still has the errors of the file's kind."""
+    if entry.file.is_dir:
+        raise fail(errno.EISDIR)
+    return hostcalls.call(call, entry.host, BAD_POINTER, 0)
+
+
+def _faulting(entry: Descriptor, call: str, size: int) -> int:
+    """Nothing of the guest's buffer can be accessed: the host says what comes first, EFAULT or another
+    error.
+    """
+    return hostcalls.call(call, entry.host, BAD_POINTER, min(size, MAX_RW))
 
 
 def read_into(task: LinuxTask, entry: Descriptor, pairs: list[tuple[int, int]]) -> int:
     """Read at the position into guest memory; blocks for a stream without data."""
     file = entry.file
     size = sum(n for _, n in pairs)
-    views = buffers(task, pairs, Perm.WRITE) if size else []
+    _check_ranges(entry, pairs, oflags.G_WRONLY)
+    if not size and file.kind != "foreign":
+        return _nothing_wanted(entry, "read")
+    try:
+        views = buffers(task, pairs, Perm.WRITE) if size else []
+    except MemoryFault:
+        if file.kind == "foreign":
+            raise
+        try:
+            return _faulting(entry, "read", size)
+        except OSError as error:
+            if error.errno not in EAGAINS or not file.is_stream:
+                raise
+            _give_up(task, entry, select.POLLIN)
     if isinstance(file, SignalStream):
         return _read_signals(task, entry, file, pairs, size)
     if file.kind == "foreign" and not ready(entry.host, select.POLLIN):
@@ -104,7 +168,13 @@ def write_from(task: LinuxTask, entry: Descriptor, pairs: list[tuple[int, int]])
     """Write guest memory at the position; a blocking stream takes everything before this answers."""
     file = entry.file
     done = _progress(task)
-    views = buffers(task, _skip(pairs, done), Perm.READ)
+    _check_ranges(entry, pairs, oflags.G_RDONLY)
+    try:
+        views = buffers(task, _skip(pairs, done), Perm.READ)
+    except MemoryFault:
+        if done or file.kind == "foreign":
+            raise
+        return _faulting(entry, "write", sum(n for _, n in pairs))
     total = done + sum(map(len, views))
     if file.is_stream and total > done:
         return _write_stream(task, entry, views, done, total)
@@ -167,43 +237,41 @@ def _rest(views: list[memoryview], count: int) -> list[memoryview]:
 @syscall("pread64")
 def sys_pread64(task: LinuxTask, fd: int, address: int, size: int, offset: int) -> int:
     """pread64(2)."""
-    return _pread(task, fd, [(address, min(size, MAX_RW))], s64(offset), 0)
+    return _pread(task, fd, (address, size), s64(offset), 0)
 
 
 @syscall("preadv")
 def sys_preadv(task: LinuxTask, fd: int, iov: int, count: int, low: int) -> int:
     """preadv(2); a 64-bit kernel takes the whole position in one register."""
-    return _pread(task, fd, iovecs(task, iov, count), s64(low), 0)
+    return _pread(task, fd, (iov, count), s64(low), 0, vector=True)
 
 
 @syscall("preadv2")
 def sys_preadv2(task: LinuxTask, fd: int, iov: int, count: int, low: int, high: int, flags: int) -> int:
     """preadv2(2); position -1 means the file's own."""
-    flags = _rwf(flags)
     if s64(low) == -1:
-        return read_into(task, files(task).usable(s32(fd)), iovecs(task, iov, count))
-    return _pread(task, fd, iovecs(task, iov, count), s64(low), flags)
+        return sys_readv(task, fd, iov, count)
+    return _pread(task, fd, (iov, count), s64(low), flags, vector=True)
 
 
 @syscall("pwrite64")
 def sys_pwrite64(task: LinuxTask, fd: int, address: int, size: int, offset: int) -> int:
     """pwrite64(2)."""
-    return _pwrite(task, fd, [(address, min(size, MAX_RW))], s64(offset), 0)
+    return _pwrite(task, fd, (address, size), s64(offset), 0)
 
 
 @syscall("pwritev")
 def sys_pwritev(task: LinuxTask, fd: int, iov: int, count: int, low: int) -> int:
     """pwritev(2)."""
-    return _pwrite(task, fd, iovecs(task, iov, count), s64(low), 0)
+    return _pwrite(task, fd, (iov, count), s64(low), 0, vector=True)
 
 
 @syscall("pwritev2")
 def sys_pwritev2(task: LinuxTask, fd: int, iov: int, count: int, low: int, high: int, flags: int) -> int:
     """pwritev2(2); position -1 means the file's own."""
-    flags = _rwf(flags)
     if s64(low) == -1:
-        return write_from(task, files(task).usable(s32(fd)), iovecs(task, iov, count))
-    return _pwrite(task, fd, iovecs(task, iov, count), s64(low), flags)
+        return sys_writev(task, fd, iov, count)
+    return _pwrite(task, fd, (iov, count), s64(low), flags, vector=True)
 
 
 def _rwf(flags: int) -> int:
@@ -213,22 +281,47 @@ def _rwf(flags: int) -> int:
     return flags
 
 
-def _pread(task: LinuxTask, fd: int, pairs: list[tuple[int, int]], offset: int, flags: int) -> int:
+def _pread(
+    task: LinuxTask, fd: int, where: tuple[int, int], offset: int, flags: int, *, vector: bool = False
+) -> int:
+    """Read at *offset*; *where* is (address, size) or, for a *vector*, (iovec array, count)."""
     entry = _positioned(task, fd, offset)
-    views = buffers(task, pairs, Perm.WRITE)
+    pairs = _vectors(task, entry, *where, oflags.G_WRONLY) if vector else [where]
+    flags = _rwf(flags)
+    views = _views(task, entry, pairs, Perm.WRITE, oflags.G_WRONLY)
     done = entry.file.pread(entry.host, views, offset, flags)
     _stored(task, pairs, done)
     return done
 
 
-def _pwrite(task: LinuxTask, fd: int, pairs: list[tuple[int, int]], offset: int, flags: int) -> int:
+def _pwrite(
+    task: LinuxTask, fd: int, where: tuple[int, int], offset: int, flags: int, *, vector: bool = False
+) -> int:
+    """Write at *offset*; *where* as for _pread."""
     entry = _positioned(task, fd, offset)
-    return entry.file.pwrite(entry.host, buffers(task, pairs, Perm.READ), offset, flags)
+    pairs = _vectors(task, entry, *where, oflags.G_RDONLY) if vector else [where]
+    flags = _rwf(flags)
+    views = _views(task, entry, pairs, Perm.READ, oflags.G_RDONLY)
+    return entry.file.pwrite(entry.host, views, offset, flags)
+
+
+def _views(
+    task: LinuxTask, entry: Descriptor, pairs: list[tuple[int, int]], access: Perm, excluded: int
+) -> list[memoryview]:
+    """The guest's buffers; a wrong access mode and a folder come before a bad pointer."""
+    _check_ranges(entry, pairs, excluded)
+    try:
+        return buffers(task, pairs, access)
+    except MemoryFault:
+        if entry.file.flags(entry.host) & oflags.G_ACCMODE == excluded:
+            raise fail(errno.EBADF) from None
+        if entry.file.is_dir:
+            raise fail(errno.EISDIR) from None
+        raise
 
 
 def _positioned(task: LinuxTask, fd: int, offset: int) -> Descriptor:
     if offset < 0:
-        files(task).usable(s32(fd))
         raise fail(errno.EINVAL)
     entry = files(task).usable(s32(fd))
     if entry.file.is_stream and entry.file.kind == "stream":
@@ -281,7 +374,8 @@ def sys_syncfs(task: LinuxTask, fd: int) -> int:
 def sys_sync_file_range(task: LinuxTask, fd: int, offset: int, size: int, flags: int) -> int:
     """sync_file_range(2): a hint that costs nothing to take literally."""
     entry = files(task).usable(s32(fd))
-    if flags & 0xFFFF_FFFF & ~7 or s64(offset) < 0 or s64(size) < 0:
+    end = s64(offset + size & (1 << 64) - 1)
+    if flags & 0xFFFF_FFFF & ~7 or s64(offset) < 0 or end < s64(offset):
         raise fail(errno.EINVAL)
     if entry.file.is_stream:
         raise fail(errno.ESPIPE)
@@ -292,7 +386,7 @@ def sys_sync_file_range(task: LinuxTask, fd: int, offset: int, size: int, flags:
 def sys_fadvise64(task: LinuxTask, fd: int, offset: int, size: int, advice: int) -> int:
     """posix_fadvise(2)."""
     entry = files(task).usable(s32(fd))
-    if entry.file.is_stream:
+    if stat.S_ISFIFO(os.fstat(entry.host).st_mode):
         raise fail(errno.ESPIPE)
     if not 0 <= s32(advice) <= 5 or s64(size) < 0:
         raise fail(errno.EINVAL)
@@ -306,4 +400,3 @@ def sys_readahead(task: LinuxTask, fd: int, offset: int, count: int) -> int:
     if entry.file.is_stream or entry.file.is_dir:
         raise fail(errno.EINVAL)
     return 0
-

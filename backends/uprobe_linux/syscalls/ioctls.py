@@ -21,10 +21,23 @@ if TYPE_CHECKING:
 __all__ = ()
 
 FIOCLEX, FIONCLEX, FIONBIO, FIOASYNC, FIONREAD, TIOCOUTQ, FIOQSIZE = (
-    0x5451, 0x5450, 0x5421, 0x5452, 0x541B, 0x5411, 0x5460,
-)  # fmt: skip
+    0x5451,
+    0x5450,
+    0x5421,
+    0x5452,
+    0x541B,
+    0x5411,
+    0x5460,
+)
 TCGETS, TCSETS, TCSETSW, TCSETSF = 0x5401, 0x5402, 0x5403, 0x5404
-TIOCGWINSZ, TIOCSWINSZ, TIOCGPGRP, TIOCSPGRP, TIOCGSID, TIOCSCTTY = 0x5413, 0x5414, 0x540F, 0x5410, 0x5429, 0x540E
+TIOCGWINSZ, TIOCSWINSZ, TIOCGPGRP, TIOCSPGRP, TIOCGSID, TIOCSCTTY = (
+    0x5413,
+    0x5414,
+    0x540F,
+    0x5410,
+    0x5429,
+    0x540E,
+)
 TCSBRK, TCXONC, TCFLSH = 0x5409, 0x540A, 0x540B
 FIGETBSZ, FS_IOC_GETFLAGS, FS_IOC_GETVERSION = 2, 0x80086601, 0x80087601
 SIOCATMARK = 0x8905
@@ -77,8 +90,11 @@ def _asynchronous(task: LinuxTask, entry: Descriptor, argument: int) -> int:
 
 
 _COMMON = {
-    FIOCLEX: _close_on_exec, FIONCLEX: _keep_on_exec, FIONBIO: _nonblocking, FIOASYNC: _asynchronous,
-}  # fmt: skip
+    FIOCLEX: _close_on_exec,
+    FIONCLEX: _keep_on_exec,
+    FIONBIO: _nonblocking,
+    FIOASYNC: _asynchronous,
+}
 
 
 def _is_terminal(entry: Descriptor) -> bool:

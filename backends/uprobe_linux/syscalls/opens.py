@@ -187,7 +187,9 @@ def sys_close(task: LinuxTask, fd: int) -> int:
 
 @syscall("close_range")
 def sys_close_range(task: LinuxTask, first: int, last: int, flags: int) -> int:
-    """close_range(2); CLOSE_RANGE_UNSHARE (2) has nothing to do where tables are not shared between processes."""
+    """close_range(2); CLOSE_RANGE_UNSHARE (2) has nothing to do where tables are not shared between
+    processes.
+    """
     first, last = first & 0xFFFF_FFFF, last & 0xFFFF_FFFF
     if flags & 0xFFFF_FFFF & ~6 or first > last:
         raise fail(errno.EINVAL)

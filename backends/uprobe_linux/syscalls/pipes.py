@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from uprobe_linux.fs import oflags
 from uprobe_linux.fs.descriptors import Buffers, Stream, stream
 from uprobe_linux.signals.numbers import bit
-from uprobe_linux.signals.siginfo import SigInfo
 from uprobe_linux.syscalls.support import fail, files, ready
 from uprobe_linux.syscalls.table import s32, syscall
 from uprobe_linux.timers import Timer
 
 if TYPE_CHECKING:
     from uprobe_linux.process import LinuxProcess
+    from uprobe_linux.signals.siginfo import SigInfo
     from uprobe_linux.task import LinuxTask
 
 __all__ = ("SignalStream", "TimerStream")
@@ -33,6 +33,10 @@ _SIGNALFD_BYTES = 128
 def sys_pipe2(task: LinuxTask, address: int, flags: int) -> int:
     """pipe2(2); O_DIRECT is packet mode."""
     flags &= 0xFFFF_FFFF
+    if flags & oflags.G_EXCL and not flags & ~(
+        _STATUS | oflags.G_DIRECT | oflags.G_EXCL
+    ):  # O_NOTIFICATION_PIPE: no CONFIG_WATCH_QUEUE
+        raise fail(errno.ENOPKG)
     if flags & ~(_STATUS | oflags.G_DIRECT):
         raise fail(errno.EINVAL)
     table = files(task)
@@ -94,7 +98,9 @@ def sys_timerfd_create(task: LinuxTask, clock: int, flags: int) -> int:
 
 
 def _counter(host: int) -> Callable[[int], bool]:
-    """What an expiry does: add to the count, which others may hold after the timer's own descriptor is closed."""
+    """What an expiry does: add to the count, which others may hold after the timer's own descriptor is
+    closed.
+    """
     keep = os.dup(host)
     os.set_inheritable(keep, False)
     return _Bell(keep)
@@ -195,9 +201,11 @@ class SignalStream(Stream):
 def sys_signalfd4(task: LinuxTask, fd: int, mask: int, size: int, flags: int) -> int:
     """signalfd4(2): a new descriptor for fd -1, else another mask for an old one."""
     flags &= 0xFFFF_FFFF
-    if flags & ~_STATUS or size != 8:
+    if size != 8:
         raise fail(errno.EINVAL)
     wanted = task.process.memory.read_u64(mask) & ~(bit(9) | bit(19))
+    if flags & ~_STATUS:
+        raise fail(errno.EINVAL)
     if s32(fd) != -1:
         entry = files(task).usable(s32(fd))
         if not isinstance(entry.file, SignalStream):
@@ -225,7 +233,9 @@ def _notice(process: LinuxProcess, signo: int) -> None:
 
 
 def read_signals(task: LinuxTask, file: SignalStream, host: int, size: int) -> bytes:
-    """As many struct signalfd_siginfo as fit *size* bytes; b"" when nothing is pending, EINVAL if none fits."""
+    """As many struct signalfd_siginfo as fit *size* bytes; b"" when nothing is pending,
+    EINVAL if none fits.
+    """
     if size < _SIGNALFD_BYTES:
         raise fail(errno.EINVAL)
     out = b""

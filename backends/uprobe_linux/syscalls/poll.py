@@ -175,7 +175,9 @@ def _interests(sets: list[int], number: int) -> list[tuple[int, int]]:
     return interests
 
 
-def _answer_sets(sets: list[int], interests: list[tuple[int, int]], found: list[int]) -> tuple[list[int], int]:
+def _answer_sets(
+    sets: list[int], interests: list[tuple[int, int]], found: list[int]
+) -> tuple[list[int], int]:
     masks = (_READ_SET, _WRITE_SET, _EXCEPT_SET)
     results, total = [0, 0, 0], 0
     for (fd, _), events in zip(interests, found, strict=True):

@@ -27,7 +27,7 @@ from uprobe_linux.syscalls.sockets import (
     write_address,
 )
 from uprobe_linux.syscalls.support import MAX_RW, buffers, fail, files, iovecs, sigpipe, timespec
-from uprobe_linux.syscalls.table import Block, Wait, s32, syscall
+from uprobe_linux.syscalls.table import Block, Wait, syscall
 
 if TYPE_CHECKING:
     from uprobe_linux.fs.fdtable import Descriptor
@@ -68,9 +68,7 @@ def _may_wait(entry: Descriptor, flags: int) -> bool:
 
 
 @syscall("sendto")
-def sys_sendto(
-    task: LinuxTask, fd: int, address: int, size: int, flags: int, to: int, to_size: int
-) -> int:
+def sys_sendto(task: LinuxTask, fd: int, address: int, size: int, flags: int, to: int, to_size: int) -> int:
     """sendto(2)."""
     entry = socket_entry(task, fd)
     target = read_address(task, to, to_size) if to else b""
@@ -156,7 +154,11 @@ def _send_failed(task: LinuxTask, entry: Descriptor, error: OSError, flags: int,
 
 
 def _host_send(
-    entry: Descriptor, views: list[memoryview], flags: int, target: bytes, ancillary: list[tuple[int, int, bytes]]
+    entry: Descriptor,
+    views: list[memoryview],
+    flags: int,
+    target: bytes,
+    ancillary: list[tuple[int, int, bytes]],
 ) -> int:
     """sendmsg(2) with raw address bytes, which Python's socket module would want to take apart."""
     iov, keep = _host_iovecs(views)
@@ -164,9 +166,14 @@ def _host_send(
     name = ctypes.create_string_buffer(target, len(target)) if target else None
     body = ctypes.create_string_buffer(control, len(control)) if control else None
     header = _MSGHDR.pack(
-        ctypes.addressof(name) if name else 0, len(target), ctypes.addressof(iov), len(views),
-        ctypes.addressof(body) if body else 0, len(control), 0,
-    )  # fmt: skip
+        ctypes.addressof(name) if name else 0,
+        len(target),
+        ctypes.addressof(iov),
+        len(views),
+        ctypes.addressof(body) if body else 0,
+        len(control),
+        0,
+    )
     result = hostcalls.call("sendmsg", entry.host, header, (flags | MSG_DONTWAIT | MSG_NOSIGNAL))
     del keep
     return result
@@ -192,7 +199,9 @@ def _pack_control(level: int, kind: int, data: bytes) -> bytes:
 
 
 def _outgoing(task: LinuxTask, address: int, size: int) -> list[tuple[int, int, bytes]]:
-    """Control messages for the host: SCM_RIGHTS with host descriptors, SCM_CREDENTIALS checked and dropped."""
+    """Control messages for the host: SCM_RIGHTS with host descriptors, SCM_CREDENTIALS
+    checked and dropped.
+    """
     if size > CONTROL_MAX:
         raise fail(errno.ENOBUFS)
     raw = task.process.memory.read(address, size)
@@ -251,7 +260,9 @@ def _receive_message(task: LinuxTask, entry: Descriptor, message: int, flags: in
     if count > UIO_MAXIOV:
         raise fail(errno.EMSGSIZE)
     pairs = iovecs(task, iov, count)
-    done, source, ancillary, result_flags = _receive(task, entry, pairs, flags, min(control_size, CONTROL_MAX))
+    done, source, ancillary, result_flags = _receive(
+        task, entry, pairs, flags, min(control_size, CONTROL_MAX)
+    )
     raw = guest_address(task, source)
     if name:
         memory.write(name, raw[: min(name_size, len(raw))])
@@ -302,7 +313,13 @@ def _receive(
     _stored(task, pairs, done + min(count, sum(map(len, views))))
     done += count
     whole = sum(map(len, views))
-    if flags & MSG_WAITALL and 0 < count and done < whole and _may_wait(entry, flags) and _is_byte_stream(entry):
+    if (
+        flags & MSG_WAITALL
+        and count > 0
+        and done < whole
+        and _may_wait(entry, flags)
+        and _is_byte_stream(entry)
+    ):
         raise _sleep(task, entry, select.POLLIN, SO_RCVTIMEO, done)
     return done, name, control, result
 
@@ -315,11 +332,16 @@ def _host_receive(
     control = ctypes.create_string_buffer(max(control_size, 1))
     header = ctypes.create_string_buffer(
         _MSGHDR.pack(
-            ctypes.addressof(name), ADDRESS_MAX, ctypes.addressof(iov), len(views),
-            ctypes.addressof(control), control_size, 0,
+            ctypes.addressof(name),
+            ADDRESS_MAX,
+            ctypes.addressof(iov),
+            len(views),
+            ctypes.addressof(control),
+            control_size,
+            0,
         ),
         _MSGHDR.size,
-    )  # fmt: skip
+    )
     wanted = flags & ~MSG_WAITALL | MSG_DONTWAIT | MSG_CMSG_CLOEXEC
     count = hostcalls.call("recvmsg", entry.host, header, wanted)
     del keep
@@ -328,7 +350,9 @@ def _host_receive(
 
 
 def _incoming(task: LinuxTask, raw: bytes, room: int, flags: int) -> tuple[bytes, bool]:
-    """The guest's control data: received descriptors installed, pids translated; and whether some was cut off."""
+    """The guest's control data: received descriptors installed, pids translated; and whether some was cut
+    off.
+    """
     out = b""
     truncated = False
     at = 0

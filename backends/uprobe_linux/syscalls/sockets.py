@@ -15,10 +15,11 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
+from uprobe_linux.cpu import Perm
 from uprobe_linux.fs import hostcalls, oflags
 from uprobe_linux.fs.descriptors import stream
 from uprobe_linux.syscalls.socket_addresses import guest_address, host_address
-from uprobe_linux.syscalls.support import fail, files, ready, wait_for
+from uprobe_linux.syscalls.support import BAD_POINTER, fail, files, ready, wait_for
 from uprobe_linux.syscalls.table import s32, syscall
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ __all__ = ("host_socket", "socket_entry")
 
 SOCK_TYPES, SOCK_FLAGS = 0xF, oflags.G_NONBLOCK | oflags.G_CLOEXEC
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
-SOCK_RAW, SOCK_PACKET = 3, 10
+SOCK_RAW, SOCK_PACKET, SOCK_MAX = 3, 10, 11
 ADDRESS_MAX = 128
 SOL_SOCKET = 1
 SO_RCVTIMEO, SO_SNDTIMEO, SO_PEERCRED, SO_BINDTODEVICE, SO_PEERGROUPS, SO_PEERPIDFD = 20, 21, 17, 25, 59, 77
@@ -50,14 +51,16 @@ def is_socket(entry: Descriptor) -> bool:
 
 def host_socket(task: LinuxTask, family: int, kind: int, protocol: int) -> int:
     """A host descriptor for socket(2) in the network that the guest may see."""
-    if kind in (SOCK_RAW, SOCK_PACKET) and family != AF_NETLINK:
+    if kind >= SOCK_MAX:
+        raise fail(errno.EINVAL)
+    if family not in (AF_UNIX, AF_INET, AF_INET6, AF_NETLINK) and not task.machine.target.allow_net:
+        raise fail(errno.EAFNOSUPPORT)
+    if kind in (SOCK_RAW, SOCK_PACKET) and family in (AF_INET, AF_INET6):
         raise fail(errno.EPERM)
     if family == AF_UNIX or task.machine.target.allow_net:
         made = socket.socket(family, kind, protocol)
         return made.detach()
-    if family not in (AF_INET, AF_INET6, AF_NETLINK):
-        raise fail(errno.EAFNOSUPPORT)
-    fd: int = task.machine.network.socket(family, kind, protocol)
+    fd: int = task.machine.network.make(family, kind, protocol)
     return fd
 
 
@@ -84,10 +87,12 @@ def sys_socketpair(task: LinuxTask, family: int, kind: int, protocol: int, addre
     kind = s32(kind)
     if kind & ~(SOCK_TYPES | SOCK_FLAGS):
         raise fail(errno.EINVAL)
-    if s32(family) != AF_UNIX:
-        raise fail(errno.EOPNOTSUPP if s32(family) in (AF_INET, AF_INET6) else errno.EAFNOSUPPORT)
     files(task).room_for(2)
     task.process.memory.write(address, bytes(8))
+    if kind & SOCK_TYPES >= SOCK_MAX:
+        raise fail(errno.EINVAL)
+    if s32(family) != AF_UNIX:
+        raise fail(errno.EOPNOTSUPP if s32(family) in (AF_INET, AF_INET6) else errno.EAFNOSUPPORT)
     pair = socket.socketpair(AF_UNIX, kind & SOCK_TYPES, s32(protocol))
     fds = [_install(task, end.detach(), kind) for end in pair]
     task.process.memory.write(address, struct.pack("<ii", *fds))
@@ -125,10 +130,12 @@ def sys_bind(task: LinuxTask, fd: int, address: int, size: int) -> int:
 @syscall("connect")
 def sys_connect(task: LinuxTask, fd: int, address: int, size: int) -> int:
     """connect(2): the host's never blocks; a blocking guest waits for the outcome."""
-    entry = socket_entry(task, fd)
     if task.wait is not None:
-        return _connected(task, entry)
-    with host_address(task, read_address(task, address, size)) as raw:
+        return _connected(task, socket_entry(task, fd))
+    files(task).usable(s32(fd))
+    target = read_address(task, address, size)
+    entry = socket_entry(task, fd)
+    with host_address(task, target) as raw:
         try:
             hostcalls.call("connect", entry.host, raw, len(raw))
         except OSError as error:
@@ -145,7 +152,9 @@ def _connected(task: LinuxTask, entry: Descriptor) -> int:
         raise wait_for(task, entry, select.POLLOUT)
     value = ctypes.c_int()
     size = ctypes.c_uint(4)
-    hostcalls.call("getsockopt", entry.host, SOL_SOCKET, socket.SO_ERROR, ctypes.byref(value), ctypes.byref(size))
+    hostcalls.call(
+        "getsockopt", entry.host, SOL_SOCKET, socket.SO_ERROR, ctypes.byref(value), ctypes.byref(size)
+    )
     if value.value:
         raise fail(value.value)
     return 0
@@ -183,7 +192,9 @@ def sys_accept4(task: LinuxTask, fd: int, address: int, size_at: int, flags: int
     files(task).room_for_one()
     buffer, size = ctypes.create_string_buffer(ADDRESS_MAX), ctypes.c_uint(ADDRESS_MAX)
     try:
-        host = hostcalls.call("accept4", entry.host, buffer, ctypes.byref(size), oflags.to_host(oflags.G_CLOEXEC))
+        host = hostcalls.call(
+            "accept4", entry.host, buffer, ctypes.byref(size), oflags.to_host(oflags.G_CLOEXEC)
+        )
     except OSError as error:
         if error.errno != errno.EAGAIN or entry.file.nonblocking(entry.host):
             raise
@@ -270,6 +281,8 @@ def sys_getsockopt(task: LinuxTask, fd: int, level: int, name: int, address: int
     """getsockopt(2); a peer's pid is given as the guest knows it."""
     entry = socket_entry(task, fd)
     memory = task.process.memory
+    if not memory.accessible(size_at, 4, Perm.READ):
+        return hostcalls.call("getsockopt", entry.host, s32(level), s32(name), BAD_POINTER, BAD_POINTER)
     room = s32(memory.read_u32(size_at))
     if room < 0:
         raise fail(errno.EINVAL)
@@ -291,5 +304,3 @@ def guest_pid(task: LinuxTask, raw: bytes) -> bytes:
     host = int.from_bytes(raw, "little", signed=True)
     pid = next((e.pid for e in task.machine.family.pids if e.host_pid == host), 0)
     return pid.to_bytes(4, "little")
-
-

@@ -23,7 +23,6 @@ from uprobe_linux.syscalls.support import (
     identity,
     lookup_at,
     path_at,
-    start,
 )
 from uprobe_linux.syscalls.table import s32, syscall
 
@@ -48,7 +47,7 @@ def _now(task: LinuxTask) -> int:
 def sys_newfstatat(task: LinuxTask, dirfd: int, path: int, address: int, flags: int) -> int:
     """newfstatat(2)."""
     flags &= 0xFFFF_FFFF
-    if flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH):
+    if flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC):
         raise fail(errno.EINVAL)
     name = path_at(task, path)
     if not name and flags & AT_EMPTY_PATH and s32(dirfd) != AT_FDCWD:
@@ -143,10 +142,15 @@ def _access(task: LinuxTask, dirfd: int, path: int, mode: int, flags: int) -> in
 def _check_host_access(node: HostNode, mode: int) -> None:
     if mode and not os.access(node.magic, mode):
         raise fail(errno.EROFS if os.fstatvfs(node.fd).f_flag & 1 and mode == os.W_OK else errno.EACCES)
-    if mode & os.W_OK and node.read_only and stat.S_IFMT(node.stat().st_mode) in (
-        stat.S_IFREG,
-        stat.S_IFDIR,
-        stat.S_IFLNK,
+    if (
+        mode & os.W_OK
+        and node.read_only
+        and stat.S_IFMT(node.stat().st_mode)
+        in (
+            stat.S_IFREG,
+            stat.S_IFDIR,
+            stat.S_IFLNK,
+        )
     ):
         raise fail(errno.EROFS)
 
@@ -170,13 +174,13 @@ def sys_readlinkat(task: LinuxTask, dirfd: int, path: int, address: int, size: i
     """readlinkat(2): the text is cut to *size* and gets no NUL; "" is the O_PATH descriptor itself."""
     if s32(size) <= 0:
         raise fail(errno.EINVAL)
-    base, name = start(task, dirfd, path)
+    name = path_at(task, path)
     if not name:
         if s32(dirfd) == AT_FDCWD:
             raise fail(errno.ENOENT)
         node = descriptor_node(task, dirfd)
     else:
-        node = fs(task).resolver.lookup(base, name, follow=False)
+        node = fs(task).resolver.lookup(base_node(task, dirfd, name), name, follow=False)
     try:
         text = _link_text(node, empty=not name)
     finally:
@@ -224,4 +228,3 @@ def _statfs(node: Node) -> bytes:
     if node.read_only:
         raw[80] |= 1  # ST_RDONLY in f_flags
     return bytes(raw)
-

@@ -7,7 +7,7 @@ import os
 import select
 from typing import TYPE_CHECKING
 
-from uprobe_linux.cpu import Perm
+from uprobe_core.types import Access, MemoryFault
 from uprobe_linux.credentials import Credentials
 from uprobe_linux.fs.nodes import HostNode, Node
 from uprobe_linux.signals.numbers import SI_USER, Sig
@@ -16,15 +16,34 @@ from uprobe_linux.signals.siginfo import SigInfo
 from uprobe_linux.syscalls.table import Block, Wait, s32
 
 if TYPE_CHECKING:
+    from uprobe_linux.cpu import Perm
     from uprobe_linux.fs.context import FsContext
     from uprobe_linux.fs.fdtable import Descriptor, FdTable
     from uprobe_linux.task import LinuxTask
 
 __all__ = (
-    "AT_EMPTY_PATH", "AT_FDCWD", "AT_REMOVEDIR", "AT_SYMLINK_FOLLOW", "AT_SYMLINK_NOFOLLOW", "IOV_MAX", "base_node",
-    "buffers", "fail", "files", "fs", "host_node", "identity", "iovecs", "lookup_at", "parent_at", "path_at", "sigpipe", "start",
-    "timespec", "wait_for",
-)  # fmt: skip
+    "AT_EMPTY_PATH",
+    "AT_FDCWD",
+    "AT_REMOVEDIR",
+    "AT_SYMLINK_FOLLOW",
+    "AT_SYMLINK_NOFOLLOW",
+    "IOV_MAX",
+    "base_node",
+    "buffers",
+    "fail",
+    "files",
+    "fs",
+    "host_node",
+    "identity",
+    "iovecs",
+    "lookup_at",
+    "parent_at",
+    "path_at",
+    "sigpipe",
+    "start",
+    "timespec",
+    "wait_for",
+)
 
 AT_FDCWD = -100
 AT_SYMLINK_NOFOLLOW = 0x100
@@ -36,6 +55,13 @@ IOV_MAX = 1024
 MAX_RW = 0x7FFF_F000
 """MAX_RW_COUNT: bytes that one read or write transfers at most (include/linux/fs.h)."""
 PATH_MAX = 4096
+TASK_SIZE_MAX = 1 << 52
+"""First address that is not the program's, with 52-bit virtual addresses
+(arch/arm64/include/asm/processor.h).
+"""
+TAG_MASK = (1 << 56) - 1
+BAD_POINTER = 1
+"""A host address that nothing is mapped at (vm.mmap_min_addr)."""
 
 
 def fail(number: int) -> OSError:
@@ -63,10 +89,12 @@ def path_at(task: LinuxTask, address: int) -> str:
 def base_node(task: LinuxTask, dirfd: int, path: str) -> Node:
     """Where *path* starts: the working directory or descriptor *dirfd*; EBADF and ENOTDIR as openat(2)."""
     fd = s32(dirfd)
-    if fd == AT_FDCWD or path.startswith("/"):
+    if not path:
+        raise fail(errno.ENOENT)
+    if fd == AT_FDCWD or path[0] == "/":
         return fs(task).cwd
     entry = files(task).get(fd)
-    if not entry.file.is_dir and path:
+    if not entry.file.is_dir:
         raise fail(errno.ENOTDIR)
     return entry.file.node(entry.host)
 
@@ -97,7 +125,10 @@ def descriptor_node(task: LinuxTask, dirfd: int) -> Node:
 
 def parent_at(task: LinuxTask, dirfd: int, address: int) -> tuple[Node, str]:
     """Folder and last component of (dirfd, path); the caller closes the folder."""
-    base, path = start(task, dirfd, address)
+    path = path_at(task, address)
+    if not path:
+        raise fail(errno.ENOENT)
+    base = base_node(task, dirfd, path)
     return fs(task).resolver.parent(base, path)
 
 
@@ -112,6 +143,7 @@ def host_node(node: Node, *, writing: bool = False) -> HostNode:
 
 def iovecs(task: LinuxTask, address: int, count: int) -> list[tuple[int, int]]:
     """The (address, size) pairs of an iovec array; OSError EINVAL for sizes and counts that Linux refuses."""
+    count &= 0xFFFF_FFFF  # import_iovec takes an unsigned int
     if count > IOV_MAX:
         raise fail(errno.EINVAL)
     raw = memoryview(task.process.memory.read(address, 16 * count)).cast("Q") if count else ()
@@ -121,16 +153,28 @@ def iovecs(task: LinuxTask, address: int, count: int) -> list[tuple[int, int]]:
     for where, size in pairs:
         if size >> 63:
             raise fail(errno.EINVAL)
+        check_range(where, size)
         clipped.append((where, min(size, room)))
         room -= clipped[-1][1]
     return clipped
 
 
+def check_range(address: int, size: int) -> None:
+    """access_ok: a range that does not lie below TASK_SIZE_MAX faults whatever the call would do."""
+    if (address & TAG_MASK) + size > TASK_SIZE_MAX:
+        raise MemoryFault(address, Access.WRITE)
+
+
 def buffers(task: LinuxTask, pairs: list[tuple[int, int]], access: Perm) -> list[memoryview]:
-    """Windows onto guest memory, up to the first byte that cannot be accessed; MemoryFault if that is the first."""
+    """Windows onto guest memory, up to the first byte that cannot be accessed; MemoryFault if that is the
+    first.
+    """
     memory = task.process.memory
     views: list[memoryview] = []
-    for address, size in pairs:
+    room = MAX_RW
+    for address, wanted in pairs:
+        size = min(wanted, room)
+        room -= size
         if not size:
             continue
         good = memory.accessible(address, size, access)
