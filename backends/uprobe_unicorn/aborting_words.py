@@ -10,7 +10,7 @@ decode table were sampled without finding more.
 
 from __future__ import annotations
 
-import struct
+import re
 
 __all__ = ("aborting_offsets", "aborts")
 
@@ -20,6 +20,9 @@ _TWO_MISC_VECTOR = 0x51FF_4FFF_C0FF_FFFF_D0FF_0FFF_C0FF_FFFF
 """Bit U:a:opcode is set for Advanced SIMD two-register miscellaneous (FP16)."""
 _TWO_MISC_SCALAR = 0xD1FF_4FFF_C0FF_FFFF_50FF_8FFF_C0FF_FFFF
 """The same for the scalar form."""
+
+_TOP_BYTES = re.compile(rb"[\x0e\x1e\x2e\x3e\x4e\x5e\x6e\x7e]")
+"""Bits 31:24 of all of them."""
 
 
 def aborts(word: int) -> bool:
@@ -35,10 +38,8 @@ def aborts(word: int) -> bool:
     return False
 
 
-def aborting_offsets(code: bytes | memoryview) -> list[int]:
-    """Byte offsets of such words in *code*, whole words from its start; 50 microseconds for a page."""
-    words = struct.unpack(f"<{len(code) // 4}I", code[: len(code) & -4])
-    # What the encodings have in common goes first: hardly any word of a program gets further.
-    return [
-        4 * index for index, word in enumerate(words) if word & 0x8F40_0000 == 0x0E40_0000 and aborts(word)
-    ]
+def aborting_offsets(code: bytes) -> list[int]:
+    """Byte offsets of such words in *code*, whole words from its start; some microseconds for a page."""
+    top_bytes = code[3::4]
+    found = (4 * match.start() for match in _TOP_BYTES.finditer(top_bytes))
+    return [at for at in found if aborts(int.from_bytes(code[at : at + 4], "little"))]
