@@ -9,7 +9,9 @@ for addresses that the guest could not access and OSError for refusals.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Iterator
+from functools import cache
 
 from uprobe_core.types import Access, Fault, FaultKind, Mapping, MemoryFault
 from uprobe_linux.arena import Arena
@@ -46,6 +48,11 @@ _NAMES = {int(perm): access for access, perm in _ACCESS.items()}
 
 def _ignore(*_: object) -> None:
     """What nobody listens to."""
+
+
+@cache
+def _host_memory() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE")
 
 
 def page_up(size: int) -> int:
@@ -89,7 +96,10 @@ class AddressSpace:
         if not prot & access:
             return _REFUSED
         if vma.physical < 0:
-            vma = self._back(vma, page)
+            try:
+                vma = self._back(vma, page)
+            except MemoryFault:
+                return _REFUSED
         physical = vma.physical + page - vma.start
         if vma.file is not None and self._present(vma, physical, PAGE) < PAGE:
             return _REFUSED
@@ -101,7 +111,7 @@ class AddressSpace:
         return physical, prot & _READ_WRITE
 
     def span(self, page: int) -> tuple[int, int] | None:
-        """[start, end) around *page* whose data accesses all translate alike, None if that is the page alone."""
+        """[start, end) around *page* whose data accesses translate alike, None if that is the page alone."""
         vma = self.vmas.find(page)
         if vma is None or vma.file is not None or vma.physical < 0 or self.code.any_in(vma.start, vma.end):
             return None
@@ -121,18 +131,27 @@ class AddressSpace:
         if not vma.hardware & access:
             return FaultKind.ACCERR
         if vma.physical < 0:
-            vma = self._back(vma, address)
+            try:
+                vma = self._back(vma, address)
+            except MemoryFault as fault:
+                return fault.kind
         page = address & -PAGE
         if vma.file is not None and self._present(vma, vma.physical + page - vma.start, PAGE) < PAGE:
             return FaultKind.ADRERR
         return None
 
     def _back(self, vma: Vma, address: int) -> Vma:
-        """Give the part of *vma* around *address* its arena; returns that part."""
+        """Give the part of *vma* around *address* its arena; returns that part.
+
+        Raises MemoryFault (a bus error) when the arena is used up, where a kernel would kill somebody.
+        """
         if vma.end - vma.start > WHOLE:
             start = max(address & -CHUNK, vma.start)
             (vma,) = self.vmas.carve(start, min((address & -CHUNK) + CHUNK, vma.end))
-        vma.physical = self.arena.allocate(vma.end - vma.start)
+        try:
+            vma.physical = self.arena.allocate(vma.end - vma.start)
+        except OSError:
+            raise MemoryFault(address, Access.WRITE, FaultKind.ADRERR) from None
         return vma
 
     def _present(self, vma: Vma, physical: int, size: int) -> int:
@@ -333,6 +352,12 @@ class AddressSpace:
             self.arena.release(vma.physical, size)
             raise
 
+    @staticmethod
+    def check_overcommit(size: int, prot: Perm) -> None:
+        """OSError ENOMEM for more writable memory than the host has (vm.overcommit_memory 0)."""
+        if prot & Perm.WRITE and size > _host_memory():
+            raise OSError(errno.ENOMEM, "more than there is")
+
     def _check_room(self, prot: Perm, size: int, start: int, end: int) -> None:
         if len(self.vmas) >= MAX_MAPPINGS:
             raise OSError(errno.ENOMEM, "too many mappings")
@@ -460,6 +485,11 @@ class AddressSpace:
         for vma in [v for v in self.vmas if v.wipe]:
             self.discard(vma.start, vma.end - vma.start)
 
+    def file_changed_size(self) -> None:
+        """A file was truncated: pages beyond its end must not be reached through old translations."""
+        if any(vma.shared and vma.file is not None for vma in self.vmas):
+            self._cpu.flush()
+
     def synchronise(self, start: int, end: int) -> None:
         """msync(MS_SYNC): write shared pages to their files."""
         for vma in self.vmas.overlapping(start, end):
@@ -476,6 +506,7 @@ class AddressSpace:
             if not self.vmas.is_free(old, new):
                 return self.brk_end
             try:
+                self.check_overcommit(new - old, Perm.WRITE)
                 self.map(old, new - old, Perm.READ | Perm.WRITE, label="[heap]")
             except OSError:
                 return self.brk_end

@@ -7,7 +7,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from uprobe_core.backend import Capabilities, ExitStatus
 from uprobe_core.errors import TargetError
@@ -65,7 +65,7 @@ class LinuxMachine:
         """Of the host process that the run started in."""
         self._closed = False
         self.native: Any = None
-        """What places the sites of a native engine (uprobe_core.engine.NativeBackend), if the backend has it."""
+        """Places the sites of a native engine (uprobe_core.engine.NativeBackend), if the backend has it."""
         self._called_from_outside = False
         self.sandbox = Sandbox(target)
         self.family = Family(self, target.limits.processes)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from uprobe_linux.vma import Vma
 
 MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE, MAP_TYPE = 1, 2, 3, 15
-MAP_FIXED, MAP_ANONYMOUS, MAP_HUGETLB, MAP_FIXED_NOREPLACE = 0x10, 0x20, 0x40000, 0x100000
+MAP_FIXED, MAP_ANONYMOUS, MAP_NORESERVE = 0x10, 0x20, 0x4000
+MAP_HUGETLB, MAP_FIXED_NOREPLACE = 0x40000, 0x100000
 PROT_GROWSDOWN, PROT_GROWSUP = 0x0100_0000, 0x0200_0000
 MREMAP_MAYMOVE, MREMAP_FIXED, MREMAP_DONTUNMAP = 1, 2, 4
 MS_ASYNC, MS_INVALIDATE, MS_SYNC = 1, 2, 4
@@ -69,6 +70,8 @@ def sys_mmap(task: LinuxTask, address: int, length: int, prot: int, flags: int, 
     elif shared:
         _map_shared(memory, start, size, perms)
     else:
+        if not flags & MAP_NORESERVE:
+            memory.check_overcommit(size, perms)
         memory.map(start, size, perms)
     return start
 
@@ -331,5 +334,7 @@ def sys_mincore(task: LinuxTask, address: int, length: int, vector: int) -> int:
         raise _fail(errno.ENOMEM)
     memory = _memory(task)
     _require_mapped(memory, address, address + size)
-    memory.write(vector, b"\1" * (size // PAGE))
+    pages = size // PAGE
+    for done in range(0, pages, PAGE):
+        memory.write(vector + done, b"\1" * min(PAGE, pages - done))
     return 0
