@@ -18,7 +18,7 @@ def refusal(path: Path | str, root: Path) -> TargetError:
     """The error of opening *path*, which lies below the sysroot *root*."""
     name = "/" + str(Path(path).relative_to(root)) if str(path).startswith(str(root)) else str(path)
     with pytest.raises(TargetError) as caught:
-        UnicornBackend().open(Target(argv=[name], sysroot=str(root)), Nobody())  # type: ignore[arg-type]
+        UnicornBackend().open(Target(argv=[name], sysroot=str(root)), Nobody())
     return caught.value
 
 

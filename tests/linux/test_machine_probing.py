@@ -91,7 +91,7 @@ def opened(program: Path, handler: Recorder, monkeypatch: pytest.MonkeyPatch) ->
 
     def make(*arguments: str, **options: Any) -> Any:
         target = Target(argv=[str(program), *arguments], **{"limits": Limits(seconds=60), **options})
-        machines.append(UnicornBackend().open(target, handler))  # type: ignore[arg-type]  # answers every call
+        machines.append(UnicornBackend().open(target, handler))
         return machines[-1]
 
     yield make

@@ -1,4 +1,4 @@
-"""effective_address says where a store lands: the CPU stores, and the first byte that changed is looked for."""
+"""effective_address says where a store lands: the CPU stores, the test finds the first byte that changed."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _encode(form: str, data: st.DataObject) -> int:
 
 
 def _make_exclusive(machine: Bench, form: str) -> None:
-    """A store-exclusive needs a load-exclusive of the same size before it; the sizes share the monitor's value."""
+    """A store-exclusive needs a load-exclusive of the same size before it."""
     if form == "exclusive":
         word = machine.memory.read_u32(CODE)
         load = (word & 0xC000_0000) | 0x085F7C00 | 1 << 5 | 6

@@ -162,6 +162,7 @@ def sys_truncate(task: LinuxTask, path: int, length: int) -> int:
         if kind != stat.S_IFREG:
             raise fail(errno.EISDIR if kind == stat.S_IFDIR else errno.EINVAL)
         os.truncate(host_node(node, writing=True).magic, s64(length))
+        task.process.memory.file_changed_size()
     finally:
         node.close()
     return 0
@@ -176,6 +177,7 @@ def sys_ftruncate(task: LinuxTask, fd: int, length: int) -> int:
     if entry.file.kind != "file" or entry.file.flags(entry.host) & oflags.G_ACCMODE == oflags.G_RDONLY:
         raise fail(errno.EINVAL)
     os.ftruncate(entry.host, s64(length))
+    task.process.memory.file_changed_size()
     return 0
 
 

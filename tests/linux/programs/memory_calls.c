@@ -162,8 +162,10 @@ static void files(int fd)
     printf("write seen by load: %s\n", s + 200);
     printf("second page of private sees it: %c\n", a[PAGE]);
     touch("shared beyond the end", s + 3 * PAGE, 0, s);
+    touch("shared second page", s + PAGE, 1, s);
     ftruncate(fd, PAGE);
     touch("shared after truncate", s + PAGE + 3, 0, s);
+    say("read into what is gone", pread(fd, s + PAGE, 10, 0));
     ftruncate(fd, 3 * PAGE);
     printf("after growing again: %d\n", s[2 * PAGE]);
     say("msync", msync(s, 3 * PAGE, MS_SYNC));
