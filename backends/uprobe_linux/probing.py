@@ -41,8 +41,8 @@ class ProbePoints:
 
     @property
     def any(self) -> bool:
-        """Whether the core has put anything here: the kernel's MMF_HAS_UPROBES."""
-        return bool(self._visible or self.inlines or self._memory.code.trapped)
+        """Whether the program can tell that it is probed: the kernel's MMF_HAS_UPROBES, policy=kernel only."""
+        return bool(self._visible)
 
     # --- breakpoints -----------------------------------------------------------------------------
 

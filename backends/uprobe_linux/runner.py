@@ -78,7 +78,7 @@ class Runner:
 
     def _signals(self, task: LinuxTask) -> bool:
         """Take pending signals; whether *task* may run on."""
-        if task.stepping and not self._handler.may_deliver_signal(task):
+        if not self._handler.may_deliver_signal(task):
             return True
         deliver(task)
         if task.exited or task.process.signals.stopped:

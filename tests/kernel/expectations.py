@@ -31,6 +31,8 @@ NEEDS = {"hist-basic": "uprobe_core.triggers"}
 """Cases that need a module which may be missing from a partial installation."""
 
 SEEN_BY_THE_PROGRAM: dict[str, list[tuple[str, str]]] = {
+    # Recorded: SIGTRAP of a BRK #5 has si_code 128 in a process with uprobes, 1 in one without.
+    "ownbrk-handler": [(r"(brk #5 .*) code=128", r"\1 code=1")],
     # Recorded: si_addr of a stepped UDF is its slot.
     "fault-insn": [
         (r"(udf n=3 .*) addr-L=\d+ addr=[0-9a-f]+ L=([0-9a-f]+)", r"\1 addr-L=0 addr=\2 L=\2"),

@@ -20,13 +20,16 @@ static int register_of(unsigned index)
 	return rest[index - 29];
 }
 
+/* What a kernel sets in a program's PSTATE beside the flags; see uprobe_linux/task.py. */
+#define PSTATE_SSBS 0x1000u
+
 uint64_t glue_reg(void *context, unsigned index)
 {
 	struct glue *glue = context;
 	uint64_t value = 0;
 
 	glue->uc.reg_read(glue->engine_handle, register_of(index), &value);
-	return index == 33 ? value & 0xf0000000 : value;
+	return index == 33 ? (value & 0xf0000000) | PSTATE_SSBS : value;
 }
 
 void glue_set_reg(struct glue *glue, unsigned index, uint64_t value)
