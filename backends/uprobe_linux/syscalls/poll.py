@@ -167,12 +167,12 @@ def _read_set(task: LinuxTask, address: int, number: int) -> int:
 
 def _interests(sets: list[int], number: int) -> list[tuple[int, int]]:
     wanted = (_READ_SET & ~(POLLHUP | POLLERR), _WRITE_SET & ~POLLERR, _EXCEPT_SET)
-    interests = []
     union = sets[0] | sets[1] | sets[2]
-    for fd in range(number):
-        if union >> fd & 1:
-            interests.append((fd, sum(w for s, w in zip(sets, wanted, strict=True) if s >> fd & 1)))
-    return interests
+    return [
+        (fd, sum(w for s, w in zip(sets, wanted, strict=True) if s >> fd & 1))
+        for fd in range(number)
+        if union >> fd & 1
+    ]
 
 
 def _answer_sets(

@@ -374,9 +374,8 @@ def _incoming(task: LinuxTask, raw: bytes, room: int, flags: int) -> tuple[bytes
 
 def _installed(task: LinuxTask, data: bytes, *, cloexec: bool) -> bytes:
     """Give received host descriptors guest numbers."""
-    numbers = []
-    for host in array.array("i", data[: len(data) & ~3]):
-        numbers.append(files(task).install(_described(task, host), host, cloexec=cloexec))
+    hosts = array.array("i", data[: len(data) & ~3])
+    numbers = [files(task).install(_described(task, host), host, cloexec=cloexec) for host in hosts]
     return struct.pack(f"<{len(numbers)}i", *numbers)
 
 
