@@ -20,7 +20,7 @@ from uprobe_linux.cpu import HOLE, PAGE, Cpu, Perm
 from uprobe_linux.file_image import FileImage, HostFile, MappedFile
 from uprobe_linux.vma import HARDWARE, Vma, VmaList
 
-__all__ = ("MAP_WINDOW", "MMAP_BASE", "STACK_TOP", "TASK_SIZE", "AddressSpace", "page_up")
+__all__ = ("MAP_WINDOW", "MMAP_BASE", "STACK_TOP", "TASK_SIZE", "AddressSpace", "page_up", "untagged")
 
 TASK_SIZE = 1 << 52
 """First address that cannot be mapped: the kernel has 52-bit addresses, but gives them only to who asks."""
@@ -55,6 +55,11 @@ def _host_memory() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE")
 
 
+def untagged(address: int) -> int:
+    """*address* without its tag byte, if it is a user address (untagged_addr in asm/uaccess.h)."""
+    return address if address >> 55 & 1 else address & TAG_MASK
+
+
 def page_up(size: int) -> int:
     """*size* rounded up to whole pages."""
     return (size + PAGE - 1) & -PAGE
@@ -77,6 +82,8 @@ class AddressSpace:
         self.brk_start = self.brk_end = 0
         self.on_map: Callable[[Mapping], None] = _ignore
         self.on_unmap: Callable[[int, int], None] = _ignore
+        self.on_reserve: Callable[[int, int], None] | None = None
+        """Called with a range that the program is about to map: what a backend hid there has to go."""
         self.on_code_written: Callable[[int, int], None] = _ignore
         self._cpu = cpu
         self.code = CodePages(arena, cpu, self._code_written)
@@ -331,6 +338,8 @@ class AddressSpace:
         end = start + size
         self._check_room(prot, size, start, end)
         self.unmap(start, size)
+        if self.on_reserve is not None:
+            self.on_reserve(start, end)
         vma = Vma(start, end, prot, shared=shared, file=file, offset=offset, label=label)
         if host is not None:
             self._attach(vma, host, shared)
@@ -388,7 +397,7 @@ class AddressSpace:
             self.vmas.remove(vma)
             self._charge(vma, -1)
             self._release(vma)
-        self._cpu.flush()
+        self._cpu.flush(start, end)
 
     def _release(self, vma: Vma) -> None:
         if vma.physical < 0:
@@ -424,7 +433,7 @@ class AddressSpace:
         vma.prot = prot
         self._charge(vma, 1)
         if removed:
-            self._cpu.flush()
+            self._cpu.flush(vma.start, vma.end)
         if became_executable and vma.file is not None:
             self.on_map(self._mapping(vma))
 
@@ -463,7 +472,7 @@ class AddressSpace:
             if vma.image is not None:
                 vma.image.forget(vma.physical, vma.end - vma.start)
             self.wrote(vma.start, vma.end - vma.start)
-            self._cpu.flush()
+            self._cpu.flush(vma.start, vma.end)
 
     def punch(self, start: int, size: int) -> None:
         """MADV_REMOVE: free the backing store; OSError EINVAL for private mappings."""

@@ -148,8 +148,8 @@ class Cpu(Protocol):
         """The translation callback for everything that follows."""
         ...
 
-    def flush(self) -> None:
-        """Forget all translations of addresses (not of instructions)."""
+    def flush(self, start: int = 0, end: int = 1 << 64) -> None:
+        """Forget translations of the addresses in [start, end) (not of instructions), and perhaps more."""
         ...
 
     def forget_code(self, physical: int, size: int) -> None:

@@ -464,8 +464,8 @@ class UnicornCpu:
             self._grow_at *= 2
         self.flush()
 
-    def flush(self) -> None:
-        """Forget all translations of addresses."""
+    def flush(self, start: int = 0, end: int = 1 << 64) -> None:
+        """Forget all translations of addresses, those in [start, end) among them."""
         self._fills = 0
         self._lib.ctl(self._uc, uc.ctl_write(uc.CTL_TLB_FLUSH, 0))
 

@@ -214,9 +214,9 @@ class NativeCpu(UnicornCpu):
         self._span = getattr(self._space, "span", _no_span)
         self.flush()
 
-    def flush(self, start: int = 0, end: int = EVERYWHERE) -> None:
+    def flush(self, start: int = 0, end: int = 1 << 64) -> None:
         """Forget the translations of [start, end)."""
-        self.glue.drop(start, end, _DATA | _CODE)
+        self.glue.drop(start, min(end, EVERYWHERE), _DATA | _CODE)
         self.glue.flush()
 
     # --- code hooks --------------------------------------------------------------------------------------

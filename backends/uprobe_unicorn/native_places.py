@@ -62,6 +62,8 @@ class NativePlaces:
         self._areas = SlotAreas(cpu.glue, machine.arena)
         self._auto: set[Place] = set()
         """Those that may change between hook and slot."""
+        self._traps: dict[int, bool] = {}
+        """Patched addresses: whether the patch is a breakpoint."""
         self._tasks: dict[Any, int] = {}
         self._task: Any = None
         self._name: Any = None
@@ -170,9 +172,7 @@ class NativePlaces:
             return
         for place in [p for p in self._auto if p.hooked and not p.calls_python]:
             self._unpatch(place)
-            place.number = self._glue.add_place(
-                place.address, self._engine.site_pointer(place.site) if place.site >= 0 else 0, place.watched
-            )
+            self._renumber(place)
             self._choose(place)
 
     def _hook(self, place: Place) -> bool:
@@ -194,8 +194,10 @@ class NativePlaces:
         entry = self._areas.slot(memory, place.number, address, word)
         if not entry:
             return False
+        memory.on_reserve = self._evict
         branch = (0x14000000 | ((entry - address) >> 2 & 0x03FFFFFF)).to_bytes(4, "little")
         self._cpu.displaced[address] = word
+        self._traps[address] = trap
         memory.insert_trap(address, BREAKPOINT if trap else branch)
         place.hooked = False
         return True
@@ -206,6 +208,24 @@ class NativePlaces:
             place.memory.forget_code(place.address)
         elif self._cpu.displaced.pop(place.address, None) is not None:
             place.memory.code.remove(place.address)
+
+    def _evict(self, start: int, end: int) -> None:
+        """The program maps [start, end): slots that lie there move elsewhere."""
+        for area in self._areas.overlapping(start, end):
+            moved = [p for p in self._places.values() if area.holds(self._areas.entries.get(p.number, 0))]
+            trapped = [self._traps.get(p.address, False) for p in moved]
+            for place in moved:
+                self._unpatch(place)
+            self._areas.remove(area)
+            for place, trap in zip(moved, trapped, strict=True):
+                self._renumber(place)
+                if not self._patch(place, trap=trap):
+                    self._hook(place)
+
+    def _renumber(self, place: Place) -> None:
+        """The glue's old place is spent: make another for the same address."""
+        site = self._engine.site_pointer(place.site) if place.site >= 0 else 0
+        place.number = self._glue.add_place(place.address, site, place.watched)
 
     def _drop(self, place: Place) -> None:
         self._places.pop(place.address, None)

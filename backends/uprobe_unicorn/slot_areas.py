@@ -32,6 +32,10 @@ class Area:
     end: int
     physical: int
 
+    def holds(self, address: int) -> bool:
+        """Whether *address* lies in it."""
+        return self.start <= address < self.end
+
 
 class SlotAreas:
     """The areas of one emulator."""
@@ -40,6 +44,8 @@ class SlotAreas:
         self._glue = glue
         self._arena = arena
         self.areas: list[Area] = []
+        self.entries: dict[int, int] = {}
+        """Entries by the glue's number of the place."""
         self._slots = FIRST_SLOTS
 
     def slot(self, memory: AddressSpace, place: int, address: int, word: int) -> int:
@@ -52,9 +58,11 @@ class SlotAreas:
             if abs(area.start - address) < REACH:
                 entry = self._glue.slot(place, area.start, word)
                 if entry:
+                    self.entries[place] = entry
                     return entry
         new = self._create(memory, address)
-        return self._glue.slot(place, new.start, word) if new is not None else 0
+        entry = self.entries[place] = self._glue.slot(place, new.start, word) if new is not None else 0
+        return entry
 
     def _create(self, memory: AddressSpace, address: int) -> Area | None:
         size = _glue.area_size(self._slots)
@@ -90,10 +98,16 @@ class SlotAreas:
         """The areas that have a byte in [start, end)."""
         return [a for a in self.areas if a.start < end and start < a.end]
 
+    def remove(self, area: Area) -> None:
+        """Give *area* back; nothing may run in it any more."""
+        self._glue.remove_area(area.start)
+        self._glue.forget_code(area.start, area.end)
+        self._arena.release(area.physical, area.end - area.start)
+        self.areas.remove(area)
+
     def clear(self) -> None:
-        """Give all areas back; nothing may run in them any more."""
-        for area in self.areas:
-            self._glue.remove_area(area.start)
-            self._arena.release(area.physical, area.end - area.start)
-        self.areas.clear()
+        """Give all areas back."""
+        for area in list(self.areas):
+            self.remove(area)
+        self.entries.clear()
         self._slots = FIRST_SLOTS
