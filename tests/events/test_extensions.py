@@ -232,7 +232,10 @@ def test_latency_is_nanoseconds_since_entry() -> None:
 
 @pytest.mark.parametrize(("argument", "value"), [("%d1", 1.5), ("%d1:f64", 1.5), ("%s2:f32", -0.25)])
 def test_floating_point_registers_print_as_numbers(argument: str, value: float) -> None:
-    bits = {1: struct.unpack("<Q", struct.pack("<d", 1.5))[0], 2: struct.unpack("<I", struct.pack("<f", -0.25))[0]}
+    bits = {
+        1: struct.unpack("<Q", struct.pack("<d", 1.5))[0],
+        2: struct.unpack("<I", struct.pack("<f", -0.25))[0],
+    }
     found = fetch(argument, FakeHit(Registers(vectors=bits)))
     assert isinstance(found, float)
     assert math.isclose(found, value)
@@ -250,7 +253,9 @@ def test_entry_values_belong_to_return_events(argument: str) -> None:
     assert refusal(f"p:x /root/loops:0x6d4 {argument}", ANYWHERE).message == "Invalid $-variable specified"
 
 
-@pytest.mark.parametrize("argument", ["$arg1", "$latency", "$entry(%x0)", "@main", "%d0", "%x0:f64", "$sum(%x0,%x1)"])
+@pytest.mark.parametrize(
+    "argument", ["$arg1", "$latency", "$entry(%x0)", "@main", "%d0", "%x0:f64", "$sum(%x0,%x1)"]
+)
 def test_the_kernels_policy_refuses_our_arguments(argument: str) -> None:
     refusal(f"r:x /root/loops:0x6d4 {argument}", KERNEL)
 
@@ -269,7 +274,9 @@ def test_the_kernels_policy_refuses_our_arguments(argument: str) -> None:
         (b"\x7fELF\x01\x01\x01" + b"\0" * 9 + struct.pack("<HH", 2, 40) + b"\0" * 60, "is for Arm (32 bit)"),
     ],
 )
-def test_a_file_that_is_no_arm64_program_says_what_it_is(tmp_path: Path, content: bytes, message: str) -> None:
+def test_a_file_that_is_no_arm64_program_says_what_it_is(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
     file = tmp_path / "file"
     file.write_bytes(content)
     with pytest.raises(TargetError) as caught:

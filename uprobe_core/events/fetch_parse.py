@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from uprobe_core.events.fetch_types import EXTENSION_TYPES, STRING, TYPES, find_type
-from uprobe_core.events.hints import nearest, register_hint
+from uprobe_core.events.hints import nearest, register_hint, type_hint
 from uprobe_core.events.model import EXTENDS, MAX_OPS, FetchArg, FetchOp, FetchType, OpCode
 from uprobe_core.events.tokens import NumberError, is_good_name, kstrtol, kstrtoul, simple_strtoul
 
@@ -155,7 +155,7 @@ class ArgumentParser:
         kind = find_type(type_name, extended=self.variables.extended)
         if kind is None:
             known = [*TYPES, *(EXTENSION_TYPES if self.variables.extended else ())]
-            raise self.fail("BAD_TYPE", at, hint=nearest(type_name or "", known))
+            raise self.fail("BAD_TYPE", at, hint=type_hint(type_name or "", known))
         return kind
 
     def _natural_type(self, kind: FetchType, type_name: str | None) -> FetchType:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ("nearest", "nearest_names", "register_hint")
+__all__ = ("nearest", "nearest_names", "register_hint", "type_hint")
 
 
 def nearest_names(word: str, known: Iterable[str], limit: int = 3) -> list[str]:
@@ -18,6 +18,30 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """A hint that names what looks like *word*, or "" when nothing does."""
     names = nearest_names(word, known)
     return "did you mean " + " or ".join(names) + "?" if names else ""
+
+
+_C_TYPES = {
+    **dict.fromkeys(("int", "int32", "int32_t", "i32", "long32"), "s32"),
+    **dict.fromkeys(("unsigned", "uint", "uint32", "uint32_t", "unsigned_int"), "u32"),
+    **dict.fromkeys(("long", "int64", "int64_t", "i64", "ssize_t", "ptrdiff_t"), "s64"),
+    **dict.fromkeys(("ulong", "uint64", "uint64_t", "size_t", "unsigned_long"), "u64"),
+    **dict.fromkeys(("short", "int16", "int16_t", "i16"), "s16"),
+    **dict.fromkeys(("ushort", "uint16", "uint16_t"), "u16"),
+    **dict.fromkeys(("int8", "int8_t", "i8"), "s8"),
+    **dict.fromkeys(("uint8", "uint8_t", "byte", "bool"), "u8"),
+    **dict.fromkeys(("ptr", "pointer", "void*", "hex", "addr"), "x64"),
+    **dict.fromkeys(("str", "char*", "cstring", "text"), "string"),
+}
+
+
+def type_hint(name: str, known: Iterable[str]) -> str:
+    """What to write instead of the type *name* that does not exist."""
+    known = list(known)
+    if name.lower() in _C_TYPES:
+        return f"that is {_C_TYPES[name.lower()]} here"
+    if name.startswith("b"):
+        return "a bit field is bWIDTH@OFFSET/CONTAINER, CONTAINER 8, 16, 32 or 64"
+    return nearest(name, known) or f"types: {' '.join(known)}, bW@O/C"
 
 
 def register_hint(name: str) -> str:
