@@ -105,6 +105,9 @@ class Description:
         fcntl.fcntl(host, fcntl.F_SETFL, oflags.to_host(flags))
 
 
+_NO_FASYNC = ("anon_inode:[eventfd]", "anon_inode:[timerfd]", "anon_inode:[signalfd]", "anon_inode:[pidfd]")
+
+
 class Stream(Description):
     """A pipe, socket, eventfd, timerfd ...: O_NONBLOCK on the host, the guest's wish in O_ASYNC."""
 
@@ -113,16 +116,21 @@ class Stream(Description):
     __slots__ = ()
 
     def flags(self, host: int) -> int:
-        """O_ASYNC on the host is the guest's O_NONBLOCK."""
+        """O_ASYNC on the host is the guest's O_NONBLOCK (O_APPEND where it cannot be set, see set_flags)."""
         flags = oflags.to_guest(fcntl.fcntl(host, fcntl.F_GETFL)) & ~oflags.G_NONBLOCK
-        if flags & oflags.G_ASYNC:
-            flags ^= oflags.G_ASYNC | oflags.G_NONBLOCK
+        mark = oflags.G_APPEND if self.path.startswith(_NO_FASYNC) else oflags.G_ASYNC
+        if flags & mark:
+            flags ^= mark | oflags.G_NONBLOCK
         return flags
 
     def set_flags(self, host: int, flags: int) -> None:
         """Keep the host's O_NONBLOCK whatever the guest says."""
         wanted = oflags.to_host(flags & ~oflags.G_ASYNC) | os.O_NONBLOCK
-        if flags & oflags.G_NONBLOCK:
+        if self.path.startswith(_NO_FASYNC):
+            # These have no fasync operation, so the kernel forgets O_ASYNC; O_APPEND means nothing to them.
+            wanted &= ~os.O_APPEND
+            wanted |= os.O_APPEND if flags & oflags.G_NONBLOCK else 0
+        elif flags & oflags.G_NONBLOCK:
             wanted |= os.O_ASYNC
         fcntl.fcntl(host, fcntl.F_SETFL, wanted)
 
