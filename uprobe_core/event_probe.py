@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from uprobe_core.consumer import EntryState, Hit, ReturnHit
 from uprobe_core.events.fetch_run import FetchProgram, compile_fetch, run_fetch
 from uprobe_core.events.model import EventSpec
 from uprobe_core.events.record_buffer import RecordBuffer
 from uprobe_core.types import HandlerVote
+
+if TYPE_CHECKING:
+    from uprobe_core.triggers import EventTriggers
 
 __all__ = ("Event", "EventProbe", "Sink")
 
@@ -59,6 +62,8 @@ class Event:
         """The filter as a branching program, for a native engine."""
         self.on_change: Callable[[Event], None] | None = None
         """Called after what is done with a hit has changed."""
+        self.triggers: EventTriggers | None = None
+        """What acts around each hit, whatever the filter says."""
         self.probes: list[EventProbe] = []
         self.sinks: tuple[Sink, ...] = ()
         self._places: dict[int, int] = {}
@@ -132,6 +137,12 @@ class Event:
             values = run_fetch(self.entry_program, hit) if self.entry_program is not None else ()
             state = EntryState(hit.task.clock(), values, [None] * len(self._places))
         hit.event = self
+        if self.is_return or self.triggers is None:
+            return self._entered(hit, state)
+        answer = self.triggers.around(hit, lambda: self._entered(hit, state))
+        return (HandlerVote.KEEP, state) if answer is None else answer
+
+    def _entered(self, hit: Hit, state: EntryState | None) -> tuple[HandlerVote, EntryState | None]:
         if not self.is_return and self.filter is not None and not self.filter(hit):
             return HandlerVote.IGNORE, None
         return self._run_entry_calls(hit, state), state
@@ -155,7 +166,15 @@ class Event:
         """Run the return handlers."""
         hit.event = self
         hit.entry = state
-        if not self.enabled or (self.is_return and self.filter is not None and not self.filter(hit)):
+        if not self.enabled:
+            return
+        if self.is_return and self.triggers is not None:
+            self.triggers.around(hit, lambda: self._returned(hit, state))
+        else:
+            self._returned(hit, state)
+
+    def _returned(self, hit: ReturnHit, state: EntryState) -> None:
+        if self.is_return and self.filter is not None and not self.filter(hit):
             return
         for place, sink, call in self._return_calls:
             cookie = state.cookies[place] if place < len(state.cookies) else None

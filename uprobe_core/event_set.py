@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.actions import Action
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from uprobe_core.output import RunOutput
     from uprobe_core.run_setup import EventLine
     from uprobe_core.spool import Spool
+    from uprobe_core.triggers import TracingState
     from uprobe_core.utask import ReturnInstance
 
 __all__ = ("EventSet", "make_language")
@@ -142,6 +144,18 @@ class EventSet:
         for action in self._actions:
             action.sync = sync
 
+    @property
+    def is_recording(self) -> bool:
+        """Whether hits are recorded; the traceon and traceoff triggers switch it."""
+        return "tracing" not in self.__dict__ or self.tracing.recording
+
+    @cached_property
+    def tracing(self) -> TracingState:
+        """What the triggers of all events share."""
+        from uprobe_core.triggers import TracingState
+
+        return TracingState()
+
     def add_trigger(self, name: str, text: str, session: Any) -> None:
         """Give the events called *name* a trigger.  Raises SpecError."""
         from uprobe_core.triggers import attach_trigger
@@ -222,6 +236,8 @@ class EventSet:
                 probes[rest[0]].tally(rest[1])
             elif kind == "tallies":
                 probes[rest[0]].tallies[rest[1]] += rest[2]
+            elif kind == "hist":
+                self.tracing.replay_hist(*rest)
             elif kind == "found":
                 from uprobe_core.native_results import merge
 
@@ -251,7 +267,9 @@ class EventSet:
         return [probe for event in self.events for probe in event.probes]
 
     def reports(self) -> Iterator[str]:
-        """Lines about returns that were not seen, one for each event that missed any."""
+        """The histograms of triggers, then a line for each event that missed returns."""
+        if "tracing" in self.__dict__:
+            yield from self.tracing.hist_lines()
         for event in self.events:
             total: Counter[str] = Counter()
             for probe in event.probes:

@@ -246,7 +246,7 @@ class Session:
 
     def record(self, hit: Any, event: Any) -> None:
         """Write a hit with its fetched values in the run's format."""
-        if self._output is not None:
+        if self._output is not None and self.events.is_recording:
             stack = self._stack(hit) if self._wants_stacks else ()
             self._output.record(self.events.make_record(hit, event, stack))
 

@@ -2,9 +2,9 @@
 
 Order and conditions are the kernel's (include/trace/events: trace_trigger_soft_disabled,
 __event_trigger_test_discard, event_triggers_post_call; 6.12): triggers act on
-every hit, whatever the event's filter says; if none of them has a condition
-they act before the hit is recorded, so ``traceoff`` keeps its own hit out;
-``stacktrace`` comes after the record.
+every hit, whatever the event's filter says.  Recorded runs settle what becomes
+of the hit itself: ``traceoff`` lets its own hit be recorded, ``traceon`` only if
+it has no condition; ``stacktrace`` comes after the record.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.events.histogram import Histogram
+from uprobe_core.events.trace_text import line_prefix
 from uprobe_core.events.triggers import UNLIMITED, Trigger, TriggerList
 
 if TYPE_CHECKING:
@@ -34,8 +35,19 @@ class TracingState:
         self.recording = True
         """Whether the hit under way is recorded."""
         self.named: dict[str, Histogram] = {}
-        self.histograms: list[Histogram] = []
+        self.histograms: list[tuple[str, Histogram]] = []
         self.symbols: dict[int, str] = {}
+
+    def replay_hist(self, number: int, measurement: Any, names: dict[int, str]) -> None:
+        """Count what a forked child measured."""
+        self.symbols.update(names)
+        self.histograms[number][1].add(measurement)
+
+    def hist_lines(self) -> Iterator[str]:
+        """The histograms as their ``hist`` files print them, under a line that names the event."""
+        for name, histogram in self.histograms:
+            yield f"# {name}"
+            yield from histogram.text().splitlines()
 
 
 class _Active:
@@ -65,7 +77,7 @@ class EventTriggers:
         self.list = TriggerList()
         self.soft_disabled = False
         self._event, self._events, self._session = event, events, session
-        self._state: TracingState = session.tracing
+        self._state = events.tracing
         self._active: dict[Trigger, _Active] = {}
 
     # --- set up -------------------------------------------------------------------------------------
@@ -79,6 +91,9 @@ class EventTriggers:
             return
         active = {each: self._active.get(each) or self._activate(each) for each in self.list}
         self._active = active
+        if trigger.command in {"traceon", "traceoff"}:
+            for event in self._events.events:  # records that a native engine writes would not see the switch
+                triggers_of(event, self._events, self._session)
         if trigger.command == "enable_event" and trigger in active:
             # As in a kernel, where such an event is not enabled by itself.
             triggers_of(self._target(trigger.target), self._events, self._session).soft_disabled = True
@@ -100,11 +115,23 @@ class EventTriggers:
             return _Active(trigger, None)
         histogram = self._state.named.get(spec.name) if spec.name else None
         if histogram is None:
-            histogram = Histogram(spec, stack=self._session.stack_of, symbol=self._symbol)
-            self._state.histograms.append(histogram)
+            histogram = Histogram(spec, stack=self._stack, symbol=self._symbol)
+            self._state.histograms.append((self._event.full_name, histogram))
             if spec.name:
                 self._state.named[spec.name] = histogram
         return _Active(trigger, histogram)
+
+    def _stack(self, hit: Hit) -> tuple[int, ...]:
+        from uprobe_core.stacks.unwind import unwind
+
+        return tuple(unwind(hit.task, self._session.images))
+
+    def _stack_lines(self, hit: Hit) -> Iterator[str]:
+        """The user stack as the kernel prints its own."""
+        task, images = hit.task, self._session.images
+        yield f"{line_prefix(task.comm, task.tid, task.cpu(), task.clock())}<stack trace>"
+        for address in self._stack(hit):
+            yield f" => {images.name(hit.process, address, offset=False)}"
 
     def _symbol(self, address: int) -> str:
         return self._state.symbols.get(address, f"{address:#x}")
@@ -116,14 +143,13 @@ class EventTriggers:
 
     def around(self, hit: Hit, record: Callable[[], Any]) -> Any:
         """Let the triggers act around *record*, which records the hit; returns what it returns."""
+        state, before = self._state, self._state.on
         conditional = any(each.test is not None or each.hist is not None for each in self._active)
-        self._state.recording = self._state.on
         self._act(hit, post=False)
-        if not conditional:
-            self._state.recording = self._state.on
+        state.recording = before or (state.on and not conditional)
         result = None if self.soft_disabled else record()
         self._act(hit, post=True)
-        self._state.recording = self._state.on
+        state.recording = state.on
         return result
 
     def _act(self, hit: Hit, *, post: bool) -> None:
@@ -147,7 +173,7 @@ class EventTriggers:
         elif command == "snapshot" and active.spend():
             self._session.emit("# snapshot")
         elif command == "stacktrace" and active.spend() and state.recording and not self.soft_disabled:
-            for line in self._session.stack_lines(hit):
+            for line in self._stack_lines(hit):
                 self._session.emit(line)
 
     def _switch(self, active: _Active) -> None:
@@ -169,7 +195,8 @@ class EventTriggers:
         if spool.is_root:
             histogram.add(measurement)
         else:
-            spool.put(("hist", self._state.histograms.index(histogram), measurement, names))
+            number = [each for _, each in self._state.histograms].index(histogram)
+            spool.put(("hist", number, measurement, names))
 
     def _names(self, histogram: Histogram, measurement: Any, hit: Hit) -> dict[int, str]:
         """Symbols of the addresses in *measurement*, found while their mappings are there."""
@@ -193,15 +220,3 @@ def triggers_of(event: Event, events: EventSet, session: Session) -> EventTrigge
 def attach_trigger(events: EventSet, event: Event, text: str, session: Session) -> None:
     """Do what *text*, a line of the ``trigger`` file, says for *event*; raises SpecError."""
     triggers_of(event, events, session).write(text)
-
-
-def replay_hist(state: TracingState, number: int, measurement: Any, names: dict[int, str]) -> None:
-    """Count what a forked child measured."""
-    state.symbols.update(names)
-    state.histograms[number].add(measurement)
-
-
-def hist_reports(state: TracingState) -> Iterator[str]:
-    """The histograms as their ``hist`` files print them, line by line."""
-    for histogram in state.histograms:
-        yield from histogram.text().splitlines()

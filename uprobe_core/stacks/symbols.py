@@ -67,6 +67,17 @@ class Images:
         image = self.image_of(mapping)
         return None if image is None else image.offset_to_vaddr(address - mapping.start + mapping.offset)
 
+    def sized_name(self, process: Process, address: int) -> str:
+        """``symbol+0xOFF/0xSIZE`` as the kernel's %pS prints it, else the bare address."""
+        mapping = self.mapping_at(process, address)
+        image = self.image_of(mapping) if mapping is not None else None
+        vaddr = self.file_address(mapping, address) if mapping is not None else None
+        found = image.symbol_at(vaddr) if image is not None and vaddr is not None else None
+        if found is None:
+            return f"{address:#x}"
+        symbol, distance = found
+        return f"{demangle(symbol.name)}+{distance:#x}/{symbol.size:#x}"
+
     def name(self, process: Process, address: int, *, offset: bool = True) -> str:
         """``symbol+0x8``, ``symbol`` without *offset*, else ``[file+0x12]`` or the bare address."""
         mapping = self.mapping_at(process, address)
