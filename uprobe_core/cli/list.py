@@ -34,13 +34,13 @@ def run(args: argparse.Namespace) -> int:
     from uprobe_core.image.elf_symbols import ElfImage
 
     with ElfImage(args.binary) as image:
-        functions = _functions(image, args.glob)
+        functions, marked = _functions(image, args.glob), _markers(image, args.glob)
     if args.json:
         from uprobe_core.cli.output import print_json
 
-        print_json({"binary": args.binary, "functions": functions})
-        return 0
-    _print(functions, args)
+        print_json({"binary": args.binary, "functions": functions, "markers": marked})
+    else:
+        _print(functions, marked, args)
     return 0
 
 
@@ -53,11 +53,33 @@ def _functions(image: ElfImage, glob: str) -> list[dict[str, Any]]:
     ]
 
 
-def _print(functions: list[dict[str, Any]], args: argparse.Namespace) -> None:
-    """The same for people."""
+def _markers(image: ElfImage, glob: str) -> list[dict[str, Any]]:
+    """The markers whose PROVIDER:NAME, or NAME alone, matches *glob*, in the order of the file."""
+    from uprobe_core.image.usdt import markers
+
+    return [
+        {
+            "provider": marker.provider,
+            "name": marker.name,
+            "address": marker.vaddr,
+            "offset": marker.offset,
+            "semaphore": marker.semaphore,
+            "operands": marker.operands,
+        }
+        for marker in markers(image)
+        if fnmatchcase(marker.name, glob) or fnmatchcase(f"{marker.provider}:{marker.name}", glob)
+    ]
+
+
+def _print(functions: list[dict[str, Any]], marked: list[dict[str, Any]], args: argparse.Namespace) -> None:
+    """The same for people; what stands under NAME can stand after PATH: in an event line."""
     from uprobe_core.cli.output import print_table
 
     rows = [(f"{f['address']:#x}", f"{f['offset']:#x}", str(f["size"]), f["name"]) for f in functions]
+    rows += [
+        (f"{m['address']:#x}", f"{m['offset']:#x}", "-", f"sdt:{m['provider']}:{m['name']}  {m['operands']}")
+        for m in marked
+    ]
     if not rows:
         import sys
 
