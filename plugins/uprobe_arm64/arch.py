@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from uprobe_arm64.decode import analyze
-from uprobe_arm64.encodings import A64Encodings
 from uprobe_arm64.exceptions import exception_of
 from uprobe_arm64.registers import INDEX_OF, LINK, argument_register, vector_register
 from uprobe_core.arch_hooks import hookimpl
@@ -18,6 +17,7 @@ from uprobe_core.types import Analysis, Policy, Register, Verdict
 from uprobe_core.utask import POISONED_FAULT_CODE
 
 if TYPE_CHECKING:
+    from uprobe_arm64.encodings import A64Encodings
     from uprobe_core.backend import Process, Task
     from uprobe_core.utask import ReturnInstance, Utask
 
@@ -34,7 +34,12 @@ class Arm64Arch:
     """The arch plugin ``arm64``; it holds no state, so one object serves everything."""
 
     name = "arm64"
-    encodings = A64Encodings()
+
+    def encodings(self) -> A64Encodings:
+        """The encoding space, for the conformance harness (uprobe_core.testing)."""
+        from uprobe_arm64.encodings import A64Encodings
+
+        return A64Encodings()
 
     # --- what the architecture is -----------------------------------------------------------
 

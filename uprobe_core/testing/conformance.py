@@ -64,7 +64,7 @@ def _work(words: Sequence[int], states: int, first_seed: int) -> Tally:
 
 
 def _chunks(arch: str, count: int, seed: int) -> Iterator[list[int]]:
-    encodings = discovery.load_arch(arch).encodings
+    encodings = discovery.load_arch(arch).encodings()
     words = (word for word, _ in itertools.islice(encodings.words(seed), count))
     while chunk := list(itertools.islice(words, CHUNK)):
         yield chunk

@@ -122,7 +122,7 @@ class Bench:
     """One machine on which cases are run.
 
     :param backend: with a method ``conformance_driver``; raises PluginError if it has none
-    :param arch: an arch plugin with an attribute ``encodings``
+    :param arch: an arch plugin with a method ``encodings``
     :param native: whether the native engine's probes take part where there are any
 
     *registry* is the real one, in which a test may look around.
@@ -131,7 +131,7 @@ class Bench:
     def __init__(
         self, backend: Backend, arch: Any, policy: Policy | None = None, *, native: bool = True
     ) -> None:
-        self.encodings: Encodings = arch.encodings
+        self.encodings: Encodings = arch.encodings()
         self.policy = policy or Policy("anywhere")
         self.states = StateMaker(LAYOUT, self.encodings)
         self._stop = self.encodings.stop.to_bytes(4, "little")

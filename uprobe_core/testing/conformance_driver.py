@@ -6,7 +6,7 @@ backend that wants to be tested this way has one more method::
 
     def conformance_driver(self, machine: Machine) -> Driver
 
-and an arch plugin has an attribute ``encodings`` that is an :class:`Encodings`.
+and an arch plugin has a method ``encodings()`` that returns an :class:`Encodings`.
 """
 
 from __future__ import annotations
