@@ -60,8 +60,7 @@ def outcome(resolver: Resolver, path: str, *, follow: bool = True) -> tuple[int,
     try:
         node = resolver.lookup(resolver.mounts.root.node(), path, follow=follow)
     except OSError as error:
-        assert error.errno
-        return error.errno
+        return error.errno or 0
     assert isinstance(node, HostNode)
     status = node.stat()
     node.close()
@@ -76,8 +75,7 @@ def reference(root: int, path: str, *, follow: bool = True) -> tuple[int, int] |
     except OSError as error:
         if error.errno == errno.ENOSYS:
             pytest.skip("the host kernel has no openat2")
-        assert error.errno
-        return error.errno
+        return error.errno or 0
     status = os.fstat(fd)
     os.close(fd)
     return status.st_dev, status.st_ino
@@ -194,8 +192,7 @@ def opened(mounts: MountTable, path: str, flags: int) -> int:
     try:
         _, host = open_path(context, context.cwd, path, flags, 0o600)
     except OSError as error:
-        assert error.errno
-        return error.errno
+        return error.errno or 0
     finally:
         context.close()
     os.close(host)

@@ -1,0 +1,84 @@
+"""Programs that are built twice, for the guest and for the host: the host's kernel says what is right."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.linux.guests import HERE, TIMEOUT
+from tests.programs import ROOT, _build, _zig_version
+
+__all__ = ("both", "in_private_root", "run_inside")
+
+_HOST = {"x86_64": "x86_64-linux-musl", "aarch64": "aarch64-linux-musl"}
+
+
+def both(name: str) -> tuple[Path, Path]:
+    """``programs/NAME.c`` as (program for the host, program for the guest), both static."""
+    target = _HOST.get(platform.machine())
+    if target is None:
+        pytest.skip(f"no reference: the programs are not built for a {platform.machine()} host")
+    return _compiled(name, target), _compiled(name, "aarch64-linux-musl")
+
+
+def _compiled(name: str, target: str) -> Path:
+    source = HERE / "programs" / f"{name}.c"
+    flags = ("-target", target, "-static", "-O1", "-g0", "-fno-sanitize=all", "-w")
+    command = [sys.executable, "-m", "ziglang", "cc", *flags, str(source)]
+    return _build(command, [source], f"{name}-{target.split('-')[0]}", _zig_version())
+
+
+_IN_GUEST = """
+import os, sys
+from tests.linux.run_guest import Nobody
+from uprobe_core.backend import Target
+from uprobe_unicorn import UnicornBackend
+target = Target(argv=sys.argv[3:], sysroot=sys.argv[1] or None, cwd=sys.argv[2] or None, env={"A": "1"})
+machine = UnicornBackend().open(target, Nobody())
+status = machine.run().shell_status
+machine.close()
+os._exit(status)
+"""
+
+
+def run_inside(program: Path, folder: Path, *argv: str, sysroot: Path | None = None) -> str:
+    """Standard output of *program* as a guest that works in *folder* (or at "/" of *sysroot*)."""
+    path = os.pathsep.join(str(ROOT / part) for part in (".", "backends", "decoders", "plugins"))
+    words = [str(sysroot or ""), "/" if sysroot else "", str(program), *argv]
+    done = subprocess.run(
+        [sys.executable, "-c", _IN_GUEST, *words],
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",
+        timeout=TIMEOUT,
+        check=False,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert not done.stderr, done.stderr
+    return done.stdout
+
+
+def in_private_root(program: Path, folder: Path, *argv: str) -> str:
+    """Standard output of a host program that may do harm: alone in *folder* as its root, in namespaces of its own."""
+    inside = folder / program.name
+    inside.write_bytes(program.read_bytes())
+    inside.chmod(0o755)
+    command = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--net", "--ipc", "--fork"]
+    done = subprocess.run(
+        [*command, "chroot", str(folder), f"/{program.name}", *argv],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        pytest.skip(f"no reference: unshare and chroot are not allowed here ({done.stderr.strip()})")
+    return done.stdout

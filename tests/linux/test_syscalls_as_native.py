@@ -1,0 +1,22 @@
+"""Families of system calls: one program, run by the host's kernel and as a guest, prints the same both times."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.linux.native import both, run_inside
+
+
+@pytest.mark.parametrize("name", ["file_calls", "event_calls"])
+def test_a_program_sees_what_it_sees_on_the_host(name: str, tmp_path: Path) -> None:
+    host, guest = both(name)
+    folders = [tmp_path / "host", tmp_path / "guest"]
+    for folder in folders:
+        folder.mkdir()
+    expected = subprocess.run(
+        [host], cwd=folders[0], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL, timeout=60
+    )
+    assert run_inside(guest, folders[1]).splitlines() == expected.stdout.splitlines()
