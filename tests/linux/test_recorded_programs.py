@@ -15,7 +15,10 @@ SVE_RECORD = " 53564501:16"
 """The recording machine had SVE, so each of its frames has an SVE record; ours has no SVE."""
 
 
-@pytest.mark.parametrize("name", ["signal_calls", "signal_frame", "thread_calls", "process_calls", "nonblocking"])
+PROGRAMS = ("signal_calls", "signal_frame", "thread_calls", "process_calls", "nonblocking")
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_program_prints_what_it_printed_on_a_kernel(name: str) -> None:
     """Line by line; a missing tail means that the program hung or died."""
     outcome = run(build(name))

@@ -7,7 +7,6 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from uprobe_linux.signals.frame import FRAME_BYTES, Frame, FrameError, frame_addresses, user_pstate
 from uprobe_linux.signals.numbers import SI_QUEUE, Action, Sig, bit, default_action
 from uprobe_linux.signals.siginfo import SigInfo
@@ -21,6 +20,7 @@ from uprobe_linux.signals.table import (
 )
 
 WORDS = st.integers(0, 2**64 - 1)
+VECTORS = st.integers(0, 2**128 - 1)
 RESERVED = 592
 """Offset in the frame of the records."""
 
@@ -33,7 +33,7 @@ def frame(**changes: object) -> Frame:
     return Frame(**(fields | changes))  # type: ignore[arg-type]
 
 
-@given(st.lists(WORDS, min_size=33, max_size=33), st.lists(st.integers(0, 2**128 - 1), min_size=32, max_size=32))
+@given(st.lists(WORDS, min_size=33, max_size=33), st.lists(VECTORS, min_size=32, max_size=32))
 def test_frame_gives_back_registers_and_vectors(regs: list[int], vectors: list[int]) -> None:
     """All but the PSTATE bits that a program may not set."""
     back = Frame.unpack(frame(regs=[*regs, 0xF000_03C5], vectors=vectors, fpsr=7, fpcr=9, esr=5).pack())
