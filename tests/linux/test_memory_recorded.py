@@ -1,10 +1,12 @@
 """What brk, mmap and relatives answer, and what a program finds at its start, is what a real kernel gives.
 
 ``recorded/*.txt`` was printed under Linux 6.12 (Debian 6.12.117, arm64, two CPUs) by the
-programs of the same name, ``start_state`` with the arguments and environment below.
+programs of the same name.
 """
 
 from __future__ import annotations
+
+import pytest
 
 from tests.linux.guests import RECORDED, build, run
 
@@ -18,6 +20,13 @@ def test_memory_calls_answer_as_a_kernel_does() -> None:
     outcome = run(build("memory_calls"))
     assert outcome.stdout.splitlines() == recorded("memory_calls"), outcome.stderr
     assert outcome.status == 0
+
+
+@pytest.mark.parametrize("seed", ["7", "11"])
+def test_absurd_arguments_are_refused_as_a_kernel_refuses_them(seed: str) -> None:
+    """500 random calls each: sizes, addresses, flags at every edge; errors and addresses agree."""
+    outcome = run(build("memory_refusals"), seed)
+    assert outcome.stdout.splitlines() == recorded(f"memory_refusals_{seed}"), outcome.stderr
 
 
 def test_program_finds_the_stack_that_a_kernel_builds() -> None:
