@@ -41,7 +41,7 @@ class ProbePoints:
 
     @property
     def any(self) -> bool:
-        """Whether the program can tell that it is probed: the kernel's MMF_HAS_UPROBES, policy=kernel only."""
+        """Whether the program can tell that it is probed (MMF_HAS_UPROBES): policy=kernel only."""
         return bool(self._visible)
 
     # --- breakpoints -----------------------------------------------------------------------------

@@ -141,12 +141,16 @@ def install(task: LinuxTask, image: Image) -> None:
 
 
 def _map_sigreturn(memory: AddressSpace) -> int:
-    """The page that signal handlers return to; a kernel has it in its vDSO."""
-    at = memory.vmas.highest_gap(PAGE, 0, MMAP_BASE)
+    """Where signal handlers return to: a kernel's vDSO, of which this is all.
+
+    It takes as much room as a kernel's (two pages of data, two of code), so that mmap gives the same addresses.
+    """
+    at = memory.vmas.highest_gap(4 * PAGE, 0, MMAP_BASE)
     assert at is not None
-    memory.map(at, PAGE, Perm.READ | Perm.EXEC, label="[vdso]")
-    memory.poke(at, _SIGRETURN)
-    return at
+    memory.map(at, 2 * PAGE, Perm.READ, label="[vvar]")
+    memory.map(at + 2 * PAGE, 2 * PAGE, Perm.READ | Perm.EXEC, label="[vdso]")
+    memory.poke(at + 2 * PAGE, _SIGRETURN)
+    return at + 2 * PAGE
 
 
 def _describe(task: LinuxTask, image: Image) -> None:

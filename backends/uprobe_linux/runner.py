@@ -6,6 +6,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from uprobe_core.types import Access, Fault, FaultKind, TrapResult
+from uprobe_linux.address_space import untagged
 from uprobe_linux.clock import HIT_NS, SYSCALL_NS
 from uprobe_linux.cpu import Event, Perm
 from uprobe_linux.signals.delivery import deliver, has_pending
@@ -211,7 +212,7 @@ class Runner:
             address = pc
         kind = memory.refusal(address, cpu.fault_access)
         if kind is not None:
-            self._deliver(task, Fault(kind, pc, _untagged(address), access))
+            self._deliver(task, Fault(kind, pc, untagged(address), access))
 
     def _undefined(self, task: LinuxTask) -> None:
         pc = task.get_reg(PC)
@@ -226,7 +227,7 @@ class Runner:
         word = task.process.memory.fetch_word(pc)
         address = task.get_reg(word >> 5 & 31)
         access = Access.READ if word >> 22 & 1 else Access.WRITE
-        self._deliver(task, Fault(FaultKind.ALIGN, pc, _untagged(address), access))
+        self._deliver(task, Fault(FaultKind.ALIGN, pc, untagged(address), access))
 
     # --- inline hooks ----------------------------------------------------------------------------
 
@@ -242,8 +243,3 @@ class Runner:
         if address in probes.inlines and not task.pc_written:
             self._handler.on_inline(task, address)
         return task.pc_written
-
-
-def _untagged(address: int) -> int:
-    """si_addr without the tag byte (untagged_addr: only the lower half of the address space has tags)."""
-    return address if address >> 55 & 1 else address & (1 << 56) - 1

@@ -8,7 +8,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from uprobe_core.types import FileId
-from uprobe_linux.address_space import MMAP_MIN, TASK_SIZE, AddressSpace, page_up
+from uprobe_linux.address_space import MMAP_MIN, TASK_SIZE, AddressSpace, page_up, untagged
 from uprobe_linux.cpu import PAGE, Perm
 from uprobe_linux.file_image import HostFile, MappedFile
 from uprobe_linux.fs.oflags import G_RDWR, G_WRONLY
@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE, MAP_TYPE = 1, 2, 3, 15
 MAP_FIXED, MAP_ANONYMOUS, MAP_NORESERVE = 0x10, 0x20, 0x4000
 MAP_HUGETLB, MAP_FIXED_NOREPLACE = 0x40000, 0x100000
+_HUGE_SIZES = frozenset({0, 16, 21, 25, 30})
+"""log2 of the huge page sizes with 4 KiB pages, 0: the default; none are reserved."""
 PROT_GROWSDOWN, PROT_GROWSUP = 0x0100_0000, 0x0200_0000
 MREMAP_MAYMOVE, MREMAP_FIXED, MREMAP_DONTUNMAP = 1, 2, 4
 MS_ASYNC, MS_INVALIDATE, MS_SYNC = 1, 2, 4
 _PERMS = 7
+_WORD = (1 << 64) - 1
+"""Sizes wrap around as the kernel's unsigned long."""
 _DONTNEED, _FREE, _REMOVE, _WIPEONFORK, _KEEPONFORK = 4, 8, 9, 18, 19
 _HINTS = frozenset({0, 1, 2, 3, 8, 10, 11, 12, 13, 14, 15, 16, 17, 20, 21, 22, 23, 25})
 """Advice that changes no content: NORMAL to WILLNEED, FREE, DONTFORK to DODUMP, COLD to COLLAPSE."""
@@ -42,7 +46,7 @@ def _memory(task: LinuxTask) -> AddressSpace:
 @syscall("brk")
 def sys_brk(task: LinuxTask, address: int) -> int:
     """Set the end of the heap; answers the end that it has then."""
-    return _memory(task).set_brk(address)
+    return _memory(task).set_brk(untagged(address))
 
 
 # --- mmap ------------------------------------------------------------------------------------------
@@ -50,19 +54,24 @@ def sys_brk(task: LinuxTask, address: int) -> int:
 
 @syscall("mmap")
 def sys_mmap(task: LinuxTask, address: int, length: int, prot: int, flags: int, fd: int, offset: int) -> int:
-    """Map memory or a file."""
-    if offset % PAGE or not length:
+    """Map memory or a file; the checks come in the order of ksys_mmap_pgoff and do_mmap."""
+    if offset % PAGE:
+        raise _fail(errno.EINVAL)
+    entry = None if flags & MAP_ANONYMOUS else task.process.files.get(s32(fd))
+    if flags & MAP_HUGETLB:
+        usable = entry is None and flags >> 26 & 63 in _HUGE_SIZES
+        raise _fail(errno.ENOMEM if usable else errno.EINVAL)
+    if not length:
         raise _fail(errno.EINVAL)
     size = page_up(length)
-    entry = None if flags & MAP_ANONYMOUS else task.process.files.get(s32(fd))
-    if size > TASK_SIZE or flags & MAP_HUGETLB:
+    if size > TASK_SIZE:
         raise _fail(errno.ENOMEM)
-    if offset + size >= (1 << 64 if entry is None else 1 << 63):
+    memory = _memory(task)
+    start = _place(memory, address, size, flags)
+    if entry is not None and offset > _last_offset(entry) - size:
         raise _fail(errno.EOVERFLOW)
     if flags & MAP_TYPE not in (MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE):
         raise _fail(errno.EINVAL)
-    memory = _memory(task)
-    start = _place(memory, address, size, flags)
     shared = flags & MAP_TYPE != MAP_PRIVATE
     perms = Perm(prot & _PERMS)
     if entry is not None and not _is_zero_device(entry):
@@ -96,6 +105,11 @@ def _place(memory: AddressSpace, address: int, size: int, flags: int) -> int:
     return memory.find_gap(size)
 
 
+def _last_offset(entry: Descriptor) -> int:
+    """The highest position that may be mapped (file_mmap_size_max, without file systems' own limits)."""
+    return (1 << 63) - 1 if stat.S_ISREG(os.fstat(entry.host).st_mode) else _WORD
+
+
 def _is_zero_device(entry: Descriptor) -> bool:
     return entry.file.path == "/dev/zero" and stat.S_ISCHR(os.fstat(entry.host).st_mode)
 
@@ -106,11 +120,11 @@ def _map_file(
     if entry.file.is_path:
         raise _fail(errno.EBADF)
     status = os.fstat(entry.host)
-    if not stat.S_ISREG(status.st_mode) or entry.file.is_dir:
-        raise _fail(errno.ENODEV)
     mode = entry.file.flags(entry.host) & (G_WRONLY | G_RDWR)
     if mode == G_WRONLY or (shared and prot & Perm.WRITE and mode != G_RDWR):
         raise _fail(errno.EACCES)
+    if not stat.S_ISREG(status.st_mode) or entry.file.is_dir:
+        raise _fail(errno.ENODEV)
     host = HostFile(entry.host)
     identity = FileId(status.st_dev, status.st_ino)
     file = MappedFile(identity, entry.file.path, host, writable=mode == G_RDWR)
@@ -133,6 +147,7 @@ def _map_shared(memory: AddressSpace, start: int, size: int, prot: Perm) -> None
 @syscall("munmap")
 def sys_munmap(task: LinuxTask, address: int, length: int) -> int:
     """Unmap."""
+    address = untagged(address)
     if address % PAGE or not length or length > TASK_SIZE or address > TASK_SIZE - length:
         raise _fail(errno.EINVAL)
     _memory(task).unmap(address, page_up(length))
@@ -142,16 +157,19 @@ def sys_munmap(task: LinuxTask, address: int, length: int) -> int:
 @syscall("mprotect", "pkey_mprotect")
 def sys_mprotect(task: LinuxTask, address: int, length: int, prot: int) -> int:
     """Change permissions."""
+    address = untagged(address)
     memory = _memory(task)
     grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP)
     prot &= ~grows
-    if address % PAGE or grows == PROT_GROWSDOWN | PROT_GROWSUP or prot & ~(_PERMS | 8):
+    if address % PAGE or grows == PROT_GROWSDOWN | PROT_GROWSUP:
         raise _fail(errno.EINVAL)
     if not length:
         return 0
-    size = page_up(length)
-    if size > TASK_SIZE or address + size > TASK_SIZE:
+    size = page_up(length) & _WORD
+    if not size or address + size > _WORD:
         raise _fail(errno.ENOMEM)
+    if prot & ~(_PERMS | 8):
+        raise _fail(errno.EINVAL)
     if grows:
         address, size = _grown(memory, address, size, grows)
     memory.protect(address, size, Perm(prot & _PERMS))
@@ -174,6 +192,7 @@ def _grown(memory: AddressSpace, address: int, size: int, grows: int) -> tuple[i
 @syscall("mremap")
 def sys_mremap(task: LinuxTask, address: int, old: int, new: int, flags: int, target: int) -> int:
     """Resize or move a mapping."""
+    address = untagged(address)
     _check_mremap(address, new, flags, target)
     memory = _memory(task)
     old, new = page_up(old), page_up(new)
@@ -265,6 +284,7 @@ def _require_mapped(memory: AddressSpace, start: int, end: int) -> None:
 @syscall("madvise")
 def sys_madvise(task: LinuxTask, address: int, length: int, advice: int) -> int:
     """Advice, of which DONTNEED, REMOVE and WIPEONFORK change content."""
+    address = untagged(address)
     advice = s32(advice)
     if advice not in _HINTS and advice not in (_DONTNEED, _REMOVE, _WIPEONFORK, _KEEPONFORK, 24):
         raise _fail(errno.EINVAL)
@@ -282,20 +302,30 @@ def sys_madvise(task: LinuxTask, address: int, length: int, advice: int) -> int:
     return 0
 
 
-@syscall("mlock", "mlock2", "munlock")
+@syscall("mlock", "munlock")
 def sys_mlock(task: LinuxTask, address: int, length: int) -> int:
-    """Locking: nothing is ever swapped; only the range is checked."""
+    """Locking: nothing is ever swapped; only the range is checked (apply_vma_lock_flags)."""
+    address = untagged(address)
     start = address & -PAGE
-    end = page_up(address + length)
-    if end > 1 << 64:
+    size = page_up(length + address % PAGE) & _WORD
+    if start + size > _WORD:
         raise _fail(errno.EINVAL)
-    _require_mapped(_memory(task), start, end)
+    _require_mapped(_memory(task), start, start + size)
     return 0
+
+
+@syscall("mlock2")
+def sys_mlock2(task: LinuxTask, address: int, length: int, flags: int) -> int:
+    """mlock with MLOCK_ONFAULT, which changes nothing here."""
+    if flags & 0xFFFF_FFFF & ~1:
+        raise _fail(errno.EINVAL)
+    return sys_mlock(task, address, length)
 
 
 @syscall("mlockall")
 def sys_mlockall(task: LinuxTask, flags: int) -> int:
     """Lock everything: MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT."""
+    flags &= 0xFFFF_FFFF
     if not flags or flags & ~7 or flags == 4:
         raise _fail(errno.EINVAL)
     return 0
@@ -310,12 +340,14 @@ def sys_munlockall(task: LinuxTask) -> int:
 @syscall("msync")
 def sys_msync(task: LinuxTask, address: int, length: int, flags: int) -> int:
     """Write shared pages to their file."""
+    address = untagged(address)
+    flags &= 0xFFFF_FFFF
     if flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) or flags & (MS_ASYNC | MS_SYNC) == MS_ASYNC | MS_SYNC:
         raise _fail(errno.EINVAL)
     if address % PAGE:
         raise _fail(errno.EINVAL)
-    size = page_up(length)
-    if address + size > 1 << 64:
+    size = page_up(length) & _WORD
+    if address + size > _WORD:
         raise _fail(errno.ENOMEM)
     memory = _memory(task)
     if flags & MS_SYNC:
@@ -327,14 +359,19 @@ def sys_msync(task: LinuxTask, address: int, length: int, flags: int) -> int:
 @syscall("mincore")
 def sys_mincore(task: LinuxTask, address: int, length: int, vector: int) -> int:
     """Which pages are in memory: all."""
+    address = untagged(address)
     if address % PAGE:
         raise _fail(errno.EINVAL)
-    size = page_up(length)
-    if address + size > TASK_SIZE:
+    if address + length > TASK_SIZE:
         raise _fail(errno.ENOMEM)
     memory = _memory(task)
-    _require_mapped(memory, address, address + size)
-    pages = size // PAGE
-    for done in range(0, pages, PAGE):
-        memory.write(vector + done, b"\1" * min(PAGE, pages - done))
+    end = address + page_up(length)
+    while address < end:
+        vma = memory.vmas.find(address)
+        if vma is None:
+            raise _fail(errno.ENOMEM)
+        pages = min((min(vma.end, end) - address) // PAGE, PAGE)
+        memory.write(vector, b"\1" * pages)
+        address += pages * PAGE
+        vector += pages
     return 0
