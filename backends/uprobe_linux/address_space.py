@@ -1,7 +1,6 @@
-"""Guest memory of one process: mappings, translation, and access by the kernel side.
+"""Guest memory of one process: what is mapped, and how that changes.
 
-The page table is ours: :meth:`AddressSpace.fill` answers the emulator, the
-other methods do what mm/mmap.c, mm/mprotect.c and mm/mremap.c do.  Addresses
+The methods do what mm/mmap.c, mm/mprotect.c and mm/mremap.c do.  Addresses
 are masked to 56 bits first (top byte ignored).  Everything raises MemoryFault
 for addresses that the guest could not access and OSError for refusals.
 """
@@ -10,15 +9,16 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 
-from uprobe_core.types import Access, Fault, FaultKind, Mapping, MemoryFault
+from uprobe_core.types import Mapping
 from uprobe_linux.arena import Arena
-from uprobe_linux.code_pages import CodePages
-from uprobe_linux.cpu import HOLE, PAGE, Cpu, Perm
+from uprobe_linux.cpu import Cpu, Perm
 from uprobe_linux.file_image import FileImage, HostFile, MappedFile
-from uprobe_linux.vma import HARDWARE, Vma, VmaList
+from uprobe_linux.kernel_access import KernelAccess
+from uprobe_linux.translation import page_up, untagged
+from uprobe_linux.vma import Vma
 
 __all__ = ("MAP_WINDOW", "MMAP_BASE", "STACK_TOP", "TASK_SIZE", "AddressSpace", "page_up", "untagged")
 
@@ -34,17 +34,6 @@ MMAP_MIN = 0x10000
 MAX_MAPPINGS = 65530
 """vm.max_map_count."""
 
-TAG_MASK = (1 << 56) - 1
-_PAGE_BITS = TAG_MASK & -PAGE
-_READ_WRITE, _EXEC = int(Perm.READ | Perm.WRITE), int(Perm.EXEC)
-_REFUSED = (HOLE, 0)
-WHOLE = 64 << 20
-"""A mapping up to this many bytes gets its arena in one piece, a larger one by CHUNK when touched."""
-CHUNK = 4 << 20
-
-_ACCESS = {Access.READ: Perm.READ, Access.WRITE: Perm.WRITE, Access.FETCH: Perm.EXEC}
-_NAMES = {int(perm): access for access, perm in _ACCESS.items()}
-
 
 def _ignore(*_: object) -> None:
     """What nobody listens to."""
@@ -55,25 +44,14 @@ def _host_memory() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE")
 
 
-def untagged(address: int) -> int:
-    """*address* without its tag byte, if it is a user address (untagged_addr in asm/uaccess.h)."""
-    return address if address >> 55 & 1 else address & TAG_MASK
-
-
-def page_up(size: int) -> int:
-    """*size* rounded up to whole pages."""
-    return (size + PAGE - 1) & -PAGE
-
-
-class AddressSpace:
+class AddressSpace(KernelAccess):
     """The memory of one process.
 
     :param limit: bytes of accessible memory that may be mapped, None: no limit
     """
 
     def __init__(self, arena: Arena, cpu: Cpu, limit: int | None = None) -> None:
-        self.arena = arena
-        self.vmas = VmaList()
+        super().__init__(arena, cpu)
         self.limit = limit
         self.committed = 0
         """Bytes of accessible mappings."""
@@ -84,229 +62,6 @@ class AddressSpace:
         self.on_unmap: Callable[[int, int], None] = _ignore
         self.on_reserve: Callable[[int, int], None] | None = None
         """Called with a range that the program is about to map: what a backend hid there has to go."""
-        self.on_code_written: Callable[[int, int], None] = _ignore
-        self._cpu = cpu
-        self.code = CodePages(arena, cpu, self._code_written)
-
-    def _code_written(self, start: int, end: int) -> None:
-        self.on_code_written(start, end)
-
-    # --- translation ---------------------------------------------------------------------------
-
-    def fill(self, address: int, access: int) -> tuple[int, int]:
-        """The emulator's translation miss: (physical page, Perm bits), or (HOLE, 0) for a refused access."""
-        page = address & _PAGE_BITS
-        vma = self.vmas.find(page)
-        if vma is None:
-            return _REFUSED
-        prot = HARDWARE[vma.prot]
-        if not prot & access:
-            return _REFUSED
-        if vma.physical < 0:
-            try:
-                vma = self._back(vma, page)
-            except MemoryFault:
-                return _REFUSED
-        physical = vma.physical + page - vma.start
-        if vma.file is not None and self._present(vma, physical, PAGE) < PAGE:
-            return _REFUSED
-        if access == _EXEC:
-            return self.code.fetch(page, physical, prot)
-        code = self.code.pages.get(page)
-        if code is not None:
-            return self.code.data(page, code, access, prot)
-        return physical, prot & _READ_WRITE
-
-    def span(self, page: int) -> tuple[int, int] | None:
-        """[start, end) around *page* whose data accesses translate alike, None if that is the page alone."""
-        vma = self.vmas.find(page)
-        if vma is None or vma.file is not None or vma.physical < 0 or self.code.any_in(vma.start, vma.end):
-            return None
-        return vma.start, vma.end
-
-    def fault_for(self, address: int, access: Access) -> Fault | None:
-        """What an access by the guest at *address* would raise, None if it would succeed; pc is 0."""
-        kind = self.refusal(address, _ACCESS[access])
-        return None if kind is None else Fault(kind, 0, address, access)
-
-    def refusal(self, address: int, access: int) -> FaultKind | None:
-        """Why an access (one Perm bit) at *address* is refused, None if it is not."""
-        address &= TAG_MASK
-        vma = self.vmas.find(address)
-        if vma is None:
-            return FaultKind.MAPERR
-        if not vma.hardware & access:
-            return FaultKind.ACCERR
-        if vma.physical < 0:
-            try:
-                vma = self._back(vma, address)
-            except MemoryFault as fault:
-                return fault.kind
-        page = address & -PAGE
-        if vma.file is not None and self._present(vma, vma.physical + page - vma.start, PAGE) < PAGE:
-            return FaultKind.ADRERR
-        return None
-
-    def _back(self, vma: Vma, address: int) -> Vma:
-        """Give the part of *vma* around *address* its arena; returns that part.
-
-        Raises MemoryFault (a bus error) when the arena is used up, where a kernel would kill somebody.
-        """
-        if vma.end - vma.start > WHOLE:
-            start = max(address & -CHUNK, vma.start)
-            (vma,) = self.vmas.carve(start, min((address & -CHUNK) + CHUNK, vma.end))
-        try:
-            vma.physical = self.arena.allocate(vma.end - vma.start)
-        except OSError:
-            raise MemoryFault(address, Access.WRITE, FaultKind.ADRERR) from None
-        return vma
-
-    def _present(self, vma: Vma, physical: int, size: int) -> int:
-        """How many of *size* bytes from *physical* lie within the mapped file; fills private pages."""
-        if vma.image is not None:
-            return vma.image.ensure(physical, size)
-        file = vma.file
-        if file is None or file.host is None:
-            return size
-        position = vma.offset + physical - vma.physical
-        return max(min(page_up(file.host.size()) - position, size), 0)
-
-    # --- access by the kernel side -------------------------------------------------------------
-
-    def spans(self, address: int, size: int, access: int) -> Iterator[tuple[int, int]]:
-        """(physical, length) pieces of [address, address + size); MemoryFault at the first refused byte.
-
-        :param access: a Perm bit; 0: whatever is mapped, even without permission
-        """
-        address &= TAG_MASK
-        end = address + size
-        while address < end:
-            vma = self.vmas.find(address)
-            if vma is None:
-                raise MemoryFault(address, _NAMES.get(access, Access.READ))
-            if access and not vma.hardware & access:
-                raise MemoryFault(address, _NAMES[access], FaultKind.ACCERR)
-            if vma.physical < 0:
-                vma = self._back(vma, address)
-            physical = vma.physical + address - vma.start
-            length = min(end, vma.end) - address
-            if vma.file is not None:
-                length = self._within(vma, physical, length, access)
-            yield physical, length
-            address += length
-
-    def _within(self, vma: Vma, physical: int, length: int, access: int) -> int:
-        present = self._present(vma, physical, length)
-        if present <= 0:
-            address = vma.start + physical - vma.physical
-            raise MemoryFault(address, _NAMES.get(access, Access.READ), FaultKind.ADRERR)
-        return present
-
-    def read(self, address: int, size: int) -> bytes:
-        """Exactly *size* bytes of the data view; raises MemoryFault."""
-        view = self.arena.view
-        pieces = list(self.spans(address, size, Perm.READ))
-        if len(pieces) == 1:
-            physical, length = pieces[0]
-            return bytes(view[physical : physical + length])
-        return b"".join(view[physical : physical + length] for physical, length in pieces)
-
-    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
-        """Store through the guest's permissions; what lies before a fault is stored."""
-        self._store(address, data, Perm.WRITE)
-
-    def poke(self, address: int, data: bytes) -> None:
-        """Store whatever the permission is; raises MemoryFault if unmapped."""
-        self._store(address, data, 0)
-
-    def _store(self, address: int, data: bytes | bytearray | memoryview, access: int) -> None:
-        view = self.arena.view
-        done = 0
-        try:
-            for physical, length in self.spans(address, len(data), access):
-                view[physical : physical + length] = data[done : done + length]
-                done += length
-        finally:
-            self.wrote(address, done)
-
-    def wrote(self, address: int, size: int) -> None:
-        """[address, address + size) was stored to through :meth:`views`: keep executed code coherent."""
-        address &= TAG_MASK
-        if self.code.pages and size:
-            self.code.host_wrote(address, address + size)
-
-    def views(self, address: int, size: int, access: int) -> list[memoryview]:
-        """Windows onto [address, address + size), for readv and the like; :meth:`wrote` follows a store."""
-        view = self.arena.view
-        return [view[physical : physical + length] for physical, length in self.spans(address, size, access)]
-
-    def accessible(self, address: int, size: int, access: int) -> int:
-        """How many bytes from *address* on can be accessed, at most *size*."""
-        done = 0
-        try:
-            for _, length in self.spans(address, size, access):
-                done += length
-        except MemoryFault:
-            pass
-        return done
-
-    def read_cstr(self, address: int, limit: int = PAGE) -> bytes:
-        """The bytes up to, not including, a NUL; OSError ENAMETOOLONG if none within *limit* bytes."""
-        view = self.arena.view
-        found = b""
-        for physical, length in self.spans(address, limit, Perm.READ):
-            for start in range(physical, physical + length, 256):
-                piece = bytes(view[start : min(start + 256, physical + length)])
-                end = piece.find(0)
-                if end >= 0:
-                    return found + piece[:end]
-                found += piece
-        raise OSError(errno.ENAMETOOLONG, "no end of string")
-
-    def read_u32(self, address: int) -> int:
-        """Little-endian unsigned 32-bit word."""
-        return int.from_bytes(self.read(address, 4), "little")
-
-    def read_u64(self, address: int) -> int:
-        """Little-endian unsigned 64-bit word."""
-        return int.from_bytes(self.read(address, 8), "little")
-
-    def write_u32(self, address: int, value: int) -> None:
-        """Store the low 32 bits of *value*."""
-        self.write(address, (value & 0xFFFF_FFFF).to_bytes(4, "little"))
-
-    def write_u64(self, address: int, value: int) -> None:
-        """Store the low 64 bits of *value*."""
-        self.write(address, (value & (1 << 64) - 1).to_bytes(8, "little"))
-
-    def read_any(self, address: int, size: int) -> bytes:
-        """Like read, whatever the permission is."""
-        view = self.arena.view
-        return b"".join(
-            view[physical : physical + length] for physical, length in self.spans(address, size, 0)
-        )
-
-    def store_raw(self, address: int, data: bytes) -> None:
-        """Store whatever the permission is, leaving stale translations to the caller."""
-        for physical, length in self.spans(address, len(data), 0):
-            self.arena.view[physical : physical + length] = data
-
-    def insert_trap(self, address: int, insn: bytes) -> None:
-        """Show *insn* to fetches at *address* only; raises MemoryFault if nothing is mapped there."""
-        page = address & -PAGE
-        ((physical, _),) = self.spans(page, PAGE, 0)
-        self.code.insert(address, insn, physical)
-
-    def forget_code(self, address: int) -> None:
-        """Forget translations of the page of *address*."""
-        self.code.forget(address & -PAGE)
-
-    def fetch_word(self, address: int) -> int:
-        """The instruction word at *address* without invisible breakpoints; -1: none."""
-        try:
-            return int.from_bytes(self.read(address, 4), "little")
-        except MemoryFault:
-            return -1
 
     # --- mapping -------------------------------------------------------------------------------
 

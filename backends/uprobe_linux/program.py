@@ -143,7 +143,8 @@ def install(task: LinuxTask, image: Image) -> None:
 def _map_sigreturn(memory: AddressSpace) -> int:
     """Where signal handlers return to: a kernel's vDSO, of which this is all.
 
-    It takes as much room as a kernel's (two pages of data, two of code), so that mmap gives the same addresses.
+    It takes as much room as a kernel's (two pages of data, two of code), so that mmap gives the
+    same addresses.
     """
     at = memory.vmas.highest_gap(4 * PAGE, 0, MMAP_BASE)
     assert at is not None
