@@ -12,7 +12,7 @@ from uprobe_linux.effective_address import effective_address
 
 from tests.linux.cpu_bench import CODE, SVC, Bench, bench
 
-AREA, SIZE = 0x10_0000, 0x40_0000
+AREA, SIZE = 0x10_0000, 0x10_0000
 MIDDLE = AREA + SIZE // 2
 
 FORMS = {
