@@ -21,7 +21,6 @@ from uprobe_linux.signals.table import (
 
 WORDS = st.integers(0, 2**64 - 1)
 VECTORS = st.integers(0, 2**128 - 1)
-VECTORS = st.integers(0, 2**128 - 1)
 RESERVED = 592
 """Offset in the frame of the records."""
 
