@@ -17,6 +17,12 @@ def test_a_program_sees_what_it_sees_on_the_host(name: str, tmp_path: Path) -> N
     for folder in folders:
         folder.mkdir()
     expected = subprocess.run(
-        [host], cwd=folders[0], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL, timeout=60
+        [host],
+        cwd=folders[0],
+        capture_output=True,
+        text=True,
+        check=True,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
     )
     assert run_inside(guest, folders[1]).splitlines() == expected.stdout.splitlines()

@@ -203,13 +203,15 @@ def _create_slowly(
 
     :param links: dangling links that may still be followed to the place they point to
     """
+    if path.endswith("/") and path.strip("/"):
+        # Whatever is there, once the way to it is good (open_last_lookups).
+        fs.resolver.parent(base, path)[0].close()
+        raise fail(errno.EISDIR)
     existing = _existing(fs, base, path, flags, follow)
     if existing is not None:
         return open_node(existing, flags)
     folder, name = fs.resolver.parent(base, path)
     try:
-        if name.endswith("/"):
-            raise fail(errno.EISDIR)
         target = _dangling(folder, name) if follow else None
         if target is None:
             return _create(folder, name, flags, mode)
@@ -221,14 +223,14 @@ def _create_slowly(
 
 
 def _existing(fs: FsContext, base: Node, path: str, flags: int, follow: bool) -> Node | None:
-    """What is there already; raises EEXIST for O_EXCL and EISDIR for a name with a trailing slash."""
+    """What is there already; raises EEXIST for O_EXCL."""
     try:
         node = fs.resolver.lookup(base, path, follow=follow)
     except FileNotFoundError:
         return None
-    if flags & oflags.G_EXCL or path.endswith("/"):
+    if flags & oflags.G_EXCL:
         node.close()
-        raise fail(errno.EEXIST if flags & oflags.G_EXCL else errno.EISDIR)
+        raise fail(errno.EEXIST)
     return node
 
 

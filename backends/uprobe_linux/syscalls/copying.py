@@ -113,7 +113,7 @@ def sys_splice(
     source, target = files(task).usable(s32(in_fd)), files(task).usable(s32(out_fd))
     memory = task.process.memory
     for entry, address in ((source, in_position), (target, out_position)):
-        if address and entry.file.is_stream:
+        if address and stat.S_ISFIFO(os.fstat(entry.host).st_mode):
             raise fail(errno.ESPIPE)
     positions = [memory.read(address, 8) if address else None for address in (in_position, out_position)]
     _readable(task, in_fd)

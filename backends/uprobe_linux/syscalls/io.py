@@ -48,7 +48,10 @@ def sys_read(task: LinuxTask, fd: int, address: int, size: int) -> int:
 def sys_readv(task: LinuxTask, fd: int, iov: int, count: int) -> int:
     """readv(2)."""
     entry = files(task).usable(s32(fd))
-    return read_into(task, entry, _vectors(task, entry, iov, count, oflags.G_WRONLY))
+    pairs = _vectors(task, entry, iov, count, oflags.G_WRONLY)
+    return (
+        read_into(task, entry, pairs) if any(size for _, size in pairs) else _no_bytes(entry, oflags.G_WRONLY)
+    )
 
 
 @syscall("write")
@@ -93,6 +96,13 @@ def _nothing_wanted(entry: Descriptor, call: str) -> int:
     if entry.file.is_dir:
         raise fail(errno.EISDIR)
     return hostcalls.call(call, entry.host, BAD_POINTER, 0)
+
+
+def _no_bytes(entry: Descriptor, excluded: int) -> int:
+    """A vector of empty buffers asks nothing of the file but its access mode."""
+    if entry.file.flags(entry.host) & oflags.G_ACCMODE == excluded:
+        raise fail(errno.EBADF)
+    return 0
 
 
 def _faulting(entry: Descriptor, call: str, size: int) -> int:

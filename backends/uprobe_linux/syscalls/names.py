@@ -158,7 +158,7 @@ def sys_renameat(task: LinuxTask, old_dir: int, old: int, new_dir: int, new: int
 
 @syscall("renameat2")
 def sys_renameat2(task: LinuxTask, old_dir: int, old: int, new_dir: int, new: int, flags: int) -> int:
-    """renameat2(2); RENAME_WHITEOUT needs a device node and is EINVAL here."""
+    """renameat2(2); a whiteout is a device that nobody can open."""
     flags &= 0xFFFF_FFFF
     clash = flags & RENAME_EXCHANGE and flags & (RENAME_NOREPLACE | RENAME_WHITEOUT)
     if flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT) or clash:
@@ -193,8 +193,6 @@ def _rename(task: LinuxTask, source: Node, old: str, target: Node, new: str, fla
         if target.read_only:
             raise fail(errno.EROFS)
         to_place = target
-    if flags & RENAME_WHITEOUT:
-        raise fail(errno.EINVAL)
     # The slashes go along: the host answers ENOTDIR for a file named with one.
     hostcalls.call("renameat2", from_place.fd, os.fsencode(old), to_place.fd, os.fsencode(new), flags)
 

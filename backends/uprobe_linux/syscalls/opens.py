@@ -232,8 +232,6 @@ def sys_memfd_create(task: LinuxTask, name: int, flags: int) -> int:
         raw = task.process.memory.read_cstr(name, 250)
     except OSError:
         raise fail(errno.EINVAL) from None
-    if flags & 4:
-        raise fail(errno.ENOSYS)
     host = os.memfd_create(os.fsdecode(raw), (flags & 0xFFFF_FFFF) | os.MFD_CLOEXEC)
     path = f"/memfd:{os.fsdecode(raw)} (deleted)"
     return files(task).install(Description(path=path), host, cloexec=bool(flags & 1))

@@ -255,6 +255,9 @@ def sys_setsockopt(task: LinuxTask, fd: int, level: int, name: int, address: int
     size = s32(size)
     if size < 0:
         raise fail(errno.EINVAL)
+    if not task.process.memory.accessible(address, max(size, 1), Perm.READ):
+        # The host says whether the size or the pointer is wrong.
+        return hostcalls.call("setsockopt", entry.host, s32(level), s32(name), BAD_POINTER, size)
     value = task.process.memory.read(address, min(size, 4096))
     if s32(level) == SOL_SOCKET and s32(name) == SO_BINDTODEVICE:
         raise fail(errno.EPERM)
