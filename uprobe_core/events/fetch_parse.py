@@ -12,16 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from uprobe_core.events.fetch_store import finish
 from uprobe_core.events.fetch_types import EXTENSION_TYPES, STRING, TYPES, find_type
 from uprobe_core.events.hints import nearest, register_hint, type_hint
 from uprobe_core.events.model import EXTENDS, MAX_OPS, FetchArg, FetchOp, FetchType, OpCode
-from uprobe_core.events.tokens import NumberError, is_good_name, kstrtol, kstrtoul, simple_strtoul
+from uprobe_core.events.tokens import NumberError, is_good_name, kstrtol, kstrtoul
 
 if TYPE_CHECKING:
     from uprobe_core.errors import SpecError
     from uprobe_core.events.line import EventLine
+from uprobe_core.events.variables import Variables, argument_op
 
-__all__ = ("ArgumentParser", "Variables", "parse_arguments")
+__all__ = ("ArgumentParser", "parse_arguments")
 
 MAX_ARGS = 128
 MAX_TEXT = 255
@@ -47,28 +49,6 @@ RESERVED = frozenset(
 )
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 _DIGITS = "0123456789"
-_STRING_SOURCES = (OpCode.DEREF, OpCode.UDEREF, OpCode.IMM, OpCode.COMM, OpCode.IMMSTR, OpCode.ENTRY)
-_KEPT_BY_STRING = (OpCode.IMM, OpCode.COMM, OpCode.IMMSTR, OpCode.ENTRY)
-_ARRAY_STORES = (OpCode.ST_MEM, OpCode.ST_STRING, OpCode.ST_USTRING)
-
-
-@dataclass(slots=True)
-class Variables:
-    """What the names in an expression mean; the architecture's and the extensions' part.
-
-    :param registers: register index for ``%name``, None if there is no such register
-    :param extended: whether the extensions are on (not policy=kernel)
-    :param arguments: register index for ``$argN``, None if it is passed on the stack
-    :param vectors: (index, size in bytes) for ``%d0`` and the like, None if no such register
-    :param symbol: file-relative distance for ``@SYMBOL`` as FOFFS takes it; raises SpecError
-    """
-
-    registers: Callable[[str], int | None]
-    extended: bool = False
-    arguments: Callable[[int], int | None] | None = None
-    vectors: Callable[[str], tuple[int, int] | None] | None = None
-    symbol: Callable[[str], int] | None = None
-    is_return: bool = False
 
 
 @dataclass(slots=True)
@@ -116,7 +96,7 @@ class ArgumentParser:
         kind = self._natural_type(kind, type_name)
         if used + kind.size * (count or 1) > MAX_EVENT:
             raise self.fail("EVENT_TOO_BIG", errno="E2BIG")
-        self._finish(kind, count, type_name, type_offset)
+        finish(self, kind, count, type_name, type_offset)
         return FetchArg(name, text, kind, tuple(self.ops), count, used)
 
     def _split_type(self, text: str) -> tuple[str, str | None, int]:
@@ -231,7 +211,7 @@ class ArgumentParser:
             raise self.fail(
                 "NOFENTRY_ARGS", hint="name the register (%x0 is the first) or leave policy=kernel"
             )
-        op = _argument_op(n, self.variables.arguments)
+        op = argument_op(n, self.variables.arguments)
         if self.variables.is_return:
             op = FetchOp(OpCode.ENTRY, self._capture(f"$arg{n}", [op]))
         self._add(op)
@@ -334,71 +314,6 @@ class ArgumentParser:
         else:
             raise self.fail("BAD_IMM", self.offset + 1)
         self._add(FetchOp(OpCode.IMM, value))
-
-    # --- the store and what follows -------------------------------------------------------------
-
-    def _finish(self, kind: FetchType, count: int, type_name: str | None, type_offset: int) -> None:
-        at = self.offset + type_offset
-        if kind.is_string:
-            self._string_store(kind, count, at)
-        else:
-            self._number_store(kind)
-        store = self.ops[-1].code
-        if type_name is not None and type_name.startswith("b"):
-            self._bit_field(type_name, kind, at)
-        if count:
-            if store not in _ARRAY_STORES:
-                raise self.fail("BAD_STRING", at, hint="an array needs a memory argument, such as +0(%x0)")
-            self._grow(FetchOp(OpCode.LP_ARRAY, count), "E2BIG")
-        self.ops.append(FetchOp(OpCode.END))
-
-    def _grow(self, op: FetchOp, errno: str = "EINVAL") -> None:
-        if len(self.ops) + 1 >= MAX_OPS:
-            raise self.fail("TOO_MANY_OPS", errno=errno)
-        self.ops.append(op)
-
-    def _string_store(self, kind: FetchType, count: int, at: int) -> None:
-        last = self.ops[-1]
-        if last.code not in _STRING_SOURCES:
-            raise self.fail("BAD_STRING", at, hint="a string is read from memory: +0(%x0):string")
-        user = kind.name == "ustring"
-        if last.code in _KEPT_BY_STRING or count:
-            self._grow(FetchOp(OpCode.ST_USTRING if user else OpCode.ST_STRING, size=4))
-            return
-        user = user or last.code is OpCode.UDEREF
-        self.ops[-1] = FetchOp(OpCode.ST_USTRING if user else OpCode.ST_STRING, last.param, size=4)
-
-    def _number_store(self, kind: FetchType) -> None:
-        last = self.ops[-1]
-        if last.code is OpCode.DEREF:
-            self.ops[-1] = FetchOp(OpCode.ST_MEM, last.param, size=kind.size)
-        elif last.code is OpCode.UDEREF:
-            self.ops[-1] = FetchOp(OpCode.ST_UMEM, last.param, size=kind.size)
-        else:
-            self._grow(FetchOp(OpCode.ST_RAW, size=kind.size), "E2BIG")
-
-    def _bit_field(self, text: str, kind: FetchType, at: int) -> None:
-        width, rest = simple_strtoul(text[1:])
-        start, tail = simple_strtoul(rest[1:])
-        bits = kind.size * 8
-        well_formed = width != 0 and rest[:1] == "@" and tail != rest[1:] and tail[:1] == "/"
-        if not well_formed or len(self.ops) + 1 >= MAX_OPS or (width + start) % (1 << 64) > bits:
-            hint = f"bWIDTH@OFFSET/{bits}: WIDTH at least 1, WIDTH + OFFSET at most {bits}"
-            raise self.fail("BAD_BITFIELD", at, hint=hint)
-        self.ops.append(
-            FetchOp(OpCode.MOD_BF, size=kind.size, lshift=bits - (width + start), rshift=bits - width)
-        )
-
-
-def _argument_op(number: int, arguments: Callable[[int], int | None]) -> FetchOp:
-    """Where integer argument *number* is at a function's entry."""
-    index = arguments(number)
-    if index is not None:
-        return FetchOp(OpCode.REG, index)
-    in_registers = 0
-    while arguments(in_registers + 1) is not None:
-        in_registers += 1
-    return FetchOp(OpCode.STACK, number - in_registers - 1)
 
 
 def _prefix_hint(text: str, variables: Variables) -> str:

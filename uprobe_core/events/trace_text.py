@@ -9,7 +9,6 @@ UTF-8 is carried as surrogates, so write with ``errors="surrogateescape"``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,6 +42,7 @@ _HEADER = """\
 #              | |         |   |||||     |         |
 """
 
+_MANY = 4096
 Printer = Callable[["Value"], str]
 
 
@@ -89,14 +89,24 @@ def value_text(arg: FetchArg, value: Value) -> str:
     return _printer(arg.type, arg.count)(value)
 
 
-@lru_cache(maxsize=1024)
-def _printers(args: tuple[FetchArg, ...]) -> tuple[tuple[str, Printer], ...]:
-    return tuple((f" {arg.name}=", _printer(arg.type, arg.count)) for arg in args)
+_made: dict[int, tuple[EventSpec, tuple[tuple[str, Printer], ...]]] = {}
+"""Printers by the identity of the event, which is kept so that no other gets it."""
+
+
+def _printers(event: EventSpec) -> tuple[tuple[str, Printer], ...]:
+    known = _made.get(id(event))
+    if known is not None and known[0] is event:
+        return known[1]
+    printers = tuple((f" {arg.name}=", _printer(arg.type, arg.count)) for arg in event.args)
+    if len(_made) >= _MANY:
+        _made.clear()
+    _made[id(event)] = (event, printers)
+    return printers
 
 
 def arguments_text(event: EventSpec, values: Sequence[Value]) -> str:
     """`` name=value`` for each argument, with the leading space."""
-    pairs = zip(_printers(event.args), values, strict=True)
+    pairs = zip(_printers(event), values, strict=True)
     return "".join([name + show(value) for (name, show), value in pairs])
 
 
