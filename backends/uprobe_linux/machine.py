@@ -203,7 +203,7 @@ class LinuxMachine:
 
     def statistics(self) -> Mapping[str, int]:
         """Counts: "syscalls", "unknown-syscalls", "unknown:NAME", "instructions" when counted."""
-        counts = dict(self.counts)
+        counts = {"syscalls": 0, "unknown-syscalls": 0, **self.counts}
         if self.cpu.executed:
             counts["instructions"] = self.cpu.executed
         return counts

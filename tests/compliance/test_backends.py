@@ -1,0 +1,16 @@
+"""Our backend passes what we ask of everybody's."""
+
+from __future__ import annotations
+
+import pytest
+
+from uprobe_core.discovery import load_backend
+from uprobe_core.testing.compliance import BackendCompliance
+
+
+class TestUnicorn(BackendCompliance):
+    """The default backend, through its entry point."""
+
+    @pytest.fixture
+    def backend(self):  # type: ignore[no-untyped-def]
+        return load_backend("unicorn")

@@ -1,0 +1,182 @@
+"""What every consumer plugin must do; hits come from scripted tasks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from uprobe_core.actions import Action
+from uprobe_core.arch_binding import bind_arch
+from uprobe_core.consumer import ConsumerPlugin, Hit
+from uprobe_core.dispatch import Dispatcher
+from uprobe_core.errors import UsageError
+from uprobe_core.event_probe import Event, EventProbe
+from uprobe_core.events.files import FileStatus
+from uprobe_core.events.model import EventSpec
+from uprobe_core.events.parse import Language
+from uprobe_core.events.table import EventTable
+from uprobe_core.testing.fake_backend import FakeMachine
+from uprobe_core.testing.toy_arch import Op, ToyArch, encode
+from uprobe_core.types import Mode, Policy, Returns
+from uprobe_core.uprobes import UprobeRegistry
+
+__all__ = ("ConsumerCompliance", "Stage")
+
+FUNCTION, CALLER = 0x1000, 0x3000
+
+
+class Stage:
+    """One event on a scripted function, and a ConsumerContext that remembers what it was given."""
+
+    def __init__(self, line: str) -> None:
+        self.lines: list[str] = []
+        self.records: list[tuple[str, tuple[Any, ...]]] = []
+        self.errors: list[Exception] = []
+        arch = bind_arch(ToyArch())
+        registry = UprobeRegistry(arch, Policy(), Mode.TRAP)
+        dispatcher = Dispatcher(arch, Policy(), registry, Returns.WATCH, on_error=self._failed)
+        machine = FakeMachine(dispatcher)
+        self.task = machine.start_process()
+        file = machine.add_file("/bin/program", [encode(Op.NOP), encode(Op.RET)])
+        self.task.space.map(file, FUNCTION)
+        self.task.space.map(None, CALLER)
+        language = Language(
+            Policy(), arch.register_index, file_check=lambda path: FileStatus("", True, 4096, (1, 1), path)
+        )
+        (spec,) = EventTable(language).write(line)
+        assert isinstance(spec, EventSpec)
+        self.event = Event(spec, self._sink_failed)
+        self._probe = EventProbe(spec, self.event)
+        self.event.probes.append(self._probe)
+        self._install = lambda: registry.register(file.id, 0, self._probe, path="/bin/program")
+
+    def _failed(self, _link: Any, error: Exception) -> None:
+        self.errors.append(error)
+
+    def _sink_failed(self, event: Event, sink: Any, error: Exception) -> None:
+        self.errors.append(error)
+        event.remove(sink)
+
+    def attach(self, plugin: ConsumerPlugin) -> Any:
+        """Attach *plugin* to the event, as a session does; returns what it made."""
+        made = plugin.attach(self.event, self)
+        self.event.add(made.attach(self.event, self) if isinstance(made, Action) else made)
+        self._probe.follow()
+        self._install()
+        return made
+
+    def call(self, argument: int) -> None:
+        """Call the function with x0 = *argument*, x1 = an unreadable address; it returns x0."""
+        self.task.regs[0], self.task.regs[1] = argument, 0xDEAD_0000
+        self.task.call(FUNCTION, CALLER)
+        self.task.arrive(CALLER)
+
+    def emit(self, text: str) -> None:
+        """Part of the ConsumerContext contract."""
+        self.lines.append(text)
+
+    def record(self, hit: Hit, event: Any) -> None:
+        """Part of the ConsumerContext contract."""
+        self.records.append((event.name, hit.values))
+
+
+class ConsumerCompliance:
+    """Required fixture: ``plugin_class``.  ``options`` may be overridden when some are required."""
+
+    @pytest.fixture
+    def plugin_class(self) -> type:
+        """The class that the entry point names."""
+        raise NotImplementedError("override the fixture 'plugin_class'")
+
+    @pytest.fixture
+    def options(self) -> Mapping[str, str]:
+        """Options with which it works on an event with the arguments ``a`` (a number) and ``s`` (a string)."""
+        return {}
+
+    @pytest.fixture
+    def plugin(self, plugin_class: Any, options: Mapping[str, str]) -> ConsumerPlugin:
+        """The plugin, constructed as ``-C`` does."""
+        plugin: ConsumerPlugin = plugin_class(options)
+        return plugin
+
+    @pytest.fixture(params=["p", "r"])
+    def stage(self, request: pytest.FixtureRequest) -> Stage:
+        """An entry event, then a return event."""
+        return Stage(f"{request.param}:g/e /bin/program:0 a=%x0 s=+0(%x1):string")
+
+    def test_it_has_the_members_of_the_contract(self, plugin: ConsumerPlugin) -> None:
+        assert isinstance(plugin, ConsumerPlugin)
+        assert isinstance(plugin.name, str)
+
+    def test_an_unknown_option_is_a_usage_error_that_names_it(
+        self, plugin_class: Any, options: Mapping[str, str]
+    ) -> None:
+        with pytest.raises(UsageError) as caught:
+            plugin_class({**options, "no-such-option": "1"})
+        assert "no-such-option" in str(caught.value)
+
+    def test_what_it_attaches_can_be_called_at_hits(self, plugin: ConsumerPlugin, stage: Stage) -> None:
+        made = plugin.attach(stage.event, stage)
+        bound = made.attach(stage.event, stage) if isinstance(made, Action) else made
+        assert hasattr(bound, "handler") or hasattr(bound, "ret_handler")
+
+    def test_hits_do_not_make_it_raise(self, plugin: ConsumerPlugin, stage: Stage) -> None:
+        """Not even with an argument that cannot be read."""
+        stage.attach(plugin)
+        for argument in (0, 1, 2**63, 2**64 - 1):
+            stage.call(argument)
+        assert stage.errors == []
+
+    def test_the_program_goes_on_as_if_it_were_not_there(self, plugin: ConsumerPlugin, stage: Stage) -> None:
+        stage.attach(plugin)
+        stage.call(5)
+        assert (stage.task.regs[0], stage.task.pc, stage.task.delivered) == (5, CALLER, [])
+
+    def test_it_reports_before_any_hit(self, plugin: ConsumerPlugin, stage: Stage) -> None:
+        stage.attach(plugin)
+        check_report(plugin)
+
+    def test_it_reports_after_hits(self, plugin: ConsumerPlugin, stage: Stage) -> None:
+        stage.attach(plugin)
+        for argument in range(5):
+            stage.call(argument)
+        check_report(plugin)
+
+    def test_what_it_does_with_hits_is_seen_somewhere(self, plugin: ConsumerPlugin, stage: Stage) -> None:
+        """In its report, in a line, or in a record; a consumer of one kind of event may sit the other out."""
+        made = stage.attach(plugin)
+        bound = made.attach(stage.event, stage) if isinstance(made, Action) else made
+        stage.call(3)
+        wanted = "ret_handler" if stage.event.is_return else "handler"
+        if hasattr(bound, wanted):
+            assert plugin.report() is not None or stage.lines or stage.records
+
+    def test_two_of_them_know_nothing_of_each_other(
+        self, plugin_class: Any, options: Mapping[str, str], stage: Stage
+    ) -> None:
+        used, idle = plugin_class(options), plugin_class(options)
+        idle.attach(stage.event, stage)
+        before = report_text(idle)
+        stage.attach(used)
+        stage.call(1)
+        assert report_text(idle) == before
+
+
+def report_text(plugin: ConsumerPlugin) -> str | None:
+    """The report's text, None without one."""
+    report = plugin.report()
+    return None if report is None else report.as_text()
+
+
+def check_report(plugin: ConsumerPlugin) -> None:
+    """A report, if there is one, is text of whole lines and plain JSON data."""
+    report = plugin.report()
+    if report is None:
+        return
+    assert report.title
+    text = report.as_text()
+    assert not text or text.endswith("\n")
+    json.dumps(report.as_json())

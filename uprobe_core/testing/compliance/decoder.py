@@ -1,0 +1,119 @@
+"""What every decoder must do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from uprobe_core.decoder import Decoded, Decoder
+
+__all__ = ("DecoderCompliance", "Sample")
+
+ADDRESS, ELSEWHERE = 0x40_1000, 0x7123_4000
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One instruction and what the architecture's manual says of it."""
+
+    code: bytes
+    mnemonic: str
+    branches: bool
+    reads_pc: bool
+
+
+def _arm64(word: int, mnemonic: str, branches: bool, reads_pc: bool) -> Sample:
+    return Sample(word.to_bytes(4, "little"), mnemonic, branches, reads_pc)
+
+
+ARM64_SAMPLES = (
+    _arm64(0x91000400, "add", False, False),  # add x0, x0, #1
+    _arm64(0xF9400021, "ldr", False, False),  # ldr x1, [x1]
+    _arm64(0x94000004, "bl", True, True),  # bl +16
+    _arm64(0x14000004, "b", True, True),  # b +16
+    _arm64(0xD65F03C0, "ret", True, False),  # ret
+    _arm64(0x10000080, "adr", False, True),  # adr x0, +16
+    _arm64(0xB4000080, "cbz", True, True),  # cbz x0, +16
+    _arm64(0x4EA28420, "add", False, False),  # add v0.4s, v1.4s, v2.4s
+)
+"""Arm ARM, C6.2 and C7.2."""
+
+
+class DecoderCompliance:
+    """Required fixture: ``decoder``.  ``samples`` and ``undefined`` may be overridden (they are arm64's)."""
+
+    @pytest.fixture
+    def decoder(self) -> Decoder:
+        """The decoder under test."""
+        raise NotImplementedError("override the fixture 'decoder'")
+
+    @pytest.fixture
+    def samples(self) -> tuple[Sample, ...]:
+        """Instructions with what is known about them."""
+        return ARM64_SAMPLES
+
+    @pytest.fixture
+    def undefined(self) -> bytes:
+        """Bytes that are no instruction: UDF's neighbour, an unallocated word."""
+        return 0x0000_FFFF.to_bytes(4, "little")[::-1]
+
+    def test_it_has_the_members_of_the_contract(self, decoder: Decoder) -> None:
+        assert isinstance(decoder, Decoder)
+        assert isinstance(decoder.name, str)
+        assert decoder.name
+
+    def test_mnemonics_are_the_manuals_in_lower_case(
+        self, decoder: Decoder, samples: tuple[Sample, ...]
+    ) -> None:
+        found = [decoder.decode(sample.code, ADDRESS) for sample in samples]
+        assert [d and d.mnemonic for d in found] == [sample.mnemonic for sample in samples]
+
+    def test_what_it_says_of_branches_and_pc_is_right_or_unknown(
+        self, decoder: Decoder, samples: tuple[Sample, ...]
+    ) -> None:
+        for sample in samples:
+            decoded = decoder.decode(sample.code, ADDRESS)
+            assert decoded is not None
+            assert decoded.branches in {sample.branches, None}, sample
+            assert decoded.reads_pc in {sample.reads_pc, None}, sample
+
+    def test_the_size_is_the_instructions(self, decoder: Decoder, samples: tuple[Sample, ...]) -> None:
+        for sample in samples:
+            decoded = decoder.decode(sample.code, ADDRESS)
+            assert decoded is not None
+            assert decoded.size == len(sample.code)
+
+    def test_only_the_first_instruction_counts(self, decoder: Decoder, samples: tuple[Sample, ...]) -> None:
+        for sample in samples:
+            assert decoder.decode(sample.code + b"\xff" * 12, ADDRESS) == decoder.decode(sample.code, ADDRESS)
+
+    def test_an_undefined_word_is_none_and_not_an_error(self, decoder: Decoder, undefined: bytes) -> None:
+        assert decoder.decode(undefined, ADDRESS) is None
+
+    @pytest.mark.parametrize("size", [0, 1, 3])
+    def test_too_few_bytes_are_none_and_not_an_error(self, decoder: Decoder, size: int) -> None:
+        assert decoder.decode(b"\0" * size, ADDRESS) is None
+
+    def test_text_is_one_line_of_mnemonic_and_operands(
+        self, decoder: Decoder, samples: tuple[Sample, ...]
+    ) -> None:
+        for sample in samples:
+            decoded = decoder.decode(sample.code, ADDRESS)
+            assert decoded is not None
+            assert decoded.text.startswith(decoded.mnemonic)
+            assert "\n" not in decoded.text
+
+    def test_an_instruction_that_ignores_pc_reads_the_same_everywhere(
+        self, decoder: Decoder, samples: tuple[Sample, ...]
+    ) -> None:
+        for sample in samples:
+            if not sample.reads_pc:
+                assert decoder.decode(sample.code, ADDRESS) == decoder.decode(sample.code, ELSEWHERE), sample
+
+    def test_no_word_makes_it_raise(self, decoder: Decoder) -> None:
+        """A walk over the encoding space with a large odd stride."""
+        for number in range(4000):
+            word = number * 0x9E37_79B1 % (1 << 32)
+            decoded = decoder.decode(word.to_bytes(4, "little"), ADDRESS)
+            assert decoded is None or isinstance(decoded, Decoded)
