@@ -11,7 +11,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ("CALLS", "OWN_TRAP", "SEGFAULT", "SPIN", "TinyProgram", "WRITES_OWN_TEXT")
+__all__ = ("CALLS", "OWN_TRAP", "SEGFAULT", "SPIN", "WRITES_OWN_TEXT", "TinyProgram")
 
 BASE = 0x40_0000
 TEXT = 0x1000

@@ -156,7 +156,7 @@ class ArchCompliance:
         self, ops: ArchOps, task: FakeTask, stepped: bytes, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         flushed: list[int] = []
-        monkeypatch.setattr(task.space, "flush", lambda address, size: flushed.append(address))
+        monkeypatch.setattr(task.space, "flush", lambda address, _size: flushed.append(address))
         analysis = ops.analyze_insn(stepped, PLACE, ANYWHERE)
         assert ops.xol_copy(task.process, SLOT, analysis)
         assert task.process.read(SLOT, len(stepped)) == stepped

@@ -51,7 +51,7 @@ class Stage:
         self.event = Event(spec, self._sink_failed)
         self._probe = EventProbe(spec, self.event)
         self.event.probes.append(self._probe)
-        self._install = lambda: registry.register(file.id, 0, self._probe, path="/bin/program")
+        self._registry, self._file = registry, file
 
     def _failed(self, _link: Any, error: Exception) -> None:
         self.errors.append(error)
@@ -65,7 +65,7 @@ class Stage:
         made = plugin.attach(self.event, self)
         self.event.add(made.attach(self.event, self) if isinstance(made, Action) else made)
         self._probe.follow()
-        self._install()
+        self._registry.register(self._file.id, 0, self._probe, path="/bin/program")
         return made
 
     def call(self, argument: int) -> None:
@@ -93,7 +93,7 @@ class ConsumerCompliance:
 
     @pytest.fixture
     def options(self) -> Mapping[str, str]:
-        """Options with which it works on an event with the arguments ``a`` (a number) and ``s`` (a string)."""
+        """Options with which it works on an event with a number ``a`` and a string ``s``."""
         return {}
 
     @pytest.fixture
