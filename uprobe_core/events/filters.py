@@ -9,13 +9,14 @@ from the same expression.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from uprobe_core.errors import SpecError
-from uprobe_core.events.fields import Field, FieldKind, event_fields, join, spec_of
-from uprobe_core.events.filter_match import pattern_matcher
+from uprobe_core.events.fields import Field, FieldKind, event_fields, spec_of
+from uprobe_core.events.filter_compile import INTEGER_SIZES, Expressions, FilterOp, Predicate
 from uprobe_core.events.hints import nearest
 from uprobe_core.events.model import EventSpec
 from uprobe_core.events.tokens import NumberError, kstrtol, kstrtoul
@@ -48,33 +49,6 @@ _SPACE = " \t\n\v\f\r"
 _ALNUM = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 MAX_STRING = 256
 MAX_NUMBER = 24
-_INTEGER_SIZES = (1, 2, 4, 8)
-Operand = int | float | str | frozenset[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Predicate:
-    """One comparison.
-
-    :param operator: "==", "!=", "<", "<=", ">", ">=", "&" or "~"
-    :param value: the operand: a number in the field's range, a string, or a set of CPU numbers
-    """
-
-    field: Field
-    operator: str
-    value: Operand
-
-
-@dataclass(frozen=True, slots=True)
-class FilterOp:
-    """One step: if the predicate's truth is *when*, go on after step *target*, else with the next.
-
-    The step after the last one is "accept", the one after that "reject".
-    """
-
-    predicate: Predicate
-    when: bool
-    target: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +89,7 @@ class _Parser:
         self.inverts: list[bool] = []
         self.targets: list[int] = []
         self.when: list[bool] = []
-        self.names: dict[str, Any] = {"join": join}
+        self.expressions = Expressions()
 
     def fail(self, code: str, position: int, errno: str = "EINVAL", hint: str = "") -> SpecError:
         slug = "bad-filter"
@@ -152,7 +126,7 @@ class _Parser:
                 self.targets.append(len(self.predicates) - 1)
                 self.when.append(False)
                 at = self._predicate(at)
-                trees[-1].add(self._source(self.predicates[-1]), local)
+                trees[-1].add(self.expressions.of(self.predicates[-1]), local)
                 at = self._after_predicate(at, trees, scopes, flags)
                 invert, local = scopes[-1], False
         if len(flags) != 1:
@@ -325,7 +299,7 @@ class _Parser:
             raise self.fail("OPERAND_TOO_LONG", end + 1)
         try:
             if found.kind is FieldKind.FLOAT:
-                return float(digits), end
+                return _finite(digits), end
             value = kstrtol(digits) if found.signed else kstrtoul(digits)
         except (NumberError, ValueError):
             hint = "" if found.signed else f"{found.name} is unsigned; give it a type such as :s32"
@@ -348,39 +322,18 @@ class _Parser:
             raise self.fail("INVALID_CPULIST", end + 1)
         return cpus, end + 1
 
-    # --- Python ---------------------------------------------------------------------------------
 
-    def _source(self, predicate: Predicate) -> str:
-        """The Python expression of one comparison, always a pair of parentheses or a word."""
-        found, operator, value = predicate.field, predicate.operator, predicate.value
-        if isinstance(value, str):
-            name = f"m{len(self.names)}"
-            matcher, inverted = pattern_matcher(operator, value, is_comm=found.kind is FieldKind.COMM)
-            self.names[name] = matcher
-            return f"({'not ' * inverted}{name}({found.source}))"
-        if isinstance(value, frozenset):
-            return self._cpus_source(found, operator, value)
-        if found.kind is FieldKind.CPU and operator == "&":
-            return "(False)"
-        if found.kind in (FieldKind.NUMBER, FieldKind.STACK) and found.size not in _INTEGER_SIZES:
-            return "(False)"
-        if operator == "&":
-            return "(False)" if isinstance(value, float) else f"({found.source} & {value} != 0)"
-        return f"({found.source} {operator} {value!r})"
-
-    def _cpus_source(self, found: Field, operator: str, cpus: frozenset[int]) -> str:
-        if len(cpus) == 1:
-            return f"({found.source} {'!=' if operator == '!=' else '=='} {min(cpus)})"
-        if operator != "&":  # a set is never equal to one number
-            return f"({operator == '!='})"
-        name = f"m{len(self.names)}"
-        self.names[name] = cpus
-        return f"({found.source} in {name})"
+def _finite(text: str) -> float:
+    """*text* as a number; raises ValueError for what is none, infinite or not a number."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def _cast(value: int, found: Field) -> int:
     """*value* as the field's own type holds it."""
-    bits = 8 * (found.size if found.size in _INTEGER_SIZES else 8)
+    bits = 8 * (found.size if found.size in INTEGER_SIZES else 8)
     value &= (1 << bits) - 1
     return value - (1 << bits) if found.signed and value >> (bits - 1) else value
 
@@ -412,28 +365,7 @@ def parse_filter(text: str, event: object) -> Filter:
     source = parser.parse()
     rows = zip(parser.predicates, parser.when, parser.targets, strict=True)
     ops = tuple(FilterOp(predicate, when, target) for predicate, when, target in rows)
-    return Filter(text, ops, _function(parser, source, ops))
-
-
-def _function(parser: _Parser, source: str, ops: tuple[FilterOp, ...]) -> Callable[[Any], bool]:
-    """The function of the whole expression; of the program when it is nested too deep for one."""
-    code = f"lambda h, v=None: bool((v := h.values) is not None and {source})"
-    try:
-        return eval(code, dict(parser.names))  # type: ignore[no-any-return]  # noqa: S307  # our own text
-    except (MemoryError, RecursionError, SyntaxError):
-        tests = [eval(f"lambda h, v: {parser._source(op.predicate)}", parser.names) for op in ops]  # noqa: S307
-        return lambda hit: _run(ops, tests, hit)
-
-
-def _run(ops: tuple[FilterOp, ...], tests: list[Callable[[Any, Any], bool]], hit: Any) -> bool:
-    """Run the branching program."""
-    at, values = 0, hit.values
-    while at < len(ops):
-        op = ops[at]
-        at = op.target + 1 if bool(tests[at](hit, values)) == op.when else at + 1
-        if at > len(ops):
-            return False
-    return True
+    return Filter(text, ops, parser.expressions.function(source, ops))
 
 
 def compile_filter(text: str, event: object) -> Callable[[Any], bool]:
