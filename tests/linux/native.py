@@ -66,7 +66,10 @@ def run_inside(program: Path, folder: Path, *argv: str, sysroot: Path | None = N
 
 
 def in_private_root(program: Path, folder: Path, *argv: str) -> str:
-    """Standard output of a host program that may do harm: alone in *folder* as its root, in namespaces of its own."""
+    """Standard output of a host program that may do harm.
+
+    It is alone in *folder* as its root, in namespaces of its own.
+    """
     inside = folder / program.name
     inside.write_bytes(program.read_bytes())
     inside.chmod(0o755)

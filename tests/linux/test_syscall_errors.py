@@ -1,4 +1,4 @@
-"""Bad pointers, descriptors, sizes, flags and paths in every argument: the error is the one that Linux gives."""
+"""Bad pointers, descriptors, sizes, flags and paths in every argument give the errors that Linux gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Families of system calls: one program, run by the host's kernel and as a guest, prints the same both times."""
+"""Families of system calls: one program prints the same under the host's kernel and as a guest."""
 
 from __future__ import annotations
 

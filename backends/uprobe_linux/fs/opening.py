@@ -246,7 +246,7 @@ def _dangling(folder: Node, name: str) -> str | None:
 
 def _create(folder: Node, name: str, flags: int, mode: int) -> tuple[Description, int]:
     if not isinstance(folder, HostNode):
-        raise fail(errno.ENOENT if folder.path.startswith("/proc") else errno.EACCES)
+        raise fail(errno.ENOENT if folder.path.startswith("/proc") else errno.EROFS)
     if folder.read_only:
         raise fail(errno.EROFS)
     host_flags = oflags.to_host(flags | oflags.G_NOFOLLOW) | _ALWAYS

@@ -52,7 +52,7 @@ def _place_for_new(task: LinuxTask, folder: Node, name: str, *, directory: bool 
     if plain != name and not directory:
         raise fail(errno.ENOENT)
     if not isinstance(folder, HostNode):
-        raise fail(errno.ENOENT if folder.path.startswith("/proc") else errno.EACCES)
+        raise fail(errno.ENOENT if folder.path.startswith("/proc") else errno.EROFS)
     if folder.read_only:
         raise fail(errno.EROFS)
     return folder
