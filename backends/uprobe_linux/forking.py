@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import os
+import random
 import sys
 import warnings
 from typing import TYPE_CHECKING
@@ -89,9 +90,6 @@ def move_out(task: LinuxTask) -> bool:
         machine.scheduler.wake(("vfork", process.pid))
         return False
     entry.host_pid = os.getpid()
-    others = [other for other in machine.family.local.values() if other is not process]
-    for other in others:
-        other.files.close_all()
     _settle(machine, task, entry)
     return True
 
@@ -101,6 +99,7 @@ def _forget_here(machine: LinuxMachine, process: LinuxProcess) -> None:
         machine.scheduler.drop(task)
     process.files.close_all()
     process.fs.cwd.close()
+    machine.timers.forget(process)
     machine.family.abandon(process)
 
 
@@ -134,6 +133,7 @@ def _copy(parent: LinuxTask, entry: ProcessEntry, flags: int) -> LinuxTask:
     process = copy.copy(parent.process)
     process.pid = entry.pid
     process.tasks = []
+    process.random = random.Random(parent.machine.target.seed * 1_000_003 + entry.pid)
     process.rlimits = dict(parent.process.rlimits)
     process.credentials = copy.copy(parent.process.credentials)
     process.signals = parent.process.signals.for_fork(share_actions=bool(flags & CLONE_SIGHAND))
@@ -146,7 +146,10 @@ def _copy(parent: LinuxTask, entry: ProcessEntry, flags: int) -> LinuxTask:
 
 
 def _settle(machine: LinuxMachine, task: LinuxTask, entry: ProcessEntry) -> None:
-    """In the new host process: *task* is all there is."""
+    """In the new host process: *task* is all there is; descriptors of its former neighbours are closed."""
+    for other in machine.family.local.values():
+        if other.files is not task.process.files:
+            other.files.close_all()
     machine.family.after_fork()
     machine.family.adopt(task.process, entry)
     machine.timers.keep_only(task.process)

@@ -294,3 +294,44 @@ def sys_get_robust_list(task: LinuxTask, tid: int, head: int, size: int) -> int:
     task.process.memory.write_u64(size, 24)
     task.process.memory.write_u64(head, found.robust_list)
     return 0
+
+
+# --- the calls of Linux 6.7: one operation each ------------------------------------------------------
+
+
+def _check_futex2(flags: int) -> None:
+    if flags & 0xFFFF_FFFF & ~(FUTEX2_PRIVATE | FUTEX2_SIZE_U32) or flags & 3 != FUTEX2_SIZE_U32:
+        raise fail(errno.EINVAL)
+
+
+@syscall("futex_wake")
+def sys_futex_wake(task: LinuxTask, uaddr: int, mask: int, count: int, flags: int) -> int:
+    """futex_wake(2)."""
+    _check_futex2(flags)
+    return _wake(task, uaddr, s32(count), mask & 0xFFFF_FFFF) if s32(count) else 0
+
+
+@syscall("futex_wait")
+def sys_futex_wait(
+    task: LinuxTask, uaddr: int, value: int, mask: int, flags: int, timeout: int, clock: int
+) -> int:
+    """futex_wait(2); its time-out is absolute."""
+    _check_futex2(flags)
+    if timeout and s32(clock) not in (0, 1):
+        raise fail(errno.EINVAL)
+    op = CLOCK_REALTIME if s32(clock) == 0 else 0
+    deadline = _deadline(task, op, WAIT_BITSET, timeout)
+    return _wait(task, uaddr, value & 0xFFFF_FFFF, mask & 0xFFFF_FFFF, deadline)
+
+
+@syscall("futex_requeue")
+def sys_futex_requeue(task: LinuxTask, waiters: int, flags: int, wake: int, move: int) -> int:
+    """futex_requeue(2): two waitv entries, from where (and which value) and to where."""
+    if flags & 0xFFFF_FFFF:
+        raise fail(errno.EINVAL)
+    value, source, kind, _, _, target, kind2, _ = struct.unpack(
+        "<QQIIQQII", task.process.memory.read(waiters, 48)
+    )
+    _check_futex2(kind)
+    _check_futex2(kind2)
+    return _requeue(task, source, s32(wake), s32(move), target, value & 0xFFFF_FFFF)

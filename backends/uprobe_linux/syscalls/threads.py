@@ -196,6 +196,12 @@ def sys_exit_group(task: LinuxTask, code: int) -> int:
     raise NoReturn
 
 
+@syscall("rseq")
+def sys_rseq(task: LinuxTask, area: int, size: int, flags: int, signature: int) -> int:
+    """rseq(2): refused, as by a kernel without CONFIG_RSEQ; libc then does without."""
+    raise fail(errno.ENOSYS)
+
+
 @syscall("sched_yield")
 def sys_sched_yield(task: LinuxTask) -> int:
     """sched_yield(2)."""
