@@ -111,9 +111,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     from uprobe_core.cli.failures import guarded
 
     parser = build_parser(command)
-    args = parser.parse_args(arguments)
+    args = parser.parse_args(_joined(arguments) if command == "check" else arguments)
     args.usage_error = parser.error
     return guarded(lambda: _module(command).run(args), debug=args.debug)
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """*arguments* with ``-e SPEC`` as one word: argparse takes a line such as ``-:work`` for an option."""
+    found: list[str] = []
+    rest = iter(arguments)
+    for word in rest:
+        value = next(rest, None) if word in {"-e", "--event"} else None
+        found.append(word if value is None else f"--event={value}")
+    return found
 
 
 def _without_command(arguments: list[str]) -> int:
