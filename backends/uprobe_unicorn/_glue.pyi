@@ -12,6 +12,9 @@ def area_size(slots: int, /) -> int:
 def relocate(word: int, source: int, target: int, /) -> bytes:
     """The instructions that do at *target* what *word* does at *source*, branch back included; b"": none can."""
 
+def baseline(functions: tuple[int, ...], slot: int, /) -> tuple[int, int, int, int, int]:
+    """For benchmarks: callbacks that count, store four registers, go on at *slot*, translate; their data."""
+
 class Glue:
     """The hooks of one emulator.
 
@@ -20,7 +23,6 @@ class Glue:
     :param handle: the uc_engine
     :param fill: ``fill(address, access) -> (physical or < 0, Perm bits)``
     :param inline: ``inline(address) -> bool``: a code hook of Python's; whether to stop
-    :param read: ``read(address, size) -> bytes``: what can be read from *address* on
     """
 
     event: int
@@ -42,7 +44,6 @@ class Glue:
         arena_size: int,
         fill: Callable[[int, int], tuple[int, int]],
         inline: Callable[[int], bool],
-        read: Callable[[int, int], bytes],
         /,
     ) -> Glue: ...
     def run(self, pc: int, skip: int, skips: int, budget: int, /) -> int:
@@ -58,6 +59,8 @@ class Glue:
         """Forget translations of [start, end); *kinds*: 1 data, 2 code, 3 both."""
     def flush(self) -> None: ...
     def forget_code(self, start: int, end: int, /) -> None: ...
+    def find_registers(self) -> bool:
+        """Read registers in place from now on, if they can be found; before anything runs."""
     def connect(self, engine: Any, pointer: int, api: CapsuleType, /) -> None: ...
     def add_place(self, address: int, site: int, watched: bool, /) -> int: ...
     def set_place(self, place: int, site: int, watched: bool, /) -> None: ...

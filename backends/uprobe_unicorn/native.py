@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import Any
 
 from uprobe_core.errors import BackendError
-from uprobe_core.types import MemoryFault
 from uprobe_linux.arena import Arena
 from uprobe_linux.cpu import PAGE, Event, Fill, Perm
 from uprobe_unicorn import library as uc
@@ -70,6 +69,7 @@ class NativeCpu(UnicornCpu):
         self.after_run: Callable[[], None] | None = None
         self.around_hook: Callable[[], None] | None = None
         super().__init__(arena)
+        self.registers_found = self.glue.find_registers()
 
     def _install_hooks(self) -> None:
         from uprobe_unicorn._glue import Glue
@@ -83,7 +83,6 @@ class NativeCpu(UnicornCpu):
             self._arena.size,
             self._answer_fill,
             self._answer_inline,
-            self._answer_read,
         )
         callback, data = self.glue.python_hook
         self._hook_data = data
@@ -117,15 +116,6 @@ class NativeCpu(UnicornCpu):
             self._inside = False
             if self.around_hook is not None:
                 self.around_hook()
-
-    def _answer_read(self, address: int, size: int) -> bytes:
-        space = self._space
-        if space is None:
-            return b""
-        try:
-            return bytes(space.read(address, size))
-        except MemoryFault:
-            return bytes(space.read(address, space.accessible(address, size, Perm.READ)))
 
     # --- running -------------------------------------------------------------------------------------
 

@@ -89,6 +89,9 @@ struct up_arg {
 	uint8_t store_size;
 	uint8_t lshift, rshift;
 	uint16_t cell;		/* index of its first value */
+	bool simple;		/* a register, masked and sign-extended, is all */
+	uint8_t reg;		/* of a simple one */
+	uint64_t mask, sign;	/* ((x & mask) ^ sign) - sign is the value of a simple one */
 	struct up_op source;
 	int64_t offsets[UP_MAX_OPS];	/* of the dereferences, in order */
 	int64_t store_offset;
@@ -99,6 +102,7 @@ struct up_program {
 	unsigned cells;		/* values: one for each scalar or element */
 	unsigned room;		/* bytes that strings may take */
 	unsigned texts;		/* string arguments */
+	bool simple;		/* all arguments are */
 	struct up_arg *args;
 };
 
@@ -136,8 +140,18 @@ void up_fetch_all(struct up_hit *hit);
 bool up_fetch_address(struct up_hit *hit, const struct up_arg *arg, unsigned derefs, uint64_t *ret);
 uint64_t up_register(const struct up_hit *hit, unsigned index);
 
+static inline uint64_t up_simple(const struct up_hit *hit, const struct up_arg *arg)
+{
+	const uint64_t *registers = hit->source->registers;
+	uint64_t value = registers && arg->reg <= UP_SP ? registers[arg->reg] : up_register(hit, arg->reg);
+
+	return ((value & arg->mask) ^ arg->sign) - arg->sign;
+}
+
 static inline uint64_t up_number(struct up_hit *hit, unsigned index)
 {
+	if (hit->program->args[index].simple)
+		return up_simple(hit, &hit->program->args[index]);
 	if (!(hit->done[index / 64] >> index % 64 & 1))
 		up_fetch_number(hit, index);
 	return hit->cells[hit->program->args[index].cell];
@@ -219,6 +233,8 @@ bool up_map_init(struct up_map *map, bool with_stats);
 void up_map_deinit(struct up_map *map);
 void up_map_clear(struct up_map *map);
 /* The entry of key, made with *order (which is then advanced) if it is new; NULL: out of memory. */
+/* The same for a key of one number. */
+struct up_entry *up_map_at_number(struct up_map *map, uint64_t key, uint64_t *order);
 struct up_entry *up_map_at(struct up_map *map, const void *key, size_t size, uint64_t *order);
 
 /* --- records (ring.c) ------------------------------------------------------------ */

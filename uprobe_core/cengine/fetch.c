@@ -150,6 +150,10 @@ void up_fetch_number(struct up_hit *hit, unsigned index)
 	const struct up_arg *arg = &hit->program->args[index];
 	uint64_t value;
 
+	if (arg->simple) {
+		hit->cells[arg->cell] = up_simple(hit, arg);
+		return;
+	}
 	hit->done[index / 64] |= UINT64_C(1) << index % 64;
 	if (arg->from_memory) {
 		fetch_from_memory(hit, arg);
@@ -163,8 +167,8 @@ void up_fetch_number(struct up_hit *hit, unsigned index)
 void up_fetch_all(struct up_hit *hit)
 {
 	for (unsigned i = 0; i < hit->program->count; i++)
-		if (hit->program->args[i].kind != 't')
-			up_number(hit, i);
+		if (hit->program->args[i].kind != 't' && !(hit->done[i / 64] >> i % 64 & 1))
+			up_fetch_number(hit, i);
 	if (hit->program->texts)
 		up_fetch_texts(hit);
 }

@@ -152,6 +152,26 @@ static bool is_key(const struct up_map *map, const struct up_entry *entry, const
 	return entry->key_size == size && !memcmp(map->keys + entry->key_at, key, size);
 }
 
+/* mix is a bijection, so of keys of one number equal hashes are equal keys. */
+struct up_entry *up_map_at_number(struct up_map *map, uint64_t key, uint64_t *order)
+{
+	uint64_t hash = mix(sizeof(key) ^ key);
+	struct up_entry *entry = &map->entries[map->last];
+
+	if (map->count && entry->hash == hash)
+		return entry;
+	uint32_t slot = (uint32_t)hash & map->slot_mask;
+	while (map->slots[slot]) {
+		entry = &map->entries[map->slots[slot] - 1];
+		if (entry->hash == hash) {
+			map->last = map->slots[slot] - 1;
+			return entry;
+		}
+		slot = (slot + 1) & map->slot_mask;
+	}
+	return insert(map, &key, sizeof(key), hash, order);
+}
+
 struct up_entry *up_map_at(struct up_map *map, const void *key, size_t size, uint64_t *order)
 {
 	if (map->count && is_key(map, &map->entries[map->last], key, size))

@@ -88,6 +88,23 @@ static bool decode_arg(struct up_arg *arg, const struct packed_arg *packed)
 	return arg->kind == 't' || is_number_size(arg->size);
 }
 
+/* Whether a register is all that arg wants, and how. */
+static void simplify(struct up_arg *arg)
+{
+	unsigned bits = 8u * arg->size;
+	uint8_t code = arg->source.code;
+
+	if (arg->derefs || arg->from_memory || arg->has_field || arg->count || arg->kind == 't' ||
+	    (arg->kind == 'f' && arg->size == 4))
+		return;
+	if (code != UP_REG && code != UP_RETVAL && code != UP_STACKP)
+		return;
+	arg->simple = true;
+	arg->reg = code == UP_REG ? (uint8_t)arg->source.param : code == UP_RETVAL ? 0 : UP_SP;
+	arg->mask = bits < 64 ? (UINT64_C(1) << bits) - 1 : UINT64_MAX;
+	arg->sign = arg->kind == 's' && bits < 64 ? UINT64_C(1) << (bits - 1) : 0;
+}
+
 static bool decode_all(struct up_program *program, const uint8_t *packed, size_t size)
 {
 	struct up_op ops[UP_MAX_OPS];
@@ -107,6 +124,8 @@ static bool decode_all(struct up_program *program, const uint8_t *packed, size_t
 		size -= head.ops * sizeof(*ops);
 		if (!decode_arg(arg, &head) || !decode_ops(arg, ops, head.ops))
 			return false;
+		simplify(arg);
+		program->simple &= arg->simple;
 		arg->cell = (uint16_t)program->cells;
 		program->cells += arg->count ? arg->count : 1;
 		program->texts += arg->kind == 't';
@@ -127,6 +146,7 @@ bool up_program_init(struct up_program *program, const uint8_t *packed, size_t s
 		return false;
 	program->count = count;
 	program->room = room;
+	program->simple = true;
 	if (count) {
 		program->args = calloc(count, sizeof(*program->args));
 		if (!program->args)

@@ -37,12 +37,21 @@ static bool make_room(struct up_engine *engine, size_t size)
 	return ring->size - ring->used >= size;
 }
 
+static void put_cells(const struct up_hit *hit, uint64_t *to)
+{
+	const struct up_program *program = hit->program;
+
+	for (unsigned i = 0; i < program->cells; i++)
+		to[i] = program->simple ? up_simple(hit, &program->args[i]) : hit->cells[i];
+}
+
 /* Appends the hit with all values of its program; false: dropped, and counted. */
 bool up_write_record(struct up_engine *engine, uint32_t sink, struct up_hit *hit)
 {
 	struct up_ring *ring = &engine->ring;
 
-	up_fetch_all(hit);
+	if (!hit->program->simple)
+		up_fetch_all(hit);
 	size_t cells = hit->program->cells * sizeof(uint64_t);
 	size_t text = hit->texts_done ? hit->area_size : 0;
 	size_t size = (sizeof(struct up_record) + cells + text + 7) & ~(size_t)7;
@@ -63,9 +72,9 @@ bool up_write_record(struct up_engine *engine, uint32_t sink, struct up_hit *hit
 		.function = hit->entry ? hit->address : 0,
 	};
 	to += sizeof(struct up_record);
-	for (unsigned i = 0; i < hit->program->cells; i++)
-		((uint64_t *)(void *)to)[i] = hit->cells[i];
-	memcpy(to + cells, hit->area, text);
+	put_cells(hit, (uint64_t *)(void *)to);
+	if (text)
+		memcpy(to + cells, hit->area, text);
 	ring->used += size;
 	ring->records++;
 	return true;

@@ -46,7 +46,25 @@ static uint64_t vector(void *context, unsigned index)
 	return value[0];
 }
 
-/* The data view: translations that were given out are read in place, the rest is Python's to find. */
+/* Where the byte at address lies and how many follow it there; false: the program cannot read it. */
+static bool translate(struct glue *glue, uint64_t address, uint64_t *physical_ret, uint64_t *left_ret)
+{
+	const struct extent *extent = extents_find(&glue->data, address);
+	struct uc_tlb_entry entry;
+
+	if (extent && extent->perms & PERM_READ) {
+		*physical_ret = extent->physical + (address - extent->start);
+		*left_ret = extent->end - address;
+		return true;
+	}
+	if (!glue->fill(glue->context, address, PERM_READ, &entry))
+		return false;
+	*physical_ret = entry.physical + address % PAGE_SIZE;
+	*left_ret = PAGE_SIZE - address % PAGE_SIZE;
+	return *physical_ret + *left_ret <= glue->arena_size;
+}
+
+/* The data view, up to the first byte that the program could not read. */
 size_t glue_read(void *context, uint64_t address, void *ret, size_t size)
 {
 	struct glue *glue = context;
@@ -54,12 +72,11 @@ size_t glue_read(void *context, uint64_t address, void *ret, size_t size)
 	size_t done = 0;
 
 	while (done < size) {
-		const struct extent *extent = extents_find(&glue->data, at + done);
-		if (!extent)
-			return done + glue->slow_read(glue->context, at + done, (char *)ret + done, size - done);
-		uint64_t left = extent->end - (at + done);
+		uint64_t physical, left;
+		if (!translate(glue, at + done, &physical, &left))
+			return done;
 		size_t part = size - done < left ? size - done : (size_t)left;
-		memcpy((char *)ret + done, glue->arena + extent->physical + (at + done - extent->start), part);
+		memcpy((char *)ret + done, glue->arena + physical, part);
 		done += part;
 	}
 	return done;
@@ -77,10 +94,13 @@ static void stop_at_hook(struct glue *glue, uint64_t address)
 /* A return address that is not watched yet: the run ends here, so that it can be. */
 static void want_watch(struct glue *glue, struct place *place, uint64_t address)
 {
-	const struct place *known = table_find(glue, address & TAG_MASK);
-
-	if (known && known->watched)
+	if (address == glue->last_watch)
 		return;
+	const struct place *known = table_find(glue, address & TAG_MASK);
+	if (known && known->watched) {
+		glue->last_watch = address;
+		return;
+	}
 	glue->wanted[glue->wanted_count++ % 16] = address & TAG_MASK;
 	stop_at_hook(glue, place->address);
 }

@@ -89,7 +89,6 @@ struct glue {
 	void *context;
 	bool (*fill)(void *context, uint64_t address, int access, struct uc_tlb_entry *ret);
 	bool (*inline_hook)(void *context, uint64_t address);
-	size_t (*slow_read)(void *context, uint64_t address, void *ret, size_t size);
 
 	int event;
 	unsigned interrupt;
@@ -99,6 +98,7 @@ struct glue {
 	uint64_t refused_page;
 	bool refused;
 	volatile bool stop;
+	uint64_t last_watch;		/* a return address that is watched */
 	uint64_t wanted[16];		/* return addresses to watch from now on */
 	unsigned wanted_count;
 
@@ -128,6 +128,8 @@ void glue_forget_translations(struct glue *glue, uint64_t start, uint64_t end);
 int glue_count_blocks(struct glue *glue, bool on);
 uint64_t glue_reg(void *context, unsigned index);
 void glue_set_reg(struct glue *glue, unsigned index, uint64_t value);
+/* Lets registers be read in place, if they can be found (registers.c). */
+void glue_find_registers(struct glue *glue);
 size_t glue_read(void *context, uint64_t address, void *ret, size_t size);
 bool glue_reached(struct place *place);
 

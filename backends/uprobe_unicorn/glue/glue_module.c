@@ -4,16 +4,26 @@
 #include <stdlib.h>
 #include <structmember.h>
 
+#include "baseline.h"
 #include "glue.h"
 
 typedef struct {
 	PyObject_HEAD
 	struct glue core;
-	PyObject *fill, *inline_hook, *read, *engine;
+	PyObject *fill, *inline_hook, *engine;
 	PyObject *error;	/* the first exception of a callback, raised by run */
 	struct place **places;
 	unsigned place_count, place_capacity;
 } GlueObject;
+
+static void copy_functions(struct uc_api *api, const unsigned long long *functions)
+{
+	_Static_assert(sizeof(*api) == 7 * sizeof(void *), "one address for each function");
+	for (unsigned i = 0; i < 7; i++) {
+		uintptr_t address = (uintptr_t)functions[i];
+		memcpy((char *)api + i * sizeof(address), &address, sizeof(address));
+	}
+}
 
 /* --- calls into Python ------------------------------------------------------------------ */
 
@@ -66,27 +76,6 @@ static bool call_inline(void *context, uint64_t address)
 	Py_XDECREF(answer);
 	PyGILState_Release(state);
 	return stop != 0;
-}
-
-/* What no extent knows: bytes from address up to the first that cannot be read. */
-static size_t call_read(void *context, uint64_t address, void *ret, size_t size)
-{
-	GlueObject *self = context;
-	PyGILState_STATE state = PyGILState_Ensure();
-	PyObject *data = PyObject_CallFunction(self->read, "Kn", address, (Py_ssize_t)size);
-	char *bytes;
-	Py_ssize_t length = 0;
-
-	if (!data || PyBytes_AsStringAndSize(data, &bytes, &length) < 0) {
-		keep_error(self);
-		length = 0;
-	} else {
-		length = length < (Py_ssize_t)size ? length : (Py_ssize_t)size;
-		memcpy(ret, bytes, (size_t)length);
-	}
-	Py_XDECREF(data);
-	PyGILState_Release(state);
-	return (size_t)length;
 }
 
 /* --- running ------------------------------------------------------------------------------- */
@@ -185,6 +174,14 @@ static PyObject *glue_object_forget_code(GlueObject *self, PyObject *args)
 }
 
 /* --- places -------------------------------------------------------------------------------------- */
+
+/* Returns whether registers are read in place from now on. */
+static PyObject *glue_object_find_registers(GlueObject *self, PyObject *unused)
+{
+	(void)unused;
+	glue_find_registers(&self->core);
+	return PyBool_FromLong(self->core.source.registers != NULL);
+}
 
 static PyObject *glue_object_connect(GlueObject *self, PyObject *args)
 {
@@ -355,38 +352,58 @@ static PyObject *module_relocate(PyObject *self, PyObject *args)
 	return PyBytes_FromStringAndSize((const char *)words, (Py_ssize_t)(4 * count));
 }
 
+/* --- baselines, for benchmarks --- */
+
+static struct baseline baseline;
+
+/* (callbacks of count, store, break and fill; address of their data). */
+static PyObject *module_baseline(PyObject *self, PyObject *args)
+{
+	unsigned long long functions[7], slot;
+	struct uc_api api;
+
+	(void)self;
+	if (!PyArg_ParseTuple(args, "(KKKKKKK)K", &functions[0], &functions[1], &functions[2], &functions[3],
+			      &functions[4], &functions[5], &functions[6], &slot))
+		return NULL;
+	copy_functions(&api, functions);
+	if (!baseline.stored && !baseline_init(&baseline, &api))
+		return PyErr_NoMemory();
+	baseline.hits = 0;
+	baseline.slot = slot;
+	return Py_BuildValue("NNNNN", PyLong_FromVoidPtr(baseline_callback(BASELINE_COUNT)),
+			     PyLong_FromVoidPtr(baseline_callback(BASELINE_STORE)),
+			     PyLong_FromVoidPtr(baseline_callback(BASELINE_BREAK)),
+			     PyLong_FromVoidPtr(baseline_callback(BASELINE_FILL)),
+			     PyLong_FromVoidPtr(&baseline));
+}
+
 /* --- life ------------------------------------------------------------------------------------------ */
 
 static PyObject *glue_object_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
 	unsigned long long functions[7], handle, arena, arena_size;
-	PyObject *fill, *inline_hook, *read;
+	PyObject *fill, *inline_hook;
 
 	if (kwargs && PyDict_GET_SIZE(kwargs))
 		return PyErr_Format(PyExc_TypeError, "Glue takes no keywords");
-	if (!PyArg_ParseTuple(args, "(KKKKKKK)KKKOOO", &functions[0], &functions[1], &functions[2], &functions[3],
+	if (!PyArg_ParseTuple(args, "(KKKKKKK)KKKOO", &functions[0], &functions[1], &functions[2], &functions[3],
 			      &functions[4], &functions[5], &functions[6], &handle, &arena, &arena_size, &fill,
-			      &inline_hook, &read))
+			      &inline_hook))
 		return NULL;
 	GlueObject *self = (GlueObject *)type->tp_alloc(type, 0);
 	if (!self)
 		return NULL;
 	self->fill = Py_NewRef(fill);
 	self->inline_hook = Py_NewRef(inline_hook);
-	self->read = Py_NewRef(read);
 	struct glue *core = &self->core;
-	_Static_assert(sizeof(core->uc) == 7 * sizeof(void *), "one address for each function");
-	for (unsigned i = 0; i < 7; i++) {
-		uintptr_t address = (uintptr_t)functions[i];
-		memcpy((char *)&core->uc + i * sizeof(address), &address, sizeof(address));
-	}
+	copy_functions(&core->uc, functions);
 	core->engine_handle = (uc_engine *)(uintptr_t)handle;
 	core->arena = (char *)(uintptr_t)arena;
 	core->arena_size = arena_size;
 	core->context = self;
 	core->fill = call_fill;
 	core->inline_hook = call_inline;
-	core->slow_read = call_read;
 	if (glue_init(core))
 		return (PyObject *)self;
 	Py_DECREF(self);
@@ -400,7 +417,6 @@ static void glue_object_dealloc(GlueObject *self)
 	PyObject_GC_UnTrack(self);
 	Py_CLEAR(self->fill);
 	Py_CLEAR(self->inline_hook);
-	Py_CLEAR(self->read);
 	Py_CLEAR(self->engine);
 	Py_CLEAR(self->error);
 	glue_deinit(&self->core);
@@ -414,7 +430,6 @@ static int glue_object_traverse(GlueObject *self, visitproc visit, void *arg)
 {
 	Py_VISIT(self->fill);
 	Py_VISIT(self->inline_hook);
-	Py_VISIT(self->read);
 	Py_VISIT(self->engine);
 	Py_VISIT(self->error);
 	return 0;
@@ -424,7 +439,6 @@ static int glue_object_clear(GlueObject *self)
 {
 	Py_CLEAR(self->fill);
 	Py_CLEAR(self->inline_hook);
-	Py_CLEAR(self->read);
 	return 0;
 }
 
@@ -486,6 +500,7 @@ static PyMethodDef methods[] = {
 	METHOD(drop, METH_VARARGS),
 	METHOD(flush, METH_NOARGS),
 	METHOD(forget_code, METH_VARARGS),
+	METHOD(find_registers, METH_NOARGS),
 	METHOD(connect, METH_VARARGS),
 	METHOD(add_place, METH_VARARGS),
 	METHOD(set_place, METH_VARARGS),
@@ -516,6 +531,7 @@ static PyTypeObject glue_type = {
 static PyMethodDef functions[] = {
 	{"area_size", module_area_size, METH_O, NULL},
 	{"relocate", module_relocate, METH_VARARGS, NULL},
+	{"baseline", module_baseline, METH_VARARGS, NULL},
 	{NULL, NULL, 0, NULL},
 };
 

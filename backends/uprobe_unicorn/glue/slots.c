@@ -69,6 +69,7 @@ bool table_add(struct glue *glue, struct place *place)
 
 void table_remove(struct glue *glue, struct place *place)
 {
+	glue->last_watch = 0;
 	if (table_find(glue, place->address) != place)
 		return;
 	unsigned size = glue->table_mask + 1;

@@ -1,0 +1,126 @@
+"""The call loop on libunicorn with nothing else: what everything is compared with."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import time
+from typing import Any
+
+from uprobe_unicorn import _glue
+from uprobe_unicorn import library as uc
+from uprobe_unicorn.library import Library, check
+
+from benchmarks.programs import symbols
+
+__all__ = ("BareLoop",)
+
+SIZE = 64 << 20
+STACK = SIZE - 4096
+END = 0x1000
+ENTRY, TAIL = 0x3000, 0x4000
+"""Where the slot scheme has its entry and its displaced instruction."""
+
+
+def _address(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+class BareLoop:
+    """``run_loop`` of programs/loops.c in an emulator of its own, mapped at its own addresses."""
+
+    def __init__(self, path: str) -> None:
+        self.lib = lib = Library()
+        self.handle = ctypes.c_void_p()
+        check(lib, lib.open(uc.ARCH_ARM64, uc.MODE_ARM, ctypes.byref(self.handle)), "open")
+        self._control(uc.CTL_CPU_MODEL, ctypes.c_int(uc.CPU_MAX))
+        self._control(uc.CTL_PAGE_SIZE, ctypes.c_uint32(4096))
+        self._control(uc.CTL_TLB_TYPE, ctypes.c_int(uc.TLB_VIRTUAL))
+        self._map = mmap.mmap(-1, SIZE)
+        self.memory = memoryview(self._map)
+        base = ctypes.addressof(ctypes.c_char.from_buffer(self._map))
+        check(lib, lib.mem_map_ptr(self.handle, 0, SIZE, uc.PROT_ALL, base), "map")
+        self._load(path)
+        names = symbols(path)
+        self.work, self.loop = names["work"], names["run_loop"]
+        functions = (lib.hook_add, lib.hook_del, lib.reg_read, lib.reg_write, lib.emu_start, lib.emu_stop, lib.ctl)
+        callbacks = _glue.baseline(tuple(map(_address, functions)), TAIL)
+        self._count, self._store, self._break, self._fill, self._data = callbacks
+        self._kept: list[Any] = []
+        self.hook(uc.HOOK_TLB_FILL, self._fill, 1, 0)
+
+    def _control(self, control: int, argument: Any) -> None:
+        check(self.lib, self.lib.ctl(self.handle, uc.ctl_write(control, 1), argument), "control")
+
+    def _load(self, path: str) -> None:
+        from elftools.elf.elffile import ELFFile
+
+        with open(path, "rb") as file:
+            for segment in ELFFile(file).iter_segments("PT_LOAD"):
+                data = segment.data()
+                self.memory[segment["p_vaddr"] : segment["p_vaddr"] + len(data)] = data
+
+    def hook(self, kind: int, callback: int, begin: int, end: int) -> None:
+        """uc_hook_add with one of the baseline's callbacks."""
+        number = ctypes.c_size_t()
+        status = self.lib.hook_add(
+            self.handle, ctypes.byref(number), kind, ctypes.c_void_p(callback), self._data, begin, end
+        )
+        check(self.lib, status, "hook")
+
+    def count(self) -> None:
+        """Count at ``work``."""
+        self.hook(uc.HOOK_CODE, self._count, self.work, self.work)
+
+    def store(self) -> None:
+        """Store four registers at ``work``."""
+        self.hook(uc.HOOK_CODE, self._store, self.work, self.work)
+
+    def _displace(self) -> None:
+        word = bytes(self.memory[self.work : self.work + 4])
+        self.memory[TAIL : TAIL + 8] = word + _branch(TAIL + 4, self.work + 4)
+
+    def trap(self) -> None:
+        """A breakpoint at ``work``, resumed in a slot."""
+        self._displace()
+        self.memory[self.work : self.work + 4] = (0xD42000A0).to_bytes(4, "little")
+        self.hook(uc.HOOK_INTR, self._break, 1, 0)
+
+    def jump(self) -> None:
+        """A branch at ``work`` to a slot whose first instruction has a code hook that counts."""
+        self._displace()
+        self.memory[ENTRY : ENTRY + 4] = _branch(ENTRY, TAIL)
+        self.memory[self.work : self.work + 4] = _branch(self.work, ENTRY)
+        self.hook(uc.HOOK_CODE, self._count, ENTRY, ENTRY + 4095)
+
+    def python(self) -> None:
+        """A Python function at ``work``, through ctypes as Unicorn's own binding does it."""
+        counter = [0]
+
+        def count(_uc: int, _address: int, _size: int, _data: int) -> None:
+            counter[0] += 1
+
+        callback = uc.CodeHook(count)
+        self._kept.append(callback)
+        number = ctypes.c_size_t()
+        status = self.lib.hook_add(
+            self.handle, ctypes.byref(number), uc.HOOK_CODE, callback, None, self.work, self.work
+        )
+        check(self.lib, status, "hook")
+
+    def run(self, rounds: int) -> float:
+        """Nanoseconds of processor time per call."""
+        for register, value in ((uc.REG_X0, rounds), (uc.REG_SP, STACK), (uc.REG_X30, END)):
+            cell = ctypes.c_uint64(value)
+            self.lib.reg_write(self.handle, register, ctypes.byref(cell))
+        start = time.thread_time()
+        check(self.lib, self.lib.emu_start(self.handle, self.loop, END, 0, 0), "run")
+        return (time.thread_time() - start) * 1e9 / rounds
+
+    def close(self) -> None:
+        """Give the emulator back."""
+        self.lib.close(self.handle)
+
+
+def _branch(source: int, target: int) -> bytes:
+    return (0x14000000 | (target - source) >> 2 & 0x03FFFFFF).to_bytes(4, "little")

@@ -1,0 +1,112 @@
+"""The cases: what is attached to the probe at ``work``, and how it is measured."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import uprobe_core as up
+from benchmarks.bare import BareLoop
+
+__all__ = ("BARE", "CASES", "measure_bare", "measure_session")
+
+
+class Increment:
+    """A handler in Python that does the least."""
+
+    name = "increment"
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def handler(self, hit: Any) -> None:
+        """Count."""
+        self.count += 1
+
+
+class _Discard:
+    """Takes records as a consumer would, and forgets them."""
+
+    name = "discard"
+    writes_records = True
+
+    def handler(self, hit: Any) -> None:
+        """Never called natively."""
+
+
+ENTRY = "p:work {path}:work a=%x0 b=%x1 c=%x2 d=%x3"
+STRING = "p:work {path}:work s=+0(%x2):string"
+RETURN = "r:work {path}:work r=$retval"
+
+CASES: dict[str, tuple[str, Callable[[], Any]]] = {
+    "count": (ENTRY, up.Count),
+    "count by key": (ENTRY, lambda: up.Count(by="b")),
+    "record 4 registers": (ENTRY, _Discard),
+    "record a string": (STRING, _Discard),
+    "histogram": (ENTRY, lambda: up.Hist("a")),
+    "entry + return latency": (RETURN, up.Latency),
+    "filter that rejects": (ENTRY, lambda: up.Count(when="a == 77777777777")),
+    "Python handler": (ENTRY, Increment),
+}
+
+BARE: dict[str, Callable[[BareLoop], None]] = {
+    "raw loop": lambda loop: None,
+    "raw C hook: count": BareLoop.count,
+    "raw C hook: 4 registers": BareLoop.store,
+    "raw BRK + slot: count": BareLoop.trap,
+    "raw branch + slot: count": BareLoop.jump,
+    "raw Python hook: count": BareLoop.python,
+}
+
+
+def measure_bare(path: str, prepare: Callable[[BareLoop], None], rounds: int) -> float:
+    """Nanoseconds per call of the bare loop."""
+    loop = BareLoop(path)
+    try:
+        prepare(loop)
+        loop.run(1000)
+        return loop.run(rounds)
+    finally:
+        loop.close()
+
+
+def measure_session(
+    path: str, lines: list[tuple[str, Any]], mode: str, rounds: int, *, engine: str = "auto"
+) -> float:
+    """Nanoseconds of processor time per call of a whole run under the personality."""
+    with up.Session([path, str(rounds)], mode=mode, output=os.devnull, engine=engine) as session:
+        for line, consumer in lines:
+            session.probe(line.format(path=path), *([] if consumer is None else [consumer]))
+        machine = session.open()
+        _discard_records(session)
+        spent: list[float] = []
+        run = machine.run
+
+        def timed() -> Any:
+            start = time.thread_time()
+            try:
+                return run()
+            finally:
+                spent.append(time.thread_time() - start)
+
+        machine.run = timed  # type: ignore[method-assign]  # without the reports at the end
+        out = os.dup(1)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        try:
+            session.run()
+            return spent[0] * 1e9 / rounds
+        finally:
+            os.dup2(out, 1)
+            os.close(out)
+            os.close(null)
+
+
+def _discard_records(session: up.Session) -> None:
+    """Measure the engine and not what a writer does with the records: drain them unread."""
+    native = session._native  # noqa: SLF001  # a benchmark looks inside
+    if native is not None:
+        native.engine.set_drain(native.engine.reset_ring)
+        native.drain = native.engine.reset_ring  # type: ignore[method-assign]
