@@ -112,6 +112,8 @@ class EventSet:
         event.add(sink)
         for probe in event.probes:
             probe.follow()
+            if probe.uprobe is not None:
+                probe.uprobe.refresh(probe)
         if isinstance(source, Action) and source not in self._actions:
             number = len(self._actions)
             self._actions.append(source)
@@ -191,6 +193,13 @@ class EventSet:
         status = files(spec.path)
         if not isinstance(status.identity, tuple):
             raise ProbeError(f"no such file: {spec.path}", where=spec.path, errno_name=status.errno_name)
+        if spec.offset > status.size:  # __uprobe_register: EINVAL beyond i_size
+            raise ProbeError(
+                f"offset {spec.offset:#x} is beyond the end of {spec.path} ({status.size:#x} bytes)",
+                address=spec.offset,
+                where=spec.path,
+                hint="an offset counts from the start of the file; `uprobe list` shows those of functions",
+            )
         device, inode = status.identity
         probe.uprobe = registry.register(
             FileId(device, inode), spec.offset, probe, ref_offset=spec.ref, path=spec.path

@@ -74,7 +74,7 @@ class Session:
         self.status: ExitStatus | None = None
         self._closed = False
         self._wants_stacks = False
-        self._running = False
+        self._running = self._ran = False
         self._output: RunOutput | None = None
         self._machine: Machine | None = None
         self._native: NativeSites | None = None
@@ -106,10 +106,19 @@ class Session:
             for consumer in consumers:
                 self.attach(event, consumer)
         if self._running:
-            self._soon(lambda: self.events.install(added, self._registry, self.files))
+            self._soon(lambda: self._install_live(added))
         if len(consumers) == 1:
             return consumers[0]
         return tuple(consumers) or added[0]
+
+    def _install_live(self, added: Sequence[Event]) -> None:
+        """At a safe point of the run: nobody is there to catch an error, so it is said."""
+        try:
+            self.events.install(added, self._registry, self.files)
+        except ProbeError as error:
+            if self.setup.strict:
+                raise
+            self.warn(f"not probed: {error}")
 
     def attach(self, event: Event, consumer: Any) -> None:
         """Attach one consumer object, action or consumer plugin to *event*."""
@@ -122,6 +131,10 @@ class Session:
     def remove(self, event: Event | str) -> None:
         """Take the probes of *event* (or its [GROUP/]NAME) out; what it found stays."""
         found = self.events.find(event) if isinstance(event, str) else [event]
+        if self._machine is None:
+            for each in found:
+                each.probes = []
+            return
 
         def take_out() -> None:
             for each in found:
@@ -186,7 +199,12 @@ class Session:
         """Run the program to its end (or a limit's, or Ctrl-C's) and write what was collected."""
         from uprobe_core.interrupts import interrupts_stop
 
+        if self._ran:
+            raise UsageError(
+                "a session runs once", hint="make another Session for another run", slug="already-run"
+            )
         machine = self.open()
+        self._ran = True
         self.spool.prepare()
         self.spool.follow_forks(self._before_fork, self._in_child)
         self._running = True

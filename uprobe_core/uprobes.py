@@ -65,6 +65,10 @@ class Uprobe:
     ref_offset: int = 0
     links: tuple[Link, ...] = ()
 
+    def refresh(self, consumer: Any) -> None:
+        """Look the optional methods of *consumer* up again; it has gained or lost one."""
+        self.links = tuple(Link(link.consumer) if link.consumer is consumer else link for link in self.links)
+
 
 @dataclass(eq=False, slots=True)
 class Site:
