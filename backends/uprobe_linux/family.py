@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from typing import TYPE_CHECKING
 
 from uprobe_core.types import MemoryFault
@@ -52,7 +51,7 @@ class Family:
         self.shared = SharedMemory(TABLE_BYTES + SHARED_FUTEX_BYTES + IPC_BYTES)
         self.pids = PidTable(self.shared, limit)
         self.ipc = IpcStore(self.shared, TABLE_BYTES + SHARED_FUTEX_BYTES, IPC_BYTES)
-        self.run = f"{os.getpid()}-{secrets.token_hex(6)}"
+        self.run = f"{os.getpid()}-{os.urandom(6).hex()}"
         """A word that all host processes of this run share and no other run has."""
         self.bell = Doorbell(self.run)
         self.futexes = FutexQueues(SharedFutexTable(self.shared, TABLE_BYTES, self.bell.ring))

@@ -10,7 +10,6 @@ import errno
 import os
 import socket
 import struct
-import subprocess
 import sys
 import time
 
@@ -57,6 +56,8 @@ class PrivateNetwork:
 
     def _start(self) -> None:
         """Start the helper, unless another process of the run is just doing so."""
+        import subprocess  # few programs use sockets: not at every start
+
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with listener:
             try:

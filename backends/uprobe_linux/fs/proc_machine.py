@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-import uuid
 from typing import TYPE_CHECKING
 
 from uprobe_linux.fs.nodes import Table, VFile, VLink, VNode, static_file
@@ -123,10 +122,14 @@ def _sys(machine: LinuxMachine) -> VNode:
     seed = machine.target.seed
 
     def boot_id() -> str:
+        import uuid  # rarely asked for
+
         return f"{uuid.UUID(int=seed * 0x9E3779B97F4A7C15 % (1 << 128), version=4)}\n"
 
     def new_id() -> str:
         assert machine.current is not None
+        import uuid  # rarely asked for
+
         return f"{uuid.UUID(bytes=machine.current.process.random.randbytes(16), version=4)}\n"
 
     kernel = {

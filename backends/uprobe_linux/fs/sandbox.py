@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 import tempfile
 from typing import TYPE_CHECKING
@@ -108,6 +107,8 @@ class Sandbox:
         """Close the mounts and, in the process that made it, remove the private folder; idempotent."""
         self.mounts.close()
         if os.getpid() == self._owner:
+            import shutil  # not needed to start
+
             shutil.rmtree(self._private, ignore_errors=True)
 
 
