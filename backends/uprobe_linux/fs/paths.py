@@ -173,6 +173,8 @@ class _Walk:
         self.mounts = resolver.mounts
         self.pending = list(reversed(path.split("/")))
         self.links = 0
+        self.expanded = False
+        """A link was just put in front of the rest of the way."""
         self.stack: list[Node] = []
         self.base = base
         self.absolute = path.startswith("/")
@@ -182,11 +184,24 @@ class _Walk:
         try:
             self.stack = self._start()
             while self.pending:
+                if self.expanded:
+                    found = self._rest_at_once(follow)
+                    if found is not None:
+                        return found
                 self._step(self.pending.pop(), follow)
             return self.stack.pop()
         finally:
             for node in self.stack:
                 node.close()
+
+    def _rest_at_once(self, follow: bool) -> Node | None:
+        """After a link the rest of the way often has none: try it fast before going on step by step."""
+        self.expanded = False
+        rest = "/".join(reversed(self.pending))
+        if not rest.strip("/"):
+            return None
+        found = self.resolver.open_beneath(self.stack[-1], rest, os.O_PATH, 0, follow=follow)
+        return None if found is None else HostNode(found[0], found[1].mount, found[2])
 
     def _start(self) -> list[Node]:
         if self.absolute:
@@ -234,7 +249,8 @@ class _Walk:
         self.stack.pop().close()
 
     def _child(self, folder: Node, name: str) -> Node:
-        _checked_dir_keep(folder)
+        if not isinstance(folder, HostNode):  # the host itself says ENOTDIR
+            _checked_dir_keep(folder)
         path = _join(folder.path, [name])
         mounted = self.mounts.at(path) if path in self.mounts.points else None
         if mounted is not None:
@@ -279,6 +295,7 @@ class _Walk:
         if not target:
             raise fail(errno.ENOENT)
         self.pending.extend(reversed(target.split("/")))
+        self.expanded = True
         if target.startswith("/"):
             self._restart_at(self._root())
 

@@ -11,6 +11,7 @@ from uprobe_linux.fs.proc_process import process_dir, stranger_dir
 
 if TYPE_CHECKING:
     from uprobe_linux.machine import LinuxMachine
+    from uprobe_linux.process import LinuxProcess
     from uprobe_linux.task import LinuxTask
 
 __all__ = ("make_proc",)
@@ -26,8 +27,21 @@ def make_proc(machine: LinuxMachine) -> VDir:
         pids = sorted(entry.pid for entry in machine.family.pids)
         return [*map(str, pids), *sorted(fixed)]
 
+    folders: dict[int, tuple[LinuxProcess, VDir]] = {}
+
     def lookup(name: str) -> VNode | None:
-        return fixed.get(name) or (_process(machine, int(name)) if name.isdecimal() else None)
+        if not name.isdecimal():
+            return fixed.get(name)
+        process = _local(machine, int(name))
+        if process is None:
+            return _stranger(machine, int(name))
+        known = folders.get(int(name))
+        if known is None or known[0] is not process:
+            known = folders[int(name)] = process, process_dir(process, int(name))
+        who = process.credentials
+        if who is not None:
+            known[1].uid, known[1].gid = who.euid, who.egid
+        return known[1]
 
     return VDir(stat.S_IFDIR | 0o555, names=names, lookup=lookup)
 
@@ -41,12 +55,15 @@ def _link(target: object) -> VLink:
     return VLink(stat.S_IFLNK | 0o777, target=target)  # type: ignore[arg-type]
 
 
-def _process(machine: LinuxMachine, number: int) -> VNode | None:
-    """The folder of process *number*; a thread's id leads to its process's folder too, though it is not
-    listed.
-    """
+def _local(machine: LinuxMachine, number: int) -> LinuxProcess | None:
+    """The process of this host process that *number* names: a thread's id leads to its process, unlisted."""
     for process in machine.family.local.values():
         if process.pid == number or any(t.tid == number for t in process.tasks):
-            return process_dir(process, number)
+            return process
+    return None
+
+
+def _stranger(machine: LinuxMachine, number: int) -> VNode | None:
+    """A process in another host process."""
     entry = machine.family.pids.get(number)
     return stranger_dir(machine, entry) if entry is not None else None

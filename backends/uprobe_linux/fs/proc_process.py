@@ -33,7 +33,7 @@ def process_dir(process: LinuxProcess, number: int) -> VDir:
         names=lambda: [str(t.tid) for t in process.tasks],
         lookup=lambda name: _task_dir(process, name),
     )
-    return _owned(process, Table(children).directory())
+    return Table(children).directory()
 
 
 def _task_dir(process: LinuxProcess, name: str) -> VNode | None:
