@@ -142,7 +142,7 @@ def test_the_profile_has_the_kernels_columns(tmp_path: Path) -> None:
     [
         (["./missing"], 127, "./missing"),
         (["/dev/null"], 126, "/dev/null"),
-        ([sys.executable], 126, "x86-64"),
+        ([os.path.realpath(sys.executable)], 126, "x86-64"),
         (["-e", "p:w ./loop:wrok", "./loop"], 125, "did you mean work?"),
         (["-e", "p:w ./missing:0x10", "./loop"], 125, "trace_uprobe: error: Failed to find the given file"),
         (["-e", "p:w ./loop:0x1bf0 a=%zz", "./loop"], 125, "trace_uprobe: error: Invalid register name"),
