@@ -59,6 +59,7 @@ class EventSet:
         self.events: list[Event] = []
         self._on_error = on_error
         self._actions: list[Action] = []
+        self._with_triggers: list[Event] = []
         self._changed: Callable[[Event], None] | None = None
         self._sync: Callable[[], None] | None = None
         self._buffer = RecordBuffer() if policy.is_kernel else None
@@ -163,7 +164,9 @@ class EventSet:
         from uprobe_core.triggers import attach_trigger
 
         for event in self.find(name):
-            attach_trigger(self, event, text, session)
+            target = attach_trigger(self, event, text, session)
+            new = [each for each in (target, event) if each is not None and each not in self._with_triggers]
+            self._with_triggers += new
 
     # --- placing ------------------------------------------------------------------------------------
 
@@ -175,6 +178,9 @@ class EventSet:
             # its events newest first, which cancels out; the groups follow each other.
             groups = list(dict.fromkeys(event.group for event in events))
             events = sorted(events, key=lambda event: -groups.index(event.group))
+        # A trigger enables its target and its own event when it is written, before any group.
+        early = [event for event in reversed(self._with_triggers) if event in events]
+        events = [*(event for event in events if event not in early), *early]
         try:
             for event in events:
                 for probe in event.probes:

@@ -82,13 +82,16 @@ class EventTriggers:
 
     # --- set up -------------------------------------------------------------------------------------
 
-    def write(self, text: str) -> None:
-        """Do what one line of the ``trigger`` file says; raises SpecError."""
+    def write(self, text: str) -> Event | None:
+        """Do what one line of the ``trigger`` file says; returns the event that it switches, if any.
+
+        Raises SpecError.
+        """
         known = {event.full_name for event in self._events.events}
         trigger = self.list.write(text, self._event, known.__contains__)
         command = trigger.hist.command if trigger.hist is not None else ""
         if command in {"pause", "continue", "clear"} and self._command(trigger, command):
-            return
+            return None
         active = {each: self._active.get(each) or self._activate(each) for each in self.list}
         self._active = active
         if trigger.command in {"traceon", "traceoff"}:
@@ -97,6 +100,7 @@ class EventTriggers:
         if trigger.command == "enable_event" and trigger in active:
             # As in a kernel, where such an event is not enabled by itself.
             triggers_of(self._target(trigger.target), self._events, self._session).soft_disabled = True
+        return self._target(trigger.target) if trigger.command.endswith("_event") else None
 
     def _command(self, trigger: Trigger, command: str) -> bool:
         """``pause``, ``continue`` or ``clear`` of a histogram that is there."""
@@ -217,6 +221,9 @@ def triggers_of(event: Event, events: EventSet, session: Session) -> EventTrigge
     return event.triggers
 
 
-def attach_trigger(events: EventSet, event: Event, text: str, session: Session) -> None:
-    """Do what *text*, a line of the ``trigger`` file, says for *event*; raises SpecError."""
-    triggers_of(event, events, session).write(text)
+def attach_trigger(events: EventSet, event: Event, text: str, session: Session) -> Event | None:
+    """Do what *text*, a line of the ``trigger`` file, says for *event*; raises SpecError.
+
+    Returns the event that ``enable_event`` or ``disable_event`` switches, else None.
+    """
+    return triggers_of(event, events, session).write(text)

@@ -1,7 +1,7 @@
 """Triggers in a run do what they did in a recorded run (Linux 6.12.117, Debian, arm64).
 
 A kernel calls the event that was enabled last first, and a trigger enables its
-own event softly when it is written; hence the order in which events are added.
+own event softly when it is written, so events with triggers come last.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from uprobe_core.session import Session
 
 RUNS = load("trigger_runs.json")
 COMPILE = "aarch64-linux-gnu-gcc -O1 -g0 -static -no-pie -pthread -o filt cases/filt.c"
-OTHER_ENABLED_FIRST = ("dis", "en", "endis")
 
 
 def records(run: dict[str, Any], folder: Path, engine: str) -> list[str]:
@@ -29,8 +28,7 @@ def records(run: dict[str, Any], folder: Path, engine: str) -> list[str]:
     out = folder / "out"
     options = {"output": str(out), "engine": engine, "consumers": (ConsumerUse("trace"),)}
     with Session([str(program)], **options) as s:
-        lines = RUNS["events"]
-        for line in lines if run["name"] in OTHER_ENABLED_FIRST else reversed(lines):
+        for line in RUNS["events"]:
             s.probe(line.replace("./filt", str(program)))
         for target, text in run["writes"]:
             if target.endswith("/filter"):
