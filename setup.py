@@ -19,7 +19,7 @@ if DISABLE and REQUIRE:
 ENGINE = "uprobe_core/cengine"
 GLUE = "backends/uprobe_unicorn/glue"
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g"] if SANITIZE else []
-FLAGS = ["-std=c11", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden"]
+FLAGS = ["-std=c11", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden"]
 STRICT = ["-Werror"] if REQUIRE else []
 
 

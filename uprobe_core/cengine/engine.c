@@ -141,6 +141,12 @@ bool up_site_hit(struct up_site *site, const struct up_source *source, uint64_t 
 		return false;
 	}
 	up_tick(engine);
+	if (site->kind == UP_SITE_CALLS) {
+		site->probes[0]->hits++;
+		site->probes[0]->entries++;
+		up_enter(site, source, 1, NULL, ret);
+		return true;
+	}
 	return run_general(site, source, ret);
 }
 
@@ -150,6 +156,13 @@ static bool is_plain_count(const struct up_probe *probe)
 		return false;
 	const struct up_action *action = probe->entry_actions[0];
 	return action->kind == UP_COUNT && !action->keys && !action->has_filter;
+}
+
+static bool is_plain_call(const struct up_probe *probe)
+{
+	bool filtered = probe->has_filter && !probe->is_return;
+
+	return probe->enabled && probe->wants_returns && !filtered && !probe->entry_count && !probe->capture.cells;
 }
 
 /* Call it after anything about the site's probes has changed. */
@@ -163,6 +176,8 @@ void up_site_prepare(struct up_site *site)
 			site->calls |= probe->entry_actions[j]->kind == UP_CALL;
 	}
 	site->kind = UP_SITE_GENERAL;
+	if (site->count == 1 && is_plain_call(site->probes[0]))
+		site->kind = UP_SITE_CALLS;
 	if (site->count == 1 && is_plain_count(site->probes[0])) {
 		site->kind = UP_SITE_COUNT;
 		site->only = site->probes[0]->entry_actions[0];

@@ -140,6 +140,12 @@ void up_fetch_all(struct up_hit *hit);
 bool up_fetch_address(struct up_hit *hit, const struct up_arg *arg, unsigned derefs, uint64_t *ret);
 uint64_t up_register(const struct up_hit *hit, unsigned index);
 
+/* Register index (not the PC) of the task behind source. */
+static inline uint64_t up_source_register(const struct up_source *source, unsigned index)
+{
+	return source->registers ? source->registers[index] : source->reg(source->context, index);
+}
+
 static inline uint64_t up_simple(const struct up_hit *hit, const struct up_arg *arg)
 {
 	const uint64_t *registers = hit->source->registers;
@@ -302,7 +308,11 @@ struct up_probe {
 	uint64_t missed[UP_MISSED_KINDS];
 };
 
-enum up_site_kind { UP_SITE_GENERAL, UP_SITE_COUNT };
+enum up_site_kind {
+	UP_SITE_GENERAL,
+	UP_SITE_COUNT,	/* one unconditional counter is all */
+	UP_SITE_CALLS,	/* one probe, which wants nothing but the return */
+};
 
 /* A probed address, or one that returns are watched at. */
 struct up_site {

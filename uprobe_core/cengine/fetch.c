@@ -42,8 +42,7 @@ static uint64_t load_source(struct up_hit *hit, const struct up_op *op)
 	case UP_STACKP:
 		return up_register(hit, UP_SP);
 	case UP_STACK:
-		read_u64(hit->source, up_register(hit, UP_SP) + 8 * (uint64_t)op->param, &value);
-		return value;
+		return read_u64(hit->source, up_register(hit, UP_SP) + 8 * (uint64_t)op->param, &value) ? value : 0;
 	case UP_IMM:
 		return (uint64_t)op->param;
 	case UP_FOFFS:

@@ -87,16 +87,20 @@ void up_enter(struct up_site *site, const struct up_source *source, uint64_t fol
 	      uint64_t *ret)
 {
 	struct up_task *task = site->engine->task;
-	struct up_hit hit = {.source = source};
-	struct up_call call = {.site = site, .sp = up_register(&hit, UP_SP), .return_address = up_register(&hit, 30),
+	struct up_calls *pending = &task->pending;
+	struct up_call call = {.site = site, .sp = up_source_register(source, UP_SP),
+			       .return_address = up_source_register(source, 30),
 			       .entered = site->engine->now, .followed = followed, .captured = captured};
 
-	if (task->pending.count && task->pending.items[task->pending.count - 1].sp < call.sp)
+	if (pending->count && pending->items[pending->count - 1].sp < call.sp)
 		suspect_below(task, call.sp);
 	if (task->suspects.count)
 		settle_same(&task->suspects, &call, false);
-	settle_same(&task->pending, &call, true);
-	if (!up_calls_push(&task->pending, call))
+	if (pending->count && pending->items[pending->count - 1].sp == call.sp)
+		settle_same(pending, &call, true);
+	if (pending->count < pending->capacity)
+		pending->items[pending->count++] = call;
+	else if (!up_calls_push(&task->pending, call))
 		miss(&call, UP_MISSED_LONGJMP);
 	*ret = call.return_address;
 }
@@ -110,7 +114,7 @@ static void deliver_probe(struct up_probe *probe, struct up_call *call, struct u
 	hit->program = &probe->program;
 	hit->entry = captured;
 	hit->texts_done = false;
-	memset(hit->done, 0, sizeof(hit->done));
+	hit->done[0] = hit->done[1] = 0;
 	hit->file_offset = call->site->file_offset;
 	if (probe->is_return && probe->has_filter && !up_filter_accepts(&probe->filter, hit))
 		return;
@@ -152,10 +156,9 @@ static bool land(struct up_engine *engine, const struct up_source *source, struc
 			continue;
 		take_out(calls, i);
 		if (!landed) {
-			struct up_hit hit = {.source = source};
 			landed = true;
 			up_tick(engine);
-			returned = up_register(&hit, 30) == address;
+			returned = up_source_register(source, 30) == address;
 			suspect_below(engine->task, sp);
 			i = i < calls->count ? i : calls->count;
 		}
@@ -167,12 +170,29 @@ static bool land(struct up_engine *engine, const struct up_source *source, struc
 	return landed;
 }
 
+/* The newest call alone returns, which is how it mostly is. */
+static bool land_on_top(struct up_engine *engine, const struct up_source *source, uint64_t sp, uint64_t address)
+{
+	struct up_calls *pending = &engine->task->pending;
+	struct up_call *top = pending->items + pending->count - 1;
+
+	if (!pending->count || top->sp != sp || top->return_address != address ||
+	    (pending->count > 1 && top[-1].sp <= sp) || up_source_register(source, 30) != address)
+		return false;
+	struct up_call call = *top;
+	pending->count--;
+	up_tick(engine);
+	deliver(engine, source, &call);
+	return true;
+}
+
 bool up_return_hit(struct up_engine *engine, const struct up_source *source, uint64_t address)
 {
 	struct up_task *task = engine->task;
-	struct up_hit hit = {.source = source};
-	uint64_t sp = up_register(&hit, UP_SP);
+	uint64_t sp = up_source_register(source, UP_SP);
 
+	if (land_on_top(engine, source, sp, address))
+		return true;
 	if (land(engine, source, &task->pending, sp, address, true))
 		return true;
 	return task->suspects.count && land(engine, source, &task->suspects, sp, address, false);
