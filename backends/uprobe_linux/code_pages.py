@@ -19,6 +19,7 @@ from uprobe_linux.cpu import PAGE, Cpu, Perm
 __all__ = ("CodePages",)
 
 _READ, _WRITE, _EXEC = int(Perm.READ), int(Perm.WRITE), int(Perm.EXEC)
+UDF = bytes(4)
 MIXED_AFTER = 8
 """Times that a page may change between stores and fetches before it becomes mixed."""
 
@@ -31,6 +32,7 @@ class CodePage:
     :param copy: the patched fetch copy, -1 without breakpoints
     :param live: translated code of it may exist
     :param stale: the data page may have been written since
+    :param barred: offsets of words that the emulator must never see, shown to it as UDF
     """
 
     physical: int
@@ -38,6 +40,7 @@ class CodePage:
     live: bool = False
     stale: bool = False
     flips: int = 0
+    barred: tuple[int, ...] = ()
 
 
 class CodePages:
@@ -64,12 +67,24 @@ class CodePages:
             code.stale = False
             self._rebuild(page, code)
             self._written(page, page + PAGE)
-        code.live = True
+        if not code.live:
+            self._bar(page, code)
+            code.live = True
         if code.copy >= 0:
             return code.copy, _EXEC
         if code.flips > MIXED_AFTER:
             return physical, prot
         return physical, prot & ~_WRITE
+
+    def _bar(self, page: int, code: CodePage) -> None:
+        """Give a page that holds words which the emulator cannot survive a copy without them."""
+        found = tuple(self._cpu.unsafe_offsets(bytes(self._arena.view[code.physical : code.physical + PAGE])))
+        if found == code.barred:
+            return
+        code.barred = found
+        if code.copy < 0:
+            code.copy = self._arena.allocate(PAGE)
+        self._rebuild(page, code)
 
     def data(self, page: int, code: CodePage, access: int, prot: int) -> tuple[int, int]:
         """Translation of a read or write of *page*, which has code."""
@@ -143,12 +158,13 @@ class CodePages:
             return
         code = self.pages[page]
         self._drop_translations(code)
+        if traps or code.barred:
+            self._rebuild(page, code)
         if traps:
-            at = address & (PAGE - 1)
-            view = self._arena.view
-            self._patch(code, address, bytes(view[code.physical + at : code.physical + at + 4]))
             return
         del self._traps[page]
+        if code.barred:
+            return
         self._arena.release(code.copy, PAGE)
         code.copy = -1
 
@@ -182,6 +198,8 @@ class CodePages:
             return
         view = self._arena.view
         view[code.copy : code.copy + PAGE] = view[code.physical : code.physical + PAGE]
+        for at in code.barred:
+            self._patch(code, page + at, UDF)
         for address, insn in self._traps.get(page, {}).items():
             self._patch(code, address, insn)
 

@@ -156,6 +156,10 @@ class Cpu(Protocol):
         """Forget translated instructions of physical [physical, physical + size)."""
         ...
 
+    def unsafe_offsets(self, code: bytes) -> list[int]:
+        """Byte offsets of words in *code* that would end the host process if this CPU met them."""
+        ...
+
     def add_hook(self, address: int) -> None:
         """Stop with Event.HOOK (or call the inline callback) before each execution at *address*."""
         ...

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import struct
 from typing import TYPE_CHECKING
 
 from uprobe_core.types import Access, Fault, FaultKind, TrapResult
 from uprobe_linux.address_space import untagged
 from uprobe_linux.clock import HIT_NS, SYSCALL_NS
 from uprobe_linux.cpu import Event, Perm
+from uprobe_linux.exclusives import LOOK_AHEAD, ends_exclusive_sequence
 from uprobe_linux.signals.delivery import deliver, has_pending
 from uprobe_linux.signals.faults import UPROBE_BRK, deliver_fault
 from uprobe_linux.syscalls import table
@@ -21,6 +23,8 @@ __all__ = ("Runner",)
 
 PC = 32
 MASK64 = (1 << 64) - 1
+_GRACE = 8
+"""Slices in a row that may be prolonged because they would end in an exclusive sequence."""
 _ACCESS = {int(Perm.READ): Access.READ, int(Perm.WRITE): Access.WRITE, int(Perm.EXEC): Access.FETCH}
 
 
@@ -49,7 +53,7 @@ class Runner:
     def _slice(self, task: LinuxTask) -> None:
         """Run *task* until it blocks, ends or has to let others run."""
         machine, scheduler, cpu = self._machine, self._machine.scheduler, self._cpu
-        limits = machine.limits
+        limits, grace = machine.limits, _GRACE
         while not machine.stop_requested:
             if task.pending is not None and not self._go_on(task):
                 return
@@ -65,12 +69,22 @@ class Runner:
             event = cpu.run(budget)
             self._clock.advance(cpu.executed - before)
             limits.account()
+            if event is Event.SLICE and grace and self._in_exclusive_sequence(task):
+                grace -= 1
+                continue
+            grace = _GRACE
             self._handle(task, event)
             task = machine.current or task
             if task.exited or task.wait is not None:
                 return
             if not task.stepping and (machine.soon or scheduler.must_switch()):
                 return
+
+    @staticmethod
+    def _in_exclusive_sequence(task: LinuxTask) -> bool:
+        memory, pc = task.process.memory, task.get_reg(PC)
+        size = memory.accessible(pc, 4 * LOOK_AHEAD, Perm.READ) & ~3
+        return ends_exclusive_sequence(word for (word,) in struct.iter_unpack("<I", memory.read(pc, size)))
 
     def _call_soon(self) -> None:
         soon = self._machine.soon
@@ -109,6 +123,8 @@ class Runner:
     # --- system calls --------------------------------------------------------------------------
 
     def _system_call(self, task: LinuxTask) -> None:
+        if task.stepping:
+            self._step_done(task)  # first, so that the call sees the task's own PC
         *arguments, number = self._cpu.syscall_registers()
         task.syscall_number = number & 0xFFFF_FFFF
         task.orig_x0 = arguments[0]

@@ -12,6 +12,7 @@ from uprobe_linux.effective_address import effective_address
 
 from uprobe_core.errors import BackendError
 from uprobe_unicorn import library as uc
+from uprobe_unicorn.aborting_words import aborting_offsets
 from uprobe_unicorn.engine import UnicornEngine
 from uprobe_unicorn.library import (
     CodeHook,
@@ -316,6 +317,10 @@ class UnicornCpu(UnicornEngine):
         control = uc.ctl_write(uc.CTL_TB_REMOVE, 2)
         self._lib.ctl(self._uc, control, ctypes.c_uint64(start), ctypes.c_uint64(start + size))
         self._forgetting = False
+
+    def unsafe_offsets(self, code: bytes) -> list[int]:
+        """Byte offsets of words in *code* over which libunicorn aborts."""
+        return aborting_offsets(code)
 
     # --- code hooks ----------------------------------------------------------------------------
 
