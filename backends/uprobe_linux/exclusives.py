@@ -17,7 +17,7 @@ LOOK_AHEAD = 12
 
 
 def ends_exclusive_sequence(words: Iterable[int]) -> bool:
-    """Whether the instructions *words*, from PC on, reach a store-exclusive before anything that begins anew."""
+    """Whether *words*, the instructions from PC on, reach a store-exclusive before a new beginning."""
     for word in words:
         if word & 0x3F80_0000 == 0x0800_0000 and word & 0x8020_0000 != 0x0020_0000:  # exclusives, not CASP
             return not word >> 22 & 1  # a load begins anew
