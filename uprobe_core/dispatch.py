@@ -22,6 +22,7 @@ from uprobe_core.types import (
     HandlerVote,
     Mapping,
     MemoryFault,
+    Mode,
     Policy,
     Register,
     Returns,
@@ -91,7 +92,7 @@ class Dispatcher:
         if space.xol is not None and address == space.xol.trampoline:
             return self._on_trampoline(task, utask)
         site = space.sites.get(address)
-        if site is None:
+        if site is None or site.mode is Mode.INLINE:  # an inline site's trap is the program's own
             utask.active = None
             return self._not_a_site(space, address)
         if utask.active is not site:

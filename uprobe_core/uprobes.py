@@ -311,12 +311,16 @@ class UprobeRegistry:
                 continue
             if self.policy.is_kernel and insn == self.arch.swbp:
                 continue  # what the guest sees there is our trap: it wrote beside it
-            site.analysis = self.arch.analyze_insn(insn, site.vaddr, self.policy)
-            if site.analysis.verdict is Verdict.REJECT:
+            analysis = self.arch.analyze_insn(insn, site.vaddr, self.policy)
+            mode = self._mode_for(analysis)
+            if analysis.verdict is Verdict.REJECT or mode is None:
                 self.remove_site(space, site)
-            elif site.native:
+                continue
+            if mode is not site.mode or site.native:
                 self._take_away(space, site)
+                site.mode, site.analysis = mode, analysis
                 self._place(space, site)
+            site.analysis = analysis
 
     # --- one site ---------------------------------------------------------------------------------
 
@@ -354,14 +358,26 @@ class UprobeRegistry:
                 errno_name=analysis.errno_name or "EINVAL",
                 hint="`uprobe why` shows what each policy says of a place" if self.policy.is_kernel else "",
             )
-        mode = self.mode
-        if analysis.special == "in-place" and self.inline_available:
-            mode = Mode.INLINE
+        mode = self._mode_for(analysis)
+        if mode is None:
+            raise ProbeError(
+                f"cannot probe {uprobe.path}:{uprobe.offset:#x}: {analysis.insn_class} at {vaddr:#x}"
+                f" ({analysis.word:#010x}) can only run in place, which this backend cannot watch",
+                address=vaddr,
+                where=uprobe.path,
+                hint="use a backend with mode inline",
+            )
         site = Site(uprobe, vaddr, analysis, mode, uprobe.offset)
         self._place(space, site)
         space.sites[vaddr] = site
         space.removed.discard(vaddr)
         self._raise(space, uprobe)
+
+    def _mode_for(self, analysis: Analysis) -> Mode | None:
+        """How a site of *analysis* is executed; None if this backend cannot."""
+        if analysis.special != "in-place" or self.mode is Mode.INLINE:
+            return self.mode
+        return Mode.INLINE if self.inline_available else None
 
     def remove_site(self, space: Space, site: Site) -> None:
         """Take one site out of one process, its semaphore lowered."""

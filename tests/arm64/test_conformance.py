@@ -136,13 +136,11 @@ def test_a_shape_does_the_same_bare_and_probed(bench: Bench, word: int) -> None:
     assert told(bench, differences(bench, [word], states=24)) == ""
 
 
-@pytest.mark.xfail(reason="Dispatcher.on_trap takes a trap at an inline site for a second hit")
 @pytest.mark.parametrize("word", [0xD4200020, 0xD42000A0], ids=["brk #1", "brk #5"])
 def test_a_programs_own_breakpoint_is_delivered_once_from_its_own_address(bench: Bench, word: int) -> None:
     assert told(bench, differences(bench, [word])) == ""
 
 
-@pytest.mark.xfail(reason="Runner._system_call makes the call before on_step_done")
 @pytest.mark.parametrize("word", [0xD4000001, 0xD41FFFE1], ids=["svc #0", "svc #0xffff"])
 def test_a_system_call_is_made_once_with_its_own_pc(bench: Bench, word: int) -> None:
     assert told(bench, differences(bench, [word])) == ""

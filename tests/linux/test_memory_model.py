@@ -30,6 +30,9 @@ class NoCpu:
     def forget_code(self, *_: int) -> None:
         pass
 
+    def unsafe_offsets(self, _code: bytes) -> list[int]:
+        return []
+
 
 def address(page: int) -> int:
     return BASE + page * PAGE
