@@ -7,6 +7,8 @@ read, changed and written back under a lock.
 
 from __future__ import annotations
 
+import errno
+import os
 import pickle
 import struct
 from collections.abc import Iterator
@@ -23,8 +25,11 @@ _LOCK = 2
 _LENGTH = struct.Struct("<Q")
 
 
-class IpcFullError(Exception):
-    """The shared memory cannot hold the new state."""
+class IpcFullError(OSError):
+    """The shared memory cannot hold the new state: ENOSPC."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from uprobe_linux.signals.numbers import (
     CLD_CONTINUED,
     CLD_STOPPED,
     FIRST_REALTIME,
+    LAST_SIGNAL,
     SA_NOCLDSTOP,
     SA_NOCLDWAIT,
     SI_KERNEL,
@@ -155,7 +156,7 @@ def notify_parent(process: LinuxProcess, code: int, status: int, *, job_control:
     info = SigInfo.from_child(code, process.pid, entry.uid, status, entry.user_ns // 10**7)
     if signo == Sig.CHLD:
         receive_child_signal(machine, parent, info)
-    elif signo:
+    elif 1 <= signo <= LAST_SIGNAL:
         send_to_entry(machine, parent, SigInfo(signo, info.code, info.payload))
     else:
         machine.family.bell.ring(parent.host_pid)

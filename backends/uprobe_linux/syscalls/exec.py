@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 ARG_STRING_MAX = 131072
 """MAX_ARG_STRLEN: bytes of one argument, its NUL included."""
-ARG_COUNT_MAX = 1 << 20
+ARGS_MAX = 6 << 20
+"""Bytes of all strings and their pointers that are read at most (fs/exec.c, bprm_stack_limits)."""
 
 
 @syscall("execve")
@@ -51,13 +52,14 @@ def sys_execveat(task: LinuxTask, dirfd: int, path: int, argv: int, envp: int, f
 def _strings(task: LinuxTask, address: int) -> list[bytes]:
     """The strings of a null-terminated pointer array; a null pointer is an empty one (Linux allows it)."""
     found: list[bytes] = []
-    memory = task.process.memory
+    memory, total = task.process.memory, 0
     while address and (pointer := memory.read_u64(address)):
         try:
             found.append(memory.read_cstr(pointer, ARG_STRING_MAX))
         except OSError:
             raise fail(errno.E2BIG) from None
-        if len(found) > ARG_COUNT_MAX:
+        total += len(found[-1]) + 9
+        if total > ARGS_MAX:
             raise fail(errno.E2BIG)
         address += 8
     return found
