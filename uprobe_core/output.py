@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +29,19 @@ class RunOutput:
 
     :param writer: None for trace text, else an object with ``write(record)`` and ``close()``
         made by *make_writer* from the open stream
+    :param keep: keep only the last so many records and write them at the end; None: write all at once
+    :ivar dropped: records that made room for later ones
     """
 
     def __init__(
-        self, path: str | None, spool: Spool, make_writer: Callable[[Any], Any] | None = None
+        self,
+        path: str | None,
+        spool: Spool,
+        make_writer: Callable[[Any], Any] | None = None,
+        keep: int | None = None,
     ) -> None:
+        self._kept: deque[Record] | None = None if keep is None else deque(maxlen=keep)
+        self.dropped = 0
         self._spool = spool
         self._lines: list[bytes] = []
         self._size = 0
@@ -61,19 +70,35 @@ class RunOutput:
             ) from None
 
     def record(self, record: Record) -> None:
-        """Write one hit; in a forked child of a structured format, send it to the session."""
-        if self._writer is None:
-            from uprobe_core.events.trace_text import format_record
-
-            self.line(format_record(record))
+        """Write one hit; what has to be collected from forked children goes to the session."""
+        if self._writer is None and self._kept is None:
+            self._write(record)
         elif self._spool.is_root and not self._spool.forked:
-            self._writer.write(record)
+            self.replay(record)
         else:
             self._spool.put(("record", record))
 
     def replay(self, record: Record) -> None:
-        """Write a record that came through the spool."""
-        self._writer.write(record)
+        """Take a record in the session's own process, perhaps one that came through the spool."""
+        if self._kept is None:
+            self._write(record)
+            return
+        self.dropped += len(self._kept) == self._kept.maxlen
+        self._kept.append(record)
+
+    def _write(self, record: Record) -> None:
+        if self._writer is not None:
+            self._writer.write(record)
+            return
+        from uprobe_core.events.trace_text import format_record
+
+        self.line(format_record(record))
+
+    def write_kept(self) -> None:
+        """Write what a bounded run has kept; nothing to do in a lossless one."""
+        kept, self._kept = self._kept, None
+        for record in kept or ():
+            self._write(record)
 
     def line(self, text: str) -> None:
         """Write one line of text, given without its newline."""

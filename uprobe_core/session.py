@@ -29,8 +29,8 @@ from uprobe_core.types import Mode, Returns
 from uprobe_core.uprobes import Link, Uprobe, UprobeRegistry
 
 if TYPE_CHECKING:
-    from uprobe_core.native_sites import NativeSites
     from uprobe_core.event_probe import Event, Sink
+    from uprobe_core.native_sites import NativeSites
     from uprobe_core.stacks.symbols import Images
 
 __all__ = ("Session",)
@@ -183,7 +183,7 @@ class Session:
             on_process=self._on_process,
         )
         self._attach_consumers()
-        self._output = RunOutput(setup.output, self.spool, self._writer_maker())
+        self._output = RunOutput(setup.output, self.spool, self._writer_maker(), setup.lossy)
         if setup.policy.is_kernel:
             # As if the events had been enabled before the program started: what cannot be
             # probed is noticed when it is mapped, and the program runs on.
@@ -233,6 +233,10 @@ class Session:
                 self._output.flush()
             self.spool.wait_for_children()
             self.events.replay(self.spool, self._output)
+        if self._output is not None:
+            self._output.write_kept()
+            if self._output.dropped:
+                self.warn(f"{self._output.dropped} records were dropped: --lossy keeps {self.setup.lossy}")
         self._report()
         self.plugins.hook.uprobe_session_finish(session=self, status=status)
         if self._output is not None:
@@ -336,7 +340,7 @@ class Session:
             failed=self._sink_failed,
             vote_out=self._vote_out,
             current=lambda: self._machine.current,  # type: ignore[union-attr]  # a native machine has it
-            records=not self._wants_stacks,
+            records=not self._wants_stacks and not self.setup.triggers,
         )
         self._native.live = self.setup.output is None
         self._registry.native = self._native

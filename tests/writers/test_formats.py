@@ -14,6 +14,7 @@ import pytest
 
 import uprobe_core as up
 from tests.programs import zig
+from uprobe_core.run_setup import EventLine, RunSetup
 
 Run = Callable[..., bytes]
 
@@ -30,8 +31,6 @@ def run(tmp_path: Path) -> Run:
             "r:g/out": f"{program}:down rv=$retval:s32",
             "p:g/leaf": f"{program}:leaf bad=+0(%x0):string pair=+0(%sp):x8[2]",
         }
-        from uprobe_core.run_setup import EventLine, RunSetup
-
         events = tuple(EventLine(f"{head} {rest}") for head, rest in setup.items())
         with up.Session.from_setup(
             RunSetup(argv=(str(program),), events=events, output=str(out), format=fmt)
@@ -58,6 +57,18 @@ def test_csv_has_a_column_for_every_argument(run: Run) -> None:
     assert [row["rv"] for row in rows if row["event"] == "g/out"] == ["2", "3", "4", "5"]
     assert rows[4]["bad"] == "(fault)"
     assert rows[4]["n"] == ""
+
+
+def test_a_lossy_run_keeps_the_last_records_and_says_how_many_it_dropped(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    program, out = zig("stacks.c", "-fno-omit-frame-pointer"), tmp_path / "out"
+    events = (EventLine(f"p:down {program}:down n=%x0:s32"),)
+    setup = RunSetup(argv=(str(program),), events=events, output=str(out), lossy=2)
+    with up.Session.from_setup(setup) as session:
+        session.run()
+    assert [line.rsplit(" ", 1)[1] for line in out.read_text().splitlines()] == ["n=1", "n=0"]
+    assert "2 records were dropped" in capfd.readouterr().err
 
 
 def _slices(data: bytes) -> list[dict[str, Any]]:
