@@ -27,9 +27,6 @@ UNORDERED = frozenset({"threads"})
 TIMED = frozenset({"signals"})
 """Cases with a part that runs until a timer has fired: its hit counts are not compared."""
 
-NEEDS = {"hist-basic": "uprobe_core.triggers"}
-"""Cases that need a module which may be missing from a partial installation."""
-
 SEEN_BY_THE_PROGRAM: dict[str, list[tuple[str, str]]] = {
     # Recorded: SIGTRAP of a BRK #5 has si_code 128 in a process with uprobes, 1 in one without.
     "ownbrk-handler": [(r"(brk #5 .*) code=128", r"\1 code=1")],
@@ -58,8 +55,8 @@ KERNEL_ONLY: dict[str, list[tuple[str, str]]] = {
 MORE_HITS = frozenset({"insns-system", "mapped-again", "recursion-retonly"})
 """Cases in which a kernel refuses an instruction, overlooks a mapping or loses a deep return; we do not."""
 
-OTHER_ORDER = frozenset({"enable-order", "same-name-append"})
-"""Cases in which several events of different groups lie at one address: the kernel's order is its own."""
+OTHER_ORDER = frozenset({"enable-order", "hist-basic", "same-name-append"})
+"""Cases in which events of several groups, or with triggers, lie at one address: that order is the kernel's own."""
 
 
 MISSED_BY_WATCHING = frozenset({"tail-recursion"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any
 
 import pytest
@@ -10,13 +9,6 @@ import pytest
 from tests.kernel import expectations as expect
 
 KERNEL = {"policy": "kernel:6.12", "mode": "trap", "returns": "hijack"}
-
-
-@pytest.fixture(autouse=True)
-def _installed(case: Any) -> None:
-    module = expect.NEEDS.get(case.name)
-    if module is not None and importlib.util.find_spec(module) is None:
-        pytest.skip(f"{module} is not there")
 
 
 def test_trap_mode_under_the_kernels_policy_is_the_recording(case: Any, replay: Any) -> None:
