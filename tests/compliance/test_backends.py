@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from uprobe_core.backend import Backend
 from uprobe_core.discovery import load_backend
 from uprobe_core.testing.compliance import BackendCompliance
 
@@ -12,5 +13,5 @@ class TestUnicorn(BackendCompliance):
     """The default backend, through its entry point."""
 
     @pytest.fixture
-    def backend(self):  # type: ignore[no-untyped-def]
+    def backend(self) -> Backend:
         return load_backend("unicorn")
