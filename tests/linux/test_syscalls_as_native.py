@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.linux.guests import build
 from tests.linux.native import both, run_inside
 
 
@@ -26,3 +27,7 @@ def test_a_program_sees_what_it_sees_on_the_host(name: str, tmp_path: Path) -> N
         timeout=60,
     )
     assert run_inside(guest, folders[1]).splitlines() == expected.stdout.splitlines()
+
+
+def test_the_two_ends_of_a_fifo_wait_for_each_other(tmp_path: Path) -> None:
+    assert run_inside(build("fifo"), tmp_path) == "60\n"

@@ -23,11 +23,16 @@ _ALWAYS = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class FifoOpen(Exception):  # noqa: N818 - an outcome, not an error
-    """The path names a FIFO, whose opening may have to wait; *node* is the caller's to close."""
+    """The path names a FIFO, whose opening may have to wait; *node* is the caller's to close.
 
-    def __init__(self, node: HostNode) -> None:
+    :param held: *node* is a real opening, not O_PATH: other processes see an end that must
+        not go away before the guest has its own
+    """
+
+    def __init__(self, node: HostNode, *, held: bool = False) -> None:
         super().__init__()
         self.node = node
+        self.held = held
 
 
 def open_path(fs: FsContext, base: Node, path: str, flags: int, mode: int) -> tuple[Description, int]:
@@ -80,6 +85,8 @@ def _open_fast(
     kind = stat.S_IFMT(os.fstat(fd).st_mode)
     if kind in (stat.S_IFREG, stat.S_IFDIR):
         return Description(node.mount, guest, is_dir=kind == stat.S_IFDIR), fd
+    if kind == stat.S_IFIFO and not node.read_only:
+        raise FifoOpen(HostNode(fd, node.mount, guest), held=True)
     os.close(fd)
     return None
 

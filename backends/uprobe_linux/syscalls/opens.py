@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import threading
 from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import oflags
 from uprobe_linux.fs.descriptors import Description, stream
 from uprobe_linux.fs.opening import FifoOpen, open_path
-from uprobe_linux.syscalls.support import base_node, fail, files, fs, path_at
+from uprobe_linux.syscalls.support import base_node, fail, files, fs, path_at, ready
 from uprobe_linux.syscalls.table import Block, Wait, s32, syscall
 
 if TYPE_CHECKING:
@@ -32,9 +33,11 @@ class _FifoWaiter:
     opening the other end for a moment.
     """
 
-    def __init__(self, node: HostNode, flags: int) -> None:
+    def __init__(self, node: HostNode, flags: int, *, held: bool) -> None:
         self.node = node
         self.flags = flags
+        self.held = held
+        """The node is a reading end that was open before: a writer that came since shows there."""
         self.fd = -1
         self.error: OSError | None = None
         self.done = False
@@ -43,6 +46,8 @@ class _FifoWaiter:
         self.thread.start()
 
     def _open(self) -> None:
+        # A signal would end the open and Python would begin it anew; the other end would see us go and come.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             self.fd = os.open(self.node.magic, self.flags | os.O_CLOEXEC)
         except OSError as error:
@@ -60,6 +65,25 @@ class _FifoWaiter:
             os.close(self.fd)
         self.finish()
         return -errno.EINTR
+
+    def wait(self) -> Block:
+        """Sleep until the other end is there."""
+        fds = [(self.bell, POLLIN)] + ([(self.node.fd, POLLIN)] if self.held else [])
+        return Block(Wait(fds=tuple(fds), data=self, interrupted=self.abandon))
+
+    def take_held(self) -> bool:
+        """Whether a writer has come, and perhaps gone, since the held end was opened: then it is the guest's."""
+        if self.done or not self.held or not ready(self.node.fd, POLLIN):
+            return False
+        kept = os.dup(self.node.fd)
+        self.held = False
+        while not self.done:
+            os.close(os.open(self.node.magic, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+            self.thread.join(0.01)
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd, self.error = kept, None
+        return True
 
     def finish(self) -> None:
         """Give bell and node back."""
@@ -141,12 +165,13 @@ def _open(task: LinuxTask, dirfd: int, path: str, flags: int, mode: int) -> int:
     try:
         file, host = open_path(fs(task), base, path, flags, mode)
     except FifoOpen as fifo:
-        return _open_fifo(task, fifo.node, flags)
+        return _open_fifo(task, fifo, flags)
     return files(task).install(file, host, cloexec=bool(flags & oflags.G_CLOEXEC))
 
 
-def _open_fifo(task: LinuxTask, node: HostNode, flags: int) -> int:
+def _open_fifo(task: LinuxTask, fifo: FifoOpen, flags: int) -> int:
     """Open one end; without O_NONBLOCK wait for the other (fs/pipe.c fifo_open)."""
+    node = fifo.node
     access = flags & oflags.G_ACCMODE
     if access == oflags.G_RDWR or flags & oflags.G_NONBLOCK or access == oflags.G_WRONLY:
         try:
@@ -159,13 +184,12 @@ def _open_fifo(task: LinuxTask, node: HostNode, flags: int) -> int:
             path = node.path
             node.close()
             return _install_fifo(task, fd, path, flags)
-    waiter = _FifoWaiter(node, access)
-    raise Block(Wait(fds=((waiter.bell, POLLIN),), data=waiter, interrupted=waiter.abandon))
+    raise _FifoWaiter(node, access, held=fifo.held and access == oflags.G_RDONLY).wait()
 
 
 def _fifo_opened(task: LinuxTask, waiter: _FifoWaiter, flags: int) -> int:
-    if not waiter.done:
-        raise Block(Wait(fds=((waiter.bell, POLLIN),), data=waiter, interrupted=waiter.abandon))
+    if not waiter.done and not waiter.take_held():
+        raise waiter.wait()
     path = waiter.node.path
     waiter.finish()
     if waiter.error is not None:
