@@ -122,6 +122,7 @@ class LinuxMachine:
             install(task, image)
         except OSError as error:
             raise TargetError(f"cannot load {self.target.argv[0]}: {error.strerror}") from error
+        self.family.entry(process).comm = task.comm
         self.scheduler.only(task)
 
     def _find(self, process: LinuxProcess, argv: list[bytes], envp: list[bytes]) -> Image:

@@ -72,7 +72,7 @@ class _FifoWaiter:
         return Block(Wait(fds=tuple(fds), data=self, interrupted=self.abandon))
 
     def take_held(self) -> bool:
-        """Whether a writer has come, and perhaps gone, since the held end was opened: then it is the guest's."""
+        """Whether a writer has come, and perhaps gone, since the held end was opened: it is the guest's."""
         if self.done or not self.held or not ready(self.node.fd, POLLIN):
             return False
         kept = os.dup(self.node.fd)

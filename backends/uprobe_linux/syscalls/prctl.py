@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_linux.signals.numbers import LAST_SIGNAL
 from uprobe_linux.syscalls.processes import entry_of
-from uprobe_linux.syscalls.support import fail
+from uprobe_linux.syscalls.support import fail, identity
 from uprobe_linux.syscalls.table import s32, syscall
 
 if TYPE_CHECKING:
@@ -143,13 +143,24 @@ def _nothing(task: LinuxTask, a: int, b: int, c: int, d: int) -> int:
     return 0
 
 
+def _get_keepcaps(task: LinuxTask, a: int, b: int, c: int, d: int) -> int:
+    return int(identity(task).keep_caps)
+
+
+def _set_keepcaps(task: LinuxTask, a: int, b: int, c: int, d: int) -> int:
+    if a > 1:
+        raise fail(errno.EINVAL)
+    identity(task).keep_caps = bool(a)
+    return 0
+
+
 _OPERATIONS: dict[int, Operation] = {
     SET_PDEATHSIG: _set_pdeathsig,
     GET_PDEATHSIG: _get_pdeathsig,
     GET_DUMPABLE: _get_dumpable,
     SET_DUMPABLE: _set_dumpable,
-    GET_KEEPCAPS: _nothing,
-    SET_KEEPCAPS: _nothing,
+    GET_KEEPCAPS: _get_keepcaps,
+    SET_KEEPCAPS: _set_keepcaps,
     SET_NAME: _set_name,
     GET_NAME: _get_name,
     GET_SECCOMP: _nothing,
