@@ -59,6 +59,7 @@ class EventSet:
         self.events: list[Event] = []
         self._on_error = on_error
         self._actions: list[Action] = []
+        self._by_name: dict[str, Event] = {}
         self._with_triggers: list[Event] = []
         self._changed: Callable[[Event], None] | None = None
         self._sync: Callable[[], None] | None = None
@@ -83,9 +84,10 @@ class EventSet:
         return list(changed.values())
 
     def _add(self, spec: EventSpec) -> Event:
-        event = next((e for e in self.events if e.full_name == spec.full_name), None)
+        event = self._by_name.get(spec.full_name)
         if event is None:
-            event = Event(spec, self._on_error, self._buffer)
+            event = self._by_name[spec.full_name] = Event(spec, self._on_error, self._buffer)
+            event.on_change = self._changed
             self.events.append(event)
         event.probes.append(EventProbe(spec, event))
         return event
@@ -95,6 +97,7 @@ class EventSet:
         for event in self.events:
             event.probes = [probe for probe in event.probes if id(probe.spec) in kept]
         self.events = [event for event in self.events if event.probes]
+        self._by_name = {event.full_name: event for event in self.events}
 
     def find(self, name: str) -> list[Event]:
         """Events called *name*, [GROUP/]NAME; raises UsageError with near names if there is none."""
@@ -167,6 +170,7 @@ class EventSet:
             target = attach_trigger(self, event, text, session)
             new = [each for each in (target, event) if each is not None and each not in self._with_triggers]
             self._with_triggers += new
+            event.changed()
 
     # --- placing ------------------------------------------------------------------------------------
 

@@ -77,6 +77,8 @@ def plan_event(event: Event) -> EventPlan | None:
     """How *event* runs natively; None if something in it needs Python's dispatcher."""
     if event.triggers is not None:
         return None
+    if event.triggers is not None:
+        return None
     program = pack_program(event.spec.args)
     capture = _capture(event)
     if program is None or capture is None:

@@ -203,7 +203,8 @@ class UprobeRegistry:
             for space in list(self.spaces.values()):
                 if link.filter(space.process):
                     self._install_everywhere(space, uprobe)
-            self.place_again(uprobe)
+            if len(uprobe.links) > 1:
+                self.place_again(uprobe)
         except ProbeError:
             self.unregister(uprobe, consumer)
             raise

@@ -28,6 +28,8 @@ class EventTable:
     def __init__(self, language: Language) -> None:
         self.language = language
         self._events: list[EventSpec] = []
+        self._names: dict[str, list[EventSpec]] = {}
+        """The same by full name; made again when something was removed."""
         self._enabled: set[str] = set()
 
     def __iter__(self) -> Iterator[EventSpec]:
@@ -62,6 +64,7 @@ class EventTable:
         elif self.language.policy.is_kernel and event.group != DEFAULT_GROUP:
             self._check_taken(line, event)
         self._events.append(event)
+        self._names.setdefault(event.full_name, []).append(event)
 
     def delete(self, spec: DeleteSpec) -> list[EventSpec]:
         """Remove and return what *spec* matches.  Raises SpecError: ENOENT, or EBUSY while enabled."""
@@ -74,6 +77,7 @@ class EventTable:
             if event.full_name in self._enabled and len(self.members(event.full_name)) == 1:
                 raise line.refusal(f"event is enabled: {event.full_name}", errno_name="EBUSY")
             self._events.remove(event)
+            self._names[event.full_name].remove(event)
         return found
 
     def clear(self) -> None:
@@ -84,12 +88,13 @@ class EventTable:
                 f"event is enabled: {busy[0]}", errno_name="EBUSY", logged=False, hint="disable it first"
             )
         self._events.clear()
+        self._names.clear()
 
     # --- reading --------------------------------------------------------------------------------
 
     def members(self, full_name: str) -> list[EventSpec]:
         """The locations of the event ``GROUP/NAME``, first defined first; empty if there is none."""
-        return [event for event in self._events if event.full_name == full_name]
+        return list(self._names.get(full_name, ()))
 
     def find(self, name: str) -> list[EventSpec]:
         """The members of events called *name*, as ``NAME`` (in any group) or ``GROUP/NAME``."""
