@@ -12,6 +12,7 @@ import contextlib
 import os
 import stat
 import tempfile
+import weakref
 from typing import TYPE_CHECKING
 
 from uprobe_core.errors import TargetError
@@ -32,7 +33,8 @@ class Sandbox:
 
     def __init__(self, target: Target) -> None:
         self._private = tempfile.mkdtemp(prefix="uprobe-")
-        self._owner = os.getpid()
+        # Also when nobody closes it: an error while the machine is made, an exit without close.
+        self._remove = weakref.finalize(self, _remove, self._private, os.getpid())
         self.names_folder = self._folder("names")
         """Where sockets' paths are remembered; the guest cannot see it."""
         root = self._root(target)
@@ -106,10 +108,13 @@ class Sandbox:
     def close(self) -> None:
         """Close the mounts and, in the process that made it, remove the private folder; idempotent."""
         self.mounts.close()
-        if os.getpid() == self._owner:
-            import shutil  # not needed to start
+        self._remove()
 
-            shutil.rmtree(self._private, ignore_errors=True)
+
+def _remove(folder: str, owner: int) -> None:
+    """Remove the private folder, in the process *owner* only: forked guests leave it alone."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_plain_dir(path: str) -> bool:
