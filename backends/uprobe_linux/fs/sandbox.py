@@ -114,6 +114,8 @@ class Sandbox:
 def _remove(folder: str, owner: int) -> None:
     """Remove the private folder, in the process *owner* only: forked guests leave it alone."""
     if os.getpid() == owner:
+        import shutil  # not needed to start
+
         shutil.rmtree(folder, ignore_errors=True)
 
 
