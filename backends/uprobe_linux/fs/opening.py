@@ -69,7 +69,7 @@ def _open_fast(
         if anchor is None or anchor.read_only:
             return None
         # A trailing slash with O_CREAT is EISDIR whatever is there; the slow way says so.
-        if flags & oflags.G_CREAT and path.endswith("/"):
+        if flags & oflags.G_CREAT and path.endswith(("/", "/.")):
             return None
     try:
         # openat2 refuses a mode without O_CREAT.

@@ -95,7 +95,7 @@ class Resolver:
             return None
         node, parts, guest, certain = anchor
         relative = "/".join(parts) or "."
-        if path[-1] == "/":
+        if path.endswith(("/", "/.")):  # what is there must be a folder, and a link is followed to it
             relative += "/"
         if not follow:
             flags |= os.O_NOFOLLOW
