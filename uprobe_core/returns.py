@@ -144,12 +144,19 @@ class WatchReturns:
         """Watch the return address of the function just entered."""
         address, sp = self._arch.return_address(task), self._arch.stack_pointer(task)
         self._suspect_below(task, utask, sp)
-        for stale in (utask.suspects, utask.returns):
-            for instance in [i for i in stale if (i.sp, i.return_address, i.uprobe) == (sp, address, uprobe)]:
-                stale.remove(instance)
-                self._settle(task, instance, "longjmp")
+        self._settle_again(task, utask, (sp, address, uprobe))
         utask.returns.append(ReturnInstance(uprobe, utask.vaddr, sp, address, False, sessions))
         task.process.insert_watch(address)
+
+    def _settle_again(self, task: Task, utask: Utask, call: tuple[int, int, Uprobe]) -> None:
+        """The same call is made again, so its first time was left by longjmp, with all it had tail-called."""
+        for pending in (utask.suspects, utask.returns):
+            frame = [n for n, i in enumerate(pending) if (i.sp, i.return_address) == call[:2]]
+            same = [n for n in frame if pending[n].uprobe is call[2]]
+            if pending is utask.returns and same:
+                same = [n for n in frame if n >= same[0]]
+            for number in reversed(same):
+                self._settle(task, pending.pop(number), "longjmp")
 
     def on_watch(self, task: Task, utask: Utask, address: int) -> None:
         """*task* is at a watched address: deliver what returned there, suspect what it jumped over."""

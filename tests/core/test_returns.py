@@ -162,6 +162,15 @@ def test_the_same_call_again_after_a_longjmp_misses_the_first(make_world: Any, r
     assert stage.lost("f") == ["longjmp"]
 
 
+@BOTH
+def test_the_same_call_again_misses_what_the_first_had_tail_called(make_world: Any, returns: Returns) -> None:
+    stage = Stage(make_world, returns)
+    stage.enter(G, stage.enter(F, BACK))
+    stage.leave(stage.enter(F, BACK), BACK)
+    assert stage.consumers["f"].returned == [(F, BACK, 2)]
+    assert (stage.lost("f"), stage.lost("g"), stage.returned("g")) == (["longjmp"], ["longjmp"], 0)
+
+
 def test_a_kernel_follows_64_returns_and_misses_deeper_ones(make_world: Any) -> None:
     stage = Stage(make_world, Returns.HIJACK, policy=Policy("kernel"))
     saved = []

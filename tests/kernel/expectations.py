@@ -56,7 +56,7 @@ MORE_HITS = frozenset({"insns-system", "mapped-again", "recursion-retonly"})
 """Cases in which a kernel refuses an instruction, overlooks a mapping or loses a deep return; we do not."""
 
 OTHER_ORDER = frozenset({"enable-order", "hist-basic", "same-name-append"})
-"""Cases in which events of several groups or with triggers lie at one address: the order is the kernel's own."""
+"""Cases in which events of several groups or with triggers lie at one address, in the kernel's own order."""
 
 
 MISSED_BY_WATCHING = frozenset({"tail-recursion"})

@@ -69,17 +69,29 @@ static bool is_same_call(const struct up_call *a, const struct up_call *b)
 	return a->sp == b->sp && a->return_address == b->return_address && a->site == b->site;
 }
 
-/* Records of the same frame are what a longjmp left behind. */
-static void settle_same(struct up_calls *calls, const struct up_call *call, bool sorted)
+/* The same call is made again: its first time was left by longjmp. */
+static void settle_suspects(struct up_calls *suspects, const struct up_call *call)
 {
-	for (unsigned i = calls->count; i-- > 0;) {
-		if (sorted && calls->items[i].sp > call->sp)
-			return;
-		if (is_same_call(&calls->items[i], call)) {
-			miss(&calls->items[i], UP_MISSED_LONGJMP);
-			take_out(calls, i);
+	for (unsigned i = suspects->count; i-- > 0;)
+		if (is_same_call(&suspects->items[i], call)) {
+			miss(&suspects->items[i], UP_MISSED_LONGJMP);
+			take_out(suspects, i);
 		}
-	}
+}
+
+/* The same among sorted records, with all that the first time had tail-called: they share its frame. */
+static void settle_pending(struct up_calls *pending, const struct up_call *call)
+{
+	unsigned first = pending->count;
+
+	for (unsigned i = pending->count; i-- > 0 && pending->items[i].sp == call->sp;)
+		if (is_same_call(&pending->items[i], call))
+			first = i;
+	for (unsigned i = pending->count; i-- > first;)
+		if (pending->items[i].return_address == call->return_address) {
+			miss(&pending->items[i], UP_MISSED_LONGJMP);
+			take_out(pending, i);
+		}
 }
 
 /* The function at site was entered; *ret is where its return has to be watched. */
@@ -95,9 +107,9 @@ void up_enter(struct up_site *site, const struct up_source *source, uint64_t fol
 	if (pending->count && pending->items[pending->count - 1].sp < call.sp)
 		suspect_below(task, call.sp);
 	if (task->suspects.count)
-		settle_same(&task->suspects, &call, false);
+		settle_suspects(&task->suspects, &call);
 	if (pending->count && pending->items[pending->count - 1].sp == call.sp)
-		settle_same(pending, &call, true);
+		settle_pending(pending, &call);
 	if (pending->count < pending->capacity)
 		pending->items[pending->count++] = call;
 	else if (!up_calls_push(&task->pending, call))
