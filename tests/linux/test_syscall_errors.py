@@ -17,7 +17,7 @@ _ALLOWED = (
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_hostile_arguments_give_the_kernel_s_errors(seed: int, tmp_path: Path) -> None:
-    host, guest = both("hostile_calls")
+    host, guest = both("hostile_files")
     roots = [tmp_path / "host", tmp_path / "guest"]
     for root in roots:
         root.mkdir()
