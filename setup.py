@@ -25,10 +25,11 @@ STRICT = ["-Werror"] if REQUIRE else []
 
 def extension(name: str, folder: str, *more: str) -> Extension:
     """The extension *name* from all sources in *folder*; its headers are listed so that sdists have them."""
+    headers = [header for each in (folder, *more) for header in sorted(glob.glob(f"{each}/*.h"))]
     return Extension(
         name,
         sources=sorted(glob.glob(f"{folder}/*.c")),
-        depends=sorted(glob.glob(f"{folder}/*.h")) + [header for f in more for header in sorted(glob.glob(f"{f}/*.h"))],
+        depends=headers,
         include_dirs=[folder, *more],
         extra_compile_args=[*FLAGS, *STRICT, *SANITIZERS],
         extra_link_args=SANITIZERS,

@@ -43,7 +43,15 @@ class BareLoop:
         self._load(path)
         names = symbols(path)
         self.work, self.loop = names["work"], names["run_loop"]
-        functions = (lib.hook_add, lib.hook_del, lib.reg_read, lib.reg_write, lib.emu_start, lib.emu_stop, lib.ctl)
+        functions = (
+            lib.hook_add,
+            lib.hook_del,
+            lib.reg_read,
+            lib.reg_write,
+            lib.emu_start,
+            lib.emu_stop,
+            lib.ctl,
+        )
         callbacks = _glue.baseline(tuple(map(_address, functions)), TAIL)
         self._count, self._store, self._break, self._fill, self._data = callbacks
         self._kept: list[Any] = []

@@ -52,7 +52,7 @@ CASES: dict[str, tuple[str, Callable[[], Any]]] = {
 }
 
 BARE: dict[str, Callable[[BareLoop], None]] = {
-    "raw loop": lambda loop: None,
+    "raw loop": lambda _loop: None,
     "raw C hook: count": BareLoop.count,
     "raw C hook: 4 registers": BareLoop.store,
     "raw BRK + slot: count": BareLoop.trap,
@@ -106,7 +106,7 @@ def measure_session(
 
 def _discard_records(session: up.Session) -> None:
     """Measure the engine and not what a writer does with the records: drain them unread."""
-    native = session._native  # noqa: SLF001  # a benchmark looks inside
+    native = session._native  # a benchmark looks inside
     if native is not None:
         native.engine.set_drain(native.engine.reset_ring)
         native.drain = native.engine.reset_ring  # type: ignore[method-assign]

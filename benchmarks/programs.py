@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from typing import Any
 
 __all__ = ("build", "symbols")
 
@@ -31,5 +32,5 @@ def symbols(path: str) -> dict[str, int]:
     from elftools.elf.elffile import ELFFile
 
     with open(path, "rb") as file:
-        table = ELFFile(file).get_section_by_name(".symtab")
+        table: Any = ELFFile(file).get_section_by_name(".symtab")
         return {s.name: s["st_value"] for s in table.iter_symbols() if s["st_info"]["type"] == "STT_FUNC"}

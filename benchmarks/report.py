@@ -35,7 +35,8 @@ def as_svg(rows: Mapping[str, float], title: str) -> str:
 
     height = 24 * len(rows) + 40
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="760" height="{height}" font-family="sans-serif" font-size="13">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="760" height="{height}"',
+        ' font-family="sans-serif" font-size="13">',
         f'<text x="10" y="20" font-size="15">{escape(title)}</text>',
     ]
     for number, (name, value) in enumerate(rows.items()):

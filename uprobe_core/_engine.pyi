@@ -6,12 +6,11 @@ something has no native form.
 """
 
 from collections.abc import Callable, Sequence
-from types import CapsuleType
 from typing import Any
 
 ABI: int
 """Number of the layout; :data:`uprobe_core.engine.ABI` must agree."""
-API: CapsuleType
+API: object
 """The functions that a backend's glue calls (cengine/api.h)."""
 
 class Engine:

@@ -22,6 +22,7 @@ class _Native(Hit):
     _engine: Any
     _current: Callable[[], Task]
     _decode: Callable[[Any, int, int], tuple[Any, ...]]
+    native_latency: int
 
     def attach(self, engine: Any, current: Callable[[], Task], event: Event) -> None:
         """Who answers.  The engine sets address, probe_offset, cookie and _values before each call."""
@@ -31,7 +32,7 @@ class _Native(Hit):
         self._decode = value_decoder(event.spec.args)[1]
 
     @property
-    def task(self) -> Task:  # type: ignore[override]  # looked up: one object serves all tasks
+    def task(self) -> Task:
         """The task that hit."""
         return self._current()
 

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from uprobe_core.actions import Action, Count, Hist, Latency, Record, Stacks, Sum
 from uprobe_core.events.filters import parse_filter
-from uprobe_core.native_programs import FieldRef, common_field, field_of, key_decoder, pack_filter, pack_program
+from uprobe_core.native_programs import (
+    FieldRef,
+    common_field,
+    field_of,
+    key_decoder,
+    pack_filter,
+    pack_program,
+)
 
 if TYPE_CHECKING:
     from uprobe_core.event_probe import Event

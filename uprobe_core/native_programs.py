@@ -164,9 +164,8 @@ def pack_filter(ops: Sequence[FilterOp]) -> tuple[bytes, bytes] | None:
         if field is None or packed is None:
             return None
         compare, inverted, text, number = packed
-        tests += _TEST.pack(
-            field.source, ord(field.kind), field.arg, compare, op.when != inverted, op.target, len(texts), len(text), number
-        )
+        head = (field.source, ord(field.kind), field.arg, compare, op.when != inverted, op.target)
+        tests += _TEST.pack(*head, len(texts), len(text), number)
         texts += text
     return bytes(tests), bytes(texts)
 

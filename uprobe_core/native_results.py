@@ -17,6 +17,7 @@ from uprobe_core.actions import Action, Count, Hist, Stacks, Sum
 
 __all__ = ("Found", "merge", "stat_values", "take")
 
+Decode = Callable[[bytes], tuple[tuple[Any, ...], int]]
 Found = list[tuple[int, Any, int, Any]]
 """(order of first sight, key, count, (total, low, high) or bucket or None)."""
 
@@ -30,7 +31,7 @@ def stat_values(stat: bytes, is_float: bool) -> tuple[Any, Any, Any]:
     return tuple(int.from_bytes(stat[at : at + 16], "little", signed=True) for at in (0, 16, 32))  # type: ignore[return-value]
 
 
-def take(engine: Any, number: int, decode: Callable[[bytes], tuple[tuple[Any, ...], int]], kind: str) -> Found:
+def take(engine: Any, number: int, decode: Decode, kind: str) -> Found:
     """What action *number* found since the last time.
 
     :param decode: of its keys

@@ -234,7 +234,8 @@ class NativeSites:
         def consume(buffer: Any, at: int, who: int, time: int, pc: int, function: int) -> None:
             pid, tid, comm = people[who]
             values = decode(buffer, at, at + size)
-            self._write(TraceRecord(spec, time, pid, tid, comm, 0, pc, function if is_return else None, values))
+            origin = function if is_return else None
+            self._write(TraceRecord(spec, time, pid, tid, comm, 0, pc, origin, values))
 
         return consume
 
@@ -337,5 +338,6 @@ class NativeSites:
 
     def _inherited(self) -> list[tuple[EventProbe, int]]:
         """Calls that the forking task was in: this process will see them return as well."""
-        pending = [(p, self.engine.pending(n)) for e in self._events.values() if e for p, n in e.probes.items()]
+        numbers = [pair for native in self._events.values() if native for pair in native.probes.items()]
+        pending = [(probe, self.engine.pending(number)) for probe, number in numbers]
         return [(probe, count) for probe, count in pending if count]

@@ -1,7 +1,6 @@
 """Hooks in C for one emulator (glue/)."""
 
 from collections.abc import Callable
-from types import CapsuleType
 from typing import Any
 
 ABI: int
@@ -61,7 +60,7 @@ class Glue:
     def forget_code(self, start: int, end: int, /) -> None: ...
     def find_registers(self) -> bool:
         """Read registers in place from now on, if they can be found; before anything runs."""
-    def connect(self, engine: Any, pointer: int, api: CapsuleType, /) -> None: ...
+    def connect(self, engine: Any, pointer: int, api: object, /) -> None: ...
     def add_place(self, address: int, site: int, watched: bool, /) -> int: ...
     def set_place(self, place: int, site: int, watched: bool, /) -> None: ...
     def hook(self, place: int, /) -> int:

@@ -168,7 +168,8 @@ class UnicornCpu(UnicornEngine):
         self._event = None
         if self._stop:
             self._stop = False
-            return Event.STOP
+            self.hook_address = self._skip  # its hook has run: it must not run again
+            return Event.STOP if self._skip < 0 else Event.HOOK
         status = self._start(pc, budget)
         for change in self._later:
             change()

@@ -13,9 +13,10 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from uprobe_core.errors import BackendError
 from uprobe_linux.arena import Arena
 from uprobe_linux.cpu import PAGE, Event, Fill, Perm
+
+from uprobe_core.errors import BackendError
 from uprobe_unicorn import library as uc
 from uprobe_unicorn.cpu import UnicornCpu
 
@@ -75,7 +76,15 @@ class NativeCpu(UnicornCpu):
         from uprobe_unicorn._glue import Glue
 
         lib = self._lib
-        functions = (lib.hook_add, lib.hook_del, lib.reg_read, lib.reg_write, lib.emu_start, lib.emu_stop, lib.ctl)
+        functions = (
+            lib.hook_add,
+            lib.hook_del,
+            lib.reg_read,
+            lib.reg_write,
+            lib.emu_start,
+            lib.emu_stop,
+            lib.ctl,
+        )
         self.glue = Glue(
             tuple(_address(function) for function in functions),
             self._uc.value or 0,

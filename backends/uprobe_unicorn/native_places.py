@@ -12,15 +12,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.types import MemoryFault, Mode
 from uprobe_linux.clock import HIT_NS
 from uprobe_linux.probing import BREAKPOINT
+
+from uprobe_core.types import MemoryFault, Mode
 from uprobe_unicorn.slot_areas import SlotAreas
 
 if TYPE_CHECKING:
-    from uprobe_core.backend import Process
     from uprobe_linux.address_space import AddressSpace
     from uprobe_linux.machine import LinuxMachine
+
+    from uprobe_core.backend import Process
     from uprobe_unicorn.native import NativeCpu
 
 __all__ = ("NativePlaces",)
@@ -29,6 +31,10 @@ INLINE_AT_MOST = 2
 """Code hooks up to which each is cheaper than a slot (docs/benchmarks.md); every further one slows all."""
 INLINE_CALLS = 64
 """The same when handlers are in Python, which costs more than walking the list."""
+
+
+def _nobody(_pid: int, _tid: int, _comm: str) -> int:
+    return 0
 
 
 @dataclass(slots=True, eq=False)
@@ -57,7 +63,7 @@ class NativePlaces:
         self._cpu = cpu
         self._glue = cpu.glue
         self._engine: Any = None
-        self._who: Callable[[int, int, str], int] = lambda pid, tid, comm: 0
+        self._who: Callable[[int, int, str], int] = _nobody
         self._places: dict[int, Place] = {}
         self._areas = SlotAreas(cpu.glue, machine.arena)
         self._auto: set[Place] = set()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uprobe_linux.address_space import MMAP_MIN, TASK_SIZE
+
 from uprobe_unicorn import _glue
 
 if TYPE_CHECKING:
@@ -83,15 +84,19 @@ class SlotAreas:
             (address + REACH // 2, address + REACH - size),
         )
         for low, high in windows:
-            low, high = max(low, MMAP_MIN) & -4096, min(high, TASK_SIZE) & -4096
-            while high - low >= size:
-                start = memory.vmas.highest_gap(size, low, high)
-                if start is None:
-                    break
-                taken = [a for a in self.areas if a.start < start + size and start < a.end]
-                if not taken:
-                    return start
-                high = min(a.start for a in taken)
+            start = self._free(memory, max(low, MMAP_MIN) & -4096, min(high, TASK_SIZE) & -4096, size)
+            if start is not None:
+                return start
+        return None
+
+    def _free(self, memory: AddressSpace, low: int, high: int, size: int) -> int | None:
+        """The highest range of *size* bytes in [low, high) that neither the program nor an area has."""
+        while high - low >= size:
+            start = memory.vmas.highest_gap(size, low, high)
+            taken = self.overlapping(start, start + size) if start is not None else []
+            if not taken:
+                return start
+            high = min(area.start for area in taken)
         return None
 
     def overlapping(self, start: int, end: int) -> list[Area]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,15 +25,18 @@ PAGE = 4096
 class Machine:
     """Registers and a few pages: task, process and hit in one."""
 
-    def __init__(self, registers: list[int], pages: dict[int, bytes], vectors: int = 0, comm: str = "loop") -> None:
+    def __init__(
+        self, registers: list[int], pages: dict[int, bytes], vectors: int = 0, comm: str = "loop"
+    ) -> None:
         self.registers = registers
         self.pages = pages
         self.vectors = vectors
         self.comm = comm
         self.address, self.probe_offset = 0x401000, 0x1000
-        self.entry_values = ()
+        self.entry_values: tuple[Any, ...] = ()
         self.latency_ns = 0
-        self.task = self.process = self
+        self.task: Any = self
+        self.process: Any = self
 
     def get_reg(self, index: int) -> int:
         return self.registers[index]
@@ -57,11 +63,12 @@ def register_index(name: str) -> int | None:
 LANGUAGE = Language(Policy(), register_index, arguments=lambda n: n - 1 if n <= 8 else None)
 
 ARGS = [
-    "%x0", "%x1:u64", "%x2:s32", "%x3:x8", "%x4:s8", "%x5:u16", "%x6:char", "%sp", "%pc:x64", "$stack", "$stack0:s64",
-    "$stack3", "$arg1:u32", "+0(%x0)", "+8(%x1):s16", "-4(%x2):u32", "+0(+8(%x3)):x64", "+0(%x0):string",
-    "+16(%x4):string", "+0(+0(%x5)):string", "+0(%x1):u8[8]", "+2(%x0):s16[5]", "+0(%x2):x64[3]", "%x0:b4@2/32",
-    "+0(%x1):b5@3/16", "$comm", "\\\\1234", "@0x10010:u32", "+0(%x6):ustring", "+0(%x3):string[3]", "+0(+0(%x0)):char",
-    "\\\\-1:s64", "%v0:f64", "%x2:f32", "+0(%x1):f64", "+0(%x2):f32[3]",
+    "%x0", "%x1:u64", "%x2:s32", "%x3:x8", "%x4:s8", "%x5:u16", "%x6:char", "%sp", "%pc:x64",
+    "$stack", "$stack0:s64", "$stack3", "$arg1:u32", "+0(%x0)", "+8(%x1):s16", "-4(%x2):u32",
+    "+0(+8(%x3)):x64", "+0(%x0):string", "+16(%x4):string", "+0(+0(%x5)):string", "+0(%x1):u8[8]",
+    "+2(%x0):s16[5]", "+0(%x2):x64[3]", "%x0:b4@2/32", "+0(%x1):b5@3/16", "$comm", "\\\\1234",
+    "@0x10010:u32", "+0(%x6):ustring", "+0(%x3):string[3]", "+0(+0(%x0)):char", "\\\\-1:s64",
+    "%v0:f64", "%x2:f32", "+0(%x1):f64", "+0(%x2):f32[3]",
 ]  # fmt: skip
 
 
@@ -110,7 +117,9 @@ pages = st.dictionaries(
 )
 pointer = st.one_of(
     st.integers(0, MASK),
-    st.sampled_from([0x10000, 0x10010, 0x10FF0, 0x10FFC, 0x11FFD, 0x11FFF, 0x12FFF, 0x13008, 0x20000, 0, MASK]),
+    st.sampled_from(
+        [0x10000, 0x10010, 0x10FF0, 0x10FFC, 0x11FFD, 0x11FFF, 0x12FFF, 0x13008, 0x20000, 0, MASK]
+    ),
     st.integers(0x10000, 0x14000),
 )
 
@@ -152,7 +161,5 @@ def test_a_program_of_random_bytes_is_refused_or_runs(data: bytes) -> None:
     engine = _engine.Engine(MemoryFault, 1 << 20)
     engine.run_task(engine.set_task(-1, 1, 1, 0, b"x"))
     machine = Machine([0x10000] * 34, {0x10000: bytes(PAGE)})
-    try:
+    with contextlib.suppress(ValueError):
         engine.fetch(data, 4096, machine, 0, 0, 0)
-    except ValueError:
-        pass

@@ -1,0 +1,32 @@
+/* What the two files of the Python binding share. */
+#ifndef UPROBE_GLUE_MODULE_H
+#define UPROBE_GLUE_MODULE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "glue.h"
+
+typedef struct {
+	PyObject_HEAD
+	struct glue core;
+	PyObject *fill, *inline_hook, *engine;
+	PyObject *error;	/* the first exception of a callback, raised by run */
+	struct place **places;
+	unsigned place_count, place_capacity;
+} GlueObject;
+
+PyObject *glue_object_find_registers(GlueObject *self, PyObject *unused);
+PyObject *glue_object_connect(GlueObject *self, PyObject *args);
+PyObject *glue_object_add_place(GlueObject *self, PyObject *args);
+PyObject *glue_object_set_place(GlueObject *self, PyObject *args);
+PyObject *glue_object_hook(GlueObject *self, PyObject *number);
+PyObject *glue_object_slot(GlueObject *self, PyObject *args);
+PyObject *glue_object_forget(GlueObject *self, PyObject *number);
+PyObject *glue_object_add_area(GlueObject *self, PyObject *args);
+PyObject *glue_object_remove_area(GlueObject *self, PyObject *address);
+PyObject *glue_object_take_wanted(GlueObject *self, PyObject *unused);
+PyObject *module_area_size(PyObject *self, PyObject *slots);
+PyObject *module_relocate(PyObject *self, PyObject *args);
+
+#endif
