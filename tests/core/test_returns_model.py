@@ -150,7 +150,7 @@ class Player:
 
 @pytest.mark.parametrize("returns", [Returns.HIJACK, Returns.WATCH])
 def test_every_return_is_the_models(make_world: Any, returns: Returns) -> None:
-    @settings(deadline=None, max_examples=300)
+    @settings(deadline=None, max_examples=150)
     @given(steps)
     def run(script: list[Step]) -> None:
         player = Player(make_world, returns)
