@@ -60,6 +60,10 @@ class EventSet:
         self._on_error = on_error
         self._actions: list[Action] = []
         self._by_name: dict[str, Event] = {}
+        self._numbered: list[EventProbe] = []
+        """Every location that was ever placed or may be; a forked child names them by their place here."""
+        self._shared: tuple[int, int] | None = None
+        """In a forked child: how many locations and actions the session knows as well."""
         self._with_triggers: list[Event] = []
         self._changed: Callable[[Event], None] | None = None
         self._sync: Callable[[], None] | None = None
@@ -74,14 +78,19 @@ class EventSet:
 
     def add_line(self, line: EventLine) -> list[Event]:
         """Add what one line says; returns the events that it made or extended."""
+        return self.change_line(line)[0]
+
+    def change_line(self, line: EventLine) -> tuple[list[Event], list[EventProbe]]:
+        """Do what one line says: the events that it made or extended, the locations to take out."""
         changed: dict[str, Event] = {}
+        gone: list[EventProbe] = []
         for command in self.table.write(line.text):
             if isinstance(command, DeleteSpec):
-                self._drop_deleted()
+                gone += self._drop_deleted()
             else:
                 event = self._add(command)
                 changed[event.full_name] = event
-        return list(changed.values())
+        return list(changed.values()), gone
 
     def _add(self, spec: EventSpec) -> Event:
         event = self._by_name.get(spec.full_name)
@@ -89,15 +98,49 @@ class EventSet:
             event = self._by_name[spec.full_name] = Event(spec, self._on_error, self._buffer)
             event.on_change = self._changed
             self.events.append(event)
-        event.probes.append(EventProbe(spec, event))
+        probe = EventProbe(spec, event)
+        event.probes.append(probe)
+        self._numbered.append(probe)
         return event
 
-    def _drop_deleted(self) -> None:
+    def remove(self, events: Sequence[Event]) -> list[EventProbe]:
+        """Forget *events*, so that their names are free; returns the locations to take out.
+
+        What they found stays.  Events that were removed before are no error.
+        """
+        self.table.keep(spec for spec in self.table if self._by_name.get(spec.full_name) not in events)
+        return self._drop_deleted()
+
+    def _drop_deleted(self) -> list[EventProbe]:
+        """Follow the table; returns what was placed and is to be taken out."""
         kept = set(map(id, self.table))
+        gone = [probe for event in self.events for probe in event.probes if id(probe.spec) not in kept]
         for event in self.events:
             event.probes = [probe for probe in event.probes if id(probe.spec) in kept]
         self.events = [event for event in self.events if event.probes]
         self._by_name = {event.full_name: event for event in self.events}
+        unplaced = [probe for probe in gone if probe.uprobe is None]
+        self._numbered = [probe for probe in self._numbered if probe not in unplaced]
+        return [probe for probe in gone if probe.uprobe is not None]
+
+    def state(self) -> Callable[[], None]:
+        """What there is now, as a function that goes back to it."""
+        specs, events, numbered = list(self.table), list(self.events), list(self._numbered)
+        parts = [(event, list(event.probes), event.sinks) for event in events]
+        actions = len(self._actions)
+
+        def restore() -> None:
+            self.table.keep(specs)
+            self.events, self._numbered = events, numbered
+            self._by_name = {event.full_name: event for event in events}
+            for event, probes, sinks in parts:
+                event.probes = probes
+                for sink in [sink for sink in event.sinks if sink not in sinks]:
+                    event.remove(sink)
+                    self._follow(event)
+            del self._actions[actions:]
+
+        return restore
 
     def find(self, name: str) -> list[Event]:
         """Events called *name*, [GROUP/]NAME; raises UsageError with near names if there is none."""
@@ -114,16 +157,13 @@ class EventSet:
     def attach(self, event: Event, sink: Sink, spool: Spool, source: object) -> None:
         """Attach *sink*; an action's measurements in forked children travel through *spool*."""
         event.add(sink)
-        for probe in event.probes:
-            probe.follow()
-            if probe.uprobe is not None:
-                probe.uprobe.refresh(probe)
+        self._follow(event)
         if isinstance(source, Action) and source not in self._actions:
             number = len(self._actions)
             self._actions.append(source)
 
             def emit(measurement: Any) -> None:
-                if spool.is_root:
+                if spool.is_root or self._is_own(number):
                     source.apply(measurement)
                 else:
                     spool.put(("action", number, measurement))
@@ -131,6 +171,18 @@ class EventSet:
             source.emit = emit
             if self._sync is not None:
                 source.sync = self._sync
+
+    def _is_own(self, action: int) -> bool:
+        """Whether only this forked child knows the action of that number."""
+        return self._shared is not None and action >= self._shared[1]
+
+    @staticmethod
+    def _follow(event: Event) -> None:
+        """*event* has gained or lost a sink."""
+        for probe in event.probes:
+            probe.follow()
+            if probe.uprobe is not None:
+                probe.uprobe.refresh(probe)
 
     def set_filter(self, name: str, expression: str) -> None:
         """Give the events called *name* a filter; "0" clears it.  Raises SpecError."""
@@ -191,14 +243,22 @@ class EventSet:
                     if probe.uprobe is None:
                         self._register(probe, registry, files)
                         done.append(probe)
-        except ProbeError:
-            for probe in done:
-                registry.unregister(probe.uprobe, probe)
-                probe.uprobe = None
+        except BaseException:
+            self.uninstall(done, registry)
             raise
 
+    def check(self, events: Sequence[Event], registry: UprobeRegistry, files: GuestFiles) -> None:
+        """Raise the ProbeError that :meth:`install` would raise now; nothing changes."""
+        for probe in (probe for event in events for probe in event.probes if probe.uprobe is None):
+            file = self._file_of(probe, files)
+            registry.check(file, probe.spec.offset, ref_offset=probe.spec.ref, path=probe.spec.path)
+
+    def _register(self, probe: EventProbe, registry: UprobeRegistry, files: GuestFiles) -> None:
+        file, spec = self._file_of(probe, files), probe.spec
+        probe.uprobe = registry.register(file, spec.offset, probe, ref_offset=spec.ref, path=spec.path)
+
     @staticmethod
-    def _register(probe: EventProbe, registry: UprobeRegistry, files: GuestFiles) -> None:
+    def _file_of(probe: EventProbe, files: GuestFiles) -> FileId:
         spec = probe.spec
         status = files(spec.path)
         if not isinstance(status.identity, tuple):
@@ -210,14 +270,12 @@ class EventSet:
                 where=spec.path,
                 hint="an offset counts from the start of the file; `uprobe list` shows those of functions",
             )
-        device, inode = status.identity
-        probe.uprobe = registry.register(
-            FileId(device, inode), spec.offset, probe, ref_offset=spec.ref, path=spec.path
-        )
+        return FileId(*status.identity)
 
-    def uninstall(self, event: Event, registry: UprobeRegistry) -> None:
-        """Take the uprobes of *event* out."""
-        for probe in event.probes:
+    @staticmethod
+    def uninstall(probes: Sequence[EventProbe], registry: UprobeRegistry) -> None:
+        """Take the uprobes of *probes* out; those that have none are left alone."""
+        for probe in probes:
             if probe.uprobe is not None:
                 registry.unregister(probe.uprobe, probe)
                 probe.uprobe = None
@@ -245,7 +303,7 @@ class EventSet:
 
     def replay(self, spool: Spool, output: RunOutput | None) -> None:
         """Apply what forked children observed."""
-        probes = self._probes()
+        probes = self._numbered
         for kind, *rest in spool.messages():
             if kind == "action":
                 self._actions[rest[0]].apply(rest[1])
@@ -265,13 +323,20 @@ class EventSet:
     def spool_native(self, spool: Spool, message: tuple[Any, ...]) -> None:
         """Send what a native engine found in a forked child: objects go as their numbers."""
         kind, what, *rest = message
-        known: list[Any] = self._actions if kind == "found" else self._probes()
-        number = next(n for n, each in enumerate(known) if each is what)
-        spool.put((kind, number, *rest))
+        probes, actions = self._shared or (len(self._numbered), len(self._actions))
+        known: list[Any] = self._actions[:actions] if kind == "found" else self._numbered[:probes]
+        number = next((n for n, each in enumerate(known) if each is what), None)
+        if number is not None:
+            spool.put((kind, number, *rest))
 
     def enter_child(self, spool: Spool) -> None:
-        """This process is a forked child: its tallies go to *spool*."""
-        for number, probe in enumerate(self._probes()):
+        """This process is a forked child: its tallies go to *spool*.
+
+        What is added in it from here on is its own, and the session does not hear of it.
+        """
+        if self._shared is None:
+            self._shared = len(self._numbered), len(self._actions)
+        for number, probe in enumerate(self._numbered[: self._shared[0]]):
             probe.journal = lambda what, number=number: spool.put(("tally", number, what))
 
     @staticmethod
@@ -282,16 +347,20 @@ class EventSet:
                 if isinstance(link.consumer, EventProbe):
                     link.consumer.tally("entries")
 
-    def _probes(self) -> list[EventProbe]:
-        return [probe for event in self.events for probe in event.probes]
+    def _found(self) -> dict[Event, list[EventProbe]]:
+        """Every event that was placed, with its locations, those that were taken out included."""
+        found: dict[Event, list[EventProbe]] = {}
+        for probe in self._numbered:
+            found.setdefault(probe.event, []).append(probe)
+        return found
 
     def reports(self) -> Iterator[str]:
         """The histograms of triggers, then a line for each event that missed returns."""
         if "tracing" in self.__dict__:
             yield from self.tracing.hist_lines()
-        for event in self.events:
+        for event, probes in self._found().items():
             total: Counter[str] = Counter()
-            for probe in event.probes:
+            for probe in probes:
                 total.update(probe.tallies)
             missed = {what: n for what, n in sorted(total.items()) if what.startswith("missed ")}
             pending = total["entries"] - total["returns"] - sum(missed.values())
@@ -312,6 +381,6 @@ class EventSet:
                 probe.tallies["hits"],
                 sum(probe.missed_by_reason.values()) if with_missed and probe.ret_handler else None,
             )
-            for event in self.events
-            for probe in event.probes
+            for event, probes in self._found().items()
+            for probe in probes
         ]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from uprobe_core import discovery
 from uprobe_core.actions import Action
@@ -22,6 +22,7 @@ from uprobe_core.engine_choice import choose_engine
 from uprobe_core.errors import BackendError, PluginError, ProbeError, UsageError
 from uprobe_core.event_set import EventSet
 from uprobe_core.guest_files import GuestFiles
+from uprobe_core.live import Batch, LiveChanges
 from uprobe_core.output import RunOutput
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
 from uprobe_core.spool import Spool
@@ -29,12 +30,13 @@ from uprobe_core.types import Mode, Returns
 from uprobe_core.uprobes import Link, Uprobe, UprobeRegistry
 
 if TYPE_CHECKING:
-    from uprobe_core.event_probe import Event, Sink
+    from uprobe_core.event_probe import Event, EventProbe, Sink
     from uprobe_core.native_sites import NativeSites
     from uprobe_core.stacks.symbols import Images
 
 __all__ = ("Session",)
 
+T = TypeVar("T")
 INLINE_AT_MOST = 64
 """Sites up to which *auto* runs probes inline: each further code hook slows every hit of every other."""
 
@@ -74,7 +76,9 @@ class Session:
         self.status: ExitStatus | None = None
         self._closed = False
         self._wants_stacks = False
-        self._running = self._ran = False
+        self._ran = False
+        self._live = LiveChanges()
+        self._batch: Batch | None = None
         self._output: RunOutput | None = None
         self._machine: Machine | None = None
         self._native: NativeSites | None = None
@@ -96,32 +100,75 @@ class Session:
 
         A consumer is an action (``up.Count(by="b")``) or any object with
         ``handler(hit)`` and/or ``ret_handler(hit)``.  Returns the only
-        consumer, all of them as a tuple, or without any the event itself.
-        Works before and, from a consumer or another thread, during the run;
-        then it takes effect at the next safe point.  Raises SpecError,
-        ProbeError, UsageError.
+        consumer, all of them as a tuple, or without any the event itself (None
+        for a line that deletes).  Works before and, from a consumer or another
+        thread, during the run; then it takes effect at the next safe point,
+        for which another thread waits.  Raises SpecError, ProbeError,
+        UsageError; nothing has changed then.
         """
-        added = self.events.add_line(EventLine(spec, "probe()"))
-        for event in added:
-            for consumer in consumers:
-                self.attach(event, consumer)
-        if self._running:
-            self._soon(lambda: self._install_live(added))
+
+        def add(batch: Batch) -> list[Event]:
+            added, gone = self.events.change_line(EventLine(spec, "probe()"))
+            for event in added:
+                for consumer in consumers:
+                    self._attach(event, consumer)
+            batch.added += added
+            self._take_out(batch, gone)
+            return added
+
+        added = self._change(add)
         if len(consumers) == 1:
             return consumers[0]
-        return tuple(consumers) or added[0]
+        return tuple(consumers) or (added[0] if added else None)
 
-    def _install_live(self, added: Sequence[Event]) -> None:
-        """At a safe point of the run: nobody is there to catch an error, so it is said."""
+    def change(self, function: Callable[[], T]) -> T:
+        """Call *function*; what it adds, removes, enables and disables takes effect all at once.
+
+        If it raises, or a place cannot be probed, nothing has changed and the
+        error comes out here.  While the program runs it is called between two
+        instructions of it, or from a consumer at once.
+        """
+        return self._change(lambda _batch: function())
+
+    def _change(self, function: Callable[[Batch], T]) -> T:
+        if self._batch is not None and self._live.is_mine:
+            return function(self._batch)
+        return self._live.do(lambda: self._transact(function))
+
+    def _transact(self, function: Callable[[Batch], T]) -> T:
+        restore = self.events.state()
+        self._batch = batch = Batch()
         try:
-            self.events.install(added, self._registry, self.files)
+            result = function(batch)
+            if self._machine is None:
+                batch.switch_events()
+            elif self._live.is_safe:
+                batch.apply(self.events, self._registry, self.files)
+            else:
+                self.events.check(batch.added, self._registry, self.files)
+                self._live.soon(lambda: self._apply_late(batch))
+        except BaseException:
+            restore()
+            raise
+        finally:
+            self._batch = None
+        return result
+
+    def _apply_late(self, batch: Batch) -> None:
+        """It was checked when it was asked for; if it has become wrong since, nobody is there to be told."""
+        try:
+            batch.apply(self.events, self._registry, self.files)
         except ProbeError as error:
+            self.events.remove(batch.added)
             if self.setup.strict:
                 raise
             self.warn(f"not probed: {error}")
 
     def attach(self, event: Event, consumer: Any) -> None:
         """Attach one consumer object, action or consumer plugin to *event*."""
+        self._change(lambda _batch: self._attach(event, consumer))
+
+    def _attach(self, event: Event, consumer: Any) -> None:
         attach = getattr(consumer, "attach", None)
         sink = attach(event, self) if attach is not None else consumer
         if isinstance(sink, Action):  # a consumer plugin may leave the work to an action
@@ -129,33 +176,36 @@ class Session:
         self.events.attach(event, sink, self.spool, consumer)
 
     def remove(self, event: Event | str) -> None:
-        """Take the probes of *event* (or its [GROUP/]NAME) out; what it found stays."""
-        found = self.events.find(event) if isinstance(event, str) else [event]
-        if self._machine is None:
-            for each in found:
-                each.probes = []
-            return
+        """Take the probes of *event* (or its [GROUP/]NAME) out; what it found stays.
 
-        def take_out() -> None:
-            for each in found:
-                self.events.uninstall(each, self._registry)
+        Its name is free then, and none of its consumers is called any more,
+        also not for the return of a call that was seen to begin.  An event
+        that was removed before is no error; an unknown name is a UsageError.
+        """
 
-        self._soon(take_out)
+        def take_out(batch: Batch) -> None:
+            found = self.events.find(event) if isinstance(event, str) else [event]
+            self._take_out(batch, self.events.remove(found))
+
+        self._change(take_out)
+
+    def _take_out(self, batch: Batch, gone: Sequence[EventProbe]) -> None:
+        batch.gone += gone
+        ended = dict.fromkeys(probe.event for probe in gone if probe.event not in self.events.events)
+        batch.switched += [(event, False) for event in ended]
 
     def enable(self, event: Event | str, on: bool = True) -> None:
-        """Switch what *event* does at a hit on or off; takes effect at the next hit."""
-        for found in self.events.find(event) if isinstance(event, str) else [event]:
-            found.enabled = on
+        """Switch what *event* does at a hit on or off."""
+
+        def switch(batch: Batch) -> None:
+            found = self.events.find(event) if isinstance(event, str) else [event]
+            batch.switched += [(each, on) for each in found if each in self.events.events]
+
+        self._change(switch)
 
     def disable(self, event: Event | str) -> None:
         """The opposite of :meth:`enable`."""
         self.enable(event, False)
-
-    def _soon(self, function: Any) -> None:
-        if self._running and self._machine is not None:
-            self._machine.call_soon(function)
-        elif self._machine is not None:
-            function()
 
     # --- the run ------------------------------------------------------------------------------------
 
@@ -207,13 +257,13 @@ class Session:
         self._ran = True
         self.spool.prepare()
         self.spool.follow_forks(self._before_fork, self._in_child)
-        self._running = True
         status: ExitStatus | None = None
         try:
             with interrupts_stop(machine):
+                self._live.begin(machine)
                 status = self.status = machine.run()
         finally:
-            self._running = False
+            self._live.end()
             if not self.spool.is_root:
                 self._leave_child(status)
             self._finish(status)
@@ -297,7 +347,7 @@ class Session:
             self._consumers.append((use, plugin))
             events = self.events.events if use.event is None else self.events.find(use.event)
             for event in events:
-                self.attach(event, plugin)
+                self._attach(event, plugin)
         for chosen in self.setup.filters:
             self.events.set_filter(chosen.event, chosen.expression)
         for trigger in self.setup.triggers:
@@ -344,7 +394,11 @@ class Session:
         )
         self._native.live = self.setup.output is None
         self._registry.native = self._native
-        self.events.follow_changes(self._event_changed, self._native.sync)
+        self.events.follow_changes(self._event_changed, self._sync)
+
+    def _sync(self) -> None:
+        if self._native is not None:
+            self._live.do(self._native.sync)
 
     def _write_record(self, record: Any) -> None:
         if self._output is not None:
@@ -354,14 +408,14 @@ class Session:
         if self._native is not None and self._native.changed(event):
             for probe in event.probes:
                 if probe.uprobe is not None:
-                    self._soon(lambda uprobe=probe.uprobe: self._registry.place_again(uprobe))
+                    self._live.soon(lambda uprobe=probe.uprobe: self._registry.place_again(uprobe))
 
     def _vote_out(self, process: Any, address: int) -> None:
         """All consumers of the site at *address* voted for its removal."""
         space = self._registry.space_of(process)
         site = space.sites.get(address)
         if site is not None:
-            self._soon(lambda: self._registry.remove_site(space, site))
+            self._live.soon(lambda: self._registry.remove_site(space, site))
 
     def _before_fork(self) -> None:
         if self._native is not None:
@@ -370,6 +424,7 @@ class Session:
             self._output.flush()
 
     def _in_child(self) -> None:
+        self._live.in_child()
         self.events.enter_child(self.spool)
         if self._native is not None:
             self._native.enter_child(lambda message: self.events.spool_native(self.spool, message))

@@ -189,14 +189,7 @@ class UprobeRegistry:
             uprobe = Uprobe(file, offset, path, ref_offset)
             self._uprobes[file, offset] = uprobe
             self._by_file.setdefault(file, []).append(uprobe)
-        elif uprobe.ref_offset != ref_offset:
-            raise ProbeError(
-                f"the uprobe at {path or file}:{offset:#x} has reference counter {uprobe.ref_offset:#x},"
-                f" not {ref_offset:#x}",
-                address=offset,
-                where=path,
-                hint="one place has one semaphore: give every event there the same (REF)",
-            )
+        self._same_semaphore(uprobe, ref_offset, path)
         link = Link(consumer)
         uprobe.links = (*uprobe.links, link)
         try:
@@ -209,6 +202,26 @@ class UprobeRegistry:
             self.unregister(uprobe, consumer)
             raise
         return uprobe
+
+    def check(self, file: FileId, offset: int, *, ref_offset: int = 0, path: str = "") -> None:
+        """Raise the ProbeError that :meth:`register` would raise now; nothing changes."""
+        uprobe = self._uprobes.get((file, offset)) or Uprobe(file, offset, path, ref_offset)
+        self._same_semaphore(uprobe, ref_offset, path)
+        for space in self.spaces.values():
+            for mapping in space.process.mappings():
+                if mapping.file == file:
+                    self._examine(space, uprobe, mapping)
+
+    @staticmethod
+    def _same_semaphore(uprobe: Uprobe, ref_offset: int, path: str) -> None:
+        if uprobe.ref_offset != ref_offset:
+            raise ProbeError(
+                f"the uprobe at {path or uprobe.file}:{uprobe.offset:#x} has reference counter"
+                f" {uprobe.ref_offset:#x}, not {ref_offset:#x}",
+                address=uprobe.offset,
+                where=path,
+                hint="one place has one semaphore: give every event there the same (REF)",
+            )
 
     def unregister(self, uprobe: Uprobe, consumer: Any) -> None:
         """Take *consumer* off *uprobe*; places that no remaining consumer wants lose their trap."""
@@ -337,9 +350,19 @@ class UprobeRegistry:
                 self._install(space, uprobe, mapping)
 
     def _install(self, space: Space, uprobe: Uprobe, mapping: Mapping) -> None:
+        site = self._examine(space, uprobe, mapping)
+        if site is None:
+            return
+        self._place(space, site)
+        space.sites[site.vaddr] = site
+        space.removed.discard(site.vaddr)
+        self._raise(space, uprobe)
+
+    def _examine(self, space: Space, uprobe: Uprobe, mapping: Mapping) -> Site | None:
+        """The site of *uprobe* in *mapping*, not yet placed; None if it has none there or one already."""
         vaddr = mapping.address_of(uprobe.offset)
         if vaddr is None or vaddr in space.sites or not self._may_hold(mapping):
-            return
+            return None
         try:
             insn = space.process.read(vaddr, self.arch.slot_bytes)
         except MemoryFault as fault:
@@ -368,11 +391,7 @@ class UprobeRegistry:
                 where=uprobe.path,
                 hint="use a backend with mode inline",
             )
-        site = Site(uprobe, vaddr, analysis, mode, uprobe.offset)
-        self._place(space, site)
-        space.sites[vaddr] = site
-        space.removed.discard(vaddr)
-        self._raise(space, uprobe)
+        return Site(uprobe, vaddr, analysis, mode, uprobe.offset)
 
     def _mode_for(self, analysis: Analysis) -> Mode | None:
         """How a site of *analysis* is executed; None if this backend cannot."""

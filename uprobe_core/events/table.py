@@ -7,7 +7,7 @@ kernel/trace/trace_uprobe.c, dyn_event_release in kernel/trace/trace_dynevent.c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from uprobe_core.errors import SpecError
@@ -89,6 +89,13 @@ class EventTable:
             )
         self._events.clear()
         self._names.clear()
+
+    def keep(self, events: Iterable[EventSpec]) -> None:
+        """Have exactly *events*, in this order: undo what was added or deleted since they were listed."""
+        self._events = list(events)
+        self._names = {}
+        for event in self._events:
+            self._names.setdefault(event.full_name, []).append(event)
 
     # --- reading --------------------------------------------------------------------------------
 
