@@ -68,16 +68,22 @@ class Sandbox:
         return mounts
 
     def _rootless(self, target: Target) -> list[Mount]:
-        """The host's tree: an own /tmp and /dev/shm; the working directory; the program
-        where /tmp hides it.
+        """The host's tree: an own /tmp (unless that is the working directory) and /dev/shm; the
+        working directory; the program where /tmp hides it.
         """
-        cwd = os.getcwd()
-        mounts = [host_mount(self._folder("tmp"), TMP), host_mount(self._folder("shm"), SHM)]
-        program = os.path.realpath(os.path.join(cwd, target.argv[0])) if target.argv else ""
-        if program.startswith(TMP + "/") and os.path.exists(program):
-            place = os.path.dirname(program)
-            visible = program if place == TMP else place
-            mounts.append(host_mount(visible, visible, read_only=True))
+        cwd = os.path.join(os.getcwd(), target.cwd or "")
+        own_tmp = self._folder("tmp") if os.path.normpath(cwd) != TMP else TMP
+        mounts = [host_mount(own_tmp, TMP), host_mount(self._folder("shm"), SHM)]
+        spelled = os.path.normpath(os.path.join(cwd, target.argv[0])) if target.argv else ""
+        real = os.path.realpath(spelled)
+        for path in dict.fromkeys((real, spelled)):
+            if path.startswith(TMP + "/") and os.path.exists(path):
+                place = os.path.dirname(path)
+                visible = path if place == TMP else place
+                mounts.append(host_mount(os.path.realpath(visible), visible, read_only=True))
+        cwd = os.path.normpath(cwd)
+        if not os.path.isdir(cwd):
+            return mounts
         if cwd not in ("/", TMP):
             mounts.append(host_mount(cwd, cwd))
         return mounts
