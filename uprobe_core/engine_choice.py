@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from importlib import import_module
 
+from uprobe_core.engine import ABI
 from uprobe_core.errors import BackendError
 
 __all__ = ("NATIVE_MODULE", "SWITCH", "EngineChoice", "choose_engine")
@@ -59,9 +60,11 @@ def choose_engine(request: str = "auto") -> EngineChoice:
 def _native_refusal() -> str:
     """Why the native engine cannot be used, "" if it can."""
     try:
-        import_module(NATIVE_MODULE)
+        module = import_module(NATIVE_MODULE)
     except ModuleNotFoundError:
         return "the native engine is not part of this installation"
     except ImportError as error:
         return f"the native engine does not load: {error}"
+    if module.ABI != ABI:
+        return f"the native engine has layout {module.ABI}, this version needs {ABI}: it was built from other sources"
     return ""

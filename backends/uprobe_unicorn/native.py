@@ -16,14 +16,13 @@ from typing import Any
 from uprobe_linux.arena import Arena
 from uprobe_linux.cpu import PAGE, Event, Fill, Perm
 
+from uprobe_core.engine import ABI
 from uprobe_core.errors import BackendError
 from uprobe_unicorn import library as uc
 from uprobe_unicorn.cpu import UnicornCpu
 
 __all__ = ("NativeCpu", "native_refusal")
 
-ABI = 1
-"""Number of the layout that this file was written for (UP_ABI in cengine/engine.h)."""
 EVERYWHERE = (1 << 64) - 1
 _NOWHERE = (1 << 64) - 1
 _PAGE_BITS = (1 << 56) - PAGE

@@ -29,7 +29,8 @@ static void *table_get(const struct table *table, Py_ssize_t index, const char *
 {
 	if (index >= 0 && index < (Py_ssize_t)table->count)
 		return table->items[index];
-	PyErr_Format(PyExc_IndexError, "no %s has number %zd", what, index);
+	if (!PyErr_Occurred())
+		PyErr_Format(PyExc_IndexError, "no %s has number %zd", what, index);
 	return NULL;
 }
 
@@ -373,7 +374,9 @@ PyObject *engine_add_site(EngineObject *self, PyObject *args)
 
 PyObject *engine_site_pointer(EngineObject *self, PyObject *number)
 {
-	return PyLong_FromVoidPtr(table_get(&self->sites, PyLong_AsSsize_t(number), "site"));
+	struct up_site *site = table_get(&self->sites, PyLong_AsSsize_t(number), "site");
+
+	return site ? PyLong_FromVoidPtr(site) : NULL;
 }
 
 PyObject *engine_hit(EngineObject *self, PyObject *args)
