@@ -66,5 +66,5 @@ def _native_refusal() -> str:
     except ImportError as error:
         return f"the native engine does not load: {error}"
     if module.ABI != ABI:
-        return f"the native engine has layout {module.ABI}, this version needs {ABI}: it was built from other sources"
+        return f"the native engine has layout {module.ABI}, this version needs {ABI}: rebuild it"
     return ""
