@@ -99,12 +99,17 @@ def main() -> None:
     parser.add_argument("--svg", help="draw the cost of a hit there")
     options = parser.parse_args()
     path = build("loops")
-    results = {"bare libunicorn, ns per call added": _bare(path, options.rounds, options.repeat)}
+    results: dict[str, dict[str, float]] = {}
+
+    def add(section: str, rows: dict[str, float]) -> None:
+        results[section] = rows
+        print(as_table({section: rows}), flush=True)
+
+    add("bare libunicorn, ns per call added", _bare(path, options.rounds, options.repeat))
     for mode in MODES:
-        results[f"{mode}, ns per hit added"] = _ours(path, options.rounds, options.repeat, mode)
-    results["many probes (jump), ns per hit added"] = _many(path, options.rounds, options.repeat)
-    results["other"] = _other(path, 200_000)
-    print(as_table(results))
+        add(f"{mode}, ns per hit added", _ours(path, options.rounds, options.repeat, mode))
+    add("many probes (jump), ns per hit added", _many(path, options.rounds, options.repeat))
+    add("other", _other(path, 200_000))
     if options.json:
         write_json(options.json, results)
     if options.svg:

@@ -58,6 +58,7 @@ BARE: dict[str, Callable[[BareLoop], None]] = {
     "raw BRK + slot: count": BareLoop.trap,
     "raw branch + slot: count": BareLoop.jump,
     "raw Python hook: count": BareLoop.python,
+    "Unicorn's Python binding: count": BareLoop.binding,
 }
 
 
