@@ -31,7 +31,8 @@ __all__ = ("NativeSites",)
 HEADER = struct.Struct("<IIIIQQQ")
 """struct up_record: size, sink, who, text size, time, pc, function."""
 _TALLIES = ("hits", "entries", "returns", "missed longjmp", "missed exec", "missed exit")
-_RING = 4 << 20
+_RING = 1 << 18
+"""Bytes of records between two drains: small enough to stay in the processor's cache."""
 Consume = Callable[[Any, int, int, int, int, int], None]
 """(buffer, start of the cells, who, time, pc, function)."""
 

@@ -97,6 +97,12 @@ struct up_arg {
 	int64_t store_offset;
 };
 
+/* What a simple argument is, close together: records of many are written fast. */
+struct up_plain {
+	uint64_t mask, sign;
+	uint64_t reg;
+};
+
 struct up_program {
 	unsigned count;		/* arguments */
 	unsigned cells;		/* values: one for each scalar or element */
@@ -104,6 +110,7 @@ struct up_program {
 	unsigned texts;		/* string arguments */
 	bool simple;		/* all arguments are */
 	struct up_arg *args;
+	struct up_plain *plain;	/* by argument, if all are simple */
 };
 
 /* The value of a text cell: offset in the area << 32 | length. */

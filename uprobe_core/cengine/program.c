@@ -133,6 +133,21 @@ static bool decode_all(struct up_program *program, const uint8_t *packed, size_t
 	return size == 0;
 }
 
+static bool list_plain(struct up_program *program)
+{
+	if (!program->simple || !program->count)
+		return true;
+	program->plain = calloc(program->count, sizeof(*program->plain));
+	if (!program->plain)
+		return false;
+	for (unsigned i = 0; i < program->count; i++) {
+		const struct up_arg *arg = &program->args[i];
+		program->plain[i] = (struct up_plain){arg->mask, arg->sign, arg->reg};
+		program->simple &= arg->reg <= UP_SP;
+	}
+	return true;
+}
+
 /* Packed: uint32_t count, then the arguments.  room: bytes that strings may take. */
 bool up_program_init(struct up_program *program, const uint8_t *packed, size_t size, unsigned room)
 {
@@ -152,7 +167,7 @@ bool up_program_init(struct up_program *program, const uint8_t *packed, size_t s
 		if (!program->args)
 			return false;
 	}
-	if (!decode_all(program, packed + sizeof(count), size - sizeof(count))) {
+	if (!decode_all(program, packed + sizeof(count), size - sizeof(count)) || !list_plain(program)) {
 		up_program_deinit(program);
 		return false;
 	}
@@ -162,5 +177,6 @@ bool up_program_init(struct up_program *program, const uint8_t *packed, size_t s
 void up_program_deinit(struct up_program *program)
 {
 	free(program->args);
+	free(program->plain);
 	memset(program, 0, sizeof(*program));
 }

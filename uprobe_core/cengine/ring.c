@@ -41,8 +41,16 @@ static void put_cells(const struct up_hit *hit, uint64_t *to)
 {
 	const struct up_program *program = hit->program;
 
-	for (unsigned i = 0; i < program->cells; i++)
-		to[i] = program->simple ? up_simple(hit, &program->args[i]) : hit->cells[i];
+	if (!program->simple) {
+		for (unsigned i = 0; i < program->cells; i++)
+			to[i] = hit->cells[i];
+		return;
+	}
+	for (unsigned i = 0; i < program->count; i++) {
+		const struct up_plain *plain = &program->plain[i];
+		uint64_t value = up_source_register(hit->source, (unsigned)plain->reg);
+		to[i] = ((value & plain->mask) ^ plain->sign) - plain->sign;
+	}
 }
 
 /* Appends the hit with all values of its program; false: dropped, and counted. */
