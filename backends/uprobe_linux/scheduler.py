@@ -154,6 +154,8 @@ class Scheduler:
             if self._machine.stop_requested:
                 return None
             self._idle()
+            while self._machine.soon:  # nobody runs for who knows how long: this is a safe point too
+                self._machine.soon.popleft()()
 
     def _start(self, task: LinuxTask, continues: bool) -> LinuxTask:
         now = self._machine.clock.monotonic()
