@@ -197,6 +197,9 @@ class Event:
             if wrong is not None:
                 raise wrong
             return HandlerVote(vote)
+        except SystemExit as error:  # sys.exit() in a consumer must not end the run without its records
+            self._on_error(self, sink, RuntimeError(f"SystemExit({error})"))
+            return HandlerVote.IGNORE
         except Exception as error:
             self._on_error(self, sink, error)
             return HandlerVote.IGNORE

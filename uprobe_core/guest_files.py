@@ -12,6 +12,7 @@ import stat
 from collections.abc import Sequence
 
 from uprobe_core.backend import Bind
+from uprobe_core.errors import UsageError
 from uprobe_core.events.files import FileStatus
 
 __all__ = ("GuestFiles",)
@@ -34,6 +35,24 @@ class GuestFiles:
         self._binds = sorted(
             ((_parts(b.guest), os.path.abspath(b.host)) for b in binds), key=lambda b: -len(b[0])
         )
+
+        self._check_folders(sysroot, cwd)
+
+    def _check_folders(self, sysroot: str | None, cwd: str | None) -> None:
+        """Raise UsageError for a sysroot or working directory that is not there, before files are missed."""
+        if sysroot is not None and not os.path.isdir(sysroot):
+            raise UsageError(f"the sysroot {sysroot!r} is not a folder", hint="--sysroot takes DIR[:ro]")
+        if cwd is None:
+            return
+        try:
+            found = os.path.isdir(self.host_path(cwd))
+        except OSError:
+            found = False
+        if not found:
+            raise UsageError(
+                f"the working directory {cwd!r} is not a folder",
+                hint="--cwd names it as the program does: inside --sysroot and --bind, if they are given",
+            )
 
     def __call__(self, path: str) -> FileStatus:
         """What *path* leads to, for the event language."""

@@ -7,6 +7,7 @@ children through the spool and written by the session's own process.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections import deque
@@ -47,6 +48,7 @@ class RunOutput:
         self._size = 0
         self._fd = self._open(path)
         self._live = path is None
+        self._said_lost = False
         self._stream: Any = None
         self._writer: Any = None
         if make_writer is not None:
@@ -57,7 +59,8 @@ class RunOutput:
     def _open(path: str | None) -> int:
         if path is None:
             try:
-                sys.stderr.flush()
+                if sys.stderr is not None:  # it is None when the caller closed it
+                    sys.stderr.flush()
                 return os.dup(2)
             except OSError:
                 return os.open(os.devnull, os.O_WRONLY)
@@ -115,9 +118,18 @@ class RunOutput:
         while view:
             try:
                 written = os.write(self._fd, view)
-            except OSError:
-                return  # the reader is gone; the program must not suffer for it
+            except OSError as error:
+                self._lost(error)
+                return  # the program must not suffer for it
             view = view[written:]
+
+    def _lost(self, error: OSError) -> None:
+        """Say once that records are lost, unless the reader went away and wants no more."""
+        if error.errno == errno.EPIPE or self._said_lost or sys.stderr is None:
+            return
+        self._said_lost = True
+        text = f"records are lost: cannot write the output: {error.strerror}"
+        print(f"uprobe: warning: {text}", file=sys.stderr)
 
     def close(self) -> None:
         """Finish the format and close; idempotent."""

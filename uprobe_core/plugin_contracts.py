@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.errors import PluginError, UprobeError
@@ -10,7 +12,7 @@ from uprobe_core.errors import PluginError, UprobeError
 if TYPE_CHECKING:
     from uprobe_core.discovery import PluginEntry
 
-__all__ = ("check_class", "check_instance", "construct", "contract_of")
+__all__ = ("blaming", "check_class", "check_instance", "construct", "contract_of")
 
 OPTIONAL_ARCH_HOOKS = frozenset({"argument_register", "ignore", "optimize", "vector_register"})
 """Arch hooks whose absence means "no": None counts as False or as "there is none" there."""
@@ -37,6 +39,27 @@ def contract_of(entry: PluginEntry) -> type | None:
 
         return Writer
     return None
+
+
+@contextmanager
+def blaming(consumer: str, what: str) -> Iterator[None]:
+    """Code of the consumer plugin *consumer* runs inside: what it raises becomes a PluginError that names it.
+
+    What it raises on purpose (UsageError for an event that it cannot take) passes.
+
+    :param what: what it was asked to do, such as "attach to uprobes/work"
+    """
+    try:
+        yield
+    except UprobeError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"consumer {consumer!r} failed to {what}: {type(error).__name__}: {error}",
+            plugin=consumer,
+            hint="this is a bug in the consumer; --debug shows where",
+            slug="plugin-failed",
+        ) from error
 
 
 def construct(entry: PluginEntry, plugin: Any, *args: Any) -> Any:

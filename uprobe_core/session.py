@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from uprobe_core import discovery
@@ -24,6 +24,7 @@ from uprobe_core.event_set import EventSet
 from uprobe_core.guest_files import GuestFiles
 from uprobe_core.live import Batch, LiveChanges
 from uprobe_core.output import RunOutput
+from uprobe_core.plugin_contracts import blaming
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
 from uprobe_core.spool import Spool
 from uprobe_core.types import Mode, Returns
@@ -287,10 +288,12 @@ class Session:
             self._output.write_kept()
             if self._output.dropped:
                 self.warn(f"{self._output.dropped} records were dropped: --lossy keeps {self.setup.lossy}")
-        self._report()
-        self.plugins.hook.uprobe_session_finish(session=self, status=status)
-        if self._output is not None:
-            self._output.close()
+        try:
+            self._report()
+        finally:
+            self.plugins.hook.uprobe_session_finish(session=self, status=status)
+            if self._output is not None:
+                self._output.close()
 
     def close(self) -> None:
         """Give everything back; idempotent."""
@@ -347,7 +350,8 @@ class Session:
             self._consumers.append((use, plugin))
             events = self.events.events if use.event is None else self.events.find(use.event)
             for event in events:
-                self._attach(event, plugin)
+                with blaming(use.name, f"attach to {event.full_name}"):
+                    self._attach(event, plugin)
         for chosen in self.setup.filters:
             self.events.set_filter(chosen.event, chosen.expression)
         for trigger in self.setup.triggers:
@@ -408,7 +412,7 @@ class Session:
         if self._native is not None and self._native.changed(event):
             for probe in event.probes:
                 if probe.uprobe is not None:
-                    self._live.soon(lambda uprobe=probe.uprobe: self._registry.place_again(uprobe))
+                    self._live.soon(partial(self._registry.place_again, probe.uprobe))
 
     def _vote_out(self, process: Any, address: int) -> None:
         """All consumers of the site at *address* voted for its removal."""
@@ -430,11 +434,12 @@ class Session:
             self._native.enter_child(lambda message: self.events.spool_native(self.spool, message))
 
     def _report(self) -> None:
-        for _use, plugin in self._consumers:
-            report = plugin.report()
-            if report is not None:
-                for line in report.as_text().splitlines():
-                    self.emit(line)
+        failure: PluginError | None = None
+        for use, plugin in self._consumers:
+            try:
+                self._report_one(use, plugin)
+            except PluginError as error:  # what the others found is still written
+                failure = failure or error
         for line in self.events.reports():
             self.emit(line)
         if self.setup.profile is not None:
@@ -443,6 +448,15 @@ class Session:
             self.warn(
                 f"{name} raised {count} time{'s' if count != 1 else ''}; it was disabled the first time"
             )
+        if failure is not None:
+            raise failure
+
+    def _report_one(self, use: ConsumerUse, plugin: Any) -> None:
+        with blaming(use.name, "report"):
+            report = plugin.report()
+            text = "" if report is None else report.as_text()
+        for line in text.splitlines():
+            self.emit(line)
 
     def _write_profile(self, path: str) -> None:
         text = "".join(

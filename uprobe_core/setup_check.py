@@ -14,6 +14,7 @@ from uprobe_core.errors import SpecError, TargetError, UprobeError
 from uprobe_core.event_set import EventSet
 from uprobe_core.events.model import EventSpec
 from uprobe_core.guest_files import GuestFiles
+from uprobe_core.plugin_contracts import blaming
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
 from uprobe_core.types import Policy, Verdict
 
@@ -146,9 +147,10 @@ def _consumer(use: ConsumerUse, events: EventSet) -> None:
     """Construct a consumer and attach it to its events, as a session does."""
     plugin = load_consumer(use.name, use.options)
     for event in events.events if use.event is None else events.find(use.event):
-        made = plugin.attach(event, _Nowhere())
-        if isinstance(made, Action):
-            made.attach(event)
+        with blaming(use.name, f"attach to {event.full_name}"):
+            made = plugin.attach(event, _Nowhere())
+            if isinstance(made, Action):
+                made.attach(event)
 
 
 def _load_writer(name: str) -> None:

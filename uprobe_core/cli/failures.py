@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 """128 + SIGPIPE: the reader of our output went away, as in ``uprobe list ... | head``."""
 INTERNAL = 125
+_OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT})
 
 
 def guarded(action: Callable[[], int], *, debug: bool) -> int:
@@ -24,7 +26,8 @@ def guarded(action: Callable[[], int], *, debug: bool) -> int:
     """
     try:
         status = action()
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is None when the caller closed it
+            sys.stdout.flush()
     except UprobeError as error:
         _traceback(debug)
         print_error(error)
@@ -34,15 +37,34 @@ def guarded(action: Callable[[], int], *, debug: bool) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # Python would complain once more when it flushes standard output at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return BROKEN_PIPE
+    except OSError as error:
+        _traceback(debug)
+        name = "" if error.filename is None else f"{error.filename}: "
+        _say(f"uprobe: error: {name}{error.strerror or error}")
+        if error.errno in _OUTPUT_ERRORS:
+            _say("hint: standard output cannot be written: is the disk full?")
+            _drop_output()
+        return INTERNAL
     except Exception as error:  # the last line of defence: no traceback reaches a user
         _traceback(debug)
-        print(f"uprobe: error: internal: {type(error).__name__}: {error}", file=sys.stderr)
+        _say(f"uprobe: error: internal: {type(error).__name__}: {error}")
         if not debug:
-            print("hint: this is a bug in uprobe or a plugin; --debug shows where", file=sys.stderr)
+            _say("hint: this is a bug in uprobe or a plugin; --debug shows where")
         return INTERNAL
     return status
+
+
+def _say(text: str) -> None:
+    """Write a line to standard error, if there is one."""
+    if sys.stderr is not None:
+        print(text, file=sys.stderr)
+
+
+def _drop_output() -> None:
+    """Send what is left of standard output nowhere: Python would complain once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _traceback(debug: bool) -> None:
@@ -70,7 +92,7 @@ def print_error(error: UprobeError, *, where: str = "") -> None:
         lines.append(f"{where}uprobe: error: {error.message}")
     if error.hint and not hasattr(error, "problems"):
         lines.append(f"hint: {error.hint}")
-    print("\n".join(lines), file=sys.stderr)
+    _say("\n".join(lines))
 
 
 def _spec_lines(error: SpecError, where: str) -> list[str]:

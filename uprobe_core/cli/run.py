@@ -33,8 +33,8 @@ run, 125 if uprobe failed, 126 or 127 if the program cannot be executed or found
 
 LIMIT_REACHED = 124
 """What timeout(1) answers."""
-STOPPED = {"interrupt": 130, "terminated": 143}
-"""128 + SIGINT, 128 + SIGTERM."""
+STOPPED = {"interrupt": 130, "terminated": 143, "hangup": 129}
+"""128 + SIGINT, 128 + SIGTERM, 128 + SIGHUP."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,11 +57,20 @@ def run(args: argparse.Namespace) -> int:
         setup = replace(setup, argv=tuple(program))
     if not setup.argv:
         args.usage_error("no PROGRAM: uprobe run [options] [--] PROGRAM [ARG...]")
+    _check_decoder(setup.decoder)
     try:
         return _exit_status(_run(setup), setup)
     except SpecError as error:
         _note_source(error, setup)
         raise
+
+
+def _check_decoder(name: str) -> None:
+    """Raise UsageError or PluginError for a wrong name at once, although a run rarely needs its decoder."""
+    if name != "auto":
+        from uprobe_core.decoder_choice import choose_decoder
+
+        choose_decoder(name)
 
 
 def _note_source(error: SpecError, setup: RunSetup) -> None:
@@ -80,7 +89,8 @@ def _run(setup: RunSetup) -> ExitStatus:
     from uprobe_core.session import Session
 
     # What we printed so far must come before what the program writes to the same file.
-    sys.stdout.flush()
+    if sys.stdout is not None:  # it is None when the caller closed it
+        sys.stdout.flush()
     with Session.from_setup(setup) as session:
         return session.run()
 

@@ -115,23 +115,31 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def _natural(text: str) -> int:
     """A number from 0."""
-    number = int(text, 0)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is negative")
-    return number
+    return _number(text, 0)
 
 
 def _positive(text: str) -> int:
     """A number from 1."""
-    number = int(text, 0)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not at least 1")
+    return _number(text, 1)
+
+
+def _number(text: str, least: int) -> int:
+    """A number, decimal or with 0x; argparse would name our function in its own message."""
+    try:
+        number = int(text, 0)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not at least {least}")
     return number
 
 
 def _seconds(text: str) -> float:
     """A time greater than 0."""
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not seconds > 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds greater than 0")
     return seconds

@@ -100,7 +100,8 @@ class Language:
     def _file(self, line: EventLine, path: str) -> FileStatus:
         status = self.file_check(path) if path else FileStatus(regular=False)  # as kern_path takes ""
         if status.errno_name:
-            raise line.error("FILE_NOT_FOUND", 1, errno_name=status.errno_name)
+            hint = f"no file {path}; relative paths start at the program's working directory" if path else ""
+            raise line.error("FILE_NOT_FOUND", 1, errno_name=status.errno_name, hint=hint)
         if not status.regular:
             raise line.error("NO_REGULAR_FILE", 1)
         return status
