@@ -30,13 +30,17 @@ class UnicornBackend:
     """Entry point ``unicorn`` of ``uprobe.backends``."""
 
     name = "unicorn"
-    capabilities = Capabilities(
-        modes=frozenset({Mode.TRAP, Mode.JUMP, Mode.INLINE} if _has_glue() else {Mode.TRAP, Mode.INLINE}),
-        returns=frozenset({Returns.WATCH, Returns.HIJACK}),
-        threads=True,
-        processes=True,
-        invisible_traps=True,
-    )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What can be done with this installation and environment."""
+        return Capabilities(
+            modes=frozenset({Mode.TRAP, Mode.JUMP, Mode.INLINE} if _has_glue() else {Mode.TRAP, Mode.INLINE}),
+            returns=frozenset({Returns.WATCH, Returns.HIJACK}),
+            threads=True,
+            processes=True,
+            invisible_traps=True,
+        )
 
     def open(self, target: Target, handler: ProbeHandler) -> Machine:
         """Load the program; raises TargetError and BackendError."""
