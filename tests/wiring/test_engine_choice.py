@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from uprobe_core import engine_choice
+from uprobe_core.engine import ABI
 from uprobe_core.engine_choice import choose_engine
 from uprobe_core.errors import BackendError
 
@@ -18,13 +20,21 @@ def native(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     if request.param == "missing":
         monkeypatch.setitem(sys.modules, engine_choice.NATIVE_MODULE, None)
     else:
-        monkeypatch.setitem(sys.modules, engine_choice.NATIVE_MODULE, sys)
+        layout = ABI + (request.param == "other")
+        monkeypatch.setitem(sys.modules, engine_choice.NATIVE_MODULE, SimpleNamespace(ABI=layout))
 
 
 @pytest.mark.parametrize("native", ["there"], indirect=True)
 @pytest.mark.usefixtures("native")
 def test_auto_takes_the_native_engine_where_there_is_one() -> None:
     assert choose_engine().name == "c"
+
+
+@pytest.mark.parametrize("native", ["other"], indirect=True)
+@pytest.mark.usefixtures("native")
+def test_an_engine_built_from_other_sources_is_not_used() -> None:
+    choice = choose_engine()
+    assert (choice.name, "rebuild it" in choice.reason) == ("py", True)
 
 
 @pytest.mark.parametrize("native", ["missing"], indirect=True)
