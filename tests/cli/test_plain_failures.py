@@ -1,4 +1,4 @@
-"""Failures around a run: output that cannot be written, closed streams, folders and names that are not there."""
+"""Failures around a run: full disks, closed streams, folders and names that are not there."""
 
 from __future__ import annotations
 

@@ -126,10 +126,6 @@ class EventTable:
         else:
             self._enabled.discard(full_name)
 
-    def is_enabled(self, full_name: str) -> bool:
-        """Whether the event ``GROUP/NAME`` was enabled."""
-        return full_name in self._enabled
-
     # --- the kernel's rules ---------------------------------------------------------------------
 
     def _same_file(self, a: EventSpec, b: EventSpec) -> bool:

@@ -126,11 +126,6 @@ class ElfImage:
             slug="truncated-elf",
         )
 
-    @property
-    def is_position_independent(self) -> bool:
-        """Whether it is loaded at an address of the loader's choice (ET_DYN)."""
-        return bool(self.kind == 3)
-
     @cached_property
     def _program_headers(self) -> list[tuple[int, ...]]:
         start, size, count = self._ph

@@ -5,7 +5,6 @@ Source: DWARF 5, chapter 6.2 (line number information).
 
 from __future__ import annotations
 
-import bisect
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -24,7 +23,6 @@ class LineTable:
     def __init__(self, path: str) -> None:
         self.path = path
         self._rows: list[tuple[str, int, int]] | None = None
-        self._by_address: list[tuple[int, bool, str, int]] | None = None
 
     def _load(self) -> list[tuple[str, int, int]]:
         """(file as compiled, line, address) of every statement; line 0 where a sequence ends."""
@@ -67,15 +65,6 @@ class LineTable:
     def files(self) -> list[str]:
         """The source files, each once, sorted."""
         return sorted({name for name, line, _ in self._load() if line})
-
-    def line_of(self, address: int) -> tuple[str, int] | None:
-        """File and line of the statement that covers *address*, None if no table does."""
-        if self._by_address is None:
-            self._by_address = sorted((start, bool(line), name, line) for name, line, start in self._load())
-        at = bisect.bisect_right(self._by_address, address, key=lambda row: row[0]) - 1
-        if at < 0 or not self._by_address[at][1]:
-            return None
-        return self._by_address[at][2], self._by_address[at][3]
 
 
 def _first_of_runs(places: list[tuple[int, bool]]) -> list[int]:
