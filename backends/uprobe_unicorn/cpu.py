@@ -185,7 +185,11 @@ class UnicornCpu(UnicornEngine):
             if event is Event.UNDEFINED and self._interrupt == 13:
                 self.set_reg(32, self.get_reg(32) - 4)
             return event
-        return self._without_interrupt(status, budget)
+        event = self._without_interrupt(status, budget)
+        if not status and event is not Event.FAULT and self._skip >= 0 and self._skip == self.get_reg(32):
+            self.hook_address = self._skip  # stopped before the instruction whose hook had run before
+            return Event.HOOK
+        return event
 
     def _start(self, pc: int, budget: int) -> int:
         if budget:

@@ -35,7 +35,7 @@ class Live:
         return f"{kind}:g/{name or function} {self.program}:{function} {value}"
 
 
-@pytest.fixture(params=WAYS, ids=lambda way: "-".join(way))
+@pytest.fixture(params=WAYS, ids="-".join)
 def live(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
     """Make sessions: ``live("spin", "1000")``."""
     engine, mode = request.param
