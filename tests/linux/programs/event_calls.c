@@ -80,8 +80,8 @@ static void times(void) {
     SAY("%d", elapsed_ms(&start) >= 30 && elapsed_ms(&start) < 3000);
     FD_SET(p[1], &set);
     CALL(select(p[1] + 1, 0, &set, 0, 0));
-    FD_ZERO(&set); FD_SET(77, &set);
-    CALL(select(78, &set, 0, 0, &tv));
+    FD_ZERO(&set); FD_SET(47, &set);  /* below 64: a kernel ignores what is beyond its table (core_sys_select) */
+    CALL(select(48, &set, 0, 0, &tv));
     CALL(poll(0, 0, 20));
     CALL(clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){0, 1000000000}, 0));
     CALL(clock_nanosleep(77, 0, &(struct timespec){0, 1}, 0));
