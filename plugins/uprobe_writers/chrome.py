@@ -14,6 +14,7 @@ from uprobe_core.writer import RunHeader
 
 __all__ = ("ChromeWriter",)
 
+
 class ChromeWriter:
     """Writes an object with ``traceEvents``.
 

@@ -67,6 +67,15 @@ def test_a_wrong_value_is_named_before_anything_runs(option: str, message: str) 
     assert (done.stdout, done.returncode) == ("", 2)
 
 
+def test_a_probed_file_that_is_cut_short_is_the_event_lines_error(tmp_path: Path) -> None:
+    cut = tmp_path / "cut"
+    cut.write_bytes((EXAMPLES / "loop").read_bytes()[:20000])
+    done = uprobe("run", "-e", f"p:work {cut}:work", "--", "./loop", "2", cwd=EXAMPLES)
+    assert f"truncated ELF file: {cut} ends at 20000 bytes" in done.stderr
+    assert f"  Command: p:work {cut}:work" in done.stderr
+    assert done.returncode == 125
+
+
 def test_a_closed_terminal_ends_the_run_with_its_records_written(tmp_path: Path) -> None:
     found = tmp_path / "found"
     options = ["-C", "trace", "-C", "count", "-o", str(found), *EVENT]

@@ -62,8 +62,14 @@ class ImageResolver:
         return path, target.removesuffix("%return"), is_return, ref
 
     def resolve(self, line: EventLine, path: str, status: FileStatus, target: str) -> Sequence[Location]:
-        """All places that *target* names in the file, at least one."""
+        """All places that *target* names in the file, at least one; a damaged file is this line's error."""
         image = self._image(line, status)
+        try:
+            return self._places(line, path, image, target)
+        except TargetError as error:
+            raise _refusal(line, str(error), error.hint) from None
+
+    def _places(self, line: EventLine, path: str, image: ElfImage, target: str) -> Sequence[Location]:
         if target.startswith("sdt:"):
             return self._marker(line, path, image, target)
         if ":" in target and "::" not in target:
