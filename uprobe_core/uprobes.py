@@ -234,7 +234,7 @@ class UprobeRegistry:
         self.place_again(uprobe)
 
     def place_again(self, uprobe: Uprobe) -> None:
-        """The consumers of *uprobe* changed: what a native engine has of it must be told, or taken from it."""
+        """The consumers of *uprobe* changed: tell a native engine that has it, or take it away."""
         if self.native is None:
             return
         for space in self.spaces.values():

@@ -173,9 +173,11 @@ class LinuxMachine:
         try:
             self.runner.run()
         finally:
-            self.limits.stop()
             self.watcher.stop()
-            finish(self)
+            try:
+                finish(self)  # the limits hold for those that are waited for, too
+            finally:
+                self.limits.stop()
         return self.exit_status()
 
     def exit_status(self) -> ExitStatus:

@@ -9,7 +9,7 @@ def area_size(slots: int, /) -> int:
     """Bytes of a slot area, whole pages."""
 
 def relocate(word: int, source: int, target: int, /) -> bytes:
-    """The instructions that do at *target* what *word* does at *source*, branch back included; b"": none can."""
+    """What does at *target* what *word* does at *source*, branch back included; b"": nothing can."""
 
 def baseline(functions: tuple[int, ...], slot: int, /) -> tuple[int, int, int, int, int]:
     """For benchmarks: callbacks that count, store four registers, go on at *slot*, translate; their data."""
@@ -46,7 +46,7 @@ class Glue:
         /,
     ) -> Glue: ...
     def run(self, pc: int, skip: int, skips: int, budget: int, /) -> int:
-        """Run from *pc* until an event; if *pc* is *skip*, its hooks (*skips* of Python's) are passed over first.
+        """Run from *pc* until an event; where *pc* is *skip*, pass its hooks (*skips* of Python's) first.
 
         Returns uc_err.
         """

@@ -386,5 +386,5 @@ def test_package_imports_no_emulator(program: Path) -> None:
         env=environment,
         cwd=program.parent,
     )
-    assert Mode.TRAP in UnicornBackend.capabilities.modes
+    assert Mode.TRAP in UnicornBackend().capabilities.modes
     assert "uprobe_linux" not in done.stdout

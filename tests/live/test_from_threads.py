@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -70,7 +71,8 @@ def test_a_bad_one_among_several_leaves_nothing_changed(live: Live, talk: Talk) 
 
 
 def test_a_program_that_makes_no_system_call_is_reached(live: Live) -> None:
-    s, count, found = live("forever", timeout=60), up.Count(), []
+    s, count = live("forever", timeout=60), up.Count()
+    found: list[Any] = []
 
     def control() -> None:
         time.sleep(0.2)

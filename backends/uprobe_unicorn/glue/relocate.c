@@ -66,22 +66,6 @@ static unsigned relocate_adr(uint32_t word, uint64_t from, uint64_t to, uint32_t
 	return then_branch(to, count, from + 4, ret);
 }
 
-/* LDR (literal) of a general register; a prefetch is a hint and left out. */
-static unsigned relocate_literal(uint32_t word, uint64_t from, uint64_t to, uint32_t *ret)
-{
-	static const uint32_t loads[] = {0xb9400000, 0xf9400000, 0xb9800000};
-	uint64_t address = from + (uint64_t)(sign_extend(word >> 5, 19) * 4);
-	unsigned t = word & 31, opc = word >> 30;
-
-	if (opc == 3)
-		return then_branch(to, 0, from + 4, ret);
-	if (t == 31)
-		return 0;
-	unsigned count = load_constant(t, address, ret);
-	ret[count++] = loads[opc] | t << 5 | t;
-	return then_branch(to, count, from + 4, ret);
-}
-
 /* B.cond, CBZ, CBNZ, TBZ, TBNZ: over a branch back to a branch to the target. */
 static unsigned relocate_conditional(uint32_t word, unsigned bits, uint64_t from, uint64_t to, uint32_t *ret)
 {
@@ -150,8 +134,10 @@ unsigned relocate(uint32_t word, uint64_t from, uint64_t to, uint32_t ret[TAIL_W
 {
 	if ((word & 0x1f000000) == 0x10000000)
 		return relocate_adr(word, from, to, ret);
+	if ((word & 0xff000000) == 0xd8000000)
+		return then_branch(to, 0, from + 4, ret);	/* a prefetch is a hint and left out */
 	if ((word & 0x3b000000) == 0x18000000)
-		return word >> 26 & 1 ? 0 : relocate_literal(word, from, to, ret);
+		return 0;	/* the address would need the destination, which a fault must leave alone */
 	if ((word & 0x1c000000) == 0x14000000 && !is_plain_system(word))
 		return relocate_branch(word, from, to, ret);
 	if ((word & 0x1e000000) == 0)
