@@ -153,7 +153,8 @@ class Scheduler:
                 return None
             if self._machine.stop_requested:
                 return None
-            self._idle()
+            if not self._machine.soon:  # else its ring may have been answered by the look above
+                self._idle()
             while self._machine.soon:  # nobody runs for who knows how long: this is a safe point too
                 self._machine.soon.popleft()()
 
