@@ -77,11 +77,15 @@ class SlotAreas:
         return area
 
     def _find(self, memory: AddressSpace, address: int, size: int) -> int | None:
-        """A free range near *address*: far below it, just below it, far above it."""
+        """A free range near *address*: far below it, far above it, else just below it.
+
+        Far is beyond the reach of conditional branches (1 MiB): a program that jumps to where
+        nothing of its own is mapped is to fault there, not to find a slot.
+        """
         windows = (
             (address - REACH, address - REACH * 3 // 4),
-            (address - REACH * 3 // 4, address),
             (address + REACH // 2, address + REACH - size),
+            (address - REACH * 3 // 4, address),
         )
         for low, high in windows:
             start = self._free(memory, max(low, MMAP_MIN) & -4096, min(high, TASK_SIZE) & -4096, size)
