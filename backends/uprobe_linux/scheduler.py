@@ -193,10 +193,6 @@ class Scheduler:
             limits.append(WATCHED)
         return max(min(limits), SHORTEST) if limits else 0
 
-    def is_idle(self, process: LinuxProcess) -> bool:
-        """Whether every thread of *process* is blocked."""
-        return all(task in self._blocked for task in process.tasks if not task.exited)
-
     # --- looking and sleeping ------------------------------------------------------------------------
 
     def _look(self) -> None:

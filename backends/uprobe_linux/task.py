@@ -58,12 +58,6 @@ class LinuxTask:
         """The task name, at most 15 bytes."""
         return self.name.decode("utf-8", "surrogateescape")
 
-    def save_context(self) -> object:
-        """A copy of the registers for a new task (clone)."""
-        if self.machine.current is self:
-            return self.cpu_core.save()
-        return self.cpu_core.copy(self.context)
-
     @property
     def is_current(self) -> bool:
         """Whether this task's registers are in the CPU."""

@@ -72,10 +72,6 @@ class MountTable:
             path = path[: path.rindex("/")] or "/"
         return self.root, parts
 
-    def has_below(self, path: str) -> bool:
-        """Whether a mount point lies below canonical *path*."""
-        return path in self.ghosts
-
     def ghost(self, path: str) -> VDir | None:
         """A made-up folder on the way to a mount point that the mount around it lacks; None if none is
         needed.
