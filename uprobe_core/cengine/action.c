@@ -9,6 +9,29 @@
 
 enum { KEY_ROOM = UP_MAX_KEY * (UP_MAX_RECORD + 16), MAX_STACK = 256 };
 
+static bool is_number(struct up_field field, const struct up_program *program)
+{
+	return up_field_is_valid(field, program) && field.kind != 't';
+}
+
+bool up_action_fits(const struct up_action *action, const struct up_program *program)
+{
+	if (action->kind > UP_CALL || action->hist > UP_SUB || action->keys > UP_MAX_KEY)
+		return false;
+	if (action->kind == UP_HIST && action->hist == UP_LINEAR && action->parameter == 0)
+		return false;
+	if (action->kind == UP_HIST && action->hist == UP_SUB && action->parameter > 63)
+		return false;
+	if (action->kind == UP_STACKS && action->parameter > MAX_STACK)
+		return false;
+	if (!is_number(action->value, program) || (action->kind == UP_HIST && action->value.kind == 'f'))
+		return false;
+	for (unsigned i = 0; i < action->keys; i++)
+		if (!up_field_is_valid(action->key[i], program))
+			return false;
+	return up_filter_fits(&action->filter, program);
+}
+
 static char *put_word(char *to, uint64_t value)
 {
 	memcpy(to, &value, sizeof(value));

@@ -138,6 +138,8 @@ struct up_hit {
 
 bool up_program_init(struct up_program *program, const uint8_t *packed, size_t size, unsigned room);
 void up_program_deinit(struct up_program *program);
+/* How many values captured at entry the program may look at. */
+uint64_t up_program_entries(const struct up_program *program);
 /* Runs the number argument index, once per hit. */
 void up_fetch_number(struct up_hit *hit, unsigned index);
 /* Runs all string arguments, once per hit. */
@@ -197,7 +199,7 @@ enum up_compare { UP_EQ, UP_NE, UP_LT, UP_LE, UP_GT, UP_GE, UP_AND, UP_TEXT_EQ, 
 struct up_test {
 	struct up_field field;
 	uint8_t compare;
-	bool when;
+	uint8_t when;
 	uint16_t target;
 	uint32_t text_at, text_size;	/* operand in the filter's texts */
 	uint64_t value;			/* number or double, as the field's kind says */
@@ -213,6 +215,8 @@ struct up_filter {
 bool up_filter_init(struct up_filter *filter, const uint8_t *packed, size_t size, const char *texts,
 		    size_t texts_size, const struct up_program *program);
 void up_filter_deinit(struct up_filter *filter);
+/* Whether the filter may look at the values of program, for which it was not made. */
+bool up_filter_fits(const struct up_filter *filter, const struct up_program *program);
 bool up_filter_accepts(const struct up_filter *filter, struct up_hit *hit);
 bool up_glob(const char *pattern, size_t pattern_size, const char *text, size_t text_size);
 
@@ -296,6 +300,8 @@ struct up_action {
 	struct up_engine *engine;
 };
 
+/* Whether the action makes sense, and may look at the values of program. */
+bool up_action_fits(const struct up_action *action, const struct up_program *program);
 void up_action_run(struct up_action *action, struct up_hit *hit);
 uint64_t up_bucket(enum up_hist_kind kind, uint64_t parameter, uint64_t value);
 

@@ -57,7 +57,7 @@ static bool is_valid_test(const struct up_test *test, unsigned count, size_t tex
 {
 	if (!up_field_is_valid(test->field, program) || test->compare > UP_TEXT_GLOB || test->target > count)
 		return false;
-	if ((test->compare >= UP_TEXT_EQ) != (test->field.kind == 't'))
+	if ((test->compare >= UP_TEXT_EQ) != (test->field.kind == 't') || test->when > 1)
 		return false;
 	return (size_t)test->text_at + test->text_size <= texts_size;
 }
@@ -85,6 +85,14 @@ bool up_filter_init(struct up_filter *filter, const uint8_t *packed, size_t size
 failed:
 	up_filter_deinit(filter);
 	return false;
+}
+
+bool up_filter_fits(const struct up_filter *filter, const struct up_program *program)
+{
+	for (unsigned i = 0; i < filter->count; i++)
+		if (!up_field_is_valid(filter->tests[i].field, program))
+			return false;
+	return true;
 }
 
 void up_filter_deinit(struct up_filter *filter)

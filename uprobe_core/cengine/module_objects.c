@@ -201,12 +201,20 @@ PyObject *engine_add_probe(EngineObject *self, PyObject *args)
 	PyBuffer_Release(&capture);
 	if (!probe)
 		return NULL;
-	if (!done)
+	if (!done || up_program_entries(&probe->program) > probe->capture.cells)
 		return refuse("the probe");
 	probe->is_return = is_return;
 	if (!up_engine_reserve(&self->core, probe->program.cells))
 		return PyErr_NoMemory();
 	return PyLong_FromUnsignedLong(self->probes.count - 1);
+}
+
+static bool all_fit(void **actions, unsigned count, const struct up_program *program)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (!up_action_fits(actions[i], program))
+			return false;
+	return true;
 }
 
 PyObject *engine_set_probe(EngineObject *self, PyObject *args)
@@ -228,11 +236,21 @@ PyObject *engine_set_probe(EngineObject *self, PyObject *args)
 	if (!usable)
 		return probe ? refuse("the filter") : NULL;
 	unsigned entry_count, return_count;
-	if (!table_pick(&self->actions, entry, "action", &entry_actions, &entry_count))
+	if (!table_pick(&self->actions, entry, "action", &entry_actions, &entry_count)) {
+		up_filter_deinit(&filter);
 		return NULL;
+	}
 	if (!table_pick(&self->actions, leave, "action", &return_actions, &return_count)) {
 		free(entry_actions);
+		up_filter_deinit(&filter);
 		return NULL;
+	}
+	if (!all_fit(entry_actions, entry_count, &probe->program) ||
+	    !all_fit(return_actions, return_count, &probe->program)) {
+		free(entry_actions);
+		free(return_actions);
+		up_filter_deinit(&filter);
+		return refuse("an action over these arguments");
 	}
 	free(probe->entry_actions);
 	free(probe->return_actions);
@@ -283,8 +301,7 @@ PyObject *engine_add_action(EngineObject *self, PyObject *args)
 	struct up_action *action = probe ? table_add(&self->actions, sizeof(*action)) : NULL;
 	bool usable = action && kind <= UP_CALL && hist <= UP_SUB && keys.len % sizeof(struct up_field) == 0 &&
 		      keys.len / sizeof(struct up_field) <= UP_MAX_KEY &&
-		      value.len == sizeof(struct up_field) && !(hist == UP_LINEAR && parameter == 0) &&
-		      !(kind == UP_STACKS && parameter > 256);
+		      value.len == sizeof(struct up_field);
 	if (usable) {
 		action->kind = (uint8_t)kind;
 		action->hist = (uint8_t)hist;
@@ -297,9 +314,7 @@ PyObject *engine_add_action(EngineObject *self, PyObject *args)
 		usable = up_filter_init(&action->filter, tests.buf, (size_t)tests.len, texts.buf,
 					(size_t)texts.len, &probe->program);
 		action->has_filter = action->filter.count != 0;
-		for (unsigned i = 0; usable && i < action->keys; i++)
-			usable = up_field_is_valid(action->key[i], &probe->program);
-		usable = usable && up_field_is_valid(action->value, &probe->program);
+		usable = usable && up_action_fits(action, &probe->program);
 		usable = usable && up_map_init(&action->map, kind == UP_SUM);
 	}
 	PyBuffer_Release(&keys);

@@ -61,6 +61,8 @@ static bool decode_ops(struct up_arg *arg, const struct up_op *ops, unsigned cou
 		return false;
 	if (ops[0].code == UP_VREG && (uint64_t)ops[0].param >= 32)
 		return false;
+	if (ops[0].code == UP_ENTRY && (uint64_t)ops[0].param >= UP_MAX_ARGS)
+		return false;
 	bool is_token = ops[0].code == UP_COMM_TOKEN || ops[0].code == UP_IMMSTR;
 	if (is_token && arg->kind != 't')
 		return false;
@@ -179,4 +181,16 @@ void up_program_deinit(struct up_program *program)
 	free(program->args);
 	free(program->plain);
 	memset(program, 0, sizeof(*program));
+}
+
+uint64_t up_program_entries(const struct up_program *program)
+{
+	uint64_t entries = 0;
+
+	for (unsigned i = 0; i < program->count; i++) {
+		const struct up_op *source = &program->args[i].source;
+		if (source->code == UP_ENTRY && (uint64_t)source->param >= entries)
+			entries = (uint64_t)source->param + 1;
+	}
+	return entries;
 }
