@@ -1,0 +1,95 @@
+"""A session's connection to the native engine: who takes the sites, and what has to be told to it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from uprobe_core.native_sites import NativeSites
+from uprobe_core.types import Returns
+
+if TYPE_CHECKING:
+    from uprobe_core.backend import Machine, Process, Task
+    from uprobe_core.complaints import Complaints
+    from uprobe_core.event_probe import Event
+    from uprobe_core.event_set import EventSet
+    from uprobe_core.live import LiveChanges
+    from uprobe_core.output import RunOutput
+    from uprobe_core.run_setup import RunSetup
+    from uprobe_core.spool import Spool
+    from uprobe_core.uprobes import UprobeRegistry
+
+__all__ = ("SessionNative", "may_run_natively")
+
+
+def may_run_natively(engine: str, machine: Machine, setup: RunSetup, returns: Returns) -> bool:
+    """Whether anything of this run can be native: the engine, the backend and the semantics asked for."""
+    if engine != "c" or getattr(machine, "native", None) is None:
+        return False
+    return not setup.policy.is_kernel and returns is Returns.WATCH
+
+
+class SessionNative:
+    """The native engine of one run.
+
+    :param records: whether the engine's records are all that the run's writer needs
+    :ivar sites: what it has taken
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        setup: RunSetup,
+        registry: UprobeRegistry,
+        events: EventSet,
+        output: RunOutput,
+        live: LiveChanges,
+        complaints: Complaints,
+        *,
+        records: bool,
+    ) -> None:
+        self._registry, self._events, self._live = registry, events, live
+        self.sites = NativeSites(
+            machine.native,  # type: ignore[attr-defined]  # may_run_natively has seen it
+            setup.mode,
+            write=output.record,
+            failed=complaints.sink_failed,
+            vote_out=self._vote_out,
+            current=lambda: machine.current,  # type: ignore[attr-defined]  # as above
+            records=records,
+        )
+        self.sites.live = setup.output is None
+        registry.native = self.sites
+        events.follow_changes(self._event_changed, self._sync)
+
+    def _sync(self) -> None:
+        self._live.do(self.sites.sync)
+
+    def _event_changed(self, event: Event) -> None:
+        if self.sites.changed(event):
+            for probe in event.probes:
+                if probe.uprobe is not None:
+                    self._live.soon(partial(self._registry.place_again, probe.uprobe))
+
+    def _vote_out(self, process: Process, address: int) -> None:
+        """All consumers of the site at *address* voted for its removal."""
+        space = self._registry.space_of(process)
+        site = space.sites.get(address)
+        if site is not None:
+            self._live.soon(lambda: self._registry.remove_site(space, site))
+
+    def on_process(self, kind: str, task: Task) -> None:
+        """*task* has forked, executed or exited."""
+        if kind == "fork":
+            self.sites.live = True
+            self.sites.forked(task)
+        elif kind in ("exec", "exit"):
+            self.sites.ended(task, kind)
+
+    def enter_child(self, spool: Spool) -> None:
+        """This is a forked process now: what is found goes to *spool*."""
+
+        def send(message: tuple[Any, ...]) -> None:
+            self._events.spool_native(spool, message)
+
+        self.sites.enter_child(send)

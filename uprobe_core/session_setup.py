@@ -1,0 +1,102 @@
+"""From a set-up to what a run needs: options, the backend's target, and what *auto* means."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from uprobe_core.backend import Capabilities, Limits, Target
+from uprobe_core.errors import BackendError, UsageError
+from uprobe_core.run_setup import RunSetup
+from uprobe_core.types import Mode, Returns
+
+__all__ = ("INLINE_AT_MOST", "choose_mode", "choose_returns", "setup_from_options", "target_of")
+
+INLINE_AT_MOST = 64
+"""Sites up to which *auto* runs probes inline: each further code hook slows every hit of every other."""
+_LIMITS = {
+    "timeout": "seconds",
+    "max_insns": "instructions",
+    "max_memory": "memory",
+    "max_processes": "processes",
+}
+
+
+def setup_from_options(argv: Sequence[str], options: Mapping[str, Any]) -> RunSetup:
+    """A RunSetup from the keyword arguments of a Session; raises UsageError for an unknown one."""
+    from uprobe_core.setup_text import parse_policy_text
+
+    given = dict(options)
+    limits = Limits(**{field: given.pop(name, None) for name, field in _LIMITS.items()})
+    for key, kind in (("mode", Mode), ("returns", Returns)):
+        if isinstance(given.get(key), str):
+            given[key] = _one_of(kind, key, given[key])
+    if isinstance(given.get("policy"), str):
+        given["policy"] = parse_policy_text(given["policy"])
+    known = {f.name for f in fields(RunSetup)} - {"argv", "limits"}
+    unknown = sorted(set(given) - known)
+    if unknown:
+        allowed = ", ".join(sorted(known | set(_LIMITS)))
+        raise UsageError(f"no option {unknown[0]!r}", hint=f"options: {allowed}", slug="bad-option")
+    given.setdefault("limits", limits)
+    return RunSetup(argv=tuple(argv), **given)
+
+
+def _one_of(kind: type[Mode] | type[Returns], key: str, text: str) -> Mode | Returns:
+    try:
+        return kind(text)
+    except ValueError:
+        allowed = ", ".join(member.value for member in kind)
+        raise UsageError(f"no {key} {text!r}", hint=f"allowed: {allowed}", slug="bad-option") from None
+
+
+def target_of(setup: RunSetup) -> Target:
+    """What a backend is told of *setup*, the environment made up from ours and its changes."""
+    env = dict(os.environ) if setup.inherit_env else {}
+    for key, value in setup.env.items():
+        if value is None:
+            env.pop(key, None)
+        else:
+            env[key] = value
+    return Target(
+        argv=setup.argv,
+        env=env,
+        cwd=setup.cwd,
+        sysroot=setup.sysroot,
+        sysroot_read_only=setup.sysroot_read_only,
+        binds=setup.binds,
+        allow_net=setup.allow_net,
+        seed=setup.seed,
+        clock=setup.clock,
+        follow=setup.follow,
+        limits=setup.limits,
+        debug=setup.debug,
+    )
+
+
+def choose_mode(capabilities: Capabilities, setup: RunSetup, locations: int) -> Mode:
+    """What *auto* means for that many locations; raises BackendError for a mode that the backend lacks."""
+    mode = setup.mode
+    if mode is Mode.AUTO:
+        few = not setup.policy.is_kernel and locations <= INLINE_AT_MOST
+        mode = Mode.INLINE if few and Mode.INLINE in capabilities.modes else Mode.TRAP
+    if mode not in capabilities.modes:
+        allowed = ", ".join(sorted(m.value for m in capabilities.modes))
+        raise BackendError(f"backend {setup.backend!r} has no mode {mode.value!r}", hint=f"it has: {allowed}")
+    return mode
+
+
+def choose_returns(capabilities: Capabilities, setup: RunSetup) -> Returns:
+    """What *auto* means here; raises BackendError for a way that the backend lacks."""
+    returns = setup.returns
+    if returns is Returns.AUTO:
+        watch = Returns.WATCH in capabilities.returns and not setup.policy.is_kernel
+        returns = Returns.WATCH if watch else Returns.HIJACK
+    if returns not in capabilities.returns:
+        allowed = ", ".join(sorted(r.value for r in capabilities.returns))
+        raise BackendError(
+            f"backend {setup.backend!r} cannot {returns.value} returns", hint=f"it can: {allowed}"
+        )
+    return returns
