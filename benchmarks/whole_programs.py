@@ -133,7 +133,7 @@ def _seconds(command: list[str]) -> float:
 
 
 def _measure_one(ways: _Ways, work: int, repeat: int) -> dict[str, list[float]]:
-    """Way -> net seconds of each round; first the round, then the way, so that the machine's moods are shared."""
+    """Way -> net seconds of each round; interleaved, so that all ways share the machine's moods."""
     busy, idle = ways.all(work), ways.all(0)
     found: dict[str, list[float]] = {way: [] for way in busy}
     for _ in range(repeat):
