@@ -62,7 +62,8 @@ class Glue:
         """Read registers in place from now on, if they can be found; before anything runs."""
     def connect(self, engine: Any, pointer: int, api: object, /) -> None: ...
     def add_place(self, address: int, site: int, watched: bool, /) -> int: ...
-    def set_place(self, place: int, site: int, watched: bool, /) -> None: ...
+    def set_place(self, place: int, site: int, watched: bool, /) -> bool:
+        """Change what a place is for; returns whether code translated before must be forgotten."""
     def hook(self, place: int, /) -> int:
         """Deliver the place by a code hook; returns uc_err."""
     def slot(self, place: int, area: int, word: int, /) -> int:

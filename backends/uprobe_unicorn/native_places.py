@@ -146,7 +146,8 @@ class NativePlaces:
         place = self._places.get(address)
         if place is not None:
             place.site = site
-            self._glue.set_place(place.number, self._engine.site_pointer(site), place.watched)
+            if self._glue.set_place(place.number, self._engine.site_pointer(site), place.watched):
+                memory.forget_code(address)
             return True
         place = self._new(memory, address, site, watched=False)
         place.calls_python = calls_python

@@ -141,7 +141,7 @@ bool up_site_hit(struct up_site *site, const struct up_source *source, uint64_t 
 		return false;
 	}
 	up_tick(engine);
-	if (site->kind == UP_SITE_CALLS) {
+	if (site->kind == UP_SITE_CALLS || site->kind == UP_SITE_LATENCY) {
 		site->probes[0]->hits++;
 		site->probes[0]->entries++;
 		up_enter(site, source, 1, NULL, ret);
@@ -165,6 +165,15 @@ static bool is_plain_call(const struct up_probe *probe)
 	return probe->enabled && probe->wants_returns && !filtered && !probe->entry_count && !probe->capture.cells;
 }
 
+static bool is_plain_latency(const struct up_probe *probe)
+{
+	if (probe->has_filter || probe->return_count != 1)
+		return false;
+	const struct up_action *action = probe->return_actions[0];
+	return action->kind == UP_HIST && !action->keys && !action->has_filter &&
+	       action->value.source == UP_FIELD_LATENCY && action->value.kind == 'u';
+}
+
 /* Call it after anything about the site's probes has changed. */
 void up_site_prepare(struct up_site *site)
 {
@@ -176,8 +185,10 @@ void up_site_prepare(struct up_site *site)
 			site->calls |= probe->entry_actions[j]->kind == UP_CALL;
 	}
 	site->kind = UP_SITE_GENERAL;
-	if (site->count == 1 && is_plain_call(site->probes[0]))
-		site->kind = UP_SITE_CALLS;
+	if (site->count == 1 && is_plain_call(site->probes[0])) {
+		site->kind = is_plain_latency(site->probes[0]) ? UP_SITE_LATENCY : UP_SITE_CALLS;
+		site->only = site->probes[0]->return_count ? site->probes[0]->return_actions[0] : NULL;
+	}
 	if (site->count == 1 && is_plain_count(site->probes[0])) {
 		site->kind = UP_SITE_COUNT;
 		site->only = site->probes[0]->entry_actions[0];

@@ -67,7 +67,7 @@ _Static_assert(sizeof(struct up_op) == 16, "OP_FORMAT has 16 bytes");
 /* How a task is read.  Filled in by whoever owns the registers and the memory. */
 struct up_source {
 	void *context;
-	/* Where x0-x30 and SP lie as 34 consecutive uint64_t, or NULL: ask reg. */
+	/* Where x0-x30, SP and PC lie as consecutive uint64_t, or NULL: ask reg. */
 	const uint64_t *registers;
 	uint64_t (*reg)(void *context, unsigned index);
 	/* Low 64 bits of vector register index. */
@@ -325,6 +325,7 @@ enum up_site_kind {
 	UP_SITE_GENERAL,
 	UP_SITE_COUNT,	/* one unconditional counter is all */
 	UP_SITE_CALLS,	/* one probe, which wants nothing but the return */
+	UP_SITE_LATENCY, /* the same, and a histogram of latencies is all it does with it */
 };
 
 /* A probed address, or one that returns are watched at. */
@@ -336,7 +337,7 @@ struct up_site {
 	unsigned count;
 	struct up_probe **probes;
 	struct up_engine *engine;
-	struct up_action *only;		/* UP_SITE_COUNT: the one action */
+	struct up_action *only;		/* UP_SITE_COUNT, UP_SITE_LATENCY: the one action */
 	void *backend;			/* the glue's own */
 };
 

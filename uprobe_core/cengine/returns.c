@@ -100,21 +100,24 @@ void up_enter(struct up_site *site, const struct up_source *source, uint64_t fol
 {
 	struct up_task *task = site->engine->task;
 	struct up_calls *pending = &task->pending;
+	const struct up_call *top = pending->items + pending->count - 1;
 	struct up_call call = {.site = site, .sp = up_source_register(source, UP_SP),
 			       .return_address = up_source_register(source, 30),
 			       .entered = site->engine->now, .followed = followed, .captured = captured};
 
-	if (pending->count && pending->items[pending->count - 1].sp < call.sp)
+	*ret = call.return_address;
+	if ((!pending->count || top->sp > call.sp) && !task->suspects.count && pending->count < pending->capacity) {
+		pending->items[pending->count++] = call;	/* deeper than all others, as it mostly is */
+		return;
+	}
+	if (pending->count && top->sp < call.sp)
 		suspect_below(task, call.sp);
 	if (task->suspects.count)
 		settle_suspects(&task->suspects, &call);
 	if (pending->count && pending->items[pending->count - 1].sp == call.sp)
 		settle_pending(pending, &call);
-	if (pending->count < pending->capacity)
-		pending->items[pending->count++] = call;
-	else if (!up_calls_push(&task->pending, call))
+	if (!up_calls_push(pending, call))
 		miss(&call, UP_MISSED_LONGJMP);
-	*ret = call.return_address;
 }
 
 static void deliver_probe(struct up_probe *probe, struct up_call *call, struct up_hit *hit,
@@ -134,8 +137,26 @@ static void deliver_probe(struct up_probe *probe, struct up_call *call, struct u
 		up_action_run(probe->return_actions[i], hit);
 }
 
+/* The common case of deliver: only how long the call took is wanted. */
+static void deliver_latency(struct up_engine *engine, const struct up_call *call)
+{
+	struct up_action *action = call->site->only;
+	uint64_t bucket = up_bucket(action->hist, action->parameter, engine->now - call->entered);
+	struct up_entry *entry = up_map_at_number(&action->map, bucket, &engine->order);
+
+	call->site->probes[0]->returns++;
+	if (entry)
+		entry->count++;
+	else
+		action->lost++;
+}
+
 static void deliver(struct up_engine *engine, const struct up_source *source, struct up_call *call)
 {
+	if (call->site->kind == UP_SITE_LATENCY) {
+		deliver_latency(engine, call);
+		return;
+	}
 	static const uint64_t nothing[UP_MAX_ARGS];
 	struct up_hit hit;
 	const uint64_t *captured = call->captured ? call->captured : nothing;

@@ -28,6 +28,8 @@ uint64_t glue_reg(void *context, unsigned index)
 	struct glue *glue = context;
 	uint64_t value = 0;
 
+	if (index <= UP_PC && glue->source.registers)
+		return glue->source.registers[index];
 	glue->uc.reg_read(glue->engine_handle, register_of(index), &value);
 	return index == 33 ? (value & 0xf0000000) | PSTATE_SSBS : value;
 }
@@ -139,6 +141,25 @@ void glue_on_inline(uc_engine *uc, uint64_t address, uint32_t size, void *data)
 		return;
 	}
 	glue_reached(place);
+}
+
+/* The start of a block where nothing but returns is watched. */
+static void on_return_block(uc_engine *uc, uint64_t address, uint32_t size, void *data)
+{
+	struct place *place = data;
+	struct glue *glue = place->glue;
+
+	(void)uc;
+	(void)size;
+	if (glue->skips && glue->skip == address) {
+		glue->skips--;
+		return;
+	}
+	if (glue->source.registers)	/* a block that was jumped to directly begins before PC is up to date */
+		((uint64_t *)(uintptr_t)glue->source.registers)[UP_PC] = address;
+	glue->api->return_hit(glue->engine, &glue->source, address);
+	if (glue->stop)
+		stop_at_hook(glue, address);
 }
 
 /* A code hook whose probe is Python's. */
@@ -262,10 +283,16 @@ void glue_forget_translations(struct glue *glue, uint64_t start, uint64_t end)
 
 /* --- inline hooks ---------------------------------------------------------------------------- */
 
+/*
+ * A return goes through a branch, and where a branch goes a block begins.  Hooks of each kind are
+ * cheap as long as there is one: an entry's and its return's are of different kinds.
+ */
 int glue_add_inline(struct glue *glue, struct place *place)
 {
-	return glue->uc.hook_add(glue->engine_handle, &place->hook, UC_HOOK_CODE,
-				 (void *)(uintptr_t)glue_on_inline, place, place->address, place->address);
+	place->by_block = !place->site;
+	void *callback = (void *)(uintptr_t)(place->by_block ? on_return_block : glue_on_inline);
+	return glue->uc.hook_add(glue->engine_handle, &place->hook, place->by_block ? UC_HOOK_BLOCK : UC_HOOK_CODE,
+				 callback, place, place->address, place->address);
 }
 
 void glue_remove_inline(struct glue *glue, struct place *place)

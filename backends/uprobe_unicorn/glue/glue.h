@@ -61,7 +61,8 @@ struct place {
 	struct up_site *site;	/* NULL: returns are watched here */
 	bool watched;
 	uint64_t tail;		/* of its slot; 0: it has none */
-	size_t hook;		/* its code hook, when it is inline */
+	size_t hook;		/* its hook, when it is inline */
+	bool by_block;		/* that is a block hook */
 	struct glue *glue;
 };
 

@@ -66,6 +66,7 @@ static struct place *place_at(GlueObject *self, Py_ssize_t number)
 	return NULL;
 }
 
+/* Returns whether the place got another hook: translations made before do not call it. */
 PyObject *glue_object_set_place(GlueObject *self, PyObject *args)
 {
 	Py_ssize_t number;
@@ -79,7 +80,12 @@ PyObject *glue_object_set_place(GlueObject *self, PyObject *args)
 		return NULL;
 	place->site = (struct up_site *)(uintptr_t)site;
 	place->watched = watched;
-	Py_RETURN_NONE;
+	if (!place->hook || !place->by_block || !site)
+		Py_RETURN_FALSE;
+	glue_remove_inline(&self->core, place);
+	if (glue_add_inline(&self->core, place))
+		return PyErr_Format(PyExc_RuntimeError, "libunicorn refused a hook");
+	Py_RETURN_TRUE;
 }
 
 PyObject *glue_object_hook(GlueObject *self, PyObject *number)
