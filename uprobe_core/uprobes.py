@@ -8,143 +8,17 @@ sites with them.  What happens at a hit is :mod:`uprobe_core.dispatch`.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from uprobe_core.arch_binding import ArchOps
 from uprobe_core.backend import Process
 from uprobe_core.errors import ProbeError
+from uprobe_core.probe_sites import Link, NativeInstaller, Site, Space, Uprobe, accept_all
+from uprobe_core.semaphores import lower_semaphore, raise_semaphore, raise_waiting
 from uprobe_core.types import Analysis, FileId, Mapping, MemoryFault, Mode, Policy, Verdict
-from uprobe_core.xol import XolArea
 
 __all__ = ("Link", "Site", "Space", "Uprobe", "UprobeRegistry", "accept_all")
-
-
-def accept_all(process: Process) -> bool:
-    """The filter of a consumer that has none."""
-    return True
-
-
-class Link:
-    """One consumer on one uprobe, its optional methods looked up once."""
-
-    __slots__ = ("_has_filter", "consumer", "filter", "handler", "missed", "ret_handler")
-
-    def __init__(self, consumer: Any) -> None:
-        self.consumer = consumer
-        self.handler: Callable[[Any], Any] | None = getattr(consumer, "handler", None)
-        self.ret_handler: Callable[[Any], Any] | None = getattr(consumer, "ret_handler", None)
-        self.missed: Callable[[int, str], None] | None = getattr(consumer, "missed", None)
-        own: Callable[[Process], bool] | None = getattr(consumer, "filter", None)
-        self._has_filter = own is not None
-        self.filter: Callable[[Process], bool] = own or accept_all
-
-    def insists(self, process: Process) -> bool:
-        """Whether it has a filter that wants *process* probed although every handler voted for removal.
-
-        A kernel asks all filters again there (handler_chain), and takes a consumer without one to
-        want the place for ever; ours may vote itself out.
-        """
-        return self._has_filter and self.filter(process)
-
-
-@dataclass(eq=False, slots=True)
-class Uprobe:
-    """One probed place of one file.
-
-    :param ref_offset: file offset of the 16-bit semaphore, 0 for none
-    :param links: the consumers in the order in which they were added; replaced, never
-        changed in place, so that a chain that is running keeps its own view
-    """
-
-    file: FileId
-    offset: int
-    path: str = ""
-    ref_offset: int = 0
-    links: tuple[Link, ...] = ()
-
-    def refresh(self, consumer: Any) -> None:
-        """Look the optional methods of *consumer* up again; it has gained or lost one."""
-        self.links = tuple(Link(link.consumer) if link.consumer is consumer else link for link in self.links)
-
-
-@dataclass(eq=False, slots=True)
-class Site:
-    """A uprobe as it is installed at one address of one process."""
-
-    uprobe: Uprobe
-    vaddr: int
-    analysis: Analysis
-    mode: Mode
-    offset: int
-    native: bool = False
-    """Whether a native engine has it, and its hits do not come to the dispatcher."""
-
-
-class NativeInstaller(Protocol):
-    """What may take sites over: :class:`uprobe_core.native_sites.NativeSites`."""
-
-    def install(self, space: Space, site: Site) -> bool:
-        """Place *site* natively if it can be; otherwise nothing has changed."""
-        ...
-
-    def remove(self, space: Space, site: Site) -> None:
-        """Take *site* out."""
-        ...
-
-    def forget(self, process: Process, start: int, end: int) -> None:
-        """[start, end) lost its mapping."""
-        ...
-
-
-@dataclass(eq=False, slots=True)
-class Space:
-    """Probe state of one address space.
-
-    :param sites: what is installed, by address
-    :param removed: addresses whose trap was taken out; a trap still on its way there is retried
-    :param raised: (file, ref_offset) of a semaphore -> how often it was raised here
-    :param waiting: the same for raises that wait for the mapping with the semaphore
-    :param announced: what of files is mapped, [start, end), whatever its protection
-    """
-
-    process: Process
-    sites: dict[int, Site] = field(default_factory=dict)
-    removed: set[int] = field(default_factory=set)
-    xol: XolArea | None = None
-    raised: dict[tuple[FileId, int], int] = field(default_factory=dict)
-    waiting: dict[tuple[FileId, int], int] = field(default_factory=dict)
-    announced: list[tuple[int, int]] = field(default_factory=list)
-
-    def announce(self, start: int, end: int) -> bool:
-        """Note that [start, end) is mapped from a file; False if it was already (its protection changed)."""
-        if any(low <= start and end <= high for low, high in self.announced):
-            return False
-        self.announced.append((start, end))
-        return True
-
-    def unannounce(self, start: int, end: int) -> None:
-        """[start, end) is mapped no more."""
-        pieces = [
-            piece
-            for low, high in self.announced
-            for piece in ((low, min(high, start)), (max(low, end), high))
-        ]
-        self.announced = sorted({(low, high) for low, high in pieces if low < high})
-
-    def copy(self, process: Process) -> Space:
-        """What fork makes of it: everything but the XOL area, whose page is not copied (VM_DONTCOPY)."""
-        return Space(
-            process,
-            {vaddr: replace(site) for vaddr, site in self.sites.items()},
-            set(self.removed),
-            None,
-            dict(self.raised),
-            dict(self.waiting),
-            list(self.announced),
-        )
 
 
 class UprobeRegistry:
@@ -242,13 +116,6 @@ class UprobeRegistry:
                 self._take_away(space, site)
                 self._place(space, site)
 
-    def reconsider(self, space: Space, uprobe: Uprobe) -> None:
-        """Ask the filters again (the kernel's uprobe_apply): install or remove in *space* accordingly."""
-        if any(link.filter(space.process) for link in uprobe.links):
-            self._install_everywhere(space, uprobe)
-        else:
-            self._remove_unwanted(space, uprobe)
-
     def _remove_unwanted(self, space: Space, uprobe: Uprobe) -> None:
         if not any(link.filter(space.process) for link in uprobe.links):
             for site in [s for s in space.sites.values() if s.uprobe is uprobe]:
@@ -288,7 +155,7 @@ class UprobeRegistry:
             return
         if not space.announce(mapping.start, mapping.end) and self.policy.is_kernel:
             return
-        self._raise_waiting(space, mapping)
+        raise_waiting(space, mapping)
         for uprobe in self._by_file.get(mapping.file, ()):
             if not any(link.filter(process) for link in uprobe.links):
                 continue
@@ -309,7 +176,7 @@ class UprobeRegistry:
             site = space.sites.pop(vaddr)
             if site.mode is not Mode.INLINE:
                 space.removed.add(vaddr)
-            self._take_out(space, site)
+            lower_semaphore(space, site.uprobe)
         if self.native is not None:
             self.native.forget(process, start, end)
 
@@ -356,7 +223,7 @@ class UprobeRegistry:
         self._place(space, site)
         space.sites[site.vaddr] = site
         space.removed.discard(site.vaddr)
-        self._raise(space, uprobe)
+        raise_semaphore(space, uprobe)
 
     def _examine(self, space: Space, uprobe: Uprobe, mapping: Mapping) -> Site | None:
         """The site of *uprobe* in *mapping*, not yet placed; None if it has none there or one already."""
@@ -404,7 +271,7 @@ class UprobeRegistry:
         if space.sites.pop(site.vaddr, None) is None:
             return
         self._take_away(space, site)
-        self._take_out(space, site)
+        lower_semaphore(space, site.uprobe)
 
     def _place(self, space: Space, site: Site) -> None:
         """Have hits of *site* delivered: natively if that can be, by hook or by trap."""
@@ -425,59 +292,3 @@ class UprobeRegistry:
         else:
             space.process.remove_trap(site.vaddr)
             space.removed.add(site.vaddr)
-
-    def _take_out(self, space: Space, site: Site) -> None:
-        if site.uprobe.ref_offset:
-            self._lower(space, site.uprobe)
-
-    # --- semaphores (the kernel's update_ref_ctr and its delayed list) --------------------------------
-
-    def _raise(self, space: Space, uprobe: Uprobe) -> None:
-        if not uprobe.ref_offset:
-            return
-        key = (uprobe.file, uprobe.ref_offset)
-        address = self._semaphore_address(space, key)
-        if address is None:
-            space.waiting[key] = space.waiting.get(key, 0) + 1
-        elif self._add(space, address, 1):
-            space.raised[key] = space.raised.get(key, 0) + 1
-
-    def _lower(self, space: Space, uprobe: Uprobe) -> None:
-        key = (uprobe.file, uprobe.ref_offset)
-        if space.waiting.get(key):
-            space.waiting[key] -= 1
-            return
-        address = self._semaphore_address(space, key)
-        if address is not None and space.raised.get(key):
-            space.raised[key] -= 1
-            self._add(space, address, -1)
-
-    def _raise_waiting(self, space: Space, mapping: Mapping) -> None:
-        for key, count in list(space.waiting.items()):
-            if key[0] != mapping.file or not mapping.writable or mapping.shared:
-                continue
-            address = mapping.address_of(key[1])
-            if address is not None and count and self._add(space, address, count):
-                space.raised[key] = space.raised.get(key, 0) + count
-                del space.waiting[key]
-
-    @staticmethod
-    def _semaphore_address(space: Space, key: tuple[FileId, int]) -> int | None:
-        """Where a private writable mapping shows the semaphore (the kernel's valid_ref_ctr_vma)."""
-        for mapping in space.process.mappings():
-            if mapping.file == key[0] and mapping.writable and not mapping.shared:
-                address = mapping.address_of(key[1])
-                if address is not None:
-                    return address
-        return None
-
-    @staticmethod
-    def _add(space: Space, address: int, delta: int) -> bool:
-        try:
-            (value,) = struct.unpack("<h", space.process.read(address, 2))
-            if not 0 <= value + delta <= 0x7FFF:
-                return False
-            space.process.poke(address, struct.pack("<h", value + delta))
-        except MemoryFault:
-            return False
-        return True

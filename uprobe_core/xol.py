@@ -33,11 +33,6 @@ class XolArea:
         heapq.heapify(self._free)
         self._holding: dict[int, list[int]] = {}
 
-    @property
-    def free_count(self) -> int:
-        """How many slots are free."""
-        return len(self._free) + sum(map(len, self._holding.values()))
-
     def take(self, word: int) -> int | None:
         """Take a slot for the instruction *word*; None if all are taken."""
         kept = self._holding.get(word)

@@ -234,20 +234,6 @@ def test_a_consumer_is_not_called_where_its_filter_says_no(world: Any) -> None:
     assert log == [("yes", 0x1000)]
 
 
-def test_applying_a_changed_filter_installs_and_removes(world: Any) -> None:
-    """The kernel's uprobe_apply."""
-    task, file = world.program(NOP)
-    wanted = [False]
-    uprobe = world.probe(file, 0, world.recorder(wanted=lambda _process: wanted[0]))
-    space = world.registry.space_of(task.process)
-    wanted[0] = True
-    world.registry.reconsider(space, uprobe)
-    assert task.space.traps
-    wanted[0] = False
-    world.registry.reconsider(space, uprobe)
-    assert not task.space.traps
-
-
 def test_removal_asks_the_filters_of_those_who_stay(world: Any) -> None:
     task, file = world.program(NOP)
     leaver = world.recorder()
