@@ -88,8 +88,8 @@ class Engine:
         """Forget the records; BufferError while a view is in use."""
     def set_drain(self, function: Callable[[], None], /) -> None:
         """Called when the ring is full; it has to read the records and call reset_ring."""
-    def set_lossy(self, limit: int, /) -> None:
-        """Keep at most *limit* records and count what is dropped; 0: lose nothing."""
+    def keep_last(self, limit: int, /) -> None:
+        """Keep the last *limit* records and count those that made room; 0: lose nothing."""
     def add_handler(self, function: Callable[[Any], Any], hit: Any, /) -> int:
         """A Python handler and the hit object that it is called with; returns the sink of its action."""
     def set_outcome(self, function: Callable[[int, Any], None], /) -> None:

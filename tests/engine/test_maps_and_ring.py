@@ -119,13 +119,31 @@ def test_a_full_ring_asks_for_a_drain_and_loses_nothing(hits: int) -> None:
     assert engine.dropped == 0
 
 
-def test_a_lossy_ring_keeps_its_limit_and_counts_the_rest() -> None:
+def records_of(engine: Any) -> list[int]:
+    """The first argument of each record in the ring."""
+    with memoryview(engine) as view:
+        return [struct.unpack_from("<Q", view, at + 40)[0] for at in range(0, len(view), 56)]
+
+
+@pytest.mark.parametrize(("limit", "hits"), [(1, 5), (10, 25), (10, 7), (50_000, 200_000)])
+def test_a_ring_with_a_limit_keeps_the_last_records_and_counts_the_others(limit: int, hits: int) -> None:
     engine, site, _ = engine_with("u64", RECORD, 0, 0, 0, b"", NOTHING)
-    engine.set_lossy(10)
+    engine.keep_last(limit)
     task = Task()
-    for value in range(25):
+    for value in range(hits):
         hit(engine, site, task, value)
-    assert (engine.records, engine.dropped) == (10, 15)
+    kept = min(limit, hits)
+    assert (engine.records, engine.dropped) == (kept, hits - kept)
+    assert records_of(engine) == list(range(hits - kept, hits))
+
+
+def test_a_ring_that_nobody_drains_counts_what_does_not_fit() -> None:
+    engine, site, _ = engine_with("u64", RECORD, 0, 0, 0, b"", NOTHING)
+    task = Task()
+    for value in range(60_000):
+        hit(engine, site, task, value)
+    assert engine.records + engine.dropped == 60_000
+    assert records_of(engine) == list(range(engine.records))
 
 
 def test_a_view_of_the_records_keeps_them() -> None:

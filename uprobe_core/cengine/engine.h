@@ -268,16 +268,20 @@ struct up_record {
 };
 _Static_assert(sizeof(struct up_record) == 40, "unpacked by native_records.py");
 
+/* One block: records lie in [start, used). */
 struct up_ring {
 	char *bytes;
-	size_t size, used;
+	size_t size, start, used;
 	uint64_t records, dropped;
-	uint64_t limit;		/* records that may be kept until a drain; 0: no limit */
-	bool lossy;		/* drop and count instead of asking for a drain */
+	uint64_t limit;		/* keep so many, the last ones, and count what made room; 0: lose nothing */
 };
 
 bool up_ring_init(struct up_ring *ring, size_t size);
 void up_ring_deinit(struct up_ring *ring);
+/* Forget the records; what was dropped stays counted. */
+void up_ring_reset(struct up_ring *ring);
+/* From now on keep the last limit records, or lose nothing (0); an empty ring only. */
+void up_ring_keep(struct up_ring *ring, uint64_t limit);
 
 /* --- actions (action.c) ------------------------------------------------------------ */
 

@@ -16,8 +16,9 @@ static PyObject *name_address, *name_offset, *name_values, *name_cookie, *name_f
 static int engine_get_buffer(PyObject *object, Py_buffer *view, int flags)
 {
 	EngineObject *self = (EngineObject *)object;
+	struct up_ring *ring = &self->core.ring;
 
-	if (PyBuffer_FillInfo(view, object, self->core.ring.bytes, (Py_ssize_t)self->core.ring.used, 1, flags))
+	if (PyBuffer_FillInfo(view, object, ring->bytes + ring->start, (Py_ssize_t)(ring->used - ring->start), 1, flags))
 		return -1;
 	self->exports++;
 	return 0;
@@ -36,8 +37,7 @@ static PyObject *engine_reset_ring(EngineObject *self, PyObject *unused)
 		PyErr_SetString(PyExc_BufferError, "a view of the records is still in use");
 		return NULL;
 	}
-	self->core.ring.used = 0;
-	self->core.ring.records = 0;
+	up_ring_reset(&self->core.ring);
 	Py_RETURN_NONE;
 }
 
@@ -66,14 +66,13 @@ static PyObject *engine_set_drain(EngineObject *self, PyObject *function)
 	Py_RETURN_NONE;
 }
 
-static PyObject *engine_set_lossy(EngineObject *self, PyObject *limit)
+static PyObject *engine_keep_last(EngineObject *self, PyObject *limit)
 {
 	unsigned long long records = PyLong_AsUnsignedLongLong(limit);
 
 	if (PyErr_Occurred())
 		return NULL;
-	self->core.ring.lossy = records != 0;
-	self->core.ring.limit = records;
+	up_ring_keep(&self->core.ring, records);
 	Py_RETURN_NONE;
 }
 
@@ -338,7 +337,7 @@ static PyMethodDef methods[] = {
 	METHOD(pending, METH_O),
 	METHOD(reset_ring, METH_NOARGS),
 	METHOD(set_drain, METH_O),
-	METHOD(set_lossy, METH_O),
+	METHOD(keep_last, METH_O),
 	METHOD(add_handler, METH_VARARGS),
 	METHOD(set_outcome, METH_O),
 	METHOD(register, METH_O),

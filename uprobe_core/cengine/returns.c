@@ -100,17 +100,17 @@ void up_enter(struct up_site *site, const struct up_source *source, uint64_t fol
 {
 	struct up_task *task = site->engine->task;
 	struct up_calls *pending = &task->pending;
-	const struct up_call *top = pending->items + pending->count - 1;
+	const struct up_call *top = pending->count ? pending->items + pending->count - 1 : NULL;
 	struct up_call call = {.site = site, .sp = up_source_register(source, UP_SP),
 			       .return_address = up_source_register(source, 30),
 			       .entered = site->engine->now, .followed = followed, .captured = captured};
 
 	*ret = call.return_address;
-	if ((!pending->count || top->sp > call.sp) && !task->suspects.count && pending->count < pending->capacity) {
+	if ((!top || top->sp > call.sp) && !task->suspects.count && pending->count < pending->capacity) {
 		pending->items[pending->count++] = call;	/* deeper than all others, as it mostly is */
 		return;
 	}
-	if (pending->count && top->sp < call.sp)
+	if (top && top->sp < call.sp)
 		suspect_below(task, call.sp);
 	if (task->suspects.count)
 		settle_suspects(&task->suspects, &call);
@@ -207,9 +207,12 @@ static bool land(struct up_engine *engine, const struct up_source *source, struc
 static bool land_on_top(struct up_engine *engine, const struct up_source *source, uint64_t sp, uint64_t address)
 {
 	struct up_calls *pending = &engine->task->pending;
-	struct up_call *top = pending->items + pending->count - 1;
+	struct up_call *top;
 
-	if (!pending->count || top->sp != sp || top->return_address != address ||
+	if (!pending->count)
+		return false;
+	top = pending->items + pending->count - 1;
+	if (top->sp != sp || top->return_address != address ||
 	    (pending->count > 1 && top[-1].sp <= sp) || up_source_register(source, 30) != address)
 		return false;
 	struct up_call call = *top;
