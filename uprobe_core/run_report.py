@@ -55,7 +55,6 @@ class Profile:
             raise UsageError(
                 f"cannot write the profile {path!r}: {error.strerror}",
                 hint="--profile names a file in a folder that exists and may be written; - is standard error",
-                slug="unwritable-output",
             ) from None
 
     def write(self, lines: Sequence[str]) -> None:

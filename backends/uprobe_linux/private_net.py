@@ -1,6 +1,6 @@
 """Sockets in a network of the run's own: loopback works, nothing else is there (DESIGN section 7).
 
-The network namespace is kept by a helper process that is started when the first
+The network namespace is kept by a process (:mod:`uprobe_linux.net_keeper`) that is started when the first
 guest asks for an internet socket; all processes of the run find it by a name.
 """
 
@@ -24,8 +24,8 @@ class PrivateNetwork:
 
     def __init__(self, run: str) -> None:
         self._name = f"\0uprobe-net-{run}"
-        # The helper ends when every process of the run has closed the writing end, whatever ended them.
-        self._helpers_end, self._our_end = os.pipe()
+        # The keeper ends when every process of the run has closed the writing end, whatever ended them.
+        self._keepers_end, self._our_end = os.pipe()
 
     def make(self, family: int, kind: int, protocol: int) -> int:
         """A new host descriptor of a socket in the private network; raises OSError.
@@ -55,7 +55,7 @@ class PrivateNetwork:
         raise OSError(errno.ENETDOWN, os.strerror(errno.ENETDOWN))
 
     def _start(self) -> None:
-        """Start the helper, unless another process of the run is just doing so."""
+        """Start the keeper, unless another process of the run is just doing so."""
         import subprocess  # few programs use sockets: not at every start
 
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -68,8 +68,8 @@ class PrivateNetwork:
                 time.sleep(0.02)
                 return
             listener.listen(64)
-            program = os.path.join(os.path.dirname(__file__), "net_helper.py")
-            inherited = (listener.fileno(), self._helpers_end)
+            program = os.path.join(os.path.dirname(__file__), "net_keeper.py")
+            inherited = (listener.fileno(), self._keepers_end)
             command = [sys.executable, "-I", "-S", program, *map(str, inherited)]
             process = subprocess.Popen(
                 command,
@@ -83,8 +83,8 @@ class PrivateNetwork:
             process.wait()
 
     def close(self) -> None:
-        """Let go of the helper; idempotent."""
-        for fd in (self._helpers_end, self._our_end):
+        """Let go of the keeper; idempotent."""
+        for fd in (self._keepers_end, self._our_end):
             if fd >= 0:
                 os.close(fd)
-        self._helpers_end = self._our_end = -1
+        self._keepers_end = self._our_end = -1

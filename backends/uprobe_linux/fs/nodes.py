@@ -23,6 +23,7 @@ __all__ = (
     "VLink",
     "VNode",
     "static_file",
+    "text_file",
 )
 
 PROC_DEVICE = 0x15
@@ -188,6 +189,11 @@ def static_file(text: str, mode: int = 0o444) -> VFile:
     """A file of ours whose content never changes."""
     data = text.encode()
     return VFile(stat.S_IFREG | mode, content=lambda: data)
+
+
+def text_file(content: Callable[[], str], mode: int = 0o444) -> VFile:
+    """A file whose text is made at each read."""
+    return VFile(stat.S_IFREG | mode, content=lambda: content().encode("utf-8", "surrogateescape"))
 
 
 @dataclass(slots=True, eq=False)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING
 
-from uprobe_linux.fs.nodes import Table, VFile, VLink, VNode, static_file
+from uprobe_linux.fs.nodes import Table, VLink, VNode, static_file, text_file
+from uprobe_linux.fs.proc_sys import sys_node
 from uprobe_linux.identity import HOSTNAME, MEMORY_BYTES, RELEASE, VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from uprobe_linux.machine import LinuxMachine
 
-__all__ = ("machine_nodes", "text_file")
+__all__ = ("machine_nodes",)
 
 TICKS = 10_000_000
 """Nanoseconds in a tick of USER_HZ."""
@@ -22,11 +21,6 @@ _FEATURES = (
     "asimddp sha512 asimdfhm uscat ilrcpc flagm sb flagm2 frint"
 )
 _FILESYSTEMS = "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevpts\n\text4\n"
-
-
-def text_file(content: Callable[[], str], mode: int = 0o444) -> VFile:
-    """A file whose text is made at each read."""
-    return VFile(stat.S_IFREG | mode, content=lambda: content().encode("utf-8", "surrogateescape"))
 
 
 def machine_nodes(machine: LinuxMachine) -> dict[str, VNode]:
@@ -48,7 +42,7 @@ def machine_nodes(machine: LinuxMachine) -> dict[str, VNode]:
         "uptime": text_file(lambda: _uptime(clock.monotonic())),
         "version": static_file(f"Linux version {RELEASE} (builder@{HOSTNAME}) (gcc) {VERSION}\n"),
         "vmstat": static_file("nr_free_pages 1048576\npgfault 0\npgmajfault 0\npswpin 0\npswpout 0\n"),
-        "sys": _sys(machine),
+        "sys": sys_node(machine),
         "sysvipc": Table({n: static_file("") for n in ("msg", "sem", "shm")}).directory(),
         "tty": Table(
             {"drivers": static_file("/dev/tty             /dev/tty        5       0 system:/dev/tty\n")}
@@ -115,108 +109,3 @@ def _stat(machine: LinuxMachine) -> str:
         f"cpu  {times}\ncpu0 {times}\nintr 0\nctxt 0\nbtime {booted}\nprocesses {running}\n"
         "procs_running 1\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n"
     )
-
-
-def _sys(machine: LinuxMachine) -> VNode:
-    """/proc/sys: what C libraries and run-times read."""
-    seed = machine.target.seed
-
-    def boot_id() -> str:
-        import uuid  # rarely asked for
-
-        return f"{uuid.UUID(int=seed * 0x9E3779B97F4A7C15 % (1 << 128), version=4)}\n"
-
-    def new_id() -> str:
-        assert machine.current is not None
-        import uuid  # rarely asked for
-
-        return f"{uuid.UUID(bytes=machine.current.process.random.randbytes(16), version=4)}\n"
-
-    kernel = {
-        "hostname": HOSTNAME,
-        "osrelease": RELEASE,
-        "ostype": "Linux",
-        "version": VERSION,
-        "pid_max": "4194304",
-        "threads-max": "62000",
-        "ngroups_max": "65536",
-        "cap_last_cap": "40",
-        "randomize_va_space": "0",
-        "domainname": "(none)",
-        "core_pattern": "core",
-        "overflowuid": "65534",
-        "overflowgid": "65534",
-        "sem": "32000\t1024000000\t500\t32000",
-        "msgmax": "8192",
-        "msgmnb": "16384",
-        "msgmni": "32000",
-        "shmmax": "18446744073692774399",
-        "shmall": "18446744073692774399",
-        "shmmni": "4096",
-        "yama/ptrace_scope": "0",
-        "perf_event_paranoid": "2",
-        "kptr_restrict": "1",
-        "dmesg_restrict": "1",
-        "sched_rr_timeslice_ms": "100",
-        "seccomp/actions_avail": "kill_process trap errno trace log allow",
-        "keys/maxkeys": "200",
-        "unprivileged_userns_clone": "0",
-    }
-    vm = {
-        "overcommit_memory": "0",
-        "overcommit_ratio": "50",
-        "max_map_count": "65530",
-        "mmap_min_addr": "65536",
-        "swappiness": "60",
-        "nr_hugepages": "0",
-        "drop_caches": "0",
-    }
-    fs = {
-        "file-max": "9223372036854775807",
-        "file-nr": "64\t0\t9223372036854775807",
-        "nr_open": "1048576",
-        "pipe-max-size": "1048576",
-        "inotify/max_user_watches": "65536",
-        "inotify/max_user_instances": "128",
-        "inotify/max_queued_events": "16384",
-        "epoll/max_user_watches": "1000000",
-        "aio-max-nr": "65536",
-        "mqueue/msg_max": "10",
-        "mqueue/msgsize_max": "8192",
-        "protected_hardlinks": "1",
-        "protected_symlinks": "1",
-        "lease-break-time": "45",
-    }
-    net = {
-        "core/somaxconn": "4096",
-        "core/rmem_max": "212992",
-        "core/wmem_max": "212992",
-        "ipv4/ip_local_port_range": "32768\t60999",
-        "unix/max_dgram_qlen": "512",
-    }
-    tree: dict[str, VNode] = {}
-    for top, rows in (("kernel", kernel), ("vm", vm), ("fs", fs), ("net", net)):
-        tree[top] = _tree({name: static_file(value + "\n") for name, value in rows.items()})
-    random = {
-        "boot_id": text_file(boot_id),
-        "uuid": text_file(new_id),
-        "entropy_avail": static_file("256\n"),
-        "poolsize": static_file("256\n"),
-    }
-    kernel_nodes = {name: static_file(value + "\n") for name, value in kernel.items()}
-    tree["kernel"] = _tree({**kernel_nodes, **{f"random/{name}": node for name, node in random.items()}})
-    return Table(tree).directory()
-
-
-def _tree(flat: dict[str, VNode]) -> VNode:
-    """Folders from names with slashes (one level)."""
-    children: dict[str, VNode] = {}
-    below: dict[str, dict[str, VNode]] = {}
-    for name, node in flat.items():
-        folder, slash, leaf = name.partition("/")
-        if slash:
-            below.setdefault(folder, {})[leaf] = node
-        else:
-            children[name] = node
-    children.update((folder, Table(nodes).directory()) for folder, nodes in below.items())
-    return Table(children).directory()

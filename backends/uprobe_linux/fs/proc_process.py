@@ -8,9 +8,8 @@ import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from uprobe_linux.fs.nodes import HostNode, Node, Table, VDir, VFile, VLink, VNode, static_file
+from uprobe_linux.fs.nodes import HostNode, Node, Table, VDir, VFile, VLink, VNode, static_file, text_file
 from uprobe_linux.fs.paths import current_path
-from uprobe_linux.fs.proc_machine import text_file
 from uprobe_linux.fs.proc_maps import maps_text, smaps_text, statm_text
 from uprobe_linux.fs.proc_status import limits_text, stat_text, status_text, stranger_stat, stranger_status
 

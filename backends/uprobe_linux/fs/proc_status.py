@@ -92,10 +92,62 @@ def _masks(process: LinuxProcess, task: LinuxTask) -> list[tuple[str, str]]:
 
 def status_text(process: LinuxProcess, task: LinuxTask) -> str:
     """/proc/PID/status."""
-    entry = process.machine.family.entry(process)
     who = process.credentials or Credentials.of_host()
+    rows: list[tuple[str, object]] = [
+        ("Name", task.comm),
+        ("Umask", "0022"),
+        ("State", _STATES[_letter(process, task)]),
+        *_numbers(process, task, who),
+        *_memory(process),
+        ("CoreDumping", 0),
+        ("THP_enabled", 1),
+        ("Threads", len(process.tasks)),
+        ("SigQ", "0/31000"),
+        *_masks(process, task),
+        *_rights(who),
+        *_FIXED,
+    ]
+    return "".join(f"{name}:\t{value}\n" for name, value in rows)
+
+
+_FIXED = (
+    ("Seccomp", 0),
+    ("Seccomp_filters", 0),
+    ("Speculation_Store_Bypass", "not vulnerable"),
+    ("Cpus_allowed", "1"),
+    ("Cpus_allowed_list", "0"),
+    ("Mems_allowed", "1"),
+    ("Mems_allowed_list", "0"),
+    ("voluntary_ctxt_switches", 0),
+    ("nonvoluntary_ctxt_switches", 0),
+)
+
+
+def _numbers(process: LinuxProcess, task: LinuxTask, who: Credentials) -> list[tuple[str, object]]:
+    """Who it is, from Tgid to Kthread."""
+    entry = process.machine.family.entry(process)
+    return [
+        ("Tgid", process.pid),
+        ("Ngid", 0),
+        ("Pid", task.tid),
+        ("PPid", entry.ppid),
+        ("TracerPid", 0),
+        ("Uid", f"{who.uid}\t{who.euid}\t{who.suid}\t{who.fsuid}"),
+        ("Gid", f"{who.gid}\t{who.egid}\t{who.sgid}\t{who.fsgid}"),
+        ("FDSize", max(64, len(process.files))),
+        ("Groups", "".join(f"{g} " for g in who.groups) or " "),
+        ("NStgid", process.pid),
+        ("NSpid", task.tid),
+        ("NSpgid", entry.pgid),
+        ("NSsid", entry.sid),
+        ("Kthread", 0),
+    ]
+
+
+def _memory(process: LinuxProcess) -> list[tuple[str, object]]:
+    """The sizes, in kB of pages."""
     total, resident, text = sizes(process)
-    memory = {
+    pages = {
         "VmPeak": total,
         "VmSize": total,
         "VmLck": 0,
@@ -112,47 +164,19 @@ def status_text(process: LinuxProcess, task: LinuxTask) -> str:
         "VmPTE": 16,
         "VmSwap": 0,
     }
-    rows = [
-        ("Name", task.comm),
-        ("Umask", "0022"),
-        ("State", _STATES[_letter(process, task)]),
-        ("Tgid", process.pid),
-        ("Ngid", 0),
-        ("Pid", task.tid),
-        ("PPid", entry.ppid),
-        ("TracerPid", 0),
-        ("Uid", f"{who.uid}\t{who.euid}\t{who.suid}\t{who.fsuid}"),
-        ("Gid", f"{who.gid}\t{who.egid}\t{who.sgid}\t{who.fsgid}"),
-        ("FDSize", max(64, len(process.files))),
-        ("Groups", "".join(f"{g} " for g in who.groups) or " "),
-        ("NStgid", process.pid),
-        ("NSpid", task.tid),
-        ("NSpgid", entry.pgid),
-        ("NSsid", entry.sid),
-        ("Kthread", 0),
-        *((name, f"{pages << 2:8} kB") for name, pages in memory.items()),
-        ("CoreDumping", 0),
-        ("THP_enabled", 1),
-        ("Threads", len(process.tasks)),
-        ("SigQ", "0/31000"),
-        *_masks(process, task),
+    return [(name, f"{number << 2:8} kB") for name, number in pages.items()]
+
+
+def _rights(who: Credentials) -> list[tuple[str, object]]:
+    """Capabilities, and whether it may gain any."""
+    return [
         ("CapInh", f"{who.inheritable:016x}"),
         ("CapPrm", f"{who.permitted:016x}"),
         ("CapEff", f"{who.effective:016x}"),
         ("CapBnd", f"{who.bounding:016x}"),
         ("CapAmb", f"{who.ambient:016x}"),
         ("NoNewPrivs", int(who.no_new_privs)),
-        ("Seccomp", 0),
-        ("Seccomp_filters", 0),
-        ("Speculation_Store_Bypass", "not vulnerable"),
-        ("Cpus_allowed", "1"),
-        ("Cpus_allowed_list", "0"),
-        ("Mems_allowed", "1"),
-        ("Mems_allowed_list", "0"),
-        ("voluntary_ctxt_switches", 0),
-        ("nonvoluntary_ctxt_switches", 0),
     ]
-    return "".join(f"{name}:\t{value}\n" for name, value in rows)
 
 
 def stranger_status(entry: ProcessEntry) -> str:

@@ -5,7 +5,7 @@ It lives in a network namespace with nothing but a loopback interface and makes
 sockets there for whoever asks on its socket, so that the guest's TCP and UDP
 reach other guests of the run and nothing else. It needs no rights beyond user
 namespaces, and ends when the last process of the run has closed its end of the
-pipe. Run as ``python net_helper.py LISTENER PIPE`` with inherited descriptors.
+pipe. Run as ``python net_keeper.py LISTENER PIPE`` with inherited descriptors.
 """
 
 from __future__ import annotations

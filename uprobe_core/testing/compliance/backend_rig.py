@@ -1,0 +1,159 @@
+"""What the suite for backends stands on: a backend with a tiny program, and fixtures that open them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from uprobe_core.backend import Backend, ExitStatus, Machine, Process, Target, Task
+from uprobe_core.testing.compliance.backend_handler import ScriptedHandler
+from uprobe_core.testing.tiny_elf import CALLS, TinyProgram
+from uprobe_core.types import Mode, Register, TrapResult
+
+__all__ = (
+    "ADD",
+    "BACK",
+    "CALL",
+    "PC",
+    "SWBP",
+    "WORK",
+    "BackendFixtures",
+    "Rig",
+    "Slots",
+    "multiply",
+    "needs",
+)
+
+PC = Register.PC
+SWBP = 0xD42000A0.to_bytes(4, "little")
+"""BRK #5."""
+WORK, BACK, CALL, ADD = (CALLS.address(label) for label in ("work", "back", "call", "add"))
+
+
+class Rig:
+    """A backend with one program opened."""
+
+    def __init__(self, backend: Backend, folder: Path, program: TinyProgram) -> None:
+        self.program = program
+        self.path = folder / "program"
+        self.path.write_bytes(program.elf())
+        self.path.chmod(0o755)
+        self.handler = ScriptedHandler()
+        self.machine: Machine = backend.open(
+            Target(argv=[str(self.path)], env={}, cwd=str(folder)), self.handler
+        )
+
+    @property
+    def process(self) -> Process:
+        """The only process."""
+        (process,) = self.machine.processes()
+        return process
+
+    def word(self, address: int) -> bytes:
+        """The four bytes of the guest's data view at *address*."""
+        return self.process.read(address, 4)
+
+    def run(self) -> ExitStatus:
+        """Run to the end."""
+        return self.machine.run()
+
+
+def multiply(task: Task, address: int) -> TrapResult:
+    """Do what ``work`` begins with, by hand."""
+    task.set_reg(0, task.get_reg(0) * task.get_reg(1))
+    task.set_reg(PC, address + 4)
+    return TrapResult.HANDLED
+
+
+class Slots:
+    """Steps every trapped instruction in the first slot of the area.
+
+    :param original: the displaced instruction of an address
+    :param mend: what to do with the task when a step faulted, which is then resumed without the fault
+    """
+
+    def __init__(
+        self, rig: Rig, original: Callable[[int], bytes], mend: Callable[[Task], None] | None = None
+    ) -> None:
+        self._rig = rig
+        self._original = original
+        self._mend = mend
+        self._vaddr = 0
+        self.stepped: list[int] = []
+        self.faults: list[Any] = []
+        rig.handler.on |= {"trap": self.begin, "step": self.end, "fault": self.fault}
+
+    def begin(self, task: Task, address: int) -> TrapResult:
+        """At the trap: to the slot."""
+        base, size, stride = task.process.create_xol_area()
+        slot = base + 4
+        assert size >= 4 + stride
+        insn = self._original(address)
+        if task.process.read(slot, 4) != insn:
+            task.process.write_slot(slot, insn)
+            task.process.flush(slot, 4)
+        self._vaddr = address
+        self.stepped.append(address)
+        task.set_reg(PC, slot)
+        task.single_step(True)
+        return TrapResult.HANDLED
+
+    def end(self, task: Task) -> None:
+        """The step is done."""
+        task.set_reg(PC, self._vaddr + 4)
+
+    def fault(self, task: Task, fault: Any) -> Any:
+        """The step faulted: back to the place, mended or with the fault."""
+        self.faults.append(fault)
+        task.set_reg(PC, self._vaddr)
+        if self._mend is None:
+            return fault
+        self._mend(task)
+        return None
+
+
+def needs(has: bool, what: str) -> None:
+    """Skip the test if the backend does not claim to have *what*."""
+    if not has:
+        pytest.skip(f"the backend has no {what}")
+
+
+class BackendFixtures:
+    """The fixtures of every part of the suite; ``backend`` is to be overridden."""
+
+    @pytest.fixture
+    def backend(self) -> Backend:
+        """The backend under test."""
+        raise NotImplementedError("override the fixture 'backend'")
+
+    @pytest.fixture
+    def rig(self, backend: Backend, tmp_path: Path) -> Any:
+        """Open a program: ``rig(CALLS)``."""
+        made: list[Rig] = []
+
+        def make(program: TinyProgram) -> Rig:
+            made.append(Rig(backend, tmp_path, program))
+            return made[-1]
+
+        yield make
+        for each in made:
+            each.machine.close()
+
+    @pytest.fixture
+    def trapping(self, backend: Backend, rig: Any) -> Rig:
+        """CALLS with a breakpoint at ``work``."""
+        needs(Mode.TRAP in backend.capabilities.modes, "mode trap")
+        made: Rig = rig(CALLS)
+        made.process.insert_trap(WORK, SWBP, visible=False)
+        return made
+
+    @pytest.fixture
+    def inlining(self, backend: Backend, rig: Any) -> Rig:
+        """CALLS with an inline probe at ``work``."""
+        needs(Mode.INLINE in backend.capabilities.modes, "mode inline")
+        made: Rig = rig(CALLS)
+        made.process.insert_inline(WORK)
+        return made
