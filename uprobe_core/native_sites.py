@@ -8,33 +8,28 @@ dispatcher; results are equal either way.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.actions import Action
 from uprobe_core.engine import NativeBackend
 from uprobe_core.event_probe import Event, EventProbe, check_vote
-from uprobe_core.events.model import Record as TraceRecord
 from uprobe_core.native_hits import make_hit
 from uprobe_core.native_plan import CALL, RECORD, ActionPlan, EventPlan, plan_event
-from uprobe_core.native_programs import value_decoder
+from uprobe_core.native_records import NativeRecords
 from uprobe_core.native_results import merge, take
 from uprobe_core.types import HandlerVote, MemoryFault, Mode
 from uprobe_core.uprobes import Site, Space, accept_all
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Process, Task
+    from uprobe_core.events.model import Record as TraceRecord
 
 __all__ = ("NativeSites",)
 
-HEADER = struct.Struct("<IIIIQQQ")
-"""struct up_record: size, sink, who, text size, time, pc, function."""
 _TALLIES = ("hits", "entries", "returns", "missed longjmp", "missed exec", "missed exit")
 _RING = 1 << 18
 """Bytes of records between two drains: small enough to stay in the processor's cache."""
-Consume = Callable[[Any, int, int, int, int, int], None]
-"""(buffer, start of the cells, who, time, pc, function)."""
 
 
 class _NativeEvent:
@@ -52,11 +47,14 @@ class NativeSites:
 
     :param mode: as asked for; AUTO lets the backend choose
     :param write: called with each record for the run's output
+    :param lost: called with how many of them are gone
+    :param keep: how many of them stay in the engine until the end, the last ones; 0: no bound
     :param send: in a forked child, sends a message to the session; None: this is the session
-    :param failed: called with (event, sink, exception) when a Python handler raised
+    :param failed: called with (event, sink, exception) when a Python handler or a taker of records raised
     :param vote_out: called with (process, address) when all consumers of a site voted REMOVE
     :param current: the running task
-    :param records: whether the engine's records are all that the run's writer needs
+    :param plain_records: whether the engine's records are all that the run's writer needs
+    :ivar records: the reader of its ring
     """
 
     def __init__(
@@ -68,35 +66,30 @@ class NativeSites:
         failed: Callable[[Event, Any, Exception], None],
         vote_out: Callable[[Process, int], None],
         current: Callable[[], Task],
-        records: bool = True,
+        lost: Callable[[int], None],
+        keep: int = 0,
+        plain_records: bool = True,
     ) -> None:
         from uprobe_core import _engine
 
         self.engine = _engine.Engine(MemoryFault, _RING)
-        self.engine.set_drain(self.drain)
         self.engine.set_outcome(self._handler_outcome)
+        self.records = NativeRecords(self.engine, write=write, lost=lost, failed=self._sink_failed, keep=keep)
         self.send: Callable[[Any], None] | None = None
         self._backend = backend
         self._mode = mode
-        self._write = write
         self._failed = failed
         self._vote_out = vote_out
-        self._records = records
+        self._plain_records = plain_records
         self._current = current
         self._events: dict[Event, _NativeEvent | None] = {}
-        self._consumers: list[Consume] = []
         self._handlers: list[tuple[Event, Any, Any]] = []
-        self._people: list[tuple[int, int, str]] = []
-        self._draining = self._just_forked = False
+        self._just_forked = False
         self.live = False
         """Whether records are wanted as soon as guest code stops."""
         self.error: Exception | None = None
-        backend.connect(self.engine, self._who)
+        backend.connect(self.engine, self.records.who)
         backend.after_run = self._after_run
-
-    def _who(self, pid: int, tid: int, comm: str) -> int:
-        self._people.append((pid, tid, comm))
-        return len(self._people) - 1
 
     # --- sites ------------------------------------------------------------------------------------
 
@@ -135,7 +128,7 @@ class NativeSites:
 
     def _plan(self, event: Event) -> EventPlan | None:
         plan = plan_event(event)
-        if plan is not None and not self._records and any(a.kind == RECORD for a in plan.actions):
+        if plan is not None and not self._plain_records and any(a.kind == RECORD for a in plan.actions):
             return None
         return plan
 
@@ -160,8 +153,7 @@ class NativeSites:
     def _action(self, event: Event, probe: int, plan: ActionPlan) -> int:
         sink = 0
         if plan.kind == RECORD:
-            sink = len(self._consumers)
-            self._consumers.append(self._consumer(event, plan))
+            sink = self.records.sink(event, plan)
         elif plan.kind == CALL:
             sink = self._handler(event, plan)
         value = plan.value.pack()
@@ -217,65 +209,29 @@ class NativeSites:
             if outcome & HandlerVote.REMOVE:
                 self._vote_out(self._current().process, hit.address)
             return
+        self._sink_failed(event, sink, error)
+
+    # --- records ------------------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Hand on every record in the ring."""
+        self.records.drain()
+
+    def before_fork(self) -> None:
+        """A second process is about to write beside this one: what is in the ring comes before it."""
+        self.records.drain()
+        self.records.keep_all()
+
+    def _sink_failed(self, event: Event, sink: Any, error: Exception) -> None:
+        """A sink raised in the middle of a hit: if that ends the run, it does so once guest code stops."""
         try:
             self._failed(event, sink, error)
         except Exception as fatal:
             self.error = fatal
             self._backend.stop()
 
-    # --- records ------------------------------------------------------------------------------------
-
-    def _consumer(self, event: Event, plan: ActionPlan) -> Consume:
-        size, decode = value_decoder(event.spec.args)
-        if isinstance(plan.source, Action):
-            return self._dict_consumer(event, plan, size, decode)
-        spec, people = event.spec, self._people
-        is_return = plan.at_return
-
-        def consume(buffer: Any, at: int, who: int, time: int, pc: int, function: int) -> None:
-            pid, tid, comm = people[who]
-            values = decode(buffer, at, at + size)
-            origin = function if is_return else None
-            self._write(TraceRecord(spec, time, pid, tid, comm, 0, pc, origin, values))
-
-        return consume
-
-    def _dict_consumer(self, event: Event, plan: ActionPlan, size: int, decode: Any) -> Consume:
-        action = plan.source
-        names = list(action.args or event.names)
-        own = list(event.names)
-        people = self._people
-        rest = [name for name in names if name not in own]
-
-        def consume(buffer: Any, at: int, who: int, _time: int, pc: int, function: int) -> None:
-            fields = dict(zip(own, decode(buffer, at, at + size), strict=True))
-            if rest:
-                pid, tid, comm = people[who]
-                common = {"pid": pid, "tid": tid, "common_pid": tid, "comm": comm, "ip": function or pc}
-                fields = {**common, **fields}
-            action.emit({name: fields[name] for name in names})
-
-        return consume
-
-    def drain(self) -> None:
-        """Hand on every record in the ring."""
-        if self._draining or not self.engine.records:
-            return
-        self._draining = True
-        unpack, consumers, header = HEADER.unpack_from, self._consumers, HEADER.size
-        try:
-            with memoryview(self.engine) as view:
-                at, end = 0, len(view)
-                while at < end:
-                    size, sink, who, _text, time, pc, function = unpack(view, at)
-                    consumers[sink](view, at + header, who, time, pc, function)
-                    at += size
-        finally:
-            self.engine.reset_ring()
-            self._draining = False
-
     def _after_run(self) -> None:
-        if self.live and self.engine.records:
+        if self.live and self.engine.records and not self.records.bounded:
             self.drain()
         if self.error is not None:
             error, self.error = self.error, None
@@ -324,7 +280,8 @@ class NativeSites:
             for number, plan in native.actions:
                 if plan.result:
                     self.engine.take_action(number)
-        self.engine.reset_ring()
+        self.records.forget()
+        self.records.keep_all()
         self.send = send
         self._just_forked = True
 

@@ -8,7 +8,9 @@ children through the spool and written by the session's own process.
 from __future__ import annotations
 
 import errno
+import io
 import os
+import select
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -25,13 +27,29 @@ __all__ = ("RunOutput",)
 _FLUSH_BYTES = 1 << 16
 
 
+def _write_patiently(fd: int, data: Any) -> int:
+    """Write some of *data*; a reader that is slow behind a descriptor that does not block is waited for."""
+    while True:
+        try:
+            return os.write(fd, data)
+        except BlockingIOError:
+            select.select([], [fd], [])
+
+
+class _PatientFile(io.FileIO):
+    """For writers: a descriptor that never says that it would block."""
+
+    def write(self, data: Any, /) -> int:
+        return _write_patiently(self.fileno(), data)
+
+
 class RunOutput:
     """The output file of a run; *path* None is standard error.
 
     :param writer: None for trace text, else an object with ``write(record)`` and ``close()``
         made by *make_writer* from the open stream
     :param keep: keep only the last so many records and write them at the end; None: write all at once
-    :ivar dropped: records that made room for later ones
+    :ivar dropped: records that made room for later ones, or were lost on their way here
     """
 
     def __init__(
@@ -52,7 +70,7 @@ class RunOutput:
         self._stream: Any = None
         self._writer: Any = None
         if make_writer is not None:
-            self._stream = os.fdopen(os.dup(self._fd), "wb")
+            self._stream = io.BufferedWriter(_PatientFile(os.dup(self._fd), "wb"))
             self._writer = make_writer(self._stream)
 
     @staticmethod
@@ -89,6 +107,10 @@ class RunOutput:
         self.dropped += len(self._kept) == self._kept.maxlen
         self._kept.append(record)
 
+    def lose(self, count: int) -> None:
+        """*count* records that should have come here are gone."""
+        self.dropped += count
+
     def _write(self, record: Record) -> None:
         if self._writer is not None:
             self._writer.write(record)
@@ -98,10 +120,19 @@ class RunOutput:
         self.line(format_record(record))
 
     def write_kept(self) -> None:
-        """Write what a bounded run has kept; nothing to do in a lossless one."""
+        """Write what a bounded run has kept, and before it how much is missing; else nothing is to do."""
         kept, self._kept = self._kept, None
+        if kept is not None and self.dropped:
+            self._write_loss(self.dropped)
         for record in kept or ():
             self._write(record)
+
+    def _write_loss(self, count: int) -> None:
+        """In trace text as a kernel says it (print_trace_line in kernel/trace/trace.c)."""
+        if self._writer is None:
+            self.line(f"CPU:0 [LOST {count} EVENTS]")
+        elif hasattr(self._writer, "lost"):
+            self._writer.lost(count)
 
     def line(self, text: str) -> None:
         """Write one line of text, given without its newline."""
@@ -117,7 +148,7 @@ class RunOutput:
         view = memoryview(data)
         while view:
             try:
-                written = os.write(self._fd, view)
+                written = _write_patiently(self._fd, view)
             except OSError as error:
                 self._lost(error)
                 return  # the program must not suffer for it

@@ -258,7 +258,8 @@ class Session:
         if self._output is not None:
             self._output.write_kept()
             if self._output.dropped:
-                self.warn(f"{self._output.dropped} records were dropped: --lossy keeps {self.setup.lossy}")
+                why = "the reader failed" if self.setup.lossy is None else f"--lossy keeps {self.setup.lossy}"
+                self.warn(f"{self._output.dropped} records were dropped: {why}")
         try:
             self._report()
         finally:
@@ -289,13 +290,17 @@ class Session:
     # --- what consumer plugins may call (a ConsumerContext) --------------------------------------------
 
     def emit(self, text: str) -> None:
-        """Write one line to the run's output."""
+        """Write one line to the run's output, after what was recorded before."""
+        if self._engine is not None:
+            self._engine.sites.drain()
         if self._output is not None:
             self._output.line(text)
 
     def record(self, hit: Any, event: Any) -> None:
         """Write a hit with its fetched values in the run's format."""
         if self._output is not None and self.events.is_recording:
+            if self._engine is not None:
+                self._engine.sites.drain()  # what is in its ring came first
             stack = self._stack(hit) if self._wants_stacks else ()
             self._output.record(self.events.make_record(hit, event, stack))
 
@@ -371,7 +376,7 @@ class Session:
 
     def _before_fork(self) -> None:
         if self._engine is not None:
-            self._engine.sites.drain()
+            self._engine.sites.before_fork()
         if self._output is not None:
             self._output.flush()
 

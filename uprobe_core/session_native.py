@@ -53,10 +53,12 @@ class SessionNative:
             machine.native,  # type: ignore[attr-defined]  # may_run_natively has seen it
             setup.mode,
             write=output.record,
+            lost=output.lose,
             failed=complaints.sink_failed,
             vote_out=self._vote_out,
             current=lambda: machine.current,  # type: ignore[attr-defined]  # as above
-            records=records,
+            keep=setup.lossy or 0,
+            plain_records=records,
         )
         self.sites.live = setup.output is None
         registry.native = self.sites

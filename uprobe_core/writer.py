@@ -32,7 +32,9 @@ class Writer(Protocol):
     """A writer plugin: a class taking ``(stream, header)``.
 
     A class attribute ``wants_stacks = True`` asks for the user stack of every
-    record (:attr:`~uprobe_core.events.model.Record.stack`).
+    record (:attr:`~uprobe_core.events.model.Record.stack`).  A method ``lost(count)``,
+    if there is one, is called before the first record of a bounded run that
+    dropped *count* earlier ones.
     """
 
     def __init__(self, stream: BinaryIO, header: RunHeader) -> None: ...

@@ -42,6 +42,10 @@ class JsonlWriter:
         """One object on one line; bytes that are not UTF-8 appear as lone surrogates, escaped."""
         self._stream.write(json.dumps(record_as_json(record)).encode() + b"\n")
 
+    def lost(self, count: int) -> None:
+        """``{"v": 1, "lost": COUNT}``: so many records are missing before the next one."""
+        self._stream.write(json.dumps({"v": VERSION, "lost": count}).encode() + b"\n")
+
     def close(self) -> None:
         """Nothing follows the last line."""
         self._stream.flush()

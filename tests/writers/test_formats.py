@@ -67,7 +67,9 @@ def test_a_lossy_run_keeps_the_last_records_and_says_how_many_it_dropped(
     setup = RunSetup(argv=(str(program),), events=events, output=str(out), lossy=2)
     with up.Session.from_setup(setup) as session:
         session.run()
-    assert [line.rsplit(" ", 1)[1] for line in out.read_text().splitlines()] == ["n=1", "n=0"]
+    first, *lines = out.read_text().splitlines()
+    assert first == "CPU:0 [LOST 2 EVENTS]"
+    assert [line.rsplit(" ", 1)[1] for line in lines] == ["n=1", "n=0"]
     assert "2 records were dropped" in capfd.readouterr().err
 
 
