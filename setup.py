@@ -19,7 +19,7 @@ if DISABLE and REQUIRE:
 ENGINE = "uprobe_core/cengine"
 GLUE = "backends/uprobe_unicorn/glue"
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g"] if SANITIZE else []
-FLAGS = ["-std=c11", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden"]
+FLAGS = ["-std=c11", "-O3", "-pthread", "-Wall", "-Wextra", "-fvisibility=hidden"]
 STRICT = ["-Werror"] if REQUIRE else []
 
 
@@ -32,7 +32,7 @@ def extension(name: str, folder: str, *more: str) -> Extension:
         depends=headers,
         include_dirs=[folder, *more],
         extra_compile_args=[*FLAGS, *STRICT, *SANITIZERS],
-        extra_link_args=SANITIZERS,
+        extra_link_args=["-pthread", *SANITIZERS],
         optional=not REQUIRE,
     )
 

@@ -144,6 +144,24 @@ class Cpu(Protocol):
         """
         ...
 
+    def watch(self, end: int, quiet: tuple[int, ...], final: tuple[int, ...]) -> bool:
+        """From a thread of the CPU's own, request a stop when a descriptor is readable.
+
+        :param end: ends the thread
+        :param quiet: the program goes on after the stop
+        :param final: the stop is final
+        :returns: False if the CPU has no such thread; the caller then has one of its own
+        """
+        ...
+
+    def unwatch(self) -> None:
+        """Wait for the thread of watch, whose *end* is readable; nothing if there is none."""
+        ...
+
+    def was_rung(self) -> bool:
+        """Whether the thread of watch saw something since the last call."""
+        ...
+
     def set_fill(self, fill: Fill) -> None:
         """The translation callback for everything that follows."""
         ...

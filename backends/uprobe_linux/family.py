@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from typing import TYPE_CHECKING
 
 from uprobe_core.types import MemoryFault
@@ -38,6 +39,8 @@ __all__ = ("IPC_BYTES", "Family")
 
 IPC_BYTES = 1 << 20
 """Shared memory for System V message queues and semaphores."""
+TOLD_WITHIN = 0.05
+"""Seconds between what a wait can see of a child and its mail, unless its host process was killed between."""
 
 
 class Family:
@@ -114,7 +117,7 @@ class Family:
 
     def look(self) -> None:
         """Take what other host processes have left for us."""
-        if not self.was_rung:
+        if not self.was_rung and not self._machine.cpu.was_rung():
             return
         self.was_rung = False
         self.bell.answer()
@@ -228,7 +231,7 @@ class Family:
         self._disown_children(entry)
         self._machine.scheduler.wake(("vfork", process.pid))
         signo = wait_status & 0x7F
-        entry.state = State.ZOMBIE
+        entry.untold, entry.state = 1, State.ZOMBIE
         notify_parent(process, CLD_KILLED if signo else CLD_EXITED, signo or wait_status >> 8)
         if entry.ppid == INIT_PID and process.pid != self.main_pid:
             self.pids.free(entry)
@@ -244,6 +247,17 @@ class Family:
             elif child.alive and child.death_signal:
                 info = SigInfo.from_sender(child.death_signal, SI_USER, entry.pid, entry.uid)
                 send_to_entry(self._machine, child, info)
+
+    def hear(self, children: Iterable[ProcessEntry]) -> None:
+        """Take the signals of *children* that a wait could report: a kernel has sent them by then."""
+        heard = [c for c in children if c.host_pid != os.getpid() and (c.news or c.state == State.ZOMBIE)]
+        for child in heard:
+            deadline = time.monotonic() + TOLD_WITHIN
+            while child.untold and time.monotonic() < deadline:
+                time.sleep(1e-4)
+        if heard:
+            self.rung()
+            self.look()
 
     def reap_silently(self, parent_pid: int) -> None:
         """The parent ignores SIGCHLD: its zombies vanish, and waits for them end with ECHILD."""

@@ -99,6 +99,8 @@ class ProcessEntry:
     """1 while it belongs to the first process's session: its end is waited for before the run ends."""
     _COMM_AT = 24
     _COMM_BYTES = 16
+    untold = _Field(26)
+    """1 while its parent's mailbox has not yet got what a wait can see already."""
 
     def __init__(self, words: memoryview, base: int) -> None:
         self._words = words

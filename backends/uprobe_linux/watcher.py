@@ -1,10 +1,11 @@
 """The thread that gets the emulator to stop when something outside of it happens.
 
 While guest code runs, this host process is inside the emulator: Python's signal
-handlers do not run and nobody looks at the doorbell.  The emulator lets go of
-the interpreter lock, though, so one small thread polls both and asks the CPU
-to come back.  It asks again every few milliseconds until it is answered, since
-a request that meets the emulator on its way in is lost.
+handlers do not run and nobody looks at the doorbell.  So one small thread polls
+both and asks the CPU to come back: the CPU's own, or, if it has none, one in
+Python, since the emulator lets go of the interpreter lock.  It asks again every
+few milliseconds until it is answered, since a request that meets the emulator
+on its way in is lost.
 """
 
 from __future__ import annotations
@@ -41,8 +42,10 @@ class Watcher:
         if threading.current_thread() is threading.main_thread():
             self._signals = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
             self._previous_fd = signal.set_wakeup_fd(self._signals[1], warn_on_full_buffer=False)
-        self._thread = threading.Thread(target=self._watch, name="uprobe-watcher", daemon=True)
-        self._thread.start()
+        quiet = (self._machine.family.bell.fileno(),)
+        if not self._machine.cpu.watch(self._stop_pipe[0], quiet, self.descriptors()):
+            self._thread = threading.Thread(target=self._watch, name="uprobe-watcher", daemon=True)
+            self._thread.start()
 
     def descriptors(self) -> tuple[int, ...]:
         """What an idle machine must poll as well, so that Python's signal handlers get to run."""
@@ -66,11 +69,13 @@ class Watcher:
 
     def stop(self) -> None:
         """End the thread and give everything back; idempotent."""
-        if self._thread is None or self._stop_pipe is None:
+        if self._stop_pipe is None:
             return
         os.write(self._stop_pipe[1], b"\0")
         self._answered.set()
-        self._thread.join()
+        self._machine.cpu.unwatch()
+        if self._thread is not None:
+            self._thread.join()
         self._thread = None
         if self._signals is not None:
             signal.set_wakeup_fd(self._previous_fd)

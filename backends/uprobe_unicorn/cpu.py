@@ -292,6 +292,17 @@ class UnicornCpu(UnicornEngine):
         if final:
             self._lib.emu_stop(self._uc)
 
+    def watch(self, _end: int, _quiet: tuple[int, ...], _final: tuple[int, ...]) -> bool:
+        """There is no thread but Python's."""
+        return False
+
+    def unwatch(self) -> None:
+        """There is no thread to wait for."""
+
+    def was_rung(self) -> bool:
+        """Nothing is seen without a thread."""
+        return False
+
     # --- translations --------------------------------------------------------------------------
 
     def set_fill(self, fill: Fill) -> None:

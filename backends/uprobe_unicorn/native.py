@@ -203,6 +203,20 @@ class NativeCpu(UnicornCpu):
         if final:
             self.glue.request_stop()
 
+    def watch(self, end: int, quiet: tuple[int, ...], final: tuple[int, ...]) -> bool:
+        """Watch from a thread that needs no interpreter lock, so that handlers can keep it."""
+        self.glue.watch(end, quiet, final)
+        return True
+
+    def unwatch(self) -> None:
+        """Wait for that thread."""
+        self.glue.unwatch()
+
+    def was_rung(self) -> bool:
+        """Whether it saw something since the last call."""
+        rung, self.glue.rung = self.glue.rung, False
+        return rung
+
     # --- translations ----------------------------------------------------------------------------------
 
     def set_fill(self, fill: Fill) -> None:

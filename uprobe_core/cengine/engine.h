@@ -384,6 +384,8 @@ struct up_engine {
 	/* Called for UP_CALL actions: a Python handler. */
 	void (*call)(void *context, struct up_action *action, struct up_hit *hit);
 	void *call_context;
+	/* The interpreter lock is held although guest code runs: see module_handlers.c. */
+	bool holds_lock;
 };
 
 bool up_engine_init(struct up_engine *engine, size_t ring_size);

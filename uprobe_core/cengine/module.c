@@ -1,5 +1,5 @@
 /*
- * The Python binding: the type Engine, its ring, its calls into Python, and the module.
+ * The Python binding: the type Engine, its ring, and the module.
  *
  * Only the files module*.c know Python.
  */
@@ -7,9 +7,6 @@
 
 #include <stdlib.h>
 #include <structmember.h>
-
-static PyObject *name_address, *name_offset, *name_values, *name_cookie, *name_function, *name_return_address,
-	*name_latency;
 
 /* --- the ring ------------------------------------------------------------------------ */
 
@@ -76,92 +73,7 @@ static PyObject *engine_keep_last(EngineObject *self, PyObject *limit)
 	Py_RETURN_NONE;
 }
 
-/* --- Python handlers -------------------------------------------------------------------- */
-
-static bool set_number(PyObject *object, PyObject *name, uint64_t number)
-{
-	PyObject *value = PyLong_FromUnsignedLongLong(number);
-	bool done = value && PyObject_SetAttr(object, name, value) == 0;
-
-	Py_XDECREF(value);
-	return done;
-}
-
-/* The hit object is used again and again: bring it up to date. */
-static bool refresh(PyObject *object, const struct up_hit *hit)
-{
-	bool done = set_number(object, name_address, hit->address) &&
-		    set_number(object, name_offset, hit->file_offset) &&
-		    PyObject_SetAttr(object, name_values, Py_None) == 0 &&
-		    PyObject_SetAttr(object, name_cookie, Py_None) == 0;
-
-	if (done && hit->entry)
-		done = set_number(object, name_function, hit->address) &&
-		       set_number(object, name_return_address, hit->pc) &&
-		       set_number(object, name_latency, hit->latency);
-	return done;
-}
-
-/* The handler raised an exception or returned something: that is the core's to judge. */
-static void tell_outcome(EngineObject *self, uint32_t number, PyObject *outcome)
-{
-	PyObject *result = self->outcome ? PyObject_CallFunction(self->outcome, "IO", number, outcome) : NULL;
-
-	if (!result && PyErr_Occurred())
-		PyErr_WriteUnraisable(self->outcome);
-	Py_XDECREF(result);
-}
-
-static void report_failure(EngineObject *self, uint32_t number)
-{
-	PyObject *type, *value, *trace;
-
-	PyErr_Fetch(&type, &value, &trace);
-	PyErr_NormalizeException(&type, &value, &trace);
-	if (trace)
-		PyException_SetTraceback(value, trace);
-	tell_outcome(self, number, value);
-	Py_XDECREF(type);
-	Py_XDECREF(value);
-	Py_XDECREF(trace);
-}
-
-static void call_python(void *context, struct up_action *action, struct up_hit *hit)
-{
-	EngineObject *self = context;
-	PyGILState_STATE state = PyGILState_Ensure();
-	PyObject *pair = PyList_GetItem(self->handlers, action->sink);
-	struct up_hit *before = self->active;
-
-	self->active = hit;
-	PyObject *object = pair ? PyTuple_GET_ITEM(pair, 1) : NULL;
-	PyObject *result = object && refresh(object, hit) ? PyObject_CallOneArg(PyTuple_GET_ITEM(pair, 0), object)
-							  : NULL;
-	if (!result)
-		report_failure(self, action->sink);
-	else if (result != Py_None)
-		tell_outcome(self, action->sink, result);
-	Py_XDECREF(result);
-	self->active = before;
-	PyGILState_Release(state);
-}
-
-/* (function, hit object) for the next UP_CALL action; returns its number. */
-static PyObject *engine_add_handler(EngineObject *self, PyObject *args)
-{
-	PyObject *function, *hit;
-
-	if (!PyArg_ParseTuple(args, "OO", &function, &hit))
-		return NULL;
-	PyObject *pair = PyTuple_Pack(2, function, hit);
-	int status = pair ? PyList_Append(self->handlers, pair) : -1;
-	Py_XDECREF(pair);
-	if (status)
-		return NULL;
-	self->core.call = call_python;
-	self->core.call_context = self;
-	return PyLong_FromSsize_t(PyList_GET_SIZE(self->handlers) - 1);
-}
+/* --- Python handlers: see module_handlers.c ------------------------------------------- */
 
 static PyObject *engine_set_outcome(EngineObject *self, PyObject *function)
 {
@@ -221,8 +133,7 @@ static PyObject *engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
 	if (!self)
 		return NULL;
 	self->fault_type = Py_NewRef(fault_type);
-	self->handlers = PyList_New(0);
-	if (!self->handlers || !up_engine_init(&self->core, (size_t)ring_size)) {
+	if (!up_engine_init(&self->core, (size_t)ring_size)) {
 		Py_DECREF(self);
 		return PyErr_NoMemory();
 	}
@@ -271,16 +182,15 @@ static void deinit_task(void *item)
 static int engine_traverse(EngineObject *self, visitproc visit, void *arg)
 {
 	Py_VISIT(self->drain);
-	Py_VISIT(self->handlers);
 	Py_VISIT(self->outcome);
 	Py_VISIT(self->fault_type);
-	return 0;
+	return engine_visit_handlers(self, visit, arg);
 }
 
 static int engine_clear(EngineObject *self)
 {
 	Py_CLEAR(self->drain);
-	Py_CLEAR(self->handlers);
+	engine_drop_handlers(self);
 	Py_CLEAR(self->outcome);
 	Py_CLEAR(self->fault_type);
 	return 0;
@@ -371,22 +281,9 @@ static PyModuleDef module = {
 	.m_size = -1,
 };
 
-static bool intern_names(void)
-{
-	name_address = PyUnicode_InternFromString("address");
-	name_offset = PyUnicode_InternFromString("probe_offset");
-	name_values = PyUnicode_InternFromString("_values");
-	name_cookie = PyUnicode_InternFromString("cookie");
-	name_function = PyUnicode_InternFromString("function");
-	name_return_address = PyUnicode_InternFromString("return_address");
-	name_latency = PyUnicode_InternFromString("native_latency");
-	return name_address && name_offset && name_values && name_cookie && name_function &&
-	       name_return_address && name_latency;
-}
-
 PyMODINIT_FUNC PyInit__engine(void)
 {
-	PyObject *self = intern_names() && PyType_Ready(&engine_type) == 0 ? PyModule_Create(&module) : NULL;
+	PyObject *self = PyType_Ready(&engine_type) == 0 ? PyModule_Create(&module) : NULL;
 
 	if (!self)
 		return NULL;

@@ -17,13 +17,17 @@ typedef struct {
 	struct up_engine core;
 	struct table probes, actions, sites, tasks;
 	PyObject *drain;	/* called when the ring is full, or NULL */
-	PyObject *handlers;	/* list of (function, hit object) of UP_CALL actions */
+	struct handler **handlers;	/* of UP_CALL actions */
+	unsigned handler_count;
 	PyObject *outcome;	/* called with (number of the handler, exception or result) */
 	PyObject *fault_type;	/* MemoryFault */
 	struct up_hit *active;	/* while a handler runs */
 	unsigned exports;	/* views of the ring that are alive */
 } EngineObject;
 
+PyObject *engine_add_handler(EngineObject *self, PyObject *args);
+int engine_visit_handlers(EngineObject *self, visitproc visit, void *arg);
+void engine_drop_handlers(EngineObject *self);
 PyObject *engine_fetch(EngineObject *self, PyObject *args);
 PyObject *engine_add_probe(EngineObject *self, PyObject *args);
 PyObject *engine_set_probe(EngineObject *self, PyObject *args);

@@ -125,7 +125,7 @@ def stop(process: LinuxProcess, signo: int) -> None:
         return
     process.signals.stopped = signo
     entry = process.machine.family.entry(process)
-    entry.state, entry.news = State.STOPPED, signo
+    entry.untold, entry.state, entry.news = 1, State.STOPPED, signo
     notify_parent(process, CLD_STOPPED, signo, job_control=True)
 
 
@@ -138,7 +138,7 @@ def resume(process: LinuxProcess, *, report: bool) -> None:
     entry.state = State.RUNNING
     process.machine.scheduler.resumed(process)
     if report:
-        entry.news = -1
+        entry.untold, entry.news = 1, -1
         notify_parent(process, CLD_CONTINUED, Sig.CONT, job_control=True)
 
 
@@ -150,10 +150,14 @@ def notify_parent(process: LinuxProcess, code: int, status: int, *, job_control:
     machine = process.machine
     entry = machine.family.entry(process)
     parent = machine.family.pids.get(entry.ppid)
-    if parent is None or not parent.alive:
-        return
-    signo = Sig.CHLD if job_control else entry.exit_signal
-    info = SigInfo.from_child(code, process.pid, entry.uid, status, entry.user_ns // 10**7)
+    if parent is not None and parent.alive:
+        signo = Sig.CHLD if job_control else entry.exit_signal
+        info = SigInfo.from_child(code, process.pid, entry.uid, status, entry.user_ns // 10**7)
+        _tell(machine, parent, signo, info)
+    entry.untold = 0
+
+
+def _tell(machine: LinuxMachine, parent: ProcessEntry, signo: int, info: SigInfo) -> None:
     if signo == Sig.CHLD:
         receive_child_signal(machine, parent, info)
     elif 1 <= signo <= LAST_SIGNAL:

@@ -96,6 +96,7 @@ def _id_matcher(task: LinuxTask, kind: int, number: int) -> Callable[[ProcessEnt
 def _wait(task: LinuxTask, matches: Callable[[ProcessEntry], bool], flags: int) -> tuple[Found | None, int]:
     """(the child that has news, its processor time in ns), None with WNOHANG; blocks, or OSError(ECHILD)."""
     family = task.machine.family
+    family.hear(family.pids.children(task.process.pid))
     children = [c for c in family.pids.children(task.process.pid) if matches(c) and _is_eligible(c, flags)]
     if not children:
         raise fail(errno.ECHILD)

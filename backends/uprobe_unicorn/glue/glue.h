@@ -8,6 +8,9 @@
 #ifndef UPROBE_GLUE_H
 #define UPROBE_GLUE_H
 
+#include <poll.h>
+#include <pthread.h>
+
 #include "api.h"
 #include "unicorn_api.h"
 
@@ -75,6 +78,24 @@ struct area {
 	size_t hook;
 	struct glue *glue;
 };
+
+/* --- what happens outside (watch.c) -------------------------------------------------- */
+
+enum { MAX_WATCHED = 8 };
+
+/* polls[0] ends the thread; from first_final on, the run is to end. */
+struct watch {
+	struct pollfd polls[MAX_WATCHED];
+	unsigned count, first_final;
+	volatile bool rung;	/* since somebody last looked */
+	bool running;
+	pthread_t thread;
+	struct glue *glue;
+};
+
+bool watch_start(struct watch *self, struct glue *glue);
+/* polls[0] must be readable. */
+void watch_join(struct watch *self);
 
 struct glue {
 	struct uc_api uc;

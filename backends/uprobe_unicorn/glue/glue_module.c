@@ -76,13 +76,15 @@ static PyObject *glue_object_run(GlueObject *self, PyObject *args)
 	unsigned long long pc, skip;
 	unsigned skips;
 	long long budget;
-	int status;
 
 	if (!PyArg_ParseTuple(args, "KKIL", &pc, &skip, &skips, &budget))
 		return NULL;
-	Py_BEGIN_ALLOW_THREADS
-	status = glue_run(&self->core, pc, skip, skips, budget);
-	Py_END_ALLOW_THREADS
+	PyThreadState *state = PyEval_SaveThread();
+	int status = glue_run(&self->core, pc, skip, skips, budget);
+	if (self->core.engine && self->core.engine->holds_lock)
+		self->core.engine->holds_lock = false;	/* taken for a handler and kept */
+	else
+		PyEval_RestoreThread(state);
 	if (self->error) {
 		PyObject *error = self->error;
 		self->error = NULL;
@@ -97,6 +99,39 @@ static PyObject *glue_object_request_stop(GlueObject *self, PyObject *unused)
 {
 	(void)unused;
 	glue_stop(&self->core);
+	Py_RETURN_NONE;
+}
+
+/* (descriptor that ends it, descriptors to stop for, descriptors to end for): starts the thread of watch.c. */
+static PyObject *glue_object_watch(GlueObject *self, PyObject *args)
+{
+	PyObject *end, *quiet, *final;
+
+	if (!PyArg_ParseTuple(args, "OO!O!", &end, &PyTuple_Type, &quiet, &PyTuple_Type, &final))
+		return NULL;
+	struct watch *watch = &self->watch;
+	Py_ssize_t stops = PyTuple_GET_SIZE(quiet), count = 1 + stops + PyTuple_GET_SIZE(final);
+	if (count > MAX_WATCHED)
+		return PyErr_Format(PyExc_ValueError, "%zd descriptors are too many to watch", count);
+	*watch = (struct watch){.count = (unsigned)count, .first_final = 1 + (unsigned)stops};
+	for (Py_ssize_t i = 0; i < count; i++) {
+		PyObject *fd = !i ? end : i <= stops ? PyTuple_GET_ITEM(quiet, i - 1) : PyTuple_GET_ITEM(final, i - 1 - stops);
+		watch->polls[i].fd = PyObject_AsFileDescriptor(fd);
+		if (watch->polls[i].fd < 0)
+			return NULL;
+	}
+	if (!watch_start(watch, &self->core))
+		return PyErr_Format(PyExc_RuntimeError, "no thread can be started");
+	Py_RETURN_NONE;
+}
+
+/* The descriptor that ends it is readable: wait for the thread's end. */
+static PyObject *glue_object_unwatch(GlueObject *self, PyObject *unused)
+{
+	(void)unused;
+	Py_BEGIN_ALLOW_THREADS
+	watch_join(&self->watch);
+	Py_END_ALLOW_THREADS
 	Py_RETURN_NONE;
 }
 
@@ -291,6 +326,7 @@ static PyMemberDef members[] = {
 	{"refused_page", T_ULONGLONG, OFFSET(refused_page), 0, "Page of that access."},
 	{"executed", T_ULONGLONG, OFFSET(executed), 0, "Instructions counted."},
 	{"fills", T_ULONGLONG, OFFSET(fills), 0, "Translations asked for since the last flush."},
+	{"rung", T_BOOL, offsetof(GlueObject, watch.rung), 0, "Whether a watched descriptor was readable."},
 	{"slow_fills", T_ULONGLONG, OFFSET(slow_fills), 0, "Translations that Python answered."},
 	{NULL, 0, 0, 0, NULL},
 };
@@ -306,6 +342,8 @@ static PyGetSetDef getters[] = {
 static PyMethodDef methods[] = {
 	METHOD(run, METH_VARARGS),
 	METHOD(request_stop, METH_NOARGS),
+	METHOD(watch, METH_VARARGS),
+	METHOD(unwatch, METH_NOARGS),
 	METHOD(count_blocks, METH_O),
 	METHOD(add_data, METH_VARARGS),
 	METHOD(add_code, METH_VARARGS),

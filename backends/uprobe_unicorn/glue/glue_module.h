@@ -14,6 +14,7 @@ typedef struct {
 	PyObject *error;	/* the first exception of a callback, raised by run */
 	struct place **places;
 	unsigned place_count, place_capacity;
+	struct watch watch;
 } GlueObject;
 
 PyObject *glue_object_find_registers(GlueObject *self, PyObject *unused);

@@ -1,0 +1,203 @@
+/*
+ * Python handlers: each is called with a hit object of its own, which is used again for every hit.
+ *
+ * Two things would cost more than the call itself.  Attributes of the hit are
+ * therefore written into its slots, and only when they changed.  And the
+ * interpreter lock is kept from one call to the next as long as this is the
+ * only thread that Python has; whoever runs guest code without the lock finds
+ * out at the end whether he has it (up_engine.holds_lock).
+ */
+#include "module.h"
+
+#include <stdlib.h>
+#include <structmember.h>
+
+enum slot { ADDRESS, OFFSET, VALUES, COOKIE, FUNCTION, RETURN_ADDRESS, LATENCY, SLOTS };
+
+static const char *const slot_names[SLOTS] = {
+	"address", "probe_offset", "_values", "cookie", "function", "return_address", "native_latency",
+};
+
+/* A number and the int object that was last made of it. */
+struct number {
+	uint64_t value;
+	PyObject *object;
+};
+
+struct handler {
+	PyObject *function, *hit;
+	Py_ssize_t offsets[SLOTS];	/* of the slots in hit, 0: it has none of that name */
+	struct number numbers[SLOTS];
+};
+
+/* --- the hit object ------------------------------------------------------------------ */
+
+static Py_ssize_t offset_of(PyObject *object, const char *name)
+{
+	PyObject *descriptor = PyObject_GetAttrString((PyObject *)Py_TYPE(object), name);
+	Py_ssize_t offset = 0;
+
+	if (!descriptor)
+		PyErr_Clear();
+	else if (Py_IS_TYPE(descriptor, &PyMemberDescr_Type))
+		offset = ((PyMemberDescrObject *)descriptor)->d_member->offset;
+	Py_XDECREF(descriptor);
+	return offset;
+}
+
+static inline void put(const struct handler *handler, enum slot slot, PyObject *value)
+{
+	PyObject **place = (PyObject **)((char *)handler->hit + handler->offsets[slot]), *before = *place;
+
+	if (before == value)
+		return;
+	*place = Py_NewRef(value);
+	Py_XDECREF(before);
+}
+
+static inline bool put_number(struct handler *handler, enum slot slot, uint64_t value)
+{
+	struct number *number = &handler->numbers[slot];
+
+	if (number->value != value || !number->object) {
+		PyObject *object = PyLong_FromUnsignedLongLong(value);
+		if (!object)
+			return false;
+		Py_XSETREF(number->object, object);
+		number->value = value;
+	}
+	put(handler, slot, number->object);
+	return true;
+}
+
+static bool refresh(struct handler *handler, const struct up_hit *hit)
+{
+	put(handler, VALUES, Py_None);
+	put(handler, COOKIE, Py_None);
+	if (!put_number(handler, ADDRESS, hit->address) || !put_number(handler, OFFSET, hit->file_offset))
+		return false;
+	return !hit->entry || (put_number(handler, FUNCTION, hit->address) &&
+			       put_number(handler, RETURN_ADDRESS, hit->pc) &&
+			       put_number(handler, LATENCY, hit->latency));
+}
+
+/* --- the call ------------------------------------------------------------------------- */
+
+/* The handler raised an exception or returned something: that is the core's to judge. */
+static void tell_outcome(EngineObject *self, uint32_t number, PyObject *outcome)
+{
+	PyObject *result = self->outcome ? PyObject_CallFunction(self->outcome, "IO", number, outcome) : NULL;
+
+	if (!result && PyErr_Occurred())
+		PyErr_WriteUnraisable(self->outcome);
+	Py_XDECREF(result);
+}
+
+static void report_failure(EngineObject *self, uint32_t number)
+{
+	PyObject *type, *value, *trace;
+
+	PyErr_Fetch(&type, &value, &trace);
+	PyErr_NormalizeException(&type, &value, &trace);
+	if (trace)
+		PyException_SetTraceback(value, trace);
+	tell_outcome(self, number, value);
+	Py_XDECREF(type);
+	Py_XDECREF(value);
+	Py_XDECREF(trace);
+}
+
+static bool is_only_thread(void)
+{
+	return !PyThreadState_Next(PyInterpreterState_ThreadHead(PyInterpreterState_Get()));
+}
+
+/* Keeps the lock for the next call if nobody can want it. */
+static void let_go(EngineObject *self)
+{
+	self->core.holds_lock = is_only_thread();
+	if (!self->core.holds_lock)
+		PyEval_SaveThread();
+}
+
+static void call_python(void *context, struct up_action *action, struct up_hit *hit)
+{
+	EngineObject *self = context;
+	bool called_with_lock = !self->core.holds_lock && PyGILState_Check();
+
+	if (!called_with_lock && !self->core.holds_lock)
+		PyEval_RestoreThread(PyGILState_GetThisThreadState());
+	struct handler *handler = self->handlers[action->sink];
+	struct up_hit *before = self->active;
+	self->active = hit;
+	PyObject *result = refresh(handler, hit) ? PyObject_CallOneArg(handler->function, handler->hit) : NULL;
+	if (!result)
+		report_failure(self, action->sink);
+	else if (result != Py_None)
+		tell_outcome(self, action->sink, result);
+	Py_XDECREF(result);
+	self->active = before;
+	if (!called_with_lock)
+		let_go(self);
+}
+
+/* --- for Python ------------------------------------------------------------------------- */
+
+static bool has_slots(const struct handler *handler)
+{
+	for (int slot = 0; slot <= COOKIE; slot++)
+		if (!handler->offsets[slot])
+			return false;
+	return true;
+}
+
+/* (function, hit object) for the next UP_CALL action; returns its number. */
+PyObject *engine_add_handler(EngineObject *self, PyObject *args)
+{
+	PyObject *function, *hit;
+
+	if (!PyArg_ParseTuple(args, "OO", &function, &hit))
+		return NULL;
+	struct handler **handlers = realloc(self->handlers, (self->handler_count + 1) * sizeof(*handlers));
+	if (!handlers)
+		return PyErr_NoMemory();
+	self->handlers = handlers;
+	struct handler *handler = calloc(1, sizeof(*handler));
+	if (!handler)
+		return PyErr_NoMemory();
+	for (int slot = 0; slot < SLOTS; slot++)
+		handler->offsets[slot] = offset_of(hit, slot_names[slot]);
+	if (!has_slots(handler)) {
+		free(handler);
+		return PyErr_Format(PyExc_TypeError, "%R is no hit: its type lacks slots of one", hit);
+	}
+	handler->function = Py_NewRef(function);
+	handler->hit = Py_NewRef(hit);
+	handlers[self->handler_count++] = handler;
+	self->core.call = call_python;
+	self->core.call_context = self;
+	return PyLong_FromUnsignedLong(self->handler_count - 1);
+}
+
+int engine_visit_handlers(EngineObject *self, visitproc visit, void *arg)
+{
+	for (unsigned i = 0; i < self->handler_count; i++) {
+		Py_VISIT(self->handlers[i]->function);
+		Py_VISIT(self->handlers[i]->hit);
+	}
+	return 0;
+}
+
+void engine_drop_handlers(EngineObject *self)
+{
+	while (self->handler_count) {
+		struct handler *handler = self->handlers[--self->handler_count];
+		Py_DECREF(handler->function);
+		Py_DECREF(handler->hit);
+		for (int slot = 0; slot < SLOTS; slot++)
+			Py_XDECREF(handler->numbers[slot].object);
+		free(handler);
+	}
+	free(self->handlers);
+	self->handlers = NULL;
+}
