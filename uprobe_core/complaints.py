@@ -26,6 +26,7 @@ class Complaints:
         self._strict, self._debug = strict, debug
         self._raised: Counter[str] = Counter()
         self._said: set[str] = set()
+        self._refused: set[Uprobe] = set()
 
     def warn(self, text: str) -> None:
         """Tell the user once, on standard error."""
@@ -39,9 +40,11 @@ class Complaints:
             raise error
         self.warn(f"not probed: {error}")
 
-    def refused(self, _uprobe: Uprobe, error: ProbeError) -> None:
-        """A mapping that came later could not be probed: a kernel says nothing, we warn."""
-        self.not_probed(error)
+    def refused(self, uprobe: Uprobe, error: ProbeError) -> None:
+        """A mapping that came later could not be probed: a kernel says nothing, we warn once a place."""
+        if uprobe not in self._refused:
+            self._refused.add(uprobe)
+            self.not_probed(error)
 
     def sink_failed(self, event: Event, sink: Sink, error: Exception) -> None:
         """A consumer raised: name it, disable it for this event, count, go on."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from uprobe_core.actions import Action
 from uprobe_core.arch_binding import ArchOps
-from uprobe_core.errors import ProbeError, UsageError
+from uprobe_core.errors import UsageError
 from uprobe_core.event_probe import Event, EventProbe, Sink
 from uprobe_core.events.model import DeleteSpec, EventSpec, Record
 from uprobe_core.events.parse import Language
@@ -17,7 +17,8 @@ from uprobe_core.events.record_buffer import RecordBuffer
 from uprobe_core.events.table import EventTable
 from uprobe_core.events.trace_text import profile_line
 from uprobe_core.guest_files import GuestFiles
-from uprobe_core.types import FileId, Policy, Register
+from uprobe_core.place_check import PlaceCheck, file_of
+from uprobe_core.types import Policy, Register
 from uprobe_core.uprobes import UprobeRegistry
 
 if TYPE_CHECKING:
@@ -54,10 +55,12 @@ class EventSet:
         arch: ArchOps,
         files: GuestFiles,
         on_error: Callable[[Event, Sink, Exception], None],
+        warn: Callable[[str], None] = lambda _text: None,
     ) -> None:
         self.table = EventTable(make_language(policy, arch, files))
         self.events: list[Event] = []
         self._on_error = on_error
+        self._warn = warn
         self._actions: list[Action] = []
         self._by_name: dict[str, Event] = {}
         self._numbered: list[EventProbe] = []
@@ -237,6 +240,7 @@ class EventSet:
         # A trigger enables its target and its own event when it is written, before any group.
         early = [event for event in reversed(self._with_triggers) if event in events]
         events = [*(event for event in events if event not in early), *early]
+        self._look_at(events, registry, files)
         try:
             for event in events:
                 for probe in event.probes:
@@ -249,28 +253,32 @@ class EventSet:
 
     def check(self, events: Sequence[Event], registry: UprobeRegistry, files: GuestFiles) -> None:
         """Raise the ProbeError that :meth:`install` would raise now; nothing changes."""
-        for probe in (probe for event in events for probe in event.probes if probe.uprobe is None):
-            file = self._file_of(probe, files)
-            registry.check(file, probe.spec.offset, ref_offset=probe.spec.ref, path=probe.spec.path)
+        self._look_at(events, registry, files)
+        for spec in self._unplaced(events):
+            file = file_of(spec, files)
+            registry.check(file, spec.offset, ref_offset=spec.ref, path=spec.path)
 
-    def _register(self, probe: EventProbe, registry: UprobeRegistry, files: GuestFiles) -> None:
-        file, spec = self._file_of(probe, files), probe.spec
-        probe.uprobe = registry.register(file, spec.offset, probe, ref_offset=spec.ref, path=spec.path)
+    def _look_at(self, events: Iterable[Event], registry: UprobeRegistry, files: GuestFiles) -> None:
+        """Raise ProbeError for a place that cannot be probed, and warn of one that will not be hit.
+
+        Not under a kernel's policy: what a kernel refuses shows when it is mapped.
+        """
+        if registry.policy.is_kernel:
+            return
+        with PlaceCheck(files, registry.arch, registry.policy) as places:
+            for spec in self._unplaced(events):
+                warning = places.look(spec)
+                if warning:
+                    self._warn(warning)
 
     @staticmethod
-    def _file_of(probe: EventProbe, files: GuestFiles) -> FileId:
-        spec = probe.spec
-        status = files(spec.path)
-        if not isinstance(status.identity, tuple):
-            raise ProbeError(f"no such file: {spec.path}", where=spec.path, errno_name=status.errno_name)
-        if spec.offset > status.size:  # __uprobe_register: EINVAL beyond i_size
-            raise ProbeError(
-                f"offset {spec.offset:#x} is beyond the end of {spec.path} ({status.size:#x} bytes)",
-                address=spec.offset,
-                where=spec.path,
-                hint="an offset counts from the start of the file; `uprobe list` shows those of functions",
-            )
-        return FileId(*status.identity)
+    def _unplaced(events: Iterable[Event]) -> Iterator[EventSpec]:
+        return (probe.spec for event in events for probe in event.probes if probe.uprobe is None)
+
+    @staticmethod
+    def _register(probe: EventProbe, registry: UprobeRegistry, files: GuestFiles) -> None:
+        file, spec = file_of(probe.spec, files), probe.spec
+        probe.uprobe = registry.register(file, spec.offset, probe, ref_offset=spec.ref, path=spec.path)
 
     @staticmethod
     def uninstall(probes: Sequence[EventProbe], registry: UprobeRegistry) -> None:

@@ -91,7 +91,7 @@ class Session:
         wrappers = tuple(w for group in self.plugins.hook.uprobe_arch_wrappers() for w in group or ())
         self.arch = bind_arch(discovery.load_arch(setup.arch), wrappers)
         self.files = GuestFiles(setup.sysroot, setup.cwd, setup.binds)
-        self.events = EventSet(setup.policy, self.arch, self.files, self._complaints.sink_failed)
+        self.events = EventSet(setup.policy, self.arch, self.files, self._complaints.sink_failed, self.warn)
         self._changes = ProbeChanges(self.events, self.files, self._live, self._complaints.not_probed)
         for line in setup.events:
             self.events.add_line(line)

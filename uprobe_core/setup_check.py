@@ -8,15 +8,15 @@ from functools import partial
 from typing import Any
 
 from uprobe_core.actions import Action
-from uprobe_core.arch_binding import ArchOps, bind_arch
+from uprobe_core.arch_binding import bind_arch
 from uprobe_core.discovery import Kind, load_arch, load_consumer, load_object
-from uprobe_core.errors import SpecError, TargetError, UprobeError
+from uprobe_core.errors import ProbeError, SpecError, UprobeError
 from uprobe_core.event_set import EventSet
 from uprobe_core.events.model import EventSpec
 from uprobe_core.guest_files import GuestFiles
+from uprobe_core.place_check import PlaceCheck
 from uprobe_core.plugin_contracts import blaming
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
-from uprobe_core.types import Policy, Verdict
 
 __all__ = ("CheckResult", "LineResult", "check_setup")
 
@@ -26,12 +26,13 @@ class LineResult:
     """What became of one event line.
 
     :param specs: the locations that it defined; empty for a deletion or an error
-    :param warnings: what would go wrong later, such as an instruction that cannot be probed
+    :param error: why the line is refused, or a place of it cannot be probed
+    :param warnings: what would go wrong later, such as a place that is not in code
     """
 
     line: EventLine
     specs: list[EventSpec] = field(default_factory=list)
-    error: SpecError | None = None
+    error: SpecError | ProbeError | None = None
     warnings: list[str] = field(default_factory=list)
 
 
@@ -75,8 +76,9 @@ def check_setup(setup: RunSetup) -> CheckResult:
     files = GuestFiles(setup.sysroot, setup.cwd, setup.binds)
     events = EventSet(setup.policy, arch, files, lambda *_: None)
     lines = [_line(events, line) for line in setup.events]
-    for found in lines:
-        found.warnings += _unprobeable(found.specs, files, arch, setup.policy)
+    with PlaceCheck(files, arch, setup.policy) as places:
+        for found in lines:
+            _look_at(found, places)
     others = [(what, error) for what, check in _others(setup, events) if (error := _attempt(check))]
     return CheckResult(lines, events.table.listing(), others)
 
@@ -91,35 +93,18 @@ def _line(events: EventSet, line: EventLine) -> LineResult:
     return LineResult(line, [spec for spec in events.table if id(spec) not in before])
 
 
-# --- instructions -----------------------------------------------------------------------------------
+# --- places -----------------------------------------------------------------------------------------
 
 
-def _unprobeable(specs: list[EventSpec], files: GuestFiles, arch: ArchOps, policy: Policy) -> list[str]:
-    """A warning for each location that would not be hit; silent where no arm64 ELF file is."""
-    warnings: list[str] = []
-    for spec in specs:
-        code = _code_at(files(spec.path).host_path, spec.offset)
-        if code is None:
-            warnings.append(f"file offset {spec.offset:#x} is not in the code of {spec.path}: no hits")
-            continue
-        found = arch.analyze_insn(code, spec.offset, policy) if code else None
-        if found is not None and found.verdict is Verdict.REJECT:
-            warnings.append(f"{spec.path}:{spec.offset:#x} cannot be probed ({policy}): {found.reason}")
-    return warnings
-
-
-def _code_at(path: str, offset: int) -> bytes | None:
-    """4 bytes of code at a file offset, b"" for a file that is no arm64 ELF, None outside of its code."""
-    from uprobe_core.image.elf_symbols import ElfImage
-
-    try:
-        with ElfImage(path) as image:
-            for segment in image.segments:
-                if segment.flags & 1 and segment.offset <= offset < segment.offset + segment.file_size:
-                    return image.read(offset - segment.offset + segment.vaddr, 4)
-    except TargetError:
-        return b""
-    return None
+def _look_at(found: LineResult, places: PlaceCheck) -> None:
+    """Note what a run would say of the locations of a line: a warning, or an error if it would not start."""
+    for spec in found.specs:
+        try:
+            warning = places.look(spec)
+        except ProbeError as error:
+            found.error = found.error or error
+        else:
+            found.warnings += [warning] if warning else []
 
 
 # --- the rest ---------------------------------------------------------------------------------------

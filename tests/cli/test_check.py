@@ -14,6 +14,7 @@ from tests.cli.command import LOOP, uprobe, uprobe_json
 RECORDED: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "data" / "kernel" / "errors.json").read_text()
 )
+PLACES = [("0x1bf2", "cannot probe ./loop:0x1bf2: misaligned"), ("0x7000000", "is beyond the end of ./loop")]
 HAVE = "p:have /root/loops:0x6d4 a=%x0"
 
 
@@ -112,14 +113,36 @@ def test_an_instruction_that_the_policy_refuses_is_a_warning_not_an_error(tmp_pa
     line = f"p:svc {path}:{CODE_OFFSET + 8:#x}"  # the svc
     done = uprobe("check", "--policy", "kernel", "-e", line)
     assert done.returncode == 0
-    assert f"-e: warning: {path}:{CODE_OFFSET + 8:#x} cannot be probed (kernel:6.12): " in done.stderr
+    assert f"-e: warning: cannot probe {path}:{CODE_OFFSET + 8:#x}: " in done.stderr
+    assert done.stderr.endswith(" (kernel:6.12)\n")
     assert uprobe("check", "-e", line).stderr == ""
 
 
-def test_an_offset_outside_of_the_code_is_a_warning() -> None:
-    done = uprobe("check", "-e", "p:x ./loop:0x7000000")
-    assert done.returncode == 0
-    assert "is not in the code of ./loop: no hits" in done.stderr
+@pytest.mark.parametrize("policy", ["anywhere", "kernel"])
+@pytest.mark.parametrize(("offset", "what"), PLACES, ids=[what for _, what in PLACES])
+def test_a_place_that_run_does_not_start_with_is_an_error_of_the_line(
+    offset: str, what: str, policy: str
+) -> None:
+    options = ["--policy", policy, "-e", f"p:x ./loop:{offset}"]
+    check, run = uprobe("check", *options), uprobe("run", *options, "./loop", "1")
+    assert check.returncode == run.returncode
+    assert what in check.stderr
+    assert what in run.stderr
+    if run.returncode:
+        assert check.stderr == f"-e: {run.stderr}"
+
+
+def test_an_offset_outside_of_the_code_is_a_warning_of_both() -> None:
+    check, run = (
+        uprobe("check", "-e", "p:x ./loop:0x10"),
+        uprobe("run", "-e", "p:x ./loop:0x10", "./loop", "1"),
+    )
+    warning = (
+        "warning: file offset 0x10 is in no executable segment of ./loop: no hits, unless the program maps"
+    )
+    assert check.stderr.startswith(f"-e: {warning}")
+    assert run.stderr.startswith(f"uprobe: {warning}")
+    assert (check.returncode, run.returncode) == (0, 0)
 
 
 def test_a_set_up_file_is_checked_and_all_its_mistakes_are_shown(tmp_path: Path) -> None:

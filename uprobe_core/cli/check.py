@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.errors import SpecError
+from uprobe_core.errors import SpecError, UprobeError
 
 if TYPE_CHECKING:
     import argparse
@@ -56,13 +56,13 @@ def run(args: argparse.Namespace) -> int:
     return 0 if error is None else error.exit_status
 
 
-def where_of(line: EventLine, error: SpecError | None = None) -> str:
+def where_of(line: EventLine, error: UprobeError | None = None) -> str:
     """``FILE:LINE:COLUMN: `` of an error, ``FILE:LINE: `` of a line, or ``-e: ``."""
     from uprobe_core.events.reading import SourceLine
 
     if not line.number:
         return f"{line.source}: "
-    if error is None or error.caret is None:
+    if not isinstance(error, SpecError) or error.caret is None:
         return f"{line.source}:{line.number}: "
     row, column = SourceLine(line.text, line.source, line.number).position(error.caret)
     return f"{line.source}:{row}:{column}: "
@@ -120,10 +120,14 @@ def _position(error: object) -> dict[str, Any]:
 
 
 def _line_as_json(found: LineResult, *, explain: bool) -> dict[str, Any]:
-    """One line: the kernel's answer (errno 0 for success, "" where it logs no message), then ours."""
+    """One line: a kernel's answer (errno 0 for success, "" where it logs no message), then ours.
+
+    A kernel takes a line whose place cannot be probed; that shows when the event is enabled.
+    """
     from uprobe_core.events.kernel_messages import ERRNO
 
-    error = found.error
+    ours = found.error
+    error = ours if isinstance(ours, SpecError) else None
     document: dict[str, Any] = {
         "line": found.line.text,
         "source": found.line.source,
@@ -133,8 +137,9 @@ def _line_as_json(found: LineResult, *, explain: bool) -> dict[str, Any]:
         "message": error.message if error is not None and error.logged else "",
         "caret": None if error is None else error.caret,
         "listing": [spec.listing() for spec in found.specs],
-        "detail": "" if error is None else error.message,
-        "hint": "" if error is None else error.hint,
+        "slug": "" if ours is None else ours.slug,
+        "detail": "" if ours is None else ours.message,
+        "hint": "" if ours is None else ours.hint,
         "warnings": found.warnings,
     }
     if explain:
