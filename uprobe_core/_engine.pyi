@@ -68,6 +68,8 @@ class Engine:
         """An action over the arguments of *probe*."""
     def take_action(self, action: int, /) -> tuple[int, int, list[tuple[int, bytes, int, bytes | None]]]:
         """(total, lost, [(order of first sight, key, count, struct up_stat)]) since the last time."""
+    def limit_keys(self, action: int, limit: int, /) -> None:
+        """Keys that *action* may hold; hits with others are lost, and counted."""
     def add_site(self, address: int, offset: int, probes: Sequence[int], /) -> int:
         """A probed address."""
     def site_pointer(self, site: int, /) -> int:

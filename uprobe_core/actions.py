@@ -21,6 +21,10 @@ __all__ = ("Action", "Count", "Hist", "Latency", "Record", "Stacks", "Sum")
 
 Getter = Callable[[Hit], Any]
 
+MAX_KEYS = 1 << 17
+"""Keys that an action holds if nothing else is said: as many as the largest map of a kernel's
+histogram trigger (TRACING_MAP_BITS_MAX in kernel/trace/tracing_map.h)."""
+
 _COMMON: dict[str, Getter] = {
     "pid": lambda hit: hit.pid,
     "tid": lambda hit: hit.tid,
@@ -87,15 +91,27 @@ class _BoundReturn(_Bound):
 class Action:
     """Base of the declarative consumers.
 
+    Memory is bounded: once *max_keys* different keys have been seen (of a
+    histogram: buckets of all keys), hits with further ones are counted in
+    ``lost`` and nowhere else, and the session says so at its end.
+
     :param when: an expression over the event's fields; hits that it rejects are not seen
+    :param max_keys: at least 1
+    :ivar lost: hits for whose key there was no room
     """
 
     name = "action"
     at_return = False
     """Whether it observes returns also of an entry event."""
 
-    def __init__(self, *, when: str | None = None) -> None:
+    def __init__(self, *, when: str | None = None, max_keys: int = MAX_KEYS) -> None:
+        if max_keys < 1:
+            raise UsageError(
+                f"max_keys {max_keys} is out of range", hint="it is at least 1", slug="bad-option"
+            )
         self.when = when
+        self.max_keys = max_keys
+        self.lost = 0
         self.emit: Callable[[Any], None] = self.apply
         self.sync: Callable[[], None] = _nothing
         """Brings in what a native engine has counted; every result begins with it."""
@@ -123,6 +139,13 @@ class Action:
         """What was found so far."""
         raise AssertionError("each action defines it")
 
+    def has_room(self, held: int, hits: int = 1) -> bool:
+        """Whether a new key can join the *held* ones; if not, its *hits* are lost."""
+        if held < self.max_keys:
+            return True
+        self.lost += hits
+        return False
+
 
 def _names(by: str | Sequence[str] | None) -> tuple[str, ...]:
     return () if by is None else (by,) if isinstance(by, str) else tuple(by)
@@ -133,8 +156,14 @@ class Count(Action):
 
     name = "count"
 
-    def __init__(self, by: str | Sequence[str] | None = None, *, when: str | None = None) -> None:
-        super().__init__(when=when)
+    def __init__(
+        self,
+        by: str | Sequence[str] | None = None,
+        *,
+        when: str | None = None,
+        max_keys: int = MAX_KEYS,
+    ) -> None:
+        super().__init__(when=when, max_keys=max_keys)
         self.by = _names(by)
         self.counts: Counter[Any] = Counter()
 
@@ -144,7 +173,12 @@ class Count(Action):
 
     def apply(self, measurement: Any) -> None:
         """Count one."""
-        self.counts[measurement] += 1
+        self.add(measurement)
+
+    def add(self, key: Any, hits: int = 1) -> None:
+        """Count *hits* of *key*."""
+        if key in self.counts or self.has_room(len(self.counts), hits):
+            self.counts[key] += hits
 
     def result(self) -> int | dict[Any, int]:
         """The count, or a dict of counts by key with the most frequent first."""
@@ -157,8 +191,15 @@ class Sum(Action):
 
     name = "sum"
 
-    def __init__(self, arg: str, by: str | Sequence[str] | None = None, *, when: str | None = None) -> None:
-        super().__init__(when=when)
+    def __init__(
+        self,
+        arg: str,
+        by: str | Sequence[str] | None = None,
+        *,
+        when: str | None = None,
+        max_keys: int = MAX_KEYS,
+    ) -> None:
+        super().__init__(when=when, max_keys=max_keys)
         self.arg = arg
         self.by = _names(by)
         self.stats: dict[Any, list[int]] = {}
@@ -171,14 +212,18 @@ class Sum(Action):
     def apply(self, measurement: Any) -> None:
         """Add one value."""
         key, value = measurement
+        self.add(key, 1, value, value, value)
+
+    def add(self, key: Any, hits: int, total: Any, low: Any, high: Any) -> None:
+        """Add *hits* values that come to *total*, from *low* to *high*."""
         entry = self.stats.get(key)
-        if entry is None:
-            self.stats[key] = [1, value, value, value]
-            return
-        entry[0] += 1
-        entry[1] += value
-        entry[2] = min(entry[2], value)
-        entry[3] = max(entry[3], value)
+        if entry is not None:
+            entry[0] += hits
+            entry[1] += total
+            entry[2] = min(entry[2], low)
+            entry[3] = max(entry[3], high)
+        elif self.has_room(len(self.stats), hits):
+            self.stats[key] = [hits, total, low, high]
 
     def result(self) -> Any:
         """A dict with count, sum, min, max and avg, or a dict of such by key."""
@@ -210,8 +255,9 @@ class Hist(Action):
         bits: int = 2,
         by: str | Sequence[str] | None = None,
         when: str | None = None,
+        max_keys: int = MAX_KEYS,
     ) -> None:
-        super().__init__(when=when)
+        super().__init__(when=when, max_keys=max_keys)
         if kind not in {"log2", "linear", "sub"}:
             raise UsageError(
                 f"no histogram kind {kind!r}", hint="kinds: log2, linear, sub", slug="bad-option"
@@ -225,6 +271,7 @@ class Hist(Action):
         self.arg, self.kind, self.step, self.bits = arg, kind, step, bits
         self.by = _names(by)
         self.buckets: dict[Any, Counter[int]] = {}
+        self._held = 0
 
     def bucket(self, value: int) -> int:
         """The lower bound of the bucket that holds *value*; negative values mirror positive ones."""
@@ -246,8 +293,17 @@ class Hist(Action):
 
     def apply(self, measurement: Any) -> None:
         """Count one value in its bucket."""
-        key, bucket = measurement
-        self.buckets.setdefault(key, Counter())[bucket] += 1
+        self.add(*measurement)
+
+    def add(self, key: Any, bucket: int, hits: int = 1) -> None:
+        """Count *hits* in a bucket of *key*."""
+        counts = self.buckets.get(key)
+        if counts is None or bucket not in counts:
+            if not self.has_room(self._held, hits):
+                return
+            self._held += 1
+            counts = self.buckets.setdefault(key, Counter())
+        counts[bucket] += hits
 
     def result(self) -> dict[Any, Any]:
         """A dict lower bound -> count in ascending order, or a dict of such by key."""
@@ -263,9 +319,14 @@ class Latency(Hist):
     at_return = True
 
     def __init__(
-        self, by: str | Sequence[str] | None = None, kind: str = "log2", *, when: str | None = None
+        self,
+        by: str | Sequence[str] | None = None,
+        kind: str = "log2",
+        *,
+        when: str | None = None,
+        max_keys: int = MAX_KEYS,
     ) -> None:
-        super().__init__("latency", kind, by=by, when=when)
+        super().__init__("latency", kind, by=by, when=when, max_keys=max_keys)
 
     def bind(self, event: EventInfo) -> Getter:
         """Measure (key, bucket of the latency)."""
@@ -309,8 +370,8 @@ class Stacks(Action):
 
     name = "stacks"
 
-    def __init__(self, depth: int = 32, *, when: str | None = None) -> None:
-        super().__init__(when=when)
+    def __init__(self, depth: int = 32, *, when: str | None = None, max_keys: int = MAX_KEYS) -> None:
+        super().__init__(when=when, max_keys=max_keys)
         self.depth = depth
         self.counts: Counter[tuple[int, ...]] = Counter()
 
@@ -320,7 +381,12 @@ class Stacks(Action):
 
     def apply(self, measurement: Any) -> None:
         """Count one stack."""
-        self.counts[measurement] += 1
+        self.add(measurement)
+
+    def add(self, stack: tuple[int, ...], hits: int = 1) -> None:
+        """Count *hits* with *stack*."""
+        if stack in self.counts or self.has_room(len(self.counts), hits):
+            self.counts[stack] += hits
 
     def result(self) -> dict[tuple[int, ...], int]:
         """Counts by stack, the most frequent first."""

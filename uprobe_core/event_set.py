@@ -326,7 +326,7 @@ class EventSet:
             elif kind == "found":
                 from uprobe_core.native_results import merge
 
-                merge(self._actions[rest[0]], rest[1])
+                merge(self._actions[rest[0]], *rest[1:])
 
     def spool_native(self, spool: Spool, message: tuple[Any, ...]) -> None:
         """Send what a native engine found in a forked child: objects go as their numbers."""
@@ -379,6 +379,13 @@ class EventSet:
                     f"# {event.full_name}: {total['entries']} entries = {total['returns']} returns"
                     f" + {sum(missed.values())} missed{why} + {pending} pending"
                 )
+
+    def losses(self) -> Iterator[str]:
+        """A sentence for each action that had no room for a key."""
+        for action in self._actions:
+            if action.lost:
+                bound = f"it holds {action.max_keys} keys (max_keys)"
+                yield f"{action.name}: {action.lost} hits were lost, {bound}"
 
     def profile(self, *, with_missed: bool) -> list[str]:
         """The lines of ``uprobe_profile``, one for each location."""

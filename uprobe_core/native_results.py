@@ -9,7 +9,6 @@ value travels through the spool.
 from __future__ import annotations
 
 import struct
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -31,15 +30,13 @@ def stat_values(stat: bytes, is_float: bool) -> tuple[Any, Any, Any]:
     return tuple(int.from_bytes(stat[at : at + 16], "little", signed=True) for at in (0, 16, 32))  # type: ignore[return-value]
 
 
-def take(engine: Any, number: int, decode: Decode, kind: str) -> Found:
-    """What action *number* found since the last time.
+def take(engine: Any, number: int, decode: Decode, kind: str) -> tuple[Found, int]:
+    """What action *number* found since the last time, and how many hits had a key that found no room.
 
     :param decode: of its keys
     :param kind: "count", "sum", "fsum" (of floats), "hist", "shist" (of signed numbers) or "stacks"
     """
     total, lost, entries = engine.take_action(number)
-    if lost:
-        raise MemoryError(f"{lost} hits were lost: no memory for their keys")
     found: Found = [(-1, (), total, None)] if total else []
     for order, key, count, stat in entries:
         if kind == "stacks":
@@ -53,26 +50,16 @@ def take(engine: Any, number: int, decode: Decode, kind: str) -> Found:
         elif kind in ("hist", "shist"):
             extra = int.from_bytes(key[rest:], "little", signed=kind == "shist")
         found.append((order, plain, count, extra))
-    return found
+    return found, lost
 
 
-def merge(action: Action, found: Found) -> None:
-    """Add what was *found*, in order of first sight, to *action*."""
+def merge(action: Action, found: Found, lost: int) -> None:
+    """Add what was *found*, in order of first sight, to *action*, and what was *lost*."""
+    action.lost += lost
     for _order, key, count, extra in sorted(found, key=lambda each: each[0]):
         if isinstance(action, Hist):
-            action.buckets.setdefault(key, Counter())[extra] += count
+            action.add(key, extra, count)
         elif isinstance(action, Sum):
-            _merge_sum(action, key, count, *extra)
+            action.add(key, count, *extra)
         elif isinstance(action, Count | Stacks):
-            action.counts[key] += count
-
-
-def _merge_sum(action: Sum, key: Any, count: int, total: Any, low: Any, high: Any) -> None:
-    entry = action.stats.get(key)
-    if entry is None:
-        action.stats[key] = [count, total, low, high]
-        return
-    entry[0] += count
-    entry[1] += total
-    entry[2] = min(entry[2], low)
-    entry[3] = max(entry[3], high)
+            action.add(key, count)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ("NativeSites",)
 
 _TALLIES = ("hits", "entries", "returns", "missed longjmp", "missed exec", "missed exit")
+_MOST_KEYS = 1 << 30
 _RING = 1 << 18
 """Bytes of records between two drains: small enough to stay in the processor's cache."""
 
@@ -157,9 +158,12 @@ class NativeSites:
         elif plan.kind == CALL:
             sink = self._handler(event, plan)
         value = plan.value.pack()
-        return self.engine.add_action(
+        number = self.engine.add_action(
             probe, plan.kind, plan.hist, plan.parameter, sink, plan.packed_keys, value, plan.tests, plan.texts
         )
+        if isinstance(plan.source, Action):
+            self.engine.limit_keys(number, min(plan.source.max_keys, _MOST_KEYS))
+        return number
 
     def _set(self, native: _NativeEvent, probe: EventProbe, number: int) -> None:
         event = probe.event
@@ -243,19 +247,21 @@ class NativeSites:
         """Let the Python objects know everything that was found until now."""
         self.drain()
         natives = [n for n in [*self._events.values(), *self._retired] if n is not None]
-        found: dict[int, tuple[Action, list[Any]]] = {}
+        found: dict[int, tuple[Action, list[Any], list[int]]] = {}
         for native in natives:
             for probe, number in native.probes.items():
                 self._sync_tallies(probe, number)
             for number, plan in native.actions:
                 if plan.result:
-                    part = take(self.engine, number, plan.decoder, plan.result)
-                    found.setdefault(id(plan.source), (plan.source, []))[1].extend(part)
-        for action, entries in found.values():
-            if entries and self.send is not None:
-                self.send(("found", action, entries))
-            elif entries:
-                merge(action, entries)
+                    part, missing = take(self.engine, number, plan.decoder, plan.result)
+                    _, entries, lost = found.setdefault(id(plan.source), (plan.source, [], []))
+                    entries += part
+                    lost.append(missing)
+        for action, entries, lost in found.values():
+            if self.send is None:
+                merge(action, entries, sum(lost))
+            elif entries or sum(lost):
+                self.send(("found", action, entries, sum(lost)))
 
     def _sync_tallies(self, probe: EventProbe, number: int) -> None:
         for what, count in zip(_TALLIES, self.engine.take_probe(number), strict=True):

@@ -390,6 +390,8 @@ class Session:
         failure = report(self._consumers, self.events, self.emit)
         if self._profile is not None:
             self._write_profile(self._profile)
+        for loss in self.events.losses():
+            self.warn(loss)
         self._complaints.sum_up()
         if failure is not None:
             raise failure

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from uprobe_core.actions import Action, Count, Hist, Latency, Stacks, Sum
+from uprobe_core.actions import MAX_KEYS, Action, Count, Hist, Latency, Stacks, Sum
 from uprobe_core.consumer import ConsumerContext, EventInfo
 from uprobe_counter.options import Options
-from uprobe_counter.report import TableReport, bars, counts, statistics, total
+from uprobe_counter.report import TableReport, bars, counts, statistics, total, with_lost
 
 __all__ = ("CountConsumer", "HistConsumer", "LatencyConsumer", "StacksConsumer", "SumConsumer")
 
 _BY = "fields to tell apart, such as by=a,comm"
 _WHEN = "an expression that must hold, such as when=a > 3"
+_MAX_KEYS = f"different keys at most, {MAX_KEYS} if not given; hits with others are counted as lost"
 
 
 class _ActionConsumer:
@@ -26,6 +27,7 @@ class _ActionConsumer:
         self.options = Options(self.name, options, self.allowed)
         self.by = self.options.names("by")
         self.when = self.options.text("when")
+        self.max_keys = self.options.number("max_keys", MAX_KEYS)
         self._actions: list[tuple[str, Any]] = []
         self.make()  # so that a bad option is refused before there is an event
 
@@ -49,19 +51,24 @@ class _ActionConsumer:
 
     def report(self) -> TableReport | None:
         """A section for each event; None if there was no event."""
-        sections = [(event, *self.describe(action)) for event, action in self._actions]
+        sections = [(event, *self._describe(action)) for event, action in self._actions]
         return TableReport(self.title(), sections) if sections else None
+
+    def _describe(self, action: Any) -> tuple[list[str], Any]:
+        """The same with what is missing from it."""
+        lines, data = self.describe(action)
+        return with_lost(lines, data, action.lost, action.max_keys)
 
 
 class CountConsumer(_ActionConsumer):
-    """``-C count[:by=FIELDS][,when=EXPR]``: how many hits."""
+    """``-C count[:by=FIELDS][,when=EXPR][,max_keys=N]``: how many hits."""
 
     name = "count"
-    allowed: ClassVar = {"by": _BY, "when": _WHEN}
+    allowed: ClassVar = {"by": _BY, "when": _WHEN, "max_keys": _MAX_KEYS}
 
     def make(self) -> Count:
         """Count, by key if one is given."""
-        return Count(self.by or None, when=self.when)
+        return Count(self.by or None, when=self.when, max_keys=self.max_keys)
 
     def describe(self, action: Count) -> tuple[list[str], Any]:
         """A number, or a table by key."""
@@ -70,14 +77,16 @@ class CountConsumer(_ActionConsumer):
 
 
 class SumConsumer(_ActionConsumer):
-    """``-C sum:arg=FIELD[,by=FIELDS][,when=EXPR]``: count, sum, smallest, largest, mean."""
+    """``-C sum:arg=FIELD[,by=FIELDS][,when=EXPR][,max_keys=N]``: count, sum, smallest, largest, mean."""
 
     name = "sum"
-    allowed: ClassVar = {"arg": "the field to sum", "by": _BY, "when": _WHEN}
+    allowed: ClassVar = {"arg": "the field to sum", "by": _BY, "when": _WHEN, "max_keys": _MAX_KEYS}
 
     def make(self) -> Sum:
         """Sum the field."""
-        return Sum(self.options.required("arg", "sum:arg=a"), self.by or None, when=self.when)
+        return Sum(
+            self.options.required("arg", "sum:arg=a"), self.by or None, when=self.when, max_keys=self.max_keys
+        )
 
     def title(self) -> str:
         """With the field."""
@@ -90,7 +99,7 @@ class SumConsumer(_ActionConsumer):
 
 
 class HistConsumer(_ActionConsumer):
-    """``-C hist:arg=FIELD[,kind=log2|linear|sub][,step=N][,bits=N][,by=FIELDS][,when=EXPR]``."""
+    """``-C hist:arg=FIELD[,kind=log2|linear|sub][,step=N][,bits=N][,by=FIELDS][,when=EXPR][,max_keys=N]``."""
 
     name = "hist"
     allowed: ClassVar = {
@@ -100,6 +109,7 @@ class HistConsumer(_ActionConsumer):
         "bits": "each power of two in 2**bits parts, for sub",
         "by": _BY,
         "when": _WHEN,
+        "max_keys": _MAX_KEYS,
     }
 
     def make(self) -> Hist:
@@ -111,6 +121,7 @@ class HistConsumer(_ActionConsumer):
             bits=self.options.number("bits", 2),
             by=self.by or None,
             when=self.when,
+            max_keys=self.max_keys,
         )
 
     def title(self) -> str:
@@ -125,14 +136,16 @@ class HistConsumer(_ActionConsumer):
 
 
 class LatencyConsumer(HistConsumer):
-    """``-C latency[:by=FIELDS][,kind=log2][,when=EXPR]``: time from entry to return."""
+    """``-C latency[:by=FIELDS][,kind=log2][,when=EXPR][,max_keys=N]``: time from entry to return."""
 
     name = "latency"
-    allowed: ClassVar = {"kind": "log2, linear or sub", "by": _BY, "when": _WHEN}
+    allowed: ClassVar = {"kind": "log2, linear or sub", "by": _BY, "when": _WHEN, "max_keys": _MAX_KEYS}
 
     def make(self) -> Latency:
         """The histogram of the time."""
-        return Latency(self.by or None, self.options.text("kind") or "log2", when=self.when)
+        return Latency(
+            self.by or None, self.options.text("kind") or "log2", when=self.when, max_keys=self.max_keys
+        )
 
     def title(self) -> str:
         """With the unit."""
@@ -141,14 +154,14 @@ class LatencyConsumer(HistConsumer):
 
 
 class StacksConsumer(_ActionConsumer):
-    """``-C stacks[:depth=N][,when=EXPR]``: how often each stack was seen."""
+    """``-C stacks[:depth=N][,when=EXPR][,max_keys=N]``: how often each stack was seen."""
 
     name = "stacks"
-    allowed: ClassVar = {"depth": "frames at most, 32 if not given", "when": _WHEN}
+    allowed: ClassVar = {"depth": "frames at most, 32 if not given", "when": _WHEN, "max_keys": _MAX_KEYS}
 
     def make(self) -> Stacks:
         """Count stacks."""
-        return Stacks(self.options.number("depth", 32), when=self.when)
+        return Stacks(self.options.number("depth", 32), when=self.when, max_keys=self.max_keys)
 
     def describe(self, action: Stacks) -> tuple[list[str], Any]:
         """Stacks by count, innermost frame first, one frame a line."""

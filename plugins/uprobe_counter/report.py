@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-__all__ = ("TableReport", "bars", "counts", "statistics", "total")
+__all__ = ("TableReport", "bars", "counts", "statistics", "total", "with_lost")
 
 BAR = 40
 """Characters of the longest bar."""
@@ -102,3 +102,13 @@ def _bars(buckets: Mapping[int, int], upper: Callable[[int], int]) -> list[str]:
         for low, number in buckets.items()
     ]
     return [*lines, f"{'total':>{width}}  {sum_of_all}"]
+
+
+def with_lost(lines: list[str], data: Any, lost: int, keys: int) -> tuple[list[str], Any]:
+    """What was found, and how many hits are not in it since only so many *keys* are kept."""
+    if not lost:
+        return lines, data
+    return [*lines, f"{lost} hits lost: there are more than {keys} keys (max_keys)"], {
+        "found": data,
+        "lost": lost,
+    }

@@ -171,3 +171,31 @@ def test_a_filter_of_random_bytes_is_refused_or_runs(tests: bytes, texts: bytes)
     except ValueError:
         return
     hit(engine, site, Task(), 3)
+
+
+# --- bounded maps -------------------------------------------------------------------------------------
+
+
+def test_a_full_map_keeps_counting_its_keys_and_counts_the_hits_of_others_as_lost() -> None:
+    engine, site, action = engine_with("u64", COUNT, 0, 0, 0, FieldRef(0, "u", 0).pack(), NOTHING)
+    engine.limit_keys(action, 3)
+    task = Task()
+    for value in [5, 6, 7, 8, 9, 5, 8, 7]:
+        hit(engine, site, task, value)
+    _, lost, entries = engine.take_action(action)
+    found = [(int.from_bytes(key, "little"), count) for _, key, count, _ in entries]
+    assert (found, lost) == ([(5, 2), (6, 1), (7, 2)], 3)
+
+
+def test_taking_results_makes_no_room_for_other_keys() -> None:
+    engine, site, action = engine_with("u64", COUNT, 0, 0, 0, FieldRef(0, "u", 0).pack(), NOTHING)
+    engine.limit_keys(action, 2)
+    task = Task()
+    for value in (1, 2):
+        hit(engine, site, task, value)
+    engine.take_action(action)
+    for value in (3, 2):
+        hit(engine, site, task, value)
+    _, lost, entries = engine.take_action(action)
+    assert [int.from_bytes(key, "little") for _, key, _, _ in entries] == [2]
+    assert lost == 1

@@ -193,9 +193,14 @@ static void use_ring(struct world *world, struct input *input)
 
 static void take_results(struct world *world, struct input *input)
 {
+	uint8_t choice = take_byte(input);
+
 	check_maps(world);
-	if (world->action_count)
-		up_map_clear(&world->actions[take_byte(input) % world->action_count].map);
+	if (!world->action_count)
+		return;
+	struct up_map *map = &world->actions[choice % world->action_count].map;
+	up_map_zero(map);
+	map->limit = choice & 128 ? choice & 63 : UINT32_MAX;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -243,16 +243,18 @@ struct up_map {
 	uint32_t count, capacity, slot_mask;
 	size_t keys_used, keys_size;
 	uint32_t last;		/* entry that was found last */
+	uint32_t limit;		/* keys that it may hold */
 	bool with_stats;
 };
 
 bool up_map_init(struct up_map *map, bool with_stats);
 void up_map_deinit(struct up_map *map);
-void up_map_clear(struct up_map *map);
-/* The entry of key, made with *order (which is then advanced) if it is new; NULL: out of memory. */
+/* All counts and stats begin again at 0; the keys stay, so that the limit holds for good. */
+void up_map_zero(struct up_map *map);
+/* The entry of key, made with *order (which is then advanced) if it is new; NULL: there is no room. */
+struct up_entry *up_map_at(struct up_map *map, const void *key, size_t size, uint64_t *order);
 /* The same for a key of one number. */
 struct up_entry *up_map_at_number(struct up_map *map, uint64_t key, uint64_t *order);
-struct up_entry *up_map_at(struct up_map *map, const void *key, size_t size, uint64_t *order);
 
 /* --- records (ring.c) ------------------------------------------------------------ */
 
@@ -299,7 +301,7 @@ struct up_action {
 	struct up_filter filter;
 	struct up_map map;
 	uint64_t total;		/* of an unkeyed count */
-	uint64_t lost;		/* hits that found no memory */
+	uint64_t lost;		/* hits for whose key there was no room */
 	uint32_t sink;
 	struct up_engine *engine;
 };

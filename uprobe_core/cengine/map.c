@@ -1,8 +1,8 @@
 /*
  * Keyed maps: open addressing over entries that stay in the order of first sight.
  *
- * Nothing is ever lost: the tables grow by doubling, and only when memory is
- * used up does an insertion fail, which the caller counts.
+ * The tables grow by doubling up to the map's limit.  Beyond it, or when memory
+ * is used up, an insertion fails, which the caller counts.
  */
 #include "engine.h"
 
@@ -44,6 +44,7 @@ bool up_map_init(struct up_map *map, bool with_stats)
 	memset(map, 0, sizeof(*map));
 	map->with_stats = with_stats;
 	map->capacity = FIRST_CAPACITY;
+	map->limit = UINT32_MAX;
 	map->slot_mask = 2 * FIRST_CAPACITY - 1;
 	map->keys_size = 16 * FIRST_CAPACITY;
 	map->entries = malloc(map->capacity * sizeof(*map->entries));
@@ -66,13 +67,12 @@ void up_map_deinit(struct up_map *map)
 	memset(map, 0, sizeof(*map));
 }
 
-/* Forget all keys; the room that they took stays. */
-void up_map_clear(struct up_map *map)
+void up_map_zero(struct up_map *map)
 {
-	if (map->slots)
-		memset(map->slots, 0, (map->slot_mask + (size_t)1) * sizeof(*map->slots));
-	map->count = map->last = 0;
-	map->keys_used = 0;
+	for (uint32_t i = 0; i < map->count; i++)
+		map->entries[i].count = 0;
+	if (map->with_stats)
+		memset(map->stats, 0, map->count * sizeof(*map->stats));
 }
 
 static bool grow_keys(struct up_map *map, size_t size)
@@ -132,7 +132,7 @@ static bool grow(struct up_map *map)
 
 static struct up_entry *insert(struct up_map *map, const void *key, size_t size, uint64_t hash, uint64_t *order)
 {
-	if (map->count == map->capacity && !grow(map))
+	if (map->count >= map->limit || (map->count == map->capacity && !grow(map)))
 		return NULL;
 	if (!grow_keys(map, size))
 		return NULL;

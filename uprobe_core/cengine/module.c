@@ -237,6 +237,7 @@ static PyMethodDef methods[] = {
 	METHOD(take_probe, METH_VARARGS),
 	METHOD(add_action, METH_VARARGS),
 	METHOD(take_action, METH_VARARGS),
+	METHOD(limit_keys, METH_VARARGS),
 	METHOD(add_site, METH_VARARGS),
 	METHOD(site_pointer, METH_O),
 	METHOD(hit, METH_VARARGS),

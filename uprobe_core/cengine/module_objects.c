@@ -343,21 +343,36 @@ PyObject *engine_take_action(EngineObject *self, PyObject *args)
 	if (!PyArg_ParseTuple(args, "n", &number))
 		return NULL;
 	struct up_action *action = table_get(&self->actions, number, "action");
-	PyObject *entries = action ? PyList_New((Py_ssize_t)action->map.count) : NULL;
+	PyObject *entries = action ? PyList_New(0) : NULL;
 	if (!entries)
 		return NULL;
 	for (uint32_t i = 0; i < action->map.count; i++) {
-		PyObject *entry = entry_tuple(&action->map, i);
-		if (!entry) {
+		PyObject *entry = action->map.entries[i].count ? entry_tuple(&action->map, i) : NULL;
+		if (entry ? PyList_Append(entries, entry) : PyErr_Occurred() != NULL) {
+			Py_XDECREF(entry);
 			Py_DECREF(entries);
 			return NULL;
 		}
-		PyList_SET_ITEM(entries, i, entry);
+		Py_XDECREF(entry);
 	}
 	PyObject *result = Py_BuildValue("KKN", action->total, action->lost, entries);
 	action->total = action->lost = 0;
-	up_map_clear(&action->map);
+	up_map_zero(&action->map);
 	return result;
+}
+
+PyObject *engine_limit_keys(EngineObject *self, PyObject *args)
+{
+	Py_ssize_t number;
+	unsigned limit;
+
+	if (!PyArg_ParseTuple(args, "nI", &number, &limit))
+		return NULL;
+	struct up_action *action = table_get(&self->actions, number, "action");
+	if (!action)
+		return NULL;
+	action->map.limit = limit;
+	Py_RETURN_NONE;
 }
 
 /* --- sites and tasks --------------------------------------------------------------------------- */
