@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import uprobe_core as up
 from benchmarks.bare import BareLoop
 
-__all__ = ("BARE", "CASES", "measure_bare", "measure_session")
+__all__ = (
+    "BARE",
+    "CASES",
+    "Discard",
+    "Increment",
+    "discard_records",
+    "measure_bare",
+    "measure_session",
+    "quietly",
+)
 
 
 class Increment:
@@ -26,7 +36,7 @@ class Increment:
         self.count += 1
 
 
-class _Discard:
+class Discard:
     """Takes records as a consumer would, and forgets them."""
 
     name = "discard"
@@ -43,8 +53,8 @@ RETURN = "r:work {path}:work r=$retval"
 CASES: dict[str, tuple[str, Callable[[], Any]]] = {
     "count": (ENTRY, up.Count),
     "count by key": (ENTRY, lambda: up.Count(by="b")),
-    "record 4 registers": (ENTRY, _Discard),
-    "record a string": (STRING, _Discard),
+    "record 4 registers": (ENTRY, Discard),
+    "record a string": (STRING, Discard),
     "histogram": (ENTRY, lambda: up.Hist("a")),
     "entry + return latency": (RETURN, up.Latency),
     "filter that rejects": (ENTRY, lambda: up.Count(when="a == 77777777777")),
@@ -81,7 +91,7 @@ def measure_session(
         for line, consumer in lines:
             session.probe(line.format(path=path), *([] if consumer is None else [consumer]))
         machine = session.open()
-        _discard_records(session)
+        discard_records(session)
         spent: list[float] = []
         run = machine.run
 
@@ -93,19 +103,26 @@ def measure_session(
                 spent.append(time.thread_time() - start)
 
         machine.run = timed  # type: ignore[method-assign]  # without the reports at the end
-        out = os.dup(1)
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        try:
+        with quietly():
             session.run()
-            return spent[0] * 1e9 / rounds
-        finally:
-            os.dup2(out, 1)
-            os.close(out)
-            os.close(null)
+        return spent[0] * 1e9 / rounds
 
 
-def _discard_records(session: up.Session) -> None:
+@contextmanager
+def quietly() -> Iterator[None]:
+    """What the guest prints goes nowhere."""
+    out = os.dup(1)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    try:
+        yield
+    finally:
+        os.dup2(out, 1)
+        os.close(out)
+        os.close(null)
+
+
+def discard_records(session: up.Session) -> None:
     """Measure the engine and not what a writer does with the records: drain them unread."""
     native = session._native  # a benchmark looks inside
     if native is not None:

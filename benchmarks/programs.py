@@ -23,7 +23,7 @@ def build(name: str, folder: str | None = None) -> str:
     else:
         compiler = [sys.executable, "-m", "ziglang", "cc", "-target", "aarch64-linux-musl"]
     source = os.path.join(_FOLDER, f"{name}.c")
-    subprocess.run([*compiler, "-O2", "-static", "-o", target, source], check=True)
+    subprocess.run([*compiler, "-O2", "-static", "-pthread", "-o", target, source], check=True)
     return target
 
 
