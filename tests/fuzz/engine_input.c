@@ -153,7 +153,7 @@ size_t take_tests(struct input *input, const struct up_program *program, uint8_t
 		struct up_field field = take_field(input, program);
 		uint8_t choice = take_byte(input);
 		unsigned compare = field.kind == 't' ? UP_TEXT_EQ + choice % 5u : choice % 7u;
-		struct up_test test = {field, (uint8_t)compare, choice >> 7, (uint16_t)(i + take_byte(input) % 4u),
+		struct up_test test = {field, (uint8_t)compare, choice / 126u, (uint16_t)(i + take_byte(input) % 4u),
 				       choice % 20u, choice >> 5, take_value(input)};
 		memcpy(ret + i * sizeof(test), &test, sizeof(test));
 	}
