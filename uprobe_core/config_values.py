@@ -8,6 +8,7 @@ from typing import Any
 
 from uprobe_core.backend import Limits
 from uprobe_core.config_types import parse_size
+from uprobe_core.events.quoting import place_as_written
 from uprobe_core.run_setup import RunSetup
 from uprobe_core.setup_text import parse_bind, parse_policy_text
 from uprobe_core.types import Mode, Returns
@@ -19,7 +20,9 @@ def event_line(good: Mapping[str, Any]) -> str:
     """The kernel's line for an event table."""
     group = f"{good['group']}/" if "group" in good else ""
     name = f":{group}{good.get('name', '')}" if group or "name" in good else ""
-    return " ".join([f"{good.get('type', 'p')}{name}", good["place"], *good.get("args", [])])
+    return " ".join(
+        [f"{good.get('type', 'p')}{name}", place_as_written(good["place"]), *good.get("args", [])]
+    )
 
 
 def target(setup: RunSetup, good: Mapping[str, Any]) -> RunSetup:

@@ -79,7 +79,7 @@ def _note_source(error: SpecError, setup: RunSetup) -> None:
     from uprobe_core.events.line import EventLine as Words
 
     for line in setup.events:
-        if line.number and str(Words.split(line.text)) == error.line:
+        if line.number and str(Words.split(line.text, quotes=not setup.policy.is_kernel)) == error.line:
             error.add_note(where_of(line, error))
             return
 

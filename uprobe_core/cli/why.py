@@ -108,6 +108,8 @@ def _checked_address(image: ElfImage, vaddr: int) -> int:
 
 def explain(image: ElfImage, vaddr: int, args: argparse.Namespace, choice: DecoderChoice) -> dict[str, Any]:
     """Everything about the place at *vaddr* as plain JSON data."""
+    from uprobe_core.events.quoting import path_as_written
+
     code = image.read(vaddr, 4)
     if len(code) < 4:
         raise ProbeError(
@@ -128,7 +130,7 @@ def explain(image: ElfImage, vaddr: int, args: argparse.Namespace, choice: Decod
         "decoder": choice.name,
         "verdicts": [_verdict(policy, code, vaddr, args.arch) for policy in _policies(args.policy)],
         "around": _around(image, vaddr, args.context, choice),
-        "event": f"p {image.path if '/' in image.path else './' + image.path}:{offset:#x}",
+        "event": f"p {path_as_written(image.path if '/' in image.path else './' + image.path)}:{offset:#x}",
     }
 
 

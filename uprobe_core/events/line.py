@@ -24,8 +24,15 @@ class EventLine:
     words: tuple[str, ...]
 
     @classmethod
-    def split(cls, text: str) -> EventLine:
-        """Cut *text* at ``#`` and split it into words."""
+    def split(cls, text: str, *, quotes: bool = False) -> EventLine:
+        """Cut *text* at ``#`` and split it into words.
+
+        :param quotes: whether a path may be in quotation marks (extension); it is one word with them
+        """
+        if quotes and ('"' in text or "'" in text):
+            from uprobe_core.events.quoting import split_line
+
+            return cls(tuple(split_line(text)))
         return cls(tuple(split_words(text.partition("#")[0])))
 
     def __str__(self) -> str:

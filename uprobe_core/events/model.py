@@ -11,6 +11,8 @@ import enum
 import struct
 from dataclasses import dataclass, field
 
+from uprobe_core.events.quoting import path_as_written
+
 __all__ = (
     "EXTENDS",
     "MAX_OPS",
@@ -188,7 +190,7 @@ class EventSpec:
     def listing(self) -> str:
         """The line of ``uprobe_events`` (trace_uprobe_show in trace_uprobe.c)."""
         ref = f"({self.ref:#x})" if self.ref else ""
-        head = f"{self.kind}:{self.full_name} {self.path}:0x{self.offset:016x}{ref}"
+        head = f"{self.kind}:{self.full_name} {path_as_written(self.path)}:0x{self.offset:016x}{ref}"
         return " ".join([head, *map(str, self.args)])
 
 

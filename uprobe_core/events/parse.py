@@ -15,7 +15,8 @@ from uprobe_core.events.files import FileCheck, FileStatus, host_file
 from uprobe_core.events.line import EventLine
 from uprobe_core.events.locations import Location, LocationResolver
 from uprobe_core.events.model import DeleteSpec, EventSpec
-from uprobe_core.events.tokens import NumberError, is_good_name, is_good_system_name, kstrtoul
+from uprobe_core.events.quoting import quoted_path
+from uprobe_core.events.tokens import NumberError, is_good_name, is_good_system_name, kstrtoul, split_words
 from uprobe_core.events.variables import Variables
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Language:
 
         Raises SpecError, and nothing else, for whatever *text* may be.
         """
-        line = EventLine.split(text)
+        line = EventLine.split(text, quotes=not self.policy.is_kernel)
         if not line.words:
             return []
         if text.startswith("-"):
@@ -68,7 +69,8 @@ class Language:
         if len(line.words) - 2 > MAX_ARGS:
             raise line.refusal(f"more than {MAX_ARGS} arguments", errno_name="E2BIG")
         location = line.words[1]
-        path, colon, tail = location.rpartition(":")
+        quoted = None if self.policy.is_kernel else quoted_path(location)
+        path, colon, tail = _after(quoted, location) if quoted else location.rpartition(":")
         numeric = "/" in location and colon and tail and tail[0] in _DIGITS
         if numeric and not self._is_source_line(path):
             return [self._kernel_event(line, path, tail)]
@@ -84,7 +86,7 @@ class Language:
 
     def _kernel_event(self, line: EventLine, path: str, tail: str) -> EventSpec:
         self._file(line, path)
-        start = len(path) + 1
+        start = len(line.words[1]) - len(tail)
         tail, ref = _reference(line, tail, start)
         number, percent, suffix = tail.partition("%")
         if percent and suffix != "return":
@@ -148,6 +150,13 @@ class Language:
         return lambda symbol: resolver.data_symbol(line, status, location.offset, symbol)
 
 
+def _after(quoted: tuple[str, int], location: str) -> tuple[str, str, str]:
+    """A quoted path, and the colon and target behind it, as str.rpartition has them."""
+    path, length = quoted
+    _, colon, target = location[length:].partition(":")
+    return path, colon, target
+
+
 def _delete(line: EventLine) -> DeleteSpec:
     """``-:[GROUP/]NAME [PATH:OFFSET [ARG ...]]``, as dyn_event_release reads it."""
     head = line.words[0]
@@ -209,7 +218,8 @@ def _automatic_name(location: Location) -> str:
     """``p_FILE_0xOFFSET`` (for return events too), FILE cut at the first of ``.-_``."""
     stem = location.path.rpartition("/")[2]
     cut = min((stem.find(c) for c in ".-_" if c in stem), default=len(stem))
-    return f"p_{stem[:cut]}_{location.offset:#x}"[: MAX_EVENT_NAME - 1]
+    shown = "_".join(split_words(stem[:cut]))  # white space: only a quoted path has it
+    return f"p_{shown}_{location.offset:#x}"[: MAX_EVENT_NAME - 1]
 
 
 def parse_command(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from uprobe_core.errors import SpecError
 from uprobe_core.events.kernel_messages import ERRNO
 from uprobe_core.events.line import EventLine
+from uprobe_core.events.quoting import without_comment
 from uprobe_core.events.table import EventTable
 
 __all__ = ("Problem", "SourceLine", "load_lines", "source_lines")
@@ -35,9 +36,9 @@ class SourceLine:
 
         *caret* counts in the words joined by single spaces, the answer in what the user wrote.
         """
-        cut = self.text.partition("#")[0]
+        cut = without_comment(self.text)
         line, column, at = 0, 0, 0
-        for word in EventLine.split(cut).words:
+        for word in EventLine.split(cut, quotes=True).words:
             start = cut.index(word, at)
             at = start + len(word)
             if caret <= column + len(word):
@@ -106,14 +107,14 @@ def source_lines(text: str, source: str, *, continued: bool = True) -> Iterator[
     for number, raw in enumerate(text.split("\n"), start=1):
         line = raw.removesuffix("\r")
         first = first if waiting else number
-        if continued and line.endswith("\\") and "#" not in line:
+        if continued and line.endswith("\\") and without_comment(line) == line:
             waiting += line[:-1] + " \n"
             continue
         whole = waiting + line
         waiting = ""
-        if EventLine.split(whole).words:
+        if EventLine.split(whole, quotes=True).words:
             yield SourceLine(whole, source, first)
-    if EventLine.split(waiting).words:
+    if EventLine.split(waiting, quotes=True).words:
         yield SourceLine(waiting, source, first)
 
 

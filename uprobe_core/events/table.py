@@ -56,7 +56,7 @@ class EventTable:
 
     def add(self, event: EventSpec) -> None:
         """Define *event*, or add a location to the event of that name.  Raises SpecError."""
-        line = EventLine.split(event.line or event.listing())
+        line = EventLine.split(event.line or event.listing(), quotes=True)
         self._check_reference(line, event)
         members = self.members(event.full_name)
         if members:
@@ -68,7 +68,7 @@ class EventTable:
 
     def delete(self, spec: DeleteSpec) -> list[EventSpec]:
         """Remove and return what *spec* matches.  Raises SpecError: ENOENT, or EBUSY while enabled."""
-        line = EventLine.split(spec.line)
+        line = EventLine.split(spec.line, quotes=True)
         found = [event for event in self._events if _matches(spec, event)]
         if not found:
             hint = nearest(spec.name, [event.name for event in self._events])
@@ -183,5 +183,5 @@ def _matches(spec: DeleteSpec, event: EventSpec) -> bool:
     """trace_uprobe_match: name, group, then the words as the listing has them."""
     if spec.name not in ("", event.name) or spec.group not in (None, event.group):
         return False
-    listed = event.listing().split(" ")[1:]
-    return list(spec.words) == listed[: len(spec.words)]
+    listed = EventLine.split(event.listing(), quotes=True).words[1:]
+    return spec.words == listed[: len(spec.words)]

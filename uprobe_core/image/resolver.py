@@ -15,6 +15,7 @@ from uprobe_core.events.files import FileCheck, FileStatus
 from uprobe_core.events.hints import nearest
 from uprobe_core.events.line import EventLine
 from uprobe_core.events.locations import Location
+from uprobe_core.events.quoting import quoted_path
 from uprobe_core.image.elf_symbols import ElfImage
 
 if TYPE_CHECKING:
@@ -42,15 +43,15 @@ class ImageResolver:
     def split(self, line: EventLine, check: FileCheck) -> tuple[str, str, bool, int]:
         """Path, target text, whether ``%return`` was there, and the semaphore's file offset."""
         location = line.words[1]
-        slash = location.find("/")
-        colon = _path_end(location, check)
-        if slash < 0 or colon < 0 or colon + 1 == len(location):
+        quoted = quoted_path(location)
+        path, colon = quoted or (location, _path_end(location, check))
+        if "/" not in path or colon < 0 or location[colon : colon + 1] != ":" or colon + 1 == len(location):
             raise _refusal(
                 line,
                 f"not a uprobe location: {location}",
-                "write PATH:SYMBOL[+OFF] or PATH:OFFSET; PATH has a /",
+                "write PATH:SYMBOL[+OFF] or PATH:OFFSET; PATH has a /, and quotation marks if it has spaces",
             )
-        path, target = location[:colon], location[colon + 1 :]
+        path, target = path if quoted else location[:colon], location[colon + 1 :]
         target, brace, reference = target.partition("(")
         ref = 0
         if brace:
