@@ -69,8 +69,13 @@ class Glue:
     def add_place(self, address: int, site: int, watched: bool, /) -> int: ...
     def set_place(self, place: int, site: int, watched: bool, /) -> bool:
         """Change what a place is for; returns whether code translated before must be forgotten."""
-    def hook(self, place: int, /) -> int:
-        """Deliver the place by a code hook; returns uc_err."""
+    def hook(self, place: int, python: bool, /) -> int:
+        """Deliver the place by a hook; returns uc_err.
+
+        :param python: whether Python has a code hook at the same address
+        """
+    def note_python(self, address: int, present: bool, /) -> None:
+        """Python has, or no longer has, a code hook at *address*, which is called after the place's own."""
     def slot(self, place: int, area: int, word: int, /) -> int:
         """Give the place a slot in the area at *area*; returns its entry, 0 if there can be none."""
     def forget(self, place: int, /) -> None: ...

@@ -233,6 +233,23 @@ class NativeCpu(UnicornCpu):
 
     # --- code hooks --------------------------------------------------------------------------------------
 
+    def add_hook(self, address: int) -> None:
+        """Call the inline callback before each execution at *address*."""
+        is_new = address not in self._hooks
+        super().add_hook(address)
+        if is_new and not self._inside:
+            self.glue.note_python(address, True)
+
+    def remove_hook(self, address: int) -> None:
+        """Undo add_hook."""
+        super().remove_hook(address)
+        if not self._inside:
+            self.glue.note_python(address, False)
+
+    def has_hook(self, address: int) -> bool:
+        """Whether add_hook was called for *address*."""
+        return address in self._hooks
+
     def close(self) -> None:
         """Give the engine back; idempotent."""
         if self._uc:

@@ -184,7 +184,7 @@ class NativePlaces:
 
     def _hook(self, place: Place) -> bool:
         place.hooked = True
-        if self._glue.hook(place.number):
+        if self._glue.hook(place.number, self._cpu.has_hook(place.address)):
             return False
         place.memory.forget_code(place.address)
         return True

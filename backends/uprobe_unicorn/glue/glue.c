@@ -93,6 +93,26 @@ static void stop_at_hook(struct glue *glue, uint64_t address)
 	glue->uc.emu_stop(glue->engine_handle);
 }
 
+/* The same if more hooks of this address are to be called: the last of them stops. */
+static void stop_after_hook(struct glue *glue, uint64_t address)
+{
+	glue->event = GLUE_HOOK;
+	glue->hook_address = address;
+}
+
+static void stop_at_place(struct glue *glue, const struct place *place)
+{
+	if (place->then_python)
+		stop_after_hook(glue, place->address);
+	else
+		stop_at_hook(glue, place->address);
+}
+
+static bool was_to_stop(const struct glue *glue, uint64_t address)
+{
+	return glue->event == GLUE_HOOK && glue->hook_address == address;
+}
+
 /* A return address that is not watched yet: the run ends here, so that it can be. */
 static void want_watch(struct glue *glue, struct place *place, uint64_t address)
 {
@@ -104,7 +124,7 @@ static void want_watch(struct glue *glue, struct place *place, uint64_t address)
 		return;
 	}
 	glue->wanted[glue->wanted_count++ % 16] = address & TAG_MASK;
-	stop_at_hook(glue, place->address);
+	stop_at_place(glue, place);
 }
 
 /* The task is about to execute the instruction of place.  Answers whether a handler sent it elsewhere. */
@@ -118,8 +138,10 @@ bool glue_reached(struct place *place)
 	if (place->site && glue->api->site_hit(place->site, &glue->source, &watch))
 		want_watch(glue, place, watch);
 	bool moved = place->site && place->site->calls && glue_reg(glue, UP_PC) != place->address;
-	if (glue->stop || moved)
+	if (moved)
 		stop_at_hook(glue, place->address);
+	else if (glue->stop || was_to_stop(glue, place->address))
+		stop_at_place(glue, place);
 	return moved;
 }
 
@@ -134,10 +156,10 @@ void glue_on_inline(uc_engine *uc, uint64_t address, uint32_t size, void *data)
 		glue->skips--;
 		return;
 	}
-	if (place->site && place->site->kind == UP_SITE_COUNT && !place->watched) {
+	if (place->site && place->site->kind == UP_SITE_COUNT && !place->watched && !place->after_python) {
 		up_count_hit(place->site);
 		if (glue->stop)
-			stop_at_hook(glue, address);
+			stop_at_place(glue, place);
 		return;
 	}
 	glue_reached(place);
@@ -159,7 +181,7 @@ static void on_return_block(uc_engine *uc, uint64_t address, uint32_t size, void
 		((uint64_t *)(uintptr_t)glue->source.registers)[UP_PC] = address;
 	glue->api->return_hit(glue->engine, &glue->source, address);
 	if (glue->stop)
-		stop_at_hook(glue, address);
+		stop_at_place(glue, place);
 }
 
 /* A code hook whose probe is Python's. */
@@ -173,7 +195,12 @@ static void on_python(uc_engine *uc, uint64_t address, uint32_t size, void *data
 		glue->skips--;
 		return;
 	}
-	if (glue->inline_hook(glue->context, address) || glue->stop)
+	if (!glue->inline_hook(glue->context, address) && !glue->stop && !was_to_stop(glue, address))
+		return;
+	const struct place *place = table_find(glue, address);
+	if (place && (place->tail || place->after_python) && glue_reg(glue, UP_PC) == address)
+		stop_after_hook(glue, address);
+	else
 		stop_at_hook(glue, address);
 }
 
@@ -202,12 +229,16 @@ static void on_interrupt(uc_engine *uc, uint32_t number, void *data)
 	glue->uc.emu_stop(uc);
 }
 
-/* Counts instructions and ends the slice at the first block after it; never inside a slot. */
+/*
+ * Counts instructions and ends the slice at the first block after it; never inside a slot, and
+ * not before an instruction whose hooks were delivered: they would be delivered once more.
+ */
 static void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *data)
 {
 	struct glue *glue = data;
+	bool skips = glue->skips && glue->skip == address;
 
-	if ((glue->stop || (glue->limited && glue->budget <= 0)) && !area_at(glue, address)) {
+	if ((glue->stop || (glue->limited && glue->budget <= 0)) && !skips && !area_at(glue, address)) {
 		glue->event = GLUE_SLICE;
 		glue->uc.emu_stop(uc);
 		return;
@@ -287,12 +318,24 @@ void glue_forget_translations(struct glue *glue, uint64_t start, uint64_t end)
  * A return goes through a branch, and where a branch goes a block begins.  Hooks of each kind are
  * cheap as long as there is one: an entry's and its return's are of different kinds.
  */
-int glue_add_inline(struct glue *glue, struct place *place)
+int glue_add_inline(struct glue *glue, struct place *place, bool after_python)
 {
 	place->by_block = !place->site;
+	place->then_python = after_python && place->by_block;	/* blocks come before instructions */
+	place->after_python = after_python && !place->by_block;
 	void *callback = (void *)(uintptr_t)(place->by_block ? on_return_block : glue_on_inline);
 	return glue->uc.hook_add(glue->engine_handle, &place->hook, place->by_block ? UC_HOOK_BLOCK : UC_HOOK_CODE,
 				 callback, place, place->address, place->address);
+}
+
+void glue_note_python(struct glue *glue, uint64_t address, bool present)
+{
+	struct place *place = table_find(glue, address);
+
+	if (!place)
+		return;
+	place->then_python = present;
+	place->after_python = false;
 }
 
 void glue_remove_inline(struct glue *glue, struct place *place)

@@ -66,6 +66,7 @@ struct place {
 	uint64_t tail;		/* of its slot; 0: it has none */
 	size_t hook;		/* its hook, when it is inline */
 	bool by_block;		/* that is a block hook */
+	bool then_python, after_python;	/* a hook of Python's at the same address is called later, earlier */
 	struct glue *glue;
 };
 
@@ -155,8 +156,10 @@ void glue_find_registers(struct glue *glue);
 size_t glue_read(void *context, uint64_t address, void *ret, size_t size);
 bool glue_reached(struct place *place);
 
-int glue_add_inline(struct glue *glue, struct place *place);
+int glue_add_inline(struct glue *glue, struct place *place, bool after_python);
 void glue_remove_inline(struct glue *glue, struct place *place);
+/* Python has (or no longer has) a code hook at address. */
+void glue_note_python(struct glue *glue, uint64_t address, bool present);
 /* The callback of code hooks whose probes are Python's; its data is the glue. */
 void *glue_python_hook(void);
 void glue_on_inline(uc_engine *uc, uint64_t address, uint32_t size, void *data);

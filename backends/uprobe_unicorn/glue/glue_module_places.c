@@ -82,21 +82,39 @@ PyObject *glue_object_set_place(GlueObject *self, PyObject *args)
 	place->watched = watched;
 	if (!place->hook || !place->by_block || !site)
 		Py_RETURN_FALSE;
+	bool python = place->then_python;
 	glue_remove_inline(&self->core, place);
-	if (glue_add_inline(&self->core, place))
+	if (glue_add_inline(&self->core, place, python))
 		return PyErr_Format(PyExc_RuntimeError, "libunicorn refused a hook");
 	Py_RETURN_TRUE;
 }
 
-PyObject *glue_object_hook(GlueObject *self, PyObject *number)
+/* (number, whether Python has a hook at the same address already); returns uc_err. */
+PyObject *glue_object_hook(GlueObject *self, PyObject *args)
 {
-	struct place *place = place_at(self, PyLong_AsSsize_t(number));
+	Py_ssize_t number;
+	int python;
 
+	if (!PyArg_ParseTuple(args, "np", &number, &python))
+		return NULL;
+	struct place *place = place_at(self, number);
 	if (!place)
 		return NULL;
 	if (!table_find(&self->core, place->address) && !table_add(&self->core, place))
 		return PyErr_NoMemory();
-	return PyLong_FromLong(glue_add_inline(&self->core, place));
+	return PyLong_FromLong(glue_add_inline(&self->core, place, python));
+}
+
+/* (address, whether Python has a code hook there from now on). */
+PyObject *glue_object_note_python(GlueObject *self, PyObject *args)
+{
+	unsigned long long address;
+	int present;
+
+	if (!PyArg_ParseTuple(args, "Kp", &address, &present))
+		return NULL;
+	glue_note_python(&self->core, address, present);
+	Py_RETURN_NONE;
 }
 
 /* Gives the place a slot for its displaced word; returns the entry's address, 0 if there can be none. */
