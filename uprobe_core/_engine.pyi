@@ -24,6 +24,10 @@ class Engine:
 
     now: int
     hit_cost: int
+    vote: int
+    hijack: bool
+    trampoline: int
+    depth: int
     hits: int
     dropped: int
     @property
@@ -36,8 +40,10 @@ class Engine:
         self, program: bytes, room: int, hit: Any, address: int, offset: int, latency: int, /
     ) -> tuple[bytes, bytes]:
         """Run one program on the registers and memory of *hit*; returns (cells, text)."""
-    def add_probe(self, program: bytes, room: int, capture: bytes, is_return: bool, /) -> int:
-        """A probe with its arguments and what it captures at entry."""
+    def add_probe(
+        self, program: bytes, room: int, capture: bytes, is_return: bool, chain: int = ..., /
+    ) -> int:
+        """A probe with its arguments, what it captures at entry, and its chain (-1: none)."""
     def set_probe(
         self,
         probe: int,
@@ -50,8 +56,8 @@ class Engine:
         /,
     ) -> None:
         """What *probe* does from now on."""
-    def take_probe(self, probe: int, /) -> tuple[int, int, int, int, int, int]:
-        """(hits, entries, returns, missed: longjmp, exec, exit) since the last time."""
+    def take_probe(self, probe: int, /) -> tuple[int, int, int, int, int, int, int, int]:
+        """(hits, entries, returns, missed: longjmp, exec, exit, depth, no-caller) since the last time."""
     def add_action(
         self,
         probe: int,
@@ -84,6 +90,20 @@ class Engine:
         """*task* is the one whose hits follow."""
     def end_task(self, task: int, reason: int, /) -> None:
         """Its pending returns are missed: 0 longjmp, 1 exec, 2 exit."""
+    def inherit(self, task: int, parent: int, /) -> None:
+        """*task* is a copy of *parent* and will return from the same calls."""
+    def trampoline_hit(self, hit: Any, /) -> bool:
+        """The task of *hit* reached the trampoline; whether a call of it was pending."""
+    def add_chain(self, enter: int, leave: int, missed: Callable[[int, int], Any] | None, /) -> int:
+        """Handlers (by number, < 0: none) for a call's beginning and return, and what is told of its loss.
+
+        ``leave`` finds the cookie that ``enter`` left in its hit.
+        """
+    def drop_chain(self, chain: int, /) -> None:
+        """None of its functions is called any more."""
+    def set_outside(self, vote_out: Callable[[int], None], trampoline: Callable[[], int], /) -> None:
+        """*vote_out* is called with the address of a site that all its probes voted out; *trampoline*
+        for the address that hijacked returns of the running task come to."""
     def pending(self, probe: int, /) -> int:
         """How many returns of *probe* the running task is waiting for."""
     def reset_ring(self) -> None:

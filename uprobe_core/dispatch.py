@@ -65,10 +65,11 @@ class Dispatcher:
         self._on_process = on_process or (lambda _kind, _task: None)
         self._utasks: dict[Task, Utask] = {}
         self._host_pid = os.getpid()
+        self.depth = MAX_RETURN_DEPTH if policy.is_kernel else None
+        """Hijacked returns that may be pending for a task, None: any number."""
         self.returns: ReturnStrategy
         if returns is Returns.HIJACK:
-            depth = MAX_RETURN_DEPTH if policy.is_kernel else None
-            self.returns = HijackReturns(arch, self._call_ret_handler, self._trampoline, depth)
+            self.returns = HijackReturns(arch, self._call_ret_handler, self.trampoline, self.depth)
         else:
             self.returns = WatchReturns(arch, self._call_ret_handler)
 
@@ -157,7 +158,13 @@ class Dispatcher:
             space.xol = XolArea(address, size, self.arch.slot_bytes, stride, keep=keep)
         return space.xol
 
-    def _trampoline(self, task: Task) -> int:
+    def known_trampoline(self, process: Process) -> int:
+        """Where hijacked returns of *process* come, 0 as long as there were none."""
+        space = self.registry.spaces.get(process)
+        return 0 if space is None or space.xol is None else space.xol.trampoline
+
+    def trampoline(self, task: Task) -> int:
+        """The same for *task*, made on first use."""
         return self._area(self.registry.space_of(task.process)).trampoline
 
     def _on_trampoline(self, task: Task, utask: Utask) -> TrapResult | Fault:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ("ABI", "NativeBackend")
 
-ABI = 1
+ABI = 2
 """Number of the native engine's layout that this version works with (UP_ABI in cengine/engine.h)."""
 
 
@@ -59,8 +59,11 @@ class NativeBackend(Protocol):
         """*task* will not return from anything any more: "exec" or "exit"."""
         ...
 
-    def inherit(self, task: Any) -> None:
-        """In a forked host process: *task* goes on where the task that ran last was, its calls pending."""
+    def inherit(self, task: Any, *, copies: bool) -> None:
+        """*task* is new and goes on where the task that ran last was, its calls pending.
+
+        :param copies: that one runs on as well; else this is a forked host process, and it is not here
+        """
         ...
 
     def stop(self) -> None:

@@ -21,15 +21,18 @@ class _Native(Hit):
     __slots__ = ()
     _engine: Any
     _current: Callable[[], Task]
-    _decode: Callable[[Any, int, int], tuple[Any, ...]]
+    _decode: Any
     native_latency: int
 
-    def attach(self, engine: Any, current: Callable[[], Task], event: Event) -> None:
-        """Who answers.  The engine sets address, probe_offset, cookie and _values before each call."""
+    def attach(self, engine: Any, current: Callable[[], Task], event: Event, *, fetches: bool) -> None:
+        """Who answers.  The engine sets address, probe_offset, cookie and _values before each call.
+
+        :param fetches: whether the engine fetches arguments; else Python does
+        """
         self._engine = engine
         self._current = current
         self.event = event
-        self._decode = value_decoder(event.spec.args)[1]
+        self._decode = value_decoder(event.spec.args)[1] if fetches else None
 
     @property
     def task(self) -> Task:
@@ -50,11 +53,19 @@ class _Native(Hit):
         return int(self._engine.register(31))
 
     @property
+    def timestamp(self) -> int:
+        """Nanoseconds on the run's clock; the task's own clock stands still while guest code runs."""
+        return int(self._engine.now)
+
+    @property
     def values(self) -> tuple[Any, ...]:
         """The event's fetched arguments in order, fetched once per hit on first use."""
-        if self._values is None:
+        if self._values is None and self._decode is None:
+            self._values = self.event.fetch(self) if self.event is not None else ()
+        elif self._values is None and self._decode is not None:
             cells, text = self._engine.values()
             self._values = self._decode(cells + text, 0, len(cells))
+        assert self._values is not None
         return self._values
 
 
@@ -75,10 +86,12 @@ class NativeReturnHit(_Native, ReturnHit):
         return int(self.native_latency)
 
 
-def make_hit(engine: Any, current: Callable[[], Task], event: Event, *, at_return: bool) -> Hit:
-    """The hit object of one handler of *event*."""
+def make_hit(
+    engine: Any, current: Callable[[], Task], event: Event, *, at_return: bool, fetches: bool = True
+) -> Hit:
+    """The hit object of one handler of *event*; see :meth:`_Native.attach`."""
     hit: Any = NativeReturnHit.__new__(NativeReturnHit) if at_return else NativeHit.__new__(NativeHit)
     hit.address = hit.probe_offset = 0
     hit.cookie = hit.entry = hit._values = None
-    hit.attach(engine, current, event)
+    hit.attach(engine, current, event, fetches=fetches)
     return hit  # type: ignore[no-any-return]

@@ -1,10 +1,12 @@
-"""From an event and its sinks to objects of the native engine, or the reason why not."""
+"""From an event and its sinks to objects of the native engine, and what Python is called for."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.actions import Action, Count, Hist, Latency, Record, Stacks, Sum
@@ -21,7 +23,7 @@ from uprobe_core.native_programs import (
 if TYPE_CHECKING:
     from uprobe_core.event_probe import Event
 
-__all__ = ("ActionPlan", "EventPlan", "plan_event")
+__all__ = ("ActionPlan", "Chain", "EventPlan", "plan_event")
 
 COUNT, SUM, HIST, RECORD, STACKS, CALL = range(6)
 _HISTS = {"log2": 0, "linear": 1, "sub": 2}
@@ -60,35 +62,66 @@ class ActionPlan:
         return key_decoder(self.keys)
 
 
+class Chain(Enum):
+    """What of an event is called in Python at a call's beginning, its return and its loss."""
+
+    NONE = "nothing"
+    SINK = "the methods of its only sink"
+    EVENT = "everything: filter, triggers and sinks"
+
+
 @dataclass(slots=True)
 class EventPlan:
     """What the engine does for one event.
 
-    :param calls_python: whether a handler in Python is among it
+    :param fetches: whether the engine can fetch its arguments; else Python does
     """
 
     program: bytes
     room: int
-    capture: bytes
+    capture: bytes = _EMPTY
     tests: bytes = b""
     texts: bytes = b""
     actions: list[ActionPlan] = field(default_factory=list)
+    chain: Chain = Chain.NONE
+    sinks: tuple[Any, ...] = ()
+    fetches: bool = True
 
     @property
     def calls_python(self) -> bool:
-        """Whether a Python handler is called."""
-        return any(action.kind == CALL for action in self.actions)
+        """Whether a handler in Python is called."""
+        return self.chain is not Chain.NONE or any(action.kind == CALL for action in self.actions)
+
+    def is_like(self, other: EventPlan) -> bool:
+        """Whether *other* differs in its filter at most."""
+        same = len(self.sinks) == len(other.sinks) and all(map(is_, self.sinks, other.sinks))
+        return same and (self.chain, self.fetches) == (other.chain, other.fetches)
 
 
-def plan_event(event: Event) -> EventPlan | None:
-    """How *event* runs natively; None if something in it needs Python's dispatcher."""
-    if event.triggers is not None:
-        return None
-    if event.triggers is not None:
-        return None
+def plan_event(event: Event, *, records: bool = True, fetches: bool = True) -> EventPlan:
+    """How *event* runs natively; what the engine cannot do itself it calls Python for.
+
+    :param records: whether the run's writer can do with the engine's records
+    :param fetches: whether arguments may be fetched by the engine
+    """
+    plan = _plan_whole(event) if fetches else None
+    if plan is None or (not records and any(action.kind == RECORD for action in plan.actions)):
+        return _plan_in_python(event, fetches=fetches)
+    plan.sinks = tuple(event.sinks)
+    return plan
+
+
+def _plan_in_python(event: Event, *, fetches: bool) -> EventPlan:
+    packed = pack_program(event.spec.args) if fetches and not event.spec.entry_args else None
+    program, room = packed or (_EMPTY, 0)
+    return EventPlan(program, room, chain=Chain.EVENT, fetches=packed is not None)
+
+
+def _plan_whole(event: Event) -> EventPlan | None:
+    """The event in the engine's terms; None if something in it needs Python's dispatcher."""
     program = pack_program(event.spec.args)
     capture = _capture(event)
-    if program is None or capture is None:
+    if event.triggers is not None or program is None or capture is None:
         return None
     plan = EventPlan(*program, capture)
     if event.filter is not None:
@@ -97,12 +130,23 @@ def plan_event(event: Event) -> EventPlan | None:
         if packed is None:
             return None
         plan.tests, plan.texts = packed
+    if len(event.sinks) == 1 and not event.spec.entry_args and _is_chain(event.sinks[0]):
+        plan.chain = Chain.SINK
+        return plan
     for sink in event.sinks:
         action = _plan_sink(event, sink)
         if action is None:
             return None
         plan.actions.append(action)
     return plan
+
+
+def _is_chain(sink: Any) -> bool:
+    """Whether *sink* has methods in Python, other than one handler alone."""
+    if getattr(sink, "writes_records", False) or isinstance(getattr(sink, "action", None), Action):
+        return False
+    methods = [getattr(sink, name, None) is not None for name in ("handler", "ret_handler", "missed")]
+    return methods[2] or sum(methods) != 1
 
 
 def _capture(event: Event) -> bytes | None:

@@ -8,14 +8,15 @@ dispatcher; results are equal either way.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uprobe_core.actions import Action
 from uprobe_core.engine import NativeBackend
 from uprobe_core.event_probe import Event, EventProbe, check_vote
 from uprobe_core.native_hits import make_hit
-from uprobe_core.native_plan import CALL, RECORD, ActionPlan, EventPlan, plan_event
+from uprobe_core.native_plan import CALL, RECORD, ActionPlan, Chain, EventPlan, plan_event
 from uprobe_core.native_records import NativeRecords
 from uprobe_core.native_results import merge, take
 from uprobe_core.types import HandlerVote, MemoryFault, Mode
@@ -25,12 +26,28 @@ if TYPE_CHECKING:
     from uprobe_core.backend import Process, Task
     from uprobe_core.events.model import Record as TraceRecord
 
-__all__ = ("NativeSites",)
+__all__ = ("Hijack", "NativeSites")
 
-_TALLIES = ("hits", "entries", "returns", "missed longjmp", "missed exec", "missed exit")
+_REASONS = ("longjmp", "exec", "exit", "depth", "no-caller")
+_TALLIES = ("hits", "entries", "returns", *(f"missed {reason}" for reason in _REASONS))
+_MAX_PROBES = 64
+"""At one site (UP_MAX_PROBES)."""
 _MOST_KEYS = 1 << 30
 _RING = 1 << 18
 """Bytes of records between two drains: small enough to stay in the processor's cache."""
+
+
+class Hijack(NamedTuple):
+    """How the return addresses of calls are swapped.
+
+    :param known: the trampoline of a process, 0 if it has none yet
+    :param trampoline: that of a task's process, made on first use
+    :param depth: calls that may be pending for a task, None: any number
+    """
+
+    known: Callable[[Process], int]
+    trampoline: Callable[[Task], int]
+    depth: int | None
 
 
 class _NativeEvent:
@@ -39,7 +56,7 @@ class _NativeEvent:
     def __init__(self, plan: EventPlan) -> None:
         self.plan = plan
         self.actions: list[tuple[int, ActionPlan]] = []
-        self.sinks = [action.source for action in plan.actions]
+        self.chain = -1
         self.probes: dict[EventProbe, int] = {}
 
 
@@ -55,6 +72,7 @@ class NativeSites:
     :param vote_out: called with (process, address) when all consumers of a site voted REMOVE
     :param current: the running task
     :param plain_records: whether the engine's records are all that the run's writer needs
+    :param hijack: how return addresses are swapped; None: they are watched
     :ivar records: the reader of its ring
     """
 
@@ -70,6 +88,7 @@ class NativeSites:
         lost: Callable[[int], None],
         keep: int = 0,
         plain_records: bool = True,
+        hijack: Hijack | None = None,
     ) -> None:
         from uprobe_core import _engine
 
@@ -83,14 +102,29 @@ class NativeSites:
         self._vote_out = vote_out
         self._plain_records = plain_records
         self._current = current
-        self._events: dict[Event, _NativeEvent | None] = {}
-        self._handlers: list[tuple[Event, Any, Any]] = []
-        self._just_forked = False
+        self._events: dict[Event, _NativeEvent] = {}
+        self._retired: list[_NativeEvent] = []
+        self._handlers: list[tuple[Event, Any]] = []
+        self._hijack = hijack
+        self._host_pid = os.getpid()
         self.live = False
         """Whether records are wanted as soon as guest code stops."""
         self.error: Exception | None = None
-        backend.connect(self.engine, self.records.who)
+        self.engine.set_outside(self._voted_out, self._trampoline)
+        if hijack is not None:
+            self.engine.hijack, self.engine.depth = True, hijack.depth or 0
+        backend.connect(self.engine, self._who)
         backend.after_run = self._after_run
+
+    def _who(self, pid: int, tid: int, comm: str) -> int:
+        task = self._current()
+        if self._hijack is not None and task is not None:
+            self.engine.trampoline = self._hijack.known(task.process)
+        return self.records.who(pid, tid, comm)
+
+    def _trampoline(self) -> int:
+        """Where a return of the running task that is hijacked for the first time is to come."""
+        return 0 if self._hijack is None else self._hijack.trampoline(self._current())
 
     # --- sites ------------------------------------------------------------------------------------
 
@@ -98,15 +132,13 @@ class NativeSites:
         """Place *site* natively if it can be; otherwise nothing has changed."""
         calls_python = False
         probes = []
+        if len(site.uprobe.links) > _MAX_PROBES:
+            return False
         for link in site.uprobe.links:
             probe = link.consumer
             if type(probe) is not EventProbe or link.filter is not accept_all:
                 return False
             native = self._event(probe.event)
-            if native is None:
-                return False
-            if native.plan.calls_python and len(site.uprobe.links) > 1:
-                return False  # a vote to remove the site is counted over all its consumers
             calls_python |= native.plan.calls_python
             probes.append(self._probe(native, probe))
         mode = Mode.INLINE if site.analysis.special else self._mode
@@ -127,24 +159,23 @@ class NativeSites:
 
     # --- events -----------------------------------------------------------------------------------
 
-    def _plan(self, event: Event) -> EventPlan | None:
-        plan = plan_event(event)
-        if plan is not None and not self._plain_records and any(a.kind == RECORD for a in plan.actions):
-            return None
-        return plan
+    def _plan(self, event: Event) -> EventPlan:
+        return plan_event(event, records=self._plain_records)
 
-    def _event(self, event: Event) -> _NativeEvent | None:
-        if event in self._events:
-            return self._events[event]
-        plan = self._plan(event)
-        native = self._events[event] = None if plan is None else _NativeEvent(plan)
+    def _event(self, event: Event) -> _NativeEvent:
+        native = self._events.get(event)
+        if native is None:
+            native = self._events[event] = _NativeEvent(self._plan(event))
+            native.chain = self._chain(event, native.plan)
         return native
 
     def _probe(self, native: _NativeEvent, probe: EventProbe) -> int:
         number = native.probes.get(probe)
         if number is None:
             plan = native.plan
-            number = self.engine.add_probe(plan.program, plan.room, plan.capture, probe.event.is_return)
+            number = self.engine.add_probe(
+                plan.program, plan.room, plan.capture, probe.event.is_return, native.chain
+            )
             native.probes[probe] = number
             if not native.actions:
                 native.actions = [(self._action(probe.event, number, a), a) for a in plan.actions]
@@ -180,40 +211,96 @@ class NativeSites:
         :returns: whether its sites have to be placed again
         """
         native = self._events.get(event)
+        if native is None:
+            return False
         plan = self._plan(event)
-        same = native is not None and plan is not None and [a.source for a in plan.actions] == native.sinks
-        if native is None or plan is None or not same:
-            self.sync()
-            self._events[event] = None if plan is None else _NativeEvent(plan)
-            if native is not None:
-                self._retired.append(native)
-            return event in self._events
-        native.plan.tests, native.plan.texts = plan.tests, plan.texts
+        if native.plan.is_like(plan):
+            native.plan.tests, native.plan.texts = plan.tests, plan.texts
+            for probe, number in native.probes.items():
+                self._set(native, probe, number)
+            return False
+        self.sync()
+        self._retire(event, native)
+        del self._events[event]
+        return True
+
+    def _retire(self, event: Event, native: _NativeEvent) -> None:
+        """Other sinks do the work from now on; those that stay see the calls return that are under way."""
+        self._retired.append(native)
+        kept = {id(getattr(sink, "action", sink)) for sink in event.sinks}
+        native.actions = [pair for pair in native.actions if id(pair[1].source) in kept]
+        if native.plan.chain is Chain.SINK and id(native.plan.sinks[0]) not in kept:
+            self.engine.drop_chain(native.chain)
         for probe, number in native.probes.items():
             self._set(native, probe, number)
-        return False
 
     @property
-    def _retired(self) -> list[_NativeEvent]:
-        return self.__dict__.setdefault("_retired_events", [])  # type: ignore[no-any-return]
+    def _natives(self) -> list[_NativeEvent]:
+        return [*self._events.values(), *self._retired]
 
     # --- Python handlers ----------------------------------------------------------------------------
 
     def _handler(self, event: Event, plan: ActionPlan) -> int:
-        hit = make_hit(self.engine, self._current, event, at_return=plan.at_return)
         function = plan.source.ret_handler if plan.at_return else plan.source.handler
-        self._handlers.append((event, plan.source, hit))
+        return self._add_handler(event, plan.source, function, at_return=plan.at_return, fetches=True)
+
+    def _add_handler(self, event: Event, sink: Any, function: Any, *, at_return: bool, fetches: bool) -> int:
+        """The number of a function that is called with hits; -1 for none."""
+        if function is None:
+            return -1
+        self._handlers.append((event, sink))
+        hit = make_hit(self.engine, self._current, event, at_return=at_return, fetches=fetches)
         return self.engine.add_handler(function, hit)
+
+    def _chain(self, event: Event, plan: EventPlan) -> int:
+        """The number of the event's functions in Python, -1 if it has none."""
+        if plan.chain is Chain.NONE:
+            return -1
+        sink = plan.sinks[0] if plan.chain is Chain.SINK else None
+        enter, leave = self._functions(event, sink)
+        handlers = [
+            self._add_handler(event, sink, function, at_return=at_return, fetches=plan.fetches)
+            for function, at_return in ((enter, False), (leave, True))
+        ]
+        missed = None if sink is not None and not hasattr(sink, "missed") else self._misser(event)
+        return self.engine.add_chain(handlers[0], handlers[1], missed)
+
+    def _functions(self, event: Event, sink: Any) -> tuple[Any, Any]:
+        """What is called at an entry and at a return: the methods of the only *sink*, else the event's."""
+        if sink is not None:
+            return getattr(sink, "handler", None), getattr(sink, "ret_handler", None)
+        engine, advance_clock = self.engine, self._backend.advance_clock
+
+        def enter(hit: Any) -> None:
+            advance_clock()
+            vote, hit.cookie = event.entered(hit)
+            engine.vote = int(vote)
+
+        def leave(hit: Any) -> None:
+            advance_clock()
+            event.returned(hit, hit.cookie)
+
+        return enter, leave
+
+    def _misser(self, event: Event) -> Callable[[int, int], None]:
+        def missed(function: int, reason: int) -> None:
+            self._backend.advance_clock()
+            event.missed(function, _REASONS[reason])
+
+        return missed
 
     def _handler_outcome(self, number: int, outcome: Any) -> None:
         """A handler raised, or voted."""
-        event, sink, hit = self._handlers[number]
+        event, sink = self._handlers[number]
         error = outcome if isinstance(outcome, Exception) else check_vote(outcome)
         if error is None:
-            if outcome & HandlerVote.REMOVE:
-                self._vote_out(self._current().process, hit.address)
+            self.engine.vote |= int(outcome)
             return
+        self.engine.vote |= int(HandlerVote.IGNORE)
         self._sink_failed(event, sink, error)
+
+    def _voted_out(self, address: int) -> None:
+        self._vote_out(self._current().process, address)
 
     # --- records ------------------------------------------------------------------------------------
 
@@ -229,6 +316,10 @@ class NativeSites:
     def _sink_failed(self, event: Event, sink: Any, error: Exception) -> None:
         """A sink raised in the middle of a hit: if that ends the run, it does so once guest code stops."""
         try:
+            if (
+                sink is None
+            ):  # all of the event's: it has looked after its sinks itself, and this ends the run
+                raise error
             self._failed(event, sink, error)
         except Exception as fatal:
             self.error = fatal
@@ -246,9 +337,8 @@ class NativeSites:
     def sync(self) -> None:
         """Let the Python objects know everything that was found until now."""
         self.drain()
-        natives = [n for n in [*self._events.values(), *self._retired] if n is not None]
         found: dict[int, tuple[Action, list[Any], list[int]]] = {}
-        for native in natives:
+        for native in self._natives:
             for probe, number in native.probes.items():
                 self._sync_tallies(probe, number)
             for number, plan in native.actions:
@@ -274,13 +364,16 @@ class NativeSites:
 
     def ended(self, task: Task, reason: str) -> None:
         """*task* executes another program ("exec") or ends ("exit")."""
+        self._host_pid = os.getpid()
         self._backend.end_task(task, reason)
+        if reason == "exec":
+            self.engine.trampoline = 0
         if self.send is not None:
             self.sync()
 
     def enter_child(self, send: Callable[[Any], None]) -> None:
         """This is a forked process now: what was counted before is the parent's; from here on *send* it."""
-        for native in [n for n in [*self._events.values(), *self._retired] if n is not None]:
+        for native in self._natives:
             for number in native.probes.values():
                 self.engine.take_probe(number)
             for number, plan in native.actions:
@@ -289,19 +382,23 @@ class NativeSites:
         self.records.forget()
         self.records.keep_all()
         self.send = send
-        self._just_forked = True
 
     def forked(self, task: Task) -> None:
-        """*task* is a new process; in a forked host process it goes on where its parent was."""
-        if not self._just_forked or self.send is None:
-            return
-        self._just_forked = False
-        self._backend.inherit(task)
-        for probe, count in self._inherited():
-            self.send(("tallies", probe, "entries", count))
+        """*task* is a new process and goes on where its parent, which ran last, was."""
+        copies = os.getpid() == self._host_pid
+        self._host_pid = os.getpid()
+        self._backend.inherit(task, copies=copies)
+        inherited = self._inherited()
+        for probe, count in inherited:
+            if self.send is not None:
+                self.send(("tallies", probe, "entries", count))
+            else:
+                probe.tallies["entries"] += count
+        if self._hijack is not None and inherited and not copies:
+            self.engine.trampoline = self._hijack.trampoline(task)
 
     def _inherited(self) -> list[tuple[EventProbe, int]]:
-        """Calls that the forking task was in: this process will see them return as well."""
-        numbers = [pair for native in self._events.values() if native for pair in native.probes.items()]
+        """Calls that the forking task was in: the new process will see them return as well."""
+        numbers = [pair for native in self._natives for pair in native.probes.items()]
         pending = [(probe, self.engine.pending(number)) for probe, number in numbers]
         return [(probe, count) for probe, count in pending if count]

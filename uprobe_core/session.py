@@ -30,12 +30,12 @@ from uprobe_core.run_report import Profile, report
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
 from uprobe_core.session_setup import choose_mode, choose_returns, setup_from_options, target_of
 from uprobe_core.spool import Spool
-from uprobe_core.types import Mode
+from uprobe_core.types import Mode, Returns
 from uprobe_core.uprobes import UprobeRegistry
 
 if TYPE_CHECKING:
     from uprobe_core.event_probe import Event
-    from uprobe_core.native_sites import NativeSites
+    from uprobe_core.native_sites import Hijack, NativeSites
     from uprobe_core.session_native import SessionNative
     from uprobe_core.stacks.symbols import Images
 
@@ -357,7 +357,7 @@ class Session:
         """Let the native engine take what it can, if there is one and the backend works with it."""
         from uprobe_core.session_native import SessionNative, may_run_natively
 
-        if may_run_natively(self.engine.name, machine, self.setup, self.returns):
+        if may_run_natively(self.engine.name, machine, self.setup):
             self._engine = SessionNative(
                 machine,
                 self.setup,
@@ -366,8 +366,18 @@ class Session:
                 output,
                 self._live,
                 self._complaints,
-                records=not self._wants_stacks and not self.setup.triggers,
+                records=not self._wants_stacks,
+                hijack=self._hijack(),
             )
+
+    def _hijack(self) -> Hijack | None:
+        """How a native engine swaps return addresses; None: it watches them."""
+        from uprobe_core.native_sites import Hijack
+
+        if self.returns is not Returns.HIJACK:
+            return None
+        dispatcher = self._dispatcher
+        return Hijack(dispatcher.known_trampoline, dispatcher.trampoline, dispatcher.depth)
 
     @property
     def _native(self) -> NativeSites | None:

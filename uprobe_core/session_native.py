@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.native_sites import NativeSites
-from uprobe_core.types import Returns
+from uprobe_core.native_sites import Hijack, NativeSites
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Machine, Process, Task
@@ -22,17 +21,16 @@ if TYPE_CHECKING:
 __all__ = ("SessionNative", "may_run_natively")
 
 
-def may_run_natively(engine: str, machine: Machine, setup: RunSetup, returns: Returns) -> bool:
+def may_run_natively(engine: str, machine: Machine, setup: RunSetup) -> bool:
     """Whether anything of this run can be native: the engine, the backend and the semantics asked for."""
-    if engine != "c" or getattr(machine, "native", None) is None:
-        return False
-    return not setup.policy.is_kernel and returns is Returns.WATCH
+    return engine == "c" and getattr(machine, "native", None) is not None and not setup.policy.is_kernel
 
 
 class SessionNative:
     """The native engine of one run.
 
     :param records: whether the engine's records are all that the run's writer needs
+    :param hijack: how return addresses are swapped; None: they are watched
     :ivar sites: what it has taken
     """
 
@@ -47,6 +45,7 @@ class SessionNative:
         complaints: Complaints,
         *,
         records: bool,
+        hijack: Hijack | None,
     ) -> None:
         self._registry, self._events, self._live = registry, events, live
         self.sites = NativeSites(
@@ -59,6 +58,7 @@ class SessionNative:
             current=lambda: machine.current,  # type: ignore[attr-defined]  # as above
             keep=setup.lossy or 0,
             plain_records=records,
+            hijack=hijack,
         )
         self.sites.live = setup.output is None
         registry.native = self.sites

@@ -97,9 +97,11 @@ class EventTriggers:
         if trigger.command in {"traceon", "traceoff"}:
             for event in self._events.events:  # records that a native engine writes would not see the switch
                 triggers_of(event, self._events, self._session)
-        if trigger.command == "enable_event" and trigger in active:
-            # As in a kernel, where such an event is not enabled by itself.
-            triggers_of(self._target(trigger.target), self._events, self._session).soft_disabled = True
+        if trigger.command in {"enable_event", "disable_event"} and trigger in active:
+            # Made here, since records that a native engine writes would not see the switch.
+            target = triggers_of(self._target(trigger.target), self._events, self._session)
+            if trigger.command == "enable_event":  # as in a kernel, where it is not enabled by itself
+                target.soft_disabled = True
         return self._target(trigger.target) if trigger.command.endswith("_event") else None
 
     def _command(self, trigger: Trigger, command: str) -> bool:

@@ -127,12 +127,16 @@ class NativePlaces:
         if task is self._task:
             self._task = None
 
-    def inherit(self, task: Any) -> None:
-        """In a forked process: *task* goes on where the task that ran last was."""
+    def inherit(self, task: Any, *, copies: bool) -> None:
+        """*task* goes on where the task that ran last was; with *copies* that one does, too."""
         number = self._tasks.get(self._task, -1)
-        self._tasks = {task: number} if number >= 0 else {}
-        self._task = None
-        self._switch(task)
+        if copies and number >= 0:
+            self._tasks[task] = self._engine.set_task(-1, task.process.pid, task.tid, 0, task.name)
+            self._engine.inherit(self._tasks[task], number)
+        elif not copies:
+            self._tasks = {task: number} if number >= 0 else {}
+            self._task = None
+            self._switch(task)
 
     def stop(self) -> None:
         """End the run of guest code soon."""

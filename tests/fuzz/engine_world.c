@@ -121,8 +121,7 @@ static void deinit_probe(struct up_probe *probe)
 void world_deinit(struct world *world)
 {
 	for (unsigned i = 0; i < TASKS; i++) {
-		up_calls_deinit(&world->tasks[i].pending);
-		up_calls_deinit(&world->tasks[i].suspects);
+		up_task_deinit(&world->tasks[i]);
 	}
 	for (unsigned i = 0; i < world->probe_count; i++)
 		deinit_probe(&world->probes[i]);

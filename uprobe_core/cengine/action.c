@@ -203,6 +203,7 @@ void up_action_run(struct up_action *action, struct up_hit *hit)
 		run_stacks(action, hit);
 		break;
 	case UP_CALL:
+		action->engine->called = true;
 		action->engine->call(action->engine->call_context, action, hit);
 		break;
 	}

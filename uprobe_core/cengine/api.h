@@ -13,6 +13,7 @@ struct up_api {
 	uint32_t abi;		/* UP_ABI */
 	bool (*site_hit)(struct up_site *site, const struct up_source *source, uint64_t *ret);
 	bool (*return_hit)(struct up_engine *engine, const struct up_source *source, uint64_t address);
+	bool (*trampoline_hit)(struct up_engine *engine, const struct up_source *source);
 };
 
 #endif

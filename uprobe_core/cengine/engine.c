@@ -22,7 +22,11 @@ void up_engine_deinit(struct up_engine *engine)
 {
 	free(engine->area);
 	free(engine->cells);
-	free(engine->captured);
+	while (engine->spare) {
+		struct up_kept *next = engine->spare->next;
+		free(engine->spare);
+		engine->spare = next;
+	}
 	up_ring_deinit(&engine->ring);
 	memset(engine, 0, sizeof(*engine));
 }
@@ -36,10 +40,6 @@ bool up_engine_reserve(struct up_engine *engine, unsigned cells)
 	if (!room)
 		return false;
 	engine->cells = room;
-	room = realloc(engine->captured, cells * sizeof(*room));
-	if (!room)
-		return false;
-	engine->captured = room;
 	engine->cell_room = cells;
 	return true;
 }
@@ -58,17 +58,11 @@ void up_hit_init(struct up_hit *hit, const struct up_source *source, struct up_e
 	hit->texts_done = false;
 }
 
-/* Runs the captures of every probe that follows returns; NULL: there is nothing to capture. */
-static uint64_t *capture(struct up_site *site, struct up_hit *hit)
+/* Runs the captures of every probe that follows returns. */
+static void capture(struct up_site *site, struct up_hit *hit, struct up_kept *kept)
 {
-	unsigned cells = 0;
-	uint64_t *values, *to;
+	uint64_t *before = hit->cells, *to = kept->words;
 
-	for (unsigned i = 0; i < site->count; i++)
-		cells += site->probes[i]->capture.cells;
-	if (!cells || !(to = values = malloc(cells * sizeof(*values))))
-		return NULL;
-	uint64_t *before = hit->cells;
 	for (unsigned i = 0; i < site->count; i++) {
 		struct up_probe *probe = site->probes[i];
 		if (!probe->capture.cells)
@@ -80,24 +74,43 @@ static uint64_t *capture(struct up_site *site, struct up_hit *hit)
 		to += probe->capture.cells;
 	}
 	hit->cells = before;
-	return values;
 }
 
-/* Answers whether the call is to be followed until it returns. */
-static bool run_entry(struct up_probe *probe, struct up_hit *hit)
+/* Calls the functions outside; what they leave is kept. */
+static void run_chain(struct up_site *site, unsigned index, struct up_hit *hit, struct up_kept *kept)
 {
+	struct up_engine *engine = site->engine;
+	void *cookie = NULL;
+
+	engine->called = true;
+	engine->outside.enter(engine->outside.context, site->probes[index]->chain - 1, hit, &cookie);
+	if (cookie && kept)
+		up_kept_set_cookie(site, kept, index, cookie);
+	else if (cookie)
+		engine->outside.drop(engine->outside.context, cookie);
+}
+
+/* Runs what the probe does at an entry; answers with its vote. */
+static unsigned run_entry(struct up_site *site, unsigned index, struct up_hit *hit, struct up_kept *kept)
+{
+	struct up_probe *probe = site->probes[index];
+	struct up_engine *engine = site->engine;
+
 	if (!probe->enabled)
-		return false;
+		return UP_VOTE_IGNORE;
 	probe->hits++;
 	hit->program = &probe->program;
 	hit->done[0] = hit->done[1] = 0;
 	hit->texts_done = false;
 	if (!probe->is_return && probe->has_filter && !up_filter_accepts(&probe->filter, hit))
-		return false;
+		return UP_VOTE_IGNORE;
+	engine->vote = UP_KEEP;
 	for (unsigned i = 0; i < probe->entry_count; i++)
 		up_action_run(probe->entry_actions[i], hit);
-	probe->entries += probe->wants_returns;
-	return probe->wants_returns;
+	if (probe->chain)
+		run_chain(site, index, hit, kept);
+	probe->entries += probe->wants_returns && !engine->vote;
+	return engine->vote;
 }
 
 /* A hit takes virtual time; without a virtual clock it happens when it happens. */
@@ -113,23 +126,29 @@ void up_tick(struct up_engine *engine)
 
 static bool run_general(struct up_site *site, const struct up_source *source, uint64_t *ret)
 {
+	struct up_engine *engine = site->engine;
+	struct up_kept *kept = NULL;
 	struct up_hit hit;
-	uint64_t *captured = NULL;
+	uint64_t followed = 0;
+	unsigned removing = UP_VOTE_REMOVE;
 
-	up_hit_init(&hit, source, site->engine);
+	up_hit_init(&hit, source, engine);
 	hit.address = hit.pc = site->address;
 	hit.file_offset = site->file_offset;
-	if (site->wants_returns)
-		captured = capture(site, &hit);
-	uint64_t followed = 0;
-	for (unsigned i = 0; i < site->count; i++)
-		followed |= (uint64_t)run_entry(site->probes[i], &hit) << i;
-	if (!followed) {
-		free(captured);
-		return false;
+	if (site->kept && (kept = up_kept_take(engine, site->kept)))
+		capture(site, &hit, kept);
+	for (unsigned i = 0; i < site->count; i++) {
+		unsigned vote = run_entry(site, i, &hit, kept);
+		if (!vote && site->probes[i]->wants_returns)
+			followed |= UINT64_C(1) << i;
+		removing &= vote;
 	}
-	up_enter(site, source, followed, captured, ret);
-	return true;
+	bool watching = followed && up_enter(site, source, followed, kept, ret);
+	if (!followed)
+		up_kept_give(engine, site, kept);
+	if (removing && engine->outside.vote_out)
+		engine->outside.vote_out(engine->outside.context, site->address);
+	return watching;
 }
 
 bool up_site_hit(struct up_site *site, const struct up_source *source, uint64_t *ret)
@@ -144,15 +163,14 @@ bool up_site_hit(struct up_site *site, const struct up_source *source, uint64_t 
 	if (site->kind == UP_SITE_CALLS || site->kind == UP_SITE_LATENCY) {
 		site->probes[0]->hits++;
 		site->probes[0]->entries++;
-		up_enter(site, source, 1, NULL, ret);
-		return true;
+		return up_enter(site, source, 1, NULL, ret);
 	}
 	return run_general(site, source, ret);
 }
 
 static bool is_plain_count(const struct up_probe *probe)
 {
-	if (!probe->enabled || probe->wants_returns || probe->has_filter || probe->entry_count != 1)
+	if (!probe->enabled || probe->wants_returns || probe->has_filter || probe->entry_count != 1 || probe->chain)
 		return false;
 	const struct up_action *action = probe->entry_actions[0];
 	return action->kind == UP_COUNT && !action->keys && !action->has_filter;
@@ -162,7 +180,7 @@ static bool is_plain_call(const struct up_probe *probe)
 {
 	bool filtered = probe->has_filter && !probe->is_return;
 
-	return probe->enabled && probe->wants_returns && !filtered && !probe->entry_count && !probe->capture.cells;
+	return !probe->chain && probe->enabled && probe->wants_returns && !filtered && !probe->entry_count && !probe->capture.cells;
 }
 
 static bool is_plain_latency(const struct up_probe *probe)
@@ -177,13 +195,20 @@ static bool is_plain_latency(const struct up_probe *probe)
 /* Call it after anything about the site's probes has changed. */
 void up_site_prepare(struct up_site *site)
 {
+	bool chained = false;
+
 	site->wants_returns = site->calls = false;
+	site->captured = 0;
 	for (unsigned i = 0; i < site->count; i++) {
 		struct up_probe *probe = site->probes[i];
 		site->wants_returns |= probe->wants_returns;
+		site->captured += probe->capture.cells;
+		chained |= probe->chain != 0;
 		for (unsigned j = 0; j < probe->entry_count; j++)
 			site->calls |= probe->entry_actions[j]->kind == UP_CALL;
 	}
+	site->calls |= chained;
+	site->kept = site->wants_returns ? site->captured + (chained ? site->count : 0) : 0;
 	site->kind = UP_SITE_GENERAL;
 	if (site->count == 1 && is_plain_call(site->probes[0])) {
 		site->kind = is_plain_latency(site->probes[0]) ? UP_SITE_LATENCY : UP_SITE_CALLS;

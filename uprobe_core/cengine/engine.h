@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 enum {
-	UP_ABI = 1,		/* number of this layout; the Python side checks it */
+	UP_ABI = 2,		/* number of this layout; the Python side checks it */
 	UP_SP = 31,
 	UP_PC = 32,
 	UP_REGS = 34,		/* x0-x30, SP, PC, PSTATE */
@@ -74,6 +74,8 @@ struct up_source {
 	uint64_t (*vector)(void *context, unsigned index);
 	/* Copies at most size bytes from address; returns how many were readable from its start. */
 	size_t (*read)(void *context, uint64_t address, void *ret, size_t size);
+	/* Writes x0-x30, SP or PC. */
+	void (*set_reg)(void *context, unsigned index, uint64_t value);
 };
 
 /* --- fetch programs (fetch.c, strings.c) ------------------------------------ */
@@ -313,7 +315,10 @@ uint64_t up_bucket(enum up_hist_kind kind, uint64_t parameter, uint64_t value);
 
 /* --- probes, sites, tasks (engine.c, returns.c) ---------------------------------------- */
 
-enum { UP_MISSED_LONGJMP, UP_MISSED_EXEC, UP_MISSED_EXIT, UP_MISSED_KINDS };
+enum { UP_MISSED_LONGJMP, UP_MISSED_EXEC, UP_MISSED_EXIT, UP_MISSED_DEPTH, UP_MISSED_NO_CALLER, UP_MISSED_KINDS };
+
+/* What a handler may vote (types.HandlerVote). */
+enum { UP_KEEP = 0, UP_VOTE_REMOVE = 1, UP_VOTE_IGNORE = 2 };
 
 /* One location of one event (the EventProbe of event_probe.py). */
 struct up_probe {
@@ -325,6 +330,7 @@ struct up_probe {
 	struct up_action **entry_actions, **return_actions;
 	uint64_t hits, entries, returns;
 	uint64_t missed[UP_MISSED_KINDS];
+	uint32_t chain;		/* number + 1 of its functions outside; 0: none */
 };
 
 enum up_site_kind {
@@ -341,10 +347,23 @@ struct up_site {
 	uint8_t kind;
 	bool wants_returns, calls;	/* calls: a handler outside may change the task */
 	unsigned count;
+	unsigned captured;		/* values that all its probes capture */
+	unsigned kept;			/* words to keep of a call until it returns: those, and cookies */
 	struct up_probe **probes;
 	struct up_engine *engine;
 	struct up_action *only;		/* UP_SITE_COUNT, UP_SITE_LATENCY: the one action */
 	void *backend;			/* the glue's own */
+};
+
+/*
+ * What is kept of a call until it returns: the values that its probes captured, then a cookie for each
+ * probe.  Blocks are used again and again, so that a hit allocates nothing.
+ */
+struct up_kept {
+	struct up_kept *next;	/* while it is spare */
+	unsigned size;		/* words that it has room for */
+	unsigned used;
+	uint64_t words[];
 };
 
 /* A call whose return is awaited. */
@@ -353,7 +372,8 @@ struct up_call {
 	uint64_t sp, return_address;
 	uint64_t entered;	/* ns */
 	uint64_t followed;	/* bit i: probe i of the site wants its return */
-	uint64_t *captured;	/* values of all its probes' captures, NULL if none */
+	struct up_kept *kept;	/* NULL if there is nothing */
+	bool chained;		/* hijack: it shares its frame with the call before it */
 };
 
 struct up_calls {
@@ -370,14 +390,34 @@ struct up_task {
 	bool used;
 };
 
+/*
+ * Chains are functions outside for a call's beginning, its return and its loss; what the first left, the
+ * cookie, the second gets.  A cookie belongs to whom it was given to.
+ */
+struct up_outside {
+	void *context;
+	/* Sets the engine's vote, if it votes. */
+	void (*enter)(void *context, uint32_t chain, struct up_hit *hit, void **cookie_ret);
+	void (*leave)(void *context, uint32_t chain, struct up_hit *hit, void *cookie);
+	void (*missed)(void *context, uint32_t chain, uint64_t function, int reason);
+	void *(*copy)(void *context, void *cookie);
+	void (*drop)(void *context, void *cookie);
+	/* All consumers of the site at address voted for its removal. */
+	void (*vote_out)(void *context, uint64_t address);
+	/* The trampoline of the running task's process, made if there is none; 0: there cannot be one. */
+	uint64_t (*trampoline)(void *context);
+};
+
 struct up_engine {
 	uint64_t now;		/* ns, advanced by hit_cost at each hit */
 	uint64_t hit_cost;	/* 0: the host's clock is read instead */
 	uint64_t order;		/* of first sight of keys */
 	uint64_t hits;
 	struct up_task *task;	/* the running one */
-	uint64_t *cells, *captured;
+	uint64_t *cells;
 	unsigned cell_room;
+	struct up_kept *spare;
+	unsigned kept_room;	/* words of the largest that any site needs */
 	char *area;
 	struct up_ring ring;
 	/* Empties the ring; NULL or false: records are dropped and counted. */
@@ -386,6 +426,14 @@ struct up_engine {
 	/* Called for UP_CALL actions: a Python handler. */
 	void (*call)(void *context, struct up_action *action, struct up_hit *hit);
 	void *call_context;
+	struct up_outside outside;
+	unsigned vote;		/* of the probe whose handlers run */
+	bool called;		/* something outside was called, which may have changed the task */
+
+	/* Hijack: the address that LR gets, 0: not known in the running task's process; calls pending at most. */
+	bool hijack;
+	uint64_t trampoline;
+	unsigned depth;		/* 0: no limit */
 	/* The interpreter lock is held although guest code runs: see module_handlers.c. */
 	bool holds_lock;
 };
@@ -413,11 +461,28 @@ static inline void up_count_hit(struct up_site *site)
 	site->only->total++;
 }
 
-void up_calls_deinit(struct up_calls *calls);
+void up_task_deinit(struct up_task *task);
 void up_task_abandon(struct up_task *task, int reason);
 unsigned up_task_pending(const struct up_task *task, const struct up_probe *probe);
 bool up_calls_push(struct up_calls *calls, struct up_call call);
-void up_enter(struct up_site *site, const struct up_source *source, uint64_t followed, uint64_t *captured,
+/* The function at site was entered; answers whether its return has to be watched at *ret. */
+bool up_enter(struct up_site *site, const struct up_source *source, uint64_t followed, struct up_kept *kept,
 	      uint64_t *ret);
+void up_miss(struct up_call *call, int reason);
+void up_deliver(struct up_engine *engine, const struct up_source *source, struct up_call *call);
+
+/* What is kept of calls (kept.c).  A cookie is that of probe number index of the call's site. */
+struct up_kept *up_kept_take(struct up_engine *engine, unsigned words);
+struct up_kept *up_kept_copy(struct up_engine *engine, const struct up_site *site, const struct up_kept *kept);
+void up_kept_give(struct up_engine *engine, const struct up_site *site, struct up_kept *kept);
+void *up_kept_cookie(const struct up_site *site, const struct up_kept *kept, unsigned index);
+void up_kept_set_cookie(const struct up_site *site, struct up_kept *kept, unsigned index, void *cookie);
+
+/* Hijacked returns (hijack.c). */
+void up_hijack(struct up_site *site, const struct up_source *source, struct up_call *call);
+/* The task is at the trampoline; false: no call belongs to it, and the task is lost. */
+bool up_trampoline_hit(struct up_engine *engine, const struct up_source *source);
+/* task is a copy of parent (fork): its pending calls are its own. */
+bool up_task_inherit(struct up_task *task, const struct up_task *parent, struct up_engine *engine);
 
 #endif

@@ -175,23 +175,28 @@ static void deinit_site(void *item)
 
 static void deinit_task(void *item)
 {
-	up_calls_deinit(&((struct up_task *)item)->pending);
-	up_calls_deinit(&((struct up_task *)item)->suspects);
+	up_task_deinit(item);
 }
 
 static int engine_traverse(EngineObject *self, visitproc visit, void *arg)
 {
 	Py_VISIT(self->drain);
 	Py_VISIT(self->outcome);
+	Py_VISIT(self->vote_out);
+	Py_VISIT(self->trampoline);
 	Py_VISIT(self->fault_type);
-	return engine_visit_handlers(self, visit, arg);
+	int status = engine_visit_handlers(self, visit, arg);
+	return status ? status : engine_visit_chains(self, visit, arg);
 }
 
 static int engine_clear(EngineObject *self)
 {
 	Py_CLEAR(self->drain);
+	engine_drop_chains(self);
 	engine_drop_handlers(self);
 	Py_CLEAR(self->outcome);
+	Py_CLEAR(self->vote_out);
+	Py_CLEAR(self->trampoline);
 	Py_CLEAR(self->fault_type);
 	return 0;
 }
@@ -204,6 +209,7 @@ static void engine_dealloc(EngineObject *self)
 	table_deinit(&self->sites, deinit_site);
 	table_deinit(&self->actions, deinit_action);
 	table_deinit(&self->probes, deinit_probe);
+	free(self->chains);
 	up_engine_deinit(&self->core);
 	Py_TYPE(self)->tp_free((PyObject *)self);
 }
@@ -217,6 +223,10 @@ static PyObject *engine_pointer(EngineObject *self, void *closure)
 static PyMemberDef members[] = {
 	{"now", T_ULONGLONG, offsetof(EngineObject, core.now), 0, "Nanoseconds on the run's clock."},
 	{"hit_cost", T_ULONGLONG, offsetof(EngineObject, core.hit_cost), 0, "Nanoseconds that a hit takes."},
+	{"vote", T_UINT, offsetof(EngineObject, core.vote), 0, "What the handlers of the hit under way voted."},
+	{"hijack", T_BOOL, offsetof(EngineObject, core.hijack), 0, "Whether LR is swapped for the trampoline."},
+	{"trampoline", T_ULONGLONG, offsetof(EngineObject, core.trampoline), 0, "Its address, 0: not known."},
+	{"depth", T_UINT, offsetof(EngineObject, core.depth), 0, "Hijacked calls that a task may have; 0: any."},
 	{"hits", T_ULONGLONG, offsetof(EngineObject, core.hits), 0, "Hits so far."},
 	{"dropped", T_ULONGLONG, offsetof(EngineObject, core.ring.dropped), 0, "Records that were dropped."},
 	{"records", T_ULONGLONG, offsetof(EngineObject, core.ring.records), READONLY, "Records in the ring."},
@@ -245,7 +255,12 @@ static PyMethodDef methods[] = {
 	METHOD(set_task, METH_VARARGS),
 	METHOD(run_task, METH_O),
 	METHOD(end_task, METH_VARARGS),
+	METHOD(inherit, METH_VARARGS),
 	METHOD(pending, METH_O),
+	METHOD(trampoline_hit, METH_O),
+	METHOD(add_chain, METH_VARARGS),
+	METHOD(drop_chain, METH_O),
+	METHOD(set_outside, METH_VARARGS),
 	METHOD(reset_ring, METH_NOARGS),
 	METHOD(set_drain, METH_O),
 	METHOD(keep_last, METH_O),
@@ -273,7 +288,7 @@ static PyTypeObject engine_type = {
 	.tp_as_buffer = &buffer,
 };
 
-static const struct up_api api = {UP_ABI, up_site_hit, up_return_hit};
+static const struct up_api api = {UP_ABI, up_site_hit, up_return_hit, up_trampoline_hit};
 
 static PyModuleDef module = {
 	PyModuleDef_HEAD_INIT,

@@ -19,6 +19,10 @@ typedef struct {
 	PyObject *drain;	/* called when the ring is full, or NULL */
 	struct handler **handlers;	/* of UP_CALL actions */
 	unsigned handler_count;
+	struct chain *chains;
+	unsigned chain_count;
+	PyObject *vote_out;	/* called with the address of a site that all consumers voted out, or NULL */
+	PyObject *trampoline;	/* called for the running task's trampoline, or NULL */
 	PyObject *outcome;	/* called with (number of the handler, exception or result) */
 	PyObject *fault_type;	/* MemoryFault */
 	struct up_hit *active;	/* while a handler runs */
@@ -43,6 +47,21 @@ PyObject *engine_set_task(EngineObject *self, PyObject *args);
 PyObject *engine_run_task(EngineObject *self, PyObject *number);
 PyObject *engine_end_task(EngineObject *self, PyObject *args);
 
+PyObject *engine_inherit(EngineObject *self, PyObject *args);
 PyObject *engine_pending(EngineObject *self, PyObject *number);
+PyObject *engine_trampoline_hit(EngineObject *self, PyObject *hit);
+
+PyObject *engine_add_chain(EngineObject *self, PyObject *args);
+PyObject *engine_drop_chain(EngineObject *self, PyObject *number);
+PyObject *engine_set_outside(EngineObject *self, PyObject *args);
+
+/* For whoever calls Python at a hit (module_handlers.c). */
+bool engine_take_lock(EngineObject *self);
+void engine_let_go(EngineObject *self, bool held);
+bool engine_call_handler(EngineObject *self, uint32_t number, struct up_hit *hit, PyObject *cookie);
+PyObject *engine_handler_cookie(EngineObject *self, uint32_t number);
+void engine_report_failure(EngineObject *self, uint32_t number);
+int engine_visit_chains(EngineObject *self, visitproc visit, void *arg);
+void engine_drop_chains(EngineObject *self);
 
 #endif

@@ -112,33 +112,67 @@ static bool is_only_thread(void)
 	return !PyThreadState_Next(PyInterpreterState_ThreadHead(PyInterpreterState_Get()));
 }
 
-/* Keeps the lock for the next call if nobody can want it. */
-static void let_go(EngineObject *self)
+/* Python is about to be called; answers whether the lock was held for another reason than the last call. */
+bool engine_take_lock(EngineObject *self)
 {
+	bool held = !self->core.holds_lock && PyGILState_Check();
+
+	if (!held && !self->core.holds_lock)
+		PyEval_RestoreThread(PyGILState_GetThisThreadState());
+	return held;
+}
+
+/* Undoes engine_take_lock; keeps the lock for the next call if nobody can want it. */
+void engine_let_go(EngineObject *self, bool held)
+{
+	if (held)
+		return;
 	self->core.holds_lock = is_only_thread();
 	if (!self->core.holds_lock)
 		PyEval_SaveThread();
 }
 
+/* Calls handler number, whose hit has cookie (NULL: None) then; false: it raised, and that was reported. */
+bool engine_call_handler(EngineObject *self, uint32_t number, struct up_hit *hit, PyObject *cookie)
+{
+	struct handler *handler = self->handlers[number];
+	struct up_hit *before = self->active;
+	bool ready = refresh(handler, hit);
+
+	if (cookie)
+		put(handler, COOKIE, cookie);
+	self->active = hit;
+	PyObject *result = ready ? PyObject_CallOneArg(handler->function, handler->hit) : NULL;
+	if (!result)
+		report_failure(self, number);
+	else if (result != Py_None)
+		tell_outcome(self, number, result);
+	Py_XDECREF(result);
+	self->active = before;
+	return result != NULL;
+}
+
+/* What handler number has left in its hit; a new reference, NULL for None. */
+PyObject *engine_handler_cookie(EngineObject *self, uint32_t number)
+{
+	const struct handler *handler = self->handlers[number];
+	PyObject *cookie = *(PyObject **)((char *)handler->hit + handler->offsets[COOKIE]);
+
+	return cookie && cookie != Py_None ? Py_NewRef(cookie) : NULL;
+}
+
+void engine_report_failure(EngineObject *self, uint32_t number)
+{
+	report_failure(self, number);
+}
+
 static void call_python(void *context, struct up_action *action, struct up_hit *hit)
 {
 	EngineObject *self = context;
-	bool called_with_lock = !self->core.holds_lock && PyGILState_Check();
+	bool held = engine_take_lock(self);
 
-	if (!called_with_lock && !self->core.holds_lock)
-		PyEval_RestoreThread(PyGILState_GetThisThreadState());
-	struct handler *handler = self->handlers[action->sink];
-	struct up_hit *before = self->active;
-	self->active = hit;
-	PyObject *result = refresh(handler, hit) ? PyObject_CallOneArg(handler->function, handler->hit) : NULL;
-	if (!result)
-		report_failure(self, action->sink);
-	else if (result != Py_None)
-		tell_outcome(self, action->sink, result);
-	Py_XDECREF(result);
-	self->active = before;
-	if (!called_with_lock)
-		let_go(self);
+	engine_call_handler(self, action->sink, hit, NULL);
+	engine_let_go(self, held);
 }
 
 /* --- for Python ------------------------------------------------------------------------- */

@@ -145,9 +145,21 @@ static size_t python_read(void *context, uint64_t address, void *ret, size_t siz
 	return (size_t)length;
 }
 
+static void python_set_reg(void *context, unsigned index, uint64_t value)
+{
+	struct python_source *self = context;
+	PyObject *task = self->failed ? NULL : PyObject_GetAttrString(self->hit, "task");
+	PyObject *result = task ? PyObject_CallMethod(task, "set_reg", "IK", index, value) : NULL;
+
+	if (!result)
+		self->failed = true;
+	Py_XDECREF(task);
+	Py_XDECREF(result);
+}
+
 static struct up_source source_of(struct python_source *context)
 {
-	return (struct up_source){context, NULL, python_reg, python_vector, python_read};
+	return (struct up_source){context, NULL, python_reg, python_vector, python_read, python_set_reg};
 }
 
 /* --- programs and probes ------------------------------------------------------------------ */
@@ -190,9 +202,9 @@ PyObject *engine_add_probe(EngineObject *self, PyObject *args)
 {
 	Py_buffer program, capture;
 	unsigned room;
-	int is_return;
+	int is_return, chain = -1;
 
-	if (!PyArg_ParseTuple(args, "y*Iy*p", &program, &room, &capture, &is_return))
+	if (!PyArg_ParseTuple(args, "y*Iy*p|i", &program, &room, &capture, &is_return, &chain))
 		return NULL;
 	struct up_probe *probe = table_add(&self->probes, sizeof(*probe));
 	bool done = probe && up_program_init(&probe->program, program.buf, (size_t)program.len, room) &&
@@ -204,6 +216,7 @@ PyObject *engine_add_probe(EngineObject *self, PyObject *args)
 	if (!done || up_program_entries(&probe->program) > probe->capture.cells)
 		return refuse("the probe");
 	probe->is_return = is_return;
+	probe->chain = chain < 0 ? 0 : (uint32_t)chain + 1;
 	if (!up_engine_reserve(&self->core, probe->program.cells))
 		return PyErr_NoMemory();
 	return PyLong_FromUnsignedLong(self->probes.count - 1);
@@ -277,9 +290,10 @@ PyObject *engine_take_probe(EngineObject *self, PyObject *args)
 	struct up_probe *probe = table_get(&self->probes, number, "probe");
 	if (!probe)
 		return NULL;
-	PyObject *result = Py_BuildValue("KKKKKK", probe->hits, probe->entries, probe->returns,
+	PyObject *result = Py_BuildValue("KKKKKKKK", probe->hits, probe->entries, probe->returns,
 					 probe->missed[UP_MISSED_LONGJMP], probe->missed[UP_MISSED_EXEC],
-					 probe->missed[UP_MISSED_EXIT]);
+					 probe->missed[UP_MISSED_EXIT], probe->missed[UP_MISSED_DEPTH],
+					 probe->missed[UP_MISSED_NO_CALLER]);
 	probe->hits = probe->entries = probe->returns = 0;
 	memset(probe->missed, 0, sizeof(probe->missed));
 	return result;
@@ -442,6 +456,32 @@ PyObject *engine_return_hit(EngineObject *self, PyObject *args)
 	up_return_hit(&self->core, &source, address);
 	if (context.failed)
 		return NULL;
+	Py_RETURN_NONE;
+}
+
+/* The task of hit is at the trampoline; answers whether a call of it was pending. */
+PyObject *engine_trampoline_hit(EngineObject *self, PyObject *hit)
+{
+	struct python_source context = {hit, self, false};
+	struct up_source source = source_of(&context);
+	bool found = up_trampoline_hit(&self->core, &source);
+
+	return context.failed ? NULL : PyBool_FromLong(found);
+}
+
+/* (task, parent): a task that was copied from its parent will return from the same calls. */
+PyObject *engine_inherit(EngineObject *self, PyObject *args)
+{
+	Py_ssize_t number, from;
+
+	if (!PyArg_ParseTuple(args, "nn", &number, &from))
+		return NULL;
+	struct up_task *task = table_get(&self->tasks, number, "task");
+	struct up_task *parent = task ? table_get(&self->tasks, from, "task") : NULL;
+	if (!parent)
+		return NULL;
+	if (!up_task_inherit(task, parent, &self->core))
+		return PyErr_NoMemory();
 	Py_RETURN_NONE;
 }
 

@@ -26,12 +26,18 @@ bool up_calls_push(struct up_calls *calls, struct up_call call)
 	return true;
 }
 
-void up_calls_deinit(struct up_calls *calls)
+static void calls_deinit(struct up_calls *calls)
 {
 	for (unsigned i = 0; i < calls->count; i++)
-		free(calls->items[i].captured);
+		up_kept_give(calls->items[i].site->engine, calls->items[i].site, calls->items[i].kept);
 	free(calls->items);
 	memset(calls, 0, sizeof(*calls));
+}
+
+void up_task_deinit(struct up_task *task)
+{
+	calls_deinit(&task->pending);
+	calls_deinit(&task->suspects);
 }
 
 static void take_out(struct up_calls *calls, unsigned index)
@@ -40,12 +46,20 @@ static void take_out(struct up_calls *calls, unsigned index)
 	memmove(calls->items + index, calls->items + index + 1, (calls->count - index) * sizeof(*calls->items));
 }
 
-static void miss(struct up_call *call, int reason)
+/* The call will not be seen to return. */
+void up_miss(struct up_call *call, int reason)
 {
-	for (unsigned i = 0; i < call->site->count; i++)
-		if (call->followed >> i & 1)
-			call->site->probes[i]->missed[reason]++;
-	free(call->captured);
+	struct up_engine *engine = call->site->engine;
+
+	for (unsigned i = 0; i < call->site->count; i++) {
+		struct up_probe *probe = call->site->probes[i];
+		if (!(call->followed >> i & 1))
+			continue;
+		probe->missed[reason]++;
+		if (probe->chain && probe->enabled)
+			engine->outside.missed(engine->outside.context, probe->chain - 1, call->site->address, reason);
+	}
+	up_kept_give(engine, call->site, call->kept);
 }
 
 /* Frames below sp look gone, unless their stack is another one that will be switched back to. */
@@ -56,10 +70,10 @@ static void suspect_below(struct up_task *task, uint64_t sp)
 	while (pending->count && pending->items[pending->count - 1].sp < sp) {
 		struct up_call call = pending->items[--pending->count];
 		if (!up_calls_push(suspects, call))
-			miss(&call, UP_MISSED_LONGJMP);
+			up_miss(&call, UP_MISSED_LONGJMP);
 	}
 	while (suspects->count > MAX_SUSPECTS) {
-		miss(&suspects->items[0], UP_MISSED_LONGJMP);
+		up_miss(&suspects->items[0], UP_MISSED_LONGJMP);
 		take_out(suspects, 0);
 	}
 }
@@ -74,7 +88,7 @@ static void settle_suspects(struct up_calls *suspects, const struct up_call *cal
 {
 	for (unsigned i = suspects->count; i-- > 0;)
 		if (is_same_call(&suspects->items[i], call)) {
-			miss(&suspects->items[i], UP_MISSED_LONGJMP);
+			up_miss(&suspects->items[i], UP_MISSED_LONGJMP);
 			take_out(suspects, i);
 		}
 }
@@ -89,45 +103,50 @@ static void settle_pending(struct up_calls *pending, const struct up_call *call)
 			first = i;
 	for (unsigned i = pending->count; i-- > first;)
 		if (pending->items[i].return_address == call->return_address) {
-			miss(&pending->items[i], UP_MISSED_LONGJMP);
+			up_miss(&pending->items[i], UP_MISSED_LONGJMP);
 			take_out(pending, i);
 		}
 }
 
 /* The function at site was entered; *ret is where its return has to be watched. */
-void up_enter(struct up_site *site, const struct up_source *source, uint64_t followed, uint64_t *captured,
+bool up_enter(struct up_site *site, const struct up_source *source, uint64_t followed, struct up_kept *kept,
 	      uint64_t *ret)
 {
 	struct up_task *task = site->engine->task;
 	struct up_calls *pending = &task->pending;
-	const struct up_call *top = pending->count ? pending->items + pending->count - 1 : NULL;
 	struct up_call call = {.site = site, .sp = up_source_register(source, UP_SP),
 			       .return_address = up_source_register(source, 30),
-			       .entered = site->engine->now, .followed = followed, .captured = captured};
+			       .entered = site->engine->now, .followed = followed, .kept = kept};
 
-	*ret = call.return_address;
-	if ((!top || top->sp > call.sp) && !task->suspects.count && pending->count < pending->capacity) {
-		pending->items[pending->count++] = call;	/* deeper than all others, as it mostly is */
-		return;
+	if (site->engine->hijack) {
+		up_hijack(site, source, &call);
+		return false;
 	}
-	if (top && top->sp < call.sp)
+	*ret = call.return_address;
+	if ((!pending->count || pending->items[pending->count - 1].sp > call.sp) && !task->suspects.count &&
+	    pending->count < pending->capacity) {
+		pending->items[pending->count++] = call;	/* deeper than all others, as it mostly is */
+		return true;
+	}
+	if (pending->count && pending->items[pending->count - 1].sp < call.sp)
 		suspect_below(task, call.sp);
 	if (task->suspects.count)
 		settle_suspects(&task->suspects, &call);
 	if (pending->count && pending->items[pending->count - 1].sp == call.sp)
 		settle_pending(pending, &call);
 	if (!up_calls_push(pending, call))
-		miss(&call, UP_MISSED_LONGJMP);
+		up_miss(&call, UP_MISSED_LONGJMP);
+	return true;
 }
 
-static void deliver_probe(struct up_probe *probe, struct up_call *call, struct up_hit *hit,
-			  const uint64_t *captured)
+static void deliver_probe(struct up_engine *engine, struct up_call *call, unsigned index, struct up_hit *hit)
 {
+	struct up_probe *probe = call->site->probes[index];
+
 	probe->returns++;
 	if (!probe->enabled)
 		return;
 	hit->program = &probe->program;
-	hit->entry = captured;
 	hit->texts_done = false;
 	hit->done[0] = hit->done[1] = 0;
 	hit->file_offset = call->site->file_offset;
@@ -135,6 +154,11 @@ static void deliver_probe(struct up_probe *probe, struct up_call *call, struct u
 		return;
 	for (unsigned i = 0; i < probe->return_count; i++)
 		up_action_run(probe->return_actions[i], hit);
+	if (probe->chain) {
+		void *cookie = call->kept ? up_kept_cookie(call->site, call->kept, index) : NULL;
+		engine->called = true;
+		engine->outside.leave(engine->outside.context, probe->chain - 1, hit, cookie);
+	}
 }
 
 /* The common case of deliver: only how long the call took is wanted. */
@@ -151,28 +175,27 @@ static void deliver_latency(struct up_engine *engine, const struct up_call *call
 		action->lost++;
 }
 
-static void deliver(struct up_engine *engine, const struct up_source *source, struct up_call *call)
+void up_deliver(struct up_engine *engine, const struct up_source *source, struct up_call *call)
 {
-	if (call->site->kind == UP_SITE_LATENCY) {
+	if (call->site->kind == UP_SITE_LATENCY && !call->kept) {
 		deliver_latency(engine, call);
 		return;
 	}
 	static const uint64_t nothing[UP_MAX_ARGS];
 	struct up_hit hit;
-	const uint64_t *captured = call->captured ? call->captured : nothing;
 
 	up_hit_init(&hit, source, engine);
 	hit.address = call->site->address;
 	hit.pc = call->return_address;
 	hit.latency = engine->now - call->entered;
+	hit.entry = call->kept ? call->kept->words : nothing;
 	for (unsigned i = 0; i < call->site->count; i++) {
-		struct up_probe *probe = call->site->probes[i];
 		if (call->followed >> i & 1)
-			deliver_probe(probe, call, &hit, captured);
-		if (call->captured)
-			captured += probe->capture.cells;
+			deliver_probe(engine, call, i, &hit);
+		if (call->kept)
+			hit.entry += call->site->probes[i]->capture.cells;
 	}
-	free(call->captured);
+	up_kept_give(engine, call->site, call->kept);
 }
 
 /* Takes the calls that landed here out of calls, newest first, and ends them. */
@@ -196,9 +219,9 @@ static bool land(struct up_engine *engine, const struct up_source *source, struc
 			i = i < calls->count ? i : calls->count;
 		}
 		if (returned)
-			deliver(engine, source, &call);
+			up_deliver(engine, source, &call);
 		else
-			miss(&call, UP_MISSED_LONGJMP);
+			up_miss(&call, UP_MISSED_LONGJMP);
 	}
 	return landed;
 }
@@ -218,7 +241,7 @@ static bool land_on_top(struct up_engine *engine, const struct up_source *source
 	struct up_call call = *top;
 	pending->count--;
 	up_tick(engine);
-	deliver(engine, source, &call);
+	up_deliver(engine, source, &call);
 	return true;
 }
 
@@ -238,10 +261,29 @@ bool up_return_hit(struct up_engine *engine, const struct up_source *source, uin
 void up_task_abandon(struct up_task *task, int reason)
 {
 	for (unsigned i = 0; i < task->suspects.count; i++)
-		miss(&task->suspects.items[i], UP_MISSED_LONGJMP);
+		up_miss(&task->suspects.items[i], UP_MISSED_LONGJMP);
 	for (unsigned i = 0; i < task->pending.count; i++)
-		miss(&task->pending.items[i], reason);
+		up_miss(&task->pending.items[i], reason);
 	task->pending.count = task->suspects.count = 0;
+}
+
+static bool copy_calls(struct up_calls *to, const struct up_calls *from, struct up_engine *engine)
+{
+	for (unsigned i = 0; i < from->count; i++) {
+		struct up_call call = from->items[i];
+		if (call.kept && !(call.kept = up_kept_copy(engine, call.site, call.kept)))
+			return false;
+		if (!up_calls_push(to, call))
+			return false;
+	}
+	return true;
+}
+
+/* task is a copy of parent (fork): it will return from the same calls.  False: out of memory. */
+bool up_task_inherit(struct up_task *task, const struct up_task *parent, struct up_engine *engine)
+{
+	return copy_calls(&task->pending, &parent->pending, engine) &&
+	       copy_calls(&task->suspects, &parent->suspects, engine);
 }
 
 static unsigned count_calls(const struct up_calls *calls, const struct up_probe *probe)

@@ -39,6 +39,11 @@ void glue_set_reg(struct glue *glue, unsigned index, uint64_t value)
 	glue->uc.reg_write(glue->engine_handle, register_of(index), &value);
 }
 
+static void set_reg(void *context, unsigned index, uint64_t value)
+{
+	glue_set_reg(context, index, value);
+}
+
 static uint64_t vector(void *context, unsigned index)
 {
 	struct glue *glue = context;
@@ -133,11 +138,12 @@ bool glue_reached(struct place *place)
 	struct glue *glue = place->glue;
 	uint64_t watch;
 
+	glue->engine->called = false;
 	if (place->watched && glue->api->return_hit(glue->engine, &glue->source, place->address) && place->site)
 		glue->engine->now -= glue->engine->hit_cost;	/* one arrival, however much happens at it */
 	if (place->site && glue->api->site_hit(place->site, &glue->source, &watch))
 		want_watch(glue, place, watch);
-	bool moved = place->site && place->site->calls && glue_reg(glue, UP_PC) != place->address;
+	bool moved = glue->engine->called && glue_reg(glue, UP_PC) != place->address;
 	if (moved)
 		stop_at_hook(glue, place->address);
 	else if (glue->stop || was_to_stop(glue, place->address))
@@ -179,8 +185,11 @@ static void on_return_block(uc_engine *uc, uint64_t address, uint32_t size, void
 	}
 	if (glue->source.registers)	/* a block that was jumped to directly begins before PC is up to date */
 		((uint64_t *)(uintptr_t)glue->source.registers)[UP_PC] = address;
+	glue->engine->called = false;
 	glue->api->return_hit(glue->engine, &glue->source, address);
-	if (glue->stop)
+	if (glue->engine->called && glue_reg(glue, UP_PC) != address)
+		stop_at_hook(glue, address);
+	else if (glue->stop)
 		stop_at_place(glue, place);
 }
 
@@ -217,12 +226,32 @@ static bool on_trap(struct glue *glue)
 	return true;
 }
 
+/* A hijacked return: what a kernel does in uprobe_handle_trampoline; without a call that it belongs to, SIGILL. */
+static void on_trampoline(struct glue *glue)
+{
+	uint64_t address = glue->engine->trampoline;
+
+	if (glue->api->trampoline_hit(glue->engine, &glue->source)) {
+		if (glue->stop)
+			stop_at_hook(glue, address);
+		return;
+	}
+	glue->interrupt = 1;
+	glue->event = GLUE_UNDEFINED;
+	glue->uc.emu_stop(glue->engine_handle);
+}
+
 static void on_interrupt(uc_engine *uc, uint32_t number, void *data)
 {
 	struct glue *glue = data;
 
 	if (number == UC_EXCP_BKPT && glue->table_count && on_trap(glue))
 		return;
+	if (number == UC_EXCP_BKPT && glue->engine && glue->engine->trampoline &&
+	    glue_reg(glue, UP_PC) == glue->engine->trampoline) {
+		on_trampoline(glue);
+		return;
+	}
 	glue->interrupt = number;
 	glue->event = number == UC_EXCP_SVC ? GLUE_SYSCALL : number == UC_EXCP_BKPT ? GLUE_BREAK :
 		      number == 4 ? GLUE_ALIGN : GLUE_UNDEFINED;
@@ -370,7 +399,7 @@ static int add_hook(struct glue *glue, int type, void *callback)
 bool glue_init(struct glue *glue)
 {
 	glue->grow_at = FIRST_TLB;
-	glue->source = (struct up_source){glue, NULL, glue_reg, vector, glue_read};
+	glue->source = (struct up_source){glue, NULL, glue_reg, vector, glue_read, set_reg};
 	return !add_hook(glue, UC_HOOK_TLB_FILL, (void *)(uintptr_t)on_fill) &&
 	       !add_hook(glue, UC_HOOK_INTR, (void *)(uintptr_t)on_interrupt);
 }

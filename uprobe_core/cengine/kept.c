@@ -1,0 +1,69 @@
+/* What is kept of a call until it returns: captured values and cookies, in blocks that are used again. */
+#include "engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A block for that many words, all 0; NULL: out of memory. */
+struct up_kept *up_kept_take(struct up_engine *engine, unsigned words)
+{
+	struct up_kept *kept = engine->spare;
+
+	if (kept)
+		engine->spare = kept->next;
+	if (kept && kept->size < words) {
+		free(kept);
+		kept = NULL;
+	}
+	if (!kept) {
+		if (words > engine->kept_room)
+			engine->kept_room = words;
+		kept = malloc(sizeof(*kept) + engine->kept_room * sizeof(kept->words[0]));
+		if (!kept)
+			return NULL;
+		kept->size = engine->kept_room;
+	}
+	kept->used = words;
+	memset(kept->words, 0, words * sizeof(kept->words[0]));
+	return kept;
+}
+
+void *up_kept_cookie(const struct up_site *site, const struct up_kept *kept, unsigned index)
+{
+	return kept->used > site->captured ? (void *)(uintptr_t)kept->words[site->captured + index] : NULL;
+}
+
+void up_kept_set_cookie(const struct up_site *site, struct up_kept *kept, unsigned index, void *cookie)
+{
+	kept->words[site->captured + index] = (uint64_t)(uintptr_t)cookie;
+}
+
+/* A copy with cookies of its own; NULL: out of memory. */
+struct up_kept *up_kept_copy(struct up_engine *engine, const struct up_site *site, const struct up_kept *kept)
+{
+	struct up_kept *twin = up_kept_take(engine, kept->used);
+
+	if (!twin)
+		return NULL;
+	memcpy(twin->words, kept->words, kept->used * sizeof(kept->words[0]));
+	for (unsigned i = 0; i < site->count; i++) {
+		void *cookie = up_kept_cookie(site, kept, i);
+		if (cookie)
+			up_kept_set_cookie(site, twin, i, engine->outside.copy(engine->outside.context, cookie));
+	}
+	return twin;
+}
+
+/* The call is over: its cookies go back to whom they belong, the block is spare. */
+void up_kept_give(struct up_engine *engine, const struct up_site *site, struct up_kept *kept)
+{
+	if (!kept)
+		return;
+	for (unsigned i = 0; i < site->count; i++) {
+		void *cookie = up_kept_cookie(site, kept, i);
+		if (cookie)
+			engine->outside.drop(engine->outside.context, cookie);
+	}
+	kept->next = engine->spare;
+	engine->spare = kept;
+}
