@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from uprobe_core.backend import Process, Task
     from uprobe_core.utask import ReturnInstance, Utask
 
-__all__ = ("ArchOps", "bind_arch")
+__all__ = ("ArchOps", "bind_arch", "check_policy")
 
 _OPTIONAL: dict[str, Callable[..., Any]] = {
     "ignore": lambda _task, _analysis: False,
@@ -82,6 +82,12 @@ def bind_arch(plugin: object, wrappers: tuple[object, ...] = ()) -> ArchOps:
         else:
             setattr(ops, hook, call)
     return ops
+
+
+def check_policy(arch: ArchOps, policy: Policy) -> None:
+    """Raise ConfigError if *arch* knows no rulings of that kernel version, before any probe asks for one."""
+    if policy.is_kernel:
+        arch.analyze_insn(bytes(arch.slot_bytes), 0, policy)
 
 
 def _plain_call(

@@ -74,11 +74,16 @@ class PluginEntry:
 
 @dataclass(frozen=True, slots=True)
 class PluginStatus:
-    """An entry and what came of importing and checking it; *error* is "" when all is well."""
+    """An entry and what came of importing and checking it; *error* is "" when all is well.
+
+    :param optional: whether it is whole, and only an optional package that it needs is not there
+    """
 
     entry: PluginEntry
     error: str = ""
     traceback: str = ""
+    hint: str = ""
+    optional: bool = False
 
 
 def _scan(kind: Kind) -> list[tuple[PluginEntry, EntryPoint]]:
@@ -112,6 +117,14 @@ def load_object(kind: Kind, name: str) -> Any:
     or the import fails; the import's own exception is the cause.
     """
     return _load(*_choose(kind, name))
+
+
+def check_writer(name: str) -> None:
+    """Raise UsageError or PluginError unless a run could use the writer *name*."""
+    from uprobe_core.plugin_contracts import try_writer
+
+    entry, point = _choose(Kind.WRITER, name)
+    try_writer(entry, _load(entry, point))
 
 
 def _choose(kind: Kind, name: str) -> tuple[PluginEntry, EntryPoint]:
@@ -229,18 +242,21 @@ def check(entry: PluginEntry) -> PluginStatus:
     """Import *entry* and hold it against its contract; never raises."""
     from traceback import format_exception
 
-    from uprobe_core.plugin_contracts import check_class, check_instance, construct
+    from uprobe_core.plugin_contracts import check_class, check_instance, construct, try_writer
 
     try:
         chosen, point = _choose(entry.kind, entry.name)
         plugin = _load(chosen, point)
-        if entry.kind in {Kind.CONSUMER, Kind.WRITER}:
+        if entry.kind is Kind.WRITER:
+            try_writer(chosen, plugin)
+        elif entry.kind is Kind.CONSUMER:
             check_class(chosen, plugin)
         else:
             check_instance(chosen, construct(chosen, plugin))
     except UprobeError as error:
         cause = error.__cause__ or error
-        return PluginStatus(entry, str(error), "".join(format_exception(cause)))
+        trace = "".join(format_exception(cause))
+        return PluginStatus(entry, error.message, trace, error.hint, error.slug == "missing-extra")
     return PluginStatus(entry)
 
 

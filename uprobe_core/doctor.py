@@ -64,12 +64,11 @@ def _plugins() -> Iterator[Finding]:
     found = survey()
     failed = [status for status in found if status.error]
     for status in failed:
-        state = "note" if status.entry.kind.word == "decoder" else "fail"
-        yield Finding(
-            f"{status.entry.kind.word} {status.entry.name}", state, status.error, "see uprobe plugins --debug"
-        )
+        state = "note" if status.optional or status.entry.kind.word == "decoder" else "fail"
+        hint = status.hint if status.optional else "see uprobe plugins --debug"
+        yield Finding(f"{status.entry.kind.word} {status.entry.name}", state, status.error, hint)
     if not failed:
-        yield Finding("plugins", "ok", f"{len(found)} installed, all of them load")
+        yield Finding("plugins", "ok", f"{len(found)} installed, all of them can be used")
 
 
 def _attempt(name: str, check: Callable[[], Finding]) -> Finding:

@@ -62,6 +62,12 @@ def blaming(consumer: str, what: str) -> Iterator[None]:
         ) from error
 
 
+_CONSTRUCTION = {
+    "consumer": "the class takes the consumer's options",
+    "writer": "the class takes a binary stream and a RunHeader",
+}
+
+
 def construct(entry: PluginEntry, plugin: Any, *args: Any) -> Any:
     """Call the class *plugin* with *args*; what is not a class (a module, say) is returned as it is.
 
@@ -78,9 +84,8 @@ def construct(entry: PluginEntry, plugin: Any, *args: Any) -> Any:
         raise PluginError(
             f"{entry} cannot be constructed: {type(error).__name__}: {error}",
             plugin=entry.name,
-            hint="the class takes the consumer's options"
-            if args
-            else "the class must take no arguments and need nothing that is missing here",
+            hint=_CONSTRUCTION.get(entry.kind.word, "the class must take no arguments")
+            + ", and need nothing that is missing here",
             slug="plugin-construct",
         ) from error
 
@@ -90,6 +95,16 @@ def check_class(entry: PluginEntry, plugin: Any) -> None:
     if not callable(plugin):
         raise _mismatch(entry, f"{entry.target} is a {type(plugin).__name__}, not a class")
     _check_members(entry, plugin, skip_self=isinstance(plugin, type))
+
+
+def try_writer(entry: PluginEntry, plugin: Any) -> None:
+    """Raise PluginError unless the class *plugin* is a writer that can be constructed here."""
+    from io import BytesIO
+
+    from uprobe_core.writer import RunHeader
+
+    check_class(entry, plugin)
+    construct(entry, plugin, BytesIO(), RunHeader((), ()))
 
 
 def check_instance(entry: PluginEntry, instance: Any) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from uprobe_core import discovery
 from uprobe_core.actions import Action
-from uprobe_core.arch_binding import bind_arch
+from uprobe_core.arch_binding import bind_arch, check_policy
 from uprobe_core.backend import Capabilities, ExitStatus, Machine, Task
 from uprobe_core.complaints import Complaints
 from uprobe_core.dispatch import Dispatcher
@@ -90,6 +90,7 @@ class Session:
         self.plugins.hook.uprobe_configure(setup=setup)
         wrappers = tuple(w for group in self.plugins.hook.uprobe_arch_wrappers() for w in group or ())
         self.arch = bind_arch(discovery.load_arch(setup.arch), wrappers)
+        check_policy(self.arch, setup.policy)
         self.files = GuestFiles(setup.sysroot, setup.cwd, setup.binds)
         self.events = EventSet(setup.policy, self.arch, self.files, self._complaints.sink_failed, self.warn)
         self._changes = ProbeChanges(self.events, self.files, self._live, self._complaints.not_probed)

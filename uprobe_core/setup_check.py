@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from uprobe_core.actions import Action
-from uprobe_core.arch_binding import bind_arch
-from uprobe_core.discovery import Kind, load_arch, load_consumer, load_object
+from uprobe_core.arch_binding import bind_arch, check_policy
+from uprobe_core.discovery import check_writer, load_arch, load_consumer
 from uprobe_core.errors import ProbeError, SpecError, UprobeError
 from uprobe_core.event_set import EventSet
 from uprobe_core.events.model import EventSpec
@@ -73,6 +73,7 @@ def check_setup(setup: RunSetup) -> CheckResult:
     architecture).
     """
     arch = bind_arch(load_arch(setup.arch))
+    check_policy(arch, setup.policy)
     files = GuestFiles(setup.sysroot, setup.cwd, setup.binds)
     events = EventSet(setup.policy, arch, files, lambda *_: None)
     lines = [_line(events, line) for line in setup.events]
@@ -123,7 +124,7 @@ def _others(setup: RunSetup, events: EventSet) -> Iterator[tuple[str, Callable[[
             partial(events.add_trigger, trigger.event, trigger.text, _Nowhere()),
         )
     if setup.format != "tracefs":
-        yield f"format {setup.format}", partial(_load_writer, setup.format)
+        yield f"format {setup.format}", partial(check_writer, setup.format)
     for use in setup.consumers:
         yield f"consumer {use.name}", partial(_consumer, use, events)
 
@@ -136,11 +137,6 @@ def _consumer(use: ConsumerUse, events: EventSet) -> None:
             made = plugin.attach(event, _Nowhere())
             if isinstance(made, Action):
                 made.attach(event)
-
-
-def _load_writer(name: str) -> None:
-    """Load a writer; it is constructed only with a run's stream."""
-    load_object(Kind.WRITER, name)
 
 
 def _attempt(check: Callable[[], None]) -> UprobeError | None:

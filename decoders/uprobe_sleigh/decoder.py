@@ -32,6 +32,7 @@ def _import_pypcode() -> Any:
             f"the decoder 'sleigh' cannot be used: {error}",
             plugin="sleigh",
             hint="pip install 'uprobe[sleigh]'",
+            slug="missing-extra",
         ) from error
     return pypcode
 

@@ -145,6 +145,21 @@ def test_an_offset_outside_of_the_code_is_a_warning_of_both() -> None:
     assert (check.returncode, run.returncode) == (0, 0)
 
 
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_kernel_of_unknown_rulings_is_refused_without_any_probe(tmp_path: Path, command: str) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text('[run]\npolicy = "kernel:9.9"\n[target]\nargv = ["./loop", "1"]\n')
+    done = uprobe(command, "-c", str(path))
+    assert (done.returncode, done.stdout) == (125, "")
+    assert "knows no kernel version '9.9'\nhint: known versions: 6.1, " in done.stderr
+
+
+def test_an_entry_and_a_return_event_of_one_name_are_told_to_be_named() -> None:
+    done = uprobe("check", "-e", "p ./loop:work", "-e", "r ./loop:work")
+    assert done.returncode == 125
+    assert "give this one a name of its own, such as r:uprobes/work_return" in done.stderr
+
+
 def test_a_set_up_file_is_checked_and_all_its_mistakes_are_shown(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     path.write_text('[run]\nmode = "x"\n[limits]\nsecond = 1\n')

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import uprobe, uprobe_json
+from tests.cli.command import PATHS, uprobe, uprobe_json
 from uprobe_core.self_test import ANSWER, CODE_OFFSET, program
 
 
@@ -40,6 +41,22 @@ def test_a_plugin_that_fails_is_shown_with_its_own_error(broken: dict[str, str])
     assert "No module named 'there_is_no_such_module'" in done.stdout
     assert "Traceback" not in done.stdout
     assert "Traceback" in uprobe("plugins", "--debug", env=broken).stdout
+
+
+@pytest.mark.parametrize(
+    ("library", "kind", "name", "extra"),
+    [("pyarrow", "writer", "parquet", "parquet"), ("pypcode", "decoder", "sleigh", "sleigh")],
+)
+def test_a_plugin_whose_optional_library_is_not_there_says_what_to_install(
+    tmp_path: Path, library: str, kind: str, name: str, extra: str
+) -> None:
+    (tmp_path / f"{library}.py").write_text(f"raise ImportError('no {library} today')\n")
+    path = os.pathsep.join([str(tmp_path), *map(str, PATHS)])
+    done = uprobe("plugins", "--json", env={**os.environ, "PYTHONPATH": path})
+    (found,) = (p for p in json.loads(done.stdout)["plugins"] if (p["kind"], p["name"]) == (kind, name))
+    assert (found["ok"], found["state"]) == (False, "optional")
+    assert f"no {library} today" in found["error"]
+    assert found["hint"] == f"pip install 'uprobe[{extra}]'"
 
 
 def test_asking_for_a_plugin_that_fails_is_an_error_that_names_it(broken: dict[str, str]) -> None:

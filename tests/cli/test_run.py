@@ -68,6 +68,13 @@ def test_everything_after_the_program_belongs_to_it() -> None:
     assert uprobe("run", "./loop", "0", "--mode", "nonsense", "-e", "x").returncode == 0
 
 
+def test_a_profile_that_cannot_be_written_is_known_before_the_run(tmp_path: Path) -> None:
+    done = uprobe("run", "--profile", str(tmp_path / "no" / "file"), "./loop", "1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "cannot write the profile" in done.stderr
+    assert "No such file or directory" in done.stderr
+
+
 def test_records_go_to_the_file_of_o(tmp_path: Path) -> None:
     path = tmp_path / "trace"
     done = uprobe("run", "-o", str(path), "-e", ENTRY, "--", "./loop", "2")

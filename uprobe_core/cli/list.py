@@ -17,7 +17,10 @@ EPILOG = """\
 examples:
   uprobe list ./loop
   uprobe list ./loop 'w*'
-  uprobe list ./loop --json"""
+  uprobe list ./loop --json
+
+exit status: 0, or 1 if nothing matches, as of grep."""
+NOTHING = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         print_json({"binary": args.binary, "functions": functions, "markers": marked})
     else:
         _print(functions, marked, args)
-    return 0
+    return 0 if functions or marked else NOTHING
 
 
 def _functions(image: ElfImage, glob: str) -> list[dict[str, Any]]:
@@ -83,6 +86,7 @@ def _print(functions: list[dict[str, Any]], marked: list[dict[str, Any]], args: 
     if not rows:
         import sys
 
-        print(f"nothing in {args.binary} matches {args.glob!r}", file=sys.stderr)
+        stripped = "" if args.glob != "*" else ": it has no symbols, but offsets can be probed"
+        print(f"uprobe: nothing in {args.binary} matches {args.glob!r}{stripped}", file=sys.stderr)
         return
     print_table(rows, ("ADDRESS", "OFFSET", "SIZE", "NAME"))

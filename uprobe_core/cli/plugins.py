@@ -39,17 +39,23 @@ def run(args: argparse.Namespace) -> int:
         return 0
     from uprobe_core.cli.output import print_table
 
-    rows = [
-        (s.entry.kind.word, s.entry.name, "failed" if s.error else "ok", s.entry.target, s.entry.distribution)
-        for s in found
-    ]
+    rows = [(s.entry.kind.word, s.entry.name, _state(s), s.entry.target, s.entry.distribution) for s in found]
     print_table(rows, ("KIND", "NAME", "STATE", "TARGET", "PACKAGE"))
     for status in found:
         if status.error:
-            print(f"\nfailed: {status.error}")
+            print(f"\n{_state(status)}: {status.error}")
+            if status.hint:
+                print(f"hint: {status.hint}")
             if args.debug:
                 print(status.traceback.rstrip())
     return 0
+
+
+def _state(status: PluginStatus) -> str:
+    """One word: "optional" is a plugin of ours or others whose optional package is not installed."""
+    if not status.error:
+        return "ok"
+    return "optional" if status.optional else "failed"
 
 
 def _as_json(status: PluginStatus) -> dict[str, Any]:
@@ -62,5 +68,7 @@ def _as_json(status: PluginStatus) -> dict[str, Any]:
         "target": entry.target,
         "package": entry.distribution,
         "ok": not status.error,
+        "state": _state(status),
         "error": status.error,
+        "hint": status.hint,
     }

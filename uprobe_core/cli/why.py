@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.errors import ProbeError, UsageError
+from uprobe_core.errors import ProbeError, TargetError, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -66,7 +66,7 @@ def _resolve(image: ElfImage, place: str) -> int:
     base, plus = match["base"], int(match["plus"] or "0", 0)
     number = _number(base)
     if match["form"] == "sym" or (match["form"] is None and number is None):
-        offset = image.offset_of(base)
+        offset = _offset_of(image, base)
         vaddr = image.offset_to_vaddr(offset)
         assert vaddr is not None  # a symbol's offset comes from a segment
         return vaddr + plus
@@ -82,6 +82,14 @@ def _resolve(image: ElfImage, place: str) -> int:
             )
         return shown
     return _checked_address(image, number + plus)
+
+
+def _offset_of(image: ElfImage, name: str) -> int:
+    """The file offset of a function; an unknown one is a place that cannot be probed."""
+    try:
+        return image.offset_of(name)
+    except TargetError as error:
+        raise ProbeError(error.message, where=image.path, hint=error.hint, slug=error.slug) from None
 
 
 def _number(text: str) -> int | None:

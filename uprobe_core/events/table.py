@@ -150,7 +150,9 @@ class EventTable:
         first = members[0]
         existing = f"existing: {first.listing()}"
         if first.kind != event.kind:
-            raise line.error("DIFF_PROBE_TYPE", 0, errno_name="EEXIST", hint=existing)
+            name = f"{event.kind}:{event.group}/{event.name}_{'return' if event.is_return else 'entry'}"
+            hint = f"{existing}; give this one a name of its own, such as {name}"
+            raise line.error("DIFF_PROBE_TYPE", 0, errno_name="EEXIST", hint=hint)
         different = _different_argument(event, first)
         if different is not None:
             raise line.error("DIFF_ARG_TYPE", different + 2, errno_name="EEXIST", hint=existing)
