@@ -4,10 +4,20 @@ them.
 
 from __future__ import annotations
 
-__all__ = ("COUNT", "DEFAULTS", "INFINITY", "NAMES", "RLIMIT_NOFILE", "RLIMIT_STACK")
+__all__ = (
+    "COUNT",
+    "DEFAULTS",
+    "INFINITY",
+    "NAMES",
+    "RLIMIT_AS",
+    "RLIMIT_DATA",
+    "RLIMIT_FSIZE",
+    "RLIMIT_NOFILE",
+    "RLIMIT_STACK",
+)
 
 INFINITY = (1 << 64) - 1
-RLIMIT_STACK, RLIMIT_NOFILE = 3, 7
+RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_NOFILE, RLIMIT_AS = 1, 2, 3, 7, 9
 COUNT = 16
 DEFAULTS: dict[int, tuple[int, int]] = dict.fromkeys(range(COUNT), (INFINITY, INFINITY)) | {
     RLIMIT_STACK: (8 << 20, INFINITY),

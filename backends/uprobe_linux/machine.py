@@ -21,6 +21,7 @@ from uprobe_linux.ending import finish
 from uprobe_linux.family import Family
 from uprobe_linux.fs.context import FsContext
 from uprobe_linux.fs.fdtable import FdTable
+from uprobe_linux.fs.file_times import FileTimes
 from uprobe_linux.fs.nodes import HostNode
 from uprobe_linux.fs.sandbox import Sandbox
 from uprobe_linux.fs.virtual import add_virtual
@@ -68,6 +69,7 @@ class LinuxMachine:
         """Places the sites of a native engine (uprobe_core.engine.NativeBackend), if the backend has it."""
         self._called_from_outside = False
         self.sandbox = Sandbox(target)
+        self.file_times = FileTimes(self.clock.realtime()) if self.clock.virtual else None
         self.family = Family(self, target.limits.processes)
         self.network = PrivateNetwork(self.family.run)
         self.timers = Timers(self.clock)
@@ -228,6 +230,8 @@ class LinuxMachine:
     def _release(self) -> None:
         self.family.close()
         self.sandbox.close()
+        if self.file_times is not None:
+            self.file_times.close()
         self.network.close()
         self.cpu.close()
 

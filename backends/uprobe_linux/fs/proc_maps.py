@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from uprobe_core.types import Mapping
     from uprobe_linux.process import LinuxProcess
 
-__all__ = ("maps_text", "smaps_text", "statm_text")
+__all__ = ("maps_text", "smaps_rollup_text", "smaps_text", "statm_text")
 
 _NAME_COLUMN = 73
 
@@ -36,28 +36,54 @@ def maps_text(process: LinuxProcess) -> str:
 
 def smaps_text(process: LinuxProcess) -> str:
     """/proc/PID/smaps, as if everything that is mapped were resident."""
+    forked = _is_fork(process)
     return "".join(
-        _line(mapping) + _details((mapping.end - mapping.start) >> 10) for mapping in process.mappings()
+        _line(mapping) + _rows(_details(mapping, forked=forked)) + "VmFlags: rd mr\n"
+        for mapping in process.mappings()
     )
 
 
-def _details(size: int) -> str:
-    rows = {
+def smaps_rollup_text(process: LinuxProcess) -> str:
+    """/proc/PID/smaps_rollup: the sums over all mappings under one line."""
+    forked, mappings = _is_fork(process), list(process.mappings())
+    start, end = (mappings[0].start, mappings[-1].end) if mappings else (0, 0)
+    totals: dict[str, int] = {}
+    for mapping in mappings:
+        for name, value in _details(mapping, forked=forked).items():
+            totals[name] = totals.get(name, 0) + value
+    for name in ("Size", "KernelPageSize", "MMUPageSize"):
+        totals.pop(name, None)
+    return f"{start:08x}-{end:08x} ---p 00000000 00:00 0 ".ljust(_NAME_COLUMN) + "[rollup]\n" + _rows(totals)
+
+
+def _is_fork(process: LinuxProcess) -> bool:
+    """Whether the pages are still those of the process that it was forked from, as far as is known."""
+    family = process.machine.family
+    return not family.entry(process).executed and process.pid != family.main_pid
+
+
+def _details(mapping: Mapping, *, forked: bool) -> dict[str, int]:
+    size = (mapping.end - mapping.start) >> 10
+    both = forked or mapping.shared
+    return {
         "Size": size,
         "KernelPageSize": 4,
         "MMUPageSize": 4,
         "Rss": size,
-        "Pss": size,
+        "Pss": size >> both,
         "Shared_Clean": 0,
-        "Shared_Dirty": 0,
+        "Shared_Dirty": size if both else 0,
         "Private_Clean": 0,
-        "Private_Dirty": size,
+        "Private_Dirty": 0 if both else size,
         "Referenced": size,
-        "Anonymous": size,
+        "Anonymous": 0 if mapping.shared else size,
         "Swap": 0,
         "Locked": 0,
     }
-    return "".join(f"{name + ':':<16}{value:>8} kB\n" for name, value in rows.items()) + "VmFlags: rd mr\n"
+
+
+def _rows(values: dict[str, int]) -> str:
+    return "".join(f"{name + ':':<16}{value:>8} kB\n" for name, value in values.items())
 
 
 def sizes(process: LinuxProcess) -> tuple[int, int, int]:

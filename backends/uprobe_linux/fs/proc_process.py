@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_linux.fs.nodes import HostNode, Node, Table, VDir, VFile, VLink, VNode, static_file, text_file
 from uprobe_linux.fs.paths import current_path
-from uprobe_linux.fs.proc_maps import maps_text, smaps_text, statm_text
+from uprobe_linux.fs.proc_maps import maps_text, smaps_rollup_text, smaps_text, statm_text
 from uprobe_linux.fs.proc_status import limits_text, stat_text, status_text, stranger_stat, stranger_status
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def _common(process: LinuxProcess, task: LinuxTask) -> dict[str, VNode]:
         "sessionid": static_file("4294967295"),
         "setgroups": static_file("allow\n", 0o644),
         "smaps": text_file(lambda: smaps_text(process)),
+        "smaps_rollup": text_file(lambda: smaps_rollup_text(process)),
         "stat": text_file(lambda: stat_text(process, task)),
         "statm": text_file(lambda: statm_text(process)),
         "status": text_file(lambda: status_text(process, task)),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import hostcalls, oflags
 from uprobe_linux.fs.nodes import HostNode, Node
+from uprobe_linux.syscalls.size_limits import check_growth, check_new_size
 from uprobe_linux.syscalls.support import (
     AT_EMPTY_PATH,
     AT_FDCWD,
@@ -161,6 +162,8 @@ def sys_truncate(task: LinuxTask, path: int, length: int) -> int:
         kind = stat.S_IFMT(node.stat().st_mode)
         if kind != stat.S_IFREG:
             raise fail(errno.EISDIR if kind == stat.S_IFDIR else errno.EINVAL)
+        if s64(length) > node.stat().st_size:
+            check_new_size(task, s64(length))
         os.truncate(host_node(node, writing=True).magic, s64(length))
         task.process.memory.file_changed_size()
     finally:
@@ -176,6 +179,7 @@ def sys_ftruncate(task: LinuxTask, fd: int, length: int) -> int:
     entry = files(task).usable(s32(fd))
     if entry.file.kind != "file" or entry.file.flags(entry.host) & oflags.G_ACCMODE == oflags.G_RDONLY:
         raise fail(errno.EINVAL)
+    check_growth(task, entry, s64(length))
     os.ftruncate(entry.host, s64(length))
     task.process.memory.file_changed_size()
     return 0
@@ -189,6 +193,7 @@ def sys_fallocate(task: LinuxTask, fd: int, mode: int, offset: int, length: int)
         raise fail(errno.EINVAL)
     if entry.file.kind == "virtual":
         raise fail(errno.ENODEV)
+    check_growth(task, entry, s64(offset) + s64(length))
     hostcalls.call("fallocate", entry.host, mode & 0xFFFF_FFFF, s64(offset), s64(length))
     return 0
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import hostcalls, oflags
 from uprobe_linux.syscalls.io import EAGAINS, read_into, write_from
+from uprobe_linux.syscalls.size_limits import clip
 from uprobe_linux.syscalls.support import fail, files, iovecs, ready, sigpipe, wait_for
 from uprobe_linux.syscalls.table import s32, s64, syscall
 
@@ -82,7 +83,7 @@ def _put(task: LinuxTask, target: Descriptor, piece: bytearray, *, begun: bool) 
     if target.file.kind == "foreign" and not ready(target.host, select.POLLOUT):
         return _full(task, target, begun=begun)
     try:
-        return target.file.write(target.host, [piece])
+        return target.file.write(target.host, clip(task, target, [memoryview(piece)]))
     except OSError as error:
         if error.errno == errno.EPIPE:
             sigpipe(task)

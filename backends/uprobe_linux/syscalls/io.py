@@ -12,6 +12,7 @@ from uprobe_core.types import MemoryFault
 from uprobe_linux.cpu import Perm
 from uprobe_linux.fs import hostcalls, oflags
 from uprobe_linux.syscalls.pipes import SignalStream, read_signals
+from uprobe_linux.syscalls.size_limits import clip
 from uprobe_linux.syscalls.support import (
     BAD_POINTER,
     MAX_RW,
@@ -188,7 +189,7 @@ def write_from(task: LinuxTask, entry: Descriptor, pairs: list[tuple[int, int]])
     total = done + sum(map(len, views))
     if file.is_stream and total > done:
         return _write_stream(task, entry, views, done, total)
-    return file.write(entry.host, views)
+    return file.write(entry.host, clip(task, entry, views))
 
 
 def _progress(task: LinuxTask) -> int:
@@ -311,7 +312,7 @@ def _pwrite(
     entry = _positioned(task, fd, offset)
     pairs = _vectors(task, entry, *where, oflags.G_RDONLY) if vector else [where]
     flags = _rwf(flags)
-    views = _views(task, entry, pairs, Perm.READ, oflags.G_RDONLY)
+    views = clip(task, entry, _views(task, entry, pairs, Perm.READ, oflags.G_RDONLY), offset)
     return entry.file.pwrite(entry.host, views, offset, flags)
 
 

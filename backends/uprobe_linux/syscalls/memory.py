@@ -12,6 +12,7 @@ from uprobe_linux.address_space import MMAP_MIN, TASK_SIZE, AddressSpace, page_u
 from uprobe_linux.cpu import PAGE, Perm
 from uprobe_linux.file_image import HostFile, MappedFile
 from uprobe_linux.fs.oflags import G_RDWR, G_WRONLY
+from uprobe_linux.syscalls.size_limits import memory_may_grow
 from uprobe_linux.syscalls.table import s32, syscall
 
 if TYPE_CHECKING:
@@ -46,7 +47,11 @@ def _memory(task: LinuxTask) -> AddressSpace:
 @syscall("brk")
 def sys_brk(task: LinuxTask, address: int) -> int:
     """Set the end of the heap; answers the end that it has then."""
-    return _memory(task).set_brk(untagged(address))
+    memory, wanted = _memory(task), untagged(address)
+    more = page_up(wanted) - page_up(memory.brk_end)
+    if more > 0 and not memory_may_grow(task, more, data=True):
+        return memory.brk_end
+    return memory.set_brk(wanted)
 
 
 # --- mmap ------------------------------------------------------------------------------------------
@@ -74,6 +79,9 @@ def sys_mmap(task: LinuxTask, address: int, length: int, prot: int, flags: int, 
         raise _fail(errno.EINVAL)
     shared = flags & MAP_TYPE != MAP_PRIVATE
     perms = Perm(prot & _PERMS)
+    data = bool(perms & Perm.WRITE) and not shared
+    if not memory_may_grow(task, size, data=data, replaced=(start, start + size)):
+        raise _fail(errno.ENOMEM)
     if entry is not None and not _is_zero_device(entry):
         _map_file(memory, start, size, perms, entry, offset, shared=shared)
     elif shared:
@@ -207,6 +215,8 @@ def sys_mremap(task: LinuxTask, address: int, old: int, new: int, flags: int, ta
         if new < old:
             memory.unmap(address + new, old - new)
         return address
+    if not memory_may_grow(task, new - old, data=bool(vma.prot & Perm.WRITE) and not vma.shared):
+        raise _fail(errno.ENOMEM)
     last = _contiguous(memory, vma, address + old)
     if flags & MREMAP_FIXED:
         return _move_fixed(memory, address, old, target, new, flags)

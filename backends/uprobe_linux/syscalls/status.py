@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import hostcalls
 from uprobe_linux.fs.nodes import HostNode, Node, VLink, VNode
-from uprobe_linux.fs.stat_pack import of_node, of_result, pack_stat, pack_statx, virtual_statfs
+from uprobe_linux.fs.stat_pack import Status, of_node, pack_stat, pack_statx, virtual_statfs
 from uprobe_linux.syscalls.support import (
     AT_EMPTY_PATH,
     AT_FDCWD,
@@ -27,6 +27,7 @@ from uprobe_linux.syscalls.support import (
 from uprobe_linux.syscalls.table import s32, syscall
 
 if TYPE_CHECKING:
+    from uprobe_linux.fs.file_times import FileTimes
     from uprobe_linux.task import LinuxTask
 
 __all__ = ()
@@ -43,6 +44,12 @@ def _now(task: LinuxTask) -> int:
     return clock
 
 
+def _dated(task: LinuxTask, status: Status) -> Status:
+    """*status* with times of the guest's clock where the file changed during the run."""
+    times: FileTimes | None = task.machine.file_times
+    return status if times is None else times.dated(status, _now(task))
+
+
 @syscall("newfstatat")
 def sys_newfstatat(task: LinuxTask, dirfd: int, path: int, address: int, flags: int) -> int:
     """newfstatat(2)."""
@@ -54,7 +61,7 @@ def sys_newfstatat(task: LinuxTask, dirfd: int, path: int, address: int, flags: 
         return sys_fstat(task, dirfd, address)
     node = _named(task, dirfd, name, flags)
     try:
-        packed = pack_stat(of_node(node, _now(task)))
+        packed = pack_stat(_dated(task, of_node(node, _now(task))))
     finally:
         node.close()
     task.process.memory.write(address, packed)
@@ -72,7 +79,7 @@ def _named(task: LinuxTask, dirfd: int, name: str, flags: int) -> Node:
 def sys_fstat(task: LinuxTask, fd: int, address: int) -> int:
     """fstat(2); works on O_PATH descriptors."""
     entry = files(task).get(s32(fd))
-    task.process.memory.write(address, pack_stat(entry.file.status(entry.host, _now(task))))
+    task.process.memory.write(address, pack_stat(_dated(task, entry.file.status(entry.host, _now(task)))))
     return 0
 
 
@@ -99,12 +106,14 @@ def _statx_of(task: LinuxTask, node: Node, mask: int, fd: int | None) -> bytes |
     if fd is not None and fd != AT_FDCWD:
         entry = files(task).get(fd)
         if entry.file.kind != "file":
-            return pack_statx(entry.file.status(entry.host, _now(task)))
+            return pack_statx(_dated(task, entry.file.status(entry.host, _now(task))))
     if isinstance(node, HostNode) and hostcalls.have("statx"):
         raw = hostcalls.statx(node.fd, b"", AT_EMPTY_PATH, mask)
         raw[0:4] = (int.from_bytes(raw[0:4], "little") & 0x1FFF).to_bytes(4, "little")
+        if task.machine.file_times is not None:
+            task.machine.file_times.date_statx(raw, _now(task))
         return raw
-    return pack_statx(of_result(node.stat()) if isinstance(node, HostNode) else of_node(node, _now(task)))
+    return pack_statx(_dated(task, of_node(node, _now(task))))
 
 
 # --- access ----------------------------------------------------------------------------------------

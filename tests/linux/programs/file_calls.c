@@ -184,6 +184,9 @@ static void locks(void) {
     CALL(fcntl(a, F_SETLK, &l));
     CALL(fcntl(b, F_SETLK, &l));
     pid_t parent = getpid();
+    int ready[2];
+    char byte;
+    pipe(ready);
     if (!fork()) {
         struct flock q = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 5, .l_len = 1};
         int mine = open("lock", O_RDWR);
@@ -191,9 +194,13 @@ static void locks(void) {
         SAY("held by the parent: %d from %ld", q.l_pid == parent, (long)q.l_start);
         q.l_type = F_RDLCK; q.l_start = 5; q.l_len = 1;
         CALL(fcntl(mine, F_SETLK, &q));
+        write(ready[1], "", 1);
         CALL(fcntl(mine, F_SETLKW, &q));
         _exit(0);
     }
+    read(ready[0], &byte, 1);
+    close(ready[0]);
+    close(ready[1]);
     usleep(20000);
     l.l_type = F_UNLCK;
     fcntl(a, F_SETLK, &l);
