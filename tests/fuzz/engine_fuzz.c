@@ -168,6 +168,10 @@ static void end_call(struct world *world, struct input *input)
 
 	if (choice & 1)
 		world->registers[UP_SP] = 0x20000 + 16u * (choice >> 3);
+	if (world->engine.hijack && choice & 4) {
+		up_trampoline_hit(&world->engine, &world->source);
+		return;
+	}
 	up_return_hit(&world->engine, &world->source, choice & 2 ? world->registers[30] : 0x402000 + 4u * (choice >> 6));
 }
 

@@ -59,6 +59,13 @@ void fill_page(struct world *world, struct input *input)
 	}
 }
 
+static void write_register(void *context, unsigned index, uint64_t value)
+{
+	struct world *world = context;
+
+	world->registers[index] = value;
+}
+
 static bool drain(void *context)
 {
 	struct world *world = context;
@@ -97,7 +104,10 @@ void world_init(struct world *world, struct input *input)
 	world->engine.drain_context = world->engine.call_context = world;
 	world->engine.call = call;
 	world->source = (struct up_source){world, choice & 4 ? world->registers : NULL, read_register, read_vector,
-					   read_memory};
+					   read_memory, write_register};
+	world->engine.hijack = choice & 8;
+	world->engine.trampoline = 0x7f0000;
+	world->engine.depth = choice & 16 ? 4 : 0;
 	for (unsigned i = 0; i < TASKS; i++) {
 		struct up_task *task = &world->tasks[i];
 		task->pid = task->tid = 100 + i;
