@@ -49,6 +49,23 @@ def _getter(event: EventInfo, name: str) -> Getter:
     )
 
 
+def _number_getter(event: EventInfo, name: str, action: str) -> Getter:
+    """The same for a field that is to be a number; raises UsageError for text and arrays."""
+    getter = _getter(event, name)
+    args = getattr(getattr(event, "spec", None), "args", ())
+    found = next((arg for arg in args if arg.name == name), None)
+    what = "text" if name == "comm" or (found is not None and found.type.is_string) else ""
+    if found is not None and found.count:
+        what = "an array"
+    if what:
+        raise UsageError(
+            f"{action} needs a number, but field {name!r} of {event.group}/{event.name} is {what}",
+            hint=f"count by={name} tells its values apart",
+            slug="bad-field",
+        )
+    return getter
+
+
 def _key_getter(event: EventInfo, by: Sequence[str]) -> Getter:
     getters = [_getter(event, name) for name in by]
     if not getters:
@@ -206,7 +223,7 @@ class Sum(Action):
 
     def bind(self, event: EventInfo) -> Getter:
         """Measure (key, value)."""
-        key, value = _key_getter(event, self.by), _getter(event, self.arg)
+        key, value = _key_getter(event, self.by), _number_getter(event, self.arg, self.name)
         return lambda hit: (key(hit), value(hit))
 
     def apply(self, measurement: Any) -> None:
@@ -288,7 +305,7 @@ class Hist(Action):
 
     def bind(self, event: EventInfo) -> Getter:
         """Measure (key, bucket)."""
-        key, value = _key_getter(event, self.by), _getter(event, self.arg)
+        key, value = _key_getter(event, self.by), _number_getter(event, self.arg, self.name)
         return lambda hit: (key(hit), self.bucket(int(value(hit))))
 
     def apply(self, measurement: Any) -> None:

@@ -102,6 +102,16 @@ def from_document(document: Mapping[str, Any], path: str) -> RunSetup:
     return setup
 
 
+def _elsewhere(name: str, table: str) -> str:
+    """A hint for a key of another table, or for one that has the name of its command-line option."""
+    option = "--" + name.replace("_", "-")
+    for other, keys in TABLES.items():
+        for key, spec in keys.items():
+            if option == spec.option.partition(" ")[0] or (name == key and table):
+                return f"that is {key!r} of [{other}]"
+    return ""
+
+
 class _Reader:
     """Turns one document into a RunSetup and collects problems on the way."""
 
@@ -145,7 +155,7 @@ class _Reader:
         for key in found:
             if key not in allowed:
                 close = get_close_matches(key, allowed, n=1)
-                hint = f"did you mean {close[0]!r}?" if close else ""
+                hint = _elsewhere(key, table) or (f"did you mean {close[0]!r}?" if close else "")
                 listed = ", ".join(allowed)
                 self.bad(table, key, None, f"unknown {what} {key!r}; allowed: {listed}", listed, hint)
 

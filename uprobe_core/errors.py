@@ -7,6 +7,8 @@ it resolved to; ``hint`` says what to do, on a line of its own.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 __all__ = (
@@ -19,6 +21,7 @@ __all__ = (
     "TargetError",
     "UprobeError",
     "UsageError",
+    "noted",
 )
 
 
@@ -49,6 +52,16 @@ class UsageError(UprobeError):
 
     slug = "usage"
     exit_status = 2
+
+
+@contextmanager
+def noted(where: str) -> Iterator[None]:
+    """Note in an error that comes out which part of a set-up it is about; messages begin with it."""
+    try:
+        yield
+    except UprobeError as error:
+        error.add_note(where)
+        raise
 
 
 class SpecError(UprobeError):

@@ -19,7 +19,7 @@ from uprobe_core.backend import Capabilities, ExitStatus, Machine, Task
 from uprobe_core.complaints import Complaints
 from uprobe_core.dispatch import Dispatcher
 from uprobe_core.engine_choice import choose_engine
-from uprobe_core.errors import UsageError
+from uprobe_core.errors import UsageError, noted
 from uprobe_core.event_set import EventSet
 from uprobe_core.guest_files import GuestFiles
 from uprobe_core.live import Batch, LiveChanges
@@ -325,6 +325,8 @@ class Session:
         uses = self.setup.consumers
         if not uses and not self._explicit:
             uses = (ConsumerUse("trace"),)
+        if self.setup.consumers and not self._explicit and not self.events.events:
+            self.warn("there are consumers but no events: give them with -e, -f or -c")
         for use in uses:
             plugin = discovery.load_consumer(use.name, use.options)
             self._consumers.append((use, plugin))
@@ -333,9 +335,11 @@ class Session:
                 with blaming(use.name, f"attach to {event.full_name}"):
                     self._attach(event, plugin)
         for chosen in self.setup.filters:
-            self.events.set_filter(chosen.event, chosen.expression)
+            with noted(f"filter {chosen.event}:{chosen.expression}: "):
+                self.events.set_filter(chosen.event, chosen.expression)
         for trigger in self.setup.triggers:
-            self.events.add_trigger(trigger.event, trigger.text, self)
+            with noted(f"trigger {trigger.event}:{trigger.text}: "):
+                self.events.add_trigger(trigger.event, trigger.text, self)
 
     def _writer_maker(self) -> Any:
         if self.setup.format == "tracefs":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,14 +11,15 @@ from typing import Any
 
 from uprobe_core.actions import Action
 from uprobe_core.arch_binding import bind_arch, check_policy
-from uprobe_core.discovery import check_writer, load_arch, load_consumer
-from uprobe_core.errors import ProbeError, SpecError, UprobeError
+from uprobe_core.discovery import check_writer, load_arch, load_backend, load_consumer
+from uprobe_core.errors import ProbeError, SpecError, TargetError, UprobeError, UsageError
 from uprobe_core.event_set import EventSet
 from uprobe_core.events.model import EventSpec
 from uprobe_core.guest_files import GuestFiles
 from uprobe_core.place_check import PlaceCheck
 from uprobe_core.plugin_contracts import blaming
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
+from uprobe_core.session_setup import choose_mode, choose_returns
 
 __all__ = ("CheckResult", "LineResult", "check_setup")
 
@@ -80,7 +83,7 @@ def check_setup(setup: RunSetup) -> CheckResult:
     with PlaceCheck(files, arch, setup.policy) as places:
         for found in lines:
             _look_at(found, places)
-    others = [(what, error) for what, check in _others(setup, events) if (error := _attempt(check))]
+    others = [(what, error) for what, check in _others(setup, events, files) if (error := _attempt(check))]
     return CheckResult(lines, events.table.listing(), others)
 
 
@@ -111,7 +114,7 @@ def _look_at(found: LineResult, places: PlaceCheck) -> None:
 # --- the rest ---------------------------------------------------------------------------------------
 
 
-def _others(setup: RunSetup, events: EventSet) -> Iterator[tuple[str, Callable[[], None]]]:
+def _others(setup: RunSetup, events: EventSet, files: GuestFiles) -> Iterator[tuple[str, Callable[[], None]]]:
     """A check for each filter, trigger and consumer, with what to call it in a message."""
     for chosen in setup.filters:
         yield (
@@ -123,10 +126,70 @@ def _others(setup: RunSetup, events: EventSet) -> Iterator[tuple[str, Callable[[
             f"trigger {trigger.event}:{trigger.text}",
             partial(events.add_trigger, trigger.event, trigger.text, _Nowhere()),
         )
+    yield from _machinery(setup, events)
+    if setup.argv and "/" in setup.argv[0]:
+        yield f"program {setup.argv[0]}", partial(_program, setup.argv[0], files)
     if setup.format != "tracefs":
         yield f"format {setup.format}", partial(check_writer, setup.format)
     for use in setup.consumers:
         yield f"consumer {use.name}", partial(_consumer, use, events)
+
+
+def _machinery(setup: RunSetup, events: EventSet) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Whether what was named can be had: nothing that a run would take by itself is looked at."""
+    default = RunSetup()
+    chosen = (setup.backend, setup.mode, setup.returns)
+    if chosen != (default.backend, default.mode, default.returns):
+        yield f"backend {setup.backend}", partial(_backend, setup, events)
+    if setup.decoder != default.decoder:
+        yield f"decoder {setup.decoder}", partial(_decoder, setup.decoder)
+    if setup.engine != default.engine:
+        yield f"engine {setup.engine}", partial(_engine, setup.engine)
+    for what, path in (("output", setup.output), ("profile", setup.profile)):
+        if path is not None and path != "-":
+            yield f"{what} {path}", partial(_writable, path)
+
+
+def _program(path: str, files: GuestFiles) -> None:
+    """A name without a slash is searched by the backend, with the program's PATH."""
+    status = files(path)
+    if status.errno_name:
+        raise TargetError(f"{path}: no such program", exit_status=127, slug="not-found")
+    if not os.access(status.host_path, os.X_OK):
+        raise TargetError(f"cannot run {path}: not executable")
+
+
+def _writable(path: str) -> None:
+    folder = os.path.dirname(path) or "."
+    if os.path.isdir(path):
+        number = errno.EISDIR
+    elif not os.path.isdir(folder):
+        number = errno.ENOENT
+    else:
+        number = 0 if os.access(path if os.path.exists(path) else folder, os.W_OK) else errno.EACCES
+    if number:
+        raise UsageError(
+            f"cannot write {path!r}: {os.strerror(number)}",
+            hint="name a file in a folder that may be written",
+        )
+
+
+def _backend(setup: RunSetup, events: EventSet) -> None:
+    can = load_backend(setup.backend).capabilities
+    choose_mode(can, setup, events.location_count)
+    choose_returns(can, setup)
+
+
+def _decoder(name: str) -> None:
+    from uprobe_core.decoder_choice import choose_decoder
+
+    choose_decoder(name)
+
+
+def _engine(name: str) -> None:
+    from uprobe_core.engine_choice import choose_engine
+
+    choose_engine(name)
 
 
 def _consumer(use: ConsumerUse, events: EventSet) -> None:

@@ -265,7 +265,7 @@ class LinuxMachine:
 
 def _target_error(name: str, error: OSError) -> TargetError:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        hint = "paths are the program's: see --sysroot"
+        hint = "a path is looked up as the program would: inside --sysroot and --bind, if they are given"
         return TargetError(f"{name}: no such program", exit_status=127, hint=hint)
     if isinstance(error, ElfError):
         return TargetError(f"cannot run {name}: {error.text}")

@@ -189,3 +189,54 @@ def test_an_unknown_event_in_a_filter_gets_the_nearest() -> None:
     done = uprobe("check", "-e", "p:work ./loop:work a=%x0", "--filter", "wrk:a > 1")
     assert "no event is called 'wrk'" in done.stderr
     assert "did you mean 'work'?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[run]\nbackend = "zz"', "no backend is called 'zz'"),
+        ('[run]\ndecoder = "zz"', "no decoder is called 'zz'"),
+        ('[output]\nfile = "/nowhere/x"', "No such file or directory"),
+        ('[output]\nprofile = "/nowhere/x"', "No such file or directory"),
+        ('[target]\nargv = ["./nowhere"]', "./nowhere: no such program"),
+        ('[target]\nargv = ["./loop.c"]', "cannot run ./loop.c: not executable"),
+        (
+            'events = ["p:a ./loop:work"]\n[filters]\na = "b > 1"',
+            "filter a:b > 1: trace_uprobe: error: ",
+        ),
+        ('events = ["p:a ./loop:work"]\n[triggers]\na = "b"', "trigger a:b: uprobe: error: no such trigger"),
+        ('[[events]]\nplace = "./loop:wrok"', "[events[0]]: uprobe: error: symbol 'wrok'"),
+    ],
+)
+def test_check_fails_as_run_would(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(text if "argv" in text else f'{text}\n[target]\nargv = ["./loop", "1"]\n')
+    check, run = uprobe("check", "-c", str(path)), uprobe("run", "-c", str(path))
+    assert check.returncode == run.returncode != 0
+    assert message in check.stderr
+    assert message in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "hint"),
+    [("run", "seed", "'seed' of [target]"), ("limits", "timeout", "'seconds' of [limits]")],
+)
+def test_a_key_of_another_table_or_an_options_name_is_pointed_at(
+    tmp_path: Path, table: str, key: str, hint: str
+) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(f"[{table}]\n{key} = 1\n")
+    assert f"hint: that is {hint}\n" in uprobe("check", "-c", str(path)).stderr
+
+
+def test_a_blank_event_is_an_unset_variable() -> None:
+    done = uprobe("check", "-e", " ")
+    assert (done.returncode, "names no event" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("consumer", ["hist", "sum"])
+@pytest.mark.parametrize(("argument", "what"), [("+0(%x1):string", "text"), ("+0(%x1):u8[4]", "an array")])
+def test_a_number_is_wanted_where_there_is_none(consumer: str, argument: str, what: str) -> None:
+    done = uprobe("check", "-e", f"p:w ./loop:work s={argument}", "-C", f"{consumer}:arg=s")
+    assert done.returncode == 2
+    assert f"{consumer} needs a number, but field 's' of uprobes/w is {what}" in done.stderr

@@ -78,8 +78,9 @@ def _note_source(error: SpecError, setup: RunSetup) -> None:
     from uprobe_core.cli.check import where_of
     from uprobe_core.events.line import EventLine as Words
 
+    quotes = not setup.policy.is_kernel
     for line in setup.events:
-        if line.number and str(Words.split(line.text, quotes=not setup.policy.is_kernel)) == error.line:
+        if line.source != "-e" and str(Words.split(line.text, quotes=quotes)) == error.line:
             error.add_note(where_of(line, error))
             return
 

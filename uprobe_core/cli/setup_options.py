@@ -21,7 +21,7 @@ from uprobe_core.setup_text import (
 )
 from uprobe_core.types import Mode, Returns
 
-__all__ = ("add_event_options", "add_run_options", "make_setup")
+__all__ = ("add_event_options", "add_run_options", "make_setup", "natural")
 
 
 def add_event_options(parser: argparse.ArgumentParser) -> None:
@@ -104,7 +104,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--engine", choices=["auto", "c", "py"], help="what runs per hit")
     how.add_argument("--no-follow", action="store_true", help="leave forked and executed programs alone")
     how.add_argument("--strict", action="store_true", help="a consumer that raises ends the run")
-    how.add_argument("--seed", type=_natural, metavar="N", help="of everything random (default: 0)")
+    how.add_argument("--seed", type=natural, metavar="N", help="of everything random (default: 0)")
     how.add_argument("--clock", choices=["virtual", "host"], help="what drives the program's clock")
     limits = parser.add_argument_group("limits")
     limits.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="end the run after so long")
@@ -113,7 +113,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     limits.add_argument("--max-processes", type=_positive, metavar="N", help="processes alive at once")
 
 
-def _natural(text: str) -> int:
+def natural(text: str) -> int:
     """A number from 0."""
     return _number(text, 0)
 
@@ -190,11 +190,18 @@ def _from_file(path: str | None) -> RunSetup:
 def _events(args: argparse.Namespace, setup: RunSetup) -> list[EventLine]:
     """Lines of -e, then of the files."""
     policy = setup.policy if args.policy is None else parse_policy_text(args.policy)
-    lines = [EventLine(text) for text in args.event]
+    lines = [EventLine(_not_blank(text)) for text in args.event]
     for path in args.events:
         source = "standard input" if path == "-" else path
         lines += event_lines(_file_text(path), source, continued=not policy.is_kernel)
     return lines
+
+
+def _not_blank(text: str) -> str:
+    """*text*, unless it is blank: a variable of a script was empty."""
+    if not text.strip():
+        raise UsageError(f"-e {text!r} names no event", hint="is the variable that it comes from set?")
+    return text
 
 
 def _file_text(path: str) -> str:

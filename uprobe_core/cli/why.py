@@ -30,13 +30,15 @@ _PLACE = re.compile(r"(?:(?P<form>sym|va|off):)?(?P<base>[^+\s]+)(?:\+(?P<plus>0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options and arguments."""
+    from uprobe_core.cli.setup_options import natural
+
     parser.add_argument("binary", metavar="BINARY", help="an arm64 ELF file")
     parser.add_argument("place", metavar="PLACE", help="SYMBOL[+OFF], ADDRESS, or off:OFFSET")
     parser.add_argument("--policy", metavar="POLICY", help="only this policy: kernel[:VERSION] or anywhere")
     parser.add_argument("--decoder", default="auto", metavar="NAME", help="what disassembles (default: auto)")
     parser.add_argument("--arch", default="arm64", metavar="NAME", help="the architecture (default: arm64)")
     parser.add_argument(
-        "-n", "--context", type=int, default=4, metavar="N", help="instructions around it (4)"
+        "-n", "--context", type=natural, default=4, metavar="N", help="instructions around it (4)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON document")
 

@@ -261,7 +261,9 @@ class _Parser:
             return STACK
         if found is None or found.kind is FieldKind.COMM:
             names = [*self.fields, *special]
-            raise self.fail("FIELD_NOT_FOUND", name, hint=nearest(name, names))
+            raise self.fail(
+                "FIELD_NOT_FOUND", name, hint=nearest(name, names) or f"fields: {' '.join(names)}"
+            )
         return found
 
     # --- sort -----------------------------------------------------------------------------------

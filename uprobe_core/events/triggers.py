@@ -167,7 +167,8 @@ def parse_trigger(text: str, event: object, events: Callable[[str], bool]) -> Tr
     cut = min((body.find(c) for c in ": \t" if c in body), default=len(body))
     command = body[:cut]
     if command not in COMMANDS:
-        raise _refusal(line, f"no such trigger: {command!r}", nearest(command, COMMANDS))
+        hint = nearest(command, COMMANDS) or f"triggers: {', '.join(COMMANDS)}"
+        raise _refusal(line, f"no such trigger: {command!r}", hint)
     if command == "hist":
         return _hist(line, body.replace("hist ", "hist:", 1), event)
     return _simple(line, command, body[cut:], event, events)
