@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ("IPC_BYTES", "Family")
 
 IPC_BYTES = 1 << 20
-"""Shared memory for System V message queues and semaphores."""
+"""Shared memory for what is known of System V objects."""
 TOLD_WITHIN = 0.05
 """Seconds between what a wait can see of a child and its mail, unless its host process was killed between."""
 
@@ -53,7 +53,8 @@ class Family:
         self._machine = machine
         self.shared = SharedMemory(TABLE_BYTES + SHARED_FUTEX_BYTES + IPC_BYTES)
         self.pids = PidTable(self.shared, limit)
-        self.ipc = IpcStore(self.shared, TABLE_BYTES + SHARED_FUTEX_BYTES, IPC_BYTES)
+        folder = machine.sandbox.segments_folder
+        self.ipc = IpcStore(self.shared, TABLE_BYTES + SHARED_FUTEX_BYTES, IPC_BYTES, folder)
         self.run = f"{os.getpid()}-{os.urandom(6).hex()}"
         """A word that all host processes of this run share and no other run has."""
         self.bell = Doorbell(self.run)
@@ -202,6 +203,7 @@ class Family:
                 self.end_task(task, whole_process=True)
         self._machine.timers.forget(process)
         self.ipc.undo(process.pid)
+        self.ipc.detach(process.pid, self._machine.clock.realtime() // 10**9)
         if process.files is not None:
             process.files.close_all()
         self._become_zombie(process, wait_status)

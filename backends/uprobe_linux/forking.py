@@ -47,9 +47,12 @@ def fork(parent: LinuxTask, flags: int, exit_signal: int) -> tuple[int, LinuxTas
     """
     machine = parent.machine
     entry = _new_entry(parent, flags, exit_signal)
+    now = machine.clock.realtime() // 10**9
+    machine.family.ipc.inherit(parent.process.pid, entry.pid, now)
     try:
         host_pid = host_fork()
     except OSError:
+        machine.family.ipc.detach(entry.pid, now)
         machine.family.pids.free(entry)
         raise
     if host_pid:

@@ -65,15 +65,18 @@ def run_inside(program: Path, folder: Path, *argv: str, sysroot: Path | None = N
     return done.stdout
 
 
-def in_private_root(program: Path, folder: Path, *argv: str) -> str:
+def in_private_root(program: Path, folder: Path, *argv: str, proc: bool = False) -> str:
     """Standard output of a host program that may do harm.
 
-    It is alone in *folder* as its root, in namespaces of its own.
+    It is alone in *folder* as its root, in namespaces of its own, with a /proc if it needs *proc*.
     """
     inside = folder / program.name
     inside.write_bytes(program.read_bytes())
     inside.chmod(0o755)
     command = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--net", "--ipc", "--fork"]
+    if proc:
+        (folder / "proc").mkdir()
+        command += ["sh", "-c", f'mount -t proc proc {folder}/proc && exec "$@"', "sh"]
     done = subprocess.run(
         [*command, "chroot", str(folder), f"/{program.name}", *argv],
         capture_output=True,

@@ -58,7 +58,8 @@ def test_a_change_between_two_that_were_looked_at_lies_between_them(times: FileT
 @given(st.lists(st.tuples(st.integers(1, 10**6), st.integers(0, 10**9)), min_size=1, max_size=30))
 def test_whatever_is_looked_at_when_the_order_of_changes_stays(looks: list[tuple[int, int]]) -> None:
     times = FileTimes(START)
-    now, seen = START, {}
+    now = START
+    seen: dict[int, int] = {}
     for offset, passed in looks:
         now += passed
         shown = times.shown(times.start + offset, now)

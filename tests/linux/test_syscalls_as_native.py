@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.linux.guests import build
-from tests.linux.native import both, run_inside
+from tests.linux.native import both, in_private_root, run_inside
 
 
 @pytest.mark.parametrize("name", ["file_calls", "event_calls", "size_limits", "fork_pages"])
@@ -31,3 +31,12 @@ def test_a_program_sees_what_it_sees_on_the_host(name: str, tmp_path: Path) -> N
 
 def test_the_two_ends_of_a_fifo_wait_for_each_other(tmp_path: Path) -> None:
     assert run_inside(build("fifo"), tmp_path) == "60\n"
+
+
+def test_shared_memory_segments_are_those_of_a_kernel(tmp_path: Path) -> None:
+    """In an IPC namespace of its own on the host, where no other segment is counted."""
+    host, guest = both("shared_segments")
+    (tmp_path / "host").mkdir()
+    (tmp_path / "guest").mkdir()
+    expected = in_private_root(host, tmp_path / "host", proc=True)
+    assert run_inside(guest, tmp_path / "guest").splitlines() == expected.splitlines()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_linux.fs.nodes import Table, VLink, VNode, static_file, text_file
 from uprobe_linux.fs.proc_sys import sys_node
+from uprobe_linux.fs.proc_sysvipc import sysvipc_dir
 from uprobe_linux.identity import HOSTNAME, MEMORY_BYTES, RELEASE, VERSION
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def machine_nodes(machine: LinuxMachine) -> dict[str, VNode]:
         "version": static_file(f"Linux version {RELEASE} (builder@{HOSTNAME}) (gcc) {VERSION}\n"),
         "vmstat": static_file("nr_free_pages 1048576\npgfault 0\npgmajfault 0\npswpin 0\npswpout 0\n"),
         "sys": sys_node(machine),
-        "sysvipc": Table({n: static_file("") for n in ("msg", "sem", "shm")}).directory(),
+        "sysvipc": sysvipc_dir(machine),
         "tty": Table(
             {"drivers": static_file("/dev/tty             /dev/tty        5       0 system:/dev/tty\n")}
         ).directory(),

@@ -111,6 +111,7 @@ def _reset(task: LinuxTask) -> None:
     task.process.signals.reset_for_exec()
     task.machine.timers.forget_posix(task.process)
     task.process.files.close_on_exec()
+    task.machine.family.ipc.detach(task.process.pid, task.machine.clock.realtime() // 10**9)
 
 
 def _describe(task: LinuxTask) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = (
     "IPC_CREAT",
     "IPC_EXCL",
+    "IPC_INFO",
     "IPC_NOWAIT",
     "IPC_PRIVATE",
     "IPC_RMID",
@@ -144,7 +145,7 @@ def _choose(messages: list[tuple[int, bytes]], kind: int, other: bool) -> int | 
 
 def pack_perm(key: int, uid: int, gid: int, mode: int) -> bytes:
     """A struct ipc64_perm (48 bytes)."""
-    return struct.pack("<iIIIIIHHQQ", key, uid, gid, uid, gid, mode, 0, 0, 0, 0)
+    return struct.pack("<iIIIIIHH4xQQ", key, uid, gid, uid, gid, mode, 0, 0, 0, 0)
 
 
 @syscall("msgctl")
