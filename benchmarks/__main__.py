@@ -1,119 +1,84 @@
-"""``python -m benchmarks [--rounds N] [--repeat N] [--json FILE] [--svg FILE]``."""
+"""``python -m benchmarks [--quick] [--only SECTION] [--json FILE] [--svg FILE]``.
+
+Medians over interleaved rounds in one process, in processor time.  Next to a row
+that something is promised of stand the ratio and whether it is kept.
+"""
 
 from __future__ import annotations
 
 import argparse
-import resource
-import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
-from benchmarks.cases import BARE, CASES, ENTRY, measure_bare, measure_session
-from benchmarks.programs import build, symbols
-from benchmarks.report import as_svg, as_table, write_json
+from benchmarks import hits, many, startup, whole_programs
+from benchmarks.programs import build
+from benchmarks.report import Section, as_svg, as_table, write_json
 
-MODES = ("inline", "jump", "trap")
+SECTIONS = ("hits", "many", "crossover", "start", "records", "programs")
 
 
-def _median_added(repeat: int, base: Callable[[], float], case: Callable[[], float]) -> float:
-    """Median over pairs of what *case* costs more than *base*."""
-    return statistics.median(case() - base() for _ in range(repeat))
+def _programs(repeat: int, sysroot: str | None) -> Section:
+    section = Section("whole programs")
+    section.rows = whole_programs.measure(repeat, sysroot)
+    for row, value in section.rows.items():
+        if "times qemu-user" in row:
+            section.judge(row, "x", value, at_most=1.3)
+        elif "default memory mode" in row or "entered executable" in row:
+            section.judge(row, "x", value, at_least=2.5)
+        elif "malloc counted" in row:
+            section.judge(row, "x", value, at_most=1.05)
+    return section
 
 
-def _bare(path: str, rounds: int, repeat: int) -> dict[str, float]:
-    def run(name: str, count: int = rounds) -> float:
-        return measure_bare(path, BARE[name], count)
-
-    found = {"raw loop": statistics.median(run("raw loop") for _ in range(repeat))}
-    for name in list(BARE)[1:]:
-        count = rounds // 20 if "Python" in name else rounds
-        found[name] = _median_added(repeat, lambda: run("raw loop"), lambda: run(name, count))  # noqa: B023
-    return found
-
-
-def _ours(path: str, rounds: int, repeat: int, mode: str) -> dict[str, float]:
-    found = {}
-    for name, (line, make) in CASES.items():
-        count = rounds // 20 if name == "Python handler" else rounds
-        found[f"{mode}: {name}"] = _median_added(
-            repeat,
-            lambda: measure_session(path, [], mode, count),  # noqa: B023
-            lambda: measure_session(path, [(line, make())], mode, count),  # noqa: B023
-        )
-    return found
+def _measured(options: argparse.Namespace) -> Iterator[Section]:
+    """The chosen sections, as they are measured."""
+    path = build("loops")
+    rounds, repeat = options.rounds, options.repeat
+    most = 100 if options.quick else many.KS[-1]
+    counts = (1, 2, 4, 8) if options.quick else many.CROSSOVER
+    steps: dict[str, Callable[[], Sequence[Section]]] = {
+        "hits": lambda: hits.measure(path, rounds, repeat),
+        "many": lambda: many.measure(path, rounds, repeat, most),
+        "crossover": lambda: many.measure_crossover(path, rounds, repeat, counts),
+        "start": lambda: [startup.measure_start(path, repeat)],
+        "records": lambda: [startup.measure_records(path)],
+        "programs": lambda: [] if options.quick else [_programs(repeat, options.sysroot)],
+    }
+    for name in options.only or SECTIONS:
+        yield from steps[name]()
 
 
-def _many(path: str, rounds: int, repeat: int) -> dict[str, float]:
-    """One hot probe among K."""
-    import uprobe_core as up
-
-    start = symbols(path)["places"]
-    base = _file_offset(path, start)
-    found = {}
-    for k in (1, 10, 100, 1000, 10000):
-        lines = [(f"p:x{i} {{path}}:{base + 4 * i:#x}", up.Count()) for i in range(k - 1)]
-        found[f"{k} probes, one hot"] = _median_added(
-            max(repeat // 2, 1),
-            lambda: measure_session(path, [], "jump", rounds),
-            lambda: measure_session(path, [*lines, (ENTRY, up.Count())], "jump", rounds),  # noqa: B023
-        )
-    cold = [(f"p:x{i} {{path}}:{base + 4 * i:#x}", up.Count()) for i in range(10000)]
-    plain = statistics.median(measure_session(path, [], "jump", rounds) for _ in range(repeat))
-    found["unprobed code, no probes (ns per call)"] = plain
-    found["unprobed code, 10000 probes elsewhere"] = measure_session(path, cold, "jump", rounds)
-    return found
-
-
-def _file_offset(path: str, address: int) -> int:
-    from elftools.elf.elffile import ELFFile
-
-    with open(path, "rb") as file:
-        for segment in ELFFile(file).iter_segments("PT_LOAD"):
-            if segment["p_vaddr"] <= address < segment["p_vaddr"] + segment["p_filesz"]:
-                return int(address - segment["p_vaddr"] + segment["p_offset"])
-    raise SystemExit(f"no segment of {path} has {address:#x}")
-
-
-def _other(path: str, rounds: int) -> dict[str, float]:
-    """Start-up in milliseconds, memory in bytes per record."""
-    import uprobe_core as up
-
-    start = time.process_time()
-    measure_session(path, [], "inline", 10)
-    startup = (time.process_time() - start) * 1e3
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with up.Session([path, str(rounds)], output="/dev/null") as session:
-        record = session.probe(ENTRY.format(path=path), up.Record("a", "b"))
-        session.run()
-        count = len(record.result())
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    return {"start-up of a warm session (ms)": startup, "kept record (bytes)": grown * 1024 / max(count, 1)}
+def _judgement(sections: Sequence[Section]) -> str:
+    judged = [(section, each) for section in sections for each in section.judged]
+    missed = [f"  {section.title}: {each.row}: {each}" for section, each in judged if not each.met]
+    return "\n".join([f"{len(judged) - len(missed)} of {len(judged)} promises kept", *missed])
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=1_000_000, help="calls of the probed function")
-    parser.add_argument("--repeat", type=int, default=5, help="pairs of runs; the median counts")
+    parser.add_argument("--quick", action="store_true", help="a minute: fewer rounds, no whole programs")
+    parser.add_argument(
+        "--rounds", type=int, help="calls of the probed function; 1,000,000 (--quick: 200,000)"
+    )
+    parser.add_argument("--repeat", type=int, help="rounds of which the median counts; 5 (--quick: 3)")
+    parser.add_argument("--only", action="append", choices=SECTIONS, help="only this section; repeatable")
+    parser.add_argument("--sysroot", help="an arm64 system with sqlite3 and python3, for whole programs")
     parser.add_argument("--json", help="write all numbers there")
     parser.add_argument("--svg", help="draw the cost of a hit there")
     options = parser.parse_args()
-    path = build("loops")
-    results: dict[str, dict[str, float]] = {}
-
-    def add(section: str, rows: dict[str, float]) -> None:
-        results[section] = rows
-        print(as_table({section: rows}), flush=True)
-
-    add("bare libunicorn, ns per call added", _bare(path, options.rounds, options.repeat))
-    for mode in MODES:
-        add(f"{mode}, ns per hit added", _ours(path, options.rounds, options.repeat, mode))
-    add("many probes (jump), ns per hit added", _many(path, options.rounds, options.repeat))
-    add("other", _other(path, 200_000))
+    options.rounds = options.rounds or (200_000 if options.quick else 1_000_000)
+    options.repeat = options.repeat or (3 if options.quick else 5)
+    sections = []
+    for section in _measured(options):
+        sections.append(section)
+        print(as_table(section), flush=True)
+    print(_judgement(sections))
     if options.json:
-        write_json(options.json, results)
+        write_json(options.json, sections)
     if options.svg:
-        bars = {name: value for section in list(results)[:4] for name, value in results[section].items()}
+        bars: dict[str, float] = {}
+        for section in sections:
+            bars |= section.rows if section.title.endswith(", ns that a hit adds") else {}
         with open(options.svg, "w", encoding="utf-8") as file:
             file.write(as_svg(bars, "nanoseconds that a hit adds (logarithmic)"))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import mmap
 import time
+from collections import Counter, deque
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -102,6 +104,20 @@ class BareLoop:
         self.memory[self.work : self.work + 4] = _branch(self.work, ENTRY)
         self.hook(uc.HOOK_CODE, self._count, ENTRY, ENTRY + 4095)
 
+    def count_both(self) -> None:
+        """Count at ``work`` and where it returns to."""
+        self.count()
+        self.hook(uc.HOOK_CODE, self._count, self.after_call, self.after_call)
+
+    @property
+    def after_call(self) -> int:
+        """Where ``work`` returns to: behind the only BL to it in ``run_loop``."""
+        for at in range(self.loop, self.loop + 4096, 4):
+            word = int.from_bytes(self.memory[at : at + 4], "little")
+            if word >> 26 == 0x25 and (at + ((word & 0x3FFFFFF) << 2)) & 0xFFFFFFF == self.work & 0xFFFFFFF:
+                return at + 4
+        raise SystemExit("run_loop does not call work")
+
     def python(self) -> None:
         """A Python function at ``work``, through ctypes as Unicorn's own binding does it."""
         counter = [0]
@@ -117,20 +133,51 @@ class BareLoop:
         )
         check(self.lib, status, "hook")
 
-    def binding(self) -> None:
-        """The same through the unicorn package: what a script that imports it pays."""
+    # --- the same through the unicorn package: what a script that imports it pays --------------------
+
+    def _through_package(self, *hooks: tuple[int, Callable[..., None]]) -> None:
         package: Any = import_module("unicorn")
+        other = package.Uc(package.UC_ARCH_ARM64, package.UC_MODE_ARM)
+        other.mem_map(0, SIZE)
+        other.mem_write(0, bytes(self.memory))
+        for address, function in hooks:
+            other.hook_add(package.UC_HOOK_CODE, function, begin=address, end=address)
+        self._kept.append(other)
+        self.handle = other._uch
+
+    def package_count(self) -> None:
+        """Count."""
         counter = [0]
 
         def count(_uc: Any, _address: int, _size: int, _data: Any) -> None:
             counter[0] += 1
 
-        other = package.Uc(package.UC_ARCH_ARM64, package.UC_MODE_ARM)
-        other.mem_map(0, SIZE)
-        other.mem_write(0, bytes(self.memory))
-        other.hook_add(package.UC_HOOK_CODE, count, begin=self.work, end=self.work)
-        self._kept.append(other)
-        self.handle = other._uch
+        self._through_package((self.work, count))
+
+    def package_store(self) -> None:
+        """Read four registers and keep them."""
+        registers = range(uc.REG_X0, uc.REG_X0 + 4)
+        kept: deque[list[int]] = deque(maxlen=1000)
+
+        def store(emulator: Any, _address: int, _size: int, _data: Any) -> None:
+            kept.append([emulator.reg_read(register) for register in registers])
+
+        self._through_package((self.work, store))
+
+    def package_latency(self) -> None:
+        """Time from entry to return, matched by the stack pointer, in power-of-two buckets."""
+        entered: dict[int, int] = {}
+        buckets: Counter[int] = Counter()
+
+        def enter(emulator: Any, _address: int, _size: int, _data: Any) -> None:
+            entered[emulator.reg_read(uc.REG_SP)] = time.monotonic_ns()
+
+        def leave(emulator: Any, _address: int, _size: int, _data: Any) -> None:
+            start = entered.pop(emulator.reg_read(uc.REG_SP), None)
+            if start is not None:
+                buckets[(time.monotonic_ns() - start).bit_length()] += 1
+
+        self._through_package((self.work, enter), (self.after_call, leave))
 
     def run(self, rounds: int) -> float:
         """Nanoseconds of processor time per call."""

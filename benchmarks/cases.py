@@ -65,10 +65,13 @@ BARE: dict[str, Callable[[BareLoop], None]] = {
     "raw loop": lambda _loop: None,
     "raw C hook: count": BareLoop.count,
     "raw C hook: 4 registers": BareLoop.store,
+    "raw C hooks: entry and return": BareLoop.count_both,
     "raw BRK + slot: count": BareLoop.trap,
     "raw branch + slot: count": BareLoop.jump,
-    "raw Python hook: count": BareLoop.python,
-    "Unicorn's Python binding: count": BareLoop.binding,
+    "raw Python hook (ctypes): count": BareLoop.python,
+    "unicorn package: count": BareLoop.package_count,
+    "unicorn package: 4 registers": BareLoop.package_store,
+    "unicorn package: entry + return latency": BareLoop.package_latency,
 }
 
 
@@ -84,10 +87,16 @@ def measure_bare(path: str, prepare: Callable[[BareLoop], None], rounds: int) ->
 
 
 def measure_session(
-    path: str, lines: list[tuple[str, Any]], mode: str, rounds: int, *, engine: str = "auto"
+    path: str, lines: list[tuple[str, Any]], mode: str, rounds: int, *places: int, engine: str = "auto"
 ) -> float:
-    """Nanoseconds of processor time per call of a whole run under the personality."""
-    with up.Session([path, str(rounds)], mode=mode, output=os.devnull, engine=engine) as session:
+    """Nanoseconds of processor time per call of a whole run under the personality.
+
+    :param lines: event lines with their consumers
+    :param rounds: calls of ``work``
+    :param places: how many places are passed, and how often; then the time is that of one place
+    """
+    argv = [path, *map(str, (0 if places else rounds, *places))]
+    with quietly(), up.Session(argv, mode=mode, output=os.devnull, engine=engine) as session:
         for line, consumer in lines:
             session.probe(line.format(path=path), *([] if consumer is None else [consumer]))
         machine = session.open()
@@ -103,9 +112,8 @@ def measure_session(
                 spent.append(time.thread_time() - start)
 
         machine.run = timed  # type: ignore[method-assign]  # without the reports at the end
-        with quietly():
-            session.run()
-        return spent[0] * 1e9 / rounds
+        session.run()
+        return spent[0] * 1e9 / (places[0] * places[1] if places else rounds)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from typing import Any
 
-__all__ = ("build", "symbols")
+__all__ = ("build", "file_offset", "symbols")
 
 _FOLDER = os.path.join(os.path.dirname(__file__), "programs")
 
@@ -34,3 +34,14 @@ def symbols(path: str) -> dict[str, int]:
     with open(path, "rb") as file:
         table: Any = ELFFile(file).get_section_by_name(".symtab")
         return {s.name: s["st_value"] for s in table.iter_symbols() if s["st_info"]["type"] == "STT_FUNC"}
+
+
+def file_offset(path: str, address: int) -> int:
+    """Where the byte at *address* of an ELF file lies in it."""
+    from elftools.elf.elffile import ELFFile
+
+    with open(path, "rb") as file:
+        for segment in ELFFile(file).iter_segments("PT_LOAD"):
+            if segment["p_vaddr"] <= address < segment["p_vaddr"] + segment["p_filesz"]:
+                return int(address - segment["p_vaddr"] + segment["p_offset"])
+    raise SystemExit(f"no segment of {path} has {address:#x}")
