@@ -62,6 +62,10 @@ class EventSet:
         self._on_error = on_error
         self._warn = warn
         self._actions: list[Action] = []
+        self._known_actions: set[int] = set()
+        """By id."""
+        self._before: dict[Event, tuple[list[EventProbe], tuple[Sink, ...]]] = {}
+        """Since the last :meth:`state`: what events had before something of theirs changed."""
         self._by_name: dict[str, Event] = {}
         self._numbered: list[EventProbe] = []
         """Every location that was ever placed or may be; a forked child names them by their place here."""
@@ -101,6 +105,7 @@ class EventSet:
             event = self._by_name[spec.full_name] = Event(spec, self._on_error, self._buffer)
             event.on_change = self._changed
             self.events.append(event)
+        self._touch(event)
         probe = EventProbe(spec, event)
         event.probes.append(probe)
         self._numbered.append(probe)
@@ -119,6 +124,7 @@ class EventSet:
         kept = set(map(id, self.table))
         gone = [probe for event in self.events for probe in event.probes if id(probe.spec) not in kept]
         for event in self.events:
+            self._touch(event)
             event.probes = [probe for probe in event.probes if id(probe.spec) in kept]
         self.events = [event for event in self.events if event.probes]
         self._by_name = {event.full_name: event for event in self.events}
@@ -129,21 +135,27 @@ class EventSet:
     def state(self) -> Callable[[], None]:
         """What there is now, as a function that goes back to it."""
         specs, events, numbered = list(self.table), list(self.events), list(self._numbered)
-        parts = [(event, list(event.probes), event.sinks) for event in events]
         actions = len(self._actions)
+        before = self._before = {}
 
         def restore() -> None:
             self.table.keep(specs)
             self.events, self._numbered = events, numbered
             self._by_name = {event.full_name: event for event in events}
-            for event, probes, sinks in parts:
-                event.probes = probes
+            for event in filter(before.__contains__, events):
+                event.probes, sinks = before[event]
                 for sink in [sink for sink in event.sinks if sink not in sinks]:
                     event.remove(sink)
                     self._follow(event)
             del self._actions[actions:]
+            self._known_actions = set(map(id, self._actions))
 
         return restore
+
+    def _touch(self, event: Event) -> None:
+        """Something of *event* is about to change."""
+        if event not in self._before:
+            self._before[event] = (list(event.probes), event.sinks)
 
     def find(self, name: str) -> list[Event]:
         """Events called *name*, [GROUP/]NAME; raises UsageError with near names if there is none."""
@@ -159,11 +171,13 @@ class EventSet:
 
     def attach(self, event: Event, sink: Sink, spool: Spool, source: object) -> None:
         """Attach *sink*; an action's measurements in forked children travel through *spool*."""
+        self._touch(event)
         event.add(sink)
         self._follow(event)
-        if isinstance(source, Action) and source not in self._actions:
+        if isinstance(source, Action) and id(source) not in self._known_actions:
             number = len(self._actions)
             self._actions.append(source)
+            self._known_actions.add(id(source))
 
             def emit(measurement: Any) -> None:
                 if spool.is_root or self._is_own(number):

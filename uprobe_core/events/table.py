@@ -30,6 +30,8 @@ class EventTable:
         self._events: list[EventSpec] = []
         self._names: dict[str, list[EventSpec]] = {}
         """The same by full name; made again when something was removed."""
+        self._offsets: dict[int, list[EventSpec]] = {}
+        """The same by offset, whatever the file."""
         self._enabled: set[str] = set()
 
     def __iter__(self) -> Iterator[EventSpec]:
@@ -65,6 +67,7 @@ class EventTable:
             self._check_taken(line, event)
         self._events.append(event)
         self._names.setdefault(event.full_name, []).append(event)
+        self._offsets.setdefault(event.offset, []).append(event)
 
     def delete(self, spec: DeleteSpec) -> list[EventSpec]:
         """Remove and return what *spec* matches.  Raises SpecError: ENOENT, or EBUSY while enabled."""
@@ -78,6 +81,7 @@ class EventTable:
                 raise line.refusal(f"event is enabled: {event.full_name}", errno_name="EBUSY")
             self._events.remove(event)
             self._names[event.full_name].remove(event)
+            self._offsets[event.offset].remove(event)
         return found
 
     def clear(self) -> None:
@@ -89,13 +93,15 @@ class EventTable:
             )
         self._events.clear()
         self._names.clear()
+        self._offsets.clear()
 
     def keep(self, events: Iterable[EventSpec]) -> None:
         """Have exactly *events*, in this order: undo what was added or deleted since they were listed."""
         self._events = list(events)
-        self._names = {}
+        self._names, self._offsets = {}, {}
         for event in self._events:
             self._names.setdefault(event.full_name, []).append(event)
+            self._offsets.setdefault(event.offset, []).append(event)
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -133,8 +139,8 @@ class EventTable:
         return a.path == b.path or check(a.path).identity == check(b.path).identity
 
     def _check_reference(self, line: EventLine, event: EventSpec) -> None:
-        for other in self._events:
-            if other.offset == event.offset and other.ref != event.ref and self._same_file(other, event):
+        for other in self._offsets.get(event.offset, ()):
+            if other.ref != event.ref and self._same_file(other, event):
                 raise line.refusal(
                     f"another event at this place has the semaphore {other.ref:#x}, not {event.ref:#x}",
                     hint="one place in a file has one semaphore",
