@@ -112,13 +112,19 @@ class Family:
         for pidfd in ready & self._host_children.keys():
             self._host_child_ended(pidfd)
 
+    def is_rung(self) -> bool:
+        """Whether somebody rang since the last look."""
+        if self._machine.cpu.was_rung():
+            self.was_rung = True
+        return self.was_rung
+
     def rung(self) -> None:
         """Somebody rang; the mailboxes are looked at before the next thread runs.  From any thread."""
         self.was_rung = True
 
     def look(self) -> None:
         """Take what other host processes have left for us."""
-        if not self.was_rung and not self._machine.cpu.was_rung():
+        if not self.is_rung():
             return
         self.was_rung = False
         self.bell.answer()

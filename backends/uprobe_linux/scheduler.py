@@ -174,7 +174,7 @@ class Scheduler:
 
     def must_switch(self) -> bool:
         """Whether the running thread has to come back to :meth:`next`; asked after every event."""
-        if self.attention or self._machine.family.was_rung:
+        if self.attention or self._machine.family.is_rung():
             return True
         now = self._machine.clock.monotonic()
         if self.next_event and now >= self.next_event:
