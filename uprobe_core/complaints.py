@@ -60,6 +60,8 @@ class Complaints:
     def _blame(self, name: str, error: Exception) -> None:
         self._raised[name] += 1
         text = f"{name} raised {type(error).__name__}: {error}"
+        if isinstance(error, PluginError):  # it already names who is to blame
+            text = error.message
         if self._strict:
             raise PluginError(text, plugin=name, slug="consumer-raised") from error
         self.warn(text)

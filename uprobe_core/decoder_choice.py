@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from uprobe_core.decoder import Decoder
 from uprobe_core.discovery import load_decoder
 from uprobe_core.errors import PluginError, UsageError
+from uprobe_core.plugin_contracts import blaming
 
 __all__ = ("PREFERRED", "DecoderChoice", "choose_decoder")
 
@@ -35,7 +36,8 @@ class DecoderChoice:
 
     def text(self, code: bytes, address: int) -> str:
         """The first instruction of *code* as text; as a word when there is no decoder or no text."""
-        decoded = None if self.decoder is None else self.decoder.decode(code, address)
+        with blaming(self.name, f"read the instruction at {address:#x}", "decoder"):
+            decoded = None if self.decoder is None else self.decoder.decode(code, address)
         return f".inst 0x{int.from_bytes(code[:4], 'little'):08x}" if decoded is None else decoded.text
 
 

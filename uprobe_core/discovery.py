@@ -10,7 +10,7 @@ error message has to blame.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -117,6 +117,23 @@ def load_object(kind: Kind, name: str) -> Any:
     or the import fails; the import's own exception is the cause.
     """
     return _load(*_choose(kind, name))
+
+
+def load_writer(name: str) -> tuple[bool, Callable[[Any, Any], Any]]:
+    """Whether the writer *name* wants stacks, and what makes it from (stream, header).
+
+    Raises UsageError or PluginError; so does what is returned, and every method of what that makes.
+    """
+    from uprobe_core.plugin_contracts import BlamedWriter, check_class, construct
+
+    entry, point = _choose(Kind.WRITER, name)
+    plugin = _load(entry, point)
+    check_class(entry, plugin)
+
+    def make(stream: Any, header: Any) -> Any:
+        return BlamedWriter(name, construct(entry, plugin, stream, header))
+
+    return bool(getattr(plugin, "wants_stacks", False)), make
 
 
 def check_writer(name: str) -> None:

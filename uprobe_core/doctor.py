@@ -8,8 +8,12 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from typing import TYPE_CHECKING
 
 from uprobe_core.errors import UprobeError
+
+if TYPE_CHECKING:
+    from uprobe_core.discovery import PluginEntry
 
 __all__ = ("Finding", "examine")
 
@@ -62,13 +66,22 @@ def _plugins() -> Iterator[Finding]:
     from uprobe_core.discovery import survey
 
     found = survey()
-    failed = [status for status in found if status.error]
+    failed = {status.error: status for status in found if status.error}.values()
     for status in failed:
-        state = "note" if status.optional or status.entry.kind.word == "decoder" else "fail"
+        state = "fail" if _is_needed(status.entry) and not status.optional else "note"
         hint = status.hint if status.optional else "see uprobe plugins --debug"
         yield Finding(f"{status.entry.kind.word} {status.entry.name}", state, status.error, hint)
     if not failed:
         yield Finding("plugins", "ok", f"{len(found)} installed, all of them can be used")
+
+
+def _is_needed(entry: PluginEntry) -> bool:
+    """Whether a run that names no plugin uses it: plugins of all runs, and the defaults."""
+    from uprobe_core.run_setup import RunSetup
+
+    default = RunSetup()
+    needed = {("backend", default.backend), ("arch", default.arch), ("consumer", "trace")}
+    return entry.kind.word == "plugin" or (entry.kind.word, entry.name) in needed
 
 
 def _attempt(name: str, check: Callable[[], Finding]) -> Finding:

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.errors import PluginError, UprobeError
+from uprobe_core.errors import PluginError, UprobeError, UsageError
 
 if TYPE_CHECKING:
     from uprobe_core.discovery import PluginEntry
 
-__all__ = ("blaming", "check_class", "check_instance", "construct", "contract_of")
+__all__ = (
+    "BlamedWriter",
+    "blamed",
+    "blaming",
+    "check_class",
+    "check_instance",
+    "check_sink",
+    "construct",
+    "contract_of",
+    "try_writer",
+)
 
 OPTIONAL_ARCH_HOOKS = frozenset({"argument_register", "ignore", "optimize", "vector_register"})
 """Arch hooks whose absence means "no": None counts as False or as "there is none" there."""
@@ -42,8 +53,8 @@ def contract_of(entry: PluginEntry) -> type | None:
 
 
 @contextmanager
-def blaming(consumer: str, what: str) -> Iterator[None]:
-    """Code of the consumer plugin *consumer* runs inside: what it raises becomes a PluginError that names it.
+def blaming(plugin: str, what: str, kind: str = "consumer") -> Iterator[None]:
+    """Code of a plugin runs inside: what it raises becomes a PluginError that names it.
 
     What it raises on purpose (UsageError for an event that it cannot take) passes.
 
@@ -54,17 +65,45 @@ def blaming(consumer: str, what: str) -> Iterator[None]:
     except UprobeError:
         raise
     except Exception as error:
-        raise PluginError(
-            f"consumer {consumer!r} failed to {what}: {type(error).__name__}: {error}",
-            plugin=consumer,
-            hint="this is a bug in the consumer; --debug shows where",
-            slug="plugin-failed",
-        ) from error
+        raise _failed(plugin, what, kind, error) from error
+
+
+def blamed(function: Callable[..., Any], plugin: str, what: str, kind: str) -> Callable[..., Any]:
+    """*function* of a plugin, whatever it raises blamed on it as :func:`blaming` does."""
+
+    def call(*args: Any) -> Any:
+        try:
+            return function(*args)
+        except UprobeError:
+            raise
+        except Exception as error:
+            raise _failed(plugin, what, kind, error) from error
+
+    return call
+
+
+class BlamedWriter:
+    """A writer whose exceptions name it."""
+
+    def __init__(self, name: str, writer: Any) -> None:
+        self.write = blamed(writer.write, name, "write a record", "writer")
+        self.close = blamed(writer.close, name, "finish its file", "writer")
+        if hasattr(writer, "lost"):
+            self.lost = blamed(writer.lost, name, "note lost records", "writer")
+
+
+def _failed(plugin: str, what: str, kind: str, error: Exception) -> PluginError:
+    return PluginError(
+        f"{kind} {plugin!r} failed to {what}: {type(error).__name__}: {error}",
+        plugin=plugin,
+        hint=f"this is a bug in the {kind}; --debug shows where",
+        slug="plugin-failed",
+    )
 
 
 _CONSTRUCTION = {
-    "consumer": "the class takes the consumer's options",
-    "writer": "the class takes a binary stream and a RunHeader",
+    "consumer": "the class is called with the consumer's options",
+    "writer": "the class is called with a binary stream and a RunHeader",
 }
 
 
@@ -84,10 +123,23 @@ def construct(entry: PluginEntry, plugin: Any, *args: Any) -> Any:
         raise PluginError(
             f"{entry} cannot be constructed: {type(error).__name__}: {error}",
             plugin=entry.name,
-            hint=_CONSTRUCTION.get(entry.kind.word, "the class must take no arguments")
-            + ", and need nothing that is missing here",
+            hint=_CONSTRUCTION.get(entry.kind.word, "the class is called without arguments")
+            + "; --debug shows where it failed",
             slug="plugin-construct",
         ) from error
+
+
+def check_sink(sink: Any, maker: Any, event: str) -> None:
+    """Raise UsageError if *sink*, which *maker* attached to *event*, can take no hit."""
+    if callable(getattr(sink, "handler", None)) or callable(getattr(sink, "ret_handler", None)):
+        return
+    name = getattr(maker, "name", type(maker).__name__)
+    what = "nothing" if sink is None else "what has neither handler(hit) nor ret_handler(hit)"
+    raise UsageError(
+        f"consumer {name!r} attached {what} to {event}",
+        hint="docs/plugins.md says what a consumer is",
+        slug="bad-consumer",
+    )
 
 
 def check_class(entry: PluginEntry, plugin: Any) -> None:
@@ -196,7 +248,12 @@ def _register(entry: PluginEntry, manager: Any, instance: Any) -> None:
         manager.register(instance, name=entry.name)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        raise _mismatch(entry, str(error)) from error
+        raise _mismatch(entry, _in_one_line(error)) from error
+
+
+def _in_one_line(error: Exception) -> str:
+    """pluggy's words without line breaks and the addresses of objects."""
+    return re.sub(r" in plugin <.*>", "", "; ".join(str(error).split("\n")))
 
 
 def _mismatch(entry: PluginEntry, what: str) -> PluginError:

@@ -18,7 +18,7 @@ from typing import Any
 
 from uprobe_core.discovery import Kind, PluginEntry, entries, load_object
 from uprobe_core.errors import PluginError, UprobeError
-from uprobe_core.plugin_contracts import check_instance, construct
+from uprobe_core.plugin_contracts import blamed, check_instance, construct
 
 __all__ = ("LOAD_SWITCH", "TRACE_SWITCH", "create", "wanted")
 
@@ -74,12 +74,21 @@ def _register(manager: Any, entry: PluginEntry, on_failure: Callable[[PluginErro
         instance = construct(entry, load_object(Kind.PLUGIN, entry.name))
         check_instance(entry, instance)
     except UprobeError as error:
-        blamed = error if isinstance(error, PluginError) else PluginError(str(error), plugin=entry.name)
+        failure = error if isinstance(error, PluginError) else PluginError(str(error), plugin=entry.name)
         if on_failure is None:
-            raise blamed from error
-        on_failure(blamed)
+            raise failure from error
+        on_failure(failure)
         return
     manager.register(instance, name=entry.name)
+    _blame_hooks(manager, entry, instance)
+
+
+def _blame_hooks(manager: Any, entry: PluginEntry, instance: Any) -> None:
+    """Let an exception of a hook name the plugin: pluggy passes it on as it is."""
+    for caller in manager.get_hookcallers(instance):
+        for own in caller.get_hookimpls():
+            if own.plugin is instance and not own.wrapper and not own.hookwrapper:
+                own.function = blamed(own.function, entry.name, f"do its part of {caller.name}", "plugin")
 
 
 def _trace(hook: str, _implementations: object, arguments: Mapping[str, Any]) -> None:

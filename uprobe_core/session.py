@@ -24,7 +24,7 @@ from uprobe_core.event_set import EventSet
 from uprobe_core.guest_files import GuestFiles
 from uprobe_core.live import Batch, LiveChanges
 from uprobe_core.output import RunOutput
-from uprobe_core.plugin_contracts import blaming
+from uprobe_core.plugin_contracts import blaming, check_sink
 from uprobe_core.probe_changes import ProbeChanges
 from uprobe_core.run_report import Profile, report
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
@@ -143,6 +143,7 @@ class Session:
         sink = attach(event, self) if attach is not None else consumer
         if isinstance(sink, Action):  # a consumer plugin may leave the work to an action
             consumer, sink = sink, sink.attach(event, self)
+        check_sink(sink, consumer, event.full_name)
         self.events.attach(event, sink, self.spool, consumer)
 
     def remove(self, event: Event | str) -> None:
@@ -188,7 +189,8 @@ class Session:
             # As if the events had been enabled before the program started: what cannot be
             # probed is noticed when it is mapped, and the program runs on.
             self.events.install(self.events.events, registry, self.files)
-        self._machine = backend.open(target_of(setup), dispatcher)
+        with blaming(setup.backend, "open the program", "backend"):
+            self._machine = backend.open(target_of(setup), dispatcher)
         self._changes.place_in(registry)
         self._connect_native(self._machine, registry, self._output)
         if not setup.policy.is_kernel:
@@ -344,12 +346,11 @@ class Session:
     def _writer_maker(self) -> Any:
         if self.setup.format == "tracefs":
             return None
-        writer = discovery.load_object(discovery.Kind.WRITER, self.setup.format)
-        self._wants_stacks = bool(getattr(writer, "wants_stacks", False))
+        self._wants_stacks, make = discovery.load_writer(self.setup.format)
         from uprobe_core.writer import RunHeader
 
         header = RunHeader(self.setup.argv, list(self.events.table))
-        return lambda stream: writer(stream, header)
+        return lambda stream: make(stream, header)
 
     def _on_process(self, kind: str, task: Task) -> None:
         if kind == "fork":

@@ -17,7 +17,7 @@ from uprobe_core.event_set import EventSet
 from uprobe_core.events.model import EventSpec
 from uprobe_core.guest_files import GuestFiles
 from uprobe_core.place_check import PlaceCheck
-from uprobe_core.plugin_contracts import blaming
+from uprobe_core.plugin_contracts import blaming, check_sink
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
 from uprobe_core.session_setup import choose_mode, choose_returns
 
@@ -198,8 +198,8 @@ def _consumer(use: ConsumerUse, events: EventSet) -> None:
     for event in events.events if use.event is None else events.find(use.event):
         with blaming(use.name, f"attach to {event.full_name}"):
             made = plugin.attach(event, _Nowhere())
-            if isinstance(made, Action):
-                made.attach(event)
+            sink = made.attach(event) if isinstance(made, Action) else made
+            check_sink(sink, plugin, event.full_name)
 
 
 def _attempt(check: Callable[[], None]) -> UprobeError | None:

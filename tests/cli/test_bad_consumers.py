@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import uprobe
+from tests.cli.command import PATHS, uprobe
 
 SOURCE = """
 class Raises:
@@ -29,6 +29,15 @@ class Raises:
         return None
 
 
+class NoHandler(Raises):
+    handler = None
+
+
+class Nothing(Raises):
+    def attach(self, event, context):
+        return None
+
+
 class NoReport:
     name = "noreport"
 
@@ -42,11 +51,69 @@ class NoReport:
 class BadOptions(Raises):
     def __init__(self, options):
         raise KeyError("nothing")
+
+
+class BadWriter:
+    def __init__(self, stream, header):
+        pass
+
+    def write(self, record):
+        raise ValueError("cannot encode")
+
+    def close(self):
+        pass
+
+
+class BadEnd(BadWriter):
+    def write(self, record):
+        pass
+
+    def close(self):
+        raise ValueError("cannot finish")
+
+
+class BadDecoder:
+    name = "baddecoder"
+
+    def decode(self, code, address):
+        raise ValueError("cannot read")
+
+
+class BadBackend:
+    name = "badbackend"
+
+    def __init__(self):
+        from uprobe_core.backend import Capabilities
+        from uprobe_core.types import Mode, Returns
+
+        self.capabilities = Capabilities(frozenset({Mode.TRAP}), frozenset({Returns.HIJACK}))
+
+    def open(self, target, handler):
+        raise RuntimeError("no board attached")
+
+
+class BadPlugin:
+    from uprobe_core.hookspecs import hookimpl
+
+    @hookimpl
+    def uprobe_session_start(self, session):
+        raise RuntimeError("not today")
 """
 POINTS = """[uprobe.consumers]
 raises = bad_consumers:Raises
 noreport = bad_consumers:NoReport
 badoptions = bad_consumers:BadOptions
+nohandler = bad_consumers:NoHandler
+nothing = bad_consumers:Nothing
+[uprobe.writers]
+badwriter = bad_consumers:BadWriter
+badend = bad_consumers:BadEnd
+[uprobe.decoders]
+baddecoder = bad_consumers:BadDecoder
+[uprobe.backends]
+badbackend = bad_consumers:BadBackend
+[uprobe.plugins]
+badplugin = bad_consumers:BadPlugin
 """
 EVENT = ["-e", "p:work ./loop:work a=%x0"]
 
@@ -59,7 +126,8 @@ def bad(tmp_path: Path) -> dict[str, str]:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bad-consumers\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(POINTS)
     (tmp_path / "bad_consumers.py").write_text(SOURCE)
-    return {**os.environ, "PYTHONPATH": str(tmp_path)}
+    path = os.pathsep.join([str(tmp_path), *map(str, PATHS)])
+    return {**os.environ, "PYTHONPATH": path, "UPROBE_LOAD_PLUGINS": ""}
 
 
 def test_a_consumer_that_raises_is_named_once_and_the_run_goes_on(bad: dict[str, str]) -> None:
@@ -103,3 +171,29 @@ def test_one_that_does_not_fit_is_refused_by_name(bad: dict[str, str], name: str
     assert f"uprobe: error: consumer '{name}' (bad_consumers:" in done.stderr
     assert complaint in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["run", "-C", "nohandler", *EVENT, "./loop"], "consumer 'raises' attached what has neither handler"),
+        (["check", "-C", "nothing", *EVENT], "consumer 'raises' attached nothing to uprobes/work"),
+        (["run", "--format", "badend", *EVENT, "./loop"], "writer 'badend' failed to finish its file: V"),
+        (["run", "--format", "badwriter", *EVENT, "./loop"], "writer 'badwriter' failed to write a record: "),
+        (["why", "--decoder", "baddecoder", "./loop", "work"], "decoder 'baddecoder' failed to read the "),
+        (["run", "--backend", "badbackend", "./loop"], "backend 'badbackend' failed to open the program: "),
+    ],
+)
+def test_whoever_fails_is_named(bad: dict[str, str], command: list[str], message: str) -> None:
+    done = uprobe(*command, env=bad)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "internal" not in done.stderr
+
+
+def test_a_hook_that_raises_names_its_plugin(bad: dict[str, str]) -> None:
+    done = uprobe("run", "./loop", "1", env={**bad, "UPROBE_LOAD_PLUGINS": "badplugin"})
+    assert done.returncode == 125
+    assert (
+        "plugin 'badplugin' failed to do its part of uprobe_session_start: Runtime" in done.stderr
+    )
