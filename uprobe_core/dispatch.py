@@ -101,7 +101,8 @@ class Dispatcher:
             if self.arch.ignore(task, site.analysis):
                 return TrapResult.HANDLED
             utask.vaddr = address
-            self._run_chain(task, utask, site, space)
+            if not site.native:  # else the engine has called everybody, and leaves the instruction to us
+                self._run_chain(task, utask, site, space)
             if task.get_reg(PC) != address or space.sites.get(address) is not site:
                 return TrapResult.HANDLED
         return self._complete(task, utask, site, space)

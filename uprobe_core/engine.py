@@ -10,13 +10,24 @@ engine, runs everything through :mod:`uprobe_core.dispatch`, with equal results.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Process
     from uprobe_core.types import Mode
 
-__all__ = ("ABI", "NativeBackend")
+__all__ = ("ABI", "Core", "NativeBackend")
+
+
+class Core(Enum):
+    """How the core does a displaced instruction, when the backend reports the trap to it."""
+
+    NOT = "not at all"
+    SIMULATES = "by computing its effect"
+    STEPS = "by a step in the process's XOL area"
+    ALONE = "by such a step, and nobody else may"
+
 
 ABI = 2
 """Number of the native engine's layout that this version works with (UP_ABI in cengine/engine.h)."""
@@ -25,24 +36,31 @@ ABI = 2
 class NativeBackend(Protocol):
     """Places sites of a native engine in the running program.
 
+    :ivar before_run: called before each run of guest code, when the engine knows no trampoline
     :ivar after_run: called after each run of guest code, outside of it
     """
 
     after_run: Callable[[], None] | None
 
-    def connect(self, engine: Any, who: Callable[[int, int, str], int]) -> None:
+    before_run: Callable[[], None] | None
+
+    def connect(self, engine: Any, who: Callable[[int, int, str], int], *, visible: bool) -> None:
         """Bring hits to *engine*.
 
         :param who: called with (pid, tid, comm) of each task before it runs with that
             name; answers the number that stands for it in records
+        :param visible: the program sees breakpoints where places are trapped
         """
         ...
 
-    def place(self, process: Process, address: int, site: int, mode: Mode, *, calls_python: bool) -> bool:
+    def place(
+        self, process: Process, address: int, site: int, mode: Mode, *, calls_python: bool, core: Core
+    ) -> bool:
         """Have the engine's *site* hit before each execution at *address*.
 
         :param mode: AUTO: what is cheapest for as many places as there are
         :param calls_python: a handler in Python is called, which may move PC
+        :param core: how the core does the displaced instruction, if the backend cannot
         :returns: False if that mode cannot do it here; nothing has changed then
         """
         ...

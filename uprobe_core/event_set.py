@@ -11,7 +11,7 @@ from uprobe_core.actions import Action
 from uprobe_core.arch_binding import ArchOps
 from uprobe_core.errors import UsageError
 from uprobe_core.event_probe import Event, EventProbe, Sink
-from uprobe_core.events.model import DeleteSpec, EventSpec, Record
+from uprobe_core.events.model import DeleteSpec, EventSpec, OpCode, Record
 from uprobe_core.events.parse import Language
 from uprobe_core.events.record_buffer import RecordBuffer
 from uprobe_core.events.table import EventTable
@@ -75,6 +75,17 @@ class EventSet:
         self._changed: Callable[[Event], None] | None = None
         self._sync: Callable[[], None] | None = None
         self._buffer = RecordBuffer() if policy.is_kernel else None
+
+    @property
+    def shows_stale_numbers(self) -> bool:
+        """Whether a number of some event may be what an earlier event left: see record_buffer."""
+        return any(
+            op.code in (OpCode.DEREF, OpCode.UDEREF)
+            for event in self.events
+            for arg in event.spec.args
+            if not arg.type.is_string
+            for op in arg.ops
+        )
 
     @property
     def location_count(self) -> int:

@@ -13,20 +13,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uprobe_core.actions import Action
-from uprobe_core.engine import NativeBackend
+from uprobe_core.engine import Core, NativeBackend
 from uprobe_core.event_probe import Event, EventProbe, check_vote
 from uprobe_core.native_hits import make_hit
 from uprobe_core.native_plan import CALL, RECORD, ActionPlan, Chain, EventPlan, plan_event
 from uprobe_core.native_records import NativeRecords
 from uprobe_core.native_results import merge, take
-from uprobe_core.types import HandlerVote, MemoryFault, Mode
+from uprobe_core.types import HandlerVote, MemoryFault, Mode, Verdict
 from uprobe_core.uprobes import Site, Space, accept_all
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Process, Task
     from uprobe_core.events.model import Record as TraceRecord
 
-__all__ = ("Hijack", "NativeSites")
+__all__ = ("NativeSites", "Semantics")
 
 _REASONS = ("longjmp", "exec", "exit", "depth", "no-caller")
 _TALLIES = ("hits", "entries", "returns", *(f"missed {reason}" for reason in _REASONS))
@@ -37,17 +37,32 @@ _RING = 1 << 18
 """Bytes of records between two drains: small enough to stay in the processor's cache."""
 
 
-class Hijack(NamedTuple):
-    """How the return addresses of calls are swapped.
+class Semantics(NamedTuple):
+    """What a run wants done as a kernel does it.
 
-    :param known: the trampoline of a process, 0 if it has none yet
+    :param known: the trampoline of a process, at the start of its XOL area; 0 if it has none yet
     :param trampoline: that of a task's process, made on first use
-    :param depth: calls that may be pending for a task, None: any number
+    :param hijack: whether return addresses are swapped; else they are watched
+    :param depth: calls that may be pending for a task then, None: any number
+    :param visible: whether the program sees breakpoints
+    :param fetches: whether the engine may fetch arguments
     """
 
     known: Callable[[Process], int]
     trampoline: Callable[[Task], int]
-    depth: int | None
+    hijack: bool = False
+    depth: int | None = None
+    visible: bool = False
+    fetches: Callable[[], bool] = lambda: True
+
+
+def _core_of(site: Site) -> Core:
+    """How the dispatcher does the instruction at *site* when a trap is reported to it."""
+    if site.mode is Mode.INLINE:
+        return Core.NOT
+    if site.analysis.special:
+        return Core.ALONE
+    return Core.SIMULATES if site.analysis.verdict is Verdict.SIMULATE else Core.STEPS
 
 
 class _NativeEvent:
@@ -72,7 +87,7 @@ class NativeSites:
     :param vote_out: called with (process, address) when all consumers of a site voted REMOVE
     :param current: the running task
     :param plain_records: whether the engine's records are all that the run's writer needs
-    :param hijack: how return addresses are swapped; None: they are watched
+    :param semantics: what else is asked for
     :ivar records: the reader of its ring
     """
 
@@ -87,8 +102,8 @@ class NativeSites:
         current: Callable[[], Task],
         lost: Callable[[int], None],
         keep: int = 0,
+        semantics: Semantics,
         plain_records: bool = True,
-        hijack: Hijack | None = None,
     ) -> None:
         from uprobe_core import _engine
 
@@ -105,26 +120,33 @@ class NativeSites:
         self._events: dict[Event, _NativeEvent] = {}
         self._retired: list[_NativeEvent] = []
         self._handlers: list[tuple[Event, Any]] = []
-        self._hijack = hijack
+        self._semantics = semantics
+        self._visible = semantics.visible
         self._host_pid = os.getpid()
         self.live = False
         """Whether records are wanted as soon as guest code stops."""
         self.error: Exception | None = None
         self.engine.set_outside(self._voted_out, self._trampoline)
-        if hijack is not None:
-            self.engine.hijack, self.engine.depth = True, hijack.depth or 0
-        backend.connect(self.engine, self._who)
+        self.engine.hijack, self.engine.depth = semantics.hijack, semantics.depth or 0
+        backend.connect(self.engine, self._who, visible=semantics.visible)
+        if semantics.visible:
+            backend.before_run = self._find_area
         backend.after_run = self._after_run
 
     def _who(self, pid: int, tid: int, comm: str) -> int:
-        task = self._current()
-        if self._hijack is not None and task is not None:
-            self.engine.trampoline = self._hijack.known(task.process)
+        if self._visible or self._semantics.hijack:
+            self._find_area()
         return self.records.who(pid, tid, comm)
+
+    def _find_area(self) -> None:
+        """Tell the engine of the running task's XOL area."""
+        task = self._current()
+        if task is not None:
+            self.engine.trampoline = self._semantics.known(task.process)
 
     def _trampoline(self) -> int:
         """Where a return of the running task that is hijacked for the first time is to come."""
-        return 0 if self._hijack is None else self._hijack.trampoline(self._current())
+        return self._semantics.trampoline(self._current())
 
     # --- sites ------------------------------------------------------------------------------------
 
@@ -141,13 +163,18 @@ class NativeSites:
             native = self._event(probe.event)
             calls_python |= native.plan.calls_python
             probes.append(self._probe(native, probe))
-        mode = Mode.INLINE if site.analysis.special else self._mode
-        if site.analysis.special and site.mode is not Mode.INLINE:
-            return False
-        if calls_python and mode is Mode.JUMP:
-            mode = Mode.TRAP  # a handler may move PC, which takes a stop of its own in a slot's hook
         number = self.engine.add_site(site.vaddr, site.offset, probes)
-        return self._backend.place(space.process, site.vaddr, number, mode, calls_python=calls_python)
+        mode = self._mode_of(site, calls_python=calls_python)
+        return self._backend.place(
+            space.process, site.vaddr, number, mode, calls_python=calls_python, core=_core_of(site)
+        )
+
+    def _mode_of(self, site: Site, *, calls_python: bool) -> Mode:
+        if self._visible or site.analysis.special:
+            return Mode.INLINE if site.mode is Mode.INLINE else Mode.TRAP
+        if calls_python and self._mode is Mode.JUMP:
+            return Mode.TRAP  # a handler may move PC, which takes a stop of its own in a slot's hook
+        return self._mode
 
     def remove(self, space: Space, site: Site) -> None:
         """Take *site* out of the program."""
@@ -160,7 +187,7 @@ class NativeSites:
     # --- events -----------------------------------------------------------------------------------
 
     def _plan(self, event: Event) -> EventPlan:
-        return plan_event(event, records=self._plain_records)
+        return plan_event(event, records=self._plain_records, fetches=self._semantics.fetches())
 
     def _event(self, event: Event) -> _NativeEvent:
         native = self._events.get(event)
@@ -394,8 +421,8 @@ class NativeSites:
                 self.send(("tallies", probe, "entries", count))
             else:
                 probe.tallies["entries"] += count
-        if self._hijack is not None and inherited and not copies:
-            self.engine.trampoline = self._hijack.trampoline(task)
+        if self._semantics.hijack and inherited and not copies:
+            self.engine.trampoline = self._semantics.trampoline(task)
 
     def _inherited(self) -> list[tuple[EventProbe, int]]:
         """Calls that the forking task was in: the new process will see them return as well."""

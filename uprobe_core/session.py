@@ -35,7 +35,7 @@ from uprobe_core.uprobes import UprobeRegistry
 
 if TYPE_CHECKING:
     from uprobe_core.event_probe import Event
-    from uprobe_core.native_sites import Hijack, NativeSites
+    from uprobe_core.native_sites import NativeSites, Semantics
     from uprobe_core.session_native import SessionNative
     from uprobe_core.stacks.symbols import Images
 
@@ -363,7 +363,7 @@ class Session:
         """Let the native engine take what it can, if there is one and the backend works with it."""
         from uprobe_core.session_native import SessionNative, may_run_natively
 
-        if may_run_natively(self.engine.name, machine, self.setup):
+        if may_run_natively(self.engine.name, machine):
             self._engine = SessionNative(
                 machine,
                 self.setup,
@@ -373,17 +373,22 @@ class Session:
                 self._live,
                 self._complaints,
                 records=not self._wants_stacks,
-                hijack=self._hijack(),
+                semantics=self._semantics(),
             )
 
-    def _hijack(self) -> Hijack | None:
-        """How a native engine swaps return addresses; None: it watches them."""
-        from uprobe_core.native_sites import Hijack
+    def _semantics(self) -> Semantics:
+        """What a native engine has to do as a kernel does it."""
+        from uprobe_core.native_sites import Semantics
 
-        if self.returns is not Returns.HIJACK:
-            return None
-        dispatcher = self._dispatcher
-        return Hijack(dispatcher.known_trampoline, dispatcher.trampoline, dispatcher.depth)
+        dispatcher, policy = self._dispatcher, self.setup.policy
+        return Semantics(
+            known=dispatcher.known_trampoline,
+            trampoline=dispatcher.trampoline,
+            hijack=self.returns is Returns.HIJACK,
+            depth=dispatcher.depth,
+            visible=policy.is_kernel,
+            fetches=lambda: not (policy.is_kernel and self.events.shows_stale_numbers),
+        )
 
     @property
     def _native(self) -> NativeSites | None:

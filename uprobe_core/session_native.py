@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.native_sites import Hijack, NativeSites
+from uprobe_core.native_sites import NativeSites, Semantics
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Machine, Process, Task
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 __all__ = ("SessionNative", "may_run_natively")
 
 
-def may_run_natively(engine: str, machine: Machine, setup: RunSetup) -> bool:
-    """Whether anything of this run can be native: the engine, the backend and the semantics asked for."""
-    return engine == "c" and getattr(machine, "native", None) is not None and not setup.policy.is_kernel
+def may_run_natively(engine: str, machine: Machine) -> bool:
+    """Whether anything of this run can be native: the engine is there, and the backend works with it."""
+    return engine == "c" and getattr(machine, "native", None) is not None
 
 
 class SessionNative:
     """The native engine of one run.
 
     :param records: whether the engine's records are all that the run's writer needs
-    :param hijack: how return addresses are swapped; None: they are watched
+    :param semantics: what of it is to be as a kernel does it
     :ivar sites: what it has taken
     """
 
@@ -45,7 +45,7 @@ class SessionNative:
         complaints: Complaints,
         *,
         records: bool,
-        hijack: Hijack | None,
+        semantics: Semantics,
     ) -> None:
         self._registry, self._events, self._live = registry, events, live
         self.sites = NativeSites(
@@ -58,10 +58,12 @@ class SessionNative:
             current=lambda: machine.current,  # type: ignore[attr-defined]  # as above
             keep=setup.lossy or 0,
             plain_records=records,
-            hijack=hijack,
+            semantics=semantics,
         )
         self.sites.live = setup.output is None
         registry.native = self.sites
+        for uprobe in registry.uprobes():  # under policy=kernel they are placed as the program is loaded
+            registry.place_again(uprobe)
         events.follow_changes(self._event_changed, self._sync)
 
     def _sync(self) -> None:

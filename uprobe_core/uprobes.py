@@ -197,7 +197,7 @@ class UprobeRegistry:
             if analysis.verdict is Verdict.REJECT or mode is None:
                 self.remove_site(space, site)
                 continue
-            if mode is not site.mode or site.native:
+            if mode is not site.mode or (site.native and not self.policy.is_kernel):
                 self._take_away(space, site)
                 site.mode, site.analysis = mode, analysis
                 self._place(space, site)

@@ -78,6 +78,11 @@ class Glue:
         """Python has, or no longer has, a code hook at *address*, which is called after the place's own."""
     def slot(self, place: int, area: int, word: int, /) -> int:
         """Give the place a slot in the area at *area*; returns its entry, 0 if there can be none."""
+    def trap(self, place: int, steps: bool, /) -> None:
+        """A breakpoint is at the place, and what its slot cannot do (or there is none) the core does.
+
+        :param steps: out of line, in its area, which has to be there before the slot is used
+        """
     def forget(self, place: int, /) -> None: ...
     def add_area(self, start: int, physical: int, slots: int, /) -> None: ...
     def remove_area(self, start: int, /) -> None: ...

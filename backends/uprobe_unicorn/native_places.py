@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uprobe_linux.clock import HIT_NS
 from uprobe_linux.probing import BREAKPOINT
 
+from uprobe_core.engine import Core
 from uprobe_core.types import MemoryFault, Mode
 from uprobe_unicorn.slot_areas import SlotAreas
 
@@ -53,6 +54,10 @@ class Place:
     watched: bool
     hooked: bool
     calls_python: bool = False
+    process: Any = None
+    core: Core = Core.NOT
+    visible: bool = False
+    """Whether the program sees the breakpoint."""
 
 
 class NativePlaces:
@@ -74,14 +79,19 @@ class NativePlaces:
         self._task: Any = None
         self._name: Any = None
         self._before = 0
+        self._visible = False
+        self._python_returns = False
+        """Whether anything in Python is called at hits, and so perhaps at returns."""
+        self.before_run: Callable[[], None] | None = None
         self.after_run: Callable[[], None] | None = None
 
-    def connect(self, engine: Any, who: Callable[[int, int, str], int]) -> None:
-        """Bring hits to *engine* from now on."""
+    def connect(self, engine: Any, who: Callable[[int, int, str], int], *, visible: bool) -> None:
+        """Bring hits to *engine* from now on; *visible*: trapped places show their breakpoint."""
         from uprobe_core import _engine
 
         self._engine = engine
         self._who = who
+        self._visible = visible
         self._glue.connect(engine, engine.pointer, _engine.API)
         engine.hit_cost = HIT_NS if self._machine.clock.virtual else 0
         self._cpu.before_run = self._start_run
@@ -96,6 +106,8 @@ class NativePlaces:
             self._switch(task)
         if task is not None:
             task.pc_written = False
+            if self.before_run is not None and not self._engine.trampoline:
+                self.before_run()
         self._before = self._engine.now = self._machine.clock.monotonic()
 
     def _end_run(self) -> None:
@@ -144,17 +156,21 @@ class NativePlaces:
 
     # --- placing ---------------------------------------------------------------------------------------
 
-    def place(self, process: Process, address: int, site: int, mode: Mode, *, calls_python: bool) -> bool:
+    def place(
+        self, process: Process, address: int, site: int, mode: Mode, *, calls_python: bool, core: Core
+    ) -> bool:
         """Have *site* hit before each execution at *address*; False if *mode* cannot do it there."""
         memory: AddressSpace = process.memory  # type: ignore[attr-defined]  # a LinuxProcess
+        visible = self._visible and mode is Mode.TRAP
+        self._python_returns |= calls_python
         place = self._places.get(address)
         if place is not None:
-            place.site = site
-            if self._glue.set_place(place.number, self._engine.site_pointer(site), place.watched):
-                memory.forget_code(address)
-            return True
+            return self._take_over(
+                place, process, site, calls_python=calls_python, core=core, visible=visible
+            )
         place = self._new(memory, address, site, watched=False)
-        place.calls_python = calls_python
+        place.calls_python, place.process = calls_python, process
+        place.core, place.visible = core, visible
         if mode is Mode.AUTO:
             self._auto.add(place)
             done = self._choose(place)
@@ -164,6 +180,22 @@ class NativePlaces:
         if not done:
             self._drop(place)
         return done
+
+    def _take_over(
+        self, place: Place, process: Process, site: int, *, calls_python: bool, core: Core, visible: bool
+    ) -> bool:
+        """Returns are watched there already, or it had another site: now it is *site*'s."""
+        place.site, place.process, place.core = site, process, core
+        jumps = not place.hooked and not self._traps.get(place.address, False)
+        if visible != place.visible or (calls_python and jumps):
+            self._unpatch(place)
+            place.calls_python, place.visible = calls_python, visible
+            self._renumber(place)
+            return self._patch(place, trap=True) or self._hook(place)
+        place.calls_python |= calls_python
+        if self._glue.set_place(place.number, self._engine.site_pointer(site), place.watched):
+            place.memory.forget_code(place.address)
+        return True
 
     def _new(self, memory: AddressSpace, address: int, site: int, *, watched: bool) -> Place:
         pointer = self._engine.site_pointer(site) if site >= 0 else 0
@@ -194,30 +226,41 @@ class NativePlaces:
         return True
 
     def _patch(self, place: Place, *, trap: bool) -> bool:
-        """A breakpoint or a branch, seen by fetches only; False if the instruction cannot be moved."""
+        """A breakpoint or a branch; False if the instruction cannot be moved, and the core cannot do it."""
         memory, address = place.memory, place.address
         if address & 3 or memory.code.has(address):
             return False
         try:
-            word = memory.read_u32(address)
+            word = int.from_bytes(memory.read_any(address, 4), "little")
         except MemoryFault:
             return False
-        entry = self._areas.slot(memory, place.number, address, word)
-        if not entry:
+        alone = place.core is Core.ALONE
+        entry = 0 if alone else self._areas.slot(memory, place.number, address, word)
+        if not entry and place.core is Core.NOT:
             return False
         memory.on_reserve = self._evict
-        branch = (0x14000000 | ((entry - address) >> 2 & 0x03FFFFFF)).to_bytes(4, "little")
+        trap = trap or not entry
         self._cpu.displaced[address] = word
         self._traps[address] = trap
-        memory.insert_trap(address, BREAKPOINT if trap else branch)
         place.hooked = False
+        if place.visible or not entry:
+            self._glue.trap(place.number, place.core is Core.STEPS and place.visible)
+        if place.visible:
+            place.process.insert_trap(address, BREAKPOINT, visible=True)
+        else:
+            branch = (0x14000000 | ((entry - address) >> 2 & 0x03FFFFFF)).to_bytes(4, "little")
+            memory.insert_trap(address, BREAKPOINT if trap else branch)
         return True
 
     def _unpatch(self, place: Place) -> None:
         self._glue.forget(place.number)
         if place.hooked:
             place.memory.forget_code(place.address)
-        elif self._cpu.displaced.pop(place.address, None) is not None:
+        elif self._cpu.displaced.pop(place.address, None) is None:
+            return
+        elif place.visible:
+            place.process.remove_trap(place.address)
+        else:
             place.memory.code.remove(place.address)
 
     def _evict(self, start: int, end: int) -> None:
@@ -253,6 +296,7 @@ class NativePlaces:
         task = self._machine.current
         assert task is not None
         place = self._new(task.process.memory, address, -1, watched=True)
+        place.calls_python = self._python_returns
         self._auto.add(place)
         if not self._choose(place):
             self._drop(place)
@@ -265,7 +309,7 @@ class NativePlaces:
         place = self._places.get(address)
         if place is None:
             return
-        if place.watched:
+        if place.watched and not place.visible:
             place.site = -1
             self._glue.set_place(place.number, 0, True)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from uprobe_core.engine import Core
 from uprobe_core.native_programs import pack_program
 from uprobe_core.types import MemoryFault, Mode
 
@@ -37,7 +38,7 @@ class NativeProbes:
 
         self._backend = backend
         self._engine: Any = _engine.Engine(MemoryFault, _RING)
-        backend.connect(self._engine, lambda _pid, _tid, _comm: 0)
+        backend.connect(self._engine, lambda _pid, _tid, _comm: 0, visible=False)
         nothing = pack_program(())
         assert nothing is not None
         program, room = nothing
@@ -59,7 +60,9 @@ class NativeProbes:
         number = self._sites.get(site.vaddr)
         if number is None:
             number = self._sites[site.vaddr] = self._engine.add_site(site.vaddr, site.offset, [self._probe])
-        return self._backend.place(space.process, site.vaddr, number, self.mode, calls_python=False)
+        return self._backend.place(
+            space.process, site.vaddr, number, self.mode, calls_python=False, core=Core.NOT
+        )
 
     def remove(self, space: Space, site: Site) -> None:
         """Take *site* out."""

@@ -10,6 +10,8 @@
  */
 static const uint64_t window = UINT64_C(1) << 52, hole = UINT64_C(1) << 40;
 
+#define NOWHERE UINT64_MAX
+
 /* --- registers and memory ---------------------------------------------------------- */
 
 static int register_of(unsigned index)
@@ -213,16 +215,39 @@ static void on_python(uc_engine *uc, uint64_t address, uint32_t size, void *data
 		stop_at_hook(glue, address);
 }
 
+static bool tail_does_it(const struct place *place)
+{
+	return place->tail && !(place->steps && !place->glue->engine->trampoline);
+}
+
+/*
+ * The run ends at the trap at address, whose handlers have run: the core does the instruction.  It counts
+ * the trap, too.
+ */
+static void leave_to_core(struct glue *glue)
+{
+	glue->engine->now -= glue->engine->hit_cost;
+	glue->event = GLUE_BREAK;
+	glue->uc.emu_stop(glue->engine_handle);
+}
+
 /* A trapped place: what a kernel does in handle_swbp, without leaving the emulator. */
 static bool on_trap(struct glue *glue)
 {
 	uint64_t pc = glue_reg(glue, UP_PC);
 	struct place *place = table_find(glue, pc);
 
-	if (!place || !place->tail)
+	if (!place || !(place->tail || place->core))
 		return false;
-	if (!glue_reached(place))
-		glue_set_reg(glue, UP_PC, place->tail);
+	if (tail_does_it(place)) {
+		if (!glue_reached(place))
+			glue_set_reg(glue, UP_PC, place->tail);
+		return true;
+	}
+	bool was_here = glue->skip == pc;	/* its handlers have run */
+	glue->skip = NOWHERE;
+	if (was_here || (!glue_reached(place) && glue->event != GLUE_HOOK))
+		leave_to_core(glue);
 	return true;
 }
 
@@ -231,6 +256,11 @@ static void on_trampoline(struct glue *glue)
 {
 	uint64_t address = glue->engine->trampoline;
 
+	if (!glue->engine->task->pending.count) {	/* not of ours: let the core have a look */
+		glue->event = GLUE_BREAK;
+		glue->uc.emu_stop(glue->engine_handle);
+		return;
+	}
 	if (glue->api->trampoline_hit(glue->engine, &glue->source)) {
 		if (glue->stop)
 			stop_at_hook(glue, address);
@@ -423,6 +453,22 @@ void glue_deinit(struct glue *glue)
 	extents_deinit(&glue->hidden);
 }
 
+/*
+ * The program must not see that it is in a slot, if it is.  Where the core is to have its way with an
+ * instruction that faulted, it does it again.
+ */
+static int leave_slot(struct glue *glue, int status)
+{
+	bool faulted = status != 0 || glue->event == GLUE_UNDEFINED || glue->event == GLUE_ALIGN;
+	uint64_t before = glue_reg(glue, UP_PC), pc = slot_leave(glue, before, faulted);
+	const struct place *place = faulted && pc != before ? table_find(glue, pc) : NULL;
+
+	if (!place || !place->core)
+		return status;
+	glue->event = GLUE_BREAK;
+	return 0;
+}
+
 int glue_run(struct glue *glue, uint64_t pc, uint64_t skip, unsigned skips, int64_t budget)
 {
 	struct place *place = skip == pc && glue->table_count ? table_find(glue, pc) : NULL;
@@ -432,13 +478,10 @@ int glue_run(struct glue *glue, uint64_t pc, uint64_t skip, unsigned skips, int6
 	glue->skips = skip == pc ? skips + (place && place->hook) : 0;
 	glue->limited = budget > 0;
 	glue->budget = budget;
-	if (place && place->tail)
+	if (place && tail_does_it(place))
 		pc = place->tail;
 	int status = glue->uc.emu_start(glue->engine_handle, pc, 0, 0, 0);
-	if (glue->area_count)
-		slot_leave(glue, glue_reg(glue, UP_PC), status != 0 || glue->event == GLUE_UNDEFINED ||
-							       glue->event == GLUE_ALIGN);
-	return status;
+	return glue->area_count ? leave_slot(glue, status) : status;
 }
 
 /*

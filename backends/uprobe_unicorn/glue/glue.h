@@ -64,6 +64,8 @@ struct place {
 	struct up_site *site;	/* NULL: returns are watched here */
 	bool watched;
 	uint64_t tail;		/* of its slot; 0: it has none */
+	bool core;		/* trapped: what the tail cannot do, or would not do exactly, the core does */
+	bool steps;		/* the core does it in its XOL area, which has to be there before the tail is used */
 	size_t hook;		/* its hook, when it is inline */
 	bool by_block;		/* that is a block hook */
 	bool then_python, after_python;	/* a hook of Python's at the same address is called later, earlier */

@@ -357,6 +357,7 @@ static PyMethodDef methods[] = {
 	METHOD(hook, METH_VARARGS),
 	METHOD(note_python, METH_VARARGS),
 	METHOD(slot, METH_VARARGS),
+	METHOD(trap, METH_VARARGS),
 	METHOD(forget, METH_O),
 	METHOD(add_area, METH_VARARGS),
 	METHOD(remove_area, METH_O),

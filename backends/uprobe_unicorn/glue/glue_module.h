@@ -24,6 +24,7 @@ PyObject *glue_object_set_place(GlueObject *self, PyObject *args);
 PyObject *glue_object_hook(GlueObject *self, PyObject *args);
 PyObject *glue_object_note_python(GlueObject *self, PyObject *args);
 PyObject *glue_object_slot(GlueObject *self, PyObject *args);
+PyObject *glue_object_trap(GlueObject *self, PyObject *args);
 PyObject *glue_object_forget(GlueObject *self, PyObject *number);
 PyObject *glue_object_add_area(GlueObject *self, PyObject *args);
 PyObject *glue_object_remove_area(GlueObject *self, PyObject *address);

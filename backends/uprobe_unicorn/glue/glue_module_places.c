@@ -136,6 +136,24 @@ PyObject *glue_object_slot(GlueObject *self, PyObject *args)
 	return PyLong_FromUnsignedLongLong(entry);
 }
 
+/* (place, steps): a trapped place whose instruction the core can do; see struct place. */
+PyObject *glue_object_trap(GlueObject *self, PyObject *args)
+{
+	Py_ssize_t number;
+	int steps;
+
+	if (!PyArg_ParseTuple(args, "np", &number, &steps))
+		return NULL;
+	struct place *place = place_at(self, number);
+	if (!place)
+		return NULL;
+	if (!table_find(&self->core, place->address) && !table_add(&self->core, place))
+		return PyErr_NoMemory();
+	place->core = true;
+	place->steps = steps;
+	Py_RETURN_NONE;
+}
+
 PyObject *glue_object_forget(GlueObject *self, PyObject *number)
 {
 	struct place *place = place_at(self, PyLong_AsSsize_t(number));
