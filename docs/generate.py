@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import inspect
 import os
+import shlex
+import subprocess
+import sys
 from collections.abc import Mapping
 
 WIDTH = "96"
@@ -65,3 +68,123 @@ def config_tables() -> str:
     parts.append(table("A table of `consumers`", CONSUMER))
     parts.append(table("`[filters]` and `[triggers]`, whose keys are names of events", TOP_MAPS))
     return "\n".join(parts)
+
+
+EVENT = "p:work ./loop:work a=%x0 name=+0(+8(%x1)):string"
+CONSUMERS = {
+    "trace": ["-C trace"],
+    "count": ["-C count", "-C count:by=name", "-C 'count:by=name,when=a >= 4'"],
+    "sum": ["-C sum:arg=a,by=name"],
+    "hist": ["-C hist:arg=a", "-C hist:arg=a,kind=linear,step=3"],
+    "latency": ["-C latency"],
+    "stacks": ["-C stacks:depth=2"],
+    "returns": ["-C returns"],
+}
+"""Each of our consumers with what it is to be shown with."""
+ACTIONS = {
+    "Count": 'up.Count(by="name", when="a >= 4")',
+    "Sum": 'up.Sum("a", by="name")',
+    "Hist": 'up.Hist("a", kind="linear", step=3)',
+    "Latency": 'up.Latency(kind="sub")',
+    "Record": 'up.Record("a", "name", limit=2)',
+    "Stacks": "up.Stacks(depth=2, max_keys=1000)",
+}
+"""Each action with a way to make it."""
+
+
+def consumers() -> str:
+    """Our consumers: what they do, their options, and what they print for calls of the example program."""
+    from uprobe_core.discovery import Kind, load_object
+
+    parts = []
+    for name, examples in CONSUMERS.items():
+        cls = load_object(Kind.CONSUMER, name)
+        about = inspect.cleandoc(cls.__doc__ or "").split("\n")[0].replace("``", "`")
+        rows = [f"| `{key}` | {text} |" for key, text in getattr(cls, "allowed", {}).items()]
+        options = ["| option | |", "|---|---|", *rows, ""] if rows else []
+        runs = "\n".join(_run(f"uprobe run {example} -e '{EVENT}' -- ./loop 6") for example in examples)
+        parts.append("\n".join([f"### {name}\n", f"{about}\n", *options, f"```console\n{runs}```\n"]))
+    return "\n".join(parts)
+
+
+def _run(command: str) -> str:
+    """A command and what it writes, with ``./loop`` there; the program's own line is left out."""
+    words = [sys.executable, "-m", "uprobe_core.cli", *shlex.split(command)[1:]]
+    examples = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "examples")
+    done = subprocess.run(words, cwd=examples, capture_output=True, text=True, check=True)
+    return f"$ {command}\n{done.stderr}"
+
+
+def actions() -> str:
+    """The declarative consumers: signature, documentation, and a result each."""
+    import uprobe_core as up
+
+    parts = []
+    for name, example in ACTIONS.items():
+        cls = getattr(up, name)
+        text = _roles(inspect.cleandoc(cls.__doc__ or "").replace("``", "`").replace("***", "**\\*"))
+        code = f"```python\n>>> run({example})\n{_result(example)}\n```\n"
+        parts.append(f"### {name}{_signature(cls)}\n\n{_parameters(text)}\n\n{code}")
+    return "\n".join(parts)
+
+
+def _signature(cls: type) -> str:
+    """How it is called, without annotations."""
+    parameters = [p.replace(annotation=p.empty) for p in inspect.signature(cls).parameters.values()]
+    return str(inspect.Signature(parameters))
+
+
+def _parameters(text: str) -> str:
+    """``:param NAME:`` as list items."""
+    import re
+
+    return re.sub(r"^:(?:param|ivar) (\w+):", r"* `\1`:", text, flags=re.MULTILINE)
+
+
+def _result(example: str) -> str:
+    """What the action *example* finds in a run of the example program, as the console shows it."""
+    code = f"import uprobe_core as up, pprint\nEVENT = {EVENT!r}\n{RUN}\npprint.pprint(run({example}))\n"
+    examples = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "examples")
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, cwd=examples, capture_output=True, text=True, check=True)
+    return done.stdout.partition("\n")[2].rstrip("\n")  # the first line is the program's
+
+
+RUN = """\
+def run(action):
+    with up.Session(["./loop", "6"]) as s:
+        s.probe(EVENT, action)
+        s.run()
+    return action.result()
+"""
+"""The function that the examples use."""
+
+
+def session() -> str:
+    """The methods of a session."""
+    from uprobe_core import Session
+
+    parts = []
+    for name, function in vars(Session).items():
+        if name.startswith("_") or not inspect.isfunction(function):
+            continue
+        parameters = list(inspect.signature(function).parameters.values())[1:]
+        signature = inspect.Signature([p.replace(annotation=p.empty) for p in parameters])
+        text = _roles(inspect.cleandoc(function.__doc__ or "").replace("``", "`"))
+        parts.append(f"### {name}{signature}\n\n{text}\n")
+    return "\n".join(parts)
+
+
+def session_options() -> str:
+    """The keyword arguments of a session with their defaults."""
+    from dataclasses import fields
+
+    from uprobe_core.run_setup import RunSetup
+
+    default = RunSetup()
+    shown = {"mode": '"auto"', "returns": '"auto"', "policy": '"anywhere"'}
+    rows = ["| option | default |", "|---|---|"]
+    values = {f.name: shown.get(f.name, repr(getattr(default, f.name))) for f in fields(RunSetup)}
+    rows += [f"| `{name}` | `{text}` |" for name, text in values.items() if name not in {"argv", "limits"}]
+    rows += [f"| `{name}` | `None` |" for name in ("timeout", "max_insns", "max_memory", "max_processes")]
+    return "\n".join(rows) + "\n"

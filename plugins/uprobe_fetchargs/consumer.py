@@ -45,7 +45,7 @@ class _Returns:
 
 
 class TraceConsumer:
-    """The consumer plugin; it has no options.
+    """``-C trace``: every hit as a record, which is what happens without ``-C``; it has no options.
 
     Filters, formats and files are the run's (``--filter``, ``--format``,
     ``-o``), so that they mean the same for every consumer.

@@ -96,7 +96,7 @@ class ReturnsReport:
 
 
 class ReturnsConsumer:
-    """The consumer plugin; it has no options."""
+    """``-C returns``: what became of each call; it has no options."""
 
     name = "returns"
 

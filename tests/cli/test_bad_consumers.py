@@ -194,6 +194,4 @@ def test_whoever_fails_is_named(bad: dict[str, str], command: list[str], message
 def test_a_hook_that_raises_names_its_plugin(bad: dict[str, str]) -> None:
     done = uprobe("run", "./loop", "1", env={**bad, "UPROBE_LOAD_PLUGINS": "badplugin"})
     assert done.returncode == 125
-    assert (
-        "plugin 'badplugin' failed to do its part of uprobe_session_start: Runtime" in done.stderr
-    )
+    assert "plugin 'badplugin' failed to do its part of uprobe_session_start: Runtime" in done.stderr

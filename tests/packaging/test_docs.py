@@ -115,6 +115,36 @@ def test_the_example_of_the_manual_is_the_one_in_examples_and_is_good() -> None:
     assert (done.returncode, done.stdout) == (0, "ok: 2 locations\n")
 
 
+# --- the Python interface -----------------------------------------------------------------------------
+
+
+def test_the_python_of_the_manual_runs_as_it_stands() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(), re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(blocks)],
+        cwd=EXAMPLES,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("sum ")]
+    assert ast.literal_eval(lines[0])[0] == 1
+    assert lines[1] == "0 []"
+
+
+def test_every_action_and_every_consumer_of_ours_has_an_example() -> None:
+    import uprobe_core.actions
+
+    page = (DOCS / "consumers.md").read_text()
+    points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
+    for name in points["uprobe.consumers"]:
+        assert re.search(rf"^\$ uprobe run -C '?{name}\b", page, re.MULTILINE), name
+    for name in set(uprobe_core.actions.__all__) - {"Action"}:
+        assert f">>> run(up.{name}(" in page, name
+
+
 # --- plugins ------------------------------------------------------------------------------------------
 
 
