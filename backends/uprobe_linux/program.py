@@ -15,6 +15,7 @@ from uprobe_linux.elf_loader import PIE_BASE, Elf, ElfError, map_image, read_elf
 from uprobe_linux.file_image import HostFile
 from uprobe_linux.fs.opening import FifoOpen, open_path
 from uprobe_linux.stack import ARG_MAX, AuxValues, build_stack
+from uprobe_linux.vdso import SIGRETURN_OFFSET, VDSO_BYTES, vdso_image
 
 if TYPE_CHECKING:
     from uprobe_linux.process import LinuxProcess
@@ -26,8 +27,6 @@ _SCRIPT_DEPTH = 5
 """Interpreters of interpreters before ELOOP (fs/exec.c exec_binprm)."""
 _SCRIPT_LINE = 256
 """BINPRM_BUF_SIZE."""
-_SIGRETURN = bytes.fromhex("68 11 80 d2 01 00 00 d4")
-"""mov x8, #139 (rt_sigreturn); svc #0: the pattern that unwinders know a signal frame by."""
 
 
 @dataclass(slots=True)
@@ -128,11 +127,12 @@ def install(task: LinuxTask, image: Image) -> None:
         base = map_image(memory, image.interpreter, loader.host.fd, loader.path, None)
         entry = image.interpreter.entry + base
         base += image.interpreter.low
-    process.sigreturn_address = _map_sigreturn(memory)
+    vdso = _map_vdso(memory)
+    process.sigreturn_address = vdso + SIGRETURN_OFFSET
     identity = process.credentials
     assert identity is not None
     phdr = elf.phdr + bias if elf.phdr else 0
-    status = AuxValues(phdr, elf.phnum, base, elf.entry + bias, identity.uid, identity.gid)
+    status = AuxValues(phdr, elf.phnum, base, elf.entry + bias, identity.uid, identity.gid, vdso)
     sp, process.auxv = build_stack(
         memory, image.argv, image.envp, image.name, status, process.random, executable=elf.executable_stack
     )
@@ -140,17 +140,13 @@ def install(task: LinuxTask, image: Image) -> None:
     _set_registers(task, entry, sp)
 
 
-def _map_sigreturn(memory: AddressSpace) -> int:
-    """Where signal handlers return to: a kernel's vDSO, of which this is all.
-
-    It takes as much room as a kernel's (two pages of data, two of code), so that mmap gives the
-    same addresses.
-    """
-    at = memory.vmas.highest_gap(4 * PAGE, 0, MMAP_BASE)
+def _map_vdso(memory: AddressSpace) -> int:
+    """The kernel's shared object, behind the two pages of data that a kernel's has; returns its address."""
+    at = memory.vmas.highest_gap(2 * PAGE + VDSO_BYTES, 0, MMAP_BASE)
     assert at is not None
     memory.map(at, 2 * PAGE, Perm.READ, label="[vvar]")
-    memory.map(at + 2 * PAGE, 2 * PAGE, Perm.READ | Perm.EXEC, label="[vdso]")
-    memory.poke(at + 2 * PAGE, _SIGRETURN)
+    memory.map(at + 2 * PAGE, VDSO_BYTES, Perm.READ | Perm.EXEC, label="[vdso]")
+    memory.poke(at + 2 * PAGE, vdso_image())
     return at + 2 * PAGE
 
 

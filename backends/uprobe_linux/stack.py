@@ -36,6 +36,7 @@ class AuxValues:
     entry: int
     uid: int = 0
     gid: int = 0
+    vdso: int = 0
 
 
 def build_stack(
@@ -76,9 +77,9 @@ def _push(memory: AddressSpace, at: int, data: bytes) -> tuple[int, int]:
 
 
 def _auxiliary_vector(aux: AuxValues, execfn: int, platform: int, entropy: int) -> bytes:
-    """Order and numbers: fs/binfmt_elf.c, include/uapi/linux/auxvec.h; there is no vDSO."""
+    """Order and numbers: fs/binfmt_elf.c, include/uapi/linux/auxvec.h."""
     pairs = (
-        (1, 0),  # AT_IGNORE where a kernel names its vDSO, so that SP is the same to the byte
+        (33, aux.vdso),
         (51, _MINSIGSTKSZ),
         (16, HWCAP),
         (6, PAGE),

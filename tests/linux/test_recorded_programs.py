@@ -15,7 +15,7 @@ SVE_RECORD = " 53564501:16"
 """The recording machine had SVE, so each of its frames has an SVE record; ours has no SVE."""
 
 
-PROGRAMS = ("signal_calls", "signal_frame", "thread_calls", "process_calls", "nonblocking")
+PROGRAMS = ("signal_calls", "signal_frame", "thread_calls", "process_calls", "nonblocking", "vdso")
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
