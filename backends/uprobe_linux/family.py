@@ -15,6 +15,7 @@ from uprobe_core.types import MemoryFault
 from uprobe_linux.doorbell import Doorbell
 from uprobe_linux.futex import FutexKey, FutexQueues
 from uprobe_linux.ipc_store import IpcStore
+from uprobe_linux.papers import Papers
 from uprobe_linux.pids import INIT_PID, TABLE_BYTES, Mail, PidTable, ProcessEntry, State
 from uprobe_linux.shared import SharedMemory
 from uprobe_linux.shared_futex import SHARED_FUTEX_BYTES, SharedFutexTable
@@ -55,6 +56,7 @@ class Family:
         self.pids = PidTable(self.shared, limit)
         folder = machine.sandbox.segments_folder
         self.ipc = IpcStore(self.shared, TABLE_BYTES + SHARED_FUTEX_BYTES, IPC_BYTES, folder)
+        self.papers = Papers(machine.sandbox.papers_folder)
         self.run = f"{os.getpid()}-{os.urandom(6).hex()}"
         """A word that all host processes of this run share and no other run has."""
         self.bell = Doorbell(self.run)

@@ -48,6 +48,7 @@ def fork(parent: LinuxTask, flags: int, exit_signal: int) -> tuple[int, LinuxTas
     machine = parent.machine
     entry = _new_entry(parent, flags, exit_signal)
     now = machine.clock.realtime() // 10**9
+    machine.family.papers.write(parent.process)
     machine.family.ipc.inherit(parent.process.pid, entry.pid, now)
     try:
         host_pid = host_fork()
@@ -61,6 +62,7 @@ def fork(parent: LinuxTask, flags: int, exit_signal: int) -> tuple[int, LinuxTas
         return entry.pid, None
     entry.host_pid = os.getpid()
     child = _copy(parent, entry, flags)
+    machine.family.papers.write(child.process)
     _settle(machine, child, entry)
     machine.handler.on_fork(parent, child, shares_memory=False)
     return 0, child
@@ -75,6 +77,7 @@ def share(parent: LinuxTask, flags: int, exit_signal: int) -> LinuxTask:
         child.process.files = parent.process.files.copy()
     if not flags & CLONE_FS:
         child.process.fs = parent.process.fs.copy()
+    machine.family.papers.write(child.process)
     machine.family.adopt(child.process, entry)
     machine.scheduler.add(child)
     machine.handler.on_fork(parent, child, shares_memory=True)

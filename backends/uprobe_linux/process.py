@@ -35,6 +35,7 @@ class LinuxProcess:
         self.envp: list[bytes] = []
         self.auxv = b""
         self.rlimits: dict[int, tuple[int, int]] = {}
+        self.personality = 0
         self.files: Any = None
         """FdTable."""
         self.fs: Any = None

@@ -86,7 +86,7 @@ def _common(process: LinuxProcess, task: LinuxTask) -> dict[str, VNode]:
         "oom_adj": static_file("0\n", 0o644),
         "oom_score": static_file("0\n"),
         "oom_score_adj": VFile(stat.S_IFREG | 0o644, content=lambda: b"0\n", store=lambda _: None),
-        "personality": static_file("00000000\n", 0o400),
+        "personality": text_file(lambda: f"{process.personality:08x}\n", 0o400),
         "root": _link(lambda: process.fs.resolver.root),
         "sched": static_file(""),
         "schedstat": static_file("0 0 0\n"),
@@ -113,6 +113,12 @@ def stranger_dir(machine: LinuxMachine, entry: ProcessEntry) -> VDir:
         "statm": static_file("0 0 0 0 0 0 0\n"),
         "oom_score_adj": VFile(stat.S_IFREG | 0o644, content=lambda: b"0\n", store=lambda _: None),
     }
+    paper = machine.family.papers.read(entry.pid) if entry.alive else None
+    if paper is not None:
+        children["cmdline"] = _raw(lambda: paper.cmdline)
+        children["cwd"] = _link(lambda: paper.cwd)
+        children["exe"] = _link(lambda: paper.exe)
+        children["root"] = _link(lambda: "/")
     for name in ("maps", "environ", "fd", "fdinfo"):
         children[name] = VDir(stat.S_IFDIR | 0o500) if name.startswith("fd") else static_file("")
     pid = entry.pid

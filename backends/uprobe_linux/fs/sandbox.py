@@ -37,6 +37,8 @@ class Sandbox:
         self._remove = weakref.finalize(self, _remove, self._private, os.getpid())
         self.names_folder = self._folder("names")
         """Where sockets' paths are remembered; the guest cannot see it."""
+        self.papers_folder = self._folder("papers")
+        """Where processes say what they are; the guest cannot see it."""
         self.segments_folder = self._folder("segments")
         """Where System V shared memory lies; the guest cannot see it."""
         root = self._root(target)

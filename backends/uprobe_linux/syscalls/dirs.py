@@ -47,6 +47,7 @@ def sys_chdir(task: LinuxTask, path: int) -> int:
     """chdir(2)."""
     node = lookup_at(task, _CWD, path, 0, follow=True)
     fs(task).change_directory(node)
+    _announce(task)
     return 0
 
 
@@ -57,7 +58,15 @@ def sys_fchdir(task: LinuxTask, fd: int) -> int:
     if not entry.file.is_dir:
         raise fail(errno.ENOTDIR)
     fs(task).change_directory(entry.file.node(entry.host))
+    _announce(task)
     return 0
+
+
+def _announce(task: LinuxTask) -> None:
+    """Tell other host processes, if there are any, where this one works now (/proc/PID/cwd)."""
+    family = task.machine.family
+    if family.others():
+        family.papers.write(task.process)
 
 
 @syscall("chroot")

@@ -7,6 +7,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from uprobe_linux.credentials import ALL_CAPABILITIES, CAP_SETGID, CAP_SETUID, mapped
+from uprobe_linux.pids import INIT_PID
 from uprobe_linux.syscalls.support import fail, identity
 from uprobe_linux.syscalls.table import s32, syscall
 
@@ -202,7 +203,7 @@ def sys_capget(task: LinuxTask, header: int, data: int) -> int:
     pid = s32(task.process.memory.read_u32(header + 4))
     if pid < 0:
         raise fail(errno.EINVAL)
-    if pid not in (0, task.process.pid, task.tid) and task.machine.family.pids.get(pid) is None:
+    if pid not in (0, INIT_PID, task.process.pid, task.tid) and task.machine.family.pids.get(pid) is None:
         raise fail(errno.ESRCH)
     who = identity(task)
     rows = [

@@ -21,6 +21,8 @@ __all__ = ("limit_of",)
 CAP_SYS_RESOURCE, CAP_SYS_ADMIN = 24, 21
 RANDOM_AT_ONCE = 1 << 20
 NR_OPEN = 1 << 20
+PER_MASK, PER_LINUX32 = 0xFF, 8
+"""include/uapi/linux/personality.h."""
 
 
 @syscall("uname")
@@ -268,8 +270,17 @@ def sys_sched_getattr(task: LinuxTask, pid: int, address: int, size: int, flags:
 
 @syscall("personality")
 def sys_personality(task: LinuxTask, wanted: int) -> int:
-    """personality(2): always PER_LINUX; ADDR_NO_RANDOMIZE is how things are anyway."""
-    return 0
+    """personality(2): remembered and inherited, but nothing here depends on it.
+
+    PER_LINUX32 is refused as by a kernel whose processor has no 32-bit mode.
+    """
+    kept: int = task.process.personality
+    value = wanted & 0xFFFF_FFFF
+    if value & PER_MASK == PER_LINUX32:
+        raise fail(errno.EINVAL)
+    if value != 0xFFFF_FFFF:
+        task.process.personality = value
+    return kept
 
 
 @syscall("ioprio_get")

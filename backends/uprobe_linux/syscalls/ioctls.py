@@ -8,9 +8,11 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import hostcalls, oflags
+from uprobe_linux.syscalls.interfaces import INTERFACE_READS, read_interface
 from uprobe_linux.syscalls.support import fail, files
 from uprobe_linux.syscalls.table import s32, syscall
 
@@ -59,6 +61,8 @@ def sys_ioctl(task: LinuxTask, fd: int, request: int, argument: int) -> int:
         return _terminal(task, entry, request, argument)
     if request in (FIONREAD, TIOCOUTQ, SIOCATMARK):
         return _amount(task, entry, request, argument)
+    if request in INTERFACE_READS and stat.S_ISSOCK(os.fstat(entry.host).st_mode):
+        return read_interface(task, entry, request, argument)
     if entry.file.kind == "file" and request in (FIGETBSZ, FS_IOC_GETFLAGS, FS_IOC_GETVERSION):
         return _file_number(task, entry, request, argument)
     raise fail(errno.ENOTTY)
