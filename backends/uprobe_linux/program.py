@@ -155,7 +155,6 @@ def _describe(task: LinuxTask, image: Image) -> None:
     process.exe_path = image.file.path
     process.argv, process.envp = image.argv, image.envp
     task.name = os.path.basename(image.name)[:15]
-    process.machine.family.papers.write(process)
 
 
 def _set_registers(task: LinuxTask, entry: int, sp: int) -> None:

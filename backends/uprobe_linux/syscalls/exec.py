@@ -119,6 +119,7 @@ def _describe(task: LinuxTask) -> None:
     entry = family.entry(task.process)
     entry.executed, entry.death_signal = 1, 0
     entry.comm = task.comm
+    family.papers.write(task.process)
     if task.process.credentials is not None:
         task.process.credentials.after_exec()
     parent = family.pids.get(entry.ppid)
