@@ -111,7 +111,11 @@ def _engine() -> Finding:
     from uprobe_core.engine_choice import choose_engine
 
     choice = choose_engine()
-    return Finding("engine", "ok" if choice.name == "c" else "note", f"{choice.name}: {choice.reason}")
+    if choice.name == "c":
+        return Finding("engine", "ok", f"c: {choice.reason}")
+    asked = choice.reason.endswith("asks for it")
+    hint = "" if asked else "hits cost more; it is built where pip finds a C compiler and Python's headers"
+    return Finding("engine", "note", f"{choice.name}: {choice.reason}", hint)
 
 
 def _backend() -> Finding:

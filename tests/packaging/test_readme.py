@@ -6,6 +6,8 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
+
 from tests.cli.command import uprobe
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +43,22 @@ def timeless(lines: list[str]) -> list[str]:
 def test_every_link_leads_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def more() -> list[str]:
+    """The commands of the section that shows more."""
+    (block,) = re.findall(r"## More\n.*?```sh\n(.*?)```", README, re.DOTALL)
+    return [line.partition("#")[0].strip() for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("command", more())
+def test_every_command_of_the_readme_works_in_examples(command: str) -> None:
+    done = uprobe(*shlex.split(command)[1:])
+    assert done.stdout + done.stderr
+    if " ./loop 1000" in command:
+        assert done.returncode == 1  # the program's own: it was called often
+    else:
+        assert done.returncode == 0, done.stderr
 
 
 def test_the_python_example_works() -> None:
