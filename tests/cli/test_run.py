@@ -68,6 +68,24 @@ def test_everything_after_the_program_belongs_to_it() -> None:
     assert uprobe("run", "./loop", "0", "--mode", "nonsense", "-e", "x").returncode == 0
 
 
+def test_a_line_that_removes_an_event_may_follow_its_option() -> None:
+    lines = ["-e", "p:work ./loop:work", "-e", "-:work"]
+    assert uprobe("run", *lines, "./loop", "1").stderr == ""
+    assert uprobe("check", *lines).stdout == "ok: 0 locations\n"
+
+
+def test_the_programs_arguments_stay_as_they_are() -> None:
+    done = uprobe("run", "-e", "p:work ./loop:work", "./loop", "-e", "-:work")
+    assert (done.returncode, done.stdout) == (0, "sum 0\n")
+
+
+def test_a_named_event_of_a_glob_has_a_place_once_however_many_names_it_has() -> None:
+    done = uprobe("check", "--list", "-e", "p:all ./loop:strto*")
+    places = [line.split()[1] for line in done.stdout.splitlines()]
+    assert places
+    assert len(places) == len(set(places))
+
+
 def test_a_profile_that_cannot_be_written_is_known_before_the_run(tmp_path: Path) -> None:
     done = uprobe("run", "--profile", str(tmp_path / "no" / "file"), "./loop", "1")
     assert (done.returncode, done.stdout) == (2, "")

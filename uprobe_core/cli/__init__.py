@@ -111,18 +111,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     from uprobe_core.cli.failures import guarded
 
     parser = build_parser(command)
-    args = parser.parse_args(_joined(arguments) if command == "check" else arguments)
+    args = parser.parse_args(_joined(arguments, parser))
     args.usage_error = parser.error
     return guarded(lambda: _module(command).run(args), debug=args.debug)
 
 
-def _joined(arguments: Sequence[str]) -> list[str]:
-    """*arguments* with ``-e SPEC`` as one word: argparse takes a line such as ``-:work`` for an option."""
+def _joined(arguments: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
+    """*arguments* with ``-e -:work`` as one word: argparse takes such a line for an option.
+
+    What comes after ``--`` or the program is the program's and stays as it is.
+    """
+    valued = {o for action in parser._actions for o in action.option_strings if action.nargs is None}
     found: list[str] = []
     rest = iter(arguments)
     for word in rest:
-        value = next(rest, None) if word in {"-e", "--event"} else None
-        found.append(word if value is None else f"--event={value}")
+        if word == "--" or not word.startswith("-"):
+            return [*found, word, *rest]
+        value = next(rest, None) if word in valued else None
+        if value is not None and value.startswith("-:") and word in {"-e", "--event"}:
+            found.append(f"--event={value}")
+        else:
+            found += [word] if value is None else [word, value]
     return found
 
 

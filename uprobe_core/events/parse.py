@@ -113,6 +113,8 @@ class Language:
         status = self._file(line, path)
         is_return = is_return or line.words[0][0] == "r"
         places = resolver.resolve(line, path, status, target)
+        if _event_name(line, line.words[0])[1]:  # one event: names of one place are one location of it
+            places = list({(place.offset, place.ref): place for place in reversed(places)}.values())[::-1]
         return [self._event(line, replace(p, ref=ref or p.ref), is_return) for p in places]
 
     def _event(self, line: EventLine, location: Location, is_return: bool) -> EventSpec:
