@@ -65,6 +65,7 @@ class Family:
         self._entries: dict[int, ProcessEntry] = {}
         self._host_children: dict[int, int] = {}
         """pidfd -> host pid of the host processes that we forked and that have not ended."""
+        self._truncations = 0
         self.main_pid = 0
         self.root_host_pid = os.getpid()
         self.was_rung = True
@@ -126,6 +127,7 @@ class Family:
 
     def look(self) -> None:
         """Take what other host processes have left for us."""
+        self.follow_truncations()
         if not self.is_rung():
             return
         self.was_rung = False
@@ -136,6 +138,19 @@ class Family:
                 self._receive(process, mail)
             self._machine.scheduler.wake(("children", process.pid))
         self._machine.scheduler.collect_futexes()
+
+    def follow_truncations(self) -> None:
+        """Forget translations of mapped pages that lie beyond the end of a file by now."""
+        count = self.pids.truncations
+        if count != self._truncations:
+            self._truncations = count
+            for memory in {id(p.memory): p.memory for p in self.local.values()}.values():
+                memory.file_changed_size()
+
+    def truncated(self) -> None:
+        """A process that is here has made a file shorter."""
+        self.pids.count_truncation()
+        self.follow_truncations()
 
     def _receive(self, process: LinuxProcess, mail: Mail) -> None:
         self._machine.clock.catch_up(mail.clock)

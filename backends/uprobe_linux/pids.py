@@ -29,7 +29,7 @@ _MAIL_AT, _MAIL_WORDS = 64, 8
 _MAIL_COUNT = (_SLOT_WORDS - _MAIL_AT) // _MAIL_WORDS
 TABLE_BYTES = 8 * (_HEADER_WORDS + CAPACITY * _SLOT_WORDS)
 _LOCK = 0
-_NEXT_ID, _USED, _ROOT_HOST = 0, 1, 2
+_NEXT_ID, _USED, _ROOT_HOST, _TRUNCATIONS = 0, 1, 2, 3
 
 
 class State(enum.IntEnum):
@@ -226,6 +226,16 @@ class PidTable:
     def free(self, entry: ProcessEntry) -> None:
         """Forget a process that was waited for."""
         entry.state = State.FREE
+
+    @property
+    def truncations(self) -> int:
+        """How often a process of this machine has made a file shorter."""
+        return self._words[_TRUNCATIONS]
+
+    def count_truncation(self) -> None:
+        """A file has become shorter: whoever has it mapped must look at its size again."""
+        with self.locked():
+            self._words[_TRUNCATIONS] += 1
 
     def children(self, pid: int) -> list[ProcessEntry]:
         """The children of *pid*, zombies too, oldest slot first."""

@@ -165,7 +165,7 @@ def sys_truncate(task: LinuxTask, path: int, length: int) -> int:
         if s64(length) > node.stat().st_size:
             check_new_size(task, s64(length))
         os.truncate(host_node(node, writing=True).magic, s64(length))
-        task.process.memory.file_changed_size()
+        task.machine.family.truncated()
     finally:
         node.close()
     return 0
@@ -181,7 +181,7 @@ def sys_ftruncate(task: LinuxTask, fd: int, length: int) -> int:
         raise fail(errno.EINVAL)
     check_growth(task, entry, s64(length))
     os.ftruncate(entry.host, s64(length))
-    task.process.memory.file_changed_size()
+    task.machine.family.truncated()
     return 0
 
 

@@ -142,6 +142,8 @@ def read_into(task: LinuxTask, entry: Descriptor, pairs: list[tuple[int, int]]) 
             raise
         _give_up(task, entry, select.POLLIN)
     _stored(task, pairs, done)
+    if file.is_stream:  # what was read may tell of it
+        task.machine.family.follow_truncations()
     return done
 
 

@@ -166,6 +166,8 @@ def _open(task: LinuxTask, dirfd: int, path: str, flags: int, mode: int) -> int:
         file, host = open_path(fs(task), base, path, flags, mode)
     except FifoOpen as fifo:
         return _open_fifo(task, fifo, flags)
+    if flags & oflags.G_TRUNC:
+        task.machine.family.truncated()
     return files(task).install(file, host, cloexec=bool(flags & oflags.G_CLOEXEC))
 
 
