@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.actions import Action
 from uprobe_core.arch_binding import ArchOps
 from uprobe_core.errors import UsageError
+from uprobe_core.event_findings import Findings
 from uprobe_core.event_probe import Event, EventProbe, Sink
-from uprobe_core.events.model import DeleteSpec, EventSpec, OpCode, Record
+from uprobe_core.events.model import DeleteSpec, EventSpec, OpCode
 from uprobe_core.events.parse import Language
 from uprobe_core.events.record_buffer import RecordBuffer
 from uprobe_core.events.table import EventTable
-from uprobe_core.events.trace_text import profile_line
 from uprobe_core.guest_files import GuestFiles
 from uprobe_core.place_check import PlaceCheck, file_of
-from uprobe_core.types import Policy, Register
+from uprobe_core.types import Policy
 from uprobe_core.uprobes import UprobeRegistry
 
 if TYPE_CHECKING:
-    from uprobe_core.consumer import Hit
-    from uprobe_core.output import RunOutput
     from uprobe_core.run_setup import EventLine
     from uprobe_core.spool import Spool
     from uprobe_core.triggers import TracingState
-    from uprobe_core.utask import ReturnInstance
 
 __all__ = ("EventSet", "make_language")
 
@@ -61,16 +56,12 @@ class EventSet:
         self.events: list[Event] = []
         self._on_error = on_error
         self._warn = warn
-        self._actions: list[Action] = []
+        self.findings = Findings()
         self._known_actions: set[int] = set()
         """By id."""
         self._before: dict[Event, tuple[list[EventProbe], tuple[Sink, ...]]] = {}
         """Since the last :meth:`state`: what events had before something of theirs changed."""
         self._by_name: dict[str, Event] = {}
-        self._numbered: list[EventProbe] = []
-        """Every location that was ever placed or may be; a forked child names them by their place here."""
-        self._shared: tuple[int, int] | None = None
-        """In a forked child: how many locations and actions the session knows as well."""
         self._with_triggers: list[Event] = []
         self._changed: Callable[[Event], None] | None = None
         self._sync: Callable[[], None] | None = None
@@ -119,7 +110,7 @@ class EventSet:
         self._touch(event)
         probe = EventProbe(spec, event)
         event.probes.append(probe)
-        self._numbered.append(probe)
+        self.findings.probes.append(probe)
         return event
 
     def remove(self, events: Sequence[Event]) -> list[EventProbe]:
@@ -140,26 +131,26 @@ class EventSet:
         self.events = [event for event in self.events if event.probes]
         self._by_name = {event.full_name: event for event in self.events}
         unplaced = [probe for probe in gone if probe.uprobe is None]
-        self._numbered = [probe for probe in self._numbered if probe not in unplaced]
+        self.findings.probes = [probe for probe in self.findings.probes if probe not in unplaced]
         return [probe for probe in gone if probe.uprobe is not None]
 
     def state(self) -> Callable[[], None]:
         """What there is now, as a function that goes back to it."""
-        specs, events, numbered = list(self.table), list(self.events), list(self._numbered)
-        actions = len(self._actions)
+        specs, events, numbered = list(self.table), list(self.events), list(self.findings.probes)
+        actions = len(self.findings.actions)
         before = self._before = {}
 
         def restore() -> None:
             self.table.keep(specs)
-            self.events, self._numbered = events, numbered
+            self.events, self.findings.probes = events, numbered
             self._by_name = {event.full_name: event for event in events}
             for event in filter(before.__contains__, events):
                 event.probes, sinks = before[event]
                 for sink in [sink for sink in event.sinks if sink not in sinks]:
                     event.remove(sink)
                     self._follow(event)
-            del self._actions[actions:]
-            self._known_actions = set(map(id, self._actions))
+            del self.findings.actions[actions:]
+            self._known_actions = set(map(id, self.findings.actions))
 
         return restore
 
@@ -186,12 +177,12 @@ class EventSet:
         event.add(sink)
         self._follow(event)
         if isinstance(source, Action) and id(source) not in self._known_actions:
-            number = len(self._actions)
-            self._actions.append(source)
+            number = len(self.findings.actions)
+            self.findings.actions.append(source)
             self._known_actions.add(id(source))
 
             def emit(measurement: Any) -> None:
-                if spool.is_root or self._is_own(number):
+                if spool.is_root or self.findings.is_own(number):
                     source.apply(measurement)
                 else:
                     spool.put(("action", number, measurement))
@@ -199,10 +190,6 @@ class EventSet:
             source.emit = emit
             if self._sync is not None:
                 source.sync = self._sync
-
-    def _is_own(self, action: int) -> bool:
-        """Whether only this forked child knows the action of that number."""
-        return self._shared is not None and action >= self._shared[1]
 
     @staticmethod
     def _follow(event: Event) -> None:
@@ -227,20 +214,13 @@ class EventSet:
         self._changed, self._sync = changed, sync
         for event in self.events:
             event.on_change = changed
-        for action in self._actions:
+        for action in self.findings.actions:
             action.sync = sync
 
     @property
-    def is_recording(self) -> bool:
-        """Whether hits are recorded; the traceon and traceoff triggers switch it."""
-        return "tracing" not in self.__dict__ or self.tracing.recording
-
-    @cached_property
     def tracing(self) -> TracingState:
         """What the triggers of all events share."""
-        from uprobe_core.triggers import TracingState
-
-        return TracingState()
+        return self.findings.tracing
 
     def add_trigger(self, name: str, text: str, session: Any) -> None:
         """Give the events called *name* a trigger.  Raises SpecError."""
@@ -312,115 +292,3 @@ class EventSet:
             if probe.uprobe is not None:
                 registry.unregister(probe.uprobe, probe)
                 probe.uprobe = None
-
-    # --- what was found -------------------------------------------------------------------------------
-
-    @staticmethod
-    def make_record(hit: Hit, event: Event, stack: tuple[str, ...] = ()) -> Record:
-        """The record of a hit, for writers."""
-        task = hit.task
-        function = getattr(hit, "function", None)
-        ip = hit.address if function is None else task.get_reg(Register.PC)
-        return Record(
-            event.spec,
-            task.clock(),
-            task.process.pid,
-            task.tid,
-            task.comm,
-            task.cpu(),
-            ip,
-            function,
-            hit.values,
-            stack,
-        )
-
-    def replay(self, spool: Spool, output: RunOutput | None) -> None:
-        """Apply what forked children observed."""
-        probes = self._numbered
-        for kind, *rest in spool.messages():
-            if kind == "action":
-                self._actions[rest[0]].apply(rest[1])
-            elif kind == "record" and output is not None:
-                output.replay(rest[0])
-            elif kind == "tally":
-                probes[rest[0]].tally(rest[1])
-            elif kind == "tallies":
-                probes[rest[0]].tallies[rest[1]] += rest[2]
-            elif kind == "hist":
-                self.tracing.replay_hist(*rest)
-            elif kind == "found":
-                from uprobe_core.native_results import merge
-
-                merge(self._actions[rest[0]], *rest[1:])
-
-    def spool_native(self, spool: Spool, message: tuple[Any, ...]) -> None:
-        """Send what a native engine found in a forked child: objects go as their numbers."""
-        kind, what, *rest = message
-        probes, actions = self._shared or (len(self._numbered), len(self._actions))
-        known: list[Any] = self._actions[:actions] if kind == "found" else self._numbered[:probes]
-        number = next((n for n, each in enumerate(known) if each is what), None)
-        if number is not None:
-            spool.put((kind, number, *rest))
-
-    def enter_child(self, spool: Spool) -> None:
-        """This process is a forked child: its tallies go to *spool*.
-
-        What is added in it from here on is its own, and the session does not hear of it.
-        """
-        if self._shared is None:
-            self._shared = len(self._numbered), len(self._actions)
-        for number, probe in enumerate(self._numbered[: self._shared[0]]):
-            probe.journal = lambda what, number=number: spool.put(("tally", number, what))
-
-    @staticmethod
-    def inherit(pending: Iterable[ReturnInstance]) -> None:
-        """A forked task has *pending* returns of its own: they count as entries of its own."""
-        for instance in pending:
-            for link, _cookie in instance.sessions:
-                if isinstance(link.consumer, EventProbe):
-                    link.consumer.tally("entries")
-
-    def _found(self) -> dict[Event, list[EventProbe]]:
-        """Every event that was placed, with its locations, those that were taken out included."""
-        found: dict[Event, list[EventProbe]] = {}
-        for probe in self._numbered:
-            found.setdefault(probe.event, []).append(probe)
-        return found
-
-    def reports(self) -> Iterator[str]:
-        """The histograms of triggers, then a line for each event that missed returns."""
-        if "tracing" in self.__dict__:
-            yield from self.tracing.hist_lines()
-        for event, probes in self._found().items():
-            total: Counter[str] = Counter()
-            for probe in probes:
-                total.update(probe.tallies)
-            missed = {what: n for what, n in sorted(total.items()) if what.startswith("missed ")}
-            pending = total["entries"] - total["returns"] - sum(missed.values())
-            if missed or pending:
-                reasons = ", ".join(f"{n} {what.removeprefix('missed ')}" for what, n in missed.items())
-                why = f" ({reasons})" if reasons else ""
-                yield (
-                    f"# {event.full_name}: {total['entries']} entries = {total['returns']} returns"
-                    f" + {sum(missed.values())} missed{why} + {pending} pending"
-                )
-
-    def losses(self) -> Iterator[str]:
-        """A sentence for each action that had no room for a key."""
-        for action in self._actions:
-            if action.lost:
-                bound = f"it holds {action.max_keys} keys (max_keys)"
-                yield f"{action.name}: {action.lost} hits were lost, {bound}"
-
-    def profile(self, *, with_missed: bool) -> list[str]:
-        """The lines of ``uprobe_profile``, one for each location."""
-        return [
-            profile_line(
-                probe.spec.path,
-                event.name,
-                probe.tallies["hits"],
-                sum(probe.missed_by_reason.values()) if with_missed and probe.ret_handler else None,
-            )
-            for event, probes in self._found().items()
-            for probe in probes
-        ]

@@ -27,7 +27,7 @@ def report(
                 emit(line)
         except PluginError as error:  # what the others found is still written
             failure = failure or error
-    for line in events.reports():
+    for line in events.findings.reports():
         emit(line)
     return failure
 

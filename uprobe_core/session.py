@@ -20,6 +20,7 @@ from uprobe_core.complaints import Complaints
 from uprobe_core.dispatch import Dispatcher
 from uprobe_core.engine_choice import choose_engine
 from uprobe_core.errors import UsageError, noted
+from uprobe_core.event_findings import inherit, make_record
 from uprobe_core.event_set import EventSet
 from uprobe_core.guest_files import GuestFiles
 from uprobe_core.live import Batch, LiveChanges
@@ -257,7 +258,7 @@ class Session:
             if self._output is not None:
                 self._output.flush()
             self.spool.wait_for_children()
-            self.events.replay(self.spool, self._output)
+            self.events.findings.replay(self.spool, self._output)
         if self._output is not None:
             self._output.write_kept()
             if self._output.dropped:
@@ -301,11 +302,11 @@ class Session:
 
     def record(self, hit: Any, event: Any) -> None:
         """Write a hit with its fetched values in the run's format."""
-        if self._output is not None and self.events.is_recording:
+        if self._output is not None and self.events.findings.is_recording:
             if self._engine is not None:
                 self._engine.sites.drain()  # what is in its ring came first
             stack = self._stack(hit) if self._wants_stacks else ()
-            self._output.record(self.events.make_record(hit, event, stack))
+            self._output.record(make_record(hit, event, stack))
 
     def _stack(self, hit: Any) -> tuple[str, ...]:
         """Names of the frames at *hit*, innermost first."""
@@ -355,7 +356,7 @@ class Session:
     def _on_process(self, kind: str, task: Task) -> None:
         if kind == "fork":
             utask = self._dispatcher.utask(task)
-            self.events.inherit([*utask.returns, *utask.suspects])
+            inherit([*utask.returns, *utask.suspects])
         if self._engine is not None:
             self._engine.on_process(kind, task)
 
@@ -403,7 +404,7 @@ class Session:
 
     def _in_child(self) -> None:
         self._live.in_child()
-        self.events.enter_child(self.spool)
+        self.events.findings.enter_child(self.spool)
         if self._engine is not None:
             self._engine.enter_child(self.spool)
 
@@ -411,7 +412,7 @@ class Session:
         failure = report(self._consumers, self.events, self.emit)
         if self._profile is not None:
             self._write_profile(self._profile)
-        for loss in self.events.losses():
+        for loss in self.events.findings.losses():
             self.warn(loss)
         self._complaints.sum_up()
         if failure is not None:
@@ -419,7 +420,7 @@ class Session:
 
     def _write_profile(self, profile: Profile) -> None:
         try:
-            profile.write(self.events.profile(with_missed=not self.setup.policy.is_kernel))
+            profile.write(self.events.findings.profile(with_missed=not self.setup.policy.is_kernel))
         except OSError as error:
             self.warn(f"cannot write the profile {profile.path!r}: {error.strerror}")
 

@@ -94,6 +94,6 @@ class SessionNative:
         """This is a forked process now: what is found goes to *spool*."""
 
         def send(message: tuple[Any, ...]) -> None:
-            self._events.spool_native(spool, message)
+            self._events.findings.spool_native(spool, message)
 
         self.sites.enter_child(send)

@@ -62,6 +62,16 @@ def add_event_options(parser: argparse.ArgumentParser) -> None:
         metavar="EVENT:TEXT",
         help="a trigger, such as work:hist:keys=a",
     )
+    _add_world_options(parser)
+    how = parser.add_argument_group("how")
+    how.add_argument(
+        "--policy", metavar="POLICY", help="what may be probed: kernel[:VERSION], anywhere (default)"
+    )
+    how.add_argument("--arch", metavar="NAME", help="the architecture (default: arm64)")
+
+
+def _add_world_options(parser: argparse.ArgumentParser) -> None:
+    """Options that say what the program finds around it."""
     world = parser.add_argument_group("the program's world")
     world.add_argument("--sysroot", metavar="DIR[:ro]", help="a folder that is the program's /")
     world.add_argument("--cwd", metavar="DIR", help="working directory, as the program names it")
@@ -78,11 +88,6 @@ def add_event_options(parser: argparse.ArgumentParser) -> None:
     world.add_argument("--unset-env", action="append", default=[], metavar="K", help="remove one")
     world.add_argument("--no-inherit-env", action="store_true", help="start from an empty environment")
     world.add_argument("--allow-net", action="store_true", help="let the program use the network")
-    how = parser.add_argument_group("how")
-    how.add_argument(
-        "--policy", metavar="POLICY", help="what may be probed: kernel[:VERSION], anywhere (default)"
-    )
-    how.add_argument("--arch", metavar="NAME", help="the architecture (default: arm64)")
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
