@@ -104,6 +104,8 @@ class Engine:
     def set_outside(self, vote_out: Callable[[int], None], trampoline: Callable[[], int], /) -> None:
         """*vote_out* is called with the address of a site that all its probes voted out; *trampoline*
         for the address that hijacked returns of the running task come to."""
+    def awaited(self) -> list[int]:
+        """The return addresses of all calls of any task that have not returned."""
     def pending(self, probe: int, /) -> int:
         """How many returns of *probe* the running task is waiting for."""
     def reset_ring(self) -> None:

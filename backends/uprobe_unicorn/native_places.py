@@ -38,6 +38,13 @@ def _nobody(_pid: int, _tid: int, _comm: str) -> int:
     return 0
 
 
+def _branch_target(word: int, address: int) -> int | None:
+    """Where the instruction *word*, B or BL, goes; None if it is neither (DDI 0487, C6.2.26 and C6.2.34)."""
+    if word & 0x7C00_0000 != 0x1400_0000:
+        return None
+    return (address + ((word & 0x03FF_FFFF ^ 0x0200_0000) - 0x0200_0000) * 4) & (1 << 64) - 1
+
+
 @dataclass(slots=True, eq=False)
 class Place:
     """A placed address.
@@ -80,6 +87,10 @@ class NativePlaces:
         self._name: Any = None
         self._before = 0
         self._visible = False
+        self._crowd = (False, False)
+        """Whether there are too many places for hooks, and too many for those of Python handlers."""
+        self._removed = False
+        """Whether a place was removed since guest code ran."""
         self._python_returns = False
         """Whether anything in Python is called at hits, and so perhaps at returns."""
         self.before_run: Callable[[], None] | None = None
@@ -106,6 +117,9 @@ class NativePlaces:
             self._switch(task)
         if task is not None:
             task.pc_written = False
+            if self._removed:
+                self._removed = False
+                self._forget_returns()
             if self.before_run is not None and not self._engine.trampoline:
                 self.before_run()
         self._before = self._engine.now = self._machine.clock.monotonic()
@@ -174,7 +188,7 @@ class NativePlaces:
         if mode is Mode.AUTO:
             self._auto.add(place)
             done = self._choose(place)
-            self._rebalance()
+            self._rebalance()  # outside of guest code, where nobody is in a slot
         else:
             done = self._hook(place) if mode is Mode.INLINE else self._patch(place, trap=mode is Mode.TRAP)
         if not done:
@@ -205,18 +219,34 @@ class NativePlaces:
 
     def _choose(self, place: Place) -> bool:
         """AUTO: a hook while there are few, else a slot, else a hook after all."""
-        if len(self._auto) <= (INLINE_CALLS if place.calls_python else INLINE_AT_MOST):
+        if self._is_hook_best(place):
             return self._hook(place)
-        return self._patch(place, trap=place.calls_python) or self._hook(place)
+        if self._patch(place, trap=place.calls_python, core=False):
+            return True
+        hooks = sum(each.hooked for each in self._auto)  # a hook slows every hit a little, the core one a lot
+        return (hooks > INLINE_CALLS and self._patch(place, trap=True)) or self._hook(place)
+
+    def _is_hook_best(self, place: Place) -> bool:
+        return len(self._auto) <= (INLINE_CALLS if place.calls_python else INLINE_AT_MOST)
 
     def _rebalance(self) -> None:
-        """There are too many for hooks: those that have one get a slot."""
-        if len(self._auto) != INLINE_AT_MOST + 1:
+        """AUTO: if there have become too many for hooks, or few enough again, change over."""
+        crowd = (len(self._auto) > INLINE_AT_MOST, len(self._auto) > INLINE_CALLS)
+        if crowd == self._crowd:
             return
-        for place in [p for p in self._auto if p.hooked and not p.calls_python]:
+        self._crowd = crowd
+        for place in [p for p in self._auto if p.hooked is not self._is_hook_best(p)]:
             self._unpatch(place)
             self._renumber(place)
             self._choose(place)
+
+    def _forget_returns(self) -> None:
+        """Probes are gone: return addresses that no call is to come back to are watched no more."""
+        awaited = set(self._engine.awaited())
+        for place in [p for p in self._places.values() if p.watched and p.address not in awaited]:
+            if place.site < 0:
+                self._drop(place)
+        self._rebalance()
 
     def _hook(self, place: Place) -> bool:
         place.hooked = True
@@ -225,8 +255,11 @@ class NativePlaces:
         place.memory.forget_code(place.address)
         return True
 
-    def _patch(self, place: Place, *, trap: bool) -> bool:
-        """A breakpoint or a branch; False if the instruction cannot be moved, and the core cannot do it."""
+    def _patch(self, place: Place, *, trap: bool, core: bool = True) -> bool:
+        """A breakpoint or a branch; False if the instruction cannot be moved.
+
+        :param core: then a breakpoint will do, if the core can do the instruction
+        """
         memory, address = place.memory, place.address
         if address & 3 or memory.code.has(address):
             return False
@@ -234,9 +267,8 @@ class NativePlaces:
             word = int.from_bytes(memory.read_any(address, 4), "little")
         except MemoryFault:
             return False
-        alone = place.core is Core.ALONE
-        entry = 0 if alone else self._areas.slot(memory, place.number, address, word)
-        if not entry and place.core is Core.NOT:
+        entry = 0 if place.core is Core.ALONE else self._slot(place, word)
+        if not entry and (place.core is Core.NOT or not core):
             return False
         memory.on_reserve = self._evict
         trap = trap or not entry
@@ -251,6 +283,16 @@ class NativePlaces:
             branch = (0x14000000 | ((entry - address) >> 2 & 0x03FFFFFF)).to_bytes(4, "little")
             memory.insert_trap(address, BREAKPOINT if trap else branch)
         return True
+
+    def _slot(self, place: Place, word: int) -> int:
+        """The entry of a slot for *word*; 0 if it cannot be moved, or branches to where the slots are."""
+        target = _branch_target(word, place.address)
+        if target is not None:
+            self._evict(target, target + 4)
+        entry = self._areas.slot(place.memory, place.number, place.address, word)
+        if entry and target is not None and self._areas.overlapping(target, target + 4):
+            return 0
+        return entry
 
     def _unpatch(self, place: Place) -> None:
         self._glue.forget(place.number)
@@ -314,6 +356,7 @@ class NativePlaces:
             self._glue.set_place(place.number, 0, True)
         else:
             self._drop(place)
+        self._removed = True
 
     def forget(self, process: Process, start: int, end: int) -> None:
         """[start, end) lost its mapping."""
@@ -322,5 +365,6 @@ class NativePlaces:
             self._auto.discard(place)
             self._cpu.displaced.pop(address, None)
             self._glue.forget(place.number)
+            self._removed = True
         if end - start >= 1 << 56:
             self._areas.clear()

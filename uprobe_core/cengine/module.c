@@ -256,6 +256,7 @@ static PyMethodDef methods[] = {
 	METHOD(run_task, METH_O),
 	METHOD(end_task, METH_VARARGS),
 	METHOD(inherit, METH_VARARGS),
+	METHOD(awaited, METH_NOARGS),
 	METHOD(pending, METH_O),
 	METHOD(trampoline_hit, METH_O),
 	METHOD(add_chain, METH_VARARGS),

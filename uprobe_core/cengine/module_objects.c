@@ -532,6 +532,32 @@ PyObject *engine_end_task(EngineObject *self, PyObject *args)
 	Py_RETURN_NONE;
 }
 
+static int add_awaited(PyObject *list, const struct up_calls *calls)
+{
+	for (unsigned i = 0; i < calls->count; i++) {
+		PyObject *address = PyLong_FromUnsignedLongLong(calls->items[i].return_address);
+		int status = address ? PyList_Append(list, address) : -1;
+		Py_XDECREF(address);
+		if (status)
+			return -1;
+	}
+	return 0;
+}
+
+/* The return addresses of all calls that have not returned. */
+PyObject *engine_awaited(EngineObject *self, PyObject *unused)
+{
+	PyObject *list = PyList_New(0);
+
+	(void)unused;
+	for (unsigned i = 0; list && i < self->tasks.count; i++) {
+		const struct up_task *task = self->tasks.items[i];
+		if (add_awaited(list, &task->pending) || add_awaited(list, &task->suspects))
+			Py_CLEAR(list);
+	}
+	return list;
+}
+
 /* How many returns of the probe the running task is waiting for. */
 PyObject *engine_pending(EngineObject *self, PyObject *number)
 {

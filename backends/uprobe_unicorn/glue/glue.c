@@ -460,7 +460,13 @@ void glue_deinit(struct glue *glue)
 static int leave_slot(struct glue *glue, int status)
 {
 	bool faulted = status != 0 || glue->event == GLUE_UNDEFINED || glue->event == GLUE_ALIGN;
-	uint64_t before = glue_reg(glue, UP_PC), pc = slot_leave(glue, before, faulted);
+	uint64_t before = glue_reg(glue, UP_PC);
+
+	if (glue->event == GLUE_UNDEFINED && area_is_empty(glue, before)) {
+		glue->event = GLUE_NONE;	/* the program jumped to where it has nothing */
+		return UC_ERR_FETCH_UNMAPPED;
+	}
+	uint64_t pc = slot_leave(glue, before, faulted);
 	const struct place *place = faulted && pc != before ? table_find(glue, pc) : NULL;
 
 	if (!place || !place->core)

@@ -176,6 +176,7 @@ struct area *area_at(const struct glue *glue, uint64_t address);
 /* Gives place a slot in area for the displaced word; returns the entry's address, 0 if it cannot be. */
 uint64_t area_add(struct area *area, struct place *place, uint32_t word);
 void area_forget(struct glue *glue, const struct place *place);
+bool area_is_empty(const struct glue *glue, uint64_t address);
 /* If pc is in a slot: runs on until it is not, and returns where the task is as the program sees it. */
 uint64_t slot_leave(struct glue *glue, uint64_t pc, bool faulted);
 

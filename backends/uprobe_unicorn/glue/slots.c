@@ -120,6 +120,7 @@ struct area *area_create(struct glue *glue, uint64_t start, uint64_t physical, u
 	if (glue->uc.hook_add(glue->engine_handle, &area->hook, UC_HOOK_CODE, (void *)(uintptr_t)on_entry, area,
 			      area->start, area->tails - 1))
 		goto failed;
+	memset(glue->arena + physical, 0, area_size(slots));
 	extents_add(&glue->hidden, (struct extent){area->start, area->end, physical, PERM_EXEC});
 	areas[glue->area_count++] = area;
 	return area;
@@ -168,17 +169,18 @@ static unsigned free_entry(const struct area *area)
 
 uint64_t area_add(struct area *area, struct place *place, uint32_t word)
 {
-	uint32_t words[TAIL_WORDS], branch;
+	uint32_t words[TAIL_WORDS], branch, reach;
 	unsigned index = free_entry(area);
 
+	memset(words, 0, sizeof(words));
 	if (index == area->capacity)
 		return 0;
 	uint64_t entry = area->start + 4 * (uint64_t)index, tail = area->tails + (uint64_t)TAIL_BYTES * index;
 	unsigned count = relocate(word, place->address, tail, words);
-	if (!count || !branch_word(entry, tail, &branch) || !branch_word(place->address, entry, &words[7]))
+	if (!count || !branch_word(entry, tail, &branch) || !branch_word(place->address, entry, &reach))
 		return 0;
 	*host_word(area, entry) = branch;
-	memcpy(host_word(area, tail), words, 4 * count);
+	memcpy(host_word(area, tail), words, TAIL_BYTES);
 	glue_forget_translations(area->glue, entry, entry + 4);
 	glue_forget_translations(area->glue, tail, tail + TAIL_BYTES);
 	area->places[index] = place;
@@ -187,13 +189,30 @@ uint64_t area_add(struct area *area, struct place *place, uint32_t word)
 	return entry;
 }
 
-/* Takes place's slot back; a task may still be on its way through it, so its code stays until it is reused. */
+/* Takes place's slot back; outside of runs, so that no task is on its way through it. */
 void area_forget(struct glue *glue, const struct place *place)
 {
 	struct area *area = place->tail ? area_at(glue, place->tail) : NULL;
 
-	if (area)
-		area->places[(place->tail - area->tails) / TAIL_BYTES] = NULL;
+	if (!area)
+		return;
+	unsigned index = (unsigned)((place->tail - area->tails) / TAIL_BYTES);
+	if (area->places[index] != place)
+		return;
+	uint64_t entry = area->start + 4 * (uint64_t)index;
+	area->places[index] = NULL;
+	*host_word(area, entry) = 0;
+	memset(host_word(area, place->tail), 0, TAIL_BYTES);
+	glue_forget_translations(glue, entry, entry + 4);
+	glue_forget_translations(glue, place->tail, place->tail + TAIL_BYTES);
+}
+
+/* Whether there is nothing at address but the area around it: no code of ours is 0, which is UDF. */
+bool area_is_empty(const struct glue *glue, uint64_t address)
+{
+	const struct area *area = area_at(glue, address);
+
+	return area && address % 4 == 0 && !*host_word(area, address);
 }
 
 /* --- leaving a slot ----------------------------------------------------------------------- */
