@@ -27,7 +27,9 @@ class Glue:
     event: int
     interrupt: int
     hook_address: int
-    refused: bool
+    forgetting: bool
+    refused: int
+    shortcuts: bool
     refused_page: int
     executed: int
     fills: int

@@ -25,8 +25,6 @@ from uprobe_unicorn.meter import Meter
 
 __all__ = ("UnicornCpu",)
 
-HOLE_BASE = 1 << 40
-"""Physical addresses from here on are never mapped: where refused accesses are sent."""
 WINDOW = 1 << 52
 """Virtual WINDOW + p shows physical p to forget_code alone; beyond all guest addresses but below the tag."""
 WINDOW_END = 1 << 53
@@ -35,7 +33,6 @@ _LONG_RUN = 1_000_000
 """Instructions after which a counted run comes back to see whether it was asked to stop."""
 
 _ACCESS = {uc.MEM_READ: int(Perm.READ), uc.MEM_WRITE: int(Perm.WRITE), uc.MEM_FETCH: int(Perm.EXEC)}
-_UNMAPPED = {uc.ERR_READ_UNMAPPED: 1, uc.ERR_READ_UNMAPPED + 1: 2, uc.ERR_FETCH_UNMAPPED: 4}
 _INTERRUPTS = {2: Event.SYSCALL, 7: Event.BREAK, 4: Event.ALIGN}
 _PAGE_BITS = (1 << 56) - PAGE
 """Of an address without its tag, the page."""
@@ -116,14 +113,14 @@ class UnicornCpu(UnicornEngine):
             self._fail(error)
             physical, perms, access = HOLE, 0, 0
         if physical < 0:
-            physical, perms = HOLE_BASE + (address & 0xFF_FFFF_F000 & -PAGE), uc.PROT_ALL
-            self._refused = True
-            self._refused_page = address & -PAGE
+            self._refused, self._refused_page = access, address & -PAGE
+            return False
         entry.physical, entry.perms = physical, perms
         return True
 
     _forgetting = False
-    _refused = False
+    _refused = 0
+    """The Perm bit of the last access that was refused."""
     _refused_page = 0
 
     def _fail(self, error: BaseException) -> None:
@@ -174,9 +171,6 @@ class UnicornCpu(UnicornEngine):
         for change in self._later:
             change()
         self._later.clear()
-        if self._refused:
-            self._refused = False
-            self.flush()
         if self._error is not None:
             error, self._error = self._error, None
             raise error
@@ -225,8 +219,9 @@ class UnicornCpu(UnicornEngine):
             self._lib.ctl(self._uc, uc.ctl_write(uc.CTL_TB_FLUSH, 0))
 
     def _without_interrupt(self, status: int, budget: int) -> Event:
-        if status in _UNMAPPED:
-            self._locate_fault(_UNMAPPED[status])
+        if status == uc.ERR_EXCEPTION and self._refused:
+            access, self._refused = self._refused, 0
+            self._locate_fault(access)
             return Event.FAULT
         if status:
             text = self._lib.strerror(status).decode()

@@ -148,9 +148,8 @@ class NativeCpu(UnicornCpu):
             change()
         self._later.clear()
         if glue.refused:
-            glue.refused = False
-            self._refused_page = glue.refused_page
-            glue.flush()
+            self._refused, self._refused_page = glue.refused, glue.refused_page
+            glue.refused = 0
         return self._what_happened(status, counted)
 
     def _what_happened(self, status: int, counted: int) -> Event:
@@ -230,6 +229,12 @@ class NativeCpu(UnicornCpu):
         """Forget the translations of [start, end)."""
         self.glue.drop(start, min(end, EVERYWHERE), _DATA | _CODE)
         self.glue.flush()
+
+    def forget_code(self, physical: int, size: int) -> None:
+        """Forget translated instructions of physical [physical, physical + size)."""
+        self.glue.forgetting = True
+        super().forget_code(physical, size)
+        self.glue.forgetting = False
 
     # --- code hooks --------------------------------------------------------------------------------------
 

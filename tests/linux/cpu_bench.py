@@ -19,9 +19,9 @@ RW, RX = Perm.READ | Perm.WRITE, Perm.READ | Perm.EXEC
 class Bench:
     """Code at CODE, data at DATA, everything else unmapped."""
 
-    def __init__(self) -> None:
+    def __init__(self, cpu: type[UnicornCpu] = UnicornCpu) -> None:
         self.arena = Arena(1 << 28)
-        self.cpu = UnicornCpu(self.arena)
+        self.cpu = cpu(self.arena)
         self.memory = AddressSpace(self.arena, self.cpu)
         self.cpu.set_fill(self.memory.fill)
         self.memory.map(CODE, 0x1000, RX)
@@ -41,9 +41,9 @@ class Bench:
 
 
 @contextmanager
-def bench() -> Iterator[Bench]:
+def bench(cpu: type[UnicornCpu] = UnicornCpu) -> Iterator[Bench]:
     """A bench that is closed afterwards."""
-    made = Bench()
+    made = Bench(cpu)
     try:
         yield made
     finally:

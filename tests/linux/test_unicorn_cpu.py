@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 from uprobe_linux.cpu import Event, Perm
+from uprobe_unicorn.cpu import UnicornCpu
+from uprobe_unicorn.native import NativeCpu, native_refusal
 
 from tests.linux.cpu_bench import CODE, DATA, END, NOP, RW, SVC, Bench, bench
 
@@ -15,9 +17,11 @@ LDR_X0_X1 = 0xF9400020
 STR_X0_X1 = 0xF9000020
 
 
-@pytest.fixture
-def cpu() -> Iterator[Bench]:
-    with bench() as made:
+@pytest.fixture(params=[UnicornCpu, NativeCpu], ids=["python", "native"])
+def cpu(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    if request.param is NativeCpu and native_refusal():
+        pytest.skip(native_refusal())
+    with bench(request.param) as made:
         yield made
 
 
@@ -164,6 +168,7 @@ def test_budget_ends_a_run_between_two_blocks_and_is_repeatable(cpu: Bench) -> N
             seen.append(cpu.cpu.get_reg(2))
         return seen
 
+    cpu.cpu.count_blocks()
     first = places()
     before = cpu.cpu.executed
     assert places() == first

@@ -4,11 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * Virtual window + p shows physical p, to forget translated code alone.
- * Physical addresses from the hole on are never mapped: refused accesses go there.
- */
-static const uint64_t window = UINT64_C(1) << 52, hole = UINT64_C(1) << 40;
+/* Virtual window + p shows physical p, to forget translated code alone. */
+static const uint64_t window = UINT64_C(1) << 52;
 
 #define NOWHERE UINT64_MAX
 
@@ -342,7 +339,7 @@ static bool on_fill(uc_engine *uc, uint64_t address, int type, struct uc_tlb_ent
 	const struct extent *extent;
 
 	(void)uc;
-	if (address >= window && address < 2 * window) {
+	if (glue->forgetting && address >= window && address < 2 * window) {
 		*ret = (struct uc_tlb_entry){address - window, PERM_ALL};
 		return true;
 	}
@@ -359,10 +356,9 @@ static bool on_fill(uc_engine *uc, uint64_t address, int type, struct uc_tlb_ent
 	glue->slow_fills++;
 	if (glue->fill(glue->context, address, access, ret))
 		return true;
-	*ret = (struct uc_tlb_entry){hole + (page & (hole - 1)), PERM_ALL};
-	glue->refused = true;
+	glue->refused = access;
 	glue->refused_page = address & ~(uint64_t)(PAGE_SIZE - 1);
-	return true;
+	return false;
 }
 
 /* Forgets translated code of virtual [start, end). */
@@ -430,6 +426,7 @@ bool glue_init(struct glue *glue)
 {
 	glue->grow_at = FIRST_TLB;
 	glue->source = (struct up_source){glue, NULL, glue_reg, vector, glue_read, set_reg};
+	glue->shortcuts = shortcuts_create(glue->engine_handle, &glue->uc);
 	return !add_hook(glue, UC_HOOK_TLB_FILL, (void *)(uintptr_t)on_fill) &&
 	       !add_hook(glue, UC_HOOK_INTR, (void *)(uintptr_t)on_interrupt);
 }
@@ -451,6 +448,8 @@ void glue_deinit(struct glue *glue)
 	extents_deinit(&glue->data);
 	extents_deinit(&glue->code);
 	extents_deinit(&glue->hidden);
+	shortcuts_destroy(glue->shortcuts);
+	glue->shortcuts = NULL;
 }
 
 /*

@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 #include "api.h"
+#include "shortcuts.h"
 #include "unicorn_api.h"
 
 enum { FIRST_TLB = 600, LARGEST_TLB = 1 << 16 };
@@ -121,7 +122,8 @@ struct glue {
 	uint64_t skip;			/* its hooks were delivered already */
 	unsigned skips;			/* that many are still to be passed over */
 	uint64_t refused_page;
-	bool refused;
+	bool forgetting;		/* the window is asked for, and not by the program */
+	int refused;			/* the PERM_ bit of the last access that was, 0: none since it was cleared */
 	volatile bool stop;
 	uint64_t last_watch;		/* a return address that is watched */
 	uint64_t wanted[16];		/* return addresses to watch from now on */
@@ -138,6 +140,7 @@ struct glue {
 	unsigned table_count, table_mask;
 	uint64_t fills, slow_fills;	/* since the last flush; answered by Python */
 	uint64_t grow_at;
+	struct shortcuts *shortcuts;	/* NULL where there are none */
 };
 
 bool glue_init(struct glue *glue);

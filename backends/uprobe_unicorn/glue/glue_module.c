@@ -309,6 +309,12 @@ static PyObject *glue_object_stop(GlueObject *self, void *closure)
 	return PyBool_FromLong(self->core.stop);
 }
 
+static PyObject *glue_object_shortcuts(GlueObject *self, void *closure)
+{
+	(void)closure;
+	return PyBool_FromLong(self->core.shortcuts != NULL);
+}
+
 static int glue_object_set_stop(GlueObject *self, PyObject *value, void *closure)
 {
 	(void)closure;
@@ -322,7 +328,8 @@ static PyMemberDef members[] = {
 	{"event", T_INT, OFFSET(event), 0, "Why the run ended: a uprobe_linux.cpu.Event, or -1."},
 	{"interrupt", T_UINT, OFFSET(interrupt), 0, "Number of the interrupt."},
 	{"hook_address", T_ULONGLONG, OFFSET(hook_address), 0, "Address of the hook that ended the run."},
-	{"refused", T_BOOL, OFFSET(refused), 0, "Whether an access was refused."},
+	{"forgetting", T_BOOL, OFFSET(forgetting), 0, "Whether the window onto physical memory is open."},
+	{"refused", T_INT, OFFSET(refused), 0, "The Perm bit of the last access that was refused, 0: none."},
 	{"refused_page", T_ULONGLONG, OFFSET(refused_page), 0, "Page of that access."},
 	{"executed", T_ULONGLONG, OFFSET(executed), 0, "Instructions counted."},
 	{"fills", T_ULONGLONG, OFFSET(fills), 0, "Translations asked for since the last flush."},
@@ -333,6 +340,7 @@ static PyMemberDef members[] = {
 
 static PyGetSetDef getters[] = {
 	{"python_hook", (getter)glue_object_python_hook, NULL, "Callback and data of code hooks for Python.", NULL},
+	{"shortcuts", (getter)glue_object_shortcuts, NULL, "Whether this build of libunicorn has shortcuts.", NULL},
 	{"stop", (getter)glue_object_stop, (setter)glue_object_set_stop, "Whether the run is to end soon.", NULL},
 	{NULL, NULL, NULL, NULL, NULL},
 };

@@ -1,0 +1,20 @@
+/*
+ * Cheaper ways through two places of one known build of libunicorn.
+ *
+ * Every translated block calls a helper that asks whether to stop, and every
+ * indirect branch one that looks its target up; together they are a third of
+ * the time of a real program.  Where a block is new, its check is replaced by
+ * a comparison in place, and its look-up by one in a table of our own.
+ */
+#ifndef UPROBE_SHORTCUTS_H
+#define UPROBE_SHORTCUTS_H
+
+#include "unicorn_api.h"
+
+struct shortcuts;
+
+/* Shortcuts for the blocks of engine, NULL if its library is not one that they are known for. */
+struct shortcuts *shortcuts_create(uc_engine *engine, const struct uc_api *api);
+void shortcuts_destroy(struct shortcuts *shortcuts);
+
+#endif
