@@ -19,6 +19,8 @@ CROSSOVER = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 32)
 _CALLING = (1, 4, 16, 32, 64, 128)
 _PASSES = 1000
 """Each place is passed so often at least, so that its translation does not count."""
+_REPEAT = 3
+"""Rounds at most: to place ten thousand probes takes seconds."""
 _INLINE_MOST = 100
 """Code hooks are walked one by one: with more it takes minutes to learn nothing new."""
 
@@ -31,13 +33,13 @@ def _places(path: str, count: int, make: Callable[[], Any] = up.Count) -> list[L
 
 def measure(path: str, rounds: int, repeat: int, most: int = KS[-1]) -> list[Section]:
     """One hot of K, all in turn, and code without probes."""
-    counts = [k for k in KS if k <= most]
+    counts, repeat = [k for k in KS if k <= most], min(repeat, _REPEAT)
     return [_one_hot(path, rounds, repeat, counts), _in_turn(path, rounds, repeat, counts)]
 
 
 def _one_hot(path: str, rounds: int, repeat: int, counts: list[int]) -> Section:
     ways: dict[str, Callable[[], float]] = {"none": lambda: measure_session(path, [], "jump", rounds)}
-    for mode in ("inline", "jump", "auto"):
+    for mode in ("inline", "auto"):
         for k in counts:
             if mode != "inline" or k <= _INLINE_MOST:
                 ways[f"{mode}: {k} probes, one hot"] = lambda mode=mode, k=k: measure_session(  # type: ignore[misc]
@@ -49,9 +51,8 @@ def _one_hot(path: str, rounds: int, repeat: int, counts: list[int]) -> Section:
     section = Section("many probes, ns that a hit of the hot one adds")
     for way in list(ways)[1:-1]:
         section.rows[way] = found.added(way, "none")
-    for mode in ("jump", "auto"):
-        most, ten = f"{mode}: {counts[-1]} probes, one hot", f"{mode}: 10 probes, one hot"
-        section.judge(most, "with ten x", section.rows[most] / section.rows[ten], at_most=2)
+    most, ten = f"auto: {counts[-1]} probes, one hot", "auto: 10 probes, one hot"
+    section.judge(most, "with ten x", section.rows[most] / section.rows[ten], at_most=2)
     section.rows["code without probes (ns per call)"] = found.median("none")
     section.rows[elsewhere] = found.median(elsewhere)
     section.judge(elsewhere, "with none x", found.times(elsewhere, "none"), at_most=1.05)
@@ -63,7 +64,7 @@ def _in_turn(path: str, rounds: int, repeat: int, counts: list[int]) -> Section:
     for k in counts:
         times = max(rounds // k, _PASSES)
         ways[f"none {k}"] = lambda k=k, times=times: measure_session(path, [], "jump", 0, k, times)  # type: ignore[misc]
-        for mode in ("inline", "jump", "trap", "auto"):
+        for mode in ("inline", "trap", "auto"):
             if mode != "inline" or k <= _INLINE_MOST:
                 ways[f"{mode}: {k} probes, all in turn"] = lambda mode=mode, k=k, times=times: (  # type: ignore[misc]
                     measure_session(path, _places(path, k), mode, 0, k, times)
@@ -73,9 +74,8 @@ def _in_turn(path: str, rounds: int, repeat: int, counts: list[int]) -> Section:
     for way in ways:
         if not way.startswith("none"):
             section.rows[way] = found.added(way, f"none {way.split()[1]}")
-    for mode in ("jump", "auto"):
-        most, ten = f"{mode}: {counts[-1]} probes, all in turn", f"{mode}: 10 probes, all in turn"
-        section.judge(most, "with ten x", section.rows[most] / section.rows[ten], at_most=2)
+    most, ten = f"auto: {counts[-1]} probes, all in turn", "auto: 10 probes, all in turn"
+    section.judge(most, "with ten x", section.rows[most] / section.rows[ten], at_most=2)
     return section
 
 
