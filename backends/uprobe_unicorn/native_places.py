@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ("NativePlaces",)
 
-INLINE_AT_MOST = 2
+INLINE_AT_MOST = 12
 """Code hooks up to which each is cheaper than a slot (docs/benchmarks.md); every further one slows all."""
-INLINE_CALLS = 64
+INLINE_CALLS = 32
 """The same when handlers are in Python, which costs more than walking the list."""
 
 

@@ -116,11 +116,14 @@ def test_a_python_handler_may_skip_the_function(
 
 def test_more_probes_than_hooks_are_worth_change_to_slots(build: Callable[[str], str], mode: str) -> None:
     program = build("mixed")
+    places = [(name, 4 * i) for name in ("leaf", "tail", "main") for i in range(4)]
+    places += [(name, 0) for name in ("recurse", "scale", "thread")]
     with up.Session([program, "4"], mode=mode, output=os.devnull) as session:
         counts = [
-            session.probe(f"p:{name} {program}:{name} p=%pc", up.Count(by="p"))
-            for name in ("leaf", "recurse", "tail", "scale", "thread", "main")
+            session.probe(f"p:{name}_{offset} {program}:{name}+{offset} p=%pc", up.Count(by="p"))
+            for name, offset in places
         ]
         session.run()
-    assert [sum(count.result().values()) for count in counts] == [8, 10, 4, 4, 1, 1]
+    expected = [8] * 4 + [4] * 4 + [1] * 4 + [10, 4, 1]
+    assert [sum(count.result().values()) for count in counts] == expected
     assert all(len(count.result()) == 1 for count in counts)
