@@ -204,6 +204,10 @@ class ConsumerContext(Protocol):
         """Hand a hit with its fetched values to the run's writer."""
         ...
 
+    def name_of(self, address: int) -> str:
+        """In a report: ``symbol+0x8``, ``[file+0x12]``, or "" if nothing was mapped at *address*."""
+        ...
+
 
 @runtime_checkable
 class ConsumerPlugin(Protocol):

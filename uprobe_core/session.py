@@ -31,6 +31,7 @@ from uprobe_core.run_report import Profile, report
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
 from uprobe_core.session_setup import choose_mode, choose_returns, setup_from_options, target_of
 from uprobe_core.spool import Spool
+from uprobe_core.stacks.last_seen import LastSeen
 from uprobe_core.types import Mode, Returns
 from uprobe_core.uprobes import UprobeRegistry
 
@@ -78,6 +79,7 @@ class Session:
         self.status: ExitStatus | None = None
         self._closed = False
         self._wants_stacks = False
+        self._last_seen = LastSeen()
         self._ran = False
         self._live = LiveChanges()
         self._complaints = Complaints(strict=setup.strict, debug=setup.debug)
@@ -315,6 +317,10 @@ class Session:
         process = hit.task.process
         return tuple(self.images.name(process, pc, offset=False) for pc in unwind(hit.task, self.images))
 
+    def name_of(self, address: int) -> str:
+        """What was at a guest *address* when the program ended: ``symbol+0x8``, ``[file+0x12]`` or ""."""
+        return self._last_seen.name(self.images, address)
+
     @cached_property
     def images(self) -> Images:
         """The ELF files behind the mappings of the run, for names and unwinding."""
@@ -354,6 +360,8 @@ class Session:
         return lambda stream: make(stream, header)
 
     def _on_process(self, kind: str, task: Task) -> None:
+        if kind in ("exec", "exit") and self._consumers and self.spool.is_root:
+            self._last_seen.note(task.process)
         if kind == "fork":
             utask = self._dispatcher.utask(task)
             inherit([*utask.returns, *utask.suspects])

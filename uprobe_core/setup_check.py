@@ -68,6 +68,10 @@ class _Nowhere:
     def record(self, hit: Any, event: Any) -> None:
         """Drop a hit."""
 
+    def name_of(self, address: int) -> str:
+        """No program, no names."""
+        return ""
+
 
 def check_setup(setup: RunSetup) -> CheckResult:
     """Check all of *setup* but the program.

@@ -28,6 +28,7 @@ class _ActionConsumer:
         self.by = self.options.names("by")
         self.when = self.options.text("when")
         self.max_keys = self.options.number("max_keys", MAX_KEYS)
+        self.context: ConsumerContext | None = None
         self._actions: list[tuple[str, Any]] = []
         self.make()  # so that a bad option is refused before there is an event
 
@@ -46,6 +47,7 @@ class _ActionConsumer:
     def attach(self, event: EventInfo, context: ConsumerContext) -> Action:
         """The action for *event*."""
         action = self.make()
+        self.context = context
         self._actions.append((f"{event.group}/{event.name}", action))
         return action
 
@@ -164,13 +166,19 @@ class StacksConsumer(_ActionConsumer):
         return Stacks(self.options.number("depth", 32), when=self.when, max_keys=self.max_keys)
 
     def describe(self, action: Stacks) -> tuple[list[str], Any]:
-        """Stacks by count, innermost frame first, one frame a line."""
+        """Stacks by count, innermost frame first, one frame a line with its name."""
         lines: list[str] = []
         data: list[dict[str, Any]] = []
         for stack, number in action.result().items():
-            lines += [f"{number} times:", *(f"  {address:#x}" for address in stack)]
-            data.append({"count": number, "stack": list(stack)})
+            names = [self._name(address) for address in stack]
+            frames = zip(stack, names, strict=True)
+            lines += [f"{number} times:", *(f"  {address:#x}  {name}".rstrip() for address, name in frames)]
+            data.append({"count": number, "stack": list(stack), "names": names})
         return lines or ["nothing was seen"], data
+
+    def _name(self, address: int) -> str:
+        name = getattr(self.context, "name_of", None)  # a context of an earlier version has none
+        return "" if name is None else str(name(address))
 
 
 def _upper(action: Hist, low: int) -> int:

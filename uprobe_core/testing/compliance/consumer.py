@@ -82,6 +82,10 @@ class Stage:
         """Part of the ConsumerContext contract."""
         self.records.append((event.name, hit.values))
 
+    def name_of(self, address: int) -> str:
+        """Part of the ConsumerContext contract: only the probed function has a name."""
+        return "function" if address == FUNCTION else ""
+
 
 class ConsumerCompliance:
     """Required fixture: ``plugin_class``.  ``options`` may be overridden when some are required."""
