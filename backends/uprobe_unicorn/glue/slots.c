@@ -257,20 +257,34 @@ static uint64_t displaced_at(const struct area *area, uint64_t pc)
 	return place ? place->address : pc;
 }
 
+/* Whether the run ended at the hook of the place whose slot pc is in, before its instruction was executed. */
+static bool is_before(const struct glue *glue, const struct area *area, uint64_t pc)
+{
+	bool in_tail = pc >= area->tails;
+	unsigned index = (unsigned)(in_tail ? (pc - area->tails) / TAIL_BYTES : (pc - area->start) / 4);
+	const struct place *place = index < area->count ? area->places[index] : NULL;
+
+	return place && glue->event == GLUE_HOOK && glue->hook_address == place->address &&
+	       (!in_tail || pc == place->tail);
+}
+
 uint64_t slot_leave(struct glue *glue, uint64_t pc, bool faulted)
 {
-	const struct area *area;
+	const struct area *area = area_at(glue, pc);
 	uint64_t start = pc;
 
+	if (area && is_before(glue, area, pc)) {
+		glue_set_reg(glue, UP_PC, glue->hook_address);
+		return glue->hook_address;
+	}
 	while ((area = area_at(glue, pc)) != NULL) {
-		if (faulted && pc >= area->tails) {
-			pc = displaced_at(area, pc);
+		uint64_t before = pc;
+		if (!(faulted && pc >= area->tails) && !follow(glue, area, &pc))
+			pc = run_out(glue, area, pc);
+		if (pc == before) {	/* its instruction cannot be executed */
+			pc = pc >= area->tails ? displaced_at(area, pc) : pc;
 			break;
 		}
-		if (!follow(glue, area, &pc))
-			pc = run_out(glue, area, pc);
-		if (pc == start)
-			break;
 	}
 	if (pc != start)
 		glue_set_reg(glue, UP_PC, pc);
