@@ -319,6 +319,8 @@ class NativeSites:
     def _handler_outcome(self, number: int, outcome: Any) -> None:
         """A handler raised, or voted."""
         event, sink = self._handlers[number]
+        if isinstance(outcome, BaseException) and not isinstance(outcome, Exception):
+            outcome = RuntimeError(repr(outcome))  # sys.exit() in a handler: its own fault, not the run's end
         error = outcome if isinstance(outcome, Exception) else check_vote(outcome)
         if error is None:
             self.engine.vote |= int(outcome)

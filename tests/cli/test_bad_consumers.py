@@ -33,6 +33,13 @@ class NoHandler(Raises):
     handler = None
 
 
+class Leaves(Raises):
+    name = "leaves"
+
+    def handler(self, hit):
+        raise SystemExit(3)
+
+
 class Nothing(Raises):
     def attach(self, event, context):
         return None
@@ -105,6 +112,7 @@ noreport = bad_consumers:NoReport
 badoptions = bad_consumers:BadOptions
 nohandler = bad_consumers:NoHandler
 nothing = bad_consumers:Nothing
+leaves = bad_consumers:Leaves
 [uprobe.writers]
 badwriter = bad_consumers:BadWriter
 badend = bad_consumers:BadEnd
@@ -195,3 +203,12 @@ def test_a_hook_that_raises_names_its_plugin(bad: dict[str, str]) -> None:
     done = uprobe("run", "./loop", "1", env={**bad, "UPROBE_LOAD_PLUGINS": "badplugin"})
     assert done.returncode == 125
     assert "plugin 'badplugin' failed to do its part of uprobe_session_start: Runtime" in done.stderr
+
+
+@pytest.mark.parametrize("engine", ["auto", "py"])
+def test_a_handler_that_would_leave_python_is_a_consumer_that_raised(
+    bad: dict[str, str], engine: str
+) -> None:
+    done = uprobe("run", "--engine", engine, "-C", "leaves", *EVENT, "./loop", "3", env=bad)
+    assert (done.returncode, done.stdout) == (0, "sum 7\n")
+    assert done.stderr.count("consumer 'leaves' of uprobes/work raised RuntimeError: SystemExit(3)") == 1
