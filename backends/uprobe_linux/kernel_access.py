@@ -12,9 +12,12 @@ from collections.abc import Iterator
 from uprobe_core.types import Access, FaultKind, MemoryFault
 from uprobe_linux.cpu import PAGE, Perm
 from uprobe_linux.translation import NAMES, TAG_MASK, Translation
-from uprobe_linux.vma import Vma
+from uprobe_linux.vma import HARDWARE, Vma
 
 __all__ = ("KernelAccess",)
+
+_READ, _WRITE = int(Perm.READ), int(Perm.WRITE)
+"""As plain numbers: an operation on an enumeration takes a microsecond."""
 
 
 class KernelAccess(Translation):
@@ -42,6 +45,16 @@ class KernelAccess(Translation):
             yield physical, length
             address += length
 
+    def _in_one_piece(self, address: int, size: int, access: int) -> int:
+        """The physical address of [address, address + size) if that is plainly accessible memory of one
+        mapping, -1 if it takes a closer look; what nearly every call asks for.
+        """
+        address &= TAG_MASK
+        vma = self.vmas.find(address)
+        if vma is None or vma.physical < 0 or vma.file is not None or address + size > vma.end:
+            return -1
+        return vma.physical + address - vma.start if HARDWARE[vma.prot] & access else -1
+
     def _within(self, vma: Vma, physical: int, length: int, access: int) -> int:
         present = self._present(vma, physical, length)
         if present <= 0:
@@ -52,7 +65,10 @@ class KernelAccess(Translation):
     def read(self, address: int, size: int) -> bytes:
         """Exactly *size* bytes of the data view; raises MemoryFault."""
         view = self.arena.view
-        pieces = list(self.spans(address, size, Perm.READ))
+        physical = self._in_one_piece(address, size, _READ)
+        if physical >= 0:
+            return bytes(view[physical : physical + size])
+        pieces = list(self.spans(address, size, _READ))
         if len(pieces) == 1:
             physical, length = pieces[0]
             return bytes(view[physical : physical + length])
@@ -60,7 +76,13 @@ class KernelAccess(Translation):
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
         """Store through the guest's permissions; what lies before a fault is stored."""
-        self._store(address, data, Perm.WRITE)
+        size = len(data)
+        physical = self._in_one_piece(address, size, _WRITE)
+        if physical < 0:
+            self._store(address, data, _WRITE)
+            return
+        self.arena.view[physical : physical + size] = data
+        self.wrote(address, size)
 
     def poke(self, address: int, data: bytes) -> None:
         """Store whatever the permission is; raises MemoryFault if unmapped."""
@@ -84,12 +106,17 @@ class KernelAccess(Translation):
 
     def views(self, address: int, size: int, access: int) -> list[memoryview]:
         """Windows onto [address, address + size), for readv and the like; :meth:`wrote` follows a store."""
-        view = self.arena.view
+        view, access = self.arena.view, int(access)
+        physical = self._in_one_piece(address, size, access) if size else -1
+        if physical >= 0:
+            return [view[physical : physical + size]]
         return [view[physical : physical + length] for physical, length in self.spans(address, size, access)]
 
     def accessible(self, address: int, size: int, access: int) -> int:
         """How many bytes from *address* on can be accessed, at most *size*."""
-        done = 0
+        done, access = 0, int(access)
+        if self._in_one_piece(address, size, access) >= 0:
+            return size
         try:
             for _, length in self.spans(address, size, access):
                 done += length
@@ -101,7 +128,7 @@ class KernelAccess(Translation):
         """The bytes up to, not including, a NUL; OSError ENAMETOOLONG if none within *limit* bytes."""
         view = self.arena.view
         found = b""
-        for physical, length in self.spans(address, limit, Perm.READ):
+        for physical, length in self.spans(address, limit, _READ):
             for start in range(physical, physical + length, 256):
                 piece = bytes(view[start : min(start + 256, physical + length)])
                 end = piece.find(0)

@@ -67,8 +67,9 @@ class Runner:
             if machine.has_company():
                 cpu.count_blocks()
             event = cpu.run(budget)
-            self._clock.advance(cpu.executed - before)
-            limits.account()
+            if cpu.executed != before:
+                self._clock.advance(cpu.executed - before)
+                limits.account()
             if event is Event.SLICE and grace and self._in_exclusive_sequence(task):
                 grace -= 1
                 continue

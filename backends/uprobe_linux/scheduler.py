@@ -176,6 +176,8 @@ class Scheduler:
         """Whether the running thread has to come back to :meth:`next`; asked after every event."""
         if self.attention or self._machine.family.is_rung():
             return True
+        if not self.next_event and len(self._ready) == 1:
+            return False
         now = self._machine.clock.monotonic()
         if self.next_event and now >= self.next_event:
             return True
@@ -183,6 +185,8 @@ class Scheduler:
 
     def budget(self) -> int:
         """Instructions that the chosen thread may execute before it comes back; 0: no limit."""
+        if not self._blocked and not self.next_event and len(self._ready) == 1:
+            return 0
         now = self._machine.clock.monotonic()
         limits = []
         if len(self._ready) > 1:
