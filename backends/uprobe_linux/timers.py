@@ -7,6 +7,7 @@ the signal is taken), setitimer(2), timer_create(2).
 from __future__ import annotations
 
 import contextlib
+import mmap
 import struct
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -18,11 +19,12 @@ from uprobe_linux.signals.siginfo import SigInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from uprobe_linux.clock import Clock
     from uprobe_linux.process import LinuxProcess
 
-__all__ = ("ITIMER_PROF", "ITIMER_REAL", "ITIMER_VIRTUAL", "Timer", "Timers")
+__all__ = ("ITIMER_PROF", "ITIMER_REAL", "ITIMER_VIRTUAL", "SharedTimer", "Timer", "Timers")
 
 ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF = 0, 1, 2
 _SIGNALS = {ITIMER_REAL: Sig.ALRM, ITIMER_VIRTUAL: Sig.VTALRM, ITIMER_PROF: Sig.PROF}
@@ -56,6 +58,56 @@ class Timer:
     overruns: int = 0
     last_overrun: int = 0
     on_expiry: Callable[[int], object] | None = None
+
+    def take(self, now: int) -> int:
+        """How often it has expired by *now* (ns of its clock); a periodic timer is armed for the next time."""
+        if self.expiry is None or self.expiry > now:
+            return 0
+        if not self.interval:
+            self.expiry = None
+            return 1
+        times = 1 + (now - self.expiry) // self.interval
+        self.expiry += times * self.interval
+        return times
+
+
+class SharedTimer(Timer):
+    """A timer that all host processes which hold its descriptor see, set and let expire (timerfd).
+
+    :param lock: held while it is decided whose expiry it is
+    """
+
+    __slots__ = ("_lock", "_words")
+
+    def __init__(
+        self, process: LinuxProcess, *, realtime: bool, lock: Callable[[], AbstractContextManager[object]]
+    ) -> None:
+        self._lock = lock
+        self._words = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("q")
+        super().__init__(process, -1, 0, realtime=realtime)
+
+    @property
+    def expiry(self) -> int | None:
+        """As for every timer; 0 in memory while disarmed."""
+        return self._words[0] or None
+
+    @expiry.setter
+    def expiry(self, value: int | None) -> None:
+        self._words[0] = value or 0
+
+    @property
+    def interval(self) -> int:
+        """As for every timer."""
+        return self._words[1]
+
+    @interval.setter
+    def interval(self, value: int) -> None:
+        self._words[1] = value
+
+    def take(self, now: int) -> int:
+        """As for every timer; 0 if another host process was first."""
+        with self._lock():
+            return super().take(now)
 
 
 @dataclass(eq=False, slots=True)
@@ -107,7 +159,6 @@ class Timers:
     def keep_only(self, process: LinuxProcess) -> None:
         """In a new host process: only *process* is here (and after a fork it has no timers)."""
         self._owned = {owner: owned for owner, owned in self._owned.items() if owner is process}
-        self._watched.clear()
 
     def forget_posix(self, process: LinuxProcess) -> None:
         """exec: POSIX timers go, interval timers stay."""
@@ -146,13 +197,9 @@ class Timers:
                 self._fire(timer, now)
 
     def _fire(self, timer: Timer, now: int) -> None:
-        assert timer.expiry is not None
-        times = 1
-        if timer.interval:
-            times += (now - timer.expiry) // timer.interval
-            timer.expiry += times * timer.interval
-        else:
-            timer.expiry = None
+        times = timer.take(now)
+        if not times:
+            return
         if timer.on_expiry is not None:
             timer.on_expiry(times)
         if not timer.signo:

@@ -13,7 +13,16 @@ from tests.linux.native import both, in_private_root, run_inside
 
 @pytest.mark.parametrize(
     "name",
-    ["file_calls", "event_calls", "size_limits", "fork_pages", "interfaces", "neighbours", "shrinking"],
+    [
+        "file_calls",
+        "event_calls",
+        "size_limits",
+        "fork_pages",
+        "interfaces",
+        "neighbours",
+        "shrinking",
+        "shared_timer",
+    ],
 )
 def test_a_program_sees_what_it_sees_on_the_host(name: str, tmp_path: Path) -> None:
     host, guest = both(name)

@@ -7,6 +7,7 @@ import os
 import select
 import struct
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import oflags
@@ -14,7 +15,7 @@ from uprobe_linux.fs.descriptors import Buffers, Stream, stream
 from uprobe_linux.signals.numbers import bit
 from uprobe_linux.syscalls.support import fail, files, ready
 from uprobe_linux.syscalls.table import s32, syscall
-from uprobe_linux.timers import Timer
+from uprobe_linux.timers import SharedTimer, Timer
 
 if TYPE_CHECKING:
     from uprobe_linux.process import LinuxProcess
@@ -27,6 +28,8 @@ TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET = 1, 2
 EFD_SEMAPHORE = 1
 _STATUS = oflags.G_NONBLOCK | oflags.G_CLOEXEC
 _SIGNALFD_BYTES = 128
+TIMER_LOCK = 3
+"""Of the locks of the machine's shared memory."""
 
 
 @syscall("pipe2")
@@ -92,7 +95,9 @@ def sys_timerfd_create(task: LinuxTask, clock: int, flags: int) -> int:
         raise fail(errno.EINVAL)
     files(task).room_for_one()
     host = os.eventfd(0, os.EFD_CLOEXEC)
-    timer = Timer(task.process, -1, 0, realtime=s32(clock) in (0, 8))
+    lock = partial(task.machine.family.shared.locked, TIMER_LOCK)
+    timer = SharedTimer(task.process, realtime=s32(clock) in (0, 8), lock=lock)
+    task.machine.timers.watch(timer)
     timer.on_expiry = _counter(host)
     return _install(task, TimerStream(timer), host, flags)
 
@@ -144,7 +149,6 @@ def sys_timerfd_settime(task: LinuxTask, fd: int, flags: int, new: int, old: int
     timer.interval, timer.expiry = interval, value or None
     if ready(host, select.POLLIN):
         os.eventfd_read(host)
-    task.machine.timers.watch(timer)
     task.machine.scheduler.attention = True
     if old:
         task.process.memory.write(old, previous)
