@@ -60,7 +60,7 @@ class Timer:
     on_expiry: Callable[[int], object] | None = None
 
     def take(self, now: int) -> int:
-        """How often it has expired by *now* (ns of its clock); a periodic timer is armed for the next time."""
+        """How often it has expired by *now* (ns of its clock); a periodic timer is armed again."""
         if self.expiry is None or self.expiry > now:
             return 0
         if not self.interval:
