@@ -29,7 +29,8 @@ from uprobe_core.plugin_contracts import blaming, check_sink
 from uprobe_core.probe_changes import ProbeChanges
 from uprobe_core.run_report import Profile, report
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
-from uprobe_core.session_setup import choose_mode, choose_returns, setup_from_options, target_of
+from uprobe_core.session_options import setup_from_options
+from uprobe_core.session_setup import choose_mode, choose_returns, target_of
 from uprobe_core.spool import Spool
 from uprobe_core.stacks.last_seen import LastSeen
 from uprobe_core.types import Mode, Returns
@@ -114,6 +115,9 @@ class Session:
         UsageError; nothing has changed then.
         """
 
+        if not isinstance(spec, str):
+            raise UsageError(f"event line {spec!r} is no string", hint="write one as for -e")
+
         def add(batch: Batch) -> list[Event]:
             added, gone = self.events.change_line(EventLine(spec, "probe()"))
             for event in added:
@@ -142,6 +146,12 @@ class Session:
         self._changes.make(lambda _batch: self._attach(event, consumer))
 
     def _attach(self, event: Event, consumer: Any) -> None:
+        if isinstance(consumer, type):
+            raise UsageError(
+                f"{consumer.__name__} is a class, not a consumer",
+                hint=f"{consumer.__name__}(...) makes one",
+                slug="bad-consumer",
+            )
         attach = getattr(consumer, "attach", None)
         sink = attach(event, self) if attach is not None else consumer
         if isinstance(sink, Action):  # a consumer plugin may leave the work to an action
@@ -227,6 +237,10 @@ class Session:
         """Run the program to its end (or a limit's, or Ctrl-C's) and write what was collected."""
         from uprobe_core.interrupts import interrupts_stop
 
+        if self._closed:
+            raise UsageError(
+                "the session is closed", hint="make another Session for another run", slug="already-run"
+            )
         if self._ran:
             raise UsageError(
                 "a session runs once", hint="make another Session for another run", slug="already-run"

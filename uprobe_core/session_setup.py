@@ -1,55 +1,18 @@
-"""From a set-up to what a run needs: options, the backend's target, and what *auto* means."""
+"""From a set-up to what a run needs: the backend's target, and what *auto* means."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from typing import Any
 
-from uprobe_core.backend import Capabilities, Limits, Target
-from uprobe_core.errors import BackendError, UsageError
+from uprobe_core.backend import Capabilities, Target
+from uprobe_core.errors import BackendError
 from uprobe_core.run_setup import RunSetup
 from uprobe_core.types import Mode, Returns
 
-__all__ = ("INLINE_AT_MOST", "choose_mode", "choose_returns", "setup_from_options", "target_of")
+__all__ = ("INLINE_AT_MOST", "choose_mode", "choose_returns", "target_of")
 
 INLINE_AT_MOST = 64
 """Sites up to which *auto* runs probes inline: each further code hook slows every hit of every other."""
-_LIMITS = {
-    "timeout": "seconds",
-    "max_insns": "instructions",
-    "max_memory": "memory",
-    "max_processes": "processes",
-}
-
-
-def setup_from_options(argv: Sequence[str], options: Mapping[str, Any]) -> RunSetup:
-    """A RunSetup from the keyword arguments of a Session; raises UsageError for an unknown one."""
-    from uprobe_core.setup_text import parse_policy_text
-
-    given = dict(options)
-    limits = Limits(**{field: given.pop(name, None) for name, field in _LIMITS.items()})
-    for key, kind in (("mode", Mode), ("returns", Returns)):
-        if isinstance(given.get(key), str):
-            given[key] = _one_of(kind, key, given[key])
-    if isinstance(given.get("policy"), str):
-        given["policy"] = parse_policy_text(given["policy"])
-    known = {f.name for f in fields(RunSetup)} - {"argv", "limits"}
-    unknown = sorted(set(given) - known)
-    if unknown:
-        allowed = ", ".join(sorted(known | set(_LIMITS)))
-        raise UsageError(f"no option {unknown[0]!r}", hint=f"options: {allowed}", slug="bad-option")
-    given.setdefault("limits", limits)
-    return RunSetup(argv=tuple(argv), **given)
-
-
-def _one_of(kind: type[Mode] | type[Returns], key: str, text: str) -> Mode | Returns:
-    try:
-        return kind(text)
-    except ValueError:
-        allowed = ", ".join(member.value for member in kind)
-        raise UsageError(f"no {key} {text!r}", hint=f"allowed: {allowed}", slug="bad-option") from None
 
 
 def target_of(setup: RunSetup) -> Target:
