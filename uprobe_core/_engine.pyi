@@ -41,9 +41,20 @@ class Engine:
     ) -> tuple[bytes, bytes]:
         """Run one program on the registers and memory of *hit*; returns (cells, text)."""
     def add_probe(
-        self, program: bytes, room: int, capture: bytes, is_return: bool, chain: int = ..., /
+        self,
+        program: bytes,
+        room: int,
+        capture: bytes,
+        is_return: bool,
+        chain: int = ...,
+        votes: int = ...,
+        /,
     ) -> int:
-        """A probe with its arguments, what it captures at entry, and its chain (-1: none)."""
+        """A probe with its arguments and what it captures at entry.
+
+        :param chain: its functions in Python, -1: none
+        :param votes: whom they speak for (UP_VOTES_... of cengine/engine.h)
+        """
     def set_probe(
         self,
         probe: int,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ("ActionPlan", "Chain", "EventPlan", "plan_event")
 
 COUNT, SUM, HIST, RECORD, STACKS, CALL = range(6)
+_VOTES_ALL, _VOTES_ALONE, _VOTES_PAIR = 1, 2, 4
 _HISTS = {"log2": 0, "linear": 1, "sub": 2}
 _NOTHING = FieldRef(7, "u")
 _EMPTY = struct.pack("<I", 0)
@@ -66,7 +67,7 @@ class Chain(Enum):
     """What of an event is called in Python at a call's beginning, its return and its loss."""
 
     NONE = "nothing"
-    SINK = "the methods of its only sink"
+    SINK = "the methods of one sink"
     EVENT = "everything: filter, triggers and sinks"
 
 
@@ -84,8 +85,17 @@ class EventPlan:
     texts: bytes = b""
     actions: list[ActionPlan] = field(default_factory=list)
     chain: Chain = Chain.NONE
+    sink: Any = None
     sinks: tuple[Any, ...] = ()
     fetches: bool = True
+
+    @property
+    def votes(self) -> int:
+        """For whom the handlers in Python speak: UP_VOTES_... of engine.h."""
+        if self.chain is Chain.EVENT:
+            return _VOTES_ALL
+        alone = _VOTES_ALONE if len(self.sinks) == 1 else 0
+        return alone | (_VOTES_PAIR if getattr(self.sink, "ret_handler", None) is not None else 0)
 
     @property
     def calls_python(self) -> bool:
@@ -130,10 +140,15 @@ def _plan_whole(event: Event) -> EventPlan | None:
         if packed is None:
             return None
         plan.tests, plan.texts = packed
-    if len(event.sinks) == 1 and not event.spec.entry_args and _is_chain(event.sinks[0]):
-        plan.chain = Chain.SINK
-        return plan
+    python = [sink for sink in event.sinks if _is_python(sink)]
+    if python and (len(event.sinks) > 1 or _is_chain(python[0])):
+        # The engine's own actions come first, and entry values are for its fetch programs.
+        if len(python) > 1 or event.sinks[-1] is not python[0] or event.spec.entry_args:
+            return None
+        plan.chain, plan.sink = Chain.SINK, python[0]
     for sink in event.sinks:
+        if sink is plan.sink:
+            continue
         action = _plan_sink(event, sink)
         if action is None:
             return None
@@ -141,10 +156,13 @@ def _plan_whole(event: Event) -> EventPlan | None:
     return plan
 
 
+def _is_python(sink: Any) -> bool:
+    """Whether *sink* has methods that have to be called."""
+    return not (getattr(sink, "writes_records", False) or isinstance(getattr(sink, "action", None), Action))
+
+
 def _is_chain(sink: Any) -> bool:
-    """Whether *sink* has methods in Python, other than one handler alone."""
-    if getattr(sink, "writes_records", False) or isinstance(getattr(sink, "action", None), Action):
-        return False
+    """Whether it is other than one handler alone."""
     methods = [getattr(sink, name, None) is not None for name in ("handler", "ret_handler", "missed")]
     return methods[2] or sum(methods) != 1
 

@@ -1,9 +1,9 @@
 """The core's side of native execution: which sites the engine takes, and what it found.
 
-A site is native if everything that is done with its hits can be said to the
-engine (:mod:`uprobe_core.native_plan`) and the backend can bring its hits there
-(:class:`~uprobe_core.engine.NativeBackend`).  All others run through the
-dispatcher; results are equal either way.
+A site is native if the backend can bring its hits to the engine
+(:class:`~uprobe_core.engine.NativeBackend`).  What the engine cannot do for an
+event (:mod:`uprobe_core.native_plan`) it calls Python for.  Other sites run
+through the dispatcher; results are equal either way.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ class NativeSites:
         if number is None:
             plan = native.plan
             number = self.engine.add_probe(
-                plan.program, plan.room, plan.capture, probe.event.is_return, native.chain
+                plan.program, plan.room, plan.capture, probe.event.is_return, native.chain, plan.votes
             )
             native.probes[probe] = number
             if not native.actions:
@@ -254,9 +254,9 @@ class NativeSites:
     def _retire(self, event: Event, native: _NativeEvent) -> None:
         """Other sinks do the work from now on; those that stay see the calls return that are under way."""
         self._retired.append(native)
-        kept = {id(getattr(sink, "action", sink)) for sink in event.sinks}
+        kept = {id(each) for sink in event.sinks for each in (sink, getattr(sink, "action", None))}
         native.actions = [pair for pair in native.actions if id(pair[1].source) in kept]
-        if native.plan.chain is Chain.SINK and id(native.plan.sinks[0]) not in kept:
+        if native.plan.chain is Chain.SINK and id(native.plan.sink) not in kept:
             self.engine.drop_chain(native.chain)
         for probe, number in native.probes.items():
             self._set(native, probe, number)
@@ -283,7 +283,7 @@ class NativeSites:
         """The number of the event's functions in Python, -1 if it has none."""
         if plan.chain is Chain.NONE:
             return -1
-        sink = plan.sinks[0] if plan.chain is Chain.SINK else None
+        sink = plan.sink
         enter, leave = self._functions(event, sink)
         handlers = [
             self._add_handler(event, sink, function, at_return=at_return, fetches=plan.fetches)

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 import pytest
-from uprobe_unicorn.native_places import INLINE_AT_MOST, INLINE_CALLS
+from uprobe_unicorn import native_places
 
 import uprobe_core as up
 from tests.programs import zig
@@ -15,6 +15,8 @@ from uprobe_core.types import Mode
 pytest.importorskip("uprobe_core._engine")
 pytest.importorskip("uprobe_unicorn._glue")
 
+FEW, FEW_CALLS = 2, 20
+"""What few places are in these tests, whatever was measured."""
 FUNCTIONS = ("work", "other", "mark", "outer", "main")
 
 
@@ -38,6 +40,8 @@ class At:
 def session(monkeypatch: pytest.MonkeyPatch) -> Any:
     """``session(argv...)``: calls with these arguments, in mode auto unless said otherwise."""
     monkeypatch.setenv("UPROBE_ENGINE", "c")
+    monkeypatch.setattr(native_places, "INLINE_AT_MOST", FEW)
+    monkeypatch.setattr(native_places, "INLINE_CALLS", FEW_CALLS)
     made: list[up.Session] = []
 
     def make(*argv: str, mode: str = "auto") -> up.Session:
@@ -67,18 +71,18 @@ def ways(session: up.Session) -> list[str]:
 
 def test_one_or_two_places_have_hooks(session: Any) -> None:
     run = session("spin", "10")
-    for name in FUNCTIONS[:INLINE_AT_MOST]:
+    for name in FUNCTIONS[:FEW]:
         run.probe(line(run, name), up.Count())
     run.open()
-    assert ways(run) == ["hook"] * INLINE_AT_MOST
+    assert ways(run) == ["hook"] * FEW
 
 
 def test_one_more_and_all_have_slots(session: Any) -> None:
     run = session("spin", "10")
-    for name in FUNCTIONS[: INLINE_AT_MOST + 1]:
+    for name in FUNCTIONS[: FEW + 1]:
         run.probe(line(run, name), up.Count())
     run.open()
-    assert ways(run) == ["slot"] * (INLINE_AT_MOST + 1)
+    assert ways(run) == ["slot"] * (FEW + 1)
 
 
 def test_what_is_removed_gives_the_others_their_hooks_back(session: Any) -> None:
@@ -133,7 +137,7 @@ def test_nothing_is_watched_once_nobody_waits_for_returns(session: Any) -> None:
     assert ways(run) == ["hook", "hook"]
 
 
-@pytest.mark.parametrize(("places", "way"), [(INLINE_CALLS, "hook"), (INLINE_CALLS + 1, "trap")])
+@pytest.mark.parametrize(("places", "way"), [(FEW_CALLS, "hook"), (FEW_CALLS + 1, "trap")])
 def test_handlers_in_python_keep_their_hooks_longer_and_then_trap(
     session: Any, places: int, way: str
 ) -> None:

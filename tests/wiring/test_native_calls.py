@@ -9,7 +9,7 @@ import pytest
 from uprobe_fetchargs import TraceConsumer
 
 import uprobe_core as up
-from tests.programs import ROOT, debian
+from tests.programs import ROOT, debian, zig
 from uprobe_core.types import HandlerVote
 
 pytest.importorskip("uprobe_core._engine")
@@ -175,6 +175,39 @@ def test_many_consumers_of_one_event_each_have_their_cookie(same: Any, mode: str
     same(attach, [path, "4"], mode, returns)
 
 
+class Entries:
+    """Sees entries only."""
+
+    name = "entries"
+
+    def __init__(self, vote: HandlerVote | None = None) -> None:
+        self.seen: list[int] = []
+        self.vote = vote
+
+    def handler(self, hit: Any) -> HandlerVote | None:
+        self.seen.append(hit.reg(0))
+        return self.vote if len(self.seen) == 3 else None
+
+
+@pytest.mark.parametrize("vote", [HandlerVote.KEEP, HandlerVote.IGNORE, HandlerVote.REMOVE])
+@pytest.mark.parametrize("beside", ["nothing", "count", "latency"])
+@pytest.mark.parametrize("kind", ["p", "r"])
+@pytest.mark.parametrize("consumer", ["entries", "pair"])
+def test_a_vote_counts_for_its_sink_among_the_others(
+    same: Any, consumer: str, kind: str, beside: str, vote: HandlerVote
+) -> None:
+    path = program("mixed")
+
+    def attach(session: up.Session) -> list[Any]:
+        others: dict[str, list[Any]] = {"nothing": [], "count": [up.Count()], "latency": [up.Latency()]}
+        other = others[beside]
+        mine = Entries(vote) if consumer == "entries" else Pair({1: vote})
+        session.probe(f"{kind}:recurse {path}:recurse", *other, mine)
+        return [*(Result(action) for action in other), Seen(mine)]
+
+    same(attach, [path, "5"], "auto")
+
+
 @pytest.mark.parametrize("returns", RETURNS)
 @pytest.mark.parametrize("mode", MODES)
 def test_what_a_return_event_captured_at_entry_is_recorded(same: Any, mode: str, returns: str) -> None:
@@ -230,6 +263,35 @@ def test_forks_and_executions_with_calls_under_way(same: Any, mode: str, returns
     assert status.code == 0
     assert outer == {123: 1, 101: 1, 12: 1}
     assert tallies[0] == {"hits": 2, "entries": 3, "returns": 3}
+
+
+@pytest.mark.parametrize("returns", RETURNS)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_child_that_shares_memory_has_calls_of_its_own(same: Any, mode: str, returns: str) -> None:
+    path = str(zig("vforks.c"))
+
+    def set_up(session: up.Session) -> list[Any]:
+        for name in ("work", "child", "parent"):
+            session.probe(f"p:{name} {path}:{name}", Pair())
+        return [Result(session.probe(f"r:back {path}:parent r=$retval", up.Count(by="r")))]
+
+    status, (back,), tallies, _text = same(set_up, [path], mode, returns)
+    assert status.code == 0
+    assert back == {24: 1}
+    assert tallies[1] == {"hits": 1, "entries": 1, "missed exec": 1}
+    assert tallies[2] == {"hits": 1, "entries": 2, "returns": 1, "missed exec": 1}
+
+
+class Seen:
+    """What a handler saw, compared when it is complete."""
+
+    def __init__(self, handler: Any) -> None:
+        self.handler = handler
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Seen) and self.handler.seen == other.handler.seen
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class Result:

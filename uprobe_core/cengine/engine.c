@@ -76,18 +76,31 @@ static void capture(struct up_site *site, struct up_hit *hit, struct up_kept *ke
 	hit->cells = before;
 }
 
+/* What the event votes if its sink has voted: see Event.entered of event_probe.py. */
+static unsigned event_vote(const struct up_probe *probe, unsigned vote)
+{
+	if (probe->votes & UP_VOTES_ALL)
+		return vote;
+	unsigned result = probe->votes & UP_VOTES_ALONE ? vote & UP_VOTE_REMOVE : UP_KEEP;
+	return vote && probe->votes & UP_VOTES_PAIR && !probe->return_count ? result | UP_VOTE_IGNORE : result;
+}
+
 /* Calls the functions outside; what they leave is kept. */
 static void run_chain(struct up_site *site, unsigned index, struct up_hit *hit, struct up_kept *kept)
 {
 	struct up_engine *engine = site->engine;
+	const struct up_probe *probe = site->probes[index];
 	void *cookie = NULL;
 
 	engine->called = true;
-	engine->outside.enter(engine->outside.context, site->probes[index]->chain - 1, hit, &cookie);
-	if (cookie && kept)
-		up_kept_set_cookie(site, kept, index, cookie);
-	else if (cookie)
+	engine->outside.enter(engine->outside.context, probe->chain - 1, hit, &cookie);
+	bool ignored = engine->vote && !(probe->votes & UP_VOTES_ALL);
+	if (cookie && (ignored || !kept)) {
 		engine->outside.drop(engine->outside.context, cookie);
+		cookie = NULL;
+	}
+	if (kept)
+		up_kept_set_cookie(site, kept, index, ignored ? UP_IGNORED : cookie);
 }
 
 /* Runs what the probe does at an entry; answers with its vote. */
@@ -109,8 +122,9 @@ static unsigned run_entry(struct up_site *site, unsigned index, struct up_hit *h
 		up_action_run(probe->entry_actions[i], hit);
 	if (probe->chain)
 		run_chain(site, index, hit, kept);
-	probe->entries += probe->wants_returns && !engine->vote;
-	return engine->vote;
+	unsigned vote = event_vote(probe, engine->vote);
+	probe->entries += probe->wants_returns && !vote;
+	return vote;
 }
 
 /* A hit takes virtual time; without a virtual clock it happens when it happens. */

@@ -320,6 +320,15 @@ enum { UP_MISSED_LONGJMP, UP_MISSED_EXEC, UP_MISSED_EXIT, UP_MISSED_DEPTH, UP_MI
 /* What a handler may vote (types.HandlerVote). */
 enum { UP_KEEP = 0, UP_VOTE_REMOVE = 1, UP_VOTE_IGNORE = 2 };
 
+/*
+ * Functions outside speak for the event (ALL), or are those of one sink of it: its only one (ALONE), and
+ * one that sees returns as well (PAIR).
+ */
+enum { UP_VOTES_ALL = 1, UP_VOTES_ALONE = 2, UP_VOTES_PAIR = 4 };
+
+/* In place of a cookie: the sink does not see this call's return. */
+#define UP_IGNORED ((void *)1)
+
 /* One location of one event (the EventProbe of event_probe.py). */
 struct up_probe {
 	bool enabled, is_return, has_filter, wants_returns;
@@ -331,6 +340,7 @@ struct up_probe {
 	uint64_t hits, entries, returns;
 	uint64_t missed[UP_MISSED_KINDS];
 	uint32_t chain;		/* number + 1 of its functions outside; 0: none */
+	uint8_t votes;		/* UP_VOTES_...: what they say of the event */
 };
 
 enum up_site_kind {

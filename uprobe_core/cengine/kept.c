@@ -48,7 +48,7 @@ struct up_kept *up_kept_copy(struct up_engine *engine, const struct up_site *sit
 	memcpy(twin->words, kept->words, kept->used * sizeof(kept->words[0]));
 	for (unsigned i = 0; i < site->count; i++) {
 		void *cookie = up_kept_cookie(site, kept, i);
-		if (cookie)
+		if (cookie && cookie != UP_IGNORED)
 			up_kept_set_cookie(site, twin, i, engine->outside.copy(engine->outside.context, cookie));
 	}
 	return twin;
@@ -61,7 +61,7 @@ void up_kept_give(struct up_engine *engine, const struct up_site *site, struct u
 		return;
 	for (unsigned i = 0; i < site->count; i++) {
 		void *cookie = up_kept_cookie(site, kept, i);
-		if (cookie)
+		if (cookie && cookie != UP_IGNORED)
 			engine->outside.drop(engine->outside.context, cookie);
 	}
 	kept->next = engine->spare;

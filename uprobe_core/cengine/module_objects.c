@@ -203,8 +203,9 @@ PyObject *engine_add_probe(EngineObject *self, PyObject *args)
 	Py_buffer program, capture;
 	unsigned room;
 	int is_return, chain = -1;
+	unsigned char votes = UP_VOTES_ALONE;
 
-	if (!PyArg_ParseTuple(args, "y*Iy*p|i", &program, &room, &capture, &is_return, &chain))
+	if (!PyArg_ParseTuple(args, "y*Iy*p|ib", &program, &room, &capture, &is_return, &chain, &votes))
 		return NULL;
 	struct up_probe *probe = table_add(&self->probes, sizeof(*probe));
 	bool done = probe && up_program_init(&probe->program, program.buf, (size_t)program.len, room) &&
@@ -217,6 +218,7 @@ PyObject *engine_add_probe(EngineObject *self, PyObject *args)
 		return refuse("the probe");
 	probe->is_return = is_return;
 	probe->chain = chain < 0 ? 0 : (uint32_t)chain + 1;
+	probe->votes = votes;
 	if (!up_engine_reserve(&self->core, probe->program.cells))
 		return PyErr_NoMemory();
 	return PyLong_FromUnsignedLong(self->probes.count - 1);

@@ -156,6 +156,8 @@ static void deliver_probe(struct up_engine *engine, struct up_call *call, unsign
 		up_action_run(probe->return_actions[i], hit);
 	if (probe->chain) {
 		void *cookie = call->kept ? up_kept_cookie(call->site, call->kept, index) : NULL;
+		if (cookie == UP_IGNORED)
+			return;
 		engine->called = true;
 		engine->outside.leave(engine->outside.context, probe->chain - 1, hit, cookie);
 	}

@@ -463,7 +463,9 @@ static int leave_slot(struct glue *glue, int status)
 
 	if (glue->event == GLUE_UNDEFINED && area_is_empty(glue, before)) {
 		glue->event = GLUE_NONE;	/* the program jumped to where it has nothing */
-		return UC_ERR_FETCH_UNMAPPED;
+		glue->refused = PERM_EXEC;
+		glue->refused_page = before & ~(uint64_t)(PAGE_SIZE - 1);
+		return UC_ERR_EXCEPTION;
 	}
 	uint64_t pc = slot_leave(glue, before, faulted);
 	const struct place *place = faulted && pc != before ? table_find(glue, pc) : NULL;
@@ -471,6 +473,7 @@ static int leave_slot(struct glue *glue, int status)
 	if (!place || !place->core)
 		return status;
 	glue->event = GLUE_BREAK;
+	glue->refused = 0;
 	return 0;
 }
 
