@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
 from uprobe_core.engine import ABI
 from uprobe_core.errors import BackendError
 
-__all__ = ("NATIVE_MODULE", "SWITCH", "EngineChoice", "choose_engine")
+__all__ = ("NATIVE_MODULE", "SWITCH", "EngineChoice", "choose_engine", "with_wrappers")
 
 NATIVE_MODULE = "uprobe_core._engine"
 SWITCH = "UPROBE_ENGINE"
 """Environment variable that replaces "auto" by "c" or "py"."""
+
+_WRAPPED = "plugins wrap operations of the architecture, which the native engine never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,16 @@ def choose_engine(request: str = "auto") -> EngineChoice:
             slug="no-native-engine",
         )
     return EngineChoice("py", refusal)
+
+
+def with_wrappers(choice: EngineChoice, request: str, warn: Callable[[str], None]) -> EngineChoice:
+    """The engine for plugins that wrap arch operations: the Python one, unless "c" was asked for."""
+    if choice.name != "c":
+        return choice
+    if request != "c":
+        return EngineChoice("py", f"{_WRAPPED} calls")
+    warn(f"{_WRAPPED} calls, and it was asked for")
+    return choice
 
 
 def _native_refusal() -> str:

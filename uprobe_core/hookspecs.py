@@ -37,6 +37,8 @@ class PluginHooks:
         wrapper around ``pre_xol`` (say) costs what a plain call costs.  Their
         methods carry :data:`uprobe_core.arch_hooks.hookimpl`, usually with
         ``wrapper=True``.  All results are used.  None counts as no wrappers.
+        Where there are any, the run is the Python engine's, because the native
+        one steps without calling arch operations.
         """
         raise AssertionError("specification only")
 

@@ -236,8 +236,11 @@ def test_the_hooks_of_the_manual_work(tmp_path: Path) -> None:
     source = example("watcher/uprobe_watcher.py")
     install(tmp_path, "uprobe_watcher", source, "uprobe.plugins", "watcher = uprobe_watcher:WatcherPlugin")
     event = ["-e", "p:work ./loop:work", "-C", "count", "./loop", "4"]
-    done = run("run", "--mode", "trap", "--engine", "py", *event, path=tmp_path)
+    done = run("run", "--mode", "trap", *event, path=tmp_path)
     assert "watcher: 4 steps\n" in done.stderr
+    done = run("run", "--mode", "trap", "--engine", "c", *event, path=tmp_path)
+    assert "watcher: 0 steps\n" in done.stderr
+    assert "warning: plugins wrap operations of the architecture" in done.stderr
     done = run("run", *event, path=tmp_path, env={"UPROBE_LOAD_PLUGINS": ""})
     assert "watcher" not in done.stderr
 

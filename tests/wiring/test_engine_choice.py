@@ -71,3 +71,16 @@ def test_an_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(engine_choice.SWITCH, "rust")
     with pytest.raises(BackendError, match=r"no engine is called 'rust' \(UPROBE_ENGINE=rust\)"):
         choose_engine()
+
+
+def test_plugins_that_wrap_arch_operations_get_the_engine_that_calls_them() -> None:
+    from uprobe_core.engine_choice import EngineChoice, with_wrappers
+
+    said: list[str] = []
+    native, reference = EngineChoice("c", "it is there"), EngineChoice("py", "it was asked for")
+    assert with_wrappers(native, "auto", said.append).name == "py"
+    assert with_wrappers(reference, "py", said.append) is reference
+    assert said == []
+    assert with_wrappers(native, "c", said.append) is native
+    (warning,) = said
+    assert warning.startswith("plugins wrap operations of the architecture")
