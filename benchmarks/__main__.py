@@ -68,11 +68,15 @@ def main() -> None:
     options = parser.parse_args()
     options.rounds = options.rounds or (200_000 if options.quick else 1_000_000)
     options.repeat = options.repeat or (3 if options.quick else 5)
-    sections = []
+    sections: list[Section] = []
     for section in _measured(options):
         sections.append(section)
         print(as_table(section), flush=True)
+        _write(sections, options)  # what is measured is kept, whatever comes
     print(_judgement(sections))
+
+
+def _write(sections: Sequence[Section], options: argparse.Namespace) -> None:
     if options.json:
         write_json(options.json, sections)
     if options.svg:
