@@ -24,6 +24,8 @@ __all__ = ("NativeRecords",)
 
 HEADER = struct.Struct("<IIIIQQQ")
 """struct up_record: size, sink, who, text size, time, pc, function."""
+_MOST_PEOPLE = 256
+"""Tasks that are remembered for their names when no record of theirs is left."""
 Consume = Callable[[Any, int, int, int, int, int], None]
 """(buffer, start of the cells, who, time, pc, function)."""
 
@@ -52,8 +54,9 @@ class NativeRecords:
         self._failed = failed
         self._consumers: list[Consume] = []
         self._sources: list[tuple[Event, Any]] = []
-        self._people: list[tuple[int, int, str]] = []
+        self._people: dict[int, tuple[int, int, str]] = {}
         self._numbers: dict[tuple[int, int, str], int] = {}
+        self._next = self._last = 0
         self._draining = False
         self.bounded = keep > 0
         """Whether records stay in the engine until the end."""
@@ -61,12 +64,24 @@ class NativeRecords:
         engine.set_drain(self.drain)
 
     def who(self, pid: int, tid: int, comm: str) -> int:
-        """The number by which records name a task; the same for the same task and name."""
+        """The number by which the records of the task that runs next name it."""
+        if len(self._people) > _MOST_PEOPLE and not self._engine.records:
+            self._forget_people()
         person = (pid, tid, comm)
-        number = self._numbers.setdefault(person, len(self._people))
-        if number == len(self._people):
-            self._people.append(person)
+        number = self._numbers.setdefault(person, self._next)
+        if number == self._next:
+            self._people[number] = person
+            self._next += 1
+        self._last = number
         return number
+
+    def _forget_people(self) -> None:
+        """No record is left: nobody is needed but the running task, which was asked for last."""
+        person = self._people[self._last]
+        self._people.clear()
+        self._numbers.clear()
+        self._people[self._last] = person
+        self._numbers[person] = self._last
 
     def sink(self, event: Event, plan: ActionPlan) -> int:
         """The number of a new taker of records."""
@@ -134,6 +149,8 @@ class NativeRecords:
                 except Exception as error:
                     self._give_up(sink, error)
                 at += size
+        if len(self._people) > _MOST_PEOPLE:
+            self._forget_people()
 
     def _give_up(self, sink: int, error: Exception) -> None:
         """A taker of records raised: it is disabled, as one that is called at each hit would be."""

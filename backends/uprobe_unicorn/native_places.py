@@ -83,6 +83,8 @@ class NativePlaces:
         self._traps: dict[int, bool] = {}
         """Patched addresses: whether the patch is a breakpoint."""
         self._tasks: dict[Any, int] = {}
+        self._ended: list[int] = []
+        """Numbers of tasks that are gone, for new ones."""
         self._task: Any = None
         self._name: Any = None
         self._before = 0
@@ -140,7 +142,10 @@ class NativePlaces:
 
     def _switch(self, task: Any) -> None:
         self._task, self._name = task, task.name
-        pid, number = task.process.pid, self._tasks.get(task, -1)
+        number = self._tasks.get(task, -1)
+        if number < 0 and self._ended:
+            number = self._ended.pop()
+        pid = task.process.pid
         who = self._who(pid, task.tid, task.comm)
         self._tasks[task] = self._engine.set_task(number, pid, task.tid, who, task.name)
         self._engine.run_task(self._tasks[task])
@@ -150,6 +155,7 @@ class NativePlaces:
         number = self._tasks.pop(task, None)
         if number is not None:
             self._engine.end_task(number, 1 if reason == "exec" else 2)
+            self._ended.append(number)
         if task is self._task:
             self._task = None
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define PROBED __attribute__((noinline, noclone))
-enum { MARKS = 16, THREADS = 4 };
+enum { MARKS = 16, THREADS = 4, LIFE = 500 };	/* calls of a thread */
 
 static jmp_buf out;
 
@@ -51,10 +51,14 @@ static void *thread(void *rounds)
 static void run_threads(long n)
 {
 	pthread_t ids[THREADS];
-	for (int i = 0; i < THREADS; i++)
-		pthread_create(&ids[i], NULL, thread, (void *)(n / THREADS));
-	for (int i = 0; i < THREADS; i++)
-		pthread_join(ids[i], NULL);
+	while (n > 0) {
+		long part = n < THREADS * LIFE ? n : THREADS * LIFE;
+		for (int i = 0; i < THREADS; i++)
+			pthread_create(&ids[i], NULL, thread, (void *)(part / THREADS));
+		for (int i = 0; i < THREADS; i++)
+			pthread_join(ids[i], NULL);
+		n -= part;
+	}
 }
 
 int main(int argc, char **argv)

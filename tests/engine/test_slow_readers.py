@@ -18,6 +18,7 @@ import pytest
 import uprobe_core as up
 from uprobe_core import discovery
 from uprobe_core.output import RunOutput
+from uprobe_core.plugin_contracts import BlamedWriter
 
 pytest.importorskip("uprobe_core._engine")
 pytest.importorskip("uprobe_unicorn._glue")
@@ -96,12 +97,15 @@ class SleepyWriter:
 
 def with_writer(monkeypatch: pytest.MonkeyPatch, writer: type) -> None:
     """``format="slow"`` is *writer*."""
-    load = discovery.load_object
+    load = discovery.load_writer
 
-    def choose(kind: discovery.Kind, name: str) -> Any:
-        return writer if name == "slow" else load(kind, name)
+    def make(stream: Any, header: Any) -> Any:
+        return BlamedWriter("slow", writer(stream, header))
 
-    monkeypatch.setattr(discovery, "load_object", choose)
+    def choose(name: str) -> Any:
+        return (False, make) if name == "slow" else load(name)
+
+    monkeypatch.setattr(discovery, "load_writer", choose)
 
 
 def test_a_writer_that_sleeps_sees_every_record_in_order(
@@ -167,7 +171,7 @@ def test_a_writer_that_raises_is_named_and_the_run_goes_on(
     assert calls.result() == 50
     shown = capfd.readouterr()
     assert shown.out.endswith(" 1837.5\n")
-    assert "consumer 'trace' of uprobes/leaf raised ValueError: enough" in shown.err
+    assert "writer 'slow' failed to write a record: ValueError: enough" in shown.err
 
 
 # --- bounded runs ----------------------------------------------------------------------------------------
