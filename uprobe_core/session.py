@@ -29,7 +29,6 @@ from uprobe_core.plugin_contracts import blaming, check_sink
 from uprobe_core.probe_changes import ProbeChanges
 from uprobe_core.run_report import Profile, report
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
-from uprobe_core.session_options import setup_from_options
 from uprobe_core.session_setup import choose_mode, choose_returns, target_of
 from uprobe_core.spool import Spool
 from uprobe_core.stacks.last_seen import LastSeen
@@ -62,6 +61,8 @@ class Session:
     """
 
     def __init__(self, argv: Sequence[str], **options: Any) -> None:
+        from uprobe_core.session_options import setup_from_options  # the command line has no need of it
+
         self._start(setup_from_options(argv, options), explicit=True)
 
     @classmethod
