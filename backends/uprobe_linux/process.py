@@ -36,6 +36,7 @@ class LinuxProcess:
         self.auxv = b""
         self.rlimits: dict[int, tuple[int, int]] = {}
         self.personality = 0
+        self.io_priority = 0
         self.files: Any = None
         """FdTable."""
         self.fs: Any = None

@@ -26,7 +26,9 @@ def test_trap_mode_under_the_kernels_policy_is_the_recording(case: Any, replay: 
         assert sorted(result.profile) == sorted(recorded.profile)
 
 
-@pytest.mark.parametrize("options", [("inline", "hijack"), ("inline", "watch"), ("jump", "watch")], ids="-".join)
+@pytest.mark.parametrize(
+    "options", [("inline", "hijack"), ("inline", "watch"), ("jump", "watch")], ids="-".join
+)
 def test_other_modes_have_the_same_hits_and_an_undisturbed_program(
     case: Any, replay: Any, unprobed: Any, options: tuple[str, str]
 ) -> None:

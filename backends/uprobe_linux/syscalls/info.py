@@ -285,15 +285,19 @@ def sys_personality(task: LinuxTask, wanted: int) -> int:
 
 @syscall("ioprio_get")
 def sys_ioprio_get(task: LinuxTask, which: int, who: int) -> int:
-    """ioprio_get(2): best effort, level 4."""
-    return 2 << 13 | 4
+    """ioprio_get(2): what the process set, at first nothing (IOPRIO_CLASS_NONE)."""
+    if s32(which) not in (1, 2, 3):
+        raise fail(errno.EINVAL)
+    kept: int = task.process.io_priority
+    return kept
 
 
 @syscall("ioprio_set")
 def sys_ioprio_set(task: LinuxTask, which: int, who: int, priority: int) -> int:
-    """ioprio_set(2)."""
+    """ioprio_set(2): remembered and inherited; every request is served at once anyway."""
     if s32(which) not in (1, 2, 3) or priority >> 13 & 7 > 3:
         raise fail(errno.EINVAL)
+    task.process.io_priority = priority & 0xFFFF
     return 0
 
 
