@@ -10,162 +10,15 @@ forked child the measurements travel to the session and are applied there.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from uprobe_core.action_base import MAX_KEYS, Action, Getter, getter_of, key_getter, names_of, number_getter
 from uprobe_core.consumer import EventInfo, Hit, ReturnHit
 from uprobe_core.errors import UsageError
 from uprobe_core.types import MemoryFault, Register
 
-__all__ = ("Action", "Count", "Hist", "Latency", "Record", "Stacks", "Sum")
-
-Getter = Callable[[Hit], Any]
-
-MAX_KEYS = 1 << 17
-"""Keys that an action holds if nothing else is said: as many as the largest map of a kernel's
-histogram trigger (TRACING_MAP_BITS_MAX in kernel/trace/tracing_map.h)."""
-
-_COMMON: dict[str, Getter] = {
-    "pid": lambda hit: hit.pid,
-    "tid": lambda hit: hit.tid,
-    "comm": lambda hit: hit.comm,
-    "common_pid": lambda hit: hit.tid,
-    "ip": lambda hit: hit.address,
-}
-
-
-def _getter(event: EventInfo, name: str) -> Getter:
-    """How to take the field *name* from a hit; raises UsageError for a name that the event lacks."""
-    if name in event.names:
-        index = list(event.names).index(name)
-        return lambda hit: hit.values[index]
-    if name in _COMMON:
-        return _COMMON[name]
-    known = ", ".join([*event.names, *_COMMON])
-    raise UsageError(
-        f"event {event.group}/{event.name} has no field {name!r}",
-        hint=f"fields: {known}",
-        slug="unknown-field",
-    )
-
-
-def _number_getter(event: EventInfo, name: str, action: str) -> Getter:
-    """The same for a field that is to be a number; raises UsageError for text and arrays."""
-    getter = _getter(event, name)
-    args = getattr(getattr(event, "spec", None), "args", ())
-    found = next((arg for arg in args if arg.name == name), None)
-    what = "text" if name == "comm" or (found is not None and found.type.is_string) else ""
-    if found is not None and found.count:
-        what = "an array"
-    if what:
-        raise UsageError(
-            f"{action} needs a number, but field {name!r} of {event.group}/{event.name} is {what}",
-            hint=f"count by={name} tells its values apart",
-            slug="bad-field",
-        )
-    return getter
-
-
-def _key_getter(event: EventInfo, by: Sequence[str]) -> Getter:
-    getters = [_getter(event, name) for name in by]
-    if not getters:
-        return lambda _hit: ()
-    if len(getters) == 1:
-        return getters[0]
-    return lambda hit: tuple(get(hit) for get in getters)
-
-
-def _nothing() -> None:
-    pass
-
-
-class _Bound:
-    """An action attached to one event."""
-
-    def __init__(self, action: Action, measure: Getter, when: Callable[[Hit], bool] | None) -> None:
-        self.name = action.name
-        self.action = action
-        self._measure = measure
-        self._when = when
-
-    def _observe(self, hit: Hit) -> None:
-        if self._when is None or self._when(hit):
-            self.action.emit(self._measure(hit))
-
-
-class _BoundEntry(_Bound):
-    def handler(self, hit: Hit) -> None:
-        """Observe an entry hit."""
-        self._observe(hit)
-
-
-class _BoundReturn(_Bound):
-    def ret_handler(self, hit: ReturnHit) -> None:
-        """Observe a return."""
-        self._observe(hit)
-
-
-class Action:
-    """Base of the declarative consumers.
-
-    Memory is bounded: once *max_keys* different keys have been seen (of a
-    histogram: buckets of all keys), hits with further ones are counted in
-    ``lost`` and nowhere else, and the session says so at its end.
-
-    :param when: an expression over the event's fields; hits that it rejects are not seen
-    :param max_keys: at least 1
-    :ivar lost: hits for whose key there was no room
-    """
-
-    name = "action"
-    at_return = False
-    """Whether it observes returns also of an entry event."""
-
-    def __init__(self, *, when: str | None = None, max_keys: int = MAX_KEYS) -> None:
-        if max_keys < 1:
-            raise UsageError(
-                f"max_keys {max_keys} is out of range", hint="it is at least 1", slug="bad-option"
-            )
-        self.when = when
-        self.max_keys = max_keys
-        self.lost = 0
-        self.emit: Callable[[Any], None] = self.apply
-        self.sync: Callable[[], None] = _nothing
-        """Brings in what a native engine has counted; every result begins with it."""
-
-    def attach(self, event: EventInfo, context: Any = None) -> _Bound:
-        """Return what observes the hits of *event*; raises UsageError for a field that it lacks."""
-        measure = self.bind(event)
-        when = None
-        if self.when is not None:
-            from uprobe_core.events.filters import compile_filter
-
-            when = compile_filter(self.when, event)
-        cls = _BoundReturn if event.is_return or self.at_return else _BoundEntry
-        return cls(self, measure, when)
-
-    def bind(self, event: EventInfo) -> Getter:
-        """Return how a measurement is taken from a hit of *event*."""
-        raise AssertionError("each action defines it")
-
-    def apply(self, measurement: Any) -> None:
-        """Add one measurement to the result."""
-        raise AssertionError("each action defines it")
-
-    def result(self) -> Any:
-        """What was found so far."""
-        raise AssertionError("each action defines it")
-
-    def has_room(self, held: int, hits: int = 1) -> bool:
-        """Whether a new key can join the *held* ones; if not, its *hits* are lost."""
-        if held < self.max_keys:
-            return True
-        self.lost += hits
-        return False
-
-
-def _names(by: str | Sequence[str] | None) -> tuple[str, ...]:
-    return () if by is None else (by,) if isinstance(by, str) else tuple(by)
+__all__ = ("MAX_KEYS", "Action", "Count", "Hist", "Latency", "Record", "Stacks", "Sum")
 
 
 class Count(Action):
@@ -181,12 +34,12 @@ class Count(Action):
         max_keys: int = MAX_KEYS,
     ) -> None:
         super().__init__(when=when, max_keys=max_keys)
-        self.by = _names(by)
+        self.by = names_of(by)
         self.counts: Counter[Any] = Counter()
 
     def bind(self, event: EventInfo) -> Getter:
         """Measure the key."""
-        return _key_getter(event, self.by)
+        return key_getter(event, self.by)
 
     def apply(self, measurement: Any) -> None:
         """Count one."""
@@ -218,12 +71,12 @@ class Sum(Action):
     ) -> None:
         super().__init__(when=when, max_keys=max_keys)
         self.arg = arg
-        self.by = _names(by)
+        self.by = names_of(by)
         self.stats: dict[Any, list[int]] = {}
 
     def bind(self, event: EventInfo) -> Getter:
         """Measure (key, value)."""
-        key, value = _key_getter(event, self.by), _number_getter(event, self.arg, self.name)
+        key, value = key_getter(event, self.by), number_getter(event, self.arg, self.name)
         return lambda hit: (key(hit), value(hit))
 
     def apply(self, measurement: Any) -> None:
@@ -286,7 +139,7 @@ class Hist(Action):
                 slug="bad-option",
             )
         self.arg, self.kind, self.step, self.bits = arg, kind, step, bits
-        self.by = _names(by)
+        self.by = names_of(by)
         self.buckets: dict[Any, Counter[int]] = {}
         self._held = 0
 
@@ -305,7 +158,7 @@ class Hist(Action):
 
     def bind(self, event: EventInfo) -> Getter:
         """Measure (key, bucket)."""
-        key, value = _key_getter(event, self.by), _number_getter(event, self.arg, self.name)
+        key, value = key_getter(event, self.by), number_getter(event, self.arg, self.name)
         return lambda hit: (key(hit), self.bucket(int(value(hit))))
 
     def apply(self, measurement: Any) -> None:
@@ -347,7 +200,7 @@ class Latency(Hist):
 
     def bind(self, event: EventInfo) -> Getter:
         """Measure (key, bucket of the latency)."""
-        key = _key_getter(event, self.by)
+        key = key_getter(event, self.by)
         return lambda hit: (key(hit), self.bucket(hit.latency_ns))
 
 
@@ -366,7 +219,7 @@ class Record(Action):
     def bind(self, event: EventInfo) -> Getter:
         """Measure the wanted arguments as a dict."""
         names = self.args or tuple(event.names)
-        getters = [(name, _getter(event, name)) for name in names]
+        getters = [(name, getter_of(event, name)) for name in names]
         return lambda hit: {name: get(hit) for name, get in getters}
 
     def apply(self, measurement: Any) -> None:
