@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.default_mode raw PROGRAM N`` runs a static program on libunicorn alone;
 ``... pages [uprobe's options]`` runs any program under the personality with every page that
-may be written entered executable, which is what makes the default mode slow.
+may be written entered executable, which is what makes the default mode slow, and without
+shortcuts through libunicorn.
 """
 
 from __future__ import annotations
@@ -144,6 +145,7 @@ def main() -> None:
     else:
         from uprobe_core.cli import main as uprobe
 
+        os.environ["UPROBE_DISABLE_SHORTCUTS"] = "1"
         enter_pages_executable()
         sys.argv[1:] = sys.argv[2:]
         sys.exit(uprobe())

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from benchmarks.programs import build
 
-__all__ = ("PROGRAMS", "Program", "measure")
+__all__ = ("PROGRAMS", "Program", "measure", "rows")
 
 _SQL = """
 create table t(a integer primary key, b text, c int);
@@ -124,7 +124,9 @@ class _Ways:
 
 def _seconds(command: list[str]) -> float:
     """Processor time of *command* and its children."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if status:
@@ -161,15 +163,9 @@ def _rows(name: str, found: dict[str, list[float]]) -> Iterator[tuple[str, float
             yield f"{name}: {text}", _ratio(found, above, below)
 
 
-def measure(repeat: int, sysroot: str | None = None, only: str = "") -> dict[str, float]:
-    """Rows of seconds and ratios, by name.
-
-    :param sysroot: a folder with an arm64 system that has sqlite3 and python3, by default
-        $UPROBE_BENCH_SYSROOT; without one their rows are left out, which is said on standard error
-    :param only: a part of the names of the programs to measure
-    """
+def rows(repeat: int, sysroot: str | None = None, only: str = "") -> Iterator[tuple[str, float]]:
+    """What :func:`measure` answers, row by row as it is measured."""
     sysroot = sysroot or os.environ.get("UPROBE_BENCH_SYSROOT")
-    rows: dict[str, float] = {}
     if not shutil.which("qemu-aarch64"):
         print("no qemu-aarch64: rows that compare with it are left out", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="uprobe-bench-") as folder:
@@ -177,13 +173,21 @@ def measure(repeat: int, sysroot: str | None = None, only: str = "") -> dict[str
             if only not in program.name:
                 continue
             if not program.source and not (sysroot and os.path.exists(sysroot + program.argv[0])):
-                print(
-                    f"{program.name}: left out, no {program.argv[0]} in --sysroot {sysroot}", file=sys.stderr
-                )
+                where = f"in --sysroot {sysroot}"
+                print(f"{program.name}: left out, no {program.argv[0]} {where}", file=sys.stderr)
                 continue
             found = _measure_one(_Ways(program, folder, sysroot), program.work, repeat)
-            rows.update(_rows(program.name, found))
-    return rows
+            yield from _rows(program.name, found)
+
+
+def measure(repeat: int, sysroot: str | None = None, only: str = "") -> dict[str, float]:
+    """Rows of seconds and ratios, by name.
+
+    :param sysroot: a folder with an arm64 system that has sqlite3 and python3, by default
+        $UPROBE_BENCH_SYSROOT; without one their rows are left out, which is said on standard error
+    :param only: a part of the names of the programs to measure
+    """
+    return dict(rows(repeat, sysroot, only))
 
 
 def main() -> None:
@@ -193,7 +197,7 @@ def main() -> None:
     parser.add_argument("--sysroot", help="an arm64 system with sqlite3 and python3")
     parser.add_argument("--only", default="", help="programs whose name has this part")
     options = parser.parse_args()
-    for name, value in measure(options.repeat, options.sysroot, options.only).items():
+    for name, value in rows(options.repeat, options.sysroot, options.only):
         print(f"{name:<70} {value:8.2f}", flush=True)
 
 

@@ -90,8 +90,11 @@ void glue_find_registers(struct glue *glue)
 		return;
 	for (unsigned i = 0; i < REGISTERS; i++)
 		before[i] = glue_reg(glue, i);
-	write_marks(glue, 1, marks);
-	uint64_t place = find(glue, marks, room);
+	uint64_t place = shortcuts_registers(glue->shortcuts);
+	if (!place || !follows(glue, place)) {
+		write_marks(glue, 1, marks);
+		place = find(glue, marks, room);
+	}
 	for (unsigned i = 0; i < REGISTERS; i++)
 		glue_set_reg(glue, i, before[i]);
 	glue->source.registers = (const uint64_t *)(uintptr_t)place;

@@ -24,7 +24,7 @@
  */
 struct layout {
 	unsigned char build[20];
-	int env_pc, env_hflags, env_btype, env_uc, env_exit, env_blocks, env_flushes;
+	int env_registers, env_pc, env_hflags, env_btype, env_uc, env_exit, env_blocks, env_flushes;
 	unsigned uc_cpu, uc_context, uc_no_checks, cpu_env;
 	unsigned context_epilogue, context_invalidated, context_flushes, context_uc;
 	unsigned block_code, block_size;
@@ -35,7 +35,7 @@ static const struct layout layouts[] = {
 	{	/* unicorn 2.1.4, manylinux x86_64 wheel */
 		{0x44, 0x28, 0x5d, 0x3e, 0x80, 0x52, 0x71, 0x22, 0xe9, 0xe3,
 		 0x61, 0x92, 0x81, 0x89, 0x38, 0x59, 0x06, 0xec, 0x81, 0x3e},
-		.env_pc = 0x140, .env_hflags = 0x150, .env_btype = 0x228, .env_uc = 0x31b8,
+		.env_registers = 0x40, .env_pc = 0x140, .env_hflags = 0x150, .env_btype = 0x228, .env_uc = 0x31b8,
 		.env_exit = -0x10, .env_blocks = -0xa218, .env_flushes = -0x2188,
 		.uc_cpu = 0x1b8, .uc_context = 0x300, .uc_no_checks = 0x7f2, .cpu_env = 0xa350,
 		.context_epilogue = 0x98, .context_invalidated = 0xd8, .context_flushes = 0xa8d0, .context_uc = 0xa970,
@@ -390,6 +390,8 @@ struct shortcuts *shortcuts_create(uc_engine *engine, const struct uc_api *api)
 	struct wanted wanted = {(uintptr_t)api->emu_start, NULL};
 	size_t hook;
 
+	if (getenv("UPROBE_DISABLE_SHORTCUTS"))
+		return NULL;
 	dl_iterate_phdr(look_at_object, &wanted);
 	struct shortcuts *shortcuts = wanted.layout ? calloc(1, sizeof(*shortcuts)) : NULL;
 	if (!shortcuts)
@@ -404,6 +406,11 @@ struct shortcuts *shortcuts_create(uc_engine *engine, const struct uc_api *api)
 		return NULL;
 	}
 	return shortcuts;
+}
+
+uint64_t shortcuts_registers(const struct shortcuts *shortcuts)
+{
+	return shortcuts ? (uint64_t)(uintptr_t)(shortcuts->env + shortcuts->layout->env_registers) : 0;
 }
 
 /* The engine must not run any more. */
@@ -421,6 +428,12 @@ struct shortcuts *shortcuts_create(uc_engine *engine, const struct uc_api *api)
 	(void)engine;
 	(void)api;
 	return NULL;
+}
+
+uint64_t shortcuts_registers(const struct shortcuts *shortcuts)
+{
+	(void)shortcuts;
+	return 0;
 }
 
 void shortcuts_destroy(struct shortcuts *shortcuts)
