@@ -10,59 +10,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from uprobe_core.actions import Action
-from uprobe_core.engine import Core, NativeBackend
-from uprobe_core.event_probe import Event, EventProbe, check_vote
-from uprobe_core.native_hits import make_hit
+from uprobe_core.engine import NativeBackend
+from uprobe_core.event_probe import Event, EventProbe
+from uprobe_core.native_calls import REASONS, NativeCalls
 from uprobe_core.native_plan import CALL, RECORD, ActionPlan, Chain, EventPlan, plan_event
 from uprobe_core.native_records import NativeRecords
 from uprobe_core.native_results import merge, take
-from uprobe_core.types import HandlerVote, MemoryFault, Mode, Verdict
+from uprobe_core.native_semantics import Semantics, core_of
+from uprobe_core.types import MemoryFault, Mode
 from uprobe_core.uprobes import Site, Space, accept_all
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Process, Task
     from uprobe_core.events.model import Record as TraceRecord
 
-__all__ = ("NativeSites", "Semantics")
+__all__ = ("NativeSites",)
 
-_REASONS = ("longjmp", "exec", "exit", "depth", "no-caller")
-_TALLIES = ("hits", "entries", "returns", *(f"missed {reason}" for reason in _REASONS))
+_TALLIES = ("hits", "entries", "returns", *(f"missed {reason}" for reason in REASONS))
 _MAX_PROBES = 64
 """At one site (UP_MAX_PROBES)."""
 _MOST_KEYS = 1 << 30
 _RING = 1 << 18
 """Bytes of records between two drains: small enough to stay in the processor's cache."""
-
-
-class Semantics(NamedTuple):
-    """What a run wants done as a kernel does it.
-
-    :param known: the trampoline of a process, at the start of its XOL area; 0 if it has none yet
-    :param trampoline: that of a task's process, made on first use
-    :param hijack: whether return addresses are swapped; else they are watched
-    :param depth: calls that may be pending for a task then, None: any number
-    :param visible: whether the program sees breakpoints
-    :param fetches: whether the engine may fetch arguments
-    """
-
-    known: Callable[[Process], int]
-    trampoline: Callable[[Task], int]
-    hijack: bool = False
-    depth: int | None = None
-    visible: bool = False
-    fetches: Callable[[], bool] = lambda: True
-
-
-def _core_of(site: Site) -> Core:
-    """How the dispatcher does the instruction at *site* when a trap is reported to it."""
-    if site.mode is Mode.INLINE:
-        return Core.NOT
-    if site.analysis.special:
-        return Core.ALONE
-    return Core.SIMULATES if site.analysis.verdict is Verdict.SIMULATE else Core.STEPS
 
 
 class _NativeEvent:
@@ -108,7 +80,6 @@ class NativeSites:
         from uprobe_core import _engine
 
         self.engine = _engine.Engine(MemoryFault, _RING)
-        self.engine.set_outcome(self._handler_outcome)
         self.records = NativeRecords(self.engine, write=write, lost=lost, failed=self._sink_failed, keep=keep)
         self.send: Callable[[Any], None] | None = None
         self._backend = backend
@@ -119,7 +90,9 @@ class NativeSites:
         self._current = current
         self._events: dict[Event, _NativeEvent] = {}
         self._retired: list[_NativeEvent] = []
-        self._handlers: list[tuple[Event, Any]] = []
+        self._calls = NativeCalls(
+            self.engine, current=current, advance_clock=backend.advance_clock, failed=self._sink_failed
+        )
         self._semantics = semantics
         self._visible = semantics.visible
         self._host_pid = os.getpid()
@@ -166,7 +139,7 @@ class NativeSites:
         number = self.engine.add_site(site.vaddr, site.offset, probes)
         mode = self._mode_of(site, calls_python=calls_python)
         return self._backend.place(
-            space.process, site.vaddr, number, mode, calls_python=calls_python, core=_core_of(site)
+            space.process, site.vaddr, number, mode, calls_python=calls_python, core=core_of(site)
         )
 
     def _mode_of(self, site: Site, *, calls_python: bool) -> Mode:
@@ -193,7 +166,7 @@ class NativeSites:
         native = self._events.get(event)
         if native is None:
             native = self._events[event] = _NativeEvent(self._plan(event))
-            native.chain = self._chain(event, native.plan)
+            native.chain = self._calls.chain(event, native.plan)
         return native
 
     def _probe(self, native: _NativeEvent, probe: EventProbe) -> int:
@@ -214,7 +187,7 @@ class NativeSites:
         if plan.kind == RECORD:
             sink = self.records.sink(event, plan)
         elif plan.kind == CALL:
-            sink = self._handler(event, plan)
+            sink = self._calls.handler(event, plan)
         value = plan.value.pack()
         number = self.engine.add_action(
             probe, plan.kind, plan.hist, plan.parameter, sink, plan.packed_keys, value, plan.tests, plan.texts
@@ -264,69 +237,6 @@ class NativeSites:
     @property
     def _natives(self) -> list[_NativeEvent]:
         return [*self._events.values(), *self._retired]
-
-    # --- Python handlers ----------------------------------------------------------------------------
-
-    def _handler(self, event: Event, plan: ActionPlan) -> int:
-        function = plan.source.ret_handler if plan.at_return else plan.source.handler
-        return self._add_handler(event, plan.source, function, at_return=plan.at_return, fetches=True)
-
-    def _add_handler(self, event: Event, sink: Any, function: Any, *, at_return: bool, fetches: bool) -> int:
-        """The number of a function that is called with hits; -1 for none."""
-        if function is None:
-            return -1
-        self._handlers.append((event, sink))
-        hit = make_hit(self.engine, self._current, event, at_return=at_return, fetches=fetches)
-        return self.engine.add_handler(function, hit)
-
-    def _chain(self, event: Event, plan: EventPlan) -> int:
-        """The number of the event's functions in Python, -1 if it has none."""
-        if plan.chain is Chain.NONE:
-            return -1
-        sink = plan.sink
-        enter, leave = self._functions(event, sink)
-        handlers = [
-            self._add_handler(event, sink, function, at_return=at_return, fetches=plan.fetches)
-            for function, at_return in ((enter, False), (leave, True))
-        ]
-        missed = None if sink is not None and not hasattr(sink, "missed") else self._misser(event)
-        return self.engine.add_chain(handlers[0], handlers[1], missed)
-
-    def _functions(self, event: Event, sink: Any) -> tuple[Any, Any]:
-        """What is called at an entry and at a return: the methods of the only *sink*, else the event's."""
-        if sink is not None:
-            return getattr(sink, "handler", None), getattr(sink, "ret_handler", None)
-        engine, advance_clock = self.engine, self._backend.advance_clock
-
-        def enter(hit: Any) -> None:
-            advance_clock()
-            vote, hit.cookie = event.entered(hit)
-            engine.vote = int(vote)
-
-        def leave(hit: Any) -> None:
-            advance_clock()
-            event.returned(hit, hit.cookie)
-
-        return enter, leave
-
-    def _misser(self, event: Event) -> Callable[[int, int], None]:
-        def missed(function: int, reason: int) -> None:
-            self._backend.advance_clock()
-            event.missed(function, _REASONS[reason])
-
-        return missed
-
-    def _handler_outcome(self, number: int, outcome: Any) -> None:
-        """A handler raised, or voted."""
-        event, sink = self._handlers[number]
-        if isinstance(outcome, BaseException) and not isinstance(outcome, Exception):
-            outcome = RuntimeError(repr(outcome))  # sys.exit() in a handler: its own fault, not the run's end
-        error = outcome if isinstance(outcome, Exception) else check_vote(outcome)
-        if error is None:
-            self.engine.vote |= int(outcome)
-            return
-        self.engine.vote |= int(HandlerVote.IGNORE)
-        self._sink_failed(event, sink, error)
 
     def _voted_out(self, address: int) -> None:
         self._vote_out(self._current().process, address)

@@ -37,7 +37,8 @@ from uprobe_core.uprobes import UprobeRegistry
 
 if TYPE_CHECKING:
     from uprobe_core.event_probe import Event
-    from uprobe_core.native_sites import NativeSites, Semantics
+    from uprobe_core.native_semantics import Semantics
+    from uprobe_core.native_sites import NativeSites
     from uprobe_core.session_native import SessionNative
     from uprobe_core.stacks.symbols import Images
 
@@ -404,7 +405,7 @@ class Session:
 
     def _semantics(self) -> Semantics:
         """What a native engine has to do as a kernel does it."""
-        from uprobe_core.native_sites import Semantics
+        from uprobe_core.native_semantics import Semantics
 
         dispatcher, policy = self._dispatcher, self.setup.policy
         return Semantics(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.native_sites import NativeSites, Semantics
+from uprobe_core.native_semantics import Semantics
+from uprobe_core.native_sites import NativeSites
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Machine, Process, Task
