@@ -10,13 +10,14 @@ from importlib import import_module
 from uprobe_core.engine import ABI
 from uprobe_core.errors import BackendError
 
-__all__ = ("NATIVE_MODULE", "SWITCH", "EngineChoice", "choose_engine", "with_wrappers")
+__all__ = ("NATIVE_MODULE", "SWITCH", "EngineChoice", "choose_engine", "for_operations")
 
 NATIVE_MODULE = "uprobe_core._engine"
 SWITCH = "UPROBE_ENGINE"
 """Environment variable that replaces "auto" by "c" or "py"."""
 
-_WRAPPED = "plugins wrap operations of the architecture, which the native engine never"
+NATIVE_ARCH = "arm64"
+"""The arch plugin whose operations the native engine does by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,20 @@ def choose_engine(request: str = "auto") -> EngineChoice:
     return EngineChoice("py", refusal)
 
 
-def with_wrappers(choice: EngineChoice, request: str, warn: Callable[[str], None]) -> EngineChoice:
-    """The engine for plugins that wrap arch operations: the Python one, unless "c" was asked for."""
-    if choice.name != "c":
+def for_operations(
+    choice: EngineChoice, request: str, arch: str, warn: Callable[[str], None], *, wrapped: bool
+) -> EngineChoice:
+    """The engine for arch operations that are not ours alone: the Python one, unless "c" was asked for.
+
+    :param wrapped: whether plugins wrap operations of the architecture
+    """
+    if choice.name != "c" or (arch == NATIVE_ARCH and not wrapped):
         return choice
+    what = "plugins wrap operations of the architecture" if wrapped else f"arch {arch!r} has operations"
+    reason = f"{what}, which the native engine never calls"
     if request != "c":
-        return EngineChoice("py", f"{_WRAPPED} calls")
-    warn(f"{_WRAPPED} calls, and it was asked for")
+        return EngineChoice("py", reason)
+    warn(f"{reason}, and it was asked for")
     return choice
 
 

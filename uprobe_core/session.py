@@ -18,7 +18,7 @@ from uprobe_core.arch_binding import bind_arch, check_policy
 from uprobe_core.backend import Capabilities, ExitStatus, Machine, Task
 from uprobe_core.complaints import Complaints
 from uprobe_core.dispatch import Dispatcher
-from uprobe_core.engine_choice import choose_engine, with_wrappers
+from uprobe_core.engine_choice import choose_engine, for_operations
 from uprobe_core.errors import UsageError, noted
 from uprobe_core.event_findings import inherit, make_record
 from uprobe_core.event_set import EventSet
@@ -95,8 +95,7 @@ class Session:
         self.plugins = self._load_plugins()
         self.plugins.hook.uprobe_configure(setup=setup)
         wrappers = tuple(w for group in self.plugins.hook.uprobe_arch_wrappers() for w in group or ())
-        if wrappers:
-            self.engine = with_wrappers(self.engine, setup.engine, self.warn)
+        self.engine = for_operations(self.engine, setup.engine, setup.arch, self.warn, wrapped=bool(wrappers))
         self.arch = bind_arch(discovery.load_arch(setup.arch), wrappers)
         check_policy(self.arch, setup.policy)
         self.files = GuestFiles(setup.sysroot, setup.cwd, setup.binds)

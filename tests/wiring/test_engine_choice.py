@@ -9,7 +9,7 @@ import pytest
 
 from uprobe_core import engine_choice
 from uprobe_core.engine import ABI
-from uprobe_core.engine_choice import choose_engine
+from uprobe_core.engine_choice import EngineChoice, choose_engine, for_operations
 from uprobe_core.errors import BackendError
 
 
@@ -73,14 +73,27 @@ def test_an_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         choose_engine()
 
 
-def test_plugins_that_wrap_arch_operations_get_the_engine_that_calls_them() -> None:
-    from uprobe_core.engine_choice import EngineChoice, with_wrappers
-
+@pytest.mark.parametrize(
+    ("arch", "wrapped", "why"),
+    [
+        ("arm64", True, "plugins wrap operations of the architecture"),
+        ("mine", False, "arch 'mine' has operations"),
+    ],
+)
+def test_operations_that_are_not_ours_alone_get_the_engine_that_calls_them(
+    arch: str, wrapped: bool, why: str
+) -> None:
     said: list[str] = []
     native, reference = EngineChoice("c", "it is there"), EngineChoice("py", "it was asked for")
-    assert with_wrappers(native, "auto", said.append).name == "py"
-    assert with_wrappers(reference, "py", said.append) is reference
+    chosen = for_operations(native, "auto", arch, said.append, wrapped=wrapped)
+    assert chosen.name == "py"
+    assert chosen.reason.startswith(why)
+    assert for_operations(reference, "py", arch, said.append, wrapped=wrapped) is reference
     assert said == []
-    assert with_wrappers(native, "c", said.append) is native
-    (warning,) = said
-    assert warning.startswith("plugins wrap operations of the architecture")
+    assert for_operations(native, "c", arch, said.append, wrapped=wrapped) is native
+    assert said[0].startswith(why)
+
+
+def test_our_own_operations_need_no_other_engine() -> None:
+    native = EngineChoice("c", "it is there")
+    assert for_operations(native, "auto", "arm64", print, wrapped=False) is native
