@@ -46,6 +46,8 @@ class _PatientFile(io.FileIO):
 class RunOutput:
     """The output file of a run; *path* None is standard error.
 
+    With a writer the file holds its records alone, and lines of text go to standard error.
+
     :param writer: None for trace text, else an object with ``write(record)`` and ``close()``
         made by *make_writer* from the open stream
     :param keep: keep only the last so many records and write them at the end; None: write all at once
@@ -70,7 +72,8 @@ class RunOutput:
         self._stream: Any = None
         self._writer: Any = None
         if make_writer is not None:
-            self._stream = io.BufferedWriter(_PatientFile(os.dup(self._fd), "wb"))
+            self._stream = io.BufferedWriter(_PatientFile(self._fd, "wb"))
+            self._fd, self._live = self._open(None), True  # such a file has no place for lines of text
             self._writer = make_writer(self._stream)
 
     @staticmethod

@@ -28,7 +28,7 @@ __all__ = ("Scheduler",)
 SHORTEST, DOUBLINGS = 200, 8
 """A slice is SHORTEST * 2**x instructions, x uniform in [0, DOUBLINGS): short ones shake out races."""
 WATCHED = 200_000
-"""Instructions between two looks at descriptors that a blocked thread waits for, when one thread runs."""
+"""Nanoseconds between two looks at descriptors that a blocked thread waits for, when one thread runs."""
 LONGEST_MS = 1 << 30
 """poll's argument is an int of milliseconds; a longer sleep is made of several."""
 _ALWAYS = select.POLLERR | select.POLLHUP | select.POLLNVAL
@@ -165,6 +165,10 @@ class Scheduler:
             self._slice_end = now + int(length)
         self.attention = False
         self.next_event = self._next_deadline() or 0
+        if any(wait.fds for wait in self._blocked.values()):
+            # Not only as a budget: a thread that makes one call after the other never uses that up.
+            look = now + WATCHED
+            self.next_event = min(self.next_event or look, look)
         return task
 
     def yield_slice(self) -> None:
@@ -193,8 +197,6 @@ class Scheduler:
             limits.append(self._slice_end - now)
         if self.next_event:
             limits.append(self.next_event - now)
-        if any(wait.fds for wait in self._blocked.values()):
-            limits.append(WATCHED)
         return max(min(limits), SHORTEST) if limits else 0
 
     # --- looking and sleeping ------------------------------------------------------------------------

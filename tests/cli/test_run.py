@@ -86,6 +86,16 @@ def test_a_named_event_of_a_glob_has_a_place_once_however_many_names_it_has() ->
     assert len(places) == len(set(places))
 
 
+@pytest.mark.parametrize("name", ["jsonl", "csv", "chrome"])
+def test_a_file_of_another_format_holds_no_reports(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "out"
+    options = ["--format", name, "-o", str(path), "-C", "trace", "-C", "count"]
+    done = uprobe("run", *options, "-e", "p:work ./loop:work a=%x0", "./loop", "2")
+    assert done.stderr == "uprobes/work: count\n  2\n"
+    assert "count" not in path.read_text()
+    assert path.read_text().count("uprobes/work") + path.read_text().count('"work"') >= 2
+
+
 def test_a_profile_that_cannot_be_written_is_known_before_the_run(tmp_path: Path) -> None:
     done = uprobe("run", "--profile", str(tmp_path / "no" / "file"), "./loop", "1")
     assert (done.returncode, done.stdout) == (2, "")

@@ -42,6 +42,10 @@ def test_a_program_sees_what_it_sees_on_the_host(name: str, tmp_path: Path) -> N
     assert run_inside(guest, folders[1]).splitlines() == expected.stdout.splitlines()
 
 
+def test_a_thread_that_never_stops_calling_does_not_keep_another_from_its_data(tmp_path: Path) -> None:
+    assert run_inside(build("busy_poll"), tmp_path) == "read\n"
+
+
 def test_the_two_ends_of_a_fifo_wait_for_each_other(tmp_path: Path) -> None:
     assert run_inside(build("fifo"), tmp_path) == "60\n"
 

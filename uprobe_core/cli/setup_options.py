@@ -93,7 +93,12 @@ def _add_world_options(parser: argparse.ArgumentParser) -> None:
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Options that only matter when something runs."""
     out = parser.add_argument_group("output")
-    out.add_argument("-o", "--output", metavar="FILE", help="records and reports (default: standard error)")
+    out.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="records, and reports if --format has a place for them (default: standard error)",
+    )
     out.add_argument(
         "--format", metavar="NAME", help="the writer: tracefs (default), or see 'uprobe plugins'"
     )
