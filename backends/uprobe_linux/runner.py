@@ -6,7 +6,7 @@ import errno
 import struct
 from typing import TYPE_CHECKING
 
-from uprobe_core.types import Access, Fault, FaultKind, TrapResult
+from uprobe_core.types import Access, Fault, FaultKind, MemoryFault, TrapResult
 from uprobe_linux.address_space import untagged
 from uprobe_linux.clock import HIT_NS, SYSCALL_NS
 from uprobe_linux.cpu import Event, Perm
@@ -84,8 +84,11 @@ class Runner:
     @staticmethod
     def _in_exclusive_sequence(task: LinuxTask) -> bool:
         memory, pc = task.process.memory, task.get_reg(PC)
-        size = memory.accessible(pc, 4 * LOOK_AHEAD, Perm.READ) & ~3
-        return ends_exclusive_sequence(word for (word,) in struct.iter_unpack("<I", memory.read(pc, size)))
+        try:
+            code = memory.read(pc, 4 * LOOK_AHEAD)
+        except MemoryFault:
+            code = memory.read(pc, memory.accessible(pc, 4 * LOOK_AHEAD, Perm.READ) & ~3)
+        return ends_exclusive_sequence(word for (word,) in struct.iter_unpack("<I", code))
 
     def _call_soon(self) -> None:
         soon = self._machine.soon

@@ -232,9 +232,9 @@ class Scheduler:
 
     def _poll(self, nanoseconds: int | None) -> bool:
         """Wait at most so long, None: for ever; wakes whose descriptors are ready; whether anything was."""
-        poller, owners = self._interests()
-        if nanoseconds == 0 and not owners:
+        if nanoseconds == 0 and not any(wait.fds for wait in self._blocked.values()):
             return False
+        poller, owners = self._interests()
         ready = _wait(poller, nanoseconds)
         for fd, events in ready:
             for task, wanted in owners.get(fd, ()):
