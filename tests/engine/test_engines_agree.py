@@ -70,7 +70,8 @@ def action_of(name: str, is_return: bool) -> Any:
 
 
 def run(program: str, argv: list[str], chosen: list[Probe], mode: str) -> list[Any]:
-    with up.Session([program, *argv], mode=mode, output=os.devnull, seed=7) as session:
+    # Without this environment, which names the engine and so moves the stack.
+    with up.Session([program, *argv], mode=mode, output=os.devnull, seed=7, inherit_env=False) as session:
         actions = []
         for number, (function, offset, kind, action) in enumerate(chosen):
             if kind == "r" or (action == "latency" and offset):

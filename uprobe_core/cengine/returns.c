@@ -108,12 +108,35 @@ static void settle_pending(struct up_calls *pending, const struct up_call *call)
 		}
 }
 
+/* A call that is deeper than all others, as it mostly is; false: nothing was done. */
+static bool enter_deeper(struct up_site *site, const struct up_source *source, uint64_t followed,
+			 struct up_kept *kept, uint64_t *ret)
+{
+	struct up_task *task = site->engine->task;
+	struct up_calls *pending = &task->pending;
+	uint64_t sp = up_source_register(source, UP_SP);
+
+	if (site->engine->hijack || task->suspects.count || pending->count == pending->capacity)
+		return false;
+	struct up_call *call = pending->items + pending->count;
+	if (pending->count && call[-1].sp <= sp)
+		return false;
+	*ret = up_source_register(source, 30);
+	*call = (struct up_call){.site = site, .sp = sp, .return_address = *ret, .entered = site->engine->now,
+				 .followed = followed, .kept = kept};
+	pending->count++;
+	return true;
+}
+
 /* The function at site was entered; *ret is where its return has to be watched. */
 bool up_enter(struct up_site *site, const struct up_source *source, uint64_t followed, struct up_kept *kept,
 	      uint64_t *ret)
 {
 	struct up_task *task = site->engine->task;
 	struct up_calls *pending = &task->pending;
+
+	if (enter_deeper(site, source, followed, kept, ret))
+		return true;
 	struct up_call call = {.site = site, .sp = up_source_register(source, UP_SP),
 			       .return_address = up_source_register(source, 30),
 			       .entered = site->engine->now, .followed = followed, .kept = kept};
@@ -123,11 +146,6 @@ bool up_enter(struct up_site *site, const struct up_source *source, uint64_t fol
 		return false;
 	}
 	*ret = call.return_address;
-	if ((!pending->count || pending->items[pending->count - 1].sp > call.sp) && !task->suspects.count &&
-	    pending->count < pending->capacity) {
-		pending->items[pending->count++] = call;	/* deeper than all others, as it mostly is */
-		return true;
-	}
 	if (pending->count && pending->items[pending->count - 1].sp < call.sp)
 		suspect_below(task, call.sp);
 	if (task->suspects.count)
@@ -228,6 +246,24 @@ static bool land(struct up_engine *engine, const struct up_source *source, struc
 	return landed;
 }
 
+/* The newest call alone returns and is only timed. */
+static bool land_timed(struct up_engine *engine, const struct up_source *source, uint64_t sp, uint64_t address)
+{
+	struct up_calls *pending = &engine->task->pending;
+
+	if (!pending->count)
+		return false;
+	const struct up_call *top = pending->items + pending->count - 1;
+	if (top->site->kind != UP_SITE_LATENCY || top->kept || top->sp != sp ||
+	    top->return_address != address || (pending->count > 1 && top[-1].sp <= sp) ||
+	    up_source_register(source, 30) != address)
+		return false;
+	up_tick(engine);
+	deliver_latency(engine, top);
+	pending->count--;
+	return true;
+}
+
 /* The newest call alone returns, which is how it mostly is. */
 static bool land_on_top(struct up_engine *engine, const struct up_source *source, uint64_t sp, uint64_t address)
 {
@@ -252,7 +288,7 @@ bool up_return_hit(struct up_engine *engine, const struct up_source *source, uin
 	struct up_task *task = engine->task;
 	uint64_t sp = up_source_register(source, UP_SP);
 
-	if (land_on_top(engine, source, sp, address))
+	if (land_timed(engine, source, sp, address) || land_on_top(engine, source, sp, address))
 		return true;
 	if (land(engine, source, &task->pending, sp, address, true))
 		return true;
