@@ -29,6 +29,12 @@ typedef struct {
 	unsigned exports;	/* views of the ring that are alive */
 } EngineObject;
 
+/* Tables of objects (module_objects.c): a new one, or the one of that number; NULL with an exception set. */
+void *table_add(struct table *table, size_t size);
+void *table_get(const struct table *table, Py_ssize_t index, const char *what);
+/* Sets the exception that says so; returns NULL. */
+PyObject *engine_refuse(const char *what);
+
 PyObject *engine_add_handler(EngineObject *self, PyObject *args);
 int engine_visit_handlers(EngineObject *self, visitproc visit, void *arg);
 void engine_drop_handlers(EngineObject *self);

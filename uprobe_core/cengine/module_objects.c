@@ -8,7 +8,7 @@
 
 /* --- tables of objects ------------------------------------------------------------- */
 
-static void *table_add(struct table *table, size_t size)
+void *table_add(struct table *table, size_t size)
 {
 	if (table->count == table->capacity) {
 		unsigned capacity = table->capacity ? 2 * table->capacity : 16;
@@ -25,7 +25,7 @@ static void *table_add(struct table *table, size_t size)
 	return item;
 }
 
-static void *table_get(const struct table *table, Py_ssize_t index, const char *what)
+void *table_get(const struct table *table, Py_ssize_t index, const char *what)
 {
 	if (index >= 0 && index < (Py_ssize_t)table->count)
 		return table->items[index];
@@ -60,143 +60,13 @@ static bool table_pick(const struct table *table, PyObject *numbers, const char 
 	return true;
 }
 
-static PyObject *refuse(const char *what)
+PyObject *engine_refuse(const char *what)
 {
 	PyErr_Format(PyExc_ValueError, "%s cannot run natively", what);
 	return NULL;
 }
 
-/* --- a task seen through Python (tests, and backends without glue) --------------------- */
-
-struct python_source {
-	PyObject *hit;
-	EngineObject *engine;
-	bool failed;
-};
-
-static uint64_t python_number(struct python_source *self, const char *method, unsigned index)
-{
-	PyObject *task = self->failed ? NULL : PyObject_GetAttrString(self->hit, "task");
-	PyObject *value = task ? PyObject_CallMethod(task, method, "I", index) : NULL;
-	uint64_t number = value ? PyLong_AsUnsignedLongLongMask(value) : 0;
-
-	if (!value || PyErr_Occurred())
-		self->failed = true;
-	Py_XDECREF(task);
-	Py_XDECREF(value);
-	return number;
-}
-
-static uint64_t python_reg(void *context, unsigned index)
-{
-	return python_number(context, "get_reg", index);
-}
-
-static uint64_t python_vector(void *context, unsigned index)
-{
-	return python_number(context, "get_vec", index);
-}
-
-/* After a MemoryFault: how many bytes lie before its address. */
-static size_t before_fault(struct python_source *self, uint64_t address, size_t size)
-{
-	PyObject *type, *value, *trace;
-	uint64_t fault = address;
-
-	if (!PyErr_ExceptionMatches(self->engine->fault_type)) {
-		self->failed = true;
-		return 0;
-	}
-	PyErr_Fetch(&type, &value, &trace);
-	PyErr_NormalizeException(&type, &value, &trace);
-	PyObject *where = value ? PyObject_GetAttrString(value, "address") : NULL;
-	if (where)
-		fault = PyLong_AsUnsignedLongLongMask(where);
-	PyErr_Clear();
-	Py_XDECREF(where);
-	Py_XDECREF(type);
-	Py_XDECREF(value);
-	Py_XDECREF(trace);
-	return fault - address < size ? (size_t)(fault - address) : 0;
-}
-
-static size_t python_read(void *context, uint64_t address, void *ret, size_t size)
-{
-	struct python_source *self = context;
-
-	if (self->failed || !size)
-		return 0;
-	PyObject *process = PyObject_GetAttrString(self->hit, "process");
-	PyObject *data =
-		process ? PyObject_CallMethod(process, "read", "Kn", address, (Py_ssize_t)size) : NULL;
-	Py_XDECREF(process);
-	if (!data) {
-		size_t before = before_fault(self, address, size);
-		return before ? python_read(context, address, ret, before) : 0;
-	}
-	char *bytes;
-	Py_ssize_t length;
-	if (PyBytes_AsStringAndSize(data, &bytes, &length) < 0 || (size_t)length != size) {
-		self->failed = true;
-		length = 0;
-	}
-	memcpy(ret, bytes, (size_t)length);
-	Py_DECREF(data);
-	return (size_t)length;
-}
-
-static void python_set_reg(void *context, unsigned index, uint64_t value)
-{
-	struct python_source *self = context;
-	PyObject *task = self->failed ? NULL : PyObject_GetAttrString(self->hit, "task");
-	PyObject *result = task ? PyObject_CallMethod(task, "set_reg", "IK", index, value) : NULL;
-
-	if (!result)
-		self->failed = true;
-	Py_XDECREF(task);
-	Py_XDECREF(result);
-}
-
-static struct up_source source_of(struct python_source *context)
-{
-	return (struct up_source){context, NULL, python_reg, python_vector, python_read, python_set_reg};
-}
-
 /* --- programs and probes ------------------------------------------------------------------ */
-
-PyObject *engine_fetch(EngineObject *self, PyObject *args)
-{
-	Py_buffer packed;
-	unsigned room;
-	PyObject *hit_object, *result = NULL;
-	struct up_program program;
-	unsigned long long address, offset, latency;
-	struct up_hit hit;
-
-	if (!PyArg_ParseTuple(args, "y*IOKKK", &packed, &room, &hit_object, &address, &offset, &latency))
-		return NULL;
-	bool usable = up_program_init(&program, packed.buf, (size_t)packed.len, room);
-	PyBuffer_Release(&packed);
-	if (!usable)
-		return refuse("the program");
-	struct python_source context = {hit_object, self, false};
-	struct up_source source = source_of(&context);
-	if (up_engine_reserve(&self->core, program.cells)) {
-		up_hit_init(&hit, &source, &self->core);
-		hit.program = &program;
-		hit.address = address;
-		hit.pc = source.reg(&context, UP_PC);
-		hit.file_offset = offset;
-		hit.latency = latency;
-		up_fetch_all(&hit);
-		if (!context.failed)
-			result = Py_BuildValue("y#y#", hit.cells,
-					       (Py_ssize_t)(program.cells * sizeof(uint64_t)), hit.area,
-					       (Py_ssize_t)(hit.texts_done ? hit.area_size : 0));
-	}
-	up_program_deinit(&program);
-	return result;
-}
 
 PyObject *engine_add_probe(EngineObject *self, PyObject *args)
 {
@@ -215,7 +85,7 @@ PyObject *engine_add_probe(EngineObject *self, PyObject *args)
 	if (!probe)
 		return NULL;
 	if (!done || up_program_entries(&probe->program) > probe->capture.cells)
-		return refuse("the probe");
+		return engine_refuse("the probe");
 	probe->is_return = is_return;
 	probe->chain = chain < 0 ? 0 : (uint32_t)chain + 1;
 	probe->votes = votes;
@@ -249,7 +119,7 @@ PyObject *engine_set_probe(EngineObject *self, PyObject *args)
 	PyBuffer_Release(&tests);
 	PyBuffer_Release(&texts);
 	if (!usable)
-		return probe ? refuse("the filter") : NULL;
+		return probe ? engine_refuse("the filter") : NULL;
 	unsigned entry_count, return_count;
 	if (!table_pick(&self->actions, entry, "action", &entry_actions, &entry_count)) {
 		up_filter_deinit(&filter);
@@ -265,7 +135,7 @@ PyObject *engine_set_probe(EngineObject *self, PyObject *args)
 		free(entry_actions);
 		free(return_actions);
 		up_filter_deinit(&filter);
-		return refuse("an action over these arguments");
+		return engine_refuse("an action over these arguments");
 	}
 	free(probe->entry_actions);
 	free(probe->return_actions);
@@ -338,7 +208,7 @@ PyObject *engine_add_action(EngineObject *self, PyObject *args)
 	PyBuffer_Release(&tests);
 	PyBuffer_Release(&texts);
 	if (!usable)
-		return action ? refuse("the action") : NULL;
+		return action ? engine_refuse("the action") : NULL;
 	return PyLong_FromUnsignedLong(self->actions.count - 1);
 }
 
@@ -391,7 +261,7 @@ PyObject *engine_limit_keys(EngineObject *self, PyObject *args)
 	Py_RETURN_NONE;
 }
 
-/* --- sites and tasks --------------------------------------------------------------------------- */
+/* --- sites --------------------------------------------------------------------------- */
 
 PyObject *engine_add_site(EngineObject *self, PyObject *args)
 {
@@ -407,7 +277,7 @@ PyObject *engine_add_site(EngineObject *self, PyObject *args)
 	struct up_site *site = count <= UP_MAX_PROBES ? table_add(&self->sites, sizeof(*site)) : NULL;
 	if (!site) {
 		free(probes);
-		return count <= UP_MAX_PROBES ? NULL : refuse("so many probes at one site");
+		return count <= UP_MAX_PROBES ? NULL : engine_refuse("so many probes at one site");
 	}
 	site->address = address;
 	site->file_offset = offset;
@@ -425,147 +295,3 @@ PyObject *engine_site_pointer(EngineObject *self, PyObject *number)
 	return site ? PyLong_FromVoidPtr(site) : NULL;
 }
 
-PyObject *engine_hit(EngineObject *self, PyObject *args)
-{
-	Py_ssize_t number;
-	PyObject *hit;
-	uint64_t watch = 0;
-
-	if (!PyArg_ParseTuple(args, "nO", &number, &hit))
-		return NULL;
-	struct up_site *site = table_get(&self->sites, number, "site");
-	if (!site)
-		return NULL;
-	struct python_source context = {hit, self, false};
-	struct up_source source = source_of(&context);
-	bool watching = up_site_hit(site, &source, &watch);
-	if (context.failed)
-		return NULL;
-	if (watching)
-		return PyLong_FromUnsignedLongLong(watch);
-	Py_RETURN_NONE;
-}
-
-PyObject *engine_return_hit(EngineObject *self, PyObject *args)
-{
-	unsigned long long address;
-	PyObject *hit;
-
-	if (!PyArg_ParseTuple(args, "KO", &address, &hit))
-		return NULL;
-	struct python_source context = {hit, self, false};
-	struct up_source source = source_of(&context);
-	up_return_hit(&self->core, &source, address);
-	if (context.failed)
-		return NULL;
-	Py_RETURN_NONE;
-}
-
-/* The task of hit is at the trampoline; answers whether a call of it was pending. */
-PyObject *engine_trampoline_hit(EngineObject *self, PyObject *hit)
-{
-	struct python_source context = {hit, self, false};
-	struct up_source source = source_of(&context);
-	bool found = up_trampoline_hit(&self->core, &source);
-
-	return context.failed ? NULL : PyBool_FromLong(found);
-}
-
-/* (task, parent): a task that was copied from its parent will return from the same calls. */
-PyObject *engine_inherit(EngineObject *self, PyObject *args)
-{
-	Py_ssize_t number, from;
-
-	if (!PyArg_ParseTuple(args, "nn", &number, &from))
-		return NULL;
-	struct up_task *task = table_get(&self->tasks, number, "task");
-	struct up_task *parent = task ? table_get(&self->tasks, from, "task") : NULL;
-	if (!parent)
-		return NULL;
-	if (!up_task_inherit(task, parent, &self->core))
-		return PyErr_NoMemory();
-	Py_RETURN_NONE;
-}
-
-/* A new task, or another name for one (number >= 0); returns its number. */
-PyObject *engine_set_task(EngineObject *self, PyObject *args)
-{
-	Py_ssize_t number, size;
-	unsigned pid, tid, who;
-	const char *comm;
-
-	if (!PyArg_ParseTuple(args, "nIIIy#", &number, &pid, &tid, &who, &comm, &size))
-		return NULL;
-	bool is_new = number < 0;
-	struct up_task *task = is_new ? table_add(&self->tasks, sizeof(*task)) : table_get(&self->tasks, number, "task");
-	if (!task)
-		return NULL;
-	task->pid = pid;
-	task->tid = tid;
-	task->who = who;
-	task->comm_size = (unsigned)(size < UP_COMM ? size : UP_COMM - 1);
-	memcpy(task->comm, comm, task->comm_size);
-	return PyLong_FromSsize_t(is_new ? (Py_ssize_t)self->tasks.count - 1 : number);
-}
-
-PyObject *engine_run_task(EngineObject *self, PyObject *number)
-{
-	struct up_task *task = table_get(&self->tasks, PyLong_AsSsize_t(number), "task");
-
-	if (!task)
-		return NULL;
-	self->core.task = task;
-	Py_RETURN_NONE;
-}
-
-PyObject *engine_end_task(EngineObject *self, PyObject *args)
-{
-	Py_ssize_t number;
-	int reason;
-
-	if (!PyArg_ParseTuple(args, "ni", &number, &reason))
-		return NULL;
-	struct up_task *task = table_get(&self->tasks, number, "task");
-	if (!task)
-		return NULL;
-	if (reason < 0 || reason >= UP_MISSED_KINDS)
-		return refuse("the reason");
-	up_task_abandon(task, reason);
-	Py_RETURN_NONE;
-}
-
-static int add_awaited(PyObject *list, const struct up_calls *calls)
-{
-	for (unsigned i = 0; i < calls->count; i++) {
-		PyObject *address = PyLong_FromUnsignedLongLong(calls->items[i].return_address);
-		int status = address ? PyList_Append(list, address) : -1;
-		Py_XDECREF(address);
-		if (status)
-			return -1;
-	}
-	return 0;
-}
-
-/* The return addresses of all calls that have not returned. */
-PyObject *engine_awaited(EngineObject *self, PyObject *unused)
-{
-	PyObject *list = PyList_New(0);
-
-	(void)unused;
-	for (unsigned i = 0; list && i < self->tasks.count; i++) {
-		const struct up_task *task = self->tasks.items[i];
-		if (add_awaited(list, &task->pending) || add_awaited(list, &task->suspects))
-			Py_CLEAR(list);
-	}
-	return list;
-}
-
-/* How many returns of the probe the running task is waiting for. */
-PyObject *engine_pending(EngineObject *self, PyObject *number)
-{
-	struct up_probe *probe = table_get(&self->probes, PyLong_AsSsize_t(number), "probe");
-
-	if (!probe)
-		return NULL;
-	return PyLong_FromUnsignedLong(self->core.task ? up_task_pending(self->core.task, probe) : 0);
-}

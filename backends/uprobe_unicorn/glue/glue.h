@@ -168,6 +168,11 @@ void glue_note_python(struct glue *glue, uint64_t address, bool present);
 /* The callback of code hooks whose probes are Python's; its data is the glue. */
 void *glue_python_hook(void);
 void glue_on_inline(uc_engine *uc, uint64_t address, uint32_t size, void *data);
+void glue_on_interrupt(uc_engine *uc, uint32_t number, void *data);
+void glue_on_block(uc_engine *uc, uint64_t address, uint32_t size, void *data);
+bool glue_on_fill(uc_engine *uc, uint64_t address, int type, struct uc_tlb_entry *ret, void *data);
+/* Whether the slot of place executes its instruction; else the core does. */
+bool tail_does_it(const struct place *place);
 
 struct place *table_find(const struct glue *glue, uint64_t address);
 bool table_add(struct glue *glue, struct place *place);
