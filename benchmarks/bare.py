@@ -25,10 +25,6 @@ ENTRY, TAIL = 0x3000, 0x4000
 """Where the slot scheme has its entry and its displaced instruction."""
 
 
-def _address(function: Any) -> int:
-    return ctypes.cast(function, ctypes.c_void_p).value or 0
-
-
 class BareLoop:
     """``run_loop`` of programs/loops.c in an emulator of its own, mapped at its own addresses."""
 
@@ -46,16 +42,7 @@ class BareLoop:
         self._load(path)
         names = symbols(path)
         self.work, self.loop = names["work"], names["run_loop"]
-        functions = (
-            lib.hook_add,
-            lib.hook_del,
-            lib.reg_read,
-            lib.reg_write,
-            lib.emu_start,
-            lib.emu_stop,
-            lib.ctl,
-        )
-        callbacks = _glue.baseline(tuple(map(_address, functions)), TAIL)
+        callbacks = _glue.baseline(lib.glue_functions(), TAIL)
         self._count, self._store, self._break, self._fill, self._data = callbacks
         self._kept: list[Any] = []
         self.hook(uc.HOOK_TLB_FILL, self._fill, 1, 0)

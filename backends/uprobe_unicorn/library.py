@@ -107,6 +107,19 @@ class Library:
         strerror.restype, strerror.argtypes = ctypes.c_char_p, [_int]
         self.strerror = strerror
 
+    def glue_functions(self) -> tuple[int, ...]:
+        """Addresses of the functions that the glue calls, in the order of ``struct uc_api``."""
+        functions = (
+            self.hook_add,
+            self.hook_del,
+            self.reg_read,
+            self.reg_write,
+            self.emu_start,
+            self.emu_stop,
+            self.ctl,
+        )
+        return tuple(ctypes.cast(function, ctypes.c_void_p).value or 0 for function in functions)
+
     @staticmethod
     def _check_version(library: Any) -> None:
         major, minor = ctypes.c_uint(), ctypes.c_uint()

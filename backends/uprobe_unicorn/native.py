@@ -50,10 +50,6 @@ def _no_span(_page: int) -> tuple[int, int] | None:
     return None
 
 
-def _address(function: Any) -> int:
-    return ctypes.cast(function, ctypes.c_void_p).value or 0
-
-
 class NativeCpu(UnicornCpu):
     """One Unicorn engine with hooks in C; implements uprobe_linux.cpu.Cpu."""
 
@@ -74,18 +70,8 @@ class NativeCpu(UnicornCpu):
     def _install_hooks(self) -> None:
         from uprobe_unicorn._glue import Glue
 
-        lib = self._lib
-        functions = (
-            lib.hook_add,
-            lib.hook_del,
-            lib.reg_read,
-            lib.reg_write,
-            lib.emu_start,
-            lib.emu_stop,
-            lib.ctl,
-        )
         self.glue = Glue(
-            tuple(_address(function) for function in functions),
+            self._lib.glue_functions(),
             self._uc.value or 0,
             self._arena.base,
             self._arena.size,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import errno
 import struct
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
 
 from uprobe_linux.ipc_store import IpcFullError, IpcState, IpcStore, MessageQueue
 from uprobe_linux.syscalls.support import fail, identity
@@ -17,17 +18,15 @@ if TYPE_CHECKING:
     from uprobe_linux.task import LinuxTask
 
 __all__ = (
-    "IPC_CREAT",
-    "IPC_EXCL",
     "IPC_INFO",
     "IPC_NOWAIT",
-    "IPC_PRIVATE",
     "IPC_RMID",
     "IPC_SET",
     "IPC_STAT",
     "POLL_NS",
     "pack_perm",
     "store",
+    "with_key",
 )
 
 IPC_PRIVATE, IPC_CREAT, IPC_EXCL, IPC_NOWAIT = 0, 0o1000, 0o2000, 0o4000
@@ -49,18 +48,34 @@ def look_again(task: LinuxTask) -> Block:
     return Block(Wait(deadline=task.machine.clock.monotonic() + POLL_NS, interrupted=-errno.EINTR))
 
 
+class _Keyed(Protocol):
+    @property
+    def key(self) -> int: ...
+
+
+def with_key(objects: Mapping[int, _Keyed], key: int, mode: int) -> int | None:
+    """The number of the object with *key*, None if one is to be made; OSError(EEXIST, ENOENT) as *mode* says.
+
+    What msgget, semget and shmget have in common: ipc/util.c (ipcget).
+    """
+    if key == IPC_PRIVATE:
+        return None
+    found = next((number for number, thing in objects.items() if thing.key == key), None)
+    if found is None and not mode & IPC_CREAT:
+        raise fail(errno.ENOENT)
+    if found is not None and mode & IPC_CREAT and mode & IPC_EXCL:
+        raise fail(errno.EEXIST)
+    return found
+
+
 @syscall("msgget")
 def sys_msgget(task: LinuxTask, key: int, flags: int) -> int:
     """msgget(2)."""
     wanted, mode = s32(key), s32(flags)
     with store(task).change() as state:
-        found = next((i for i, q in state.queues.items() if q.key == wanted and wanted != IPC_PRIVATE), None)
+        found = with_key(state.queues, wanted, mode)
         if found is not None:
-            if mode & IPC_CREAT and mode & IPC_EXCL:
-                raise fail(errno.EEXIST)
             return found
-        if wanted != IPC_PRIVATE and not mode & IPC_CREAT:
-            raise fail(errno.ENOENT)
         if len(state.queues) >= QUEUES_MAX:
             raise fail(errno.ENOSPC)
         number = state.next_id

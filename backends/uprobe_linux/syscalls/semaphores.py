@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_linux.ipc_store import SEMVMX, IpcFullError, IpcState, SemaphoreSet
 from uprobe_linux.syscalls.messages import (
-    IPC_CREAT,
-    IPC_EXCL,
     IPC_NOWAIT,
-    IPC_PRIVATE,
     IPC_RMID,
     IPC_SET,
     IPC_STAT,
@@ -22,6 +19,7 @@ from uprobe_linux.syscalls.messages import (
     look_again,
     pack_perm,
     store,
+    with_key,
 )
 from uprobe_linux.syscalls.support import fail, timespec
 from uprobe_linux.syscalls.table import Block, Wait, s32, syscall
@@ -42,17 +40,11 @@ def sys_semget(task: LinuxTask, key: int, count: int, flags: int) -> int:
     if not 0 <= number <= SEMMSL:
         raise fail(errno.EINVAL)
     with store(task).change() as state:
-        found = next(
-            (i for i, s in state.semaphores.items() if s.key == wanted and wanted != IPC_PRIVATE), None
-        )
+        found = with_key(state.semaphores, wanted, mode)
         if found is not None:
-            if mode & IPC_CREAT and mode & IPC_EXCL:
-                raise fail(errno.EEXIST)
             if number > len(state.semaphores[found].values):
                 raise fail(errno.EINVAL)
             return found
-        if wanted != IPC_PRIVATE and not mode & IPC_CREAT:
-            raise fail(errno.ENOENT)
         return _create(task, state, wanted, number, mode)
 
 

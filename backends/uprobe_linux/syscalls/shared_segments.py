@@ -17,8 +17,6 @@ from uprobe_linux.cpu import PAGE, Perm
 from uprobe_linux.file_image import HostFile, MappedFile
 from uprobe_linux.ipc_store import IpcState, Segment
 from uprobe_linux.syscalls.messages import (
-    IPC_CREAT,
-    IPC_EXCL,
     IPC_INFO,
     IPC_PRIVATE,
     IPC_RMID,
@@ -26,6 +24,7 @@ from uprobe_linux.syscalls.messages import (
     IPC_STAT,
     pack_perm,
     store,
+    with_key,
 )
 from uprobe_linux.syscalls.size_limits import memory_may_grow
 from uprobe_linux.syscalls.support import fail
@@ -61,17 +60,11 @@ def sys_shmget(task: LinuxTask, key: int, size: int, flags: int) -> int:
     """shmget(2)."""
     wanted, mode = s32(key), s32(flags)
     with store(task).change() as state:
-        found = next(
-            (i for i, s in state.segments.items() if s.key == wanted and wanted != IPC_PRIVATE), None
-        )
+        found = with_key(state.segments, wanted, mode)
         if found is not None:
-            if mode & IPC_CREAT and mode & IPC_EXCL:
-                raise fail(errno.EEXIST)
             if size > state.segments[found].size:
                 raise fail(errno.EINVAL)
             return found
-        if wanted != IPC_PRIVATE and not mode & IPC_CREAT:
-            raise fail(errno.ENOENT)
         return _create(task, state, wanted, size, mode)
 
 

@@ -89,6 +89,12 @@ PyObject *glue_object_set_place(GlueObject *self, PyObject *args)
 	Py_RETURN_TRUE;
 }
 
+/* Puts the place into the table of addresses if none is there for its own; false: out of memory. */
+static bool is_listed(GlueObject *self, struct place *place)
+{
+	return table_find(&self->core, place->address) || table_add(&self->core, place);
+}
+
 /* (number, whether Python has a hook at the same address already); returns uc_err. */
 PyObject *glue_object_hook(GlueObject *self, PyObject *args)
 {
@@ -100,7 +106,7 @@ PyObject *glue_object_hook(GlueObject *self, PyObject *args)
 	struct place *place = place_at(self, number);
 	if (!place)
 		return NULL;
-	if (!table_find(&self->core, place->address) && !table_add(&self->core, place))
+	if (!is_listed(self, place))
 		return PyErr_NoMemory();
 	return PyLong_FromLong(glue_add_inline(&self->core, place, python));
 }
@@ -131,7 +137,7 @@ PyObject *glue_object_slot(GlueObject *self, PyObject *args)
 	if (!place)
 		return NULL;
 	uint64_t entry = area ? area_add(area, place, word) : 0;
-	if (entry && !table_find(&self->core, place->address) && !table_add(&self->core, place))
+	if (entry && !is_listed(self, place))
 		return PyErr_NoMemory();
 	return PyLong_FromUnsignedLongLong(entry);
 }
@@ -147,7 +153,7 @@ PyObject *glue_object_trap(GlueObject *self, PyObject *args)
 	struct place *place = place_at(self, number);
 	if (!place)
 		return NULL;
-	if (!table_find(&self->core, place->address) && !table_add(&self->core, place))
+	if (!is_listed(self, place))
 		return PyErr_NoMemory();
 	place->core = true;
 	place->steps = steps;

@@ -65,6 +65,15 @@ bool glue_reached(struct place *place)
 	return moved;
 }
 
+/* Whether the hook of address was delivered before the run began. */
+static inline bool pass_over(struct glue *glue, uint64_t address)
+{
+	if (!glue->skips || glue->skip != address)
+		return false;
+	glue->skips--;
+	return true;
+}
+
 void glue_on_inline(uc_engine *uc, uint64_t address, uint32_t size, void *data)
 {
 	struct place *place = data;
@@ -72,10 +81,8 @@ void glue_on_inline(uc_engine *uc, uint64_t address, uint32_t size, void *data)
 
 	(void)uc;
 	(void)size;
-	if (glue->skips && glue->skip == address) {
-		glue->skips--;
+	if (pass_over(glue, address))
 		return;
-	}
 	if (place->site && place->site->kind == UP_SITE_COUNT && !place->watched && !place->after_python) {
 		up_count_hit(place->site);
 		if (glue->stop)
@@ -93,10 +100,8 @@ static void on_return_block(uc_engine *uc, uint64_t address, uint32_t size, void
 
 	(void)uc;
 	(void)size;
-	if (glue->skips && glue->skip == address) {
-		glue->skips--;
+	if (pass_over(glue, address))
 		return;
-	}
 	if (glue->source.registers)	/* a block that was jumped to directly begins before PC is up to date */
 		((uint64_t *)(uintptr_t)glue->source.registers)[UP_PC] = address;
 	glue->engine->called = false;
@@ -114,10 +119,8 @@ static void on_python(uc_engine *uc, uint64_t address, uint32_t size, void *data
 
 	(void)uc;
 	(void)size;
-	if (glue->skips && glue->skip == address) {
-		glue->skips--;
+	if (pass_over(glue, address))
 		return;
-	}
 	if (!glue->inline_hook(glue->context, address) && !glue->stop && !was_to_stop(glue, address))
 		return;
 	const struct place *place = table_find(glue, address);
