@@ -58,11 +58,6 @@ class LinuxTask:
         """The task name, at most 15 bytes."""
         return self.name.decode("utf-8", "surrogateescape")
 
-    @property
-    def is_current(self) -> bool:
-        """Whether this task's registers are in the CPU."""
-        return self.machine.current is self
-
     def get_reg(self, index: int) -> int:
         """64-bit register *index*: 0-30 x0-x30, 31 SP, 32 PC, 33 PSTATE."""
         if self.machine.current is self:

@@ -58,11 +58,6 @@ bool baseline_init(struct baseline *self, const struct uc_api *uc)
 	return self->stored != NULL;
 }
 
-void baseline_deinit(struct baseline *self)
-{
-	free(self->stored);
-}
-
 void *baseline_callback(enum baseline_kind kind)
 {
 	switch (kind) {

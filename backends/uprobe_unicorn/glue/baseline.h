@@ -16,7 +16,6 @@ struct baseline {
 };
 
 bool baseline_init(struct baseline *self, const struct uc_api *uc);
-void baseline_deinit(struct baseline *self);
 void *baseline_callback(enum baseline_kind kind);
 
 #endif
