@@ -16,29 +16,28 @@ SANITIZE = os.environ.get("UPROBE_SANITIZE") == "1"
 if DISABLE and REQUIRE:
     raise SystemExit("UPROBE_DISABLE_NATIVE and UPROBE_REQUIRE_NATIVE are both set; pick one")
 
-ENGINE = "uprobe_core/cengine"
-GLUE = "backends/uprobe_unicorn/glue"
+ENGINE = "uprobe_core/native/c"
+GLUE = "backends/uprobe_unicorn/native"
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g"] if SANITIZE else []
 FLAGS = ["-std=c11", "-O3", "-pthread", "-Wall", "-Wextra", "-fvisibility=hidden"]
 STRICT = ["-Werror"] if REQUIRE else []
 
 
-def extension(name: str, folder: str, *more: str) -> Extension:
-    """The extension *name* from all sources in *folder*; its headers are listed so that sdists have them."""
-    headers = [header for each in (folder, *more) for header in sorted(glob.glob(f"{each}/*.h"))]
+def extension(name: str, folders: list[str], *more: str) -> Extension:
+    """The extension *name* from all sources in *folders*; its headers are listed so that sdists have them."""
     return Extension(
         name,
-        sources=sorted(glob.glob(f"{folder}/*.c")),
-        depends=headers,
-        include_dirs=[folder, *more],
+        sources=sorted(source for folder in folders for source in glob.glob(f"{folder}/*.c")),
+        depends=sorted(header for folder in (*folders, *more) for header in glob.glob(f"{folder}/*.h")),
+        include_dirs=[*folders, *more],
         extra_compile_args=[*FLAGS, *STRICT, *SANITIZERS],
         extra_link_args=["-pthread", *SANITIZERS],
         optional=not REQUIRE,
     )
 
 
-EXTENSIONS = [extension("uprobe_core._engine", ENGINE)]
-if glob.glob(f"{GLUE}/*.c"):
-    EXTENSIONS.append(extension("uprobe_unicorn._glue", GLUE, ENGINE))
+EXTENSIONS = [extension("uprobe_core.native._engine", [ENGINE, f"{ENGINE}/python"])]
+if glob.glob(f"{GLUE}/*/*.c"):
+    EXTENSIONS.append(extension("uprobe_unicorn.native._glue", [f"{GLUE}/glue", f"{GLUE}/tcg"], ENGINE))
 
 setup(ext_modules=[] if DISABLE else EXTENSIONS)

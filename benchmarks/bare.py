@@ -10,9 +10,9 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from uprobe_unicorn import _glue
 from uprobe_unicorn import library as uc
 from uprobe_unicorn.library import Library, check
+from uprobe_unicorn.native import _glue
 
 from benchmarks.programs import symbols
 

@@ -127,7 +127,7 @@ class RawProgram:
 
 def enter_pages_executable() -> None:
     """Let the personality enter every page that may be written as executable."""
-    from uprobe_linux.translation import Translation
+    from uprobe_linux.memory.translation import Translation
 
     fill = Translation.fill
 

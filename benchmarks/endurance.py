@@ -118,7 +118,7 @@ def run_case(path: str, case: Case, hits: int, engine: str = "auto") -> Outcome:
 
 
 def _trace(session: up.Session, event: Any) -> None:
-    from uprobe_core import discovery
+    from uprobe_core.discovery import load as discovery
 
     session.attach(event, discovery.load_consumer("trace", {}).attach(event, session))
 

@@ -52,7 +52,7 @@ def _roles(text: str) -> str:
 
 def config_tables() -> str:
     """Every table of a set-up file with its keys."""
-    from uprobe_core.config_schema import CONSUMER, EVENT, TABLES, TOP_LISTS, TOP_MAPS, Key
+    from uprobe_core.setup.schema import CONSUMER, EVENT, TABLES, TOP_LISTS, TOP_MAPS, Key
 
     def table(title: str, keys: Mapping[str, Key]) -> str:
         lines = [f"### {title}\n", "| key | value | meaning | option |", "|---|---|---|---|"]
@@ -94,7 +94,7 @@ ACTIONS = {
 
 def consumers() -> str:
     """Our consumers: what they do, their options, and what they print for calls of the example program."""
-    from uprobe_core.discovery import Kind, load_object
+    from uprobe_core.discovery.load import Kind, load_object
 
     parts = []
     for name, examples in CONSUMERS.items():

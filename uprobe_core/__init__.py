@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from uprobe_core.actions import Count, Hist, Latency, Record, Stacks, Sum
+    from uprobe_core.actions.kinds import Count, Hist, Latency, Record, Stacks, Sum
     from uprobe_core.consumer import Consumer, Hit, ReturnHit
     from uprobe_core.errors import UprobeError
-    from uprobe_core.session import Session
+    from uprobe_core.session.session import Session
     from uprobe_core.types import HandlerVote
 
 __version__ = "0.1.0"

@@ -4,7 +4,7 @@ One pluggy manager per process carries exactly one arch plugin and any wrappers
 that third parties add.  Every hook here is *first result*: the arch plugin's
 non-None answer stands, and a wrapper may observe or replace it.
 
-Nobody calls pluggy on the hit path: :mod:`uprobe_core.arch_binding` resolves
+Nobody calls pluggy on the hit path: :mod:`uprobe_core.probes.arch_ops` resolves
 each name once, when probes are installed, and a hit makes plain calls.
 
 All step state lives in the :class:`~uprobe_core.utask.Utask`; an

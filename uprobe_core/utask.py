@@ -2,7 +2,7 @@
 
 A :class:`Utask` is created at a task's first hit and freed at exec and exit.
 It is part of the contracts because arch operations act on it; the machinery
-that drives it is :mod:`uprobe_core.dispatch`.
+that drives it is :mod:`uprobe_core.probes.dispatch`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uprobe_core.types import UtaskState
 
 if TYPE_CHECKING:
-    from uprobe_core.uprobes import Link, Site, Uprobe
+    from uprobe_core.probes.registry import Link, Site, Uprobe
 
 __all__ = ("MAX_RETURN_DEPTH", "POISONED_FAULT_CODE", "ReturnInstance", "Utask")
 

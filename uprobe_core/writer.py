@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, runtime_checkable
 
-from uprobe_core.events.model import EventSpec, Record
+from uprobe_core.event_model import EventSpec, Record, Value
 
-__all__ = ("RunHeader", "Writer")
+__all__ = ("EventSpec", "Record", "RunHeader", "Value", "Writer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Writer(Protocol):
     """A writer plugin: a class taking ``(stream, header)``.
 
     A class attribute ``wants_stacks = True`` asks for the user stack of every
-    record (:attr:`~uprobe_core.events.model.Record.stack`).  A method ``lost(count)``,
+    record (:attr:`~uprobe_core.event_model.Record.stack`).  A method ``lost(count)``,
     if there is one, is called before the first record of a bounded run that
     dropped *count* earlier ones.
     """

@@ -12,29 +12,29 @@ from typing import TYPE_CHECKING, Any
 from uprobe_core.backend import Capabilities, ExitStatus
 from uprobe_core.errors import TargetError
 from uprobe_core.types import FileId
-from uprobe_linux.address_space import AddressSpace
-from uprobe_linux.arena import Arena
-from uprobe_linux.clock import Clock
-from uprobe_linux.credentials import Credentials
-from uprobe_linux.elf_loader import ElfError
-from uprobe_linux.ending import finish
-from uprobe_linux.family import Family
 from uprobe_linux.fs.context import FsContext
 from uprobe_linux.fs.fdtable import FdTable
 from uprobe_linux.fs.file_times import FileTimes
 from uprobe_linux.fs.nodes import HostNode
 from uprobe_linux.fs.sandbox import Sandbox
 from uprobe_linux.fs.virtual import add_virtual
-from uprobe_linux.private_net import PrivateNetwork
-from uprobe_linux.process import LinuxProcess
-from uprobe_linux.program import Image, install, prepare
-from uprobe_linux.run_limits import RunLimits
+from uprobe_linux.memory.address_space import AddressSpace
+from uprobe_linux.memory.arena import Arena
+from uprobe_linux.net.private_net import PrivateNetwork
+from uprobe_linux.processes.credentials import Credentials
+from uprobe_linux.processes.ending import finish
+from uprobe_linux.processes.family import Family
+from uprobe_linux.processes.process import LinuxProcess
+from uprobe_linux.processes.task import LinuxTask
+from uprobe_linux.program.elf_loader import ElfError
+from uprobe_linux.program.exec import Image, install, prepare
 from uprobe_linux.runner import Runner
-from uprobe_linux.scheduler import Scheduler
+from uprobe_linux.scheduling.clock import Clock
+from uprobe_linux.scheduling.run_limits import RunLimits
+from uprobe_linux.scheduling.scheduler import Scheduler
+from uprobe_linux.scheduling.timers import Timers
+from uprobe_linux.scheduling.watcher import Watcher
 from uprobe_linux.signals.table import SignalTable, TaskSignals
-from uprobe_linux.task import LinuxTask
-from uprobe_linux.timers import Timers
-from uprobe_linux.watcher import Watcher
 
 if TYPE_CHECKING:
     from uprobe_core.backend import ProbeHandler, Process, Target
@@ -66,7 +66,7 @@ class LinuxMachine:
         """Of the host process that the run started in."""
         self._closed = False
         self.native: Any = None
-        """Places the sites of a native engine (uprobe_core.engine.NativeBackend), if the backend has it."""
+        """Places the sites of a native engine (a ``NativeBackend``), if the backend has it."""
         self._called_from_outside = False
         self.sandbox = Sandbox(target)
         self.file_times = FileTimes(self.clock.realtime()) if self.clock.virtual else None

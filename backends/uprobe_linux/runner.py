@@ -7,17 +7,17 @@ import struct
 from typing import TYPE_CHECKING
 
 from uprobe_core.types import Access, Fault, FaultKind, MemoryFault, TrapResult
-from uprobe_linux.address_space import untagged
-from uprobe_linux.clock import HIT_NS, SYSCALL_NS
 from uprobe_linux.cpu import Event, Perm
-from uprobe_linux.exclusives import LOOK_AHEAD, ends_exclusive_sequence
+from uprobe_linux.memory.address_space import untagged
+from uprobe_linux.scheduling.clock import HIT_NS, SYSCALL_NS
+from uprobe_linux.scheduling.exclusives import LOOK_AHEAD, ends_exclusive_sequence
 from uprobe_linux.signals.delivery import deliver, has_pending
 from uprobe_linux.signals.faults import UPROBE_BRK, deliver_fault
 from uprobe_linux.syscalls import table
 
 if TYPE_CHECKING:
     from uprobe_linux.machine import LinuxMachine
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ("Runner",)
 

@@ -23,7 +23,7 @@ def _has_glue() -> bool:
     """Whether jumps can be had: they need hooks in C."""
     from importlib.util import find_spec
 
-    return os.environ.get("UPROBE_ENGINE") != "py" and find_spec("uprobe_unicorn._glue") is not None
+    return os.environ.get("UPROBE_ENGINE") != "py" and find_spec("uprobe_unicorn.native._glue") is not None
 
 
 class UnicornBackend:
@@ -44,17 +44,17 @@ class UnicornBackend:
 
     def open(self, target: Target, handler: ProbeHandler) -> Machine:
         """Load the program; raises TargetError and BackendError."""
-        from uprobe_linux.arena import Arena
         from uprobe_linux.machine import LinuxMachine
+        from uprobe_linux.memory.arena import Arena
 
         from uprobe_unicorn.cpu import UnicornCpu
-        from uprobe_unicorn.native import NativeCpu, native_refusal
+        from uprobe_unicorn.native.cpu import NativeCpu, native_refusal
 
         arena = Arena()
         cpu = UnicornCpu(arena) if native_refusal() else NativeCpu(arena)
         machine = LinuxMachine(target, handler, cpu, arena, self.capabilities)
         if isinstance(cpu, NativeCpu):
-            from uprobe_unicorn.native_places import NativePlaces
+            from uprobe_unicorn.native.places import NativePlaces
 
             machine.native = NativePlaces(machine, cpu)
         try:

@@ -6,14 +6,14 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
-from uprobe_linux.arena import Arena
 from uprobe_linux.cpu import HOLE, PAGE, Event, Fill, Perm
-from uprobe_linux.effective_address import effective_address
+from uprobe_linux.cpu_support.effective_address import effective_address
+from uprobe_linux.memory.arena import Arena
 
 from uprobe_core.errors import BackendError
 from uprobe_unicorn import library as uc
 from uprobe_unicorn.aborting_words import aborting_offsets
-from uprobe_unicorn.engine import UnicornEngine
+from uprobe_unicorn.emulator import UnicornEngine
 from uprobe_unicorn.library import (
     CodeHook,
     FillHook,

@@ -6,8 +6,7 @@ import csv
 import io
 from typing import BinaryIO
 
-from uprobe_core.events.model import Record, Value
-from uprobe_core.writer import RunHeader
+from uprobe_core.writer import Record, RunHeader, Value
 
 __all__ = ("CsvWriter",)
 

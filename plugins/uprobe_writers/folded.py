@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import BinaryIO
 
-from uprobe_core.events.model import Record
-from uprobe_core.writer import RunHeader
+from uprobe_core.writer import Record, RunHeader
 
 __all__ = ("FoldedWriter",)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, BinaryIO
 
-from uprobe_core.events.model import Record
-from uprobe_core.writer import RunHeader
+from uprobe_core.writer import Record, RunHeader
 
 __all__ = ("VERSION", "JsonlWriter", "record_as_json")
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, BinaryIO
 
 from uprobe_core.errors import PluginError
-from uprobe_core.events.model import EventSpec, Record
-from uprobe_core.writer import RunHeader
+from uprobe_core.writer import EventSpec, Record, RunHeader
 
 __all__ = ("ParquetWriter",)
 

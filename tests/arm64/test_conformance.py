@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from uprobe_arm64 import Arm64Arch
 from uprobe_arm64.decode import analyze
 
-from uprobe_core import discovery
 from uprobe_core.arch_hooks import hookimpl
 from uprobe_core.backend import Task
+from uprobe_core.discovery import load as discovery
 from uprobe_core.testing.conformance import main
 from uprobe_core.testing.conformance_bench import Bench, Case, Difference
 from uprobe_core.testing.conformance_native import Way

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from uprobe_arm64 import Arm64Arch
 
-from uprobe_core import discovery
 from uprobe_core.arch_hooks import hookimpl
 from uprobe_core.backend import Process
+from uprobe_core.discovery import load as discovery
+from uprobe_core.probes.xol import XolArea
 from uprobe_core.testing.conformance_bench import Bench
 from uprobe_core.testing.conformance_driver import Ending
 from uprobe_core.testing.conformance_program import LAYOUT, TEXT_OFFSET
 from uprobe_core.testing.conformance_state import SIZE, register
 from uprobe_core.types import Mode
-from uprobe_core.xol import XolArea
 
 START = LAYOUT.cases[0]
 ADD, SUB, STOP = 0x91000400, 0xD1000400, 0xD4202000  # add x0, x0, #1; sub x0, x0, #1; brk #0x100

@@ -39,7 +39,7 @@ def recorded_lines() -> list[Any]:
 def test_each_recorded_line_gets_the_kernels_answer(sysroot: Path, record: dict[str, Any]) -> None:
     from uprobe_core.cli.check import _as_json
     from uprobe_core.run_setup import EventLine, RunSetup
-    from uprobe_core.setup_check import check_setup
+    from uprobe_core.session.check import check_setup
     from uprobe_core.types import Policy
 
     events = (EventLine(HAVE), EventLine(record["line"]))
@@ -106,7 +106,7 @@ def test_list_prints_the_kernels_form() -> None:
 
 
 def test_an_instruction_that_the_policy_refuses_is_a_warning_not_an_error(tmp_path: Path) -> None:
-    from uprobe_core.self_test import CODE_OFFSET, program
+    from uprobe_core.doctor.self_test import CODE_OFFSET, program
 
     path = tmp_path / "prog"
     path.write_bytes(program())

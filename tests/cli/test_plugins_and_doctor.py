@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import PATHS, uprobe, uprobe_json
-from uprobe_core.self_test import ANSWER, CODE_OFFSET, program
+from uprobe_core.doctor.self_test import ANSWER, CODE_OFFSET, program
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_doctor_shows_a_plugin_that_fails(broken: dict[str, str]) -> None:
 
 
 def test_the_self_test_notices_a_wrong_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    from uprobe_core import self_test
+    from uprobe_core.doctor import self_test
     from uprobe_core.errors import BackendError
 
     monkeypatch.setattr(self_test, "ANSWER", ANSWER + 1)

@@ -82,7 +82,7 @@ def test_why_gives_a_verdict_for_each_policy_or_for_the_one_asked_for() -> None:
 
 
 def test_why_names_the_kernels_defect(tmp_path: Path) -> None:
-    from uprobe_core.self_test import CODE_OFFSET, program
+    from uprobe_core.doctor.self_test import CODE_OFFSET, program
 
     image = bytearray(program())
     image[CODE_OFFSET : CODE_OFFSET + 4] = (0x5C000040).to_bytes(4, "little")  # ldr d0, literal

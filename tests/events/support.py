@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from uprobe_core.errors import SpecError
+from uprobe_core.event_model import EventSpec
 from uprobe_core.events.files import FileStatus
-from uprobe_core.events.model import EventSpec
 from uprobe_core.events.parse import Language
 from uprobe_core.types import Access, MemoryFault, Policy
 

@@ -12,8 +12,8 @@ import pytest
 from tests.events.support import ANYWHERE, KERNEL, REGISTERS, FakeHit, Registers, parse_one, refusal, vector
 from tests.programs import debian
 from uprobe_core.errors import SpecError, TargetError
+from uprobe_core.event_model import EventSpec
 from uprobe_core.events.fetch_run import compile_fetch
-from uprobe_core.events.model import EventSpec
 from uprobe_core.events.parse import Language
 from uprobe_core.image.elf_symbols import ElfImage
 from uprobe_core.image.lines import LineTable

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.events.support import KERNEL, FakeHit, Registers, parse_one
+from uprobe_core.event_model import MAX_OPS, OP_FORMAT, FetchOp, OpCode
 from uprobe_core.events.explain import explain
 from uprobe_core.events.fetch_run import compile_fetch
-from uprobe_core.events.model import MAX_OPS, OP_FORMAT, FetchOp, OpCode
 
 PAGE = 4096
 

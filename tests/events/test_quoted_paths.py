@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tests.cli.command import LOOP
 from tests.events.support import ANYWHERE, KERNEL, REGISTERS
 from uprobe_core.errors import SpecError
+from uprobe_core.event_model import EventSpec
 from uprobe_core.events.line import EventLine
-from uprobe_core.events.model import EventSpec
+from uprobe_core.events.listing import listing_of
 from uprobe_core.events.parse import Language
 from uprobe_core.events.quoting import path_as_written, place_as_written, quoted_path, without_comment
 from uprobe_core.events.reading import SourceLine
@@ -55,9 +56,9 @@ def test_the_comment_begins_behind_the_path(program: Path) -> None:
 
 
 def test_what_is_listed_can_be_read_again(program: Path) -> None:
-    listed = parse(f'p:w "{program}":work a=%x0').listing()
+    listed = listing_of(parse(f'p:w "{program}":work a=%x0'))
     assert listed == f'p:uprobes/w "{program}":0x0000000000001bf0 a=%x0'
-    assert parse(listed).listing() == listed
+    assert listing_of(parse(listed)) == listed
 
 
 def test_the_automatic_name_has_no_white_space(program: Path) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from tests.events.support import FakeHit, Registers, load, make_language
 from uprobe_core.errors import SpecError
+from uprobe_core.event_model import EventSpec
 from uprobe_core.events.fetch_run import compile_fetch
 from uprobe_core.events.filters import Filter, parse_filter
-from uprobe_core.events.model import EventSpec
 
 REFUSED = load("filters.json")
 HITS = load("filter_hits.json")

@@ -11,7 +11,7 @@ import pytest
 
 from tests.events.support import ANYWHERE, DATA, Tree, make_language, parse_one
 from uprobe_core.errors import SpecError
-from uprobe_core.events.model import EventSpec, FetchArg, Record
+from uprobe_core.event_model import EventSpec, FetchArg, Record
 from uprobe_core.events.table import EventTable
 from uprobe_core.events.trace_text import format_record, header, profile_line, value_text
 

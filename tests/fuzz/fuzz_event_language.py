@@ -12,6 +12,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from uprobe_core.events.listing import listing_of
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
@@ -21,9 +23,9 @@ with atheris.instrument_imports(include=["uprobe_core"]):
     from uprobe_arm64.registers import INDEX_OF, argument_register
 
     from uprobe_core.errors import SpecError
+    from uprobe_core.event_model import EventSpec
     from uprobe_core.events.files import FileStatus
     from uprobe_core.events.filters import parse_filter
-    from uprobe_core.events.model import EventSpec
     from uprobe_core.events.parse import Language
     from uprobe_core.events.triggers import parse_trigger
     from uprobe_core.types import Policy
@@ -61,9 +63,9 @@ def check_line(language: Language, text: str) -> None:
     """What is accepted prints as a line that parses to the same."""
     for command in language.parse(text):
         if isinstance(command, EventSpec):
-            (again,) = language.parse(command.listing())
+            (again,) = language.parse(listing_of(command))
             assert isinstance(again, EventSpec)
-            assert again.listing() == command.listing(), text
+            assert listing_of(again) == listing_of(command), text
             assert [a.ops for a in again.args] == [a.ops for a in command.args], text
 
 

@@ -141,7 +141,7 @@ def test_every_action_and_every_consumer_of_ours_has_an_example() -> None:
     points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
     for name in points["uprobe.consumers"]:
         assert re.search(rf"^\$ uprobe run -C '?{name}\b", page, re.MULTILINE), name
-    for name in set(uprobe_core.actions.__all__) - {"Action", "MAX_KEYS"}:
+    for name in set(uprobe_core.actions.kinds.__all__) - {"Action", "MAX_KEYS"}:
         assert f">>> run(up.{name}(" in page, name
 
 

@@ -6,12 +6,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.errors import SpecError, UprobeError
+from uprobe_core.events.listing import listing_of
 
 if TYPE_CHECKING:
     import argparse
 
     from uprobe_core.run_setup import EventLine
-    from uprobe_core.setup_check import CheckResult, LineResult
+    from uprobe_core.session.check import CheckResult, LineResult
 
 DESCRIPTION = """\
 Validate event lines and everything that belongs to them without running a program.
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check a set-up."""
     from uprobe_core.cli.setup_options import make_setup
-    from uprobe_core.setup_check import check_setup
+    from uprobe_core.session.check import check_setup
 
     setup = make_setup(args)
     if not (setup.events or args.config or args.events):
@@ -136,7 +137,7 @@ def _line_as_json(found: LineResult, *, explain: bool) -> dict[str, Any]:
         "errname": "0" if error is None else error.errno_name,
         "message": error.message if error is not None and error.logged else "",
         "caret": None if error is None else error.caret,
-        "listing": [spec.listing() for spec in found.specs],
+        "listing": [listing_of(spec) for spec in found.specs],
         "slug": "" if ours is None else ours.slug,
         "detail": "" if ours is None else ours.message,
         "hint": "" if ours is None else ours.hint,

@@ -39,9 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Classify standard input."""
-    from uprobe_core.arch_binding import bind_arch
-    from uprobe_core.discovery import load_arch
-    from uprobe_core.setup_text import parse_policy_text
+    from uprobe_core.discovery.load import load_arch
+    from uprobe_core.probes.arch_ops import bind_arch
+    from uprobe_core.setup.texts import parse_policy_text
 
     policy = parse_policy_text(args.policy)
     analyze = bind_arch(load_arch(args.arch)).analyze_insn

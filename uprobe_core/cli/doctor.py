@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Examine and tell."""
-    from uprobe_core.doctor import examine
+    from uprobe_core.doctor.checks import examine
 
     found = list(examine())
     status = BROKEN if any(finding.state == "fail" for finding in found) else 0

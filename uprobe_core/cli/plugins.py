@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import argparse
 
-    from uprobe_core.discovery import PluginStatus
+    from uprobe_core.discovery.load import PluginStatus
 
 DESCRIPTION = """\
 List every installed plugin with the package it comes from, and whether it can be
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List plugins; the status is 0 even if one failed, since listing did not."""
-    from uprobe_core.discovery import survey
+    from uprobe_core.discovery.load import survey
 
     found = survey()
     if args.json:

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 def _check_decoder(name: str) -> None:
     """Raise UsageError or PluginError for a wrong name at once, although a run rarely needs its decoder."""
     if name != "auto":
-        from uprobe_core.decoder_choice import choose_decoder
+        from uprobe_core.discovery.decoder import choose_decoder
 
         choose_decoder(name)
 
@@ -87,7 +87,7 @@ def _note_source(error: SpecError, setup: RunSetup) -> None:
 
 def _run(setup: RunSetup) -> ExitStatus:
     """One session from opening to closing."""
-    from uprobe_core.session import Session
+    from uprobe_core.session.session import Session
 
     # What we printed so far must come before what the program writes to the same file.
     if sys.stdout is not None:  # it is None when the caller closed it

@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from uprobe_core.backend import Limits
-from uprobe_core.config_types import parse_size
 from uprobe_core.errors import UsageError
 from uprobe_core.run_setup import EventLine, RunSetup
-from uprobe_core.setup_text import (
+from uprobe_core.setup.texts import (
     event_lines,
     parse_bind,
     parse_consumer,
@@ -19,6 +18,7 @@ from uprobe_core.setup_text import (
     parse_sysroot,
     parse_trigger,
 )
+from uprobe_core.setup.value_types import parse_size
 from uprobe_core.types import Mode, Returns
 
 __all__ = ("add_event_options", "add_run_options", "make_setup", "natural")
@@ -192,7 +192,7 @@ def make_setup(args: argparse.Namespace) -> RunSetup:
 def _from_file(path: str | None) -> RunSetup:
     if path is None:
         return RunSetup()
-    from uprobe_core.config import load
+    from uprobe_core.setup.file import load
 
     return load(path)
 
@@ -220,7 +220,7 @@ def _file_text(path: str) -> str:
         import sys
 
         return sys.stdin.read()
-    from uprobe_core.config import read_text
+    from uprobe_core.setup.file import read_text
 
     return read_text(path)
 

@@ -10,7 +10,7 @@ from uprobe_core.errors import ProbeError, TargetError, UsageError
 if TYPE_CHECKING:
     import argparse
 
-    from uprobe_core.decoder_choice import DecoderChoice
+    from uprobe_core.discovery.decoder import DecoderChoice
     from uprobe_core.image.elf_symbols import ElfImage
     from uprobe_core.types import Analysis, Policy
 
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Explain one place."""
-    from uprobe_core.decoder_choice import choose_decoder
+    from uprobe_core.discovery.decoder import choose_decoder
     from uprobe_core.image.elf_symbols import ElfImage
 
     with ElfImage(args.binary) as image:
@@ -145,7 +145,7 @@ def explain(image: ElfImage, vaddr: int, args: argparse.Namespace, choice: Decod
 
 
 def _policies(wanted: str | None) -> list[Policy]:
-    from uprobe_core.setup_text import parse_policy_text
+    from uprobe_core.setup.texts import parse_policy_text
 
     return [parse_policy_text(text) for text in ([wanted] if wanted else POLICIES)]
 
@@ -153,7 +153,7 @@ def _policies(wanted: str | None) -> list[Policy]:
 def _verdict(policy: Policy, code: bytes, vaddr: int, arch: str) -> dict[str, Any]:
     """The verdict under one policy."""
     from uprobe_core.cli.classify import as_json
-    from uprobe_core.discovery import load_arch
+    from uprobe_core.discovery.load import load_arch
 
     found: Analysis = load_arch(arch).analyze_insn(code, vaddr, policy)
     return {"policy": str(policy), **as_json(int.from_bytes(code, "little"), found)}

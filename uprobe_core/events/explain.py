@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from uprobe_core.event_model import EventSpec
 from uprobe_core.events.fetch_run import explain as explain_argument
-from uprobe_core.events.model import EventSpec
+from uprobe_core.events.listing import listing_of
 
 __all__ = ("explain",)
 
@@ -15,4 +16,4 @@ def explain(spec: EventSpec) -> list[str]:
     """
     where = f"  # {spec.location}" if spec.location else ""
     at_entry = [f"#  at entry {explain_argument(arg)}" for arg in spec.entry_args]
-    return [spec.listing() + where, *at_entry, *(f"#  {explain_argument(arg)}" for arg in spec.args)]
+    return [listing_of(spec) + where, *at_entry, *(f"#  {explain_argument(arg)}" for arg in spec.args)]

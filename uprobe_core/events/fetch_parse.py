@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from uprobe_core.event_model import EXTENDS, MAX_OPS, FetchArg, FetchOp, FetchType, OpCode
 from uprobe_core.events.fetch_store import finish
 from uprobe_core.events.fetch_types import EXTENSION_TYPES, STRING, TYPES, find_type
 from uprobe_core.events.hints import nearest, register_hint, type_hint
-from uprobe_core.events.model import EXTENDS, MAX_OPS, FetchArg, FetchOp, FetchType, OpCode
 from uprobe_core.events.tokens import NumberError, is_good_name, kstrtol, kstrtoul
 
 if TYPE_CHECKING:

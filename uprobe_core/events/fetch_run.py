@@ -14,7 +14,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from uprobe_core.events.model import EXTENDS, FetchArg, FetchOp, FetchType, OpCode, Value
+from uprobe_core.event_model import EXTENDS, FetchArg, FetchOp, FetchType, OpCode, Value
 from uprobe_core.events.strings import Text, TextState, lay_out, read_text
 from uprobe_core.types import MemoryFault
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from uprobe_core.events.model import MAX_OPS, FetchOp, FetchType, OpCode
+from uprobe_core.event_model import MAX_OPS, FetchOp, FetchType, OpCode
 from uprobe_core.events.tokens import simple_strtoul
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ Source: probe_fetch_types and find_fetch_type in kernel/trace/trace_probe.c (6.1
 
 from __future__ import annotations
 
-from uprobe_core.events.model import FetchType
+from uprobe_core.event_model import FetchType
 from uprobe_core.events.tokens import NumberError, kstrtoul
 
 __all__ = ("DEFAULT_TYPE", "EXTENSION_TYPES", "STRING", "TYPES", "find_type")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from uprobe_core.events.model import EventSpec, FetchArg
+    from uprobe_core.event_model import EventSpec, FetchArg
 
 __all__ = ("Field", "FieldKind", "event_fields", "find_field", "spec_of")
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from uprobe_core.errors import SpecError
+from uprobe_core.event_model import EventSpec
 from uprobe_core.events.fields import Field, FieldKind, event_fields, spec_of
 from uprobe_core.events.filter_compile import INTEGER_SIZES, Expressions, FilterOp, Predicate
 from uprobe_core.events.hints import nearest
-from uprobe_core.events.model import EventSpec
 from uprobe_core.events.tokens import NumberError, kstrtol, kstrtoul
 
 __all__ = ("Filter", "FilterOp", "Predicate", "compile_filter", "parse_filter")

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from uprobe_core.errors import SpecError
+from uprobe_core.event_model import EventSpec
 from uprobe_core.events.fields import Field, FieldKind, event_fields
 from uprobe_core.events.hints import nearest
-from uprobe_core.events.model import EventSpec
 from uprobe_core.events.tokens import NumberError, kstrtoul
 
 __all__ = ("HistField", "HistSpec", "SortKey", "parse_hist")

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from uprobe_core.event_model import DeleteSpec, EventSpec
 from uprobe_core.events.fetch_parse import MAX_ARGS, parse_arguments
 from uprobe_core.events.files import FileCheck, FileStatus, host_file
 from uprobe_core.events.line import EventLine
 from uprobe_core.events.locations import Location, LocationResolver
-from uprobe_core.events.model import DeleteSpec, EventSpec
 from uprobe_core.events.quoting import quoted_path
 from uprobe_core.events.tokens import NumberError, is_good_name, is_good_system_name, kstrtoul, split_words
 from uprobe_core.events.variables import Variables

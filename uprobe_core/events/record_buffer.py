@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from uprobe_core.events.model import FetchArg, Value
+    from uprobe_core.event_model import FetchArg, Value
 
 __all__ = ("RecordBuffer",)
 

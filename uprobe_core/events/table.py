@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from uprobe_core.errors import SpecError
+from uprobe_core.event_model import DeleteSpec, EventSpec
 from uprobe_core.events.hints import nearest
 from uprobe_core.events.line import EventLine
-from uprobe_core.events.model import DeleteSpec, EventSpec
+from uprobe_core.events.listing import listing_of
 from uprobe_core.events.parse import DEFAULT_GROUP
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class EventTable:
 
     def add(self, event: EventSpec) -> None:
         """Define *event*, or add a location to the event of that name.  Raises SpecError."""
-        line = EventLine.split(event.line or event.listing(), quotes=True)
+        line = EventLine.split(event.line or listing_of(event), quotes=True)
         self._check_reference(line, event)
         members = self.members(event.full_name)
         if members:
@@ -117,7 +118,7 @@ class EventTable:
 
     def listing(self) -> list[str]:
         """The lines of the file, without newlines."""
-        return [event.listing() for event in self._events]
+        return [listing_of(event) for event in self._events]
 
     def groups(self) -> list[str]:
         """Group names, each once, in order of definition."""
@@ -154,7 +155,7 @@ class EventTable:
 
     def _check_append(self, line: EventLine, event: EventSpec, members: list[EventSpec]) -> None:
         first = members[0]
-        existing = f"existing: {first.listing()}"
+        existing = f"existing: {listing_of(first)}"
         if first.kind != event.kind:
             name = f"{event.kind}:{event.group}/{event.name}_{'return' if event.is_return else 'entry'}"
             hint = f"{existing}; give this one a name of its own, such as {name}"
@@ -191,5 +192,5 @@ def _matches(spec: DeleteSpec, event: EventSpec) -> bool:
     """trace_uprobe_match: name, group, then the words as the listing has them."""
     if spec.name not in ("", event.name) or spec.group not in (None, event.group):
         return False
-    listed = EventLine.split(event.listing(), quotes=True).words[1:]
+    listed = EventLine.split(listing_of(event), quotes=True).words[1:]
     return spec.words == listed[: len(spec.words)]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from uprobe_core.events.model import EventSpec, FetchArg, FetchType, Record, Scalar, Value
+    from uprobe_core.event_model import EventSpec, FetchArg, FetchType, Record, Scalar, Value
 
 __all__ = (
     "FLAGS",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from uprobe_core.events.model import FetchOp, OpCode
+from uprobe_core.event_model import FetchOp, OpCode
 
 __all__ = ("Variables", "argument_op")
 

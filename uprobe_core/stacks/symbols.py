@@ -13,7 +13,7 @@ from uprobe_core.types import Mapping
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Process
-    from uprobe_core.guest_files import GuestFiles
+    from uprobe_core.image.guest_files import GuestFiles
 
 __all__ = ("Images", "demangle")
 

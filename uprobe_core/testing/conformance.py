@@ -26,7 +26,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core import discovery
+from uprobe_core.discovery import load as discovery
 from uprobe_core.errors import BackendError, UprobeError
 from uprobe_core.testing.conformance_bench import PLACES, Bench, Case
 from uprobe_core.testing.conformance_plan import Tally, check

@@ -14,16 +14,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from uprobe_core.arch_binding import bind_arch
 from uprobe_core.backend import Backend, Machine, Target
-from uprobe_core.dispatch import Dispatcher
 from uprobe_core.errors import BackendError, PluginError
+from uprobe_core.probes.arch_ops import bind_arch
+from uprobe_core.probes.dispatch import Dispatcher
+from uprobe_core.probes.registry import Link, UprobeRegistry
 from uprobe_core.testing.conformance_driver import Driver, Encodings, Ending
 from uprobe_core.testing.conformance_native import Way, native_probes, ways
 from uprobe_core.testing.conformance_program import LAYOUT, PAGE, PRISTINE, TEXT_OFFSET, build
 from uprobe_core.testing.conformance_state import PC, SIZE, StateMaker, register
 from uprobe_core.types import FileId, Mode, Policy, Returns, Verdict
-from uprobe_core.uprobes import Link, UprobeRegistry
 
 __all__ = ("PLACES", "STRIDE", "Bench", "Case", "Checked", "Difference", "Outcome")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.engine import Core
-from uprobe_core.native_programs import pack_program
+from uprobe_core.native.packing import pack_program
+from uprobe_core.native_backend import Core
 from uprobe_core.types import MemoryFault, Mode
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Machine, Process
-    from uprobe_core.engine import NativeBackend
-    from uprobe_core.uprobes import Site, Space
+    from uprobe_core.native_backend import NativeBackend
+    from uprobe_core.probes.registry import Site, Space
 
 __all__ = ("NativeProbes", "Way", "native_probes", "ways")
 
@@ -34,7 +34,7 @@ class NativeProbes:
     """What the registry asks to take sites over; each counts its hits and does nothing else."""
 
     def __init__(self, backend: NativeBackend) -> None:
-        from uprobe_core import _engine
+        from uprobe_core.native import _engine
 
         self._backend = backend
         self._engine: Any = _engine.Engine(MemoryFault, _RING)

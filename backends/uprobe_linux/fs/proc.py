@@ -11,8 +11,8 @@ from uprobe_linux.fs.proc_process import process_dir, stranger_dir
 
 if TYPE_CHECKING:
     from uprobe_linux.machine import LinuxMachine
-    from uprobe_linux.process import LinuxProcess
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.process import LinuxProcess
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ("make_proc",)
 

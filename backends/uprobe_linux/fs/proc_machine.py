@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from uprobe_linux.fs.nodes import Table, VLink, VNode, static_file, text_file
 from uprobe_linux.fs.proc_sys import sys_node
 from uprobe_linux.fs.proc_sysvipc import sysvipc_dir
-from uprobe_linux.identity import HOSTNAME, MEMORY_BYTES, RELEASE, VERSION
+from uprobe_linux.uname import HOSTNAME, MEMORY_BYTES, RELEASE, VERSION
 
 if TYPE_CHECKING:
     from uprobe_linux.machine import LinuxMachine

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from uprobe_core.types import Mapping
-    from uprobe_linux.process import LinuxProcess
+    from uprobe_linux.processes.process import LinuxProcess
 
 __all__ = ("maps_text", "smaps_rollup_text", "smaps_text", "statm_text")
 

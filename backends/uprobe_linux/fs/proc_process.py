@@ -16,9 +16,9 @@ from uprobe_linux.fs.proc_status import limits_text, stat_text, status_text, str
 if TYPE_CHECKING:
     from uprobe_linux.fs.fdtable import Descriptor
     from uprobe_linux.machine import LinuxMachine
-    from uprobe_linux.pids import ProcessEntry
-    from uprobe_linux.process import LinuxProcess
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.pids import ProcessEntry
+    from uprobe_linux.processes.process import LinuxProcess
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ("process_dir", "stranger_dir")
 

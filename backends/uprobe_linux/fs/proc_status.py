@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from uprobe_linux.credentials import Credentials
 from uprobe_linux.fs.proc_maps import sizes
-from uprobe_linux.limits import DEFAULTS, INFINITY, NAMES
+from uprobe_linux.processes.credentials import Credentials
+from uprobe_linux.processes.rlimits import DEFAULTS, INFINITY, NAMES
 
 if TYPE_CHECKING:
     from uprobe_linux.machine import LinuxMachine
-    from uprobe_linux.pids import ProcessEntry
-    from uprobe_linux.process import LinuxProcess
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.pids import ProcessEntry
+    from uprobe_linux.processes.process import LinuxProcess
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ("limits_text", "stat_text", "status_text", "stranger_stat", "stranger_status")
 
@@ -68,7 +68,7 @@ def _stat_line(
 
 def stranger_stat(machine: LinuxMachine, entry: ProcessEntry) -> str:
     """/proc/PID/stat of a process in another host process."""
-    from uprobe_linux.pids import State
+    from uprobe_linux.processes.pids import State
 
     letter = State(entry.state).letter
     size = 0 if letter == "Z" else 1 << 22
@@ -181,7 +181,7 @@ def _rights(who: Credentials) -> list[tuple[str, object]]:
 
 def stranger_status(entry: ProcessEntry) -> str:
     """/proc/PID/status of a process in another host process."""
-    from uprobe_linux.pids import State
+    from uprobe_linux.processes.pids import State
 
     rows = [
         ("Name", entry.comm),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from uprobe_linux.fs.nodes import Table, VNode, static_file, text_file
-from uprobe_linux.identity import HOSTNAME, RELEASE, VERSION
+from uprobe_linux.uname import HOSTNAME, RELEASE, VERSION
 
 if TYPE_CHECKING:
     from uprobe_linux.machine import LinuxMachine

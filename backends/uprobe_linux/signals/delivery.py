@@ -31,7 +31,7 @@ from uprobe_linux.signals.siginfo import SigInfo
 from uprobe_linux.signals.table import SIG_DFL, SIG_IGN, SS_AUTODISARM, AltStack, Disposition
 
 if TYPE_CHECKING:
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ("Outcome", "deliver", "has_pending", "push_handler", "return_from_handler")
 

@@ -24,7 +24,7 @@ from uprobe_linux.signals.sending import raise_fault
 from uprobe_linux.signals.siginfo import SigInfo
 
 if TYPE_CHECKING:
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ("UPROBE_BRK", "deliver_fault", "syndrome")
 

@@ -10,7 +10,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from uprobe_linux.pids import Mail, ProcessEntry, State
+from uprobe_linux.processes.pids import Mail, ProcessEntry, State
 from uprobe_linux.signals.numbers import (
     CLD_CONTINUED,
     CLD_STOPPED,
@@ -28,8 +28,8 @@ from uprobe_linux.signals.table import SIG_IGN
 
 if TYPE_CHECKING:
     from uprobe_linux.machine import LinuxMachine
-    from uprobe_linux.process import LinuxProcess
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.process import LinuxProcess
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ("notify_parent", "raise_fault", "resume", "send", "send_to_entry", "send_to_task", "stop", "wants")
 

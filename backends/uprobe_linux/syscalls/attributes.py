@@ -26,7 +26,7 @@ from uprobe_linux.syscalls.support import (
 from uprobe_linux.syscalls.table import s32, s64, syscall
 
 if TYPE_CHECKING:
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uprobe_linux.syscalls.table import syscall
 
 if TYPE_CHECKING:
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.task import LinuxTask
 
 
 @syscall("restart_syscall")

@@ -10,7 +10,7 @@ from uprobe_linux.syscalls.support import fail, pack_timespec, timespec
 from uprobe_linux.syscalls.table import Block, Wait, s32, syscall
 
 if TYPE_CHECKING:
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ("read_clock",)
 

@@ -18,7 +18,7 @@ from uprobe_linux.syscalls.table import s32, syscall
 
 if TYPE_CHECKING:
     from uprobe_linux.fs.fdtable import Descriptor
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ()
 

@@ -10,16 +10,16 @@ import os
 from typing import TYPE_CHECKING
 
 from uprobe_core.types import MemoryFault
-from uprobe_linux.family import release_robust_list
-from uprobe_linux.forking import move_out
-from uprobe_linux.program import install, prepare
+from uprobe_linux.processes.family import release_robust_list
+from uprobe_linux.processes.forking import move_out
+from uprobe_linux.program.exec import install, prepare
 from uprobe_linux.signals.numbers import Sig
 from uprobe_linux.signals.table import AltStack
 from uprobe_linux.syscalls.support import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, fail, files, path_at
 from uprobe_linux.syscalls.table import NoReturn, s32, syscall
 
 if TYPE_CHECKING:
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.task import LinuxTask
 
 ARG_STRING_MAX = 131072
 """MAX_ARG_STRLEN: bytes of one argument, its NUL included."""

@@ -10,12 +10,12 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from uprobe_linux.futex import MATCH_ANY, FutexKey, Waiter
+from uprobe_linux.scheduling.futex import MATCH_ANY, FutexKey, Waiter
 from uprobe_linux.syscalls.support import fail, timespec
 from uprobe_linux.syscalls.table import Block, Wait, s32, syscall
 
 if TYPE_CHECKING:
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.task import LinuxTask
 
 WAIT, WAKE, REQUEUE, CMP_REQUEUE, WAKE_OP, LOCK_PI, UNLOCK_PI, TRYLOCK_PI = 0, 1, 3, 4, 5, 6, 7, 8
 WAIT_BITSET, WAKE_BITSET, WAIT_REQUEUE_PI, CMP_REQUEUE_PI, LOCK_PI2 = 9, 10, 11, 12, 13

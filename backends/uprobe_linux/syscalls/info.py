@@ -8,13 +8,13 @@ import errno
 import struct
 from typing import TYPE_CHECKING
 
-from uprobe_linux.identity import DOMAIN, HOSTNAME, MEMORY_BYTES, RELEASE, VERSION
-from uprobe_linux.limits import COUNT, DEFAULTS, RLIMIT_NOFILE
+from uprobe_linux.processes.rlimits import COUNT, DEFAULTS, RLIMIT_NOFILE
 from uprobe_linux.syscalls.support import fail, identity
 from uprobe_linux.syscalls.table import s32, syscall
+from uprobe_linux.uname import DOMAIN, HOSTNAME, MEMORY_BYTES, RELEASE, VERSION
 
 if TYPE_CHECKING:
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ("limit_of",)
 

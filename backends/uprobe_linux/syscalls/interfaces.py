@@ -14,7 +14,7 @@ from uprobe_linux.fs import hostcalls
 
 if TYPE_CHECKING:
     from uprobe_linux.fs.fdtable import Descriptor
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ("INTERFACE_READS", "read_interface")
 

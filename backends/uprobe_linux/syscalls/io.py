@@ -29,7 +29,7 @@ from uprobe_linux.syscalls.table import s32, s64, syscall
 
 if TYPE_CHECKING:
     from uprobe_linux.fs.fdtable import Descriptor
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ("EAGAINS", "read_into", "write_from")
 

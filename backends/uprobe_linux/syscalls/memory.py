@@ -8,17 +8,17 @@ import stat
 from typing import TYPE_CHECKING
 
 from uprobe_core.types import FileId
-from uprobe_linux.address_space import MMAP_MIN, TASK_SIZE, AddressSpace, page_up, untagged
 from uprobe_linux.cpu import PAGE, Perm
-from uprobe_linux.file_image import HostFile, MappedFile
 from uprobe_linux.fs.oflags import G_RDWR, G_WRONLY
+from uprobe_linux.memory.address_space import MMAP_MIN, TASK_SIZE, AddressSpace, page_up, untagged
+from uprobe_linux.memory.file_image import HostFile, MappedFile
 from uprobe_linux.syscalls.size_limits import memory_may_grow
 from uprobe_linux.syscalls.table import s32, syscall
 
 if TYPE_CHECKING:
     from uprobe_linux.fs.fdtable import Descriptor
-    from uprobe_linux.task import LinuxTask
-    from uprobe_linux.vma import Vma
+    from uprobe_linux.memory.vma import Vma
+    from uprobe_linux.processes.task import LinuxTask
 
 MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE, MAP_TYPE = 1, 2, 3, 15
 MAP_FIXED, MAP_ANONYMOUS, MAP_NORESERVE = 0x10, 0x20, 0x4000

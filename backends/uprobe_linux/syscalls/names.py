@@ -23,7 +23,7 @@ from uprobe_linux.syscalls.support import (
 from uprobe_linux.syscalls.table import syscall
 
 if TYPE_CHECKING:
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ()
 

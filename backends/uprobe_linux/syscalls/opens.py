@@ -16,7 +16,7 @@ from uprobe_linux.syscalls.table import Block, Wait, s32, syscall
 
 if TYPE_CHECKING:
     from uprobe_linux.fs.nodes import HostNode
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ()
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import oflags
 from uprobe_linux.fs.descriptors import Buffers, Stream, stream
+from uprobe_linux.scheduling.timers import SharedTimer, Timer
 from uprobe_linux.signals.numbers import bit
 from uprobe_linux.syscalls.support import fail, files, ready
 from uprobe_linux.syscalls.table import s32, syscall
-from uprobe_linux.timers import SharedTimer, Timer
 
 if TYPE_CHECKING:
-    from uprobe_linux.process import LinuxProcess
+    from uprobe_linux.processes.process import LinuxProcess
+    from uprobe_linux.processes.task import LinuxTask
     from uprobe_linux.signals.siginfo import SigInfo
-    from uprobe_linux.task import LinuxTask
 
 __all__ = ("SignalStream", "TimerStream")
 

@@ -15,8 +15,8 @@ from uprobe_linux.syscalls.support import fail, iovecs
 from uprobe_linux.syscalls.table import s32, syscall
 
 if TYPE_CHECKING:
-    from uprobe_linux.address_space import AddressSpace
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.memory.address_space import AddressSpace
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ()
 

@@ -9,7 +9,7 @@ import errno
 import struct
 from typing import TYPE_CHECKING
 
-from uprobe_linux.ipc_store import SEMVMX, IpcFullError, IpcState, SemaphoreSet
+from uprobe_linux.ipc.store import SEMVMX, IpcFullError, IpcState, SemaphoreSet
 from uprobe_linux.syscalls.messages import (
     IPC_NOWAIT,
     IPC_RMID,
@@ -25,7 +25,7 @@ from uprobe_linux.syscalls.support import fail, timespec
 from uprobe_linux.syscalls.table import Block, Wait, s32, syscall
 
 if TYPE_CHECKING:
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.task import LinuxTask
 
 GETPID, GETVAL, GETALL, GETNCNT, GETZCNT, SETVAL, SETALL = 11, 12, 13, 14, 15, 16, 17
 IPC_INFO, SEM_STAT, SEM_INFO, SEM_STAT_ANY = 3, 18, 19, 20

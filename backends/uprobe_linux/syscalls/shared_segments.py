@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uprobe_core.types import FileId
-from uprobe_linux.address_space import TASK_SIZE, page_up
 from uprobe_linux.cpu import PAGE, Perm
-from uprobe_linux.file_image import HostFile, MappedFile
-from uprobe_linux.ipc_store import IpcState, Segment
+from uprobe_linux.ipc.store import IpcState, Segment
+from uprobe_linux.memory.address_space import TASK_SIZE, page_up
+from uprobe_linux.memory.file_image import HostFile, MappedFile
 from uprobe_linux.syscalls.messages import (
     IPC_INFO,
     IPC_PRIVATE,
@@ -31,8 +31,8 @@ from uprobe_linux.syscalls.support import fail
 from uprobe_linux.syscalls.table import s32, syscall
 
 if TYPE_CHECKING:
-    from uprobe_linux.task import LinuxTask
-    from uprobe_linux.vma import Vma
+    from uprobe_linux.memory.vma import Vma
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_linux.cpu import Perm
 from uprobe_linux.fs import oflags
-from uprobe_linux.limits import INFINITY, RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE
+from uprobe_linux.processes.rlimits import INFINITY, RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE
 from uprobe_linux.signals.numbers import SI_USER, Sig
 from uprobe_linux.signals.sending import send_to_task
 from uprobe_linux.signals.siginfo import SigInfo
@@ -21,8 +21,8 @@ from uprobe_linux.syscalls.support import fail, identity
 
 if TYPE_CHECKING:
     from uprobe_linux.fs.fdtable import Descriptor
-    from uprobe_linux.task import LinuxTask
-    from uprobe_linux.vma import Vma
+    from uprobe_linux.memory.vma import Vma
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ("check_growth", "check_new_size", "clip", "memory_may_grow")
 

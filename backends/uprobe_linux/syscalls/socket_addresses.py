@@ -19,7 +19,7 @@ from uprobe_linux.fs.nodes import HostNode
 from uprobe_linux.syscalls.support import fail, fs
 
 if TYPE_CHECKING:
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ("guest_address", "host_address")
 

@@ -31,7 +31,7 @@ from uprobe_linux.syscalls.table import Block, Wait, syscall
 
 if TYPE_CHECKING:
     from uprobe_linux.fs.fdtable import Descriptor
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ()
 

@@ -28,7 +28,7 @@ from uprobe_linux.syscalls.table import s32, syscall
 
 if TYPE_CHECKING:
     from uprobe_linux.fs.file_times import FileTimes
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ()
 

@@ -8,8 +8,8 @@ import select
 from typing import TYPE_CHECKING
 
 from uprobe_core.types import Access, MemoryFault
-from uprobe_linux.credentials import Credentials
 from uprobe_linux.fs.nodes import HostNode, Node
+from uprobe_linux.processes.credentials import Credentials
 from uprobe_linux.signals.numbers import SI_USER, Sig
 from uprobe_linux.signals.sending import send_to_task
 from uprobe_linux.signals.siginfo import SigInfo
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from uprobe_linux.cpu import Perm
     from uprobe_linux.fs.context import FsContext
     from uprobe_linux.fs.fdtable import Descriptor, FdTable
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = (
     "AT_EMPTY_PATH",

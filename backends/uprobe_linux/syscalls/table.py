@@ -22,7 +22,7 @@ from uprobe_core.types import MemoryFault
 from uprobe_linux.syscalls.numbers import NAMES, NUMBERS
 
 if TYPE_CHECKING:
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.task import LinuxTask
 
 __all__ = ("RESTART", "Block", "NoReturn", "Syscall", "Wait", "call", "load", "s32", "s64", "syscall")
 

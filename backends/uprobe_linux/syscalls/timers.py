@@ -6,13 +6,13 @@ import errno
 import struct
 from typing import TYPE_CHECKING
 
+from uprobe_linux.scheduling.timers import ITIMER_PROF, ITIMER_REAL, Timer
 from uprobe_linux.signals.numbers import LAST_SIGNAL, Sig
 from uprobe_linux.syscalls.support import fail
 from uprobe_linux.syscalls.table import s32, syscall
-from uprobe_linux.timers import ITIMER_PROF, ITIMER_REAL, Timer
 
 if TYPE_CHECKING:
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.task import LinuxTask
 
 CLOCK_REALTIME, CLOCK_PROCESS_CPU, CLOCK_THREAD_CPU = 0, 2, 3
 _CLOCKS = (0, 1, 2, 3, 7, 8, 9, 11)

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from uprobe_linux.pids import State
+from uprobe_linux.processes.pids import State
 from uprobe_linux.signals.numbers import (
     CLD_CONTINUED,
     CLD_EXITED,
@@ -23,8 +23,8 @@ from uprobe_linux.syscalls.support import fail
 from uprobe_linux.syscalls.table import Block, Wait, s32, syscall
 
 if TYPE_CHECKING:
-    from uprobe_linux.pids import ProcessEntry
-    from uprobe_linux.task import LinuxTask
+    from uprobe_linux.processes.pids import ProcessEntry
+    from uprobe_linux.processes.task import LinuxTask
 
 WNOHANG, WSTOPPED, WEXITED, WCONTINUED, WNOWAIT = 1, 2, 4, 8, 0x0100_0000
 _WNOTHREAD, _WALL, _WCLONE = 0x2000_0000, 0x4000_0000, 0x8000_0000

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from uprobe_core.arch_binding import ArchOps, bind_arch
+from uprobe_core.probes.arch_ops import ArchOps, bind_arch
+from uprobe_core.probes.registry import Uprobe
 from uprobe_core.testing.fake_backend import FakeMachine
 from uprobe_core.testing.fake_memory import XOL_BASE
 from uprobe_core.testing.fake_task import FakeTask
 from uprobe_core.types import Analysis, Policy, Register, Verdict
-from uprobe_core.uprobes import Uprobe
 from uprobe_core.utask import ReturnInstance, Utask
 
 __all__ = ("ArchCompliance",)

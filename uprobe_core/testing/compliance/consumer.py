@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from uprobe_core.actions import Action
-from uprobe_core.arch_binding import bind_arch
+from uprobe_core.actions.kinds import Action
 from uprobe_core.consumer import ConsumerPlugin, Hit
-from uprobe_core.dispatch import Dispatcher
 from uprobe_core.errors import UsageError
-from uprobe_core.event_probe import Event, EventProbe
+from uprobe_core.event_model import EventSpec
 from uprobe_core.events.files import FileStatus
-from uprobe_core.events.model import EventSpec
 from uprobe_core.events.parse import Language
 from uprobe_core.events.table import EventTable
+from uprobe_core.probes.arch_ops import bind_arch
+from uprobe_core.probes.dispatch import Dispatcher
+from uprobe_core.probes.registry import UprobeRegistry
 from uprobe_core.testing.fake_backend import FakeMachine
 from uprobe_core.testing.toy_arch import Op, ToyArch, encode
+from uprobe_core.tracing.event import Event, EventProbe
 from uprobe_core.types import Mode, Policy, Returns
-from uprobe_core.uprobes import UprobeRegistry
 
 __all__ = ("ConsumerCompliance", "Stage")
 

@@ -1,0 +1,1 @@
+"""What CPU emulators share beyond the ``Cpu`` protocol."""

@@ -1,0 +1,1 @@
+"""System V IPC objects that all processes of a run share."""

@@ -1,0 +1,1 @@
+"""Guest memory: one arena, the page table over it, and how the kernel side reaches into it."""

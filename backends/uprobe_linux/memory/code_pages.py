@@ -1,0 +1,216 @@
+"""Pages that were executed: breakpoints in a private fetch view, and code that changes.
+
+The fill callback is told whether a fetch or a data access misses, so a page
+with invisible breakpoints has two physical pages: fetches get a patched copy,
+data accesses the original.  Stores are never granted to a page while it is
+executable in the TLB; the store fill drops its translations, the next
+fetch fill rebuilds the copy.  Pages that go to and fro are mapped
+writable and executable together, where the emulator's own tracking works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from uprobe_linux.cpu import PAGE, Cpu, Perm
+from uprobe_linux.memory.arena import Arena
+
+__all__ = ("CodePages",)
+
+_READ, _WRITE, _EXEC = int(Perm.READ), int(Perm.WRITE), int(Perm.EXEC)
+UDF = bytes(4)
+MIXED_AFTER = 8
+"""Times that a page may change between stores and fetches before it becomes mixed."""
+
+
+@dataclass(slots=True, eq=False)
+class CodePage:
+    """State of one executed or trapped page.
+
+    :param physical: the data page
+    :param copy: the patched fetch copy, -1 without breakpoints
+    :param live: translated code of it may exist
+    :param stale: the data page may have been written since
+    :param barred: offsets of words that the emulator must never see, shown to it as UDF
+    """
+
+    physical: int
+    copy: int = -1
+    live: bool = False
+    stale: bool = False
+    flips: int = 0
+    barred: tuple[int, ...] = ()
+
+
+class CodePages:
+    """The executed pages of one address space, by page address.
+
+    :param written: called with (start, end) after the guest changed code that it had executed
+    """
+
+    def __init__(self, arena: Arena, cpu: Cpu, written: Callable[[int, int], None]) -> None:
+        self._arena = arena
+        self._cpu = cpu
+        self._written = written
+        self.pages: dict[int, CodePage] = {}
+        self._traps: dict[int, dict[int, bytes]] = {}
+
+    # --- the fill callback's side --------------------------------------------------------------
+
+    def fetch(self, page: int, physical: int, prot: int) -> tuple[int, int]:
+        """Translation of a fetch from *page*; *physical* is the data page."""
+        code = self.pages.get(page)
+        if code is None:
+            code = self.pages[page] = CodePage(physical)
+        if code.stale:
+            code.stale = False
+            self._rebuild(page, code)
+            self._written(page, page + PAGE)
+        if not code.live:
+            self._bar(page, code)
+            code.live = True
+        if code.copy >= 0:
+            return code.copy, _EXEC
+        if code.flips > MIXED_AFTER:
+            return physical, prot
+        return physical, prot & ~_WRITE
+
+    def _bar(self, page: int, code: CodePage) -> None:
+        """Give a page that holds words which the emulator cannot survive a copy without them."""
+        found = tuple(self._cpu.unsafe_offsets(bytes(self._arena.view[code.physical : code.physical + PAGE])))
+        if found == code.barred:
+            return
+        code.barred = found
+        if code.copy < 0:
+            code.copy = self._arena.allocate(PAGE)
+        self._rebuild(page, code)
+
+    def data(self, page: int, code: CodePage, access: int, prot: int) -> tuple[int, int]:
+        """Translation of a read or write of *page*, which has code."""
+        if code.copy < 0 and code.flips > MIXED_AFTER:
+            return code.physical, prot
+        if access == _WRITE:
+            self._before_write(code)
+            return code.physical, _READ | _WRITE
+        if code.copy >= 0:
+            return code.physical, _READ
+        if code.live:
+            return code.physical, prot & ~_WRITE
+        return code.physical, _READ
+
+    def _before_write(self, code: CodePage) -> None:
+        if code.live:
+            self._cpu.forget_code(code.copy if code.copy >= 0 else code.physical, PAGE)
+            code.live = False
+            code.flips += 1
+        code.stale = True
+
+    def any_in(self, start: int, end: int) -> bool:
+        """Whether a page of [start, end) was executed or has a breakpoint."""
+        return any(start <= page < end for page in self.pages) if self.pages else False
+
+    # --- stores by system calls and by the core --------------------------------------------------
+
+    def host_wrote(self, start: int, end: int) -> None:
+        """[start, end) of the data view was written from outside the CPU."""
+        for page in self._touched(start, end):
+            code = self.pages[page]
+            was_live = code.live
+            if was_live:
+                self._cpu.forget_code(code.copy if code.copy >= 0 else code.physical, PAGE)
+                self._cpu.flush()
+                code.live = False
+            self._rebuild(page, code)
+            if was_live:
+                self._written(max(start, page), min(end, page + PAGE))
+
+    def _touched(self, start: int, end: int) -> list[int]:
+        first = start & -PAGE
+        if (end - first) // PAGE > len(self.pages):
+            return [page for page in self.pages if first <= page < end]
+        return [page for page in range(first, end, PAGE) if page in self.pages]
+
+    # --- breakpoints ---------------------------------------------------------------------------
+
+    def insert(self, address: int, insn: bytes, physical: int) -> None:
+        """Show *insn* to fetches at *address*; *physical* is the data page of its page."""
+        page = address & -PAGE
+        traps = self._traps.setdefault(page, {})
+        if traps.get(address) == insn:
+            return
+        traps[address] = insn
+        code = self.pages.get(page)
+        if code is None:
+            code = self.pages[page] = CodePage(physical)
+        self._drop_translations(code)
+        if code.copy < 0:
+            code.copy = self._arena.allocate(PAGE)
+            self._rebuild(page, code)
+        else:
+            self._patch(code, address, insn)
+
+    def remove(self, address: int) -> None:
+        """Show the original again; nothing happens if there is no breakpoint."""
+        page = address & -PAGE
+        traps = self._traps.get(page, {})
+        if traps.pop(address, None) is None:
+            return
+        code = self.pages[page]
+        self._drop_translations(code)
+        if traps or code.barred:
+            self._rebuild(page, code)
+        if traps:
+            return
+        del self._traps[page]
+        if code.barred:
+            return
+        self._arena.release(code.copy, PAGE)
+        code.copy = -1
+
+    def has(self, address: int) -> bool:
+        """Whether a breakpoint is at *address*."""
+        return address in self._traps.get(address & -PAGE, ())
+
+    def forget(self, page: int) -> None:
+        """Drop the translations of *page*, if there are any."""
+        code = self.pages.get(page)
+        if code is not None:
+            self._drop_translations(code)
+
+    @property
+    def trapped(self) -> bool:
+        """Whether there is any breakpoint."""
+        return bool(self._traps)
+
+    def _drop_translations(self, code: CodePage) -> None:
+        if code.live:
+            self._cpu.forget_code(code.copy if code.copy >= 0 else code.physical, PAGE)
+            code.live = False
+        self._cpu.flush()
+
+    def _patch(self, code: CodePage, address: int, insn: bytes) -> None:
+        at = code.copy + (address & (PAGE - 1))
+        self._arena.view[at : at + len(insn)] = insn
+
+    def _rebuild(self, page: int, code: CodePage) -> None:
+        if code.copy < 0:
+            return
+        view = self._arena.view
+        view[code.copy : code.copy + PAGE] = view[code.physical : code.physical + PAGE]
+        for at in code.barred:
+            self._patch(code, page + at, UDF)
+        for address, insn in self._traps.get(page, {}).items():
+            self._patch(code, address, insn)
+
+    # --- mappings that go ------------------------------------------------------------------------
+
+    def drop(self, start: int, end: int) -> None:
+        """[start, end) loses its mapping: its breakpoints and translations go with it."""
+        for page in self._touched(start, end):
+            code = self.pages.pop(page)
+            self._traps.pop(page, None)
+            if code.live:
+                self._cpu.forget_code(code.copy if code.copy >= 0 else code.physical, PAGE)
+            if code.copy >= 0:
+                self._arena.release(code.copy, PAGE)

@@ -1,0 +1,132 @@
+"""The page table of one process: what the emulator's misses and the kernel side's accesses go by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from uprobe_core.types import Access, Fault, FaultKind, MemoryFault
+from uprobe_linux.cpu import HOLE, PAGE, Cpu, Perm
+from uprobe_linux.memory.arena import Arena
+from uprobe_linux.memory.code_pages import CodePages
+from uprobe_linux.memory.vma import HARDWARE, Vma, VmaList
+
+__all__ = ("NAMES", "TAG_MASK", "Translation", "page_up", "untagged")
+
+TAG_MASK = (1 << 56) - 1
+"""An address without its tag byte, which loads and stores ignore."""
+_PAGE_BITS = TAG_MASK & -PAGE
+_READ_WRITE, _EXEC = int(Perm.READ | Perm.WRITE), int(Perm.EXEC)
+_REFUSED = (HOLE, 0)
+WHOLE = 64 << 20
+"""A mapping up to this many bytes gets its arena in one piece, a larger one by CHUNK when touched."""
+CHUNK = 4 << 20
+
+_ACCESS = {Access.READ: Perm.READ, Access.WRITE: Perm.WRITE, Access.FETCH: Perm.EXEC}
+NAMES = {int(perm): access for access, perm in _ACCESS.items()}
+"""Access by Perm bit."""
+
+
+def untagged(address: int) -> int:
+    """*address* without its tag byte, if it is a user address (untagged_addr in asm/uaccess.h)."""
+    return address if address >> 55 & 1 else address & TAG_MASK
+
+
+def page_up(size: int) -> int:
+    """*size* rounded up to whole pages."""
+    return (size + PAGE - 1) & -PAGE
+
+
+def _ignore(*_: object) -> None:
+    """What nobody listens to."""
+
+
+class Translation:
+    """Mappings, executed pages, and the way from an address to the arena."""
+
+    def __init__(self, arena: Arena, cpu: Cpu) -> None:
+        self.arena = arena
+        self.vmas = VmaList()
+        self.on_code_written: Callable[[int, int], None] = _ignore
+        self._cpu = cpu
+        self.code = CodePages(arena, cpu, self._code_written)
+
+    def _code_written(self, start: int, end: int) -> None:
+        self.on_code_written(start, end)
+
+    def fill(self, address: int, access: int) -> tuple[int, int]:
+        """The emulator's translation miss: (physical page, Perm bits), or (HOLE, 0) for a refused access."""
+        page = address & _PAGE_BITS
+        vma = self.vmas.find(page)
+        if vma is None:
+            return _REFUSED
+        prot = HARDWARE[vma.prot]
+        if not prot & access:
+            return _REFUSED
+        if vma.physical < 0:
+            try:
+                vma = self._back(vma, page)
+            except MemoryFault:
+                return _REFUSED
+        physical = vma.physical + page - vma.start
+        if vma.file is not None and self._present(vma, physical, PAGE) < PAGE:
+            return _REFUSED
+        if access == _EXEC:
+            return self.code.fetch(page, physical, prot)
+        code = self.code.pages.get(page)
+        if code is not None:
+            return self.code.data(page, code, access, prot)
+        return physical, prot & _READ_WRITE
+
+    def span(self, page: int) -> tuple[int, int] | None:
+        """[start, end) around *page* whose data accesses translate alike, None if that is the page alone."""
+        vma = self.vmas.find(page)
+        if vma is None or vma.file is not None or vma.physical < 0 or self.code.any_in(vma.start, vma.end):
+            return None
+        return vma.start, vma.end
+
+    def fault_for(self, address: int, access: Access) -> Fault | None:
+        """What an access by the guest at *address* would raise, None if it would succeed; pc is 0."""
+        kind = self.refusal(address, _ACCESS[access])
+        return None if kind is None else Fault(kind, 0, address, access)
+
+    def refusal(self, address: int, access: int) -> FaultKind | None:
+        """Why an access (one Perm bit) at *address* is refused, None if it is not."""
+        address &= TAG_MASK
+        vma = self.vmas.find(address)
+        if vma is None:
+            return FaultKind.MAPERR
+        if not vma.hardware & access:
+            return FaultKind.ACCERR
+        if vma.physical < 0:
+            try:
+                vma = self._back(vma, address)
+            except MemoryFault as fault:
+                return fault.kind
+        page = address & -PAGE
+        if vma.file is not None and self._present(vma, vma.physical + page - vma.start, PAGE) < PAGE:
+            return FaultKind.ADRERR
+        return None
+
+    def _back(self, vma: Vma, address: int) -> Vma:
+        """Give the part of *vma* around *address* its arena; returns that part.
+
+        Raises MemoryFault (a bus error) when the arena is used up, where a kernel would kill somebody.
+        """
+        if vma.end - vma.start > WHOLE:
+            start = max(address & -CHUNK, vma.start)
+            (vma,) = self.vmas.carve(start, min((address & -CHUNK) + CHUNK, vma.end))
+        try:
+            vma.physical = self.arena.allocate(vma.end - vma.start)
+        except OSError:
+            raise MemoryFault(address, Access.WRITE, FaultKind.ADRERR) from None
+        return vma
+
+    def _present(self, vma: Vma, physical: int, size: int) -> int:
+        """How many of *size* bytes from *physical* lie within the mapped file; fills private pages."""
+        if vma.image is not None:
+            return vma.image.ensure(physical, size)
+        file = vma.file
+        if file is None or file.host is None:
+            return size
+        position = vma.offset + physical - vma.physical
+        return max(min(page_up(file.host.size()) - position, size), 0)

@@ -1,0 +1,139 @@
+"""The list of mappings of one address space: sorted, half open, page aligned, never overlapping."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from uprobe_linux.cpu import Perm
+
+if TYPE_CHECKING:
+    from uprobe_linux.memory.file_image import FileImage, MappedFile
+
+__all__ = ("HARDWARE", "Vma", "VmaList")
+
+
+HARDWARE = tuple(prot | 1 if prot else 0 for prot in range(8))
+"""What the page table allows for each PROT_*: writable or executable pages are readable."""
+
+
+@dataclass(slots=True, eq=False)
+class Vma:
+    """One mapping, contiguous in the arena.
+
+    :param start: first address, inclusive; *end* exclusive
+    :param prot: as mmap or mprotect asked for it
+    :param physical: arena address of *start*; -1 while the mapping takes no arena
+    :param file: what is mapped, None for anonymous memory
+    :param offset: position in the file of *start*, bytes
+    :param image: how private file pages are filled; shared by the parts of a split
+    :param label: "[stack]", "[heap]", ... or ""
+    """
+
+    start: int
+    end: int
+    prot: Perm
+    physical: int = -1
+    shared: bool = False
+    file: MappedFile | None = None
+    offset: int = 0
+    image: FileImage | None = None
+    label: str = ""
+    wipe: bool = False
+    """MADV_WIPEONFORK."""
+
+    @property
+    def hardware(self) -> int:
+        """What the page table allows: writable or executable pages are readable (arm64 protection_map)."""
+        return HARDWARE[self.prot]
+
+    def joins(self, after: Vma) -> bool:
+        """Whether *after* directly continues this mapping, so that a kernel shows one."""
+        mine = (self.prot, self.shared, self.file, self.label, self.wipe)
+        same = mine == (after.prot, after.shared, after.file, after.label, after.wipe)
+        continued = self.file is None or after.offset == self.offset + self.end - self.start
+        return self.end == after.start and same and continued
+
+
+class VmaList:
+    """The mappings in order, with lookup by bisection."""
+
+    def __init__(self) -> None:
+        self._vmas: list[Vma] = []
+        self._starts: list[int] = []
+
+    def __iter__(self) -> Iterator[Vma]:
+        return iter(self._vmas)
+
+    def __len__(self) -> int:
+        return len(self._vmas)
+
+    def find(self, address: int) -> Vma | None:
+        """The mapping that contains *address*."""
+        i = bisect_right(self._starts, address) - 1
+        if i >= 0:
+            vma = self._vmas[i]
+            if address < vma.end:
+                return vma
+        return None
+
+    def insert(self, vma: Vma) -> None:
+        """Add *vma*; nothing may be mapped there."""
+        i = bisect_left(self._starts, vma.start)
+        self._vmas.insert(i, vma)
+        self._starts.insert(i, vma.start)
+
+    def remove(self, vma: Vma) -> None:
+        """Take *vma* out."""
+        i = bisect_left(self._starts, vma.start)
+        del self._vmas[i], self._starts[i]
+
+    def overlapping(self, start: int, end: int) -> list[Vma]:
+        """The mappings that have a byte in [start, end)."""
+        first = max(bisect_right(self._starts, start) - 1, 0)
+        last = bisect_left(self._starts, end)
+        return [vma for vma in self._vmas[first:last] if vma.end > start]
+
+    def split(self, address: int) -> None:
+        """Make *address* a boundary, if it lies inside a mapping."""
+        vma = self.find(address)
+        if vma is None or vma.start == address:
+            return
+        delta = address - vma.start
+        physical = -1 if vma.physical < 0 else vma.physical + delta
+        upper = replace(vma, start=address, physical=physical, offset=vma.offset + delta if vma.file else 0)
+        vma.end = address
+        self.insert(upper)
+
+    def carve(self, start: int, end: int) -> list[Vma]:
+        """The mappings inside [start, end), split so that none reaches out of it."""
+        if start >= end:
+            return []
+        self.split(start)
+        self.split(end)
+        return self.overlapping(start, end)
+
+    def is_free(self, start: int, end: int) -> bool:
+        """Whether nothing is mapped in [start, end)."""
+        return not self.overlapping(start, end)
+
+    def highest_gap(self, size: int, low: int, high: int) -> int | None:
+        """Start of the highest free range of *size* bytes within [low, high)."""
+        top = high
+        for vma in reversed(self._vmas):
+            if vma.end <= top and top - vma.end >= size:
+                break
+            top = min(top, vma.start)
+        start = top - size
+        return start if start >= low and self.is_free(start, start + size) else None
+
+    def lowest_gap(self, size: int, low: int, high: int) -> int | None:
+        """Start of the lowest free range of *size* bytes within [low, high)."""
+        bottom = low
+        for vma in self._vmas:
+            if vma.start - bottom >= size and vma.start > bottom:
+                break
+            bottom = max(bottom, vma.end)
+        return bottom if bottom + size <= high else None

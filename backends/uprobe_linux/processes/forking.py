@@ -1,0 +1,163 @@
+"""How processes come to be: clone without CLONE_THREAD, in this host process or in a new one.
+
+A child with memory of its own is a new host process.  A child that shares
+memory (vfork, posix_spawn) must see and make the parent's stores, so it lives
+beside its parent as another process of the same host process until it
+executes a program; :func:`move_out` then gives it a host process.
+
+Facts: kernel/fork.c (copy_process, copy_sighand, copy_files); clone(2), vfork(2).
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import random
+import sys
+import warnings
+from typing import TYPE_CHECKING
+
+from uprobe_linux.processes.process import LinuxProcess
+from uprobe_linux.processes.task import LinuxTask
+
+if TYPE_CHECKING:
+    from uprobe_linux.machine import LinuxMachine
+    from uprobe_linux.processes.pids import ProcessEntry
+
+__all__ = (
+    "CLONE_FILES",
+    "CLONE_FS",
+    "CLONE_PARENT",
+    "CLONE_SIGHAND",
+    "CLONE_VFORK",
+    "CLONE_VM",
+    "fork",
+    "move_out",
+    "share",
+)
+
+CLONE_VM, CLONE_FS, CLONE_FILES, CLONE_SIGHAND = 0x100, 0x200, 0x400, 0x800
+CLONE_VFORK, CLONE_PARENT = 0x4000, 0x8000
+
+
+def fork(parent: LinuxTask, flags: int, exit_signal: int) -> tuple[int, LinuxTask | None]:
+    """A child with a copy of the memory: (its pid, None) in the parent, (0, its task) in the child.
+
+    OSError(EAGAIN) when the machine or the host has too many processes.
+    """
+    machine = parent.machine
+    entry = _new_entry(parent, flags, exit_signal)
+    now = machine.clock.realtime() // 10**9
+    machine.family.papers.write(parent.process)
+    machine.family.ipc.inherit(parent.process.pid, entry.pid, now)
+    try:
+        host_pid = host_fork()
+    except OSError:
+        machine.family.ipc.detach(entry.pid, now)
+        machine.family.pids.free(entry)
+        raise
+    if host_pid:
+        entry.host_pid = host_pid
+        machine.family.watch_host_child(host_pid)
+        return entry.pid, None
+    entry.host_pid = os.getpid()
+    child = _copy(parent, entry, flags)
+    machine.family.papers.write(child.process)
+    _settle(machine, child, entry)
+    machine.handler.on_fork(parent, child, shares_memory=False)
+    return 0, child
+
+
+def share(parent: LinuxTask, flags: int, exit_signal: int) -> LinuxTask:
+    """A child that shares the memory, in this host process; it is ready to run."""
+    machine = parent.machine
+    entry = _new_entry(parent, flags, exit_signal)
+    child = _copy(parent, entry, flags)
+    if not flags & CLONE_FILES:
+        child.process.files = parent.process.files.copy()
+    if not flags & CLONE_FS:
+        child.process.fs = parent.process.fs.copy()
+    machine.family.papers.write(child.process)
+    machine.family.adopt(child.process, entry)
+    machine.scheduler.add(child)
+    machine.handler.on_fork(parent, child, shares_memory=True)
+    return child
+
+
+def move_out(task: LinuxTask) -> bool:
+    """Give the process of *task*, which shares its memory, a host process; True there, False here."""
+    machine, process = task.machine, task.process
+    entry = machine.family.entry(process)
+    host_pid = host_fork()
+    if host_pid:
+        entry.host_pid = host_pid
+        machine.family.watch_host_child(host_pid)
+        _forget_here(machine, process)
+        machine.scheduler.wake(("vfork", process.pid))
+        return False
+    entry.host_pid = os.getpid()
+    _settle(machine, task, entry)
+    return True
+
+
+def _forget_here(machine: LinuxMachine, process: LinuxProcess) -> None:
+    for task in process.tasks:
+        machine.scheduler.drop(task)
+    process.files.close_all()
+    process.fs.cwd.close()
+    machine.timers.forget(process)
+    machine.family.abandon(process)
+
+
+def host_fork() -> int:
+    """os.fork, with nothing of ours buffered and without Python's warning about the watcher thread.
+
+    That thread only ever polls; it holds no lock that the child could miss.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def _new_entry(parent: LinuxTask, flags: int, exit_signal: int) -> ProcessEntry:
+    machine = parent.machine
+    mine = machine.family.entry(parent.process)
+    entry = machine.family.pids.add(mine, uid=mine.uid, clock=machine.clock.monotonic())
+    if flags & CLONE_PARENT:
+        entry.ppid, entry.exit_signal = mine.ppid, mine.exit_signal
+    else:
+        entry.exit_signal = exit_signal
+    entry.parent_tid = parent.tid
+    entry.comm = parent.comm
+    return entry
+
+
+def _copy(parent: LinuxTask, entry: ProcessEntry, flags: int) -> LinuxTask:
+    """The child's process and task objects (*parent* is running); files and fs stay the parent's."""
+    process = copy.copy(parent.process)
+    process.pid = entry.pid
+    process.tasks = []
+    process.random = random.Random(parent.machine.target.seed * 1_000_003 + entry.pid)
+    process.rlimits = dict(parent.process.rlimits)
+    process.credentials = copy.copy(parent.process.credentials)
+    process.signals = parent.process.signals.for_fork(share_actions=bool(flags & CLONE_SIGHAND))
+    task = LinuxTask(process, entry.pid, parent.cpu_core.save())
+    task.name = parent.name
+    task.signals = parent.signals.for_clone(keep_altstack=not flags & CLONE_VM or bool(flags & CLONE_VFORK))
+    task.robust_list = 0
+    process.tasks.append(task)
+    return task
+
+
+def _settle(machine: LinuxMachine, task: LinuxTask, entry: ProcessEntry) -> None:
+    """In the new host process: *task* is all there is; descriptors of its former neighbours are closed."""
+    for other in machine.family.local.values():
+        if other.files is not task.process.files:
+            other.files.close_all()
+    machine.family.after_fork()
+    machine.family.adopt(task.process, entry)
+    machine.timers.keep_only(task.process)
+    machine.scheduler.only(task)
+    machine.after_fork(task)

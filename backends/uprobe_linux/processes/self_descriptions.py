@@ -1,0 +1,67 @@
+"""What other host processes show of a guest process under /proc: program, working directory, arguments.
+
+Each process writes its own paper into a folder that all host processes of the
+machine know; replacing it is atomic, so a reader sees an old or a new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from uprobe_linux.fs.paths import current_path
+
+if TYPE_CHECKING:
+    from uprobe_linux.processes.process import LinuxProcess
+
+__all__ = ("Paper", "Papers")
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """What a process said of itself.
+
+    :param exe: guest path of the program
+    :param cwd: guest path of the working directory
+    :param cmdline: the arguments, each with its NUL, as in /proc/PID/cmdline
+    """
+
+    exe: str
+    cwd: str
+    cmdline: bytes
+
+
+class Papers:
+    """The papers in *folder* of the host."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def write(self, process: LinuxProcess) -> None:
+        """Write down what *process* is now; a full disk only leaves the old one."""
+        content = b"\0".join((os.fsencode(process.exe_path), os.fsencode(_cwd(process)), *process.argv, b""))
+        path = os.path.join(self._folder, str(process.pid))
+        with contextlib.suppress(OSError):
+            with open(path + ".new", "wb") as file:
+                file.write(content)
+            os.replace(path + ".new", path)
+
+    def read(self, pid: int) -> Paper | None:
+        """What process *pid* wrote last, None if nothing."""
+        try:
+            with open(os.path.join(self._folder, str(pid)), "rb") as file:
+                exe, cwd, cmdline = file.read().split(b"\0", 2)
+        except (OSError, ValueError):
+            return None
+        return Paper(os.fsdecode(exe), os.fsdecode(cwd), cmdline)
+
+
+def _cwd(process: LinuxProcess) -> str:
+    cwd = process.fs.cwd
+    try:
+        path: str = current_path(process.fs.mounts, cwd)
+    except OSError:
+        return f"{cwd.path} (deleted)"
+    return path

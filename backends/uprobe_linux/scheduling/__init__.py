@@ -1,0 +1,1 @@
+"""Who runs next and until when: slices, futexes, timers, the clock, limits."""

@@ -1,0 +1,272 @@
+"""Which thread runs next and for how long: the same answers for the same seed.
+
+Threads take turns in slices of executed work; nothing here looks at the host's
+clock to decide.  When nobody can run, the host process sits in one poll over
+everything that is waited for, and the virtual clock jumps to the time that was
+waited for, not to the time that it took.
+"""
+
+from __future__ import annotations
+
+import random
+import select
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from uprobe_linux.scheduling.futex import Waiter
+from uprobe_linux.signals.numbers import Sig, bit
+
+if TYPE_CHECKING:
+    from uprobe_linux.machine import LinuxMachine
+    from uprobe_linux.processes.process import LinuxProcess
+    from uprobe_linux.processes.task import LinuxTask
+    from uprobe_linux.syscalls.table import Wait
+
+__all__ = ("Scheduler",)
+
+SHORTEST, DOUBLINGS = 200, 8
+"""A slice is SHORTEST * 2**x instructions, x uniform in [0, DOUBLINGS): short ones shake out races."""
+WATCHED = 200_000
+"""Nanoseconds between two looks at descriptors that a blocked thread waits for, when one thread runs."""
+LONGEST_MS = 1 << 30
+"""poll's argument is an int of milliseconds; a longer sleep is made of several."""
+_ALWAYS = select.POLLERR | select.POLLHUP | select.POLLNVAL
+
+
+class Scheduler:
+    """The run queue of this host process.
+
+    :param seed: of the slice lengths and of who starts first
+    """
+
+    def __init__(self, machine: LinuxMachine, seed: int) -> None:
+        self._machine = machine
+        self._seed = seed
+        self._random = random.Random(seed)
+        self._ready: deque[LinuxTask] = deque()
+        self._blocked: dict[LinuxTask, Wait] = {}
+        self._slice_end = 0
+        self.next_event = 0
+        """Clock (monotonic, ns) at which somebody must be looked at again; 0: nothing is due at any time."""
+        self.attention = False
+        """Whether the running thread must come back to :meth:`next` before it goes on."""
+
+    # --- who there is ----------------------------------------------------------------------------
+
+    def add(self, task: LinuxTask) -> None:
+        """A new thread; whether it or its maker goes on first is up to the seed."""
+        if self._random.random() < 0.5:
+            self._ready.appendleft(task)
+            self.attention = True
+        else:
+            self._ready.append(task)
+
+    def drop(self, task: LinuxTask) -> None:
+        """A thread that ended or left for another host process; idempotent."""
+        wait = self._blocked.pop(task, None)
+        if wait is not None:
+            self.abandon(task, wait)
+        if task in self._ready:
+            self._ready.remove(task)
+        self.attention = True
+
+    def only(self, task: LinuxTask) -> None:
+        """In a new host process: *task* is all there is, and chance goes its own way."""
+        self._random = random.Random(self._seed * 1_000_003 + task.tid)
+        self._ready = deque([task])
+        self._blocked.clear()
+        self.attention = True
+
+    # --- blocking and waking -----------------------------------------------------------------------
+
+    def block(self, task: LinuxTask, wait: Wait) -> None:
+        """*task* sleeps until *wait* is over or a signal comes."""
+        if task in self._ready:
+            self._ready.remove(task)
+        self._blocked[task] = wait
+        self.attention = True
+
+    def wake(self, key: Any, count: int = 1 << 30) -> int:
+        """Wake at most *count* threads that wait for *key*, in the order they came; returns how many."""
+        woken = [task for task, wait in self._blocked.items() if wait.key == key and not wait.woken][:count]
+        for task in woken:
+            self._blocked[task].woken = True
+            self._unblock(task)
+        return len(woken)
+
+    def wake_task(self, task: LinuxTask) -> None:
+        """What *task* waits for may be there: its call is made again."""
+        if task in self._blocked:
+            self._blocked[task].woken = True
+            self._unblock(task)
+
+    def collect_futexes(self) -> None:
+        """Wake the threads whose futex waiters were woken."""
+        for task, wait in list(self._blocked.items()):
+            waiters = wait.data if isinstance(wait.data, list) else [wait.data]
+            if any(isinstance(w, Waiter) and w.woken for w in waiters):
+                wait.woken = True
+                self._unblock(task)
+
+    def interrupt(self, task: LinuxTask) -> None:
+        """A signal for *task* was queued: it must look at it before anything else."""
+        wait = self._blocked.get(task)
+        killed = (task.signals.pending.mask | task.process.signals.pending.mask) & bit(Sig.KILL)
+        if wait is not None and (wait.interruptible or killed):
+            self._unblock(task)
+        self.attention = True
+
+    def abandon(self, task: LinuxTask, wait: Wait) -> None:
+        """*task* will not make the blocked call again: leave every queue that *wait* stands in."""
+        waiters = wait.data if isinstance(wait.data, list) else [wait.data]
+        for waiter in waiters:
+            if isinstance(waiter, Waiter):
+                self._machine.family.futexes.remove(waiter)
+
+    def resumed(self, process: LinuxProcess) -> None:
+        """A stopped *process* goes on."""
+        self.attention = True
+
+    def _unblock(self, task: LinuxTask) -> None:
+        del self._blocked[task]
+        self._ready.append(task)
+        self.attention = True
+
+    # --- choosing ----------------------------------------------------------------------------------
+
+    def next(self, current: LinuxTask | None) -> LinuxTask | None:
+        """The thread to run now, for one slice; None when there is none left.
+
+        :param current: who ran last; goes to the end of the queue when its slice is over
+        """
+        now = self._machine.clock.monotonic()
+        if current is not None and now >= self._slice_end and current in self._ready:
+            self._ready.remove(current)
+            self._ready.append(current)
+        while True:
+            self._look()
+            task = next((t for t in self._ready if not t.process.signals.stopped), None)
+            if task is not None:
+                return self._start(task, task is current)
+            if not self._ready and not self._blocked:
+                return None
+            if self._machine.stop_requested:
+                return None
+            if not self._machine.soon:  # else its ring may have been answered by the look above
+                self._idle()
+            while self._machine.soon:  # nobody runs for who knows how long: this is a safe point too
+                self._machine.soon.popleft()()
+
+    def _start(self, task: LinuxTask, continues: bool) -> LinuxTask:
+        now = self._machine.clock.monotonic()
+        if not continues or now >= self._slice_end:
+            length = SHORTEST * 2 ** (self._random.random() * DOUBLINGS)
+            self._slice_end = now + int(length)
+        self.attention = False
+        self.next_event = self._next_deadline() or 0
+        if any(wait.fds for wait in self._blocked.values()):
+            # Not only as a budget: a thread that makes one call after the other never uses that up.
+            look = now + WATCHED
+            self.next_event = min(self.next_event or look, look)
+        return task
+
+    def yield_slice(self) -> None:
+        """sched_yield: the running thread's slice is over."""
+        self._slice_end = 0
+        self.attention = True
+
+    def must_switch(self) -> bool:
+        """Whether the running thread has to come back to :meth:`next`; asked after every event."""
+        if self.attention or self._machine.family.is_rung():
+            return True
+        if not self.next_event and len(self._ready) == 1:
+            return False
+        now = self._machine.clock.monotonic()
+        if self.next_event and now >= self.next_event:
+            return True
+        return now >= self._slice_end and len(self._ready) > 1
+
+    def budget(self) -> int:
+        """Instructions that the chosen thread may execute before it comes back; 0: no limit."""
+        if not self._blocked and not self.next_event and len(self._ready) == 1:
+            return 0
+        now = self._machine.clock.monotonic()
+        limits = []
+        if len(self._ready) > 1:
+            limits.append(self._slice_end - now)
+        if self.next_event:
+            limits.append(self.next_event - now)
+        return max(min(limits), SHORTEST) if limits else 0
+
+    # --- looking and sleeping ------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Let everything that has happened by now take effect."""
+        self._machine.family.look()
+        now = self._machine.clock.monotonic()
+        self._machine.timers.expire()
+        for task, wait in list(self._blocked.items()):
+            if wait.deadline is not None and now >= wait.deadline:
+                wait.timed_out = True
+                self._unblock(task)
+        self._poll(0)
+
+    def _next_deadline(self, *, asleep: bool = False) -> int | None:
+        deadlines = [wait.deadline for wait in self._blocked.values() if wait.deadline is not None]
+        timer = self._machine.timers.next_expiry(asleep=asleep)
+        if timer is not None:
+            deadlines.append(timer)
+        return min(deadlines, default=None)
+
+    def _idle(self) -> None:
+        """Nobody can run: sleep on the host until a descriptor, another process or the time wakes us."""
+        deadline = self._next_deadline(asleep=True)
+        clock = self._machine.clock
+        if deadline is None:
+            self._poll(None)
+            return
+        left = min(max(deadline - clock.monotonic(), 0), LONGEST_MS * 1_000_000)
+        if not self._poll(left) and clock.virtual:
+            clock.sleep(left)
+
+    def _poll(self, nanoseconds: int | None) -> bool:
+        """Wait at most so long, None: for ever; wakes whose descriptors are ready; whether anything was."""
+        if nanoseconds == 0 and not any(wait.fds for wait in self._blocked.values()):
+            return False
+        poller, owners = self._interests()
+        ready = _wait(poller, nanoseconds)
+        for fd, events in ready:
+            for task, wanted in owners.get(fd, ()):
+                if events & (wanted | _ALWAYS):
+                    self.wake_task(task)
+        self._machine.family.polled({fd for fd, _ in ready})
+        return bool(ready)
+
+    def _interests(self) -> tuple[select.poll, dict[int, list[tuple[LinuxTask, int]]]]:
+        owners: dict[int, list[tuple[LinuxTask, int]]] = {}
+        for task, wait in self._blocked.items():
+            for fd, events in wait.fds:
+                owners.setdefault(fd, []).append((task, events))
+        poller = select.poll()
+        for fd in (*self._machine.family.descriptors(), *self._machine.watcher.descriptors()):
+            poller.register(fd, select.POLLIN)
+        for fd, interests in owners.items():
+            mask = 0
+            for _, events in interests:
+                mask |= events
+            poller.register(fd, mask)
+        return poller, owners
+
+
+def _wait(poller: select.poll, nanoseconds: int | None) -> list[tuple[int, int]]:
+    """poll, with less than a millisecond slept exactly rather than rounded up."""
+    if nanoseconds is None:
+        return poller.poll()
+    if 0 < nanoseconds < 1_000_000:
+        ready = poller.poll(0)
+        if not ready:
+            time.sleep(nanoseconds / 1e9)
+            ready = poller.poll(0)
+        return ready
+    return poller.poll(min(-(-nanoseconds // 1_000_000), LONGEST_MS))

@@ -1,0 +1,235 @@
+"""Interval timers and POSIX timers of the processes in this host process, on the machine's clock.
+
+Facts: kernel/time/itimer.c, kernel/time/posix-timers.c (overruns, rearming when
+the signal is taken), setitimer(2), timer_create(2).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import struct
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from uprobe_linux.signals.numbers import SI_TIMER, Sig
+from uprobe_linux.signals.sending import kernel_info, send, send_to_task
+from uprobe_linux.signals.siginfo import SigInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from uprobe_linux.processes.process import LinuxProcess
+    from uprobe_linux.scheduling.clock import Clock
+
+__all__ = ("ITIMER_PROF", "ITIMER_REAL", "ITIMER_VIRTUAL", "SharedTimer", "Timer", "Timers")
+
+ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF = 0, 1, 2
+_SIGNALS = {ITIMER_REAL: Sig.ALRM, ITIMER_VIRTUAL: Sig.VTALRM, ITIMER_PROF: Sig.PROF}
+OVERRUN_MAX = 0x7FFF_FFFF
+
+
+@dataclass(eq=False, slots=True, weakref_slot=True)
+class Timer:
+    """One timer.
+
+    :param number: ITIMER_* for an interval timer, the timer's id otherwise
+    :param signo: what it sends, 0: nothing (SIGEV_NONE)
+    :param tid: the thread it sends to (SIGEV_THREAD_ID), 0: the process
+    :param cpu: counts processor time instead of the monotonic clock
+    :param expiry: in ns of its clock, None while disarmed
+    :param interval: ns between expiries, 0: once
+    :param on_expiry: called with the number of expiries instead of sending a signal (timerfd)
+    """
+
+    process: LinuxProcess
+    number: int
+    signo: int
+    value: int = 0
+    tid: int = 0
+    cpu: bool = False
+    realtime: bool = False
+    posix: bool = True
+    expiry: int | None = None
+    interval: int = 0
+    queued: bool = False
+    overruns: int = 0
+    last_overrun: int = 0
+    on_expiry: Callable[[int], object] | None = None
+
+    def take(self, now: int) -> int:
+        """How often it has expired by *now* (ns of its clock); a periodic timer is armed again."""
+        if self.expiry is None or self.expiry > now:
+            return 0
+        if not self.interval:
+            self.expiry = None
+            return 1
+        times = 1 + (now - self.expiry) // self.interval
+        self.expiry += times * self.interval
+        return times
+
+
+class SharedTimer(Timer):
+    """A timer that all host processes which hold its descriptor see, set and let expire (timerfd).
+
+    :param lock: held while it is decided whose expiry it is
+    """
+
+    __slots__ = ("_lock", "_words")
+
+    def __init__(
+        self, process: LinuxProcess, *, realtime: bool, lock: Callable[[], AbstractContextManager[object]]
+    ) -> None:
+        self._lock = lock
+        self._words = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("q")
+        super().__init__(process, -1, 0, realtime=realtime)
+
+    @property
+    def expiry(self) -> int | None:
+        """As for every timer; 0 in memory while disarmed."""
+        return self._words[0] or None
+
+    @expiry.setter
+    def expiry(self, value: int | None) -> None:
+        self._words[0] = value or 0
+
+    @property
+    def interval(self) -> int:
+        """As for every timer."""
+        return self._words[1]
+
+    @interval.setter
+    def interval(self, value: int) -> None:
+        self._words[1] = value
+
+    def take(self, now: int) -> int:
+        """As for every timer; 0 if another host process was first."""
+        with self._lock():
+            return super().take(now)
+
+
+@dataclass(eq=False, slots=True)
+class _Owned:
+    intervals: dict[int, Timer] = field(default_factory=dict)
+    posix: dict[int, Timer] = field(default_factory=dict)
+    next_id: int = 0
+
+
+class Timers:
+    """All timers of this host process."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._owned: dict[LinuxProcess, _Owned] = {}
+        self._watched: WeakSet[Timer] = WeakSet()
+
+    def watch(self, timer: Timer) -> None:
+        """Let a timer of a timerfd expire for as long as its descriptor lives."""
+        self._watched.add(timer)
+
+    def interval(self, process: LinuxProcess, which: int) -> Timer:
+        """The interval timer *which* (ITIMER_*) of *process*."""
+        owned = self._owned.setdefault(process, _Owned())
+        timer = Timer(process, which, _SIGNALS[which], cpu=which != ITIMER_REAL, posix=False)
+        return owned.intervals.setdefault(which, timer)
+
+    def create(self, timer: Timer) -> int:
+        """Give a new POSIX timer its id, which is returned."""
+        owned = self._owned.setdefault(timer.process, _Owned())
+        timer.number = owned.next_id
+        owned.posix[timer.number] = timer
+        owned.next_id += 1
+        return timer.number
+
+    def find(self, process: LinuxProcess, number: int) -> Timer | None:
+        """The POSIX timer *number* of *process*."""
+        owned = self._owned.get(process)
+        return owned.posix.get(number) if owned else None
+
+    def delete(self, timer: Timer) -> None:
+        """Forget a POSIX timer."""
+        self._owned[timer.process].posix.pop(timer.number, None)
+
+    def forget(self, process: LinuxProcess) -> None:
+        """*process* ended: all its timers go."""
+        self._owned.pop(process, None)
+
+    def keep_only(self, process: LinuxProcess) -> None:
+        """In a new host process: only *process* is here (and after a fork it has no timers)."""
+        self._owned = {owner: owned for owner, owned in self._owned.items() if owner is process}
+
+    def forget_posix(self, process: LinuxProcess) -> None:
+        """exec: POSIX timers go, interval timers stay."""
+        if process in self._owned:
+            self._owned[process].posix.clear()
+
+    def now(self, timer: Timer) -> int:
+        """The time of the clock that *timer* counts, in ns."""
+        return self._clock.cpu_time() if timer.cpu else self._clock.monotonic()
+
+    def left(self, timer: Timer) -> int:
+        """Nanoseconds until *timer* expires, at least 1 while armed; 0: disarmed."""
+        return 0 if timer.expiry is None else max(timer.expiry - self.now(timer), 1)
+
+    def _armed(self) -> Iterator[Timer]:
+        for owned in self._owned.values():
+            for timer in (*owned.intervals.values(), *owned.posix.values()):
+                if timer.expiry is not None:
+                    yield timer
+        if len(self._watched):  # going through an empty one takes longer than all the rest
+            yield from [timer for timer in self._watched if timer.expiry is not None]
+
+    def next_expiry(self, *, asleep: bool = False) -> int | None:
+        """When (monotonic ns) the next timer expires if all work goes on; None: no timer is armed.
+
+        :param asleep: nobody runs, so timers of processor time do not count
+        """
+        now = self._clock.monotonic()
+        times = [now + self.left(timer) for timer in self._armed() if not (asleep and timer.cpu)]
+        return min(times, default=None)
+
+    def expire(self) -> None:
+        """Send the signals of all timers whose time has come."""
+        for timer in list(self._armed()):
+            now = self.now(timer)
+            if timer.expiry is not None and timer.expiry <= now:
+                self._fire(timer, now)
+
+    def _fire(self, timer: Timer, now: int) -> None:
+        times = timer.take(now)
+        if not times:
+            return
+        if timer.on_expiry is not None:
+            timer.on_expiry(times)
+        if not timer.signo:
+            return
+        if not timer.posix:
+            send(timer.process, kernel_info(timer.signo))
+        elif timer.queued:
+            timer.overruns = min(timer.overruns + times, OVERRUN_MAX)
+        else:
+            timer.overruns, timer.queued = times - 1, True
+            self._send(timer)
+
+    @staticmethod
+    def _send(timer: Timer) -> None:
+        info = SigInfo.from_timer(timer.signo, SI_TIMER, timer.number, timer.overruns, timer.value, timer)
+        with contextlib.suppress(OSError):
+            if not timer.tid:
+                send(timer.process, info)
+                return
+            for task in timer.process.tasks:
+                if task.tid == timer.tid and not task.exited:
+                    send_to_task(task, info)
+
+    @staticmethod
+    def delivered(info: SigInfo) -> SigInfo:
+        """A timer's signal is taken: it carries the overruns up to now, and the count starts again."""
+        timer = info.timer
+        assert isinstance(timer, Timer)
+        timer.queued = False
+        timer.last_overrun, timer.overruns = timer.overruns, 0
+        payload = struct.pack("<iiQ", timer.number, timer.last_overrun, timer.value)
+        return replace(info, payload=payload)

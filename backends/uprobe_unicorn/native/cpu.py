@@ -1,0 +1,248 @@
+"""The CPU with hooks in C: translations, interrupts and probes without Python per event.
+
+Python's CPU is the base and the reference.  Here the hooks that it installs
+are replaced by those of ``_glue``, which calls back only for what it has not
+been told yet: a page that is touched for the first time, a code hook that
+belongs to Python.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable
+from typing import Any
+
+from uprobe_linux.cpu import PAGE, Event, Fill, Perm
+from uprobe_linux.memory.arena import Arena
+
+from uprobe_core.errors import BackendError
+from uprobe_core.native_backend import ABI
+from uprobe_unicorn import library as uc
+from uprobe_unicorn.cpu import UnicornCpu
+
+__all__ = ("NativeCpu", "native_refusal")
+
+EVERYWHERE = (1 << 64) - 1
+_NOWHERE = (1 << 64) - 1
+_PAGE_BITS = (1 << 56) - PAGE
+_COUNTED_RUNS = 64
+_EVENTS = {int(event): event for event in Event}
+_DATA, _CODE = 1, 2
+
+
+def native_refusal() -> str:
+    """Why hooks in C cannot be used, "" if they can."""
+    if os.environ.get("UPROBE_ENGINE") == "py":
+        return "UPROBE_ENGINE=py asks for the Python engine"
+    try:
+        from uprobe_unicorn.native import _glue
+    except ModuleNotFoundError:
+        return "the native glue is not part of this installation"
+    except ImportError as error:
+        return f"the native glue does not load: {error}"
+    if _glue.ABI != ABI:
+        return f"the native glue has layout {_glue.ABI}, this version needs {ABI}: rebuild it"
+    return ""
+
+
+def _no_span(_page: int) -> tuple[int, int] | None:
+    return None
+
+
+class NativeCpu(UnicornCpu):
+    """One Unicorn engine with hooks in C; implements uprobe_linux.cpu.Cpu."""
+
+    def __init__(self, arena: Arena) -> None:
+        self._arena = arena
+        self._space: Any = None
+        self._span: Callable[[int], tuple[int, int] | None] = _no_span
+        self._counting = self._always = False
+        self._counted_runs = 0
+        self.displaced: dict[int, int] = {}
+        """Instruction words under the patches of native probes."""
+        self.before_run: Callable[[], None] | None = None
+        self.after_run: Callable[[], None] | None = None
+        self.around_hook: Callable[[], None] | None = None
+        super().__init__(arena)
+        self.registers_found = self.glue.find_registers()
+
+    def _install_hooks(self) -> None:
+        from uprobe_unicorn.native._glue import Glue
+
+        self.glue = Glue(
+            self._lib.glue_functions(),
+            self._uc.value or 0,
+            self._arena.base,
+            self._arena.size,
+            self._answer_fill,
+            self._answer_inline,
+        )
+        callback, data = self.glue.python_hook
+        self._hook_data = data
+        self._code_callback = ctypes.cast(callback, uc.CodeHook)
+
+    # --- called by the glue ------------------------------------------------------------------------
+
+    def _answer_fill(self, address: int, access: int) -> tuple[int, int]:
+        """A miss that C knows nothing of: ask the page table, and tell C what may be answered next time."""
+        physical, perms = self._fill(address, access)
+        page = address & _PAGE_BITS
+        glue = self.glue
+        if access == Perm.EXEC:
+            glue.drop(page, page + PAGE, _DATA | _CODE)
+            if physical >= 0:
+                glue.add_code(page, page + PAGE, physical, perms)
+            return physical, perms
+        glue.drop(page, page + PAGE, _DATA | _CODE if access == Perm.WRITE else _DATA)
+        if physical >= 0:
+            start, end = self._span(page) or (page, page + PAGE)
+            glue.add_data(start, end, physical - (page - start), perms)
+        return physical, perms
+
+    def _answer_inline(self, address: int) -> bool:
+        self._inside = True
+        if self.around_hook is not None:
+            self.around_hook()
+        try:
+            return self._inline(address) or bool(self._later)
+        finally:
+            self._inside = False
+            if self.around_hook is not None:
+                self.around_hook()
+
+    # --- running -------------------------------------------------------------------------------------
+
+    def run(self, budget: int = 0) -> Event:
+        """Run from PC until an event; *budget* in instructions, 0: no limit, kept to a block."""
+        glue = self.glue
+        pc = self.get_reg(32)
+        skip = self.skip_hook if pc == self.skip_hook else _NOWHERE
+        self.skip_hook = -1
+        if glue.stop:
+            glue.stop = False
+            self.hook_address = skip
+            return Event.STOP if skip == _NOWHERE else Event.HOOK
+        self._count(budget)
+        if self.before_run is not None:
+            self.before_run()
+        counted = glue.executed
+        status = glue.run(pc, skip, skip in self._hooks, budget)
+        if self.after_run is not None:
+            self.after_run()
+        for change in self._later:
+            change()
+        self._later.clear()
+        if glue.refused:
+            self._refused, self._refused_page = glue.refused, glue.refused_page
+            glue.refused = 0
+        return self._what_happened(status, counted)
+
+    def _what_happened(self, status: int, counted: int) -> Event:
+        glue = self.glue
+        if self._always:
+            self.executed += glue.executed - counted
+        event = glue.event
+        if status == uc.ERR_OK and event >= 0:
+            glue.stop = False
+            if event == Event.SLICE and not self._always:
+                self.executed += glue.executed - counted
+            if event == Event.HOOK:
+                self.hook_address = glue.hook_address
+            if event == Event.UNDEFINED and glue.interrupt == 13:
+                self.set_reg(32, self.get_reg(32) - 4)
+            return _EVENTS[event]
+        self._stop, glue.stop = glue.stop, False
+        return self._without_interrupt(status, 0)
+
+    def _count(self, budget: int) -> int:
+        """Switch counting of instructions on when a budget asks for it, and off some runs after the last."""
+        if budget:
+            self._counted_runs = _COUNTED_RUNS
+        elif self._counted_runs:
+            self._counted_runs -= 1
+        wanted = self._always or self._counted_runs > 0
+        if wanted != self._counting:
+            self._counting = wanted
+            if self.glue.count_blocks(wanted):
+                raise BackendError("unicorn refused the block hook")
+            self._ctl(uc.CTL_TB_FLUSH)
+        return 0
+
+    def count_blocks(self) -> None:
+        """From now on :attr:`executed` counts everything, to a block (for an instruction limit)."""
+        self._always = True
+
+    def _word(self, address: int) -> int:
+        """The instruction word of the program at *address*, 0 if there is none."""
+        word = self.displaced.get(address)
+        return super()._word(address) if word is None else word
+
+    def request_stop(self, *, final: bool = False) -> None:
+        """Make run come back soon; from any thread and from inside callbacks.
+
+        :param final: the program will not go on; else a run under way ends at the next probe, event
+            or counted block, since Unicorn cannot stop safely anywhere (see Meter)
+        """
+        self.glue.stop = True
+        if final:
+            self.glue.request_stop()
+
+    def watch(self, end: int, quiet: tuple[int, ...], final: tuple[int, ...]) -> bool:
+        """Watch from a thread that needs no interpreter lock, so that handlers can keep it."""
+        self.glue.watch(end, quiet, final)
+        return True
+
+    def unwatch(self) -> None:
+        """Wait for that thread."""
+        self.glue.unwatch()
+
+    def was_rung(self) -> bool:
+        """Whether it saw something since the last call."""
+        rung, self.glue.rung = self.glue.rung, False
+        return rung
+
+    # --- translations ----------------------------------------------------------------------------------
+
+    def set_fill(self, fill: Fill) -> None:
+        """The translation callback for everything that follows."""
+        self._fill = fill
+        self._space = getattr(fill, "__self__", None)
+        self._span = getattr(self._space, "span", _no_span)
+        self.flush()
+
+    def flush(self, start: int = 0, end: int = 1 << 64) -> None:
+        """Forget the translations of [start, end)."""
+        self.glue.drop(start, min(end, EVERYWHERE), _DATA | _CODE)
+        self.glue.flush()
+
+    def forget_code(self, physical: int, size: int) -> None:
+        """Forget translated instructions of physical [physical, physical + size)."""
+        self.glue.forgetting = True
+        super().forget_code(physical, size)
+        self.glue.forgetting = False
+
+    # --- code hooks --------------------------------------------------------------------------------------
+
+    def add_hook(self, address: int) -> None:
+        """Call the inline callback before each execution at *address*."""
+        is_new = address not in self._hooks
+        super().add_hook(address)
+        if is_new and not self._inside:
+            self.glue.note_python(address, True)
+
+    def remove_hook(self, address: int) -> None:
+        """Undo add_hook."""
+        super().remove_hook(address)
+        if not self._inside:
+            self.glue.note_python(address, False)
+
+    def has_hook(self, address: int) -> bool:
+        """Whether add_hook was called for *address*."""
+        return address in self._hooks
+
+    def close(self) -> None:
+        """Give the engine back; idempotent."""
+        if self._uc:
+            self.glue.close()
+        super().close()

@@ -1,0 +1,418 @@
+/* The Python binding of the glue.  backends/uprobe_unicorn/native/cpu.py is its only user. */
+#include "glue_module.h"
+
+#include <stdlib.h>
+#include <structmember.h>
+
+#include "baseline.h"
+
+
+static void copy_functions(struct uc_api *api, const unsigned long long *functions)
+{
+	_Static_assert(sizeof(*api) == 7 * sizeof(void *), "one address for each function");
+	for (unsigned i = 0; i < 7; i++) {
+		uintptr_t address = (uintptr_t)functions[i];
+		memcpy((char *)api + i * sizeof(address), &address, sizeof(address));
+	}
+}
+
+/* --- calls into Python ------------------------------------------------------------------ */
+
+/* Keeps the exception that is set; the run ends soon. */
+static void keep_error(GlueObject *self)
+{
+	PyObject *type, *value, *trace;
+
+	PyErr_Fetch(&type, &value, &trace);
+	PyErr_NormalizeException(&type, &value, &trace);
+	if (trace)
+		PyException_SetTraceback(value, trace);
+	if (!self->error)
+		self->error = Py_XNewRef(value);
+	Py_XDECREF(type);
+	Py_XDECREF(value);
+	Py_XDECREF(trace);
+	self->core.uc.emu_stop(self->core.engine_handle);
+}
+
+static bool call_fill(void *context, uint64_t address, int access, struct uc_tlb_entry *ret)
+{
+	GlueObject *self = context;
+	PyGILState_STATE state = PyGILState_Ensure();
+	PyObject *answer = PyObject_CallFunction(self->fill, "Ki", address, access);
+	long long physical = -1;
+	unsigned perms = 0;
+
+	if (!answer || !PyArg_ParseTuple(answer, "LI", &physical, &perms)) {
+		keep_error(self);
+		physical = -1;
+	}
+	Py_XDECREF(answer);
+	PyGILState_Release(state);
+	if (physical < 0)
+		return false;
+	*ret = (struct uc_tlb_entry){(uint64_t)physical, perms};
+	return true;
+}
+
+static bool call_inline(void *context, uint64_t address)
+{
+	GlueObject *self = context;
+	PyGILState_STATE state = PyGILState_Ensure();
+	PyObject *answer = PyObject_CallFunction(self->inline_hook, "K", address);
+	int stop = answer ? PyObject_IsTrue(answer) : -1;
+
+	if (stop < 0)
+		keep_error(self);
+	Py_XDECREF(answer);
+	PyGILState_Release(state);
+	return stop != 0;
+}
+
+/* --- running ------------------------------------------------------------------------------- */
+
+static PyObject *glue_object_run(GlueObject *self, PyObject *args)
+{
+	unsigned long long pc, skip;
+	unsigned skips;
+	long long budget;
+
+	if (!PyArg_ParseTuple(args, "KKIL", &pc, &skip, &skips, &budget))
+		return NULL;
+	PyThreadState *state = PyEval_SaveThread();
+	int status = glue_run(&self->core, pc, skip, skips, budget);
+	if (self->core.engine && self->core.engine->holds_lock)
+		self->core.engine->holds_lock = false;	/* taken for a handler and kept */
+	else
+		PyEval_RestoreThread(state);
+	if (self->error) {
+		PyObject *error = self->error;
+		self->error = NULL;
+		PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+		Py_DECREF(error);
+		return NULL;
+	}
+	return PyLong_FromLong(status);
+}
+
+static PyObject *glue_object_request_stop(GlueObject *self, PyObject *unused)
+{
+	(void)unused;
+	glue_stop(&self->core);
+	Py_RETURN_NONE;
+}
+
+/* (descriptor that ends it, descriptors to stop for, descriptors to end for): starts the thread of watch.c. */
+static PyObject *glue_object_watch(GlueObject *self, PyObject *args)
+{
+	PyObject *end, *quiet, *final;
+
+	if (!PyArg_ParseTuple(args, "OO!O!", &end, &PyTuple_Type, &quiet, &PyTuple_Type, &final))
+		return NULL;
+	struct watch *watch = &self->watch;
+	Py_ssize_t stops = PyTuple_GET_SIZE(quiet), count = 1 + stops + PyTuple_GET_SIZE(final);
+	if (count > MAX_WATCHED)
+		return PyErr_Format(PyExc_ValueError, "%zd descriptors are too many to watch", count);
+	*watch = (struct watch){.count = (unsigned)count, .first_final = 1 + (unsigned)stops};
+	for (Py_ssize_t i = 0; i < count; i++) {
+		PyObject *fd = !i ? end : i <= stops ? PyTuple_GET_ITEM(quiet, i - 1) : PyTuple_GET_ITEM(final, i - 1 - stops);
+		watch->polls[i].fd = PyObject_AsFileDescriptor(fd);
+		if (watch->polls[i].fd < 0)
+			return NULL;
+	}
+	if (!watch_start(watch, &self->core))
+		return PyErr_Format(PyExc_RuntimeError, "no thread can be started");
+	Py_RETURN_NONE;
+}
+
+/* The descriptor that ends it is readable: wait for the thread's end. */
+static PyObject *glue_object_unwatch(GlueObject *self, PyObject *unused)
+{
+	(void)unused;
+	Py_BEGIN_ALLOW_THREADS
+	watch_join(&self->watch);
+	Py_END_ALLOW_THREADS
+	Py_RETURN_NONE;
+}
+
+static PyObject *glue_object_count_blocks(GlueObject *self, PyObject *on)
+{
+	int wanted = PyObject_IsTrue(on);
+
+	if (wanted < 0)
+		return NULL;
+	return PyLong_FromLong(glue_count_blocks(&self->core, wanted));
+}
+
+/* --- translations ---------------------------------------------------------------------------- */
+
+static PyObject *add_extent(struct extents *extents, PyObject *args)
+{
+	unsigned long long start, end, physical;
+	unsigned perms;
+
+	if (!PyArg_ParseTuple(args, "KKKI", &start, &end, &physical, &perms))
+		return NULL;
+	if (start >= end || !extents_add(extents, (struct extent){start, end, physical, perms}))
+		return PyErr_NoMemory();
+	Py_RETURN_NONE;
+}
+
+static PyObject *glue_object_add_data(GlueObject *self, PyObject *args)
+{
+	return add_extent(&self->core.data, args);
+}
+
+static PyObject *glue_object_add_code(GlueObject *self, PyObject *args)
+{
+	return add_extent(&self->core.code, args);
+}
+
+static PyObject *glue_object_drop(GlueObject *self, PyObject *args)
+{
+	unsigned long long start, end;
+	int kinds;	/* 1 data, 2 code */
+
+	if (!PyArg_ParseTuple(args, "KKi", &start, &end, &kinds))
+		return NULL;
+	if (kinds & 1)
+		extents_drop(&self->core.data, start, end);
+	if (kinds & 2)
+		extents_drop(&self->core.code, start, end);
+	Py_RETURN_NONE;
+}
+
+static PyObject *glue_object_flush(GlueObject *self, PyObject *unused)
+{
+	(void)unused;
+	glue_flush(&self->core);
+	Py_RETURN_NONE;
+}
+
+static PyObject *glue_object_forget_code(GlueObject *self, PyObject *args)
+{
+	unsigned long long start, end;
+
+	if (!PyArg_ParseTuple(args, "KK", &start, &end))
+		return NULL;
+	glue_forget_translations(&self->core, start, end);
+	Py_RETURN_NONE;
+}
+
+/* --- baselines, for benchmarks --- */
+
+static struct baseline baseline;
+
+/* (callbacks of count, store, break and fill; address of their data). */
+static PyObject *module_baseline(PyObject *self, PyObject *args)
+{
+	unsigned long long functions[7], slot;
+	struct uc_api api;
+
+	(void)self;
+	if (!PyArg_ParseTuple(args, "(KKKKKKK)K", &functions[0], &functions[1], &functions[2], &functions[3],
+			      &functions[4], &functions[5], &functions[6], &slot))
+		return NULL;
+	copy_functions(&api, functions);
+	if (!baseline.stored && !baseline_init(&baseline, &api))
+		return PyErr_NoMemory();
+	baseline.hits = 0;
+	baseline.slot = slot;
+	return Py_BuildValue("NNNNN", PyLong_FromVoidPtr(baseline_callback(BASELINE_COUNT)),
+			     PyLong_FromVoidPtr(baseline_callback(BASELINE_STORE)),
+			     PyLong_FromVoidPtr(baseline_callback(BASELINE_BREAK)),
+			     PyLong_FromVoidPtr(baseline_callback(BASELINE_FILL)),
+			     PyLong_FromVoidPtr(&baseline));
+}
+
+/* --- life ------------------------------------------------------------------------------------------ */
+
+static PyObject *glue_object_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+	unsigned long long functions[7], handle, arena, arena_size;
+	PyObject *fill, *inline_hook;
+
+	if (kwargs && PyDict_GET_SIZE(kwargs))
+		return PyErr_Format(PyExc_TypeError, "Glue takes no keywords");
+	if (!PyArg_ParseTuple(args, "(KKKKKKK)KKKOO", &functions[0], &functions[1], &functions[2], &functions[3],
+			      &functions[4], &functions[5], &functions[6], &handle, &arena, &arena_size, &fill,
+			      &inline_hook))
+		return NULL;
+	GlueObject *self = (GlueObject *)type->tp_alloc(type, 0);
+	if (!self)
+		return NULL;
+	self->fill = Py_NewRef(fill);
+	self->inline_hook = Py_NewRef(inline_hook);
+	struct glue *core = &self->core;
+	copy_functions(&core->uc, functions);
+	core->engine_handle = (uc_engine *)(uintptr_t)handle;
+	core->arena = (char *)(uintptr_t)arena;
+	core->arena_size = arena_size;
+	core->context = self;
+	core->fill = call_fill;
+	core->inline_hook = call_inline;
+	if (glue_init(core))
+		return (PyObject *)self;
+	Py_DECREF(self);
+	PyErr_SetString(PyExc_RuntimeError, "libunicorn refused a hook");
+	return NULL;
+}
+
+/* The emulator must not run any more, but must still be open. */
+static void glue_object_dealloc(GlueObject *self)
+{
+	PyObject_GC_UnTrack(self);
+	Py_CLEAR(self->fill);
+	Py_CLEAR(self->inline_hook);
+	Py_CLEAR(self->engine);
+	Py_CLEAR(self->error);
+	glue_deinit(&self->core);
+	for (unsigned i = 0; i < self->place_count; i++)
+		free(self->places[i]);
+	free(self->places);
+	Py_TYPE(self)->tp_free((PyObject *)self);
+}
+
+static int glue_object_traverse(GlueObject *self, visitproc visit, void *arg)
+{
+	Py_VISIT(self->fill);
+	Py_VISIT(self->inline_hook);
+	Py_VISIT(self->engine);
+	Py_VISIT(self->error);
+	return 0;
+}
+
+static int glue_object_clear(GlueObject *self)
+{
+	Py_CLEAR(self->fill);
+	Py_CLEAR(self->inline_hook);
+	return 0;
+}
+
+/* Before the emulator is closed; nothing may be called afterwards. */
+static PyObject *glue_object_close(GlueObject *self, PyObject *unused)
+{
+	(void)unused;
+	glue_deinit(&self->core);
+	Py_RETURN_NONE;
+}
+
+static PyObject *glue_object_python_hook(GlueObject *self, void *closure)
+{
+	(void)closure;
+	return Py_BuildValue("NN", PyLong_FromVoidPtr(glue_python_hook()), PyLong_FromVoidPtr(&self->core));
+}
+
+static PyObject *glue_object_stop(GlueObject *self, void *closure)
+{
+	(void)closure;
+	return PyBool_FromLong(self->core.stop);
+}
+
+static PyObject *glue_object_shortcuts(GlueObject *self, void *closure)
+{
+	(void)closure;
+	return PyBool_FromLong(self->core.shortcuts != NULL);
+}
+
+static int glue_object_set_stop(GlueObject *self, PyObject *value, void *closure)
+{
+	(void)closure;
+	self->core.stop = PyObject_IsTrue(value) == 1;
+	return 0;
+}
+
+#define OFFSET(member) offsetof(GlueObject, core.member)
+
+static PyMemberDef members[] = {
+	{"event", T_INT, OFFSET(event), 0, "Why the run ended: a uprobe_linux.cpu.Event, or -1."},
+	{"interrupt", T_UINT, OFFSET(interrupt), 0, "Number of the interrupt."},
+	{"hook_address", T_ULONGLONG, OFFSET(hook_address), 0, "Address of the hook that ended the run."},
+	{"forgetting", T_BOOL, OFFSET(forgetting), 0, "Whether the window onto physical memory is open."},
+	{"refused", T_INT, OFFSET(refused), 0, "The Perm bit of the last access that was refused, 0: none."},
+	{"refused_page", T_ULONGLONG, OFFSET(refused_page), 0, "Page of that access."},
+	{"executed", T_ULONGLONG, OFFSET(executed), 0, "Instructions counted."},
+	{"fills", T_ULONGLONG, OFFSET(fills), 0, "Translations asked for since the last flush."},
+	{"rung", T_BOOL, offsetof(GlueObject, watch.rung), 0, "Whether a watched descriptor was readable."},
+	{"slow_fills", T_ULONGLONG, OFFSET(slow_fills), 0, "Translations that Python answered."},
+	{NULL, 0, 0, 0, NULL},
+};
+
+static PyGetSetDef getters[] = {
+	{"python_hook", (getter)glue_object_python_hook, NULL, "Callback and data of code hooks for Python.", NULL},
+	{"shortcuts", (getter)glue_object_shortcuts, NULL, "Whether this build of libunicorn has shortcuts.", NULL},
+	{"stop", (getter)glue_object_stop, (setter)glue_object_set_stop, "Whether the run is to end soon.", NULL},
+	{NULL, NULL, NULL, NULL, NULL},
+};
+
+#define METHOD(name, flags) {#name, (PyCFunction)(void (*)(void))glue_object_##name, flags, NULL}
+
+static PyMethodDef methods[] = {
+	METHOD(run, METH_VARARGS),
+	METHOD(request_stop, METH_NOARGS),
+	METHOD(watch, METH_VARARGS),
+	METHOD(unwatch, METH_NOARGS),
+	METHOD(count_blocks, METH_O),
+	METHOD(add_data, METH_VARARGS),
+	METHOD(add_code, METH_VARARGS),
+	METHOD(drop, METH_VARARGS),
+	METHOD(flush, METH_NOARGS),
+	METHOD(forget_code, METH_VARARGS),
+	METHOD(find_registers, METH_NOARGS),
+	METHOD(connect, METH_VARARGS),
+	METHOD(add_place, METH_VARARGS),
+	METHOD(set_place, METH_VARARGS),
+	METHOD(hook, METH_VARARGS),
+	METHOD(note_python, METH_VARARGS),
+	METHOD(slot, METH_VARARGS),
+	METHOD(trap, METH_VARARGS),
+	METHOD(forget, METH_O),
+	METHOD(add_area, METH_VARARGS),
+	METHOD(remove_area, METH_O),
+	METHOD(take_wanted, METH_NOARGS),
+	METHOD(close, METH_NOARGS),
+	{NULL, NULL, 0, NULL},
+};
+
+static PyTypeObject glue_type = {
+	PyVarObject_HEAD_INIT(NULL, 0).tp_name = "uprobe_unicorn.native._glue.Glue",
+	.tp_doc = "Hooks in C for one emulator; see _glue.pyi.",
+	.tp_basicsize = sizeof(GlueObject),
+	.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+	.tp_new = glue_object_new,
+	.tp_dealloc = (destructor)glue_object_dealloc,
+	.tp_traverse = (traverseproc)glue_object_traverse,
+	.tp_clear = (inquiry)glue_object_clear,
+	.tp_methods = methods,
+	.tp_members = members,
+	.tp_getset = getters,
+};
+
+static PyMethodDef functions[] = {
+	{"area_size", module_area_size, METH_O, NULL},
+	{"relocate", module_relocate, METH_VARARGS, NULL},
+	{"baseline", module_baseline, METH_VARARGS, NULL},
+	{NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef module = {
+	PyModuleDef_HEAD_INIT,
+	.m_name = "uprobe_unicorn.native._glue",
+	.m_doc = "Hooks in C for libunicorn; see _glue.pyi.",
+	.m_size = -1,
+	.m_methods = functions,
+};
+
+PyMODINIT_FUNC PyInit__glue(void)
+{
+	PyObject *self = PyType_Ready(&glue_type) == 0 ? PyModule_Create(&module) : NULL;
+
+	if (!self)
+		return NULL;
+	if (PyModule_AddObjectRef(self, "Glue", (PyObject *)&glue_type) < 0 ||
+	    PyModule_AddIntConstant(self, "ABI", UP_ABI) < 0) {
+		Py_DECREF(self);
+		return NULL;
+	}
+	return self;
+}

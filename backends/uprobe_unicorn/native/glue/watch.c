@@ -1,0 +1,58 @@
+/*
+ * The thread that gets the emulator to stop when something outside of it happens.
+ *
+ * It is what uprobe_linux.scheduling.watcher does in Python, without the interpreter lock:
+ * so the lock can stay where guest code runs.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include "glue.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <time.h>
+
+static const struct timespec retry = {0, 2000000};
+
+/* A request that meets the emulator on its way in is lost: asked again as long as a descriptor stays readable. */
+static void *watch(void *data)
+{
+	struct watch *self = data;
+	bool final;
+
+	while (!self->polls[0].revents) {
+		if (poll(self->polls, self->count, -1) <= 0)
+			continue;
+		if (self->polls[0].revents)
+			break;
+		final = false;
+		for (unsigned i = self->first_final; i < self->count; i++)
+			final |= self->polls[i].revents != 0;
+		self->rung = true;
+		self->glue->stop = true;
+		if (final)
+			self->glue->uc.emu_stop(self->glue->engine_handle);
+		nanosleep(&retry, NULL);
+	}
+	return NULL;
+}
+
+bool watch_start(struct watch *self, struct glue *glue)
+{
+	sigset_t all, before;
+
+	self->glue = glue;
+	for (unsigned i = 0; i < self->count; i++)
+		self->polls[i].events = POLLIN;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);	/* signals are for Python's main thread */
+	self->running = pthread_create(&self->thread, NULL, watch, self) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return self->running;
+}
+
+void watch_join(struct watch *self)
+{
+	if (self->running)
+		pthread_join(self->thread, NULL);
+	self->running = false;
+}

@@ -1,0 +1,165 @@
+"""Choosing one plugin by name: what is listed, imported, refused and blamed."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.discovery.plugin_sources import GOOD_CONSUMER, GOOD_DECODER, Install
+from uprobe_core.decoder import Decoder
+from uprobe_core.discovery import load as discovery
+from uprobe_core.discovery.load import Kind
+from uprobe_core.errors import PluginError, UsageError
+
+
+def test_names_are_listed_without_importing_anything(install: Install) -> None:
+    install("third", "uprobe.decoders", {"third": "third_bomb:X"}, {"third_bomb": "raise SystemError"})
+    assert "third" in discovery.names(Kind.DECODER)
+    assert "third_bomb" not in sys.modules
+
+
+def test_a_third_partys_decoder_is_loaded_by_name(install: Install) -> None:
+    install("third", "uprobe.decoders", {"third": "third_dec:D"}, {"third_dec": GOOD_DECODER})
+    decoder = discovery.load_decoder("third")
+    assert isinstance(decoder, Decoder)
+    assert decoder.decode(b"", 0) is None
+
+
+def test_only_the_named_plugin_is_imported(install: Install) -> None:
+    install(
+        "third",
+        "uprobe.decoders",
+        {"good": "third_dec:D", "bad": "third_bomb:X"},
+        {"third_dec": GOOD_DECODER, "third_bomb": "raise SystemError"},
+    )
+    discovery.load_decoder("good")
+    assert "third_bomb" not in sys.modules
+
+
+def test_an_unknown_name_is_a_usage_error_with_the_nearest_one() -> None:
+    with pytest.raises(UsageError, match="no backend is called 'unicron'") as caught:
+        discovery.load_backend("unicron")
+    assert "did you mean 'unicorn'?" in caught.value.hint
+    assert caught.value.exit_status == 2
+
+
+def test_an_import_error_names_plugin_package_and_reason(install: Install) -> None:
+    install("third", "uprobe.decoders", {"third": "third_bad:D"}, {"third_bad": "import third_missing"})
+    with pytest.raises(PluginError) as caught:
+        discovery.load_decoder("third")
+    message = str(caught.value)
+    assert "'third'" in message
+    assert "third 1.0" in message
+    assert "No module named 'third_missing'" in message
+    assert isinstance(caught.value.__cause__, ModuleNotFoundError)
+    assert caught.value.plugin == "third"
+
+
+@pytest.mark.parametrize("source", ["assert False, 'told so'", "raise ValueError('told so')", "1 / 0"])
+def test_whatever_an_import_raises_becomes_a_plugin_error(install: Install, source: str) -> None:
+    install("third", "uprobe.decoders", {"third": "third_bad:D"}, {"third_bad": source})
+    with pytest.raises(PluginError, match="failed to import"):
+        discovery.load_decoder("third")
+
+
+def test_a_missing_attribute_is_an_import_failure(install: Install) -> None:
+    install("third", "uprobe.decoders", {"third": "third_dec:Nope"}, {"third_dec": GOOD_DECODER})
+    with pytest.raises(PluginError, match="Nope"):
+        discovery.load_decoder("third")
+
+
+def test_a_name_that_two_packages_claim_is_refused_naming_both(install: Install) -> None:
+    install(
+        "third",
+        "uprobe.decoders",
+        {"same": "third_dec:D", "other": "third_dec:D"},
+        {"third_dec": GOOD_DECODER},
+    )
+    install("fourth", "uprobe.decoders", {"same": "third_dec2:D"}, {"third_dec2": GOOD_DECODER})
+    with pytest.raises(PluginError, match="claimed twice") as caught:
+        discovery.load_decoder("same")
+    assert "third 1.0" in str(caught.value)
+    assert "fourth 1.0" in str(caught.value)
+    assert "third_dec" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("class D:\n    name = 'd'", "decode missing"),
+        ("class D:\n    def decode(self, code, address): return None", "name missing"),
+        ("class D:\n    name = 'd'\n    def decode(self, code): return None", r"decode\(code, address\)"),
+    ],
+)
+def test_a_decoder_that_does_not_fit_its_contract_is_told_what_is_wrong(
+    install: Install, source: str, complaint: str
+) -> None:
+    install("third", "uprobe.decoders", {"third": "third_bad:D"}, {"third_bad": source})
+    with pytest.raises(PluginError, match=complaint) as caught:
+        discovery.load_decoder("third")
+    assert caught.value.slug == "plugin-contract"
+    assert "decoder 'third'" in str(caught.value)
+
+
+def test_a_class_that_cannot_be_constructed_is_blamed(install: Install) -> None:
+    source = "class D:\n    def __init__(self): raise OSError('no device')"
+    install("third", "uprobe.decoders", {"third": "third_bad:D"}, {"third_bad": source})
+    with pytest.raises(PluginError, match="cannot be constructed: OSError: no device"):
+        discovery.load_decoder("third")
+
+
+def test_an_arch_without_its_hooks_is_told_which_are_missing(install: Install) -> None:
+    source = (
+        "from uprobe_core.arch_hooks import hookimpl\n"
+        "class A:\n    @hookimpl\n    def swbp_insn(self): return b''\n"
+    )
+    install("third", "uprobe.archs", {"third": "third_arch:A"}, {"third_arch": source})
+    with pytest.raises(PluginError, match=r"post_xol.*missing"):
+        discovery.load_arch("third")
+
+
+def test_an_arch_with_a_misspelt_hook_is_told_so(install: Install) -> None:
+    source = (
+        "from uprobe_core.arch_hooks import hookimpl\n"
+        "class A:\n    @hookimpl\n    def pre_xoll(self, task, utask): return True\n"
+    )
+    install("third", "uprobe.archs", {"third": "third_arch:A"}, {"third_arch": source})
+    with pytest.raises(PluginError, match="pre_xoll"):
+        discovery.load_arch("third")
+
+
+def test_a_consumer_gets_its_options(install: Install) -> None:
+    install("third", "uprobe.consumers", {"third": "third_con:C"}, {"third_con": GOOD_CONSUMER})
+    plugin = discovery.load_consumer("third", {"a": "1"})
+    assert plugin.options == {"a": "1"}  # type: ignore[attr-defined]
+
+
+def test_a_consumers_own_usage_error_comes_through(install: Install) -> None:
+    source = (
+        GOOD_CONSUMER
+        + "\nfrom uprobe_core.errors import UsageError\nclass R(C):\n"
+        + "    def __init__(self, options): raise UsageError('no option x')\n"
+    )
+    install("third", "uprobe.consumers", {"third": "third_con:R"}, {"third_con": source})
+    with pytest.raises(UsageError, match="no option x"):
+        discovery.load_consumer("third", {"x": ""})
+
+
+def test_the_survey_keeps_errors_and_goes_on(install: Install) -> None:
+    install(
+        "third",
+        "uprobe.decoders",
+        {"aaa": "third_bad:D", "bbb": "third_dec:D"},
+        {"third_bad": "import third_missing", "third_dec": GOOD_DECODER},
+    )
+    found = {status.entry.name: status for status in discovery.survey()}
+    assert "third_missing" in found["aaa"].error
+    assert "Traceback" in found["aaa"].traceback
+    assert found["bbb"].error == ""
+
+
+def test_everything_that_we_ship_loads_and_fits() -> None:
+    ours = [s for s in discovery.survey() if s.entry.distribution.startswith("uprobe ")]
+    assert {s.entry.kind for s in ours} >= {Kind.BACKEND, Kind.DECODER, Kind.ARCH, Kind.CONSUMER}
+    assert [s.error for s in ours if s.error] == []

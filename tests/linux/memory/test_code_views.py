@@ -1,0 +1,129 @@
+"""Fetches and data accesses of one page differ where they should, and code that changes is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from uprobe_linux.cpu import Event, Perm
+
+from tests.unicorn.cpu_bench import CODE, DATA, NOP, RET, SVC, Bench, bench
+from uprobe_core.types import MemoryFault
+
+BRK = (0xD42000A0).to_bytes(4, "little")
+LDR_W0_X1 = 0xB9400020
+STR_W2_X1 = 0xB9000022
+BLR_X3 = 0xD63F0060
+RWX = Perm.READ | Perm.WRITE | Perm.EXEC
+
+
+def mov_w0(value: int) -> int:
+    return 0x52800000 | value << 5
+
+
+@pytest.fixture
+def machine() -> Iterator[Bench]:
+    with bench() as made:
+        yield made
+
+
+def test_invisible_breakpoint_traps_and_reads_as_the_original(machine: Bench) -> None:
+    """The guest loads the word that it is about to be stopped at."""
+    machine.load(LDR_W0_X1, NOP, SVC)
+    machine.memory.insert_trap(CODE + 4, BRK)
+    machine.cpu.set_reg(1, CODE + 4)
+    assert machine.cpu.run() is Event.BREAK
+    assert (machine.cpu.get_reg(32), machine.cpu.get_reg(0)) == (CODE + 4, NOP)
+    assert machine.memory.read_u32(CODE + 4) == NOP
+
+
+def test_removed_breakpoint_is_gone_from_code_that_ran(machine: Bench) -> None:
+    """Translations with the breakpoint are forgotten."""
+    machine.load(NOP, SVC)
+    machine.memory.insert_trap(CODE, BRK)
+    assert machine.cpu.run() is Event.BREAK
+    machine.memory.code.remove(CODE)
+    assert machine.cpu.run() is Event.SYSCALL
+
+
+def test_breakpoint_goes_into_code_that_ran(machine: Bench) -> None:
+    """Translations without it are forgotten; two in a page do not disturb each other."""
+    assert machine.run(NOP, NOP, SVC) is Event.SYSCALL
+    machine.memory.insert_trap(CODE, BRK)
+    machine.memory.insert_trap(CODE + 4, BRK)
+    machine.memory.code.remove(CODE)
+    machine.cpu.set_reg(32, CODE)
+    assert machine.cpu.run() is Event.BREAK
+    assert machine.cpu.get_reg(32) == CODE + 4
+
+
+def test_breakpoint_where_nothing_is_mapped_is_refused(machine: Bench) -> None:
+    """The caller hears of it."""
+    with pytest.raises(MemoryFault):
+        machine.memory.insert_trap(0x1000, BRK)
+
+
+def test_guest_store_to_a_page_with_breakpoints_reaches_both_views(machine: Bench) -> None:
+    """The stored instruction runs, the breakpoint stays, and the core is told once the page runs again."""
+    page = 0x600000
+    told: list[tuple[int, int]] = []
+    machine.memory.on_code_written = lambda start, end: told.append((start, end))
+    machine.memory.map(page, 0x1000, RWX)
+    for index, word in enumerate((mov_w0(1), NOP, RET)):
+        machine.memory.write_u32(page + 4 * index, word)
+    machine.memory.insert_trap(page + 4, BRK)
+    call = (BLR_X3, SVC)
+    assert machine.run(*call, x3=page) is Event.BREAK
+    machine.cpu.set_reg(32, page + 8)
+    assert machine.cpu.run() is Event.SYSCALL
+    assert machine.run(STR_W2_X1, *call, x1=page, x2=mov_w0(2), x3=page) is Event.BREAK
+    assert (machine.cpu.get_reg(32), machine.cpu.get_reg(0) & 0xFFFF) == (page + 4, 2)
+    assert [span for span in told if span[0] >= page] == [(page, page + 0x1000)]
+
+
+def test_store_by_a_system_call_reaches_code_that_ran(machine: Bench) -> None:
+    """read() into a code page, say."""
+    assert machine.run(mov_w0(1), SVC) is Event.SYSCALL
+    machine.memory.poke(CODE, mov_w0(3).to_bytes(4, "little"))
+    machine.cpu.set_reg(32, CODE)
+    assert machine.cpu.run() is Event.SYSCALL
+    assert machine.cpu.get_reg(0) == 3
+
+
+@pytest.mark.parametrize("rounds", [3, 40])
+def test_code_that_rewrites_itself_never_runs_stale(machine: Bench, rounds: int) -> None:
+    """Stores and calls take turns; after a while the page is mapped writable and executable together."""
+    page = 0x600000
+    machine.memory.map(page, 0x1000, RWX)
+    machine.memory.write_u32(page + 4, RET)
+    for value in range(1, rounds):
+        assert machine.run(STR_W2_X1, BLR_X3, SVC, x1=page, x2=mov_w0(value), x3=page) is Event.SYSCALL
+        assert machine.cpu.get_reg(0) & 0xFFFF == value
+
+
+def test_new_mapping_at_an_old_address_runs_the_new_code(machine: Bench) -> None:
+    """dlclose and dlopen: same address, perhaps the same arena page."""
+    for value in (1, 2):
+        machine.memory.map(0x600000, 0x1000, Perm.READ | Perm.EXEC)
+        machine.memory.poke(0x600000, mov_w0(value).to_bytes(4, "little") + RET.to_bytes(4, "little"))
+        assert machine.run(BLR_X3, SVC, x3=0x600000) is Event.SYSCALL
+        assert machine.cpu.get_reg(0) & 0xFFFF == value
+        machine.memory.unmap(0x600000, 0x1000)
+
+
+def test_execute_permission_taken_away_is_missed_at_once(machine: Bench) -> None:
+    """Translations that exist do not run any more."""
+    machine.memory.map(0x600000, 0x1000, Perm.READ | Perm.EXEC)
+    machine.memory.poke(0x600000, RET.to_bytes(4, "little"))
+    assert machine.run(BLR_X3, SVC, x3=0x600000) is Event.SYSCALL
+    machine.memory.protect(0x600000, 0x1000, Perm.READ)
+    assert machine.run(BLR_X3, SVC, x3=0x600000) is Event.FAULT
+    assert machine.cpu.get_reg(32) == 0x600000
+
+
+def test_unmapping_forgets_breakpoints(machine: Bench) -> None:
+    """A new mapping at the same place has none."""
+    machine.memory.insert_trap(CODE, BRK)
+    machine.memory.map(CODE, 0x1000, Perm.READ | Perm.EXEC)
+    assert machine.run(NOP, SVC) is Event.SYSCALL
+    assert machine.memory.read_u32(DATA) == 0

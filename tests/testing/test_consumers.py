@@ -1,0 +1,40 @@
+"""Our consumer plugins pass what we ask of everybody's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from uprobe_core.discovery.load import Kind, load_object, names
+from uprobe_core.testing.compliance import ConsumerCompliance
+
+OPTIONS: dict[str, dict[str, str]] = {"sum": {"arg": "a"}, "hist": {"arg": "a"}}
+"""What the shipped consumers cannot do without."""
+
+
+def own_consumers() -> list[str]:
+    """Names of the consumers that are installed, ours by their module."""
+    return [
+        name
+        for name in names(Kind.CONSUMER)
+        if load_object(Kind.CONSUMER, name).__module__.startswith("uprobe_")
+    ]
+
+
+class TestShipped(ConsumerCompliance):
+    """Each of them, through its entry point."""
+
+    @pytest.fixture(params=own_consumers())
+    def name(self, request: pytest.FixtureRequest) -> str:
+        name: str = request.param
+        return name
+
+    @pytest.fixture
+    def plugin_class(self, name: str) -> Any:
+        return load_object(Kind.CONSUMER, name)
+
+    @pytest.fixture
+    def options(self, name: str) -> Mapping[str, str]:
+        return OPTIONS.get(name, {})

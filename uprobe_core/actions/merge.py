@@ -1,0 +1,25 @@
+"""What was found elsewhere (by a native engine, in a forked child) added to the action that a user holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from uprobe_core.actions.base import Action
+from uprobe_core.actions.kinds import Count, Hist, Stacks, Sum
+
+__all__ = ("Found", "merge")
+
+Found = list[tuple[int, Any, int, Any]]
+"""(order of first sight, key, count, (total, low, high) or bucket or None)."""
+
+
+def merge(action: Action, found: Found, lost: int) -> None:
+    """Add what was *found*, in order of first sight, to *action*, and what was *lost*."""
+    action.lost += lost
+    for _order, key, count, extra in sorted(found, key=lambda each: each[0]):
+        if isinstance(action, Hist):
+            action.add(key, extra, count)
+        elif isinstance(action, Sum):
+            action.add(key, count, *extra)
+        elif isinstance(action, Count | Stacks):
+            action.add(key, count)

@@ -1,0 +1,266 @@
+"""Whether a loaded plugin fits its contract, and an error that names it when it does not."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from uprobe_core.errors import PluginError, UprobeError, UsageError
+
+if TYPE_CHECKING:
+    from uprobe_core.discovery.load import PluginEntry
+
+__all__ = (
+    "BlamedWriter",
+    "blamed",
+    "blaming",
+    "check_class",
+    "check_instance",
+    "check_sink",
+    "construct",
+    "contract_of",
+    "try_writer",
+)
+
+OPTIONAL_ARCH_HOOKS = frozenset({"argument_register", "ignore", "optimize", "vector_register"})
+"""Arch hooks whose absence means "no": None counts as False or as "there is none" there."""
+
+
+def contract_of(entry: PluginEntry) -> type | None:
+    """The Protocol that plugins of this kind satisfy; None where pluggy validates instead."""
+    from uprobe_core.discovery.load import Kind
+
+    if entry.kind is Kind.BACKEND:
+        from uprobe_core.backend import Backend
+
+        return Backend
+    if entry.kind is Kind.DECODER:
+        from uprobe_core.decoder import Decoder
+
+        return Decoder
+    if entry.kind is Kind.CONSUMER:
+        from uprobe_core.consumer import ConsumerPlugin
+
+        return ConsumerPlugin
+    if entry.kind is Kind.WRITER:
+        from uprobe_core.writer import Writer
+
+        return Writer
+    return None
+
+
+@contextmanager
+def blaming(plugin: str, what: str, kind: str = "consumer") -> Iterator[None]:
+    """Code of a plugin runs inside: what it raises becomes a PluginError that names it.
+
+    What it raises on purpose (UsageError for an event that it cannot take) passes.
+
+    :param what: what it was asked to do, such as "attach to uprobes/work"
+    """
+    try:
+        yield
+    except UprobeError:
+        raise
+    except Exception as error:
+        raise _failed(plugin, what, kind, error) from error
+
+
+def blamed(function: Callable[..., Any], plugin: str, what: str, kind: str) -> Callable[..., Any]:
+    """*function* of a plugin, whatever it raises blamed on it as :func:`blaming` does."""
+
+    def call(*args: Any) -> Any:
+        try:
+            return function(*args)
+        except UprobeError:
+            raise
+        except Exception as error:
+            raise _failed(plugin, what, kind, error) from error
+
+    return call
+
+
+class BlamedWriter:
+    """A writer whose exceptions name it."""
+
+    def __init__(self, name: str, writer: Any) -> None:
+        self.write = blamed(writer.write, name, "write a record", "writer")
+        self.close = blamed(writer.close, name, "finish its file", "writer")
+        if hasattr(writer, "lost"):
+            self.lost = blamed(writer.lost, name, "note lost records", "writer")
+
+
+def _failed(plugin: str, what: str, kind: str, error: Exception) -> PluginError:
+    return PluginError(
+        f"{kind} {plugin!r} failed to {what}: {type(error).__name__}: {error}",
+        plugin=plugin,
+        hint=f"this is a bug in the {kind}; --debug shows where",
+        slug="plugin-failed",
+    )
+
+
+_CONSTRUCTION = {
+    "consumer": "the class is called with the consumer's options",
+    "writer": "the class is called with a binary stream and a RunHeader",
+}
+
+
+def construct(entry: PluginEntry, plugin: Any, *args: Any) -> Any:
+    """Call the class *plugin* with *args*; what is not a class (a module, say) is returned as it is.
+
+    Raises PluginError when construction fails, except for the errors that a
+    plugin raises on purpose (UsageError for a bad option).
+    """
+    if not isinstance(plugin, type):
+        return plugin
+    try:
+        return plugin(*args)
+    except UprobeError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"{entry} cannot be constructed: {type(error).__name__}: {error}",
+            plugin=entry.name,
+            hint=_CONSTRUCTION.get(entry.kind.word, "the class is called without arguments")
+            + "; --debug shows where it failed",
+            slug="plugin-construct",
+        ) from error
+
+
+def check_sink(sink: Any, maker: Any, event: str) -> None:
+    """Raise UsageError if *sink*, which *maker* attached to *event*, can take no hit."""
+    if callable(getattr(sink, "handler", None)) or callable(getattr(sink, "ret_handler", None)):
+        return
+    name = getattr(maker, "name", type(maker).__name__)
+    what = "nothing" if sink is None else "what has neither handler(hit) nor ret_handler(hit)"
+    raise UsageError(
+        f"consumer {name!r} attached {what} to {event}",
+        hint="docs/plugins.md says what a consumer is",
+        slug="bad-consumer",
+    )
+
+
+def check_class(entry: PluginEntry, plugin: Any) -> None:
+    """Raise PluginError unless the class *plugin* has what its contract asks for."""
+    if not callable(plugin):
+        raise _mismatch(entry, f"{entry.target} is a {type(plugin).__name__}, not a class")
+    _check_members(entry, plugin, skip_self=isinstance(plugin, type))
+
+
+def try_writer(entry: PluginEntry, plugin: Any) -> None:
+    """Raise PluginError unless the class *plugin* is a writer that can be constructed here."""
+    from io import BytesIO
+
+    from uprobe_core.writer import RunHeader
+
+    check_class(entry, plugin)
+    construct(entry, plugin, BytesIO(), RunHeader((), ()))
+
+
+def check_instance(entry: PluginEntry, instance: Any) -> None:
+    """Raise PluginError unless *instance* has what its contract asks for."""
+    from uprobe_core.discovery.load import Kind
+
+    if entry.kind is Kind.ARCH:
+        _check_hooks(entry, instance)
+    elif entry.kind is Kind.PLUGIN:
+        _check_plugin_hooks(entry, instance)
+    else:
+        _check_members(entry, instance, skip_self=False)
+
+
+def _check_members(entry: PluginEntry, plugin: Any, *, skip_self: bool) -> None:
+    """Compare *plugin* with the Protocol of its kind: members present, parameters acceptable."""
+    contract = contract_of(entry)
+    if contract is None:
+        return
+    # A declared-only attribute of a class ("name: str") is set by its constructor, so it counts.
+    declared = (
+        {name for base in inspect.getmro(plugin) for name in getattr(base, "__annotations__", {})}
+        if (isinstance(plugin, type))
+        else set()
+    )
+    missing = [name for name in _members(contract) if not hasattr(plugin, name) and name not in declared]
+    if missing:
+        raise _mismatch(entry, f"{', '.join(missing)} missing")
+    for name, wanted in inspect.getmembers(contract, inspect.isfunction):
+        if not name.startswith("_"):
+            _check_parameters(entry, name, wanted, getattr(plugin, name), skip_self=skip_self)
+
+
+def _members(contract: type) -> list[str]:
+    """The public attribute and method names of a Protocol, in the order in which it declares them."""
+    names = list(getattr(contract, "__annotations__", {}))
+    names += [name for name, value in vars(contract).items() if inspect.isfunction(value)]
+    return [name for name in names if not name.startswith("_")]
+
+
+def _check_parameters(entry: PluginEntry, name: str, wanted: Any, given: Any, *, skip_self: bool) -> None:
+    """Raise PluginError if *given* cannot be called with the parameters of *wanted*."""
+    expected = list(inspect.signature(wanted).parameters.values())[1:]
+    arguments = [object()] * sum(p.kind is not p.KEYWORD_ONLY for p in expected)
+    keywords = {p.name: object() for p in expected if p.kind is p.KEYWORD_ONLY}
+    if skip_self:
+        arguments.insert(0, object())
+    try:
+        inspect.signature(given).bind(*arguments, **keywords)
+    except TypeError as error:
+        signature = ", ".join(p.name for p in expected)
+        raise _mismatch(entry, f"{name}({signature}) cannot be called that way: {error}") from error
+    except ValueError:
+        return  # a native function without a signature: only a call can tell
+
+
+def _check_hooks(entry: PluginEntry, instance: Any) -> None:
+    """Let pluggy validate an arch plugin, then require every hook that has no default."""
+    import pluggy
+
+    from uprobe_core.arch_hooks import PROJECT, ArchHooks
+
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(ArchHooks)
+    _register(entry, manager, instance)
+    implemented = {caller.name for caller in manager.get_hookcallers(instance) or []}
+    wanted = {name for name, value in vars(ArchHooks).items() if inspect.isfunction(value)}
+    missing = sorted(wanted - implemented - OPTIONAL_ARCH_HOOKS)
+    if missing:
+        raise _mismatch(entry, f"hooks {', '.join(missing)} missing")
+
+
+def _check_plugin_hooks(entry: PluginEntry, instance: Any) -> None:
+    """Let pluggy validate a plugin of the ``uprobe.plugins`` group."""
+    import pluggy
+
+    from uprobe_core.hookspecs import PROJECT, PluginHooks
+
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(PluginHooks)
+    _register(entry, manager, instance)
+
+
+def _register(entry: PluginEntry, manager: Any, instance: Any) -> None:
+    """Register with pluggy and turn its complaints into ours; a misspelt hook is one of them."""
+    import pluggy
+
+    try:
+        manager.register(instance, name=entry.name)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise _mismatch(entry, _in_one_line(error)) from error
+
+
+def _in_one_line(error: Exception) -> str:
+    """pluggy's words without line breaks and the addresses of objects."""
+    return re.sub(r" in plugin <.*>", "", "; ".join(str(error).split("\n")))
+
+
+def _mismatch(entry: PluginEntry, what: str) -> PluginError:
+    """The error for a plugin that does not fit its contract."""
+    return PluginError(
+        f"{entry} does not fit the {entry.kind.word} contract: {what}",
+        plugin=entry.name,
+        hint="docs/plugins.md describes the contract",
+        slug="plugin-contract",
+    )

@@ -1,0 +1,60 @@
+"""Which decoder reads instructions for people, and the sentence that says why.
+
+A decoder only supplies text; verdicts never depend on it.  So ``auto`` goes
+on without one when none can be loaded, and says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from uprobe_core.decoder import Decoder
+from uprobe_core.discovery.contracts import blaming
+from uprobe_core.discovery.load import load_decoder
+from uprobe_core.errors import PluginError, UsageError
+
+__all__ = ("PREFERRED", "DecoderChoice", "choose_decoder")
+
+PREFERRED = ("capstone", "sleigh")
+"""The order in which ``auto`` tries."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderChoice:
+    """A decoder, or None: the mask table alone.
+
+    :param reason: why this one, in words
+    """
+
+    decoder: Decoder | None
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """The decoder's name, "none" without one."""
+        return "none" if self.decoder is None else self.decoder.name
+
+    def text(self, code: bytes, address: int) -> str:
+        """The first instruction of *code* as text; as a word when there is no decoder or no text."""
+        with blaming(self.name, f"read the instruction at {address:#x}", "decoder"):
+            decoded = None if self.decoder is None else self.decoder.decode(code, address)
+        return f".inst 0x{int.from_bytes(code[:4], 'little'):08x}" if decoded is None else decoded.text
+
+
+def choose_decoder(name: str = "auto") -> DecoderChoice:
+    """The decoder called *name*, or the first that loads.
+
+    Raises UsageError or PluginError when one was asked for by name and cannot be had.
+    """
+    if name != "auto":
+        return DecoderChoice(load_decoder(name), f"{name} was asked for")
+    refusals: list[str] = []
+    for candidate in PREFERRED:
+        try:
+            decoder = load_decoder(candidate)
+        except (PluginError, UsageError) as error:
+            refusals.append(str(error))
+            continue
+        why = "first choice" if not refusals else f"because {'; '.join(refusals)}"
+        return DecoderChoice(decoder, f"{candidate}: {why}")
+    return DecoderChoice(None, f"no decoder, verdicts come from the mask table alone: {'; '.join(refusals)}")

@@ -1,0 +1,1 @@
+"""Is everything in order: what is installed, which engine runs, and one probe that is tried."""

@@ -1,0 +1,139 @@
+"""What ``uprobe doctor`` looks at: each check has a state, a sentence, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from uprobe_core.errors import UprobeError
+
+if TYPE_CHECKING:
+    from uprobe_core.discovery.load import PluginEntry
+
+__all__ = ("Finding", "examine")
+
+LIBRARIES = ("unicorn", "capstone", "pypcode", "pluggy", "stevedore", "pyelftools", "rich")
+OPTIONAL = frozenset({"pypcode"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check.
+
+    :param state: "ok", "note" (something optional is not there) or "fail" (a run will not work)
+    :param hint: what to do, "" when nothing needs doing
+    """
+
+    name: str
+    state: str
+    detail: str
+    hint: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    """Do all checks, in the order in which a run depends on them; never raises UprobeError."""
+    from uprobe_core import __version__
+
+    yield Finding("uprobe", "ok", f"{__version__} in {os.path.dirname(os.path.abspath(__file__))}")
+    yield Finding("python", "ok", f"{platform.python_version()} ({sys.executable}) on {platform.platform()}")
+    yield from map(_library, LIBRARIES)
+    yield from _plugins()
+    yield _attempt("decoder", _decoder)
+    yield _attempt("engine", _engine)
+    yield _attempt("backend", _backend)
+    yield _attempt("self-test", _self_test)
+
+
+def _library(name: str) -> Finding:
+    """Whether a library is installed, and which version."""
+    try:
+        return Finding(name, "ok", metadata.version(name))
+    except metadata.PackageNotFoundError:
+        if name in OPTIONAL:
+            return Finding(
+                name, "note", "not installed", "pip install 'uprobe[sleigh]' adds the SLEIGH decoder"
+            )
+        return Finding(name, "fail", "not installed", f"pip install {name}")
+
+
+def _plugins() -> Iterator[Finding]:
+    """A finding for each plugin that fails; one for all of them if none does."""
+    from uprobe_core.discovery.load import survey
+
+    found = survey()
+    failed = {status.error: status for status in found if status.error}.values()
+    for status in failed:
+        state = "fail" if _is_needed(status.entry) and not status.optional else "note"
+        hint = status.hint if status.optional else "see uprobe plugins --debug"
+        yield Finding(f"{status.entry.kind.word} {status.entry.name}", state, status.error, hint)
+    if not failed:
+        yield Finding("plugins", "ok", f"{len(found)} installed, all of them can be used")
+
+
+def _is_needed(entry: PluginEntry) -> bool:
+    """Whether a run that names no plugin uses it: plugins of all runs, and the defaults."""
+    from uprobe_core.run_setup import RunSetup
+
+    default = RunSetup()
+    needed = {("backend", default.backend), ("arch", default.arch), ("consumer", "trace")}
+    return entry.kind.word == "plugin" or (entry.kind.word, entry.name) in needed
+
+
+def _attempt(name: str, check: Callable[[], Finding]) -> Finding:
+    """*check*, or a failure if it raises."""
+    try:
+        return check()
+    except UprobeError as error:
+        return Finding(name, "fail", str(error), error.hint)
+    except Exception as error:  # a broken library may raise anything, and that is what doctor is for
+        return Finding(name, "fail", f"{type(error).__name__}: {error}")
+
+
+def _decoder() -> Finding:
+    """Which decoder ``auto`` takes."""
+    from uprobe_core.discovery.decoder import choose_decoder
+
+    choice = choose_decoder()
+    if choice.decoder is None:
+        return Finding(
+            "decoder", "note", choice.reason, "pip install capstone: messages then show instructions"
+        )
+    return Finding("decoder", "ok", choice.reason)
+
+
+def _engine() -> Finding:
+    """Which engine ``auto`` takes."""
+    from uprobe_core.native.choice import choose_engine
+
+    choice = choose_engine()
+    if choice.name == "c":
+        return Finding("engine", "ok", f"c: {choice.reason}")
+    asked = choice.reason.endswith("asks for it")
+    hint = "" if asked else "hits cost more; it is built where pip finds a C compiler and Python's headers"
+    return Finding("engine", "note", f"{choice.name}: {choice.reason}", hint)
+
+
+def _backend() -> Finding:
+    """What the default backend can do."""
+    from uprobe_core.discovery.load import load_backend
+    from uprobe_core.run_setup import RunSetup
+
+    name = RunSetup().backend
+    can = load_backend(name).capabilities
+    modes = ", ".join(sorted(mode.value for mode in can.modes))
+    returns = ", ".join(sorted(way.value for way in can.returns))
+    extras = [word for word in ("threads", "processes", "invisible_traps", "vectors") if getattr(can, word)]
+    also = f"; {', '.join(extras).replace('_', ' ')}" if extras else ""
+    return Finding("backend", "ok", f"{name}: modes {modes}; returns {returns}{also}")
+
+
+def _self_test() -> Finding:
+    """A real run."""
+    from uprobe_core.doctor.self_test import run_self_test
+
+    return Finding("self-test", "ok", run_self_test())

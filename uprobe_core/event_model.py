@@ -1,0 +1,224 @@
+"""What an event line says, as values: operations, arguments, events, records.
+
+Everything is frozen and comparable.  A :class:`FetchOp` packs into sixteen
+bytes (:meth:`FetchOp.pack`), so that a native engine runs the same list.
+Source of the operations and their limits: kernel/trace/trace_probe.h (6.12).
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from dataclasses import dataclass, field
+
+__all__ = (
+    "EXTENDS",
+    "MAX_OPS",
+    "OP_FORMAT",
+    "DeleteSpec",
+    "EventSpec",
+    "FetchArg",
+    "FetchOp",
+    "FetchType",
+    "OpCode",
+    "Record",
+    "Value",
+)
+
+EXTENDS = ("lsl", "uxtw", "sxtw")
+"""How :attr:`OpCode.ADD` widens its register: not at all, unsigned or signed from 32 bits."""
+
+MAX_OPS = 16
+"""Operations per argument, END included (FETCH_INSN_MAX)."""
+
+OP_FORMAT = struct.Struct("<BBBBIq")
+"""op, size, lshift, rshift, reserved (0), param: 16 bytes, little endian."""
+
+Scalar = int | float | str | None
+Value = Scalar | tuple[Scalar, ...]
+"""A fetched value: a number, a string, None for ``(fault)``, or a tuple for an array."""
+
+
+class OpCode(enum.IntEnum):
+    """What one operation does; the numbers are part of the packed form."""
+
+    END = 0
+    # --- the first operation: where the value comes from
+    REG = 1
+    """Register *param* of the register file."""
+    STACK = 2
+    """The 8 bytes at SP + 8 * *param*; 0 if unreadable."""
+    STACKP = 3
+    RETVAL = 4
+    IMM = 5
+    COMM = 6
+    """A token that only a string store understands."""
+    FOFFS = 7
+    """Probed address - probed file offset + *param*."""
+    IMMSTR = 8
+    """An address in the tracer, which no user access can read (so a kernel prints ``(fault)``)."""
+    VREG = 9
+    """Low *size* bytes of vector register *param* (extension)."""
+    ENTRY = 10
+    """Value *param* of those that were captured at entry (extension, return events)."""
+    LATENCY = 11
+    """Nanoseconds since entry (extension, return events)."""
+    # --- then any number of
+    DEREF = 16
+    """value = the 8 bytes at value + *param*."""
+    UDEREF = 17
+    ADD = 18
+    """value += register *param*, extended as *rshift* says (EXTENDS), << *lshift* (extension)."""
+    # --- then one store
+    ST_RAW = 24
+    """Keep the low *size* bytes of the value."""
+    ST_MEM = 25
+    """Keep *size* bytes from value + *param*."""
+    ST_UMEM = 26
+    ST_STRING = 27
+    """Keep the string at value + *param*."""
+    ST_USTRING = 28
+    # --- then perhaps
+    MOD_BF = 32
+    """A bit field: in *size* bytes, shift left *lshift*, then right *rshift*."""
+    LP_ARRAY = 33
+    """Repeat the store *param* times."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchOp:
+    """One operation.
+
+    :param size: bytes that a store keeps (1, 2, 4 or 8)
+    :param text: the string of an IMMSTR; not part of the packed form
+    """
+
+    code: OpCode
+    param: int = 0
+    size: int = 0
+    lshift: int = 0
+    rshift: int = 0
+    text: str = ""
+
+    def pack(self) -> bytes:
+        """The operation as :data:`OP_FORMAT`; a parameter above 2**63 - 1 wraps to negative."""
+        param = (self.param + (1 << 63)) % (1 << 64) - (1 << 63)
+        return OP_FORMAT.pack(self.code, self.size, self.lshift, self.rshift, 0, param)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchType:
+    """A type of the language.
+
+    :param name: as written; a bit field has the name of its container
+    :param size: bytes in the record; 4 for strings (their location word)
+    :param kind: "u" decimal, "s" signed, "x" hexadecimal, "c" character, "f" float, "string"
+    """
+
+    name: str
+    size: int
+    kind: str
+
+    @property
+    def is_string(self) -> bool:
+        """Whether the value is text of variable length."""
+        return self.kind == "string"
+
+
+@dataclass(frozen=True, slots=True)
+class FetchArg:
+    """One argument of an event.
+
+    :param name: field name, "argN" when the line gave none
+    :param text: the expression as written, without the name
+    :param count: array elements; 0 when it is no array
+    :param offset: position of the value in the record, in bytes after the header
+    """
+
+    name: str
+    text: str
+    type: FetchType
+    ops: tuple[FetchOp, ...]
+    count: int = 0
+    offset: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes in the fixed part of the record."""
+        return self.type.size * (self.count or 1)
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class EventSpec:
+    """One probed location of an event, resolved to a file offset.
+
+    :param kind: "p" at the instruction, "r" when the function that starts there returns
+    :param path: as written; matched by file identity, not by name
+    :param offset: of the instruction in the file, in bytes
+    :param ref: file offset of a 16-bit semaphore, 0 for none
+    :param line: what the user wrote, words joined by one space
+    :param entry_args: what a return event captures at entry (``$entry``, ``$argN``)
+    :param location: what an extension location said ("main+8", "f.c:12"), else ""
+    """
+
+    kind: str
+    group: str
+    name: str
+    path: str
+    offset: int
+    ref: int = 0
+    args: tuple[FetchArg, ...] = ()
+    line: str = field(default="", compare=False)
+    entry_args: tuple[FetchArg, ...] = ()
+    location: str = field(default="", compare=False)
+
+    @property
+    def is_return(self) -> bool:
+        """Whether it fires at the return."""
+        return self.kind == "r"
+
+    @property
+    def full_name(self) -> str:
+        """``GROUP/NAME``."""
+        return f"{self.group}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteSpec:
+    """A ``-:`` command.
+
+    :param group: None when the line named none
+    :param name: "" for every event of the group
+    :param words: the location and arguments that a member must have, as listed
+    """
+
+    group: str | None
+    name: str
+    words: tuple[str, ...] = ()
+    line: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One hit of one event.
+
+    :param timestamp_ns: the task's clock, nanoseconds
+    :param ip: the probed address; for a return, where it returns to
+    :param function: for a return the function's address, None for an entry
+    :param values: one per argument of *event*
+    :param stack: names of the frames, innermost first, where a writer wants them
+    """
+
+    event: EventSpec
+    timestamp_ns: int
+    pid: int
+    tid: int
+    comm: str
+    cpu: int
+    ip: int
+    function: int | None
+    values: tuple[Value, ...]
+    stack: tuple[str, ...] = ()

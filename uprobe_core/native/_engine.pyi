@@ -1,0 +1,135 @@
+"""The native engine (cengine/): what happens at a hit, without Python.
+
+Objects are made by number and live until their Engine does.  Packed arguments
+are those of :mod:`uprobe_core.native.packing`; ValueError says that
+something has no native form.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+ABI: int
+"""Number of the layout; :data:`uprobe_core.native_backend.ABI` must agree."""
+API: object
+"""The functions that a backend's glue calls (cengine/api.h)."""
+
+class Engine:
+    """Sites, programs, filters, counters, histograms, pending returns, and the ring of records.
+
+    Its buffer is the used part of the ring.
+
+    :param fault_type: the exception that memory raises, with the faulting ``address``
+    :param ring_size: bytes
+    """
+
+    now: int
+    hit_cost: int
+    vote: int
+    hijack: bool
+    trampoline: int
+    depth: int
+    hits: int
+    dropped: int
+    @property
+    def records(self) -> int: ...
+    @property
+    def pointer(self) -> int: ...
+    def __new__(cls, fault_type: type[Exception], ring_size: int = ...) -> Engine: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def fetch(
+        self, program: bytes, room: int, hit: Any, address: int, offset: int, latency: int, /
+    ) -> tuple[bytes, bytes]:
+        """Run one program on the registers and memory of *hit*; returns (cells, text)."""
+    def add_probe(
+        self,
+        program: bytes,
+        room: int,
+        capture: bytes,
+        is_return: bool,
+        chain: int = ...,
+        votes: int = ...,
+        /,
+    ) -> int:
+        """A probe with its arguments and what it captures at entry.
+
+        :param chain: its functions in Python, -1: none
+        :param votes: whom they speak for (UP_VOTES_... of cengine/engine.h)
+        """
+    def set_probe(
+        self,
+        probe: int,
+        enabled: bool,
+        wants_returns: bool,
+        entry_actions: Sequence[int],
+        return_actions: Sequence[int],
+        tests: bytes,
+        texts: bytes,
+        /,
+    ) -> None:
+        """What *probe* does from now on."""
+    def take_probe(self, probe: int, /) -> tuple[int, int, int, int, int, int, int, int]:
+        """(hits, entries, returns, missed: longjmp, exec, exit, depth, no-caller) since the last time."""
+    def add_action(
+        self,
+        probe: int,
+        kind: int,
+        hist: int,
+        parameter: int,
+        sink: int,
+        keys: bytes,
+        value: bytes,
+        tests: bytes,
+        texts: bytes,
+        /,
+    ) -> int:
+        """An action over the arguments of *probe*."""
+    def take_action(self, action: int, /) -> tuple[int, int, list[tuple[int, bytes, int, bytes | None]]]:
+        """(total, lost, [(order of first sight, key, count, struct up_stat)]) since the last time."""
+    def limit_keys(self, action: int, limit: int, /) -> None:
+        """Keys that *action* may hold; hits with others are lost, and counted."""
+    def add_site(self, address: int, offset: int, probes: Sequence[int], /) -> int:
+        """A probed address."""
+    def site_pointer(self, site: int, /) -> int:
+        """Address of the site, for glue."""
+    def hit(self, site: int, hit: Any, /) -> int | None:
+        """The task of *hit* reached *site*; returns an address that has to be watched for the return."""
+    def return_hit(self, address: int, hit: Any, /) -> None:
+        """The task of *hit* reached a watched address."""
+    def set_task(self, task: int, pid: int, tid: int, who: int, comm: bytes, /) -> int:
+        """A new task (*task* < 0), or new names for one; returns its number."""
+    def run_task(self, task: int, /) -> None:
+        """*task* is the one whose hits follow."""
+    def end_task(self, task: int, reason: int, /) -> None:
+        """Its pending returns are missed: 0 longjmp, 1 exec, 2 exit."""
+    def inherit(self, task: int, parent: int, /) -> None:
+        """*task* is a copy of *parent* and will return from the same calls."""
+    def trampoline_hit(self, hit: Any, /) -> bool:
+        """The task of *hit* reached the trampoline; whether a call of it was pending."""
+    def add_chain(self, enter: int, leave: int, missed: Callable[[int, int], Any] | None, /) -> int:
+        """Handlers (by number, < 0: none) for a call's beginning and return, and what is told of its loss.
+
+        ``leave`` finds the cookie that ``enter`` left in its hit.
+        """
+    def drop_chain(self, chain: int, /) -> None:
+        """None of its functions is called any more."""
+    def set_outside(self, vote_out: Callable[[int], None], trampoline: Callable[[], int], /) -> None:
+        """*vote_out* is called with the address of a site that all its probes voted out; *trampoline*
+        for the address that hijacked returns of the running task come to."""
+    def awaited(self) -> list[int]:
+        """The return addresses of all calls of any task that have not returned."""
+    def pending(self, probe: int, /) -> int:
+        """How many returns of *probe* the running task is waiting for."""
+    def reset_ring(self) -> None:
+        """Forget the records; BufferError while a view is in use."""
+    def set_drain(self, function: Callable[[], None], /) -> None:
+        """Called when the ring is full; it has to read the records and call reset_ring."""
+    def keep_last(self, limit: int, /) -> None:
+        """Keep the last *limit* records and count those that made room; 0: lose nothing."""
+    def add_handler(self, function: Callable[[Any], Any], hit: Any, /) -> int:
+        """A Python handler and the hit object that it is called with; returns the sink of its action."""
+    def set_outcome(self, function: Callable[[int, Any], None], /) -> None:
+        """Called with (sink, exception) when a handler raised, with (sink, result) when it is not None."""
+    def register(self, index: int, /) -> int:
+        """A register of the hit that is being handled."""
+    def values(self) -> tuple[bytes, bytes]:
+        """(cells, text) of the hit that is being handled."""

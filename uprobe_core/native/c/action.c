@@ -1,0 +1,210 @@
+/*
+ * What is done with a hit: count, sum, histogram, record, stacks.
+ *
+ * uprobe_core/actions/kinds.py is the reference and reads the results from here.
+ */
+#include "engine.h"
+
+#include <string.h>
+
+enum { KEY_ROOM = UP_MAX_KEY * (UP_MAX_RECORD + 16), MAX_STACK = 256 };
+
+static bool is_number(struct up_field field, const struct up_program *program)
+{
+	return up_field_is_valid(field, program) && field.kind != 't';
+}
+
+bool up_action_fits(const struct up_action *action, const struct up_program *program)
+{
+	if (action->kind > UP_CALL || action->hist > UP_SUB || action->keys > UP_MAX_KEY)
+		return false;
+	if (action->kind == UP_HIST && action->hist == UP_LINEAR && action->parameter == 0)
+		return false;
+	if (action->kind == UP_HIST && action->hist == UP_SUB && action->parameter > 63)
+		return false;
+	if (action->kind == UP_STACKS && action->parameter > MAX_STACK)
+		return false;
+	if (!is_number(action->value, program) || (action->kind == UP_HIST && action->value.kind == 'f'))
+		return false;
+	for (unsigned i = 0; i < action->keys; i++)
+		if (!up_field_is_valid(action->key[i], program))
+			return false;
+	return up_filter_fits(&action->filter, program);
+}
+
+static char *put_word(char *to, uint64_t value)
+{
+	memcpy(to, &value, sizeof(value));
+	return to + sizeof(value);
+}
+
+/* A number as its 8 bytes, a text as its length (all ones: unreadable) and its bytes. */
+static char *put_field(char *to, struct up_hit *hit, struct up_field field)
+{
+	if (field.kind != 't')
+		return put_word(to, up_field_number(hit, field));
+	struct up_text text = up_field_text(hit, field);
+	to = put_word(to, text.bytes ? text.size : UINT64_MAX);
+	memcpy(to, text.bytes ? text.bytes : "", text.bytes ? text.size : 0);
+	return to + (text.bytes ? text.size : 0);
+}
+
+static uint64_t power_bucket(uint64_t value, unsigned power, uint64_t bits)
+{
+	if (power <= bits)
+		return value;
+	return value >> (power - bits) << (power - bits);
+}
+
+/* The lower bound of the bucket that holds value. */
+uint64_t up_bucket(enum up_hist_kind kind, uint64_t parameter, uint64_t value)
+{
+	if (kind == UP_LINEAR)
+		return value / parameter * parameter;
+	if (value == 0)
+		return 0;
+	unsigned power = 63 - (unsigned)__builtin_clzll(value);
+	return kind == UP_LOG2 ? UINT64_C(1) << power : power_bucket(value, power, parameter);
+}
+
+/* Negative values mirror positive ones. */
+static uint64_t bucket_of(const struct up_action *action, struct up_hit *hit)
+{
+	uint64_t value = up_field_number(hit, action->value);
+
+	if (action->value.kind == 's' && (int64_t)value < 0)
+		return -up_bucket(action->hist, action->parameter, -value);
+	return up_bucket(action->hist, action->parameter, value);
+}
+
+static void add_float(struct up_stat *stat, bool first, double value)
+{
+	if (first) {
+		stat->float_sum = stat->float_low = stat->float_high = value;
+		return;
+	}
+	stat->float_sum += value;
+	if (value < stat->float_low)
+		stat->float_low = value;
+	if (value > stat->float_high)
+		stat->float_high = value;
+}
+
+static void add_value(struct up_action *action, struct up_hit *hit, struct up_entry *entry)
+{
+	struct up_stat *stat = &action->map.stats[entry - action->map.entries];
+	uint64_t bits = up_field_number(hit, action->value);
+	bool first = entry->count == 0;
+
+	if (action->value.kind == 'f') {
+		double value;
+		memcpy(&value, &bits, sizeof(value));
+		add_float(stat, first, value);
+		return;
+	}
+	__extension__ __int128 value = action->value.kind == 's' ? (__int128)(int64_t)bits : (__int128)bits;
+	stat->sum += value;
+	if (first || value < stat->low)
+		stat->low = value;
+	if (first || value > stat->high)
+		stat->high = value;
+}
+
+static struct up_entry *entry_of_many(struct up_action *action, struct up_hit *hit)
+{
+	char key[KEY_ROOM + 8], *end = key;
+
+	for (unsigned i = 0; i < action->keys; i++)
+		end = put_field(end, hit, action->key[i]);
+	if (action->kind == UP_HIST)
+		end = put_word(end, bucket_of(action, hit));
+	return up_map_at(&action->map, key, (size_t)(end - key), &action->engine->order);
+}
+
+/* The entry of the hit's key; a key of one number, the common case, goes a shorter way. */
+static struct up_entry *entry_of(struct up_action *action, struct up_hit *hit)
+{
+	if (action->kind == UP_HIST && !action->keys)
+		return up_map_at_number(&action->map, bucket_of(action, hit), &action->engine->order);
+	if (action->kind != UP_HIST && action->keys == 1 && action->key[0].kind != 't')
+		return up_map_at_number(&action->map, up_field_number(hit, action->key[0]), &action->engine->order);
+	return entry_of_many(action, hit);
+}
+
+static void run_keyed(struct up_action *action, struct up_hit *hit)
+{
+	struct up_entry *entry = entry_of(action, hit);
+
+	if (!entry) {
+		action->lost++;
+		return;
+	}
+	if (action->kind == UP_SUM)
+		add_value(action, hit, entry);
+	entry->count++;
+}
+
+/* The frames by frame pointer, innermost first: frame_pointer_stack of actions.py. */
+static unsigned walk_stack(struct up_hit *hit, unsigned depth, uint64_t *ret)
+{
+	unsigned count = 0;
+	uint64_t frame = up_register(hit, 29), record[2];
+
+	ret[count++] = hit->pc;
+	if (!hit->entry)
+		ret[count++] = up_register(hit, 30);
+	while (frame && frame % 8 == 0 && count < depth) {
+		if (hit->source->read(hit->source->context, frame, record, sizeof(record)) != sizeof(record))
+			break;
+		if (record[1] == 0)
+			break;
+		if (!(record[1] == ret[count - 1] && count == 2))
+			ret[count++] = record[1];
+		if (record[0] <= frame)
+			break;
+		frame = record[0];
+	}
+	return count < depth ? count : depth;
+}
+
+static void run_stacks(struct up_action *action, struct up_hit *hit)
+{
+	uint64_t frames[MAX_STACK + 2];
+	unsigned count = walk_stack(hit, (unsigned)action->parameter, frames);
+	struct up_entry *entry =
+		up_map_at(&action->map, frames, count * sizeof(*frames), &action->engine->order);
+
+	if (entry)
+		entry->count++;
+	else
+		action->lost++;
+}
+
+void up_action_run(struct up_action *action, struct up_hit *hit)
+{
+	if (action->has_filter && !up_filter_accepts(&action->filter, hit))
+		return;
+	switch (action->kind) {
+	case UP_COUNT:
+		if (!action->keys) {
+			action->total++;
+			break;
+		}
+		run_keyed(action, hit);
+		break;
+	case UP_SUM:
+	case UP_HIST:
+		run_keyed(action, hit);
+		break;
+	case UP_RECORD:
+		up_write_record(action->engine, action->sink, hit);
+		break;
+	case UP_STACKS:
+		run_stacks(action, hit);
+		break;
+	case UP_CALL:
+		action->engine->called = true;
+		action->engine->call(action->engine->call_context, action, hit);
+		break;
+	}
+}

@@ -1,0 +1,252 @@
+"""The packed forms that the native engine takes, and the values that it gives back.
+
+Layouts are those of cengine/program.c, engine.h (struct up_field, struct
+up_test) and action.c.  What has no native form is answered with None, and the
+caller leaves it to Python.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from uprobe_core.event_model import FetchArg, OpCode
+from uprobe_core.events.fields import Field, FieldKind
+from uprobe_core.events.filters import FilterOp
+
+__all__ = (
+    "FIELD",
+    "ROOM",
+    "FieldRef",
+    "common_field",
+    "field_of",
+    "key_decoder",
+    "pack_filter",
+    "pack_program",
+    "value_decoder",
+)
+
+ROOM = 4096
+"""Bytes of a record: fixed part and strings."""
+FIELD = struct.Struct("<BBH")
+_ARG = struct.Struct("<BBBBI")
+_TEST = struct.Struct("<BBHB?HIIQ")
+_COMPARE = {"==": 0, "!=": 1, "<": 2, "<=": 3, ">": 4, ">=": 5, "&": 6}
+_TEXT_EQ, _TEXT_HEAD, _TEXT_TAIL, _TEXT_INSIDE, _TEXT_GLOB = 7, 8, 9, 10, 11
+_NO_TEXT = (1 << 64) - 1
+_KINDS = {"u": "u", "s": "s", "x": "x", "c": "c", "f": "f", "string": "t"}
+
+
+class FieldRef(NamedTuple):
+    """A value of a hit as the engine names it (struct up_field).
+
+    :param kind: "u", "s", "f" or "t"
+    """
+
+    source: int
+    kind: str
+    arg: int = 0
+
+    def pack(self) -> bytes:
+        """struct up_field."""
+        return FIELD.pack(self.source, ord(self.kind), self.arg)
+
+
+_PID, _TID, _COMM, _ADDRESS, _LATENCY, _PC, _ZERO = range(1, 8)
+_ACTION_FIELDS = {
+    "pid": FieldRef(_PID, "u"),
+    "tid": FieldRef(_TID, "u"),
+    "common_pid": FieldRef(_TID, "u"),
+    "comm": FieldRef(_COMM, "t"),
+    "ip": FieldRef(_ADDRESS, "u"),
+    "latency": FieldRef(_LATENCY, "u"),
+}
+_FILTER_FIELDS = {
+    "common_pid": FieldRef(_TID, "s"),
+    "comm": FieldRef(_COMM, "t"),
+    "COMM": FieldRef(_COMM, "t"),
+    "cpu": FieldRef(_ZERO, "s"),
+    "CPU": FieldRef(_ZERO, "s"),
+    "common_cpu": FieldRef(_ZERO, "s"),
+    "common_type": FieldRef(_ZERO, "u"),
+    "common_flags": FieldRef(_ZERO, "u"),
+    "common_preempt_count": FieldRef(_ZERO, "u"),
+    "__probe_ip": FieldRef(_ADDRESS, "u"),
+    "__probe_func": FieldRef(_ADDRESS, "u"),
+    "__probe_ret_ip": FieldRef(_PC, "u"),
+}
+
+
+def common_field(name: str) -> FieldRef | None:
+    """The field of every hit that an action calls *name*."""
+    return _ACTION_FIELDS.get(name)
+
+
+def field_of(index: int, arg: FetchArg) -> FieldRef | None:
+    """Argument *index* as a scalar field; None for an array."""
+    if arg.count:
+        return None
+    kind = _KINDS[arg.type.kind]
+    return FieldRef(0, kind if kind in "sft" else "u", index)
+
+
+# --- fetch programs ---------------------------------------------------------------------------------
+
+
+def pack_program(args: Sequence[FetchArg]) -> tuple[bytes, int] | None:
+    """The program that fetches *args* and the bytes that its strings may take."""
+    parts = [struct.pack("<I", len(args))]
+    for arg in args:
+        code = arg.ops[0].code
+        is_text = arg.type.is_string
+        if code is OpCode.ENTRY and is_text:
+            return None
+        if any(op.code is OpCode.ADD for op in arg.ops):
+            return None
+        ops = b"".join(op.pack() for op in arg.ops)
+        size = 0 if is_text else arg.type.size
+        parts.append(_ARG.pack(ord(_KINDS[arg.type.kind]), size, arg.count, len(arg.ops), 0) + ops)
+    room = ROOM - sum(arg.size for arg in args)
+    return (b"".join(parts), room) if room >= 0 else None
+
+
+def value_decoder(args: Sequence[FetchArg]) -> tuple[int, Callable[[Any, int, int], tuple[Any, ...]]]:
+    """(bytes of the cells, decode); ``decode(buffer, cells_at, text_at)`` gives the values of *args*."""
+    layout = struct.Struct("<" + "".join(_cell_format(arg) for arg in args))
+    if all(not arg.count and not arg.type.is_string for arg in args):
+        unpack = layout.unpack_from
+        return layout.size, lambda buffer, cells, _text: unpack(buffer, cells)
+    return layout.size, _general_decoder(args, layout)
+
+
+def _cell_format(arg: FetchArg) -> str:
+    code = {"s": "q", "f": "d"}.get(arg.type.kind, "Q")
+    return code * (arg.count or 1)
+
+
+def _general_decoder(
+    args: Sequence[FetchArg], layout: struct.Struct
+) -> Callable[[Any, int, int], tuple[Any, ...]]:
+    plan = [(arg.type.is_string, arg.count) for arg in args]
+
+    def decode(buffer: Any, cells_at: int, text_at: int) -> tuple[Any, ...]:
+        cells = layout.unpack_from(buffer, cells_at)
+        values: list[Any] = []
+        at = 0
+        for is_text, count in plan:
+            part: tuple[Any, ...] = cells[at : at + (count or 1)]
+            at += count or 1
+            if is_text:
+                part = tuple(_text_at(buffer, text_at, cell) for cell in part)
+            values.append(part if count else part[0])
+        return tuple(values)
+
+    return decode
+
+
+def _text_at(buffer: Any, text_at: int, cell: int) -> str | None:
+    if cell == _NO_TEXT:
+        return None
+    start = text_at + (cell >> 32)
+    return bytes(buffer[start : start + (cell & 0xFFFF_FFFF)]).decode("utf-8", "surrogateescape")
+
+
+# --- filters ------------------------------------------------------------------------------------------
+
+
+def pack_filter(ops: Sequence[FilterOp]) -> tuple[bytes, bytes] | None:
+    """(tests, texts) of a filter's branching program."""
+    tests, texts = bytearray(), bytearray()
+    for op in ops:
+        field = _filter_field(op.predicate.field)
+        packed = _operand(op.predicate.operator, op.predicate.value, field) if field is not None else None
+        if field is None or packed is None:
+            return None
+        compare, inverted, text, number = packed
+        head = (field.source, ord(field.kind), field.arg, compare, op.when != inverted, op.target)
+        tests += _TEST.pack(*head, len(texts), len(text), number)
+        texts += text
+    return bytes(tests), bytes(texts)
+
+
+def _filter_field(found: Field) -> FieldRef | None:
+    if found.index >= 0:
+        return field_of(found.index, found.arg) if found.arg is not None else None
+    if found.kind is FieldKind.STACK:
+        return None
+    return _FILTER_FIELDS.get(found.name)
+
+
+def _operand(operator: str, value: Any, field: FieldRef) -> tuple[int, bool, bytes, int] | None:
+    """(comparison, whether its truth is inverted, text, number)."""
+    if isinstance(value, str):
+        return _text_operand(operator, value, is_comm=field.source == _COMM) if field.kind == "t" else None
+    if field.kind == "t" or isinstance(value, frozenset):
+        return None
+    if field.kind == "f":
+        if operator == "&":
+            return None
+        return _COMPARE[operator], False, b"", int.from_bytes(struct.pack("<d", float(value)), "little")
+    if not isinstance(value, int):
+        return None
+    if operator == "&" and field.source == _ZERO:
+        return None
+    return _COMPARE[operator], False, b"", value & (1 << 64) - 1
+
+
+def _text_operand(operator: str, pattern: str, *, is_comm: bool) -> tuple[int, bool, bytes, int] | None:
+    """The matcher that filter_match.py would choose."""
+    if operator != "~":
+        return _TEXT_EQ, operator == "!=", _bytes(pattern), 0
+    inverted = pattern.startswith("!")
+    pattern = pattern[inverted:]
+    if any(c in "?[\\" for c in pattern) and pattern[:1] not in tuple("0123456789"):
+        return None
+    compare, text = _glob(pattern)
+    if compare == _TEXT_TAIL and is_comm:
+        return None
+    return compare, inverted, _bytes(text), 0
+
+
+def _glob(pattern: str) -> tuple[int, str]:
+    if pattern[:1] in tuple("0123456789"):
+        return _TEXT_EQ, pattern
+    if "*" in pattern[1:-1]:
+        return _TEXT_GLOB, pattern
+    if pattern.startswith("*") and len(pattern) > 1 and pattern.endswith("*"):
+        return _TEXT_INSIDE, pattern[1:-1]
+    if pattern.startswith("*"):
+        return _TEXT_TAIL, pattern[1:]
+    if pattern.endswith("*"):
+        return _TEXT_HEAD, pattern[:-1]
+    return _TEXT_EQ, pattern
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+# --- keys ---------------------------------------------------------------------------------------------
+
+
+def key_decoder(fields: Sequence[FieldRef]) -> Callable[[bytes], tuple[tuple[Any, ...], int]]:
+    """``decode(key)``: the values of *fields*, and where in *key* the rest begins."""
+    kinds = [field.kind for field in fields]
+
+    def decode(key: bytes) -> tuple[tuple[Any, ...], int]:
+        values: list[Any] = []
+        at = 0
+        for kind in kinds:
+            number = int.from_bytes(key[at : at + 8], "little", signed=kind == "s")
+            at += 8
+            if kind != "t":
+                values.append(number)
+            elif number == _NO_TEXT:
+                values.append(None)
+            else:
+                values.append(key[at : at + number].decode("utf-8", "surrogateescape"))
+                at += number
+        return tuple(values), at
+
+    return decode

@@ -1,0 +1,100 @@
+"""A session's connection to the native engine: who takes the sites, and what has to be told to it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from uprobe_core.native.semantics import Semantics
+from uprobe_core.native.sites import NativeSites
+
+if TYPE_CHECKING:
+    from uprobe_core.backend import Machine, Process, Task
+    from uprobe_core.probes.registry import UprobeRegistry
+    from uprobe_core.records.output import RunOutput
+    from uprobe_core.records.spool import Spool
+    from uprobe_core.run_setup import RunSetup
+    from uprobe_core.session.complaints import Complaints
+    from uprobe_core.session.live import LiveChanges
+    from uprobe_core.tracing.event import Event
+    from uprobe_core.tracing.event_set import EventSet
+
+__all__ = ("SessionNative", "may_run_natively")
+
+
+def may_run_natively(engine: str, machine: Machine) -> bool:
+    """Whether anything of this run can be native: the engine is there, and the backend works with it."""
+    return engine == "c" and getattr(machine, "native", None) is not None
+
+
+class SessionNative:
+    """The native engine of one run.
+
+    :param records: whether the engine's records are all that the run's writer needs
+    :param semantics: what of it is to be as a kernel does it
+    :ivar sites: what it has taken
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        setup: RunSetup,
+        registry: UprobeRegistry,
+        events: EventSet,
+        output: RunOutput,
+        live: LiveChanges,
+        complaints: Complaints,
+        *,
+        records: bool,
+        semantics: Semantics,
+    ) -> None:
+        self._registry, self._events, self._live = registry, events, live
+        self.sites = NativeSites(
+            machine.native,  # type: ignore[attr-defined]  # may_run_natively has seen it
+            setup.mode,
+            write=output.record,
+            lost=output.lose,
+            failed=complaints.sink_failed,
+            vote_out=self._vote_out,
+            current=lambda: machine.current,  # type: ignore[attr-defined]  # as above
+            keep=setup.lossy or 0,
+            plain_records=records,
+            semantics=semantics,
+        )
+        self.sites.live = setup.output is None
+        registry.native = self.sites
+        for uprobe in registry.uprobes():  # under policy=kernel they are placed as the program is loaded
+            registry.place_again(uprobe)
+        events.follow_changes(self._event_changed, self._sync)
+
+    def _sync(self) -> None:
+        self._live.do(self.sites.sync)
+
+    def _event_changed(self, event: Event) -> None:
+        if self.sites.changed(event):
+            for probe in event.probes:
+                if probe.uprobe is not None:
+                    self._live.soon(partial(self._registry.place_again, probe.uprobe))
+
+    def _vote_out(self, process: Process, address: int) -> None:
+        """All consumers of the site at *address* voted for its removal."""
+        space = self._registry.space_of(process)
+        site = space.sites.get(address)
+        if site is not None:
+            self._live.soon(lambda: self._registry.remove_site(space, site))
+
+    def on_process(self, kind: str, task: Task) -> None:
+        """*task* has forked, executed or exited."""
+        if kind == "fork":
+            self.sites.live = True
+            self.sites.forked(task)
+        elif kind in ("exec", "exit"):
+            self.sites.ended(task, kind)
+
+    def enter_child(self, spool: Spool) -> None:
+        """This is a forked process now: what is found goes to *spool*."""
+
+        def send(message: tuple[Any, ...]) -> None:
+            self._events.findings.spool_native(spool, message)
+
+        self.sites.enter_child(send)

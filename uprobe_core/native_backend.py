@@ -1,0 +1,93 @@
+"""The engine contract: who does what when probes run without Python per hit.
+
+:class:`NativeBackend` is what a backend offers beside the ordinary contract if
+its glue can bring a task's arrival at an address to an engine: an optional
+attribute ``native`` of its machine.  :mod:`uprobe_core.native.sites` is the
+core's side.  A backend without it, or an installation without the native
+engine, runs everything through :mod:`uprobe_core.probes.dispatch`, with equal results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from uprobe_core.backend import Process
+    from uprobe_core.types import Mode
+
+__all__ = ("ABI", "Core", "NativeBackend")
+
+
+class Core(Enum):
+    """How the core does a displaced instruction, when the backend reports the trap to it."""
+
+    NOT = "not at all"
+    SIMULATES = "by computing its effect"
+    STEPS = "by a step in the process's XOL area"
+    ALONE = "by such a step, and nobody else may"
+
+
+ABI = 2
+"""Number of the native engine's layout that this version works with (UP_ABI in cengine/engine.h)."""
+
+
+class NativeBackend(Protocol):
+    """Places sites of a native engine in the running program.
+
+    :ivar before_run: called before each run of guest code, when the engine knows no trampoline
+    :ivar after_run: called after each run of guest code, outside of it
+    """
+
+    after_run: Callable[[], None] | None
+
+    before_run: Callable[[], None] | None
+
+    def connect(self, engine: Any, who: Callable[[int, int, str], int], *, visible: bool) -> None:
+        """Bring hits to *engine*.
+
+        :param who: called with (pid, tid, comm) of each task before it runs with that
+            name; answers the number that stands for it in records
+        :param visible: the program sees breakpoints where places are trapped
+        """
+        ...
+
+    def place(
+        self, process: Process, address: int, site: int, mode: Mode, *, calls_python: bool, core: Core
+    ) -> bool:
+        """Have the engine's *site* hit before each execution at *address*.
+
+        :param mode: AUTO: what is cheapest for as many places as there are
+        :param calls_python: a handler in Python is called, which may move PC
+        :param core: how the core does the displaced instruction, if the backend cannot
+        :returns: False if that mode cannot do it here; nothing has changed then
+        """
+        ...
+
+    def remove(self, process: Process, address: int) -> None:
+        """Undo place; pending returns are still seen."""
+        ...
+
+    def forget(self, process: Process, start: int, end: int) -> None:
+        """[start, end) lost its mapping, and with it what was placed there."""
+        ...
+
+    def end_task(self, task: Any, reason: str) -> None:
+        """*task* will not return from anything any more: "exec" or "exit"."""
+        ...
+
+    def inherit(self, task: Any, *, copies: bool) -> None:
+        """*task* is new and goes on where the task that ran last was, its calls pending.
+
+        :param copies: that one runs on as well; else this is a forked host process, and it is not here
+        """
+        ...
+
+    def stop(self) -> None:
+        """End the run of guest code soon; called from a handler that failed for good."""
+        ...
+
+    def advance_clock(self) -> None:
+        """Let the machine's clock show what the engine's hits took, and the engine what the machine's did."""
+        ...

@@ -1,0 +1,357 @@
+"""The life of a hit (DESIGN section 5): from a backend's report to the resumed task.
+
+One :class:`Dispatcher` serves all processes of a machine.  It implements
+:class:`~uprobe_core.backend.ProbeHandler`; its state machine is the kernel's
+handle_swbp, handle_singlestep and uprobe_deny_signal (kernel/events/uprobes.c).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from uprobe_core.backend import Process, Task
+from uprobe_core.consumer import Hit, ReturnHit
+from uprobe_core.probes.arch_ops import ArchOps
+from uprobe_core.probes.registry import Link, Site, Space, UprobeRegistry
+from uprobe_core.probes.returns import HijackReturns, ReturnStrategy, Session, WatchReturns
+from uprobe_core.probes.xol import XolArea
+from uprobe_core.types import (
+    Access,
+    Fault,
+    FaultKind,
+    HandlerVote,
+    Mapping,
+    MemoryFault,
+    Mode,
+    Policy,
+    Register,
+    Returns,
+    TrapResult,
+    UtaskState,
+)
+from uprobe_core.utask import MAX_RETURN_DEPTH, Utask
+
+__all__ = ("Dispatcher",)
+
+PC = Register.PC
+_ANYWHERE = Policy("anywhere")
+_VOTES = frozenset({HandlerVote.REMOVE, HandlerVote.IGNORE, HandlerVote.REMOVE | HandlerVote.IGNORE})
+OnError = Callable[[Link, Exception], None]
+
+
+class Dispatcher:
+    """Runs hits.
+
+    :param on_error: called with (link, exception) when a consumer raised; it may re-raise
+    :param on_process: called with (kind, task) for "task", "fork", "exec" and "exit"
+    """
+
+    def __init__(
+        self,
+        arch: ArchOps,
+        policy: Policy,
+        registry: UprobeRegistry,
+        returns: Returns,
+        *,
+        on_error: OnError,
+        on_process: Callable[[str, Task], None] | None = None,
+    ) -> None:
+        self.arch = arch
+        self.policy = policy
+        self.registry = registry
+        self._on_error = on_error
+        self._on_process = on_process or (lambda _kind, _task: None)
+        self._utasks: dict[Task, Utask] = {}
+        self._host_pid = os.getpid()
+        self.depth = MAX_RETURN_DEPTH if policy.is_kernel else None
+        """Hijacked returns that may be pending for a task, None: any number."""
+        self.returns: ReturnStrategy
+        if returns is Returns.HIJACK:
+            self.returns = HijackReturns(arch, self._call_ret_handler, self.trampoline, self.depth)
+        else:
+            self.returns = WatchReturns(arch, self._call_ret_handler)
+
+    def utask(self, task: Task) -> Utask:
+        """The probe state of *task*, made at its first hit."""
+        state = self._utasks.get(task)
+        if state is None:
+            state = self._utasks[task] = Utask()
+        return state
+
+    # --- traps ------------------------------------------------------------------------------------
+
+    def on_trap(self, task: Task, address: int) -> TrapResult | Fault:
+        """A trap instruction was reached (the kernel's handle_swbp)."""
+        space = self.registry.spaces.get(task.process)
+        if space is None:
+            return TrapResult.NOT_OURS
+        utask = self.utask(task)
+        if utask.state is UtaskState.SSTEP:
+            return self._trapped_in_step(task, utask)
+        if space.xol is not None and address == space.xol.trampoline:
+            return self._on_trampoline(task, utask)
+        site = space.sites.get(address)
+        if site is None or site.mode is Mode.INLINE:  # an inline site's trap is the program's own
+            utask.active = None
+            return self._not_a_site(space, address)
+        if utask.active is not site:
+            task.set_reg(PC, address)
+            if self.arch.ignore(task, site.analysis):
+                return TrapResult.HANDLED
+            utask.vaddr = address
+            if not site.native:  # else the engine has called everybody, and leaves the instruction to us
+                self._run_chain(task, utask, site, space)
+            if task.get_reg(PC) != address or space.sites.get(address) is not site:
+                return TrapResult.HANDLED
+        return self._complete(task, utask, site, space)
+
+    def _complete(self, task: Task, utask: Utask, site: Site, space: Space) -> TrapResult | Fault:
+        """Do what the displaced instruction does: simulate it, or set up its step."""
+        try:
+            if self.arch.skip_sstep(task, utask, site.analysis):
+                self.arch.optimize(task, site.analysis, site.vaddr)
+                return TrapResult.HANDLED
+        except MemoryFault as fault:
+            task.set_reg(PC, site.vaddr)
+            return Fault(fault.kind, site.vaddr, fault.address, fault.access)
+        slot = self._area(space).take(site.analysis.word)
+        utask.active = site
+        if slot is None:
+            return TrapResult.HANDLED  # the trap repeats; ``active`` says that its handlers have run
+        utask.xol_vaddr = slot
+        try:
+            self._start_step(task, utask, site, slot)
+        except MemoryFault as fault:  # the program unmapped the area: its fetch from there would fault
+            self._finish_step(task, utask)
+            return Fault(fault.kind, site.vaddr, fault.address, Access.FETCH)
+        except BaseException:
+            self._finish_step(task, utask)
+            raise
+        return TrapResult.HANDLED
+
+    def _start_step(self, task: Task, utask: Utask, site: Site, slot: int) -> None:
+        if self.arch.xol_copy(task.process, slot, site.analysis):
+            self.arch.xol_flush(task.process, slot)
+        self.arch.pre_xol(task, utask)
+        utask.state = UtaskState.SSTEP
+
+    def _not_a_site(self, space: Space, address: int) -> TrapResult:
+        """A trap where nothing is installed: the program's own, or one that was just taken out.
+
+        Only what lies there now tells them apart: a trap instruction is the program's.
+        """
+        if address not in space.removed:
+            return TrapResult.NOT_OURS
+        try:
+            insn = space.process.read(address, self.arch.slot_bytes)
+        except MemoryFault:
+            return TrapResult.HANDLED
+        if insn == self.arch.swbp or self.arch.analyze_insn(insn, address, _ANYWHERE).special == "trap":
+            return TrapResult.NOT_OURS
+        return TrapResult.HANDLED
+
+    def _area(self, space: Space) -> XolArea:
+        if space.xol is None:
+            address, size, stride = space.process.create_xol_area()
+            keep = not self.policy.is_kernel
+            space.xol = XolArea(address, size, self.arch.slot_bytes, stride, keep=keep)
+        return space.xol
+
+    def known_trampoline(self, process: Process) -> int:
+        """Where hijacked returns of *process* come, 0 as long as there were none."""
+        space = self.registry.spaces.get(process)
+        return 0 if space is None or space.xol is None else space.xol.trampoline
+
+    def trampoline(self, task: Task) -> int:
+        """The same for *task*, made on first use."""
+        return self._area(self.registry.space_of(task.process)).trampoline
+
+    def _on_trampoline(self, task: Task, utask: Utask) -> TrapResult | Fault:
+        """A hijacked return; without a record of it the task gets SIGILL, as from a kernel."""
+        if isinstance(self.returns, HijackReturns) and self.returns.on_trampoline(task, utask):
+            return TrapResult.HANDLED
+        address = task.get_reg(PC)
+        return Fault(FaultKind.UNDEFINED, address, address)
+
+    # --- the step ---------------------------------------------------------------------------------
+
+    def on_step_done(self, task: Task) -> None:
+        """The step completed (the kernel's handle_singlestep with UTASK_SSTEP_ACK)."""
+        utask = self.utask(task)
+        utask.state = UtaskState.SSTEP_ACK
+        self.arch.post_xol(task, utask)
+        self._finish_step(task, utask)
+
+    def on_step_fault(self, task: Task, fault: Fault) -> Fault | None:
+        """The step faulted: back to the probed address, where the program will see its signal."""
+        utask = self.utask(task)
+        if utask.state is not UtaskState.SSTEP:
+            return fault
+        utask.fault_code = 0  # any change from the poison means "trapped", as on arm64
+        slot = utask.xol_vaddr
+        self._abort(task, utask)
+        address = fault.address
+        if fault.kind is FaultKind.UNDEFINED and not self.policy.is_kernel and address == slot:
+            address = utask.vaddr  # a kernel reports the slot (recorded: fault-insn)
+        return Fault(fault.kind, utask.vaddr, address, fault.access)
+
+    def _trapped_in_step(self, task: Task, utask: Utask) -> TrapResult:
+        """The displaced instruction is itself a trap: the program gets it, from its own address."""
+        utask.fault_code = 0
+        self._abort(task, utask)
+        return TrapResult.NOT_OURS
+
+    def _abort(self, task: Task, utask: Utask) -> None:
+        utask.state = UtaskState.SSTEP_TRAPPED
+        self.arch.abort_xol(task, utask)
+        self._finish_step(task, utask)
+
+    def _finish_step(self, task: Task, utask: Utask) -> None:
+        """Give the slot back; every path out of a step comes through here."""
+        space = self.registry.spaces.get(task.process)
+        if space is not None and space.xol is not None and utask.active is not None and utask.xol_vaddr:
+            space.xol.put(utask.xol_vaddr, utask.active.analysis.word)
+        utask.active = None
+        utask.xol_vaddr = 0
+        utask.state = UtaskState.RUNNING
+
+    def may_deliver_signal(self, task: Task) -> bool:
+        """Signals wait while a step is under way (the kernel's uprobe_deny_signal) or waits for a slot.
+
+        A task that waits for a slot has run its handlers: a signal handler that
+        came between could reach the same place and be taken for that hit.
+        """
+        utask = self._utasks.get(task)
+        if utask is None or utask.active is None:
+            return True
+        if utask.state is not UtaskState.RUNNING:
+            return False
+        space = self.registry.spaces.get(task.process)
+        return space is None or space.sites.get(utask.vaddr) is not utask.active
+
+    # --- inline hits and watched returns ------------------------------------------------------------
+
+    def on_inline(self, task: Task, address: int) -> None:
+        """The task is about to execute a probed instruction in place."""
+        space = self.registry.spaces.get(task.process)
+        site = space.sites.get(address) if space is not None else None
+        if space is None or site is None:
+            return
+        utask = self.utask(task)
+        utask.vaddr = address
+        self._run_chain(task, utask, site, space)
+
+    def on_watch(self, task: Task, address: int) -> None:
+        """The task is at an address where a return is watched for."""
+        utask = self._utasks.get(task)
+        if utask is not None and isinstance(self.returns, WatchReturns):
+            self.returns.on_watch(task, utask, address)
+
+    # --- consumers ----------------------------------------------------------------------------------
+
+    def _run_chain(self, task: Task, utask: Utask, site: Site, space: Space) -> None:
+        """Call the handlers (the kernel's handler_chain): order added, removal needs every vote."""
+        links = site.uprobe.links
+        sessions: list[Session] = []
+        removing = bool(links)
+        for link in links:
+            if not link.filter(task.process):
+                continue
+            vote, cookie = HandlerVote.KEEP, None
+            if link.handler is not None:
+                vote, cookie = self._call_handler(link, task, site)
+            if not vote & HandlerVote.REMOVE:
+                removing = False
+            if link.ret_handler is not None and not vote:
+                sessions.append((link, cookie))
+        if sessions:
+            self.returns.enter(task, utask, site.uprobe, sessions)
+        if removing and not any(link.insists(task.process) for link in site.uprobe.links):
+            self.registry.remove_site(space, site)
+
+    def _call_handler(self, link: Link, task: Task, site: Site) -> tuple[HandlerVote, Any]:
+        """Its vote and cookie; a handler that raises has no session, so its vote is IGNORE."""
+        hit = Hit(task, site.vaddr, site.offset)
+        assert link.handler is not None
+        try:
+            vote = link.handler(hit)
+            if not vote:
+                return HandlerVote.KEEP, hit.cookie
+            if isinstance(vote, bool) or vote not in _VOTES:
+                raise TypeError(f"handler returned {vote!r}, which is no HandlerVote")
+            return HandlerVote(vote), hit.cookie
+        except Exception as error:  # a consumer's bug must not end the program that it looks at
+            self._on_error(link, error)
+            return HandlerVote.IGNORE, None
+
+    def _call_ret_handler(self, link: Link, hit: ReturnHit) -> None:
+        if link.ret_handler is None:
+            return
+        try:
+            link.ret_handler(hit)
+        except Exception as error:  # as above
+            self._on_error(link, error)
+
+    # --- process events -------------------------------------------------------------------------------
+
+    def on_mmap(self, process: Process, mapping: Mapping) -> None:
+        """A file was mapped: place the probes that lie in it."""
+        self.registry.mapped(process, mapping)
+
+    def on_munmap(self, process: Process, start: int, end: int) -> None:
+        """A range goes away: its sites go with it, pending returns stay."""
+        self.registry.unmapped(process, start, end)
+
+    def on_code_written(self, process: Process, start: int, end: int) -> None:
+        """The guest rewrote code: displaced instructions there are looked at again."""
+        self.registry.code_written(process, start, end)
+
+    def on_task(self, parent: Task, task: Task) -> None:
+        """A thread starts with an empty stack of pending returns."""
+        self._on_process("task", task)
+
+    def on_fork(self, parent: Task, child: Task, *, shares_memory: bool) -> None:
+        """A fork inherits traps with its memory, and the pending returns of the forking task."""
+        before = self._utasks.get(parent)
+        space = self.registry.spaces.get(parent.process)
+        if before is not None and child is not parent:
+            self._utasks[child] = Utask(returns=list(before.returns), suspects=list(before.suspects))
+        if space is not None and shares_memory:
+            self.registry.spaces[child.process] = space
+        elif space is not None:
+            self.registry.spaces[child.process] = space.copy(child.process)
+        if before is not None:
+            self.returns.inherited(child, self.utask(child), shares_memory=shares_memory)
+        if not shares_memory:
+            for other in [t for t in self._utasks if t is not child and t.process is child.process]:
+                del self._utasks[other]
+        self._keep_only(child)
+        self._on_process("fork", child)
+
+    def _keep_only(self, task: Task) -> None:
+        """After a guest fork that was a fork of this host process: nothing but *task* lives here."""
+        if os.getpid() == self._host_pid:
+            return
+        self._host_pid = os.getpid()
+        self._utasks = {t: utask for t, utask in self._utasks.items() if t is task}
+        self.registry.keep_only(task.process)
+
+    def on_exec(self, task: Task) -> None:
+        """The old image is gone; probes come back with the mappings of the new one."""
+        self._keep_only(task)
+        utask = self._utasks.pop(task, None)
+        if utask is not None:
+            self.returns.abandon(task, utask, "exec")
+        self.registry.forget(task.process)
+        self._on_process("exec", task)
+
+    def on_exit(self, task: Task) -> None:
+        """A task ended: its step is cleaned up, its pending returns are missed."""
+        utask = self._utasks.pop(task, None)
+        if utask is not None:
+            if utask.state is not UtaskState.RUNNING:
+                self._finish_step(task, utask)
+            self.returns.abandon(task, utask, "exit")
+        self._on_process("exit", task)

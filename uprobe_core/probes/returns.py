@@ -1,0 +1,208 @@
+"""Return probes: pending returns of a task, and the two ways of seeing them end.
+
+*hijack* is the kernel's way: LR is swapped for a trampoline, records are
+matched by stack order, and a record whose frame is gone is dropped.  *watch*
+leaves LR alone: the return address is watched and a return is recognised by
+address and stack pointer together, so unwinding, longjmp and coroutines keep
+working.  Either way each entry ends as a return or as a miss with a reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from uprobe_core.backend import Task
+from uprobe_core.consumer import ReturnHit
+from uprobe_core.probes.arch_ops import ArchOps
+from uprobe_core.probes.registry import Link, Uprobe
+from uprobe_core.types import Register
+from uprobe_core.utask import ReturnInstance, Utask
+
+__all__ = ("HijackReturns", "ReturnStrategy", "WatchReturns")
+
+Deliver = Callable[[Link, ReturnHit], None]
+Session = tuple[Link, Any]
+
+_MAX_SUSPECTS = 1024
+"""Frames that look abandoned, kept per task in case their stack is switched back to."""
+
+
+class ReturnStrategy(Protocol):
+    """How pending returns are made and ended."""
+
+    def enter(self, task: Task, utask: Utask, uprobe: Uprobe, sessions: list[Session]) -> None:
+        """A function was entered whose return the *sessions* want."""
+        ...
+
+    def abandon(self, task: Task, utask: Utask, reason: str) -> None:
+        """No pending return of *utask* will be seen any more (exec, exit)."""
+        ...
+
+    def inherited(self, task: Task, utask: Utask, *, shares_memory: bool) -> None:
+        """A fork gave *task* copies of its parent's pending returns."""
+        ...
+
+
+def _miss(instance: ReturnInstance, reason: str) -> None:
+    for link, _cookie in instance.sessions:
+        if link.missed is not None:
+            link.missed(instance.function, reason)
+
+
+def _deliver(task: Task, instance: ReturnInstance, deliver: Deliver) -> None:
+    for link, cookie in instance.sessions:
+        hit = ReturnHit(task, instance.function, instance.return_address, instance.uprobe.offset, cookie)
+        deliver(link, hit)
+
+
+class HijackReturns:
+    """The kernel's return instances (prepare_uretprobe and uprobe_handle_trampoline).
+
+    :param depth: pending returns beyond which an entry is missed, None for no limit
+    """
+
+    def __init__(
+        self, arch: ArchOps, deliver: Deliver, trampoline: Callable[[Task], int], depth: int | None
+    ) -> None:
+        self._arch = arch
+        self._deliver = deliver
+        self._trampoline = trampoline
+        self._depth = depth
+
+    def enter(self, task: Task, utask: Utask, uprobe: Uprobe, sessions: list[Session]) -> None:
+        """Swap the return address and remember the original."""
+        arch, pending = self._arch, utask.returns
+        trampoline, sp = self._trampoline(task), arch.stack_pointer(task)
+        if self._depth is not None and len(pending) >= self._depth:
+            _miss(ReturnInstance(uprobe, utask.vaddr, sp, 0, False, sessions), "depth")
+            return
+        original = arch.hijack_return_addr(task, trampoline)
+        chained = original == trampoline
+        self._drop_dead(pending, sp, chained)
+        if chained:
+            if not pending:
+                _miss(ReturnInstance(uprobe, utask.vaddr, sp, 0, False, sessions), "no-caller")
+                return
+            original = pending[-1].return_address
+        pending.append(ReturnInstance(uprobe, utask.vaddr, sp, original, chained, sessions))
+
+    def _drop_dead(self, pending: list[ReturnInstance], sp: int, chained: bool) -> None:
+        while pending and not self._arch.is_alive(pending[-1], sp, chained):
+            _miss(pending.pop(), "longjmp")
+
+    def on_trampoline(self, task: Task, utask: Utask) -> bool:
+        """A return reached the trampoline; False: no record belongs to it (the task is lost)."""
+        pending = utask.returns
+        while pending:
+            chain = self._pop_chain(pending)
+            caller = pending[-1] if pending else None  # newest of the next chain, as find_next_ret_chain
+            sp = self._arch.stack_pointer(task)
+            valid = caller is None or self._arch.is_alive(caller, sp, False)
+            task.set_reg(Register.PC, chain[0].return_address)
+            for instance in chain:
+                if valid:
+                    _deliver(task, instance, self._deliver)
+                else:
+                    _miss(instance, "longjmp")
+            if valid:
+                return True
+        return False
+
+    @staticmethod
+    def _pop_chain(pending: list[ReturnInstance]) -> list[ReturnInstance]:
+        """The newest records up to and with the first that is not chained, newest first."""
+        chain = [pending.pop()]
+        while chain[-1].chained and pending:
+            chain.append(pending.pop())
+        return chain
+
+    def inherited(self, task: Task, utask: Utask, *, shares_memory: bool) -> None:
+        """The child needs a trampoline where its parent's was (the kernel's dup_xol_work)."""
+        if utask.returns and not shares_memory:
+            self._trampoline(task)
+
+    def abandon(self, task: Task, utask: Utask, reason: str) -> None:
+        """Miss everything that is pending."""
+        while utask.returns:
+            _miss(utask.returns.pop(), reason)
+
+
+class WatchReturns:
+    """Returns recognised by where they land; the program's own LR stays what it was.
+
+    A return is there when PC is the return address, SP is what it was at
+    entry and LR still holds the return address, which RET leaves in place
+    (AAPCS64 6.1.1) and a longjmp to the same spot does not.
+    """
+
+    def __init__(self, arch: ArchOps, deliver: Deliver) -> None:
+        self._arch = arch
+        self._deliver = deliver
+
+    def enter(self, task: Task, utask: Utask, uprobe: Uprobe, sessions: list[Session]) -> None:
+        """Watch the return address of the function just entered."""
+        address, sp = self._arch.return_address(task), self._arch.stack_pointer(task)
+        self._suspect_below(task, utask, sp)
+        self._settle_again(task, utask, (sp, address, uprobe))
+        utask.returns.append(ReturnInstance(uprobe, utask.vaddr, sp, address, False, sessions))
+        task.process.insert_watch(address)
+
+    def _settle_again(self, task: Task, utask: Utask, call: tuple[int, int, Uprobe]) -> None:
+        """The same call is made again, so its first time was left by longjmp, with all it had tail-called."""
+        for pending in (utask.suspects, utask.returns):
+            frame = [n for n, i in enumerate(pending) if (i.sp, i.return_address) == call[:2]]
+            same = [n for n in frame if pending[n].uprobe is call[2]]
+            if pending is utask.returns and same:
+                same = [n for n in frame if n >= same[0]]
+            for number in reversed(same):
+                self._settle(task, pending.pop(number), "longjmp")
+
+    def on_watch(self, task: Task, utask: Utask, address: int) -> None:
+        """*task* is at a watched address: deliver what returned there, suspect what it jumped over."""
+        sp = self._arch.stack_pointer(task)
+        for where in (utask.returns, utask.suspects):
+            landed = [i for i in where if i.sp == sp and i.return_address == address]
+            if landed:
+                break
+        else:
+            return
+        for instance in landed:
+            where.remove(instance)
+        self._suspect_below(task, utask, sp)
+        returned = self._arch.return_address(task) == address
+        for instance in reversed(landed):
+            task.process.remove_watch(address)
+            if returned:
+                _deliver(task, instance, self._deliver)
+            else:
+                _miss(instance, "longjmp")
+
+    def _suspect_below(self, task: Task, utask: Utask, sp: int) -> None:
+        """Frames below *sp* look gone, unless their stack is another one that will be switched back to."""
+        pending = utask.returns
+        while pending and pending[-1].sp < sp:
+            utask.suspects.append(pending.pop())
+        while len(utask.suspects) > _MAX_SUSPECTS:
+            self._settle(task, utask.suspects.pop(0), "longjmp")
+
+    @staticmethod
+    def _settle(task: Task, instance: ReturnInstance, reason: str) -> None:
+        task.process.remove_watch(instance.return_address)
+        _miss(instance, reason)
+
+    def inherited(self, task: Task, utask: Utask, *, shares_memory: bool) -> None:
+        """Watches came with copied memory; in shared memory the child's own are added to them."""
+        if shares_memory:
+            for instance in (*utask.returns, *utask.suspects):
+                task.process.insert_watch(instance.return_address)
+
+    def abandon(self, task: Task, utask: Utask, reason: str) -> None:
+        """Miss everything that is pending; what had been jumped over is said to be so."""
+        for pending, why in ((utask.suspects, "longjmp"), (utask.returns, reason)):
+            while pending:
+                instance = pending.pop()
+                if reason == "exec":
+                    _miss(instance, why)
+                else:
+                    self._settle(task, instance, why)

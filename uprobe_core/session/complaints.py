@@ -1,0 +1,77 @@
+"""What a session says about things that go wrong without ending it, each once; --strict makes them errors."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from uprobe_core.errors import PluginError, ProbeError
+
+if TYPE_CHECKING:
+    from uprobe_core.probes.registry import Link, Uprobe
+    from uprobe_core.tracing.event import Event, Sink
+
+__all__ = ("Complaints",)
+
+
+class Complaints:
+    """Warnings of one session, and how often each consumer raised.
+
+    :param strict: whether what would be warned of is raised instead
+    :param debug: whether the traceback of a consumer's exception is shown
+    """
+
+    def __init__(self, *, strict: bool, debug: bool) -> None:
+        self._strict, self._debug = strict, debug
+        self._raised: Counter[str] = Counter()
+        self._said: set[str] = set()
+        self._refused: set[Uprobe] = set()
+
+    def warn(self, text: str) -> None:
+        """Tell the user once, on standard error."""
+        if text not in self._said and sys.stderr is not None:
+            self._said.add(text)
+            print(f"uprobe: warning: {text}", file=sys.stderr, flush=True)
+
+    def not_probed(self, error: ProbeError) -> None:
+        """A place could not be probed when nobody was there to be told: raises *error* if strict."""
+        if self._strict:
+            raise error
+        self.warn(f"not probed: {error}")
+
+    def refused(self, uprobe: Uprobe, error: ProbeError) -> None:
+        """A mapping that came later could not be probed: a kernel says nothing, we warn once a place."""
+        if uprobe not in self._refused:
+            self._refused.add(uprobe)
+            self.not_probed(error)
+
+    def sink_failed(self, event: Event, sink: Sink, error: Exception) -> None:
+        """A consumer raised: name it, disable it for this event, count, go on."""
+        self._blame(f"consumer {getattr(sink, 'name', type(sink).__name__)!r} of {event.full_name}", error)
+        event.remove(sink)
+
+    def link_failed(self, link: Link, error: Exception) -> None:
+        """A consumer raised outside of its handlers, in its filter say."""
+        if self._strict and isinstance(error, PluginError):
+            raise error  # it already names the consumer
+        self._blame(f"consumer {getattr(link.consumer, 'name', '?')!r}", error)
+
+    def _blame(self, name: str, error: Exception) -> None:
+        self._raised[name] += 1
+        text = f"{name} raised {type(error).__name__}: {error}"
+        if isinstance(error, PluginError):  # it already names who is to blame
+            text = error.message
+        if self._strict:
+            raise PluginError(text, plugin=name, slug="consumer-raised") from error
+        self.warn(text)
+        if self._debug:
+            from traceback import print_exception
+
+            print_exception(error)
+
+    def sum_up(self) -> None:
+        """Say how often each consumer raised."""
+        for name, count in self._raised.items():
+            times = "time" if count == 1 else "times"
+            self.warn(f"{name} raised {count} {times}; it was disabled the first time")

@@ -1,0 +1,459 @@
+"""A session: a program, the probes in it, and what is found (DESIGN section 8).
+
+This is the Python API and what the command line runs.  It chooses plugins,
+opens the backend, turns event lines into uprobes, and at the end writes what
+was collected, whatever ended the run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from uprobe_core.actions.kinds import Action
+from uprobe_core.backend import Capabilities, ExitStatus, Machine, Task
+from uprobe_core.discovery import load as discovery
+from uprobe_core.discovery.contracts import blaming, check_sink
+from uprobe_core.errors import UsageError, noted
+from uprobe_core.image.guest_files import GuestFiles
+from uprobe_core.native.choice import choose_engine, for_operations
+from uprobe_core.probes.arch_ops import bind_arch, check_policy
+from uprobe_core.probes.dispatch import Dispatcher
+from uprobe_core.probes.registry import UprobeRegistry
+from uprobe_core.records.output import RunOutput
+from uprobe_core.records.spool import Spool
+from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
+from uprobe_core.session.choices import choose_mode, choose_returns, target_of
+from uprobe_core.session.complaints import Complaints
+from uprobe_core.session.live import Batch, LiveChanges
+from uprobe_core.session.probe_changes import ProbeChanges
+from uprobe_core.session.report import Profile, report
+from uprobe_core.stacks.last_seen import LastSeen
+from uprobe_core.tracing.event_set import EventSet
+from uprobe_core.tracing.findings import inherit, make_record
+from uprobe_core.types import Mode, Returns
+
+if TYPE_CHECKING:
+    from uprobe_core.native.semantics import Semantics
+    from uprobe_core.native.session import SessionNative
+    from uprobe_core.native.sites import NativeSites
+    from uprobe_core.stacks.symbols import Images
+    from uprobe_core.tracing.event import Event
+
+__all__ = ("Session",)
+
+T = TypeVar("T")
+
+
+class Session:
+    """One run of one program.
+
+    >>> with Session(["./loop", "10"]) as s:                        # doctest: +SKIP
+    ...     calls = s.probe("p:work ./loop:work b=%x1:u64", Count(by="b"))
+    ...     s.run()
+    >>> calls.result()                                              # doctest: +SKIP
+
+    :param argv: the guest's argument vector
+    :param options: the fields of :class:`~uprobe_core.run_setup.RunSetup`, with *mode*,
+        *returns* and *policy* also as text, and the limits as *timeout* (seconds),
+        *max_insns*, *max_memory* (bytes) and *max_processes*
+    """
+
+    def __init__(self, argv: Sequence[str], **options: Any) -> None:
+        from uprobe_core.setup.keywords import setup_from_options  # the command line has no need of it
+
+        self._start(setup_from_options(argv, options), explicit=True)
+
+    @classmethod
+    def from_setup(cls, setup: RunSetup) -> Session:
+        """A session for a complete set-up, as the command line and TOML files give it."""
+        session = cls.__new__(cls)
+        session._start(setup, explicit=False)
+        return session
+
+    def _start(self, setup: RunSetup, *, explicit: bool) -> None:
+        if not setup.argv:
+            raise UsageError("no program to run", hint="give the program and its arguments after --")
+        self.setup = setup
+        self._explicit = explicit
+        self._consumers: list[tuple[ConsumerUse, Any]] = []
+        self.status: ExitStatus | None = None
+        self._closed = False
+        self._wants_stacks = False
+        self._last_seen = LastSeen()
+        self._ran = False
+        self._live = LiveChanges()
+        self._complaints = Complaints(strict=setup.strict, debug=setup.debug)
+        self._output: RunOutput | None = None
+        self._profile: Profile | None = None
+        self._machine: Machine | None = None
+        self._engine: SessionNative | None = None
+        self.engine = choose_engine(setup.engine)
+        self.spool = Spool()
+        self.plugins = self._load_plugins()
+        self.plugins.hook.uprobe_configure(setup=setup)
+        wrappers = tuple(w for group in self.plugins.hook.uprobe_arch_wrappers() for w in group or ())
+        self.engine = for_operations(self.engine, setup.engine, setup.arch, self.warn, wrapped=bool(wrappers))
+        self.arch = bind_arch(discovery.load_arch(setup.arch), wrappers)
+        check_policy(self.arch, setup.policy)
+        self.files = GuestFiles(setup.sysroot, setup.cwd, setup.binds)
+        self.events = EventSet(setup.policy, self.arch, self.files, self._complaints.sink_failed, self.warn)
+        self._changes = ProbeChanges(self.events, self.files, self._live, self._complaints.not_probed)
+        for line in setup.events:
+            self.events.add_line(line)
+
+    # --- probes -----------------------------------------------------------------------------------
+
+    def probe(self, spec: str, *consumers: Any) -> Any:
+        """Add the event line *spec* and attach *consumers* to it.
+
+        A consumer is an action (``up.Count(by="b")``) or any object with
+        ``handler(hit)`` and/or ``ret_handler(hit)``.  Returns the only
+        consumer, all of them as a tuple, or without any the event itself (None
+        for a line that deletes).  Works before and, from a consumer or another
+        thread, during the run; then it takes effect at the next safe point,
+        for which another thread waits.  Raises SpecError, ProbeError,
+        UsageError; nothing has changed then.
+        """
+
+        if not isinstance(spec, str):
+            raise UsageError(f"event line {spec!r} is no string", hint="write one as for -e")
+
+        def add(batch: Batch) -> list[Event]:
+            added, gone = self.events.change_line(EventLine(spec, "probe()"))
+            for event in added:
+                for consumer in consumers:
+                    self._attach(event, consumer)
+            batch.added += added
+            self._changes.take_out(batch, gone)
+            return added
+
+        added = self._changes.make(add)
+        if len(consumers) == 1:
+            return consumers[0]
+        return tuple(consumers) or (added[0] if added else None)
+
+    def change(self, function: Callable[[], T]) -> T:
+        """Call *function*; what it adds, removes, enables and disables takes effect all at once.
+
+        If it raises, or a place cannot be probed, nothing has changed and the
+        error comes out here.  While the program runs it is called between two
+        instructions of it, or from a consumer at once.
+        """
+        return self._changes.make(lambda _batch: function())
+
+    def attach(self, event: Event, consumer: Any) -> None:
+        """Attach one consumer object, action or consumer plugin to *event*."""
+        self._changes.make(lambda _batch: self._attach(event, consumer))
+
+    def _attach(self, event: Event, consumer: Any) -> None:
+        if isinstance(consumer, type):
+            raise UsageError(
+                f"{consumer.__name__} is a class, not a consumer",
+                hint=f"{consumer.__name__}(...) makes one",
+                slug="bad-consumer",
+            )
+        attach = getattr(consumer, "attach", None)
+        sink = attach(event, self) if attach is not None else consumer
+        if isinstance(sink, Action):  # a consumer plugin may leave the work to an action
+            consumer, sink = sink, sink.attach(event, self)
+        check_sink(sink, consumer, event.full_name)
+        self.events.attach(event, sink, self.spool, consumer)
+
+    def remove(self, event: Event | str) -> None:
+        """Take the probes of *event* (or its [GROUP/]NAME) out; what it found stays.
+
+        Its name is free then, and none of its consumers is called any more,
+        also not for the return of a call that was seen to begin.  An event
+        that was removed before is no error; an unknown name is a UsageError.
+        """
+
+        def take_out(batch: Batch) -> None:
+            found = self.events.find(event) if isinstance(event, str) else [event]
+            self._changes.take_out(batch, self.events.remove(found))
+
+        self._changes.make(take_out)
+
+    def enable(self, event: Event | str, on: bool = True) -> None:
+        """Switch what *event* does at a hit on or off."""
+
+        def switch(batch: Batch) -> None:
+            found = self.events.find(event) if isinstance(event, str) else [event]
+            batch.switched += [(each, on) for each in found if each in self.events.events]
+
+        self._changes.make(switch)
+
+    def disable(self, event: Event | str) -> None:
+        """The opposite of :meth:`enable`."""
+        self.enable(event, False)
+
+    # --- the run ------------------------------------------------------------------------------------
+
+    def open(self) -> Machine:
+        """Load the program and place the probes; nothing of it has run yet.  Called by run if need be."""
+        if self._machine is not None:
+            return self._machine
+        setup = self.setup
+        backend = discovery.load_backend(setup.backend)
+        registry, dispatcher = self._make_dispatcher(backend.capabilities)
+        self._attach_consumers()
+        self._output = RunOutput(setup.output, self.spool, self._writer_maker(), setup.lossy)
+        self._profile = None if setup.profile is None else Profile(setup.profile)
+        if setup.policy.is_kernel:
+            # As if the events had been enabled before the program started: what cannot be
+            # probed is noticed when it is mapped, and the program runs on.
+            self.events.install(self.events.events, registry, self.files)
+        with blaming(setup.backend, "open the program", "backend"):
+            self._machine = backend.open(target_of(setup), dispatcher)
+        self._changes.place_in(registry)
+        self._connect_native(self._machine, registry, self._output)
+        if not setup.policy.is_kernel:
+            self.events.install(self.events.events, registry, self.files)
+        self.plugins.hook.uprobe_session_start(session=self)
+        return self._machine
+
+    def _make_dispatcher(self, capabilities: Capabilities) -> tuple[UprobeRegistry, Dispatcher]:
+        """What knows the probes, and what is called at their hits."""
+        setup = self.setup
+        self.mode = choose_mode(capabilities, setup, self.events.location_count)
+        self.returns = choose_returns(capabilities, setup)
+        registry = UprobeRegistry(
+            self.arch,
+            setup.policy,
+            Mode.TRAP if self.mode is Mode.JUMP else self.mode,
+            inline_available=Mode.INLINE in capabilities.modes,
+            refused=self._complaints.refused,
+        )
+        self._dispatcher = Dispatcher(
+            self.arch,
+            setup.policy,
+            registry,
+            self.returns,
+            on_error=self._complaints.link_failed,
+            on_process=self._on_process,
+        )
+        return registry, self._dispatcher
+
+    def run(self) -> ExitStatus:
+        """Run the program to its end (or a limit's, or Ctrl-C's) and write what was collected."""
+        from uprobe_core.session.interrupts import interrupts_stop
+
+        if self._closed:
+            raise UsageError(
+                "the session is closed", hint="make another Session for another run", slug="already-run"
+            )
+        if self._ran:
+            raise UsageError(
+                "a session runs once", hint="make another Session for another run", slug="already-run"
+            )
+        machine = self.open()
+        self._ran = True
+        self.spool.prepare()
+        self.spool.follow_forks(self._before_fork, self._in_child)
+        status: ExitStatus | None = None
+        try:
+            with interrupts_stop(machine):
+                self._live.begin(machine)
+                status = self.status = machine.run()
+        finally:
+            self._live.end()
+            if not self.spool.is_root:
+                self._leave_child(status)
+            self._finish(status)
+        return status
+
+    def _leave_child(self, status: ExitStatus | None) -> None:
+        """A forked process must never come back into the caller's code."""
+        if self._output is not None:
+            self._output.flush()
+        os._exit(125 if status is None else status.shell_status)
+
+    def _finish(self, status: ExitStatus | None) -> None:
+        if self._engine is not None:
+            self._engine.sites.sync()
+        if self.spool.forked:
+            if self._output is not None:
+                self._output.flush()
+            self.spool.wait_for_children()
+            self.events.findings.replay(self.spool, self._output)
+        if self._output is not None:
+            self._output.write_kept()
+            if self._output.dropped:
+                why = "the reader failed" if self.setup.lossy is None else f"--lossy keeps {self.setup.lossy}"
+                self.warn(f"{self._output.dropped} records were dropped: {why}")
+        try:
+            self._report()
+        finally:
+            self.plugins.hook.uprobe_session_finish(session=self, status=status)
+            self._close_files()
+
+    def _close_files(self) -> None:
+        for file in (self._output, self._profile):
+            if file is not None:
+                file.close()
+
+    def close(self) -> None:
+        """Give everything back; idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self._close_files()
+        if self._machine is not None:
+            self._machine.close()
+        self.spool.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # --- what consumer plugins may call (a ConsumerContext) --------------------------------------------
+
+    def emit(self, text: str) -> None:
+        """Write one line to the run's output, after what was recorded before."""
+        if self._engine is not None:
+            self._engine.sites.drain()
+        if self._output is not None:
+            self._output.line(text)
+
+    def record(self, hit: Any, event: Any) -> None:
+        """Write a hit with its fetched values in the run's format."""
+        if self._output is not None and self.events.findings.is_recording:
+            if self._engine is not None:
+                self._engine.sites.drain()  # what is in its ring came first
+            stack = self._stack(hit) if self._wants_stacks else ()
+            self._output.record(make_record(hit, event, stack))
+
+    def _stack(self, hit: Any) -> tuple[str, ...]:
+        """Names of the frames at *hit*, innermost first."""
+        from uprobe_core.stacks.unwind import unwind
+
+        process = hit.task.process
+        return tuple(self.images.name(process, pc, offset=False) for pc in unwind(hit.task, self.images))
+
+    def name_of(self, address: int) -> str:
+        """What was at a guest *address* when the program ended: ``symbol+0x8``, ``[file+0x12]`` or ""."""
+        return self._last_seen.name(self.images, address)
+
+    @cached_property
+    def images(self) -> Images:
+        """The ELF files behind the mappings of the run, for names and unwinding."""
+        from uprobe_core.stacks.symbols import Images
+
+        return Images(self.files)
+
+    # --- inside ---------------------------------------------------------------------------------------
+
+    def _attach_consumers(self) -> None:
+        uses = self.setup.consumers
+        if not uses and not self._explicit:
+            uses = (ConsumerUse("trace"),)
+        if self.setup.consumers and not self._explicit and not self.events.events:
+            self.warn("there are consumers but no events: give them with -e, -f or -c")
+        for use in uses:
+            plugin = discovery.load_consumer(use.name, use.options)
+            self._consumers.append((use, plugin))
+            events = self.events.events if use.event is None else self.events.find(use.event)
+            for event in events:
+                with blaming(use.name, f"attach to {event.full_name}"):
+                    self._attach(event, plugin)
+        for chosen in self.setup.filters:
+            with noted(f"filter {chosen.event}:{chosen.expression}: "):
+                self.events.set_filter(chosen.event, chosen.expression)
+        for trigger in self.setup.triggers:
+            with noted(f"trigger {trigger.event}:{trigger.text}: "):
+                self.events.add_trigger(trigger.event, trigger.text, self)
+
+    def _writer_maker(self) -> Any:
+        if self.setup.format == "tracefs":
+            return None
+        self._wants_stacks, make = discovery.load_writer(self.setup.format)
+        from uprobe_core.writer import RunHeader
+
+        header = RunHeader(self.setup.argv, list(self.events.table))
+        return lambda stream: make(stream, header)
+
+    def _on_process(self, kind: str, task: Task) -> None:
+        if kind in ("exec", "exit") and self._consumers and self.spool.is_root:
+            self._last_seen.note(task.process)
+        if kind == "fork":
+            utask = self._dispatcher.utask(task)
+            inherit([*utask.returns, *utask.suspects])
+        if self._engine is not None:
+            self._engine.on_process(kind, task)
+
+    def _connect_native(self, machine: Machine, registry: UprobeRegistry, output: RunOutput) -> None:
+        """Let the native engine take what it can, if there is one and the backend works with it."""
+        from uprobe_core.native.session import SessionNative, may_run_natively
+
+        if may_run_natively(self.engine.name, machine):
+            self._engine = SessionNative(
+                machine,
+                self.setup,
+                registry,
+                self.events,
+                output,
+                self._live,
+                self._complaints,
+                records=not self._wants_stacks,
+                semantics=self._semantics(),
+            )
+
+    def _semantics(self) -> Semantics:
+        """What a native engine has to do as a kernel does it."""
+        from uprobe_core.native.semantics import Semantics
+
+        dispatcher, policy = self._dispatcher, self.setup.policy
+        return Semantics(
+            known=dispatcher.known_trampoline,
+            trampoline=dispatcher.trampoline,
+            hijack=self.returns is Returns.HIJACK,
+            depth=dispatcher.depth,
+            visible=policy.is_kernel,
+            fetches=lambda: not (policy.is_kernel and self.events.shows_stale_numbers),
+        )
+
+    @property
+    def _native(self) -> NativeSites | None:
+        """What the native engine has taken, for a look inside."""
+        return None if self._engine is None else self._engine.sites
+
+    def _before_fork(self) -> None:
+        if self._engine is not None:
+            self._engine.sites.before_fork()
+        if self._output is not None:
+            self._output.flush()
+
+    def _in_child(self) -> None:
+        self._live.in_child()
+        self.events.findings.enter_child(self.spool)
+        if self._engine is not None:
+            self._engine.enter_child(self.spool)
+
+    def _report(self) -> None:
+        failure = report(self._consumers, self.events, self.emit)
+        if self._profile is not None:
+            self._write_profile(self._profile)
+        for loss in self.events.findings.losses():
+            self.warn(loss)
+        self._complaints.sum_up()
+        if failure is not None:
+            raise failure
+
+    def _write_profile(self, profile: Profile) -> None:
+        try:
+            profile.write(self.events.findings.profile(with_missed=not self.setup.policy.is_kernel))
+        except OSError as error:
+            self.warn(f"cannot write the profile {profile.path!r}: {error.strerror}")
+
+    def warn(self, text: str) -> None:
+        """Tell the user once, on standard error."""
+        self._complaints.warn(text)
+
+    def _load_plugins(self) -> Any:
+        from uprobe_core.discovery.called import create
+
+        return create(on_failure=lambda error: self.warn(str(error)))

@@ -1,0 +1,272 @@
+"""An installed event: the uprobe consumer behind one line of ``uprobe_events``.
+
+The kernel's struct trace_uprobe.  One :class:`EventProbe` stands for one
+location; the locations of one event share an :class:`Event`, which holds what
+is done with a hit: filter, sinks, and whether it is enabled.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from uprobe_core.consumer import EntryState, Hit, ReturnHit
+from uprobe_core.event_model import EventSpec
+from uprobe_core.events.fetch_run import FetchProgram, compile_fetch, run_fetch
+from uprobe_core.events.record_buffer import RecordBuffer
+from uprobe_core.types import HandlerVote
+
+if TYPE_CHECKING:
+    from uprobe_core.tracing.triggers import EventTriggers
+
+__all__ = ("Event", "EventProbe", "Sink")
+
+Predicate = Callable[[Hit], bool]
+_NO_RETURN = object()
+"""In place of a cookie: this sink does not see this call's return."""
+_VOTES = frozenset(HandlerVote(bits) for bits in range(4))
+
+
+class Sink(Protocol):
+    """Something attached to an event: a consumer's object or a declarative action.
+
+    ``handler`` and ``ret_handler`` are optional and mean what they mean in
+    :class:`~uprobe_core.consumer.Consumer`.
+    """
+
+    name: str
+
+
+class Event:
+    """What all locations of one event share, and what consumers see of it (an EventInfo).
+
+    :param on_error: called with (event, sink, exception) when a sink raised
+    :param buffer: shared by all events under policy=kernel, see :mod:`uprobe_core.events.record_buffer`
+    """
+
+    def __init__(
+        self,
+        spec: EventSpec,
+        on_error: Callable[[Event, Sink, Exception], None],
+        buffer: RecordBuffer | None = None,
+    ) -> None:
+        self.group = spec.group
+        self.name = spec.name
+        self.spec = spec
+        self.is_return = spec.is_return
+        self.names: Sequence[str] = tuple(arg.name for arg in spec.args)
+        self._enabled = True
+        self.filter: Predicate | None = None
+        self.filter_ops: Any = None
+        """The filter as a branching program, for a native engine."""
+        self.on_change: Callable[[Event], None] | None = None
+        """Called after what is done with a hit has changed."""
+        self.triggers: EventTriggers | None = None
+        """What acts around each hit, whatever the filter says."""
+        self.probes: list[EventProbe] = []
+        self.sinks: tuple[Sink, ...] = ()
+        self._places: dict[int, int] = {}
+        self._on_error = on_error
+        self._program = compile_fetch(spec.args, buffer)
+        self.entry_program: FetchProgram | None = compile_fetch(spec.entry_args) if spec.entry_args else None
+        self._entry_calls: tuple[tuple[int, Sink, Callable[[Hit], Any]], ...] = ()
+        self._return_calls: tuple[tuple[int, Sink, Callable[[ReturnHit], Any]], ...] = ()
+        self._missed_calls: tuple[tuple[Sink, Callable[[int, str], Any]], ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """``GROUP/NAME``."""
+        return f"{self.group}/{self.name}"
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anything is done with a hit."""
+        return self._enabled
+
+    @enabled.setter
+    def enabled(self, on: bool) -> None:
+        self._enabled = on
+        self.changed()
+
+    def changed(self) -> None:
+        """What is done with a hit has changed."""
+        if self.on_change is not None:
+            self.on_change(self)
+
+    @property
+    def wants_returns(self) -> bool:
+        """Whether a return has to be followed for it."""
+        return self.is_return or bool(self._return_calls)
+
+    def fetch(self, hit: Hit) -> tuple[Any, ...]:
+        """Run the fetch program for *hit*."""
+        return run_fetch(self._program, hit)
+
+    def add(self, sink: Sink) -> None:
+        """Attach *sink*; its methods are looked up once, here."""
+        self._rebuild((*self.sinks, sink))
+
+    def remove(self, sink: Sink) -> None:
+        """Detach *sink*."""
+        self._rebuild(tuple(s for s in self.sinks if s is not sink))
+
+    def _rebuild(self, sinks: tuple[Sink, ...]) -> None:
+        """Look methods up; a sink's place among the cookies stays its own when others leave."""
+        self.sinks = sinks
+        for sink in sinks:
+            self._places.setdefault(id(sink), len(self._places))
+        calls = [
+            (self._places[id(s)], s, getattr(s, "handler", None), getattr(s, "ret_handler", None))
+            for s in sinks
+        ]
+        self._entry_calls = tuple((i, s, entry) for i, s, entry, _ in calls if entry is not None)
+        self._return_calls = tuple((i, s, leave) for i, s, _, leave in calls if leave is not None)
+        self._missed_calls = tuple((s, s.missed) for s in sinks if hasattr(s, "missed"))
+        self.changed()
+
+    def entered(self, hit: Hit) -> tuple[HandlerVote, EntryState | None]:
+        """Run the entry handlers; returns the event's vote and what to remember until the return.
+
+        REMOVE needs every sink's vote.  A sink that votes at all, that raised,
+        or whose event's filter rejects the hit does not see this call's return;
+        when none would see it the vote is IGNORE.
+        """
+        state = None
+        if self.wants_returns:
+            values = run_fetch(self.entry_program, hit) if self.entry_program is not None else ()
+            state = EntryState(hit.task.clock(), values, [None] * len(self._places))
+        hit.event = self
+        if self.is_return or self.triggers is None:
+            return self._entered(hit, state)
+        answer = self.triggers.around(hit, lambda: self._entered(hit, state))
+        return (HandlerVote.KEEP, state) if answer is None else answer
+
+    def _entered(self, hit: Hit, state: EntryState | None) -> tuple[HandlerVote, EntryState | None]:
+        if not self.is_return and self.filter is not None and not self.filter(hit):
+            return HandlerVote.IGNORE, None
+        return self._run_entry_calls(hit, state), state
+
+    def _run_entry_calls(self, hit: Hit, state: EntryState | None) -> HandlerVote:
+        removals, event_vote = 0, HandlerVote.KEEP
+        for place, sink, call in self._entry_calls:
+            hit.cookie = None
+            vote = self._call(sink, call, hit)
+            removals += bool(vote & HandlerVote.REMOVE)
+            if state is not None:
+                state.cookies[place] = _NO_RETURN if vote else hit.cookie
+        if removals and removals == len(self.sinks):
+            event_vote |= HandlerVote.REMOVE
+        returning = [state.cookies[place] for place, _, _ in self._return_calls] if state is not None else []
+        if returning and all(cookie is _NO_RETURN for cookie in returning):
+            event_vote |= HandlerVote.IGNORE
+        return event_vote
+
+    def returned(self, hit: ReturnHit, state: EntryState) -> None:
+        """Run the return handlers."""
+        hit.event = self
+        hit.entry = state
+        if not self.enabled:
+            return
+        if self.is_return and self.triggers is not None:
+            self.triggers.around(hit, lambda: self._returned(hit, state))
+        else:
+            self._returned(hit, state)
+
+    def _returned(self, hit: ReturnHit, state: EntryState) -> None:
+        if self.is_return and self.filter is not None and not self.filter(hit):
+            return
+        for place, sink, call in self._return_calls:
+            cookie = state.cookies[place] if place < len(state.cookies) else None
+            if cookie is not _NO_RETURN:
+                hit.cookie = cookie
+                self._call(sink, call, hit)
+
+    def missed(self, function: int, reason: str) -> None:
+        """Tell the consumers that want to know of a call that will not be seen to return."""
+        for sink, call in self._missed_calls if self.enabled else ():
+            self._call(sink, call, function, reason)
+
+    def _call(self, sink: Sink, call: Callable[..., Any], *arguments: Any) -> HandlerVote:
+        """The sink's vote; IGNORE if it raised, since a consumer's bug must not end the program."""
+        try:
+            vote = call(*arguments)
+            if vote is None:
+                return HandlerVote.KEEP
+            wrong = check_vote(vote)
+            if wrong is not None:
+                raise wrong
+            return HandlerVote(vote)
+        except SystemExit as error:  # sys.exit() in a consumer must not end the run without its records
+            self._on_error(self, sink, RuntimeError(f"SystemExit({error})"))
+            return HandlerVote.IGNORE
+        except Exception as error:
+            self._on_error(self, sink, error)
+            return HandlerVote.IGNORE
+
+
+def check_vote(vote: object) -> Exception | None:
+    """What is wrong with a handler's result, None if it is a vote."""
+    if isinstance(vote, bool) or vote not in _VOTES:
+        return TypeError(f"handler returned {vote!r}, which is no HandlerVote")
+    return None
+
+
+class EventProbe:
+    """One location of an event, as a uprobe consumer.
+
+    ``tallies`` counts "hits" (what ``uprobe_profile`` shows: entries, also of a
+    return event, filtered or not), "entries" (calls whose return is followed),
+    "returns", and "missed REASON" for calls that will never be seen to return.
+
+    :ivar journal: in a forked child, takes each tally instead, so that none is lost with the child
+    """
+
+    __slots__ = ("event", "journal", "name", "ret_handler", "spec", "tallies", "uprobe")
+
+    def __init__(self, spec: EventSpec, event: Event) -> None:
+        self.name = spec.full_name
+        self.spec = spec
+        self.event = event
+        self.uprobe: Any = None
+        self.tallies: Counter[str] = Counter()
+        self.journal: Callable[[str], None] | None = None
+        self.ret_handler: Callable[[ReturnHit], None] | None = None
+        self.follow()
+
+    def follow(self) -> None:
+        """Have a return handler exactly if something wants the returns of this event."""
+        self.ret_handler = self._returned if self.event.wants_returns else None
+
+    def tally(self, what: str) -> None:
+        """Count one *what*."""
+        if self.journal is not None:
+            self.journal(what)
+        else:
+            self.tallies[what] += 1
+
+    def handler(self, hit: Hit) -> HandlerVote:
+        """An entry, of an event of either kind; a disabled event sees neither it nor its return."""
+        if not self.event.enabled:
+            return HandlerVote.IGNORE
+        self.tally("hits")
+        vote, hit.cookie = self.event.entered(hit)
+        if self.ret_handler is not None and not vote:
+            self.tally("entries")
+        return vote
+
+    def _returned(self, hit: ReturnHit) -> None:
+        self.tally("returns")
+        self.event.returned(hit, hit.cookie)
+
+    def missed(self, function: int, reason: str) -> None:
+        """A call that was entered will not be seen to return."""
+        self.tally(f"missed {reason}")
+        self.event.missed(function, reason)
+
+    @property
+    def missed_by_reason(self) -> dict[str, int]:
+        """Counts of missed returns by reason."""
+        return {
+            what.removeprefix("missed "): n for what, n in self.tallies.items() if what.startswith("missed ")
+        }

@@ -1,0 +1,162 @@
+"""What the events of a session found, that of forked children included: records, tallies, reports."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from uprobe_core.actions.kinds import Action
+from uprobe_core.actions.merge import merge
+from uprobe_core.event_model import Record
+from uprobe_core.events.trace_text import profile_line
+from uprobe_core.tracing.event import Event, EventProbe
+from uprobe_core.types import Register
+
+if TYPE_CHECKING:
+    from uprobe_core.consumer import Hit
+    from uprobe_core.records.output import RunOutput
+    from uprobe_core.records.spool import Spool
+    from uprobe_core.tracing.triggers import TracingState
+    from uprobe_core.utask import ReturnInstance
+
+__all__ = ("Findings", "inherit", "make_record")
+
+
+def make_record(hit: Hit, event: Event, stack: tuple[str, ...] = ()) -> Record:
+    """The record of a hit, for writers."""
+    task = hit.task
+    function = getattr(hit, "function", None)
+    ip = hit.address if function is None else task.get_reg(Register.PC)
+    return Record(
+        event.spec,
+        task.clock(),
+        task.process.pid,
+        task.tid,
+        task.comm,
+        task.cpu(),
+        ip,
+        function,
+        hit.values,
+        stack,
+    )
+
+
+def inherit(pending: Iterable[ReturnInstance]) -> None:
+    """A forked task has *pending* returns of its own: they count as entries of its own."""
+    for instance in pending:
+        for link, _cookie in instance.sessions:
+            if isinstance(link.consumer, EventProbe):
+                link.consumer.tally("entries")
+
+
+class Findings:
+    """What is found by locations and actions, which forked children name by their place in the lists.
+
+    :ivar probes: every location that was ever placed or may be
+    :ivar actions: every action, in the order in which they were attached
+    """
+
+    def __init__(self) -> None:
+        self.probes: list[EventProbe] = []
+        self.actions: list[Action] = []
+        self._shared: tuple[int, int] | None = None
+        """In a forked child: how many locations and actions the session knows as well."""
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether hits are recorded; the traceon and traceoff triggers switch it."""
+        return "tracing" not in self.__dict__ or self.tracing.recording
+
+    @cached_property
+    def tracing(self) -> TracingState:
+        """What the triggers of all events share."""
+        from uprobe_core.tracing.triggers import TracingState
+
+        return TracingState()
+
+    def is_own(self, action: int) -> bool:
+        """Whether only this forked child knows the action of that number."""
+        return self._shared is not None and action >= self._shared[1]
+
+    def replay(self, spool: Spool, output: RunOutput | None) -> None:
+        """Apply what forked children observed."""
+        probes = self.probes
+        for kind, *rest in spool.messages():
+            if kind == "action":
+                self.actions[rest[0]].apply(rest[1])
+            elif kind == "record" and output is not None:
+                output.replay(rest[0])
+            elif kind == "tally":
+                probes[rest[0]].tally(rest[1])
+            elif kind == "tallies":
+                probes[rest[0]].tallies[rest[1]] += rest[2]
+            elif kind == "hist":
+                self.tracing.replay_hist(*rest)
+            elif kind == "found":
+                merge(self.actions[rest[0]], *rest[1:])
+
+    def spool_native(self, spool: Spool, message: tuple[Any, ...]) -> None:
+        """Send what a native engine found in a forked child: objects go as their numbers."""
+        kind, what, *rest = message
+        probes, actions = self._shared or (len(self.probes), len(self.actions))
+        known: list[Any] = self.actions[:actions] if kind == "found" else self.probes[:probes]
+        number = next((n for n, each in enumerate(known) if each is what), None)
+        if number is not None:
+            spool.put((kind, number, *rest))
+
+    def enter_child(self, spool: Spool) -> None:
+        """This process is a forked child: its tallies go to *spool*.
+
+        What is added in it from here on is its own, and the session does not hear of it.
+        """
+        if self._shared is None:
+            self._shared = len(self.probes), len(self.actions)
+        for number, probe in enumerate(self.probes[: self._shared[0]]):
+            probe.journal = lambda what, number=number: spool.put(("tally", number, what))
+
+    def _found(self) -> dict[Event, list[EventProbe]]:
+        """Every event that was placed, with its locations, those that were taken out included."""
+        found: dict[Event, list[EventProbe]] = {}
+        for probe in self.probes:
+            found.setdefault(probe.event, []).append(probe)
+        return found
+
+    def reports(self) -> Iterator[str]:
+        """The histograms of triggers, then a line for each event that missed returns."""
+        if "tracing" in self.__dict__:
+            yield from self.tracing.hist_lines()
+        for event, probes in self._found().items():
+            total: Counter[str] = Counter()
+            for probe in probes:
+                total.update(probe.tallies)
+            missed = {what: n for what, n in sorted(total.items()) if what.startswith("missed ")}
+            pending = total["entries"] - total["returns"] - sum(missed.values())
+            if missed or pending:
+                reasons = ", ".join(f"{n} {what.removeprefix('missed ')}" for what, n in missed.items())
+                why = f" ({reasons})" if reasons else ""
+                yield (
+                    f"# {event.full_name}: {total['entries']} entries = {total['returns']} returns"
+                    f" + {sum(missed.values())} missed{why} + {pending} pending"
+                )
+
+    def losses(self) -> Iterator[str]:
+        """A sentence for each action that had no room for a key."""
+        for action in self.actions:
+            if action.lost:
+                bound = f"it holds {action.max_keys} keys (max_keys)"
+                yield f"{action.name}: {action.lost} hits were lost, {bound}"
+
+    def profile(self, *, with_missed: bool) -> list[str]:
+        """The lines of ``uprobe_profile``, one for each location."""
+        return [
+            profile_line(
+                probe.spec.path,
+                event.name,
+                probe.tallies["hits"],
+                sum(probe.missed_by_reason.values()) if with_missed and probe.ret_handler else None,
+            )
+            for event, probes in self._found().items()
+            for probe in probes
+        ]

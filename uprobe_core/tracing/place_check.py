@@ -1,0 +1,108 @@
+"""Can these places be probed?  Asked of the files before anything is mapped, so that check and run agree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from uprobe_core.errors import ProbeError, TargetError
+from uprobe_core.types import Analysis, FileId, Policy, Verdict
+
+if TYPE_CHECKING:
+    from uprobe_core.event_model import EventSpec
+    from uprobe_core.events.files import FileStatus
+    from uprobe_core.image.elf_symbols import ElfImage
+    from uprobe_core.image.guest_files import GuestFiles
+    from uprobe_core.probes.arch_ops import ArchOps
+
+__all__ = ("PlaceCheck", "file_of")
+
+
+def file_of(spec: EventSpec, files: GuestFiles) -> FileId:
+    """The file of a location; raises ProbeError if it is not there or ends before the offset."""
+    return _checked(spec, files(spec.path))
+
+
+def _checked(spec: EventSpec, status: FileStatus) -> FileId:
+    if not isinstance(status.identity, tuple):
+        raise ProbeError(f"no such file: {spec.path}", where=spec.path, errno_name=status.errno_name)
+    if spec.offset > status.size:  # __uprobe_register: EINVAL beyond i_size
+        raise ProbeError(
+            f"offset {spec.offset:#x} is beyond the end of {spec.path} ({status.size:#x} bytes)",
+            address=spec.offset,
+            where=spec.path,
+            hint="an offset counts from the start of the file; `uprobe list` shows those of functions",
+        )
+    return FileId(*status.identity)
+
+
+class PlaceCheck:
+    """Looks at locations in their files; each file is opened once, until the end of the ``with``.
+
+    Under a kernel's policy an instruction that cannot be probed is a warning, because a kernel
+    notices it only when the file is mapped, and says nothing.
+    """
+
+    def __init__(self, files: GuestFiles, arch: ArchOps, policy: Policy) -> None:
+        self._files, self._arch, self._policy = files, arch, policy
+        self._images: dict[str, ElfImage | None] = {}
+
+    def __enter__(self) -> PlaceCheck:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for image in self._images.values():
+            if image is not None:
+                image.close()
+        self._images.clear()
+
+    def look(self, spec: EventSpec) -> str:
+        """A warning if the location will not be hit, else ""; raises ProbeError if it cannot be probed."""
+        status = self._files(spec.path)
+        _checked(spec, status)
+        code = self._code_at(status.host_path, spec.offset)
+        if code is None:
+            return (
+                f"file offset {spec.offset:#x} is in no executable segment of {spec.path}:"
+                " no hits, unless the program maps it executable itself"
+            )
+        found = self._arch.analyze_insn(code, spec.offset, self._policy) if code else None
+        if found is None or found.verdict is not Verdict.REJECT:
+            return ""
+        error = self._refusal(spec, found)
+        if self._policy.is_kernel:
+            return f"{error.message} ({self._policy})"
+        raise error
+
+    @staticmethod
+    def _refusal(spec: EventSpec, found: Analysis) -> ProbeError:
+        return ProbeError(
+            f"cannot probe {spec.path}:{spec.offset:#x}: {found.insn_class} ({found.word:#010x}):"
+            f" {found.reason}",
+            address=spec.offset,
+            where=spec.path,
+            errno_name=found.errno_name or "EINVAL",
+            hint="`uprobe why` shows the instructions around a place, `uprobe list` where functions begin",
+        )
+
+    def _code_at(self, path: str, offset: int) -> bytes | None:
+        """4 bytes of code at a file offset, b"" for a file that is no arm64 ELF, None outside of its code."""
+        image = self._image(path)
+        if image is None:
+            return b""
+        for segment in image.segments:
+            if segment.flags & 1 and segment.offset <= offset < segment.offset + segment.file_size:
+                return image.read(offset - segment.offset + segment.vaddr, 4)
+        return None
+
+    def _image(self, path: str) -> ElfImage | None:
+        if path not in self._images:
+            from uprobe_core.image.elf_symbols import ElfImage
+
+            self._images[path] = None
+            try:
+                image = ElfImage(path)
+                if image.segments:  # a damaged file shows here
+                    self._images[path] = image
+            except TargetError:
+                pass  # no arm64 program: perhaps something reads code from it, we cannot tell where
+        return self._images[path]

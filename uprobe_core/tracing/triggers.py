@@ -1,0 +1,231 @@
+"""What triggers do at a hit: the acting side of :mod:`uprobe_core.events.triggers`.
+
+Order and conditions are the kernel's (include/trace/events: trace_trigger_soft_disabled,
+__event_trigger_test_discard, event_triggers_post_call; 6.12): triggers act on
+every hit, whatever the event's filter says.  Recorded runs settle what becomes
+of the hit itself: ``traceoff`` lets its own hit be recorded, ``traceon`` only if
+it has no condition; ``stacktrace`` comes after the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from uprobe_core.events.histogram import Histogram
+from uprobe_core.events.trace_text import line_prefix
+from uprobe_core.events.triggers import UNLIMITED, Trigger, TriggerList
+
+if TYPE_CHECKING:
+    from uprobe_core.consumer import Hit
+    from uprobe_core.session.session import Session
+    from uprobe_core.tracing.event import Event
+    from uprobe_core.tracing.event_set import EventSet
+
+__all__ = ("EventTriggers", "TracingState", "attach_trigger")
+
+_SWITCHES = {"enable_event": True, "disable_event": False, "enable_hist": True, "disable_hist": False}
+
+
+class TracingState:
+    """What the triggers of a session share: whether hits are recorded, and named histograms."""
+
+    def __init__(self) -> None:
+        self.on = True
+        self.recording = True
+        """Whether the hit under way is recorded."""
+        self.named: dict[str, Histogram] = {}
+        self.histograms: list[tuple[str, Histogram]] = []
+        self.symbols: dict[int, str] = {}
+
+    def replay_hist(self, number: int, measurement: Any, names: dict[int, str]) -> None:
+        """Count what a forked child measured."""
+        self.symbols.update(names)
+        self.histograms[number][1].add(measurement)
+
+    def hist_lines(self) -> Iterator[str]:
+        """The histograms as their ``hist`` files print them, under a line that names the event."""
+        for name, histogram in self.histograms:
+            yield f"# {name}"
+            yield from histogram.text().splitlines()
+
+
+class _Active:
+    """A trigger with how often it may still act."""
+
+    def __init__(self, trigger: Trigger, histogram: Histogram | None) -> None:
+        self.trigger = trigger
+        self.left = trigger.count
+        self.histogram = histogram
+
+    def spend(self) -> bool:
+        """Take one of the times that are left; False when there is none."""
+        if self.left == 0:
+            return False
+        if self.left != UNLIMITED:
+            self.left -= 1
+        return True
+
+
+class EventTriggers:
+    """The triggers of one event, acting.
+
+    :ivar soft_disabled: hits are not recorded, but triggers act (a target of ``enable_event``)
+    """
+
+    def __init__(self, event: Event, events: EventSet, session: Session) -> None:
+        self.list = TriggerList()
+        self.soft_disabled = False
+        self._event, self._events, self._session = event, events, session
+        self._state = events.tracing
+        self._active: dict[Trigger, _Active] = {}
+
+    # --- set up -------------------------------------------------------------------------------------
+
+    def write(self, text: str) -> Event | None:
+        """Do what one line of the ``trigger`` file says; returns the event that it switches, if any.
+
+        Raises SpecError.
+        """
+        known = {event.full_name for event in self._events.events}
+        trigger = self.list.write(text, self._event, known.__contains__)
+        command = trigger.hist.command if trigger.hist is not None else ""
+        if command in {"pause", "continue", "clear"} and self._command(trigger, command):
+            return None
+        active = {each: self._active.get(each) or self._activate(each) for each in self.list}
+        self._active = active
+        if trigger.command in {"traceon", "traceoff"}:
+            for event in self._events.events:  # records that a native engine writes would not see the switch
+                triggers_of(event, self._events, self._session)
+        if trigger.command in {"enable_event", "disable_event"} and trigger in active:
+            # Made here, since records that a native engine writes would not see the switch.
+            target = triggers_of(self._target(trigger.target), self._events, self._session)
+            if trigger.command == "enable_event":  # as in a kernel, where it is not enabled by itself
+                target.soft_disabled = True
+        return self._target(trigger.target) if trigger.command.endswith("_event") else None
+
+    def _command(self, trigger: Trigger, command: str) -> bool:
+        """``pause``, ``continue`` or ``clear`` of a histogram that is there."""
+        for active in self._active.values():
+            if active.histogram is not None and trigger.replaces(active.trigger):
+                if command == "clear":
+                    active.histogram.clear()
+                else:
+                    active.histogram.paused = command == "pause"
+                return True
+        return False
+
+    def _activate(self, trigger: Trigger) -> _Active:
+        spec = trigger.hist
+        if spec is None:
+            return _Active(trigger, None)
+        histogram = self._state.named.get(spec.name) if spec.name else None
+        if histogram is None:
+            histogram = Histogram(spec, stack=self._stack, symbol=self._symbol)
+            self._state.histograms.append((self._event.full_name, histogram))
+            if spec.name:
+                self._state.named[spec.name] = histogram
+        return _Active(trigger, histogram)
+
+    def _stack(self, hit: Hit) -> tuple[int, ...]:
+        from uprobe_core.stacks.unwind import unwind
+
+        return tuple(unwind(hit.task, self._session.images))
+
+    def _stack_lines(self, hit: Hit) -> Iterator[str]:
+        """The user stack as the kernel prints its own."""
+        task, images = hit.task, self._session.images
+        yield f"{line_prefix(task.comm, task.tid, task.cpu(), task.clock())}<stack trace>"
+        for address in self._stack(hit):
+            yield f" => {images.name(hit.process, address, offset=False)}"
+
+    def _symbol(self, address: int) -> str:
+        return self._state.symbols.get(address, f"{address:#x}")
+
+    def _target(self, name: str) -> Event:
+        return next(event for event in self._events.events if event.full_name == name)
+
+    # --- a hit --------------------------------------------------------------------------------------
+
+    def around(self, hit: Hit, record: Callable[[], Any]) -> Any:
+        """Let the triggers act around *record*, which records the hit; returns what it returns."""
+        state, before = self._state, self._state.on
+        conditional = any(each.test is not None or each.hist is not None for each in self._active)
+        self._act(hit, post=False)
+        state.recording = before or (state.on and not conditional)
+        result = None if self.soft_disabled else record()
+        self._act(hit, post=True)
+        state.recording = state.on
+        return result
+
+    def _act(self, hit: Hit, *, post: bool) -> None:
+        for active in list(self._active.values()):
+            trigger = active.trigger
+            if (trigger.command == "stacktrace") is not post:
+                continue
+            if trigger.test is None or trigger.test(hit):
+                self._do(active, hit)
+
+    def _do(self, active: _Active, hit: Hit) -> None:
+        command, state = active.trigger.command, self._state
+        if active.histogram is not None:
+            self._count(active.histogram, hit)
+        elif command in {"traceon", "traceoff"}:
+            wanted = command == "traceon"
+            if state.on is not wanted and active.spend():
+                state.on = wanted
+        elif command in _SWITCHES:
+            self._switch(active)
+        elif command == "snapshot" and active.spend():
+            self._session.emit("# snapshot")
+        elif command == "stacktrace" and active.spend() and state.recording and not self.soft_disabled:
+            for line in self._stack_lines(hit):
+                self._session.emit(line)
+
+    def _switch(self, active: _Active) -> None:
+        command, on = active.trigger.command, _SWITCHES[active.trigger.command]
+        target = triggers_of(self._target(active.trigger.target), self._events, self._session)
+        if command.endswith("_hist"):
+            if active.spend():
+                for each in target._active.values():
+                    if each.histogram is not None:
+                        each.histogram.paused = not on
+        elif target.soft_disabled is on and active.spend():
+            target.soft_disabled = not on
+
+    def _count(self, histogram: Histogram, hit: Hit) -> None:
+        measurement = histogram.measure(hit)
+        names = self._names(histogram, measurement, hit)
+        self._state.symbols.update(names)
+        spool = self._session.spool
+        if spool.is_root:
+            histogram.add(measurement)
+        else:
+            number = [each for _, each in self._state.histograms].index(histogram)
+            spool.put(("hist", number, measurement, names))
+
+    def _names(self, histogram: Histogram, measurement: Any, hit: Hit) -> dict[int, str]:
+        """Symbols of the addresses in *measurement*, found while their mappings are there."""
+        found: dict[int, str] = {}
+        for part, value in zip(histogram.spec.keys, measurement[0], strict=True):
+            symbolic = part.modifier in {"sym", "sym-offset", "stacktrace"} or isinstance(value, tuple)
+            for address in value if isinstance(value, tuple) else (value,):
+                if symbolic and isinstance(address, int) and address not in self._state.symbols:
+                    found[address] = self._session.images.sized_name(hit.process, address)
+        return found
+
+
+def triggers_of(event: Event, events: EventSet, session: Session) -> EventTriggers:
+    """The triggers of *event*, made on first use."""
+    if event.triggers is None:
+        event.triggers = EventTriggers(event, events, session)
+        event.changed()
+    return event.triggers
+
+
+def attach_trigger(events: EventSet, event: Event, text: str, session: Session) -> Event | None:
+    """Do what *text*, a line of the ``trigger`` file, says for *event*; raises SpecError.
+
+    Returns the event that ``enable_event`` or ``disable_event`` switches, else None.
+    """
+    return triggers_of(event, events, session).write(text)
