@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from uprobe_core.actions.kinds import MAX_KEYS, Action, Count, Hist, Latency, Stacks, Sum
+from uprobe_core.actions import MAX_KEYS, Action, Count, Hist, Latency, Stacks, Sum
 from uprobe_core.consumer import ConsumerContext, EventInfo
 from uprobe_counter.options import Options
 from uprobe_counter.report import TableReport, bars, counts, statistics, total, with_lost

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from uprobe_core.native.semantics import Semantics
 from uprobe_core.native.sites import NativeSites
@@ -14,12 +15,23 @@ if TYPE_CHECKING:
     from uprobe_core.records.output import RunOutput
     from uprobe_core.records.spool import Spool
     from uprobe_core.run_setup import RunSetup
-    from uprobe_core.session.complaints import Complaints
-    from uprobe_core.session.live import LiveChanges
     from uprobe_core.tracing.event import Event
     from uprobe_core.tracing.event_set import EventSet
 
-__all__ = ("SessionNative", "may_run_natively")
+__all__ = ("SafePoints", "SessionNative", "may_run_natively")
+T = TypeVar("T")
+
+
+class SafePoints(Protocol):
+    """Where the running program's probes may change (LiveChanges)."""
+
+    def do(self, function: Callable[[], T]) -> T:
+        """Call *function* from the running thread at once, from another one at the next safe point."""
+        ...
+
+    def soon(self, function: Callable[[], None]) -> None:
+        """Call *function* at the next safe point."""
+        ...
 
 
 def may_run_natively(engine: str, machine: Machine) -> bool:
@@ -30,6 +42,7 @@ def may_run_natively(engine: str, machine: Machine) -> bool:
 class SessionNative:
     """The native engine of one run.
 
+    :param failed: called with (event, sink, exception) when a consumer raised
     :param records: whether the engine's records are all that the run's writer needs
     :param semantics: what of it is to be as a kernel does it
     :ivar sites: what it has taken
@@ -42,19 +55,19 @@ class SessionNative:
         registry: UprobeRegistry,
         events: EventSet,
         output: RunOutput,
-        live: LiveChanges,
-        complaints: Complaints,
+        safe_points: SafePoints,
         *,
+        failed: Callable[[Event, Any, Exception], None],
         records: bool,
         semantics: Semantics,
     ) -> None:
-        self._registry, self._events, self._live = registry, events, live
+        self._registry, self._events, self._safe_points = registry, events, safe_points
         self.sites = NativeSites(
             machine.native,  # type: ignore[attr-defined]  # may_run_natively has seen it
             setup.mode,
             write=output.record,
             lost=output.lose,
-            failed=complaints.sink_failed,
+            failed=failed,
             vote_out=self._vote_out,
             current=lambda: machine.current,  # type: ignore[attr-defined]  # as above
             keep=setup.lossy or 0,
@@ -68,20 +81,20 @@ class SessionNative:
         events.follow_changes(self._event_changed, self._sync)
 
     def _sync(self) -> None:
-        self._live.do(self.sites.sync)
+        self._safe_points.do(self.sites.sync)
 
     def _event_changed(self, event: Event) -> None:
         if self.sites.changed(event):
             for probe in event.probes:
                 if probe.uprobe is not None:
-                    self._live.soon(partial(self._registry.place_again, probe.uprobe))
+                    self._safe_points.soon(partial(self._registry.place_again, probe.uprobe))
 
     def _vote_out(self, process: Process, address: int) -> None:
         """All consumers of the site at *address* voted for its removal."""
         space = self._registry.space_of(process)
         site = space.sites.get(address)
         if site is not None:
-            self._live.soon(lambda: self._registry.remove_site(space, site))
+            self._safe_points.soon(lambda: self._registry.remove_site(space, site))
 
     def on_process(self, kind: str, task: Task) -> None:
         """*task* has forked, executed or exited."""

@@ -397,7 +397,7 @@ class Session:
                 self.events,
                 output,
                 self._live,
-                self._complaints,
+                failed=self._complaints.sink_failed,
                 records=not self._wants_stacks,
                 semantics=self._semantics(),
             )

@@ -38,7 +38,7 @@ class NativeProbes:
 
         self._backend = backend
         self._engine: Any = _engine.Engine(MemoryFault, _RING)
-        backend.connect(self._engine, lambda _pid, _tid, _comm: 0, visible=False)
+        backend.connect(self._engine, _engine.API, lambda _pid, _tid, _comm: 0, visible=False)
         nothing = pack_program(())
         assert nothing is not None
         program, room = nothing

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from uprobe_core.consumer import EntryState, Hit, ReturnHit
 from uprobe_core.event_model import EventSpec
 from uprobe_core.events.fetch_run import FetchProgram, compile_fetch, run_fetch
 from uprobe_core.events.record_buffer import RecordBuffer
+from uprobe_core.tracing.context import ActsAround
 from uprobe_core.types import HandlerVote
-
-if TYPE_CHECKING:
-    from uprobe_core.tracing.triggers import EventTriggers
 
 __all__ = ("Event", "EventProbe", "Sink")
 
@@ -62,7 +60,7 @@ class Event:
         """The filter as a branching program, for a native engine."""
         self.on_change: Callable[[Event], None] | None = None
         """Called after what is done with a hit has changed."""
-        self.triggers: EventTriggers | None = None
+        self.triggers: ActsAround | None = None
         """What acts around each hit, whatever the filter says."""
         self.probes: list[EventProbe] = []
         self.sinks: tuple[Sink, ...] = ()

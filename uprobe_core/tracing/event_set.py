@@ -22,7 +22,7 @@ from uprobe_core.types import Policy
 if TYPE_CHECKING:
     from uprobe_core.records.spool import Spool
     from uprobe_core.run_setup import EventLine
-    from uprobe_core.tracing.triggers import TracingState
+    from uprobe_core.tracing.state import TracingState
 
 __all__ = ("EventSet", "make_language")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from uprobe_core.consumer import Hit
     from uprobe_core.records.output import RunOutput
     from uprobe_core.records.spool import Spool
-    from uprobe_core.tracing.triggers import TracingState
+    from uprobe_core.tracing.state import TracingState
     from uprobe_core.utask import ReturnInstance
 
 __all__ = ("Findings", "inherit", "make_record")
@@ -72,7 +72,7 @@ class Findings:
     @cached_property
     def tracing(self) -> TracingState:
         """What the triggers of all events share."""
-        from uprobe_core.tracing.triggers import TracingState
+        from uprobe_core.tracing.state import TracingState
 
         return TracingState()
 

@@ -9,45 +9,34 @@ it has no condition; ``stacktrace`` comes after the record.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, cast
 
+from uprobe_core.consumer import Hit
 from uprobe_core.events.histogram import Histogram
 from uprobe_core.events.trace_text import line_prefix
 from uprobe_core.events.triggers import UNLIMITED, Trigger, TriggerList
+from uprobe_core.tracing.context import TriggerContext
+from uprobe_core.tracing.event import Event
+from uprobe_core.tracing.state import TracingState
 
-if TYPE_CHECKING:
-    from uprobe_core.consumer import Hit
-    from uprobe_core.session.session import Session
-    from uprobe_core.tracing.event import Event
-    from uprobe_core.tracing.event_set import EventSet
-
-__all__ = ("EventTriggers", "TracingState", "attach_trigger")
+__all__ = ("EventTriggers", "attach_trigger")
 
 _SWITCHES = {"enable_event": True, "disable_event": False, "enable_hist": True, "disable_hist": False}
 
 
-class TracingState:
-    """What the triggers of a session share: whether hits are recorded, and named histograms."""
+class TriggerEvents(Protocol):
+    """The events that triggers may speak of (an EventSet)."""
 
-    def __init__(self) -> None:
-        self.on = True
-        self.recording = True
-        """Whether the hit under way is recorded."""
-        self.named: dict[str, Histogram] = {}
-        self.histograms: list[tuple[str, Histogram]] = []
-        self.symbols: dict[int, str] = {}
+    @property
+    def events(self) -> Sequence[Event]:
+        """All that are defined, in order."""
+        ...
 
-    def replay_hist(self, number: int, measurement: Any, names: dict[int, str]) -> None:
-        """Count what a forked child measured."""
-        self.symbols.update(names)
-        self.histograms[number][1].add(measurement)
-
-    def hist_lines(self) -> Iterator[str]:
-        """The histograms as their ``hist`` files print them, under a line that names the event."""
-        for name, histogram in self.histograms:
-            yield f"# {name}"
-            yield from histogram.text().splitlines()
+    @property
+    def tracing(self) -> TracingState:
+        """What the triggers of all of them share."""
+        ...
 
 
 class _Active:
@@ -73,7 +62,7 @@ class EventTriggers:
     :ivar soft_disabled: hits are not recorded, but triggers act (a target of ``enable_event``)
     """
 
-    def __init__(self, event: Event, events: EventSet, session: Session) -> None:
+    def __init__(self, event: Event, events: TriggerEvents, session: TriggerContext) -> None:
         self.list = TriggerList()
         self.soft_disabled = False
         self._event, self._events, self._session = event, events, session
@@ -215,15 +204,15 @@ class EventTriggers:
         return found
 
 
-def triggers_of(event: Event, events: EventSet, session: Session) -> EventTriggers:
+def triggers_of(event: Event, events: TriggerEvents, session: TriggerContext) -> EventTriggers:
     """The triggers of *event*, made on first use."""
     if event.triggers is None:
         event.triggers = EventTriggers(event, events, session)
         event.changed()
-    return event.triggers
+    return cast("EventTriggers", event.triggers)  # nothing else is ever put there
 
 
-def attach_trigger(events: EventSet, event: Event, text: str, session: Session) -> Event | None:
+def attach_trigger(events: TriggerEvents, event: Event, text: str, session: TriggerContext) -> Event | None:
     """Do what *text*, a line of the ``trigger`` file, says for *event*; raises SpecError.
 
     Returns the event that ``enable_event`` or ``disable_event`` switches, else None.

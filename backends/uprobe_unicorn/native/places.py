@@ -98,14 +98,12 @@ class NativePlaces:
         self.before_run: Callable[[], None] | None = None
         self.after_run: Callable[[], None] | None = None
 
-    def connect(self, engine: Any, who: Callable[[int, int, str], int], *, visible: bool) -> None:
+    def connect(self, engine: Any, api: Any, who: Callable[[int, int, str], int], *, visible: bool) -> None:
         """Bring hits to *engine* from now on; *visible*: trapped places show their breakpoint."""
-        from uprobe_core.native import _engine
-
         self._engine = engine
         self._who = who
         self._visible = visible
-        self._glue.connect(engine, engine.pointer, _engine.API)
+        self._glue.connect(engine, engine.pointer, api)
         engine.hit_cost = HIT_NS if self._machine.clock.virtual else 0
         self._cpu.before_run = self._start_run
         self._cpu.after_run = self._end_run

@@ -1,0 +1,40 @@
+"""The little that tracing asks of the run that it is part of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from uprobe_core.consumer import Hit
+
+if TYPE_CHECKING:
+    from uprobe_core.records.spool import Spool
+    from uprobe_core.stacks.symbols import Images
+
+__all__ = ("ActsAround", "TriggerContext")
+
+
+class TriggerContext(Protocol):
+    """What a trigger asks of its run (a Session)."""
+
+    @property
+    def images(self) -> Images:
+        """Names and unwind tables of what is mapped."""
+        ...
+
+    @property
+    def spool(self) -> Spool:
+        """Where a forked child leaves what it found."""
+        ...
+
+    def emit(self, text: str) -> None:
+        """Write one line to the run's output, after what was recorded before."""
+        ...
+
+
+class ActsAround(Protocol):
+    """What acts around each hit of an event (its EventTriggers)."""
+
+    def around(self, hit: Hit, record: Callable[[], Any]) -> Any:
+        """Act before and after *record*, which records the hit; returns its result, None if not called."""
+        ...
