@@ -118,6 +118,17 @@ def test_modes_and_returns_are_chosen_by_name(session: Any, mode: str, returns: 
     assert (entries.result(), ends.result()) == (2, 2)
 
 
+def test_an_action_that_serves_one_session_is_refused_by_another(session: Any) -> None:
+    first, play = session(calls(F))
+    count = first.probe(line(play, F), up.Count())
+    first.run()
+    second, play = session(calls(F))
+    with pytest.raises(UsageError, match="already counts for another session"):
+        second.probe(line(play, F), count)
+    second.run()
+    assert count.result() == 1
+
+
 def test_closing_gives_the_machine_back(session: Any) -> None:
     s, play = session(calls(F))
     with s:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from uprobe_core.consumer import EventInfo, Hit, ReturnHit
 from uprobe_core.errors import UsageError
 
-__all__ = ("MAX_KEYS", "Action", "Getter", "getter_of", "key_getter", "names_of", "number_getter")
+__all__ = (
+    "MAX_KEYS",
+    "Action",
+    "ActionRun",
+    "Getter",
+    "getter_of",
+    "key_getter",
+    "names_of",
+    "number_getter",
+)
 
 Getter = Callable[[Hit], Any]
 
@@ -67,8 +76,16 @@ def key_getter(event: EventInfo, by: Sequence[str]) -> Getter:
     return lambda hit: tuple(get(hit) for get in getters)
 
 
-def _nothing() -> None:
-    pass
+class ActionRun(Protocol):
+    """The session that an action serves."""
+
+    def journal(self, action: Action, measurement: Any) -> bool:
+        """In a forked child send *measurement* to the session; False: it is to be applied here."""
+        ...
+
+    def bring_in(self) -> None:
+        """Have everything applied that was found elsewhere, in a native engine say."""
+        ...
 
 
 class _Bound:
@@ -121,9 +138,7 @@ class Action:
         self.when = when
         self.max_keys = max_keys
         self.lost = 0
-        self.emit: Callable[[Any], None] = self.apply
-        self.sync: Callable[[], None] = _nothing
-        """Brings in what a native engine has counted; every result begins with it."""
+        self._run: ActionRun | None = None
 
     def attach(self, event: EventInfo, context: Any = None) -> _Bound:
         """Return what observes the hits of *event*; raises UsageError for a field that it lacks."""
@@ -135,6 +150,26 @@ class Action:
             when = compile_filter(self.when, event)
         cls = _BoundReturn if event.is_return or self.at_return else _BoundEntry
         return cls(self, measure, when)
+
+    def join(self, run: ActionRun) -> None:
+        """Serve *run* from now on; raises UsageError if it serves another, whose results it would mix in."""
+        if self._run not in (None, run):
+            raise UsageError(
+                f"this {self.name} already counts for another session",
+                hint="make one for each session; their results can be added up afterwards",
+                slug="action-in-use",
+            )
+        self._run = run
+
+    def emit(self, measurement: Any) -> None:
+        """Add one measurement to the result, wherever that is kept."""
+        if self._run is None or not self._run.journal(self, measurement):
+            self.apply(measurement)
+
+    def sync(self) -> None:
+        """Bring in what was found elsewhere; every result begins with it."""
+        if self._run is not None:
+            self._run.bring_in()
 
     def bind(self, event: EventInfo) -> Getter:
         """Return how a measurement is taken from a hit of *event*."""

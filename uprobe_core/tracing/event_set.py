@@ -57,14 +57,11 @@ class EventSet:
         self._on_error = on_error
         self._warn = warn
         self.findings = Findings()
-        self._known_actions: set[int] = set()
-        """By id."""
         self._before: dict[Event, tuple[list[EventProbe], tuple[Sink, ...]]] = {}
         """Since the last :meth:`state`: what events had before something of theirs changed."""
         self._by_name: dict[str, Event] = {}
         self._with_triggers: list[Event] = []
         self._changed: Callable[[Event], None] | None = None
-        self._sync: Callable[[], None] | None = None
         self._buffer = RecordBuffer() if policy.is_kernel else None
 
     @property
@@ -149,8 +146,7 @@ class EventSet:
                 for sink in [sink for sink in event.sinks if sink not in sinks]:
                     event.remove(sink)
                     self._follow(event)
-            del self.findings.actions[actions:]
-            self._known_actions = set(map(id, self.findings.actions))
+            self.findings.drop_actions(actions)
 
         return restore
 
@@ -176,20 +172,8 @@ class EventSet:
         self._touch(event)
         event.add(sink)
         self._follow(event)
-        if isinstance(source, Action) and id(source) not in self._known_actions:
-            number = len(self.findings.actions)
-            self.findings.actions.append(source)
-            self._known_actions.add(id(source))
-
-            def emit(measurement: Any) -> None:
-                if spool.is_root or self.findings.is_own(number):
-                    source.apply(measurement)
-                else:
-                    spool.put(("action", number, measurement))
-
-            source.emit = emit
-            if self._sync is not None:
-                source.sync = self._sync
+        if isinstance(source, Action):
+            self.findings.take(source, spool)
 
     @staticmethod
     def _follow(event: Event) -> None:
@@ -211,11 +195,9 @@ class EventSet:
 
     def follow_changes(self, changed: Callable[[Event], None], sync: Callable[[], None]) -> None:
         """Tell *changed* of events that change, and have *sync* called before results are looked at."""
-        self._changed, self._sync = changed, sync
+        self._changed, self.findings.sync = changed, sync
         for event in self.events:
             event.on_change = changed
-        for action in self.findings.actions:
-            action.sync = sync
 
     @property
     def tracing(self) -> TracingState:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,11 @@ class Findings:
     def __init__(self) -> None:
         self.probes: list[EventProbe] = []
         self.actions: list[Action] = []
+        self.sync: Callable[[], None] | None = None
+        """Brings in what a native engine has counted."""
+        self._numbers: dict[int, int] = {}
+        """Places of actions in the list, by their id()."""
+        self._spool: Spool | None = None
         self._shared: tuple[int, int] | None = None
         """In a forked child: how many locations and actions the session knows as well."""
 
@@ -76,9 +81,34 @@ class Findings:
 
         return TracingState()
 
-    def is_own(self, action: int) -> bool:
-        """Whether only this forked child knows the action of that number."""
-        return self._shared is not None and action >= self._shared[1]
+    def take(self, action: Action, spool: Spool) -> None:
+        """Number *action*, whose measurements in forked children travel through *spool*; UsageError."""
+        self._spool = spool
+        if id(action) not in self._numbers:
+            action.join(self)
+            self._numbers[id(action)] = len(self.actions)
+            self.actions.append(action)
+
+    def drop_actions(self, first: int) -> None:
+        """Forget those that were numbered *first* and later."""
+        for action in self.actions[first:]:
+            del self._numbers[id(action)]
+        del self.actions[first:]
+
+    def journal(self, action: Action, measurement: Any) -> bool:
+        """In a forked child send *measurement* to the session; False: this is where *action* is kept."""
+        if self._spool is None or self._spool.is_root:
+            return False
+        number = self._numbers[id(action)]
+        if self._shared is not None and number >= self._shared[1]:
+            return False  # only this child knows it
+        self._spool.put(("action", number, measurement))
+        return True
+
+    def bring_in(self) -> None:
+        """Have counted what a native engine has found so far."""
+        if self.sync is not None:
+            self.sync()
 
     def replay(self, spool: Spool, output: RunOutput | None) -> None:
         """Apply what forked children observed."""
