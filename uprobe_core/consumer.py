@@ -172,8 +172,14 @@ class Consumer(Protocol):
         called when an entry will never be seen to return: "longjmp",
         "depth", "exec", "exit";
     ``filter(process) -> bool``
-        called when a probe is about to be placed in a process and when it is
-        about to be removed; False: not needed there.
+        called when a probe is about to be placed in a process (at mappings, after
+        a fork, when consumers come and go), when it is about to be removed, and
+        before each call of the others; False: this consumer wants nothing of
+        *process*, and a place that no consumer wants is not probed there.  It
+        makes the event's hits go through Python;
+    ``writes_records = True``
+        an attribute: handing each hit to ``ConsumerContext.record`` is all that
+        the handlers do, so a native engine writes the records without calling them.
     """
 
     name: str

@@ -131,7 +131,7 @@ def _plan_whole(event: Event) -> EventPlan | None:
     """The event in the engine's terms; None if something in it needs Python's dispatcher."""
     program = pack_program(event.spec.args)
     capture = _capture(event)
-    if event.triggers is not None or program is None or capture is None:
+    if event.triggers is not None or event.has_filters or program is None or capture is None:
         return None
     plan = EventPlan(*program, capture)
     if event.filter is not None:

@@ -329,6 +329,8 @@ class Dispatcher:
                 del self._utasks[other]
         self._keep_only(child)
         self._on_process("fork", child)
+        if not shares_memory:
+            self.registry.forked(child.process)
 
     def _keep_only(self, task: Task) -> None:
         """After a guest fork that was a fork of this host process: nothing but *task* lives here."""

@@ -121,6 +121,31 @@ class UprobeRegistry:
             for site in [s for s in space.sites.values() if s.uprobe is uprobe]:
                 self.remove_site(space, site)
 
+    def ask_filters(self, uprobe: Uprobe, process: Process | None = None) -> None:
+        """Place *uprobe* where its consumers want it by now, and take it out where none does.
+
+        Only in *process* if one is given, which is new (a fork).  Refusals are reported, not raised.
+        """
+        for space in [self.space_of(process)] if process is not None else list(self.spaces.values()):
+            if not any(link.filter(space.process) for link in uprobe.links):
+                self._remove_unwanted(space, uprobe)
+                continue
+            try:
+                self._install_everywhere(space, uprobe)
+            except ProbeError as error:
+                if self.refused is not None:
+                    self.refused(uprobe, error)
+
+    def forked(self, process: Process) -> None:
+        """*process* has its parent's probes: those with filters are looked at again.
+
+        A kernel copies all of them and asks nobody; under its policy so do we.
+        """
+        if not self.policy.is_kernel:
+            for uprobe in list(self._uprobes.values()):
+                if any(link.has_filter for link in uprobe.links):
+                    self.ask_filters(uprobe, process)
+
     def uprobes(self) -> Iterable[Uprobe]:
         """All uprobes, in the order in which they were made."""
         return self._uprobes.values()

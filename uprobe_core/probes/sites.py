@@ -21,7 +21,7 @@ def accept_all(process: Process) -> bool:
 class Link:
     """One consumer on one uprobe, its optional methods looked up once."""
 
-    __slots__ = ("_has_filter", "consumer", "filter", "handler", "missed", "ret_handler")
+    __slots__ = ("consumer", "filter", "handler", "has_filter", "missed", "ret_handler")
 
     def __init__(self, consumer: Any) -> None:
         self.consumer = consumer
@@ -29,7 +29,7 @@ class Link:
         self.ret_handler: Callable[[Any], Any] | None = getattr(consumer, "ret_handler", None)
         self.missed: Callable[[int, str], None] | None = getattr(consumer, "missed", None)
         own: Callable[[Process], bool] | None = getattr(consumer, "filter", None)
-        self._has_filter = own is not None
+        self.has_filter = own is not None
         self.filter: Callable[[Process], bool] = own or accept_all
 
     def insists(self, process: Process) -> bool:
@@ -38,7 +38,7 @@ class Link:
         A kernel asks all filters again there (handler_chain), and takes a consumer without one to
         want the place for ever; ours may vote itself out.
         """
-        return self._has_filter and self.filter(process)
+        return self.has_filter and self.filter(process)
 
 
 @dataclass(eq=False, slots=True)

@@ -44,6 +44,7 @@ class Batch:
         """At a safe point: first what can fail.  Raises ProbeError; nothing has changed then."""
         events.install(self.added, registry, files)
         events.uninstall(self.gone, registry)
+        events.ask_filters(registry)
         self.switch_events()
 
     def switch_events(self) -> None:

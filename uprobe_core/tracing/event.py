@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from uprobe_core.backend import Process
 from uprobe_core.consumer import EntryState, Hit, ReturnHit
 from uprobe_core.event_model import EventSpec
 from uprobe_core.events.fetch_run import FetchProgram, compile_fetch, run_fetch
@@ -29,8 +30,8 @@ _VOTES = frozenset(HandlerVote(bits) for bits in range(4))
 class Sink(Protocol):
     """Something attached to an event: a consumer's object or a declarative action.
 
-    ``handler`` and ``ret_handler`` are optional and mean what they mean in
-    :class:`~uprobe_core.consumer.Consumer`.
+    ``handler``, ``ret_handler``, ``missed`` and ``filter`` are optional and mean what they
+    mean in :class:`~uprobe_core.consumer.Consumer`.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Event:
         self._entry_calls: tuple[tuple[int, Sink, Callable[[Hit], Any]], ...] = ()
         self._return_calls: tuple[tuple[int, Sink, Callable[[ReturnHit], Any]], ...] = ()
         self._missed_calls: tuple[tuple[Sink, Callable[[int, str], Any]], ...] = ()
+        self._filters: tuple[tuple[Sink, Callable[[Process], bool] | None], ...] = ()
 
     @property
     def full_name(self) -> str:
@@ -115,13 +117,38 @@ class Event:
         for sink in sinks:
             self._places.setdefault(id(sink), len(self._places))
         calls = [
-            (self._places[id(s)], s, getattr(s, "handler", None), getattr(s, "ret_handler", None))
+            (self._places[id(s)], s, self._method(s, "handler"), self._method(s, "ret_handler"))
             for s in sinks
         ]
         self._entry_calls = tuple((i, s, entry) for i, s, entry, _ in calls if entry is not None)
         self._return_calls = tuple((i, s, leave) for i, s, _, leave in calls if leave is not None)
         self._missed_calls = tuple((s, s.missed) for s in sinks if hasattr(s, "missed"))
+        self._filters = tuple((s, getattr(s, "filter", None)) for s in sinks)
         self.changed()
+
+    def _method(self, sink: Sink, name: str) -> Callable[[Any], Any] | None:
+        """The method *name* of *sink*, which hears nothing of processes that its filter does not want."""
+        method: Callable[[Any], Any] | None = getattr(sink, name, None)
+        wants = getattr(sink, "filter", None)
+        if method is None or wants is None:
+            return method
+        return lambda hit: method(hit) if self._asks(sink, wants, hit.task.process) else HandlerVote.IGNORE
+
+    @property
+    def has_filters(self) -> bool:
+        """Whether one of its sinks may not want every process."""
+        return any(wants is not None for _, wants in self._filters)
+
+    def is_wanted_in(self, process: Process) -> bool:
+        """Whether a sink wants the hits of *process*; one without a filter wants all."""
+        return any(self._asks(sink, wants, process) for sink, wants in self._filters)
+
+    def _asks(self, sink: Sink, wants: Callable[[Process], bool] | None, process: Process) -> bool:
+        try:
+            return wants is None or bool(wants(process))
+        except Exception as error:
+            self._on_error(self, sink, error)
+            return False
 
     def entered(self, hit: Hit) -> tuple[HandlerVote, EntryState | None]:
         """Run the entry handlers; returns the event's vote and what to remember until the return.
@@ -220,7 +247,7 @@ class EventProbe:
     :ivar journal: in a forked child, takes each tally instead, so that none is lost with the child
     """
 
-    __slots__ = ("event", "journal", "name", "ret_handler", "spec", "tallies", "uprobe")
+    __slots__ = ("event", "filter", "journal", "name", "ret_handler", "spec", "tallies", "uprobe")
 
     def __init__(self, spec: EventSpec, event: Event) -> None:
         self.name = spec.full_name
@@ -230,11 +257,13 @@ class EventProbe:
         self.tallies: Counter[str] = Counter()
         self.journal: Callable[[str], None] | None = None
         self.ret_handler: Callable[[ReturnHit], None] | None = None
+        self.filter: Callable[[Process], bool] | None = None
         self.follow()
 
     def follow(self) -> None:
-        """Have a return handler exactly if something wants the returns of this event."""
+        """Have a return handler exactly if a sink wants returns, and a filter if one has a filter."""
         self.ret_handler = self._returned if self.event.wants_returns else None
+        self.filter = self.event.is_wanted_in if self.event.has_filters else None
 
     def tally(self, what: str) -> None:
         """Count one *what*."""

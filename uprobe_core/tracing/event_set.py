@@ -61,6 +61,7 @@ class EventSet:
         """Since the last :meth:`state`: what events had before something of theirs changed."""
         self._by_name: dict[str, Event] = {}
         self._with_triggers: list[Event] = []
+        self._to_ask: list[EventProbe] = []
         self._changed: Callable[[Event], None] | None = None
         self._buffer = RecordBuffer() if policy.is_kernel else None
 
@@ -175,13 +176,22 @@ class EventSet:
         if isinstance(source, Action):
             self.findings.take(source, spool)
 
-    @staticmethod
-    def _follow(event: Event) -> None:
+    def _follow(self, event: Event) -> None:
         """*event* has gained or lost a sink."""
         for probe in event.probes:
+            had_filter = probe.filter is not None
             probe.follow()
             if probe.uprobe is not None:
                 probe.uprobe.refresh(probe)
+                if had_filter or probe.filter is not None:
+                    self._to_ask.append(probe)
+
+    def ask_filters(self, registry: UprobeRegistry) -> None:
+        """At a safe point: consumers came or went whose filters decide where the probes are."""
+        asked, self._to_ask = self._to_ask, []
+        for probe in asked:
+            if probe.uprobe is not None:
+                registry.ask_filters(probe.uprobe)
 
     def set_filter(self, name: str, expression: str) -> None:
         """Give the events called *name* a filter; "0" clears it.  Raises SpecError."""
