@@ -12,8 +12,8 @@ from typing import Any
 
 from uprobe_unicorn import library as uc
 from uprobe_unicorn.library import Library, check
-from uprobe_unicorn.native import _glue
 
+from benchmarks.baseline import Baseline
 from benchmarks.programs import symbols
 
 __all__ = ("BareLoop",)
@@ -42,10 +42,9 @@ class BareLoop:
         self._load(path)
         names = symbols(path)
         self.work, self.loop = names["work"], names["run_loop"]
-        callbacks = _glue.baseline(lib.glue_functions(), TAIL)
-        self._count, self._store, self._break, self._fill, self._data = callbacks
+        self._baseline = Baseline(lib.glue_functions(), TAIL)
         self._kept: list[Any] = []
-        self.hook(uc.HOOK_TLB_FILL, self._fill, 1, 0)
+        self.hook(uc.HOOK_TLB_FILL, self._baseline.fill, 1, 0)
 
     def _control(self, control: int, argument: Any) -> None:
         check(self.lib, self.lib.ctl(self.handle, uc.ctl_write(control, 1), argument), "control")
@@ -62,17 +61,23 @@ class BareLoop:
         """uc_hook_add with one of the baseline's callbacks."""
         number = ctypes.c_size_t()
         status = self.lib.hook_add(
-            self.handle, ctypes.byref(number), kind, ctypes.c_void_p(callback), self._data, begin, end
+            self.handle,
+            ctypes.byref(number),
+            kind,
+            ctypes.c_void_p(callback),
+            self._baseline.data,
+            begin,
+            end,
         )
         check(self.lib, status, "hook")
 
     def count(self) -> None:
         """Count at ``work``."""
-        self.hook(uc.HOOK_CODE, self._count, self.work, self.work)
+        self.hook(uc.HOOK_CODE, self._baseline.count, self.work, self.work)
 
     def store(self) -> None:
         """Store four registers at ``work``."""
-        self.hook(uc.HOOK_CODE, self._store, self.work, self.work)
+        self.hook(uc.HOOK_CODE, self._baseline.store, self.work, self.work)
 
     def _displace(self) -> None:
         word = bytes(self.memory[self.work : self.work + 4])
@@ -82,19 +87,19 @@ class BareLoop:
         """A breakpoint at ``work``, resumed in a slot."""
         self._displace()
         self.memory[self.work : self.work + 4] = (0xD42000A0).to_bytes(4, "little")
-        self.hook(uc.HOOK_INTR, self._break, 1, 0)
+        self.hook(uc.HOOK_INTR, self._baseline.breakpoint, 1, 0)
 
     def jump(self) -> None:
         """A branch at ``work`` to a slot whose first instruction has a code hook that counts."""
         self._displace()
         self.memory[ENTRY : ENTRY + 4] = _branch(ENTRY, TAIL)
         self.memory[self.work : self.work + 4] = _branch(self.work, ENTRY)
-        self.hook(uc.HOOK_CODE, self._count, ENTRY, ENTRY + 4095)
+        self.hook(uc.HOOK_CODE, self._baseline.count, ENTRY, ENTRY + 4095)
 
     def count_both(self) -> None:
         """Count at ``work`` and where it returns to."""
         self.count()
-        self.hook(uc.HOOK_CODE, self._count, self.after_call, self.after_call)
+        self.hook(uc.HOOK_CODE, self._baseline.count, self.after_call, self.after_call)
 
     @property
     def after_call(self) -> int:

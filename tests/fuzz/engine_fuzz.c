@@ -2,8 +2,8 @@
  * One input for the engine: probes, hits, returns, drains as its bytes say.
  *
  * With coverage: clang -g -O1 -std=c11 -fsanitize=fuzzer,address,undefined
- * -Iuprobe_core/cengine, these four files (engine_*.c) and the engine's without
- * its binding (module*.c).  random_driver.c runs it without a fuzzer.
+ * -Iuprobe_core/native/c, these four files (engine_*.c) and the engine's without
+ * its binding (native/c/python).  random_driver.c runs it without a fuzzer.
  */
 #include "engine_world.h"
 

@@ -5,7 +5,7 @@
 #ifndef ENGINE_WORLD_H
 #define ENGINE_WORLD_H
 
-#include "engine.h"
+#include "api.h"
 
 enum { PROBES = 6, ACTIONS = 12, SITES = 6, TASKS = 3, PAGES = 4, PAGE = 4096 };
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-ENGINE = HERE.parents[1] / "uprobe_core" / "cengine"
+ENGINE = HERE.parents[1] / "uprobe_core" / "native" / "c"
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")
 
 pytestmark = pytest.mark.slow

@@ -11,9 +11,6 @@ def area_size(slots: int, /) -> int:
 def relocate(word: int, source: int, target: int, /) -> bytes:
     """What does at *target* what *word* does at *source*, branch back included; b"": nothing can."""
 
-def baseline(functions: tuple[int, ...], slot: int, /) -> tuple[int, int, int, int, int]:
-    """For benchmarks: callbacks that count, store four registers, go on at *slot*, translate; their data."""
-
 class Glue:
     """The hooks of one emulator.
 

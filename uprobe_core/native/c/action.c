@@ -3,9 +3,13 @@
  *
  * uprobe_core/actions/kinds.py is the reference and reads the results from here.
  */
-#include "engine.h"
+#include "action.h"
 
 #include <string.h>
+
+#include "engine.h"
+#include "record.h"
+#include "source.h"
 
 enum { KEY_ROOM = UP_MAX_KEY * (UP_MAX_RECORD + 16), MAX_STACK = 256 };
 
@@ -148,11 +152,11 @@ static void run_keyed(struct up_action *action, struct up_hit *hit)
 static unsigned walk_stack(struct up_hit *hit, unsigned depth, uint64_t *ret)
 {
 	unsigned count = 0;
-	uint64_t frame = up_register(hit, 29), record[2];
+	uint64_t frame = up_register(hit, UP_FRAME), record[2];
 
 	ret[count++] = hit->pc;
 	if (!hit->entry)
-		ret[count++] = up_register(hit, 30);
+		ret[count++] = up_register(hit, UP_LINK);
 	while (frame && frame % 8 == 0 && count < depth) {
 		if (hit->source->read(hit->source->context, frame, record, sizeof(record)) != sizeof(record))
 			break;

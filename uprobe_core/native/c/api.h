@@ -5,7 +5,10 @@
 #ifndef UPROBE_API_H
 #define UPROBE_API_H
 
-#include "engine.h"
+#include "hijack.h"
+#include "returns.h"
+#include "site.h"
+#include "source.h"
 
 #define UP_API_CAPSULE "uprobe_core.native._engine.API"
 

@@ -1,12 +1,15 @@
 /*
  * Filters: the kernel's branching programs, over the lazily fetched values of a hit.
  *
- * events/filters.py compiles and is the reference; native_filters.py packs.
+ * events/filters.py compiles and is the reference; native/packing.py packs.
  */
-#include "engine.h"
+#include "filter.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "calls.h"
+#include "texts.h"
 
 uint64_t up_field_number(struct up_hit *hit, struct up_field field)
 {

@@ -1,13 +1,16 @@
 /*
- * Hijacked returns: HijackReturns of returns.py, for native sites.
+ * Hijacked returns: HijackReturns of probes/returns.py, for native sites.
  *
  * LR is swapped for the trampoline; calls end in the order of a stack (prepare_uretprobe and
  * uprobe_handle_trampoline in kernel/events/uprobes.c, 6.12).
  */
-#include "engine.h"
+#include "hijack.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "site.h"
+#include "source.h"
 
 /* The stack grows down: a frame is gone once sp is above (unchained: at) its entry value. */
 static bool is_alive(const struct up_call *call, uint64_t sp, bool chained)
@@ -44,7 +47,7 @@ void up_hijack(struct up_site *site, const struct up_source *source, struct up_c
 		up_miss(call, UP_MISSED_DEPTH);
 		return;
 	}
-	source->set_reg(source->context, 30, engine->trampoline);
+	source->set_reg(source->context, UP_LINK, engine->trampoline);
 	call->chained = call->return_address == engine->trampoline;
 	drop_dead(pending, call);
 	if (call->chained && !pending->count) {
@@ -54,7 +57,7 @@ void up_hijack(struct up_site *site, const struct up_source *source, struct up_c
 	if (call->chained)
 		call->return_address = pending->items[pending->count - 1].return_address;
 	if (!up_calls_push(pending, *call)) {
-		source->set_reg(source->context, 30, call->return_address);
+		source->set_reg(source->context, UP_LINK, call->return_address);
 		up_miss(call, UP_MISSED_DEPTH);
 	}
 }

@@ -1,8 +1,10 @@
 /* What is kept of a call until it returns: captured values and cookies, in blocks that are used again. */
-#include "engine.h"
+#include "kept.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "site.h"
 
 /* A block for that many words, all 0; NULL: out of memory. */
 struct up_kept *up_kept_take(struct up_engine *engine, unsigned words)

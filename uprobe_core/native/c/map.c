@@ -4,7 +4,7 @@
  * The tables grow by doubling up to the map's limit.  Beyond it, or when memory
  * is used up, an insertion fails, which the caller counts.
  */
-#include "engine.h"
+#include "map.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,16 +5,18 @@
  * uprobe_core.native.packing writes it.  Nothing in it is trusted: what does
  * not fit is refused here, so that running a program needs no checks.
  */
-#include "engine.h"
+#include "program.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "source.h"
 
 struct packed_arg {
 	uint8_t kind, size, count, ops;
 	uint32_t reserved;
 };
-_Static_assert(sizeof(struct packed_arg) == 8, "packed by native_programs.py");
+_Static_assert(sizeof(struct packed_arg) == 8, "packed by native/packing.py");
 
 static bool is_source(uint8_t code)
 {
@@ -59,7 +61,7 @@ static bool decode_ops(struct up_arg *arg, const struct up_op *ops, unsigned cou
 	arg->source = ops[0];
 	if (ops[0].code == UP_REG && (uint64_t)ops[0].param >= UP_REGS)
 		return false;
-	if (ops[0].code == UP_VREG && (uint64_t)ops[0].param >= 32)
+	if (ops[0].code == UP_VREG && (uint64_t)ops[0].param >= UP_VECTORS)
 		return false;
 	if (ops[0].code == UP_ENTRY && (uint64_t)ops[0].param >= UP_MAX_ARGS)
 		return false;

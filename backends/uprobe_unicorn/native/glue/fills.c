@@ -1,5 +1,7 @@
 /* Answers to the emulator about which page is where. */
-#include "glue.h"
+#include "fills.h"
+
+#include "emulator.h"
 
 /* Virtual window + p shows physical p, to forget translated code alone. */
 static const uint64_t window = UINT64_C(1) << 52;

@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <structmember.h>
 
-#include "baseline.h"
-
+#include "fills.h"
+#include "hooks.h"
+#include "run.h"
 
 static void copy_functions(struct uc_api *api, const unsigned long long *functions)
 {
@@ -199,32 +200,6 @@ static PyObject *glue_object_forget_code(GlueObject *self, PyObject *args)
 	Py_RETURN_NONE;
 }
 
-/* --- baselines, for benchmarks --- */
-
-static struct baseline baseline;
-
-/* (callbacks of count, store, break and fill; address of their data). */
-static PyObject *module_baseline(PyObject *self, PyObject *args)
-{
-	unsigned long long functions[7], slot;
-	struct uc_api api;
-
-	(void)self;
-	if (!PyArg_ParseTuple(args, "(KKKKKKK)K", &functions[0], &functions[1], &functions[2], &functions[3],
-			      &functions[4], &functions[5], &functions[6], &slot))
-		return NULL;
-	copy_functions(&api, functions);
-	if (!baseline.stored && !baseline_init(&baseline, &api))
-		return PyErr_NoMemory();
-	baseline.hits = 0;
-	baseline.slot = slot;
-	return Py_BuildValue("NNNNN", PyLong_FromVoidPtr(baseline_callback(BASELINE_COUNT)),
-			     PyLong_FromVoidPtr(baseline_callback(BASELINE_STORE)),
-			     PyLong_FromVoidPtr(baseline_callback(BASELINE_BREAK)),
-			     PyLong_FromVoidPtr(baseline_callback(BASELINE_FILL)),
-			     PyLong_FromVoidPtr(&baseline));
-}
-
 /* --- life ------------------------------------------------------------------------------------------ */
 
 static PyObject *glue_object_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -391,7 +366,6 @@ static PyTypeObject glue_type = {
 static PyMethodDef functions[] = {
 	{"area_size", module_area_size, METH_O, NULL},
 	{"relocate", module_relocate, METH_VARARGS, NULL},
-	{"baseline", module_baseline, METH_VARARGS, NULL},
 	{NULL, NULL, 0, NULL},
 };
 

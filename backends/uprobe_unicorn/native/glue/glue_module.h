@@ -5,7 +5,8 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include "glue.h"
+#include "emulator.h"
+#include "watch.h"
 
 typedef struct {
 	PyObject_HEAD

@@ -3,6 +3,14 @@
 
 #include <stdlib.h>
 
+#include "fills.h"
+#include "hooks.h"
+#include "places_table.h"
+#include "registers.h"
+#include "relocate.h"
+#include "run.h"
+#include "slots.h"
+
 /* --- places -------------------------------------------------------------------------------------- */
 
 /* Returns whether registers are read in place from now on. */

@@ -1,5 +1,9 @@
 /* What libunicorn calls: at probed places, at blocks, at interrupts. */
-#include "glue.h"
+#include "hooks.h"
+
+#include "emulator.h"
+#include "places_table.h"
+#include "slots.h"
 
 #define NOWHERE UINT64_MAX
 
@@ -47,7 +51,7 @@ static void want_watch(struct glue *glue, struct place *place, uint64_t address)
 }
 
 /* The task is about to execute the instruction of place.  Answers whether a handler sent it elsewhere. */
-bool glue_reached(struct place *place)
+static bool reached(struct place *place)
 {
 	struct glue *glue = place->glue;
 	uint64_t watch;
@@ -74,7 +78,7 @@ static inline bool pass_over(struct glue *glue, uint64_t address)
 	return true;
 }
 
-void glue_on_inline(uc_engine *uc, uint64_t address, uint32_t size, void *data)
+static void on_inline(uc_engine *uc, uint64_t address, uint32_t size, void *data)
 {
 	struct place *place = data;
 	struct glue *glue = place->glue;
@@ -89,7 +93,19 @@ void glue_on_inline(uc_engine *uc, uint64_t address, uint32_t size, void *data)
 			stop_at_place(glue, place);
 		return;
 	}
-	glue_reached(place);
+	reached(place);
+}
+
+/* The entry of a slot. */
+void glue_on_entry(uc_engine *uc, uint64_t address, uint32_t size, void *data)
+{
+	struct area *area = data;
+	unsigned index = (unsigned)((address - area->start) / 4);
+
+	(void)uc;
+	(void)size;
+	if (index < area->count && area->places[index])
+		reached(area->places[index]);
 }
 
 /* The start of a block where nothing but returns is watched. */
@@ -160,13 +176,13 @@ static bool on_trap(struct glue *glue)
 	if (!place || !(place->tail || place->core))
 		return false;
 	if (tail_does_it(place)) {
-		if (!glue_reached(place))
+		if (!reached(place))
 			glue_set_reg(glue, UP_PC, place->tail);
 		return true;
 	}
 	bool was_here = glue->skip == pc;	/* its handlers have run */
 	glue->skip = NOWHERE;
-	if (was_here || (!glue_reached(place) && glue->event != GLUE_HOOK))
+	if (was_here || (!reached(place) && glue->event != GLUE_HOOK))
 		leave_to_core(glue);
 	return true;
 }
@@ -237,7 +253,7 @@ int glue_add_inline(struct glue *glue, struct place *place, bool after_python)
 	place->by_block = !place->site;
 	place->then_python = after_python && place->by_block;	/* blocks come before instructions */
 	place->after_python = after_python && !place->by_block;
-	void *callback = (void *)(uintptr_t)(place->by_block ? on_return_block : glue_on_inline);
+	void *callback = (void *)(uintptr_t)(place->by_block ? on_return_block : on_inline);
 	return glue->uc.hook_add(glue->engine_handle, &place->hook, place->by_block ? UC_HOOK_BLOCK : UC_HOOK_CODE,
 				 callback, place, place->address, place->address);
 }

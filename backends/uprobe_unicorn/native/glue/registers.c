@@ -10,12 +10,14 @@
  * leads nowhere does no harm.
  */
 #define _GNU_SOURCE
-#include "glue.h"
+#include "registers.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "emulator.h"
 
 enum { REGISTERS = 33, HANDLE_WORDS = 512, REACH = 1 << 18 };
 

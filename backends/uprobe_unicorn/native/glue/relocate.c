@@ -7,7 +7,7 @@
  * that is not its own destination is refused, and so is everything that
  * raises an exception on purpose.
  */
-#include "glue.h"
+#include "relocate.h"
 
 static int64_t sign_extend(uint64_t value, unsigned bits)
 {

@@ -1,89 +1,13 @@
-/* Registers and memory for the engine, and the run from one event to the next. */
-#include "glue.h"
+/* The run from one event to the next. */
+#include "run.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-/* --- registers and memory ---------------------------------------------------------- */
-
-static int register_of(unsigned index)
-{
-	if (index < 29)
-		return UC_REG_X0 + (int)index;
-	static const int rest[] = {UC_REG_X29, UC_REG_X30, UC_REG_SP, UC_REG_PC, UC_REG_NZCV};
-	return rest[index - 29];
-}
-
-/* What a kernel sets in a program's PSTATE beside the flags; see uprobe_linux/task.py. */
-#define PSTATE_SSBS 0x1000u
-
-uint64_t glue_reg(void *context, unsigned index)
-{
-	struct glue *glue = context;
-	uint64_t value = 0;
-
-	if (index <= UP_PC && glue->source.registers)
-		return glue->source.registers[index];
-	glue->uc.reg_read(glue->engine_handle, register_of(index), &value);
-	return index == 33 ? (value & 0xf0000000) | PSTATE_SSBS : value;
-}
-
-void glue_set_reg(struct glue *glue, unsigned index, uint64_t value)
-{
-	glue->uc.reg_write(glue->engine_handle, register_of(index), &value);
-}
-
-static void set_reg(void *context, unsigned index, uint64_t value)
-{
-	glue_set_reg(context, index, value);
-}
-
-static uint64_t vector(void *context, unsigned index)
-{
-	struct glue *glue = context;
-	uint64_t value[2] = {0, 0};
-
-	glue->uc.reg_read(glue->engine_handle, UC_REG_V0 + (int)index, value);
-	return value[0];
-}
-
-/* Where the byte at address lies and how many follow it there; false: the program cannot read it. */
-static bool translate(struct glue *glue, uint64_t address, uint64_t *physical_ret, uint64_t *left_ret)
-{
-	const struct extent *extent = extents_find(&glue->data, address);
-	struct uc_tlb_entry entry;
-
-	if (extent && extent->perms & PERM_READ) {
-		*physical_ret = extent->physical + (address - extent->start);
-		*left_ret = extent->end - address;
-		return true;
-	}
-	if (!glue->fill(glue->context, address, PERM_READ, &entry))
-		return false;
-	*physical_ret = entry.physical + address % PAGE_SIZE;
-	*left_ret = PAGE_SIZE - address % PAGE_SIZE;
-	return *physical_ret + *left_ret <= glue->arena_size;
-}
-
-/* The data view, up to the first byte that the program could not read. */
-size_t glue_read(void *context, uint64_t address, void *ret, size_t size)
-{
-	struct glue *glue = context;
-	uint64_t at = address & TAG_MASK;
-	size_t done = 0;
-
-	while (done < size) {
-		uint64_t physical, left;
-		if (!translate(glue, at + done, &physical, &left))
-			return done;
-		size_t part = size - done < left ? size - done : (size_t)left;
-		memcpy((char *)ret + done, glue->arena + physical, part);
-		done += part;
-	}
-	return done;
-}
-
-/* --- life and running -------------------------------------------------------------------------- */
+#include "emulator.h"
+#include "fills.h"
+#include "hooks.h"
+#include "places_table.h"
+#include "slots.h"
 
 /* Switches counting of instructions on or off; the caller makes the emulator forget its code. */
 int glue_count_blocks(struct glue *glue, bool on)
@@ -108,7 +32,7 @@ static int add_hook(struct glue *glue, int type, void *callback)
 bool glue_init(struct glue *glue)
 {
 	glue->grow_at = FIRST_TLB;
-	glue->source = (struct up_source){glue, NULL, glue_reg, vector, glue_read, set_reg};
+	glue->source = glue_source(glue);
 	glue->shortcuts = shortcuts_create(glue->engine_handle, &glue->uc);
 	return !add_hook(glue, UC_HOOK_TLB_FILL, (void *)(uintptr_t)glue_on_fill) &&
 	       !add_hook(glue, UC_HOOK_INTR, (void *)(uintptr_t)glue_on_interrupt);

@@ -5,80 +5,17 @@
  * covers all entries.  A place that is jumped from branches to its entry, one
  * that traps is sent to its tail.  The area is shown to fetches alone.
  */
-#include "glue.h"
+#include "slots.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "emulator.h"
+#include "fills.h"
+#include "hooks.h"
+#include "relocate.h"
+
 enum { TAIL_BYTES = 4 * TAIL_WORDS, LEAVE_BRK = 0xd4200000 | 0xf0f0 << 5 };
-
-static unsigned hash_of(uint64_t address)
-{
-	return (unsigned)((address >> 2) * UINT64_C(0x9e3779b97f4a7c15) >> 40);
-}
-
-/* --- trapped places by address ------------------------------------------------------ */
-
-struct place *table_find(const struct glue *glue, uint64_t address)
-{
-	if (!glue->table)
-		return NULL;
-	for (unsigned slot = hash_of(address) & glue->table_mask; glue->table[slot];
-	     slot = (slot + 1) & glue->table_mask)
-		if (glue->table[slot]->address == address)
-			return glue->table[slot];
-	return NULL;
-}
-
-static void table_put(struct glue *glue, struct place *place)
-{
-	unsigned slot = hash_of(place->address) & glue->table_mask;
-
-	while (glue->table[slot])
-		slot = (slot + 1) & glue->table_mask;
-	glue->table[slot] = place;
-}
-
-static bool table_resize(struct glue *glue, unsigned size)
-{
-	struct place **before = glue->table;
-	unsigned old = before ? glue->table_mask + 1 : 0;
-	struct place **table = calloc(size, sizeof(*table));
-
-	if (!table)
-		return false;
-	glue->table = table;
-	glue->table_mask = size - 1;
-	for (unsigned i = 0; i < old; i++)
-		if (before[i])
-			table_put(glue, before[i]);
-	free(before);
-	return true;
-}
-
-bool table_add(struct glue *glue, struct place *place)
-{
-	unsigned size = glue->table ? glue->table_mask + 1 : 0;
-
-	if (2 * (glue->table_count + 1) > size && !table_resize(glue, size ? 2 * size : 64))
-		return false;
-	table_put(glue, place);
-	glue->table_count++;
-	return true;
-}
-
-void table_remove(struct glue *glue, struct place *place)
-{
-	glue->last_watch = 0;
-	if (table_find(glue, place->address) != place)
-		return;
-	unsigned size = glue->table_mask + 1;
-	for (unsigned i = 0; i < size; i++)
-		if (glue->table[i] == place)
-			glue->table[i] = NULL;
-	glue->table_count--;
-	table_resize(glue, size);
-}
 
 /* --- areas ----------------------------------------------------------------------------- */
 
@@ -91,17 +28,6 @@ static uint64_t page_up(uint64_t size)
 uint64_t area_size(unsigned slots)
 {
 	return page_up(4 * (uint64_t)slots) + page_up((uint64_t)TAIL_BYTES * slots);
-}
-
-static void on_entry(uc_engine *uc, uint64_t address, uint32_t size, void *data)
-{
-	struct area *area = data;
-	unsigned index = (unsigned)((address - area->start) / 4);
-
-	(void)uc;
-	(void)size;
-	if (index < area->count && area->places[index])
-		glue_reached(area->places[index]);
 }
 
 struct area *area_create(struct glue *glue, uint64_t start, uint64_t physical, unsigned slots)
@@ -117,7 +43,7 @@ struct area *area_create(struct glue *glue, uint64_t start, uint64_t physical, u
 	*area = (struct area){.start = start, .tails = start + page_up(4 * (uint64_t)slots),
 			      .end = start + area_size(slots), .physical = physical, .places = places,
 			      .capacity = slots, .glue = glue};
-	if (glue->uc.hook_add(glue->engine_handle, &area->hook, UC_HOOK_CODE, (void *)(uintptr_t)on_entry, area,
+	if (glue->uc.hook_add(glue->engine_handle, &area->hook, UC_HOOK_CODE, (void *)(uintptr_t)glue_on_entry, area,
 			      area->start, area->tails - 1))
 		goto failed;
 	memset(glue->arena + physical, 0, area_size(slots));

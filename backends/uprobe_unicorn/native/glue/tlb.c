@@ -1,5 +1,5 @@
 /* Translations that were given out: sorted extents, found by bisection. */
-#include "glue.h"
+#include "tlb.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,11 +5,13 @@
  * so the lock can stay where guest code runs.
  */
 #define _POSIX_C_SOURCE 200809L
-#include "glue.h"
+#include "watch.h"
 
 #include <poll.h>
 #include <signal.h>
 #include <time.h>
+
+#include "emulator.h"
 
 static const struct timespec retry = {0, 2000000};
 

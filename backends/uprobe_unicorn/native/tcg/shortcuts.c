@@ -12,36 +12,11 @@
 #include <link.h>
 #include <sys/mman.h>
 
+#include "builds.h"
+
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000	/* a hint, for kernels that do not know it */
 #endif
-
-/*
- * Where one build keeps what is needed: offsets in bytes from its CPUARMState
- * (env), from its uc_engine and from its TCGContext.  They were read from the
- * machine code of cpu_get_tb_cpu_state, helper_lookup_tb_ptr,
- * helper_check_exit_request, tlb_flush_by_mmuidx and tb_flush.
- */
-struct layout {
-	unsigned char build[20];
-	int env_registers, env_pc, env_hflags, env_btype, env_uc, env_exit, env_blocks, env_flushes;
-	unsigned uc_cpu, uc_context, uc_no_checks, cpu_env;
-	unsigned context_epilogue, context_invalidated, context_flushes, context_uc;
-	unsigned block_code, block_size;
-	unsigned after_hook;	/* return address of the call that makes the check behind a code hook, in the library */
-};
-
-static const struct layout layouts[] = {
-	{	/* unicorn 2.1.4, manylinux x86_64 wheel */
-		{0x44, 0x28, 0x5d, 0x3e, 0x80, 0x52, 0x71, 0x22, 0xe9, 0xe3,
-		 0x61, 0x92, 0x81, 0x89, 0x38, 0x59, 0x06, 0xec, 0x81, 0x3e},
-		.env_registers = 0x40, .env_pc = 0x140, .env_hflags = 0x150, .env_btype = 0x228, .env_uc = 0x31b8,
-		.env_exit = -0x10, .env_blocks = -0xa218, .env_flushes = -0x2188,
-		.uc_cpu = 0x1b8, .uc_context = 0x300, .uc_no_checks = 0x7f2, .cpu_env = 0xa350,
-		.context_epilogue = 0x98, .context_invalidated = 0xd8, .context_flushes = 0xa8d0, .context_uc = 0xa970,
-		.block_code = 0x20, .block_size = 0x28, .after_hook = 0x6b27d8,
-	},
-};
 
 enum { TARGETS = 1 << 14, PAGE_BITS = 12, CHECK_BYTES = 17, JUMP_BYTES = 10 };
 enum { AARCH64_STATE = (int)0x80000000, SINGLE_STEP = 0x40000000 };	/* TBFLAG_ANY, in hflags */
@@ -320,52 +295,6 @@ static bool divert_checks(void *library, const struct layout *layout)
 
 /* --- life ---------------------------------------------------------------------------------------- */
 
-struct wanted {
-	uintptr_t address;
-	const struct layout *layout;
-};
-
-static const struct layout *layout_of(const unsigned char *build, size_t size)
-{
-	for (size_t i = 0; i < sizeof(layouts) / sizeof(*layouts); i++)
-		if (size == sizeof(layouts[i].build) && !memcmp(build, layouts[i].build, size))
-			return &layouts[i];
-	return NULL;
-}
-
-static const struct layout *layout_in_notes(const char *at, const char *end)
-{
-	while (end - at >= (ptrdiff_t)sizeof(ElfW(Nhdr))) {
-		const ElfW(Nhdr) *note = (const void *)at;
-		const char *name = at + sizeof(*note), *value = name + ((note->n_namesz + 3) & ~3u);
-		if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && !memcmp(name, "GNU", 4))
-			return layout_of((const unsigned char *)value, note->n_descsz);
-		at = value + ((note->n_descsz + 3) & ~3u);
-	}
-	return NULL;
-}
-
-/* Of dl_iterate_phdr: looks at the object that holds wanted->address. */
-static int look_at_object(struct dl_phdr_info *info, size_t size, void *data)
-{
-	struct wanted *wanted = data;
-	bool ours = false;
-
-	(void)size;
-	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
-		uintptr_t start = info->dlpi_addr + header->p_vaddr;
-		ours |= header->p_type == PT_LOAD && wanted->address - start < header->p_memsz;
-	}
-	for (unsigned i = 0; ours && i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
-		const char *notes = (const char *)(info->dlpi_addr + header->p_vaddr);
-		if (header->p_type == PT_NOTE && !wanted->layout)
-			wanted->layout = layout_in_notes(notes, notes + header->p_memsz);
-	}
-	return ours;
-}
-
 static bool find_helpers(struct shortcuts *shortcuts, const struct uc_api *api)
 {
 	Dl_info info;
@@ -387,20 +316,19 @@ static bool find_helpers(struct shortcuts *shortcuts, const struct uc_api *api)
 struct shortcuts *shortcuts_create(uc_engine *engine, const struct uc_api *api)
 {
 	enum { UC_HOOK_EDGE_GENERATED = 1 << 15 };
-	struct wanted wanted = {(uintptr_t)api->emu_start, NULL};
 	size_t hook;
 
 	if (getenv("UPROBE_DISABLE_SHORTCUTS"))
 		return NULL;
-	dl_iterate_phdr(look_at_object, &wanted);
-	struct shortcuts *shortcuts = wanted.layout ? calloc(1, sizeof(*shortcuts)) : NULL;
+	const struct layout *layout = layout_of_library((const void *)(uintptr_t)api->emu_start);
+	struct shortcuts *shortcuts = layout ? calloc(1, sizeof(*shortcuts)) : NULL;
 	if (!shortcuts)
 		return NULL;
-	shortcuts->layout = wanted.layout;
+	shortcuts->layout = layout;
 	shortcuts->engine = engine;
-	shortcuts->env = AT(char *, engine, wanted.layout->uc_cpu) + wanted.layout->cpu_env;
-	shortcuts->context = AT(const char *, engine, wanted.layout->uc_context);
-	if (AT(uc_engine *, shortcuts->env, wanted.layout->env_uc) != engine || !find_helpers(shortcuts, api) ||
+	shortcuts->env = AT(char *, engine, layout->uc_cpu) + layout->cpu_env;
+	shortcuts->context = AT(const char *, engine, layout->uc_context);
+	if (AT(uc_engine *, shortcuts->env, layout->env_uc) != engine || !find_helpers(shortcuts, api) ||
 	    api->hook_add(engine, &hook, UC_HOOK_EDGE_GENERATED, (void *)(uintptr_t)on_new_block, shortcuts, 1, 0)) {
 		free(shortcuts);
 		return NULL;

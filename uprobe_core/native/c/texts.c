@@ -5,9 +5,13 @@
  * describes them.  Nothing runs between the passes, so a string reads the same
  * in both; what could not be measured has reserved nothing.
  */
-#include "engine.h"
+#include "texts.h"
 
 #include <string.h>
+
+#include "calls.h"
+#include "program.h"
+#include "source.h"
 
 enum text_state { TEXT_END, TEXT_FULL, TEXT_FAULT, TEXT_TRACER, TEXT_NO_POINTER };
 

@@ -1,0 +1,20 @@
+/* Answers to the emulator about which page is where. */
+#ifndef UPROBE_FILLS_H
+#define UPROBE_FILLS_H
+
+#include <stdbool.h>
+
+#include "unicorn_api.h"
+
+enum { FIRST_TLB = 600, LARGEST_TLB = 1 << 16 };
+
+struct glue;
+
+/* The callback of UC_HOOK_TLB_FILL; its data is the glue. */
+bool glue_on_fill(uc_engine *uc, uint64_t address, int type, struct uc_tlb_entry *ret, void *data);
+/* Forgets which addresses are where; the emulator's TLB doubles if it is nearly full (cputlb.c). */
+void glue_flush(struct glue *glue);
+/* Forgets translated code of virtual [start, end). */
+void glue_forget_translations(struct glue *glue, uint64_t start, uint64_t end);
+
+#endif

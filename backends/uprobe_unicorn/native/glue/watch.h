@@ -1,0 +1,27 @@
+/* The thread that looks at what happens outside. */
+#ifndef UPROBE_WATCH_H
+#define UPROBE_WATCH_H
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+
+enum { MAX_WATCHED = 8 };
+
+struct glue;
+
+/* polls[0] ends the thread; from first_final on, the run is to end. */
+struct watch {
+	struct pollfd polls[MAX_WATCHED];
+	unsigned count, first_final;
+	volatile bool rung;	/* since somebody last looked */
+	bool running;
+	pthread_t thread;
+	struct glue *glue;
+};
+
+bool watch_start(struct watch *self, struct glue *glue);
+/* polls[0] must be readable. */
+void watch_join(struct watch *self);
+
+#endif

@@ -1,0 +1,166 @@
+/* Calls whose return is awaited: how they end. */
+#include "calls.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "hit.h"
+#include "site.h"
+
+bool up_calls_push(struct up_calls *calls, struct up_call call)
+{
+	if (calls->count == calls->capacity) {
+		unsigned capacity = calls->capacity ? 2 * calls->capacity : 32;
+		struct up_call *items = realloc(calls->items, capacity * sizeof(*items));
+		if (!items)
+			return false;
+		calls->items = items;
+		calls->capacity = capacity;
+	}
+	calls->items[calls->count++] = call;
+	return true;
+}
+
+static void calls_deinit(struct up_calls *calls)
+{
+	for (unsigned i = 0; i < calls->count; i++)
+		up_kept_give(calls->items[i].site->engine, calls->items[i].site, calls->items[i].kept);
+	free(calls->items);
+	memset(calls, 0, sizeof(*calls));
+}
+
+void up_task_deinit(struct up_task *task)
+{
+	calls_deinit(&task->pending);
+	calls_deinit(&task->suspects);
+}
+
+void up_calls_take_out(struct up_calls *calls, unsigned index)
+{
+	calls->count--;
+	memmove(calls->items + index, calls->items + index + 1, (calls->count - index) * sizeof(*calls->items));
+}
+
+/* The call will not be seen to return. */
+void up_miss(struct up_call *call, int reason)
+{
+	struct up_engine *engine = call->site->engine;
+
+	for (unsigned i = 0; i < call->site->count; i++) {
+		struct up_probe *probe = call->site->probes[i];
+		if (!(call->followed >> i & 1))
+			continue;
+		probe->missed[reason]++;
+		if (probe->chain && probe->enabled)
+			engine->outside.missed(engine->outside.context, probe->chain - 1, call->site->address, reason);
+	}
+	up_kept_give(engine, call->site, call->kept);
+}
+
+static void deliver_probe(struct up_engine *engine, struct up_call *call, unsigned index, struct up_hit *hit)
+{
+	struct up_probe *probe = call->site->probes[index];
+
+	probe->returns++;
+	if (!probe->enabled)
+		return;
+	hit->program = &probe->program;
+	hit->texts_done = false;
+	hit->done[0] = hit->done[1] = 0;
+	hit->file_offset = call->site->file_offset;
+	if (probe->is_return && probe->has_filter && !up_filter_accepts(&probe->filter, hit))
+		return;
+	for (unsigned i = 0; i < probe->return_count; i++)
+		up_action_run(probe->return_actions[i], hit);
+	if (probe->chain) {
+		void *cookie = call->kept ? up_kept_cookie(call->site, call->kept, index) : NULL;
+		if (cookie == UP_IGNORED)
+			return;
+		engine->called = true;
+		engine->outside.leave(engine->outside.context, probe->chain - 1, hit, cookie);
+	}
+}
+
+/* The common case of deliver: only how long the call took is wanted. */
+void up_deliver_latency(struct up_engine *engine, const struct up_call *call)
+{
+	struct up_action *action = call->site->only;
+	uint64_t bucket = up_bucket(action->hist, action->parameter, engine->now - call->entered);
+	struct up_entry *entry = up_map_at_number(&action->map, bucket, &engine->order);
+
+	call->site->probes[0]->returns++;
+	if (entry)
+		entry->count++;
+	else
+		action->lost++;
+}
+
+void up_deliver(struct up_engine *engine, const struct up_source *source, struct up_call *call)
+{
+	if (call->site->kind == UP_SITE_LATENCY && !call->kept) {
+		up_deliver_latency(engine, call);
+		return;
+	}
+	static const uint64_t nothing[UP_MAX_ARGS];
+	struct up_hit hit;
+
+	up_hit_init(&hit, source, engine);
+	hit.address = call->site->address;
+	hit.pc = call->return_address;
+	hit.latency = engine->now - call->entered;
+	hit.entry = call->kept ? call->kept->words : nothing;
+	for (unsigned i = 0; i < call->site->count; i++) {
+		if (call->followed >> i & 1)
+			deliver_probe(engine, call, i, &hit);
+		if (call->kept)
+			hit.entry += call->site->probes[i]->capture.cells;
+	}
+	up_kept_give(engine, call->site, call->kept);
+}
+
+/* No pending return of task will be seen any more; what was jumped over is said to be so. */
+void up_task_abandon(struct up_task *task, int reason)
+{
+	for (unsigned i = 0; i < task->suspects.count; i++)
+		up_miss(&task->suspects.items[i], UP_MISSED_LONGJMP);
+	for (unsigned i = 0; i < task->pending.count; i++)
+		up_miss(&task->pending.items[i], reason);
+	task->pending.count = task->suspects.count = 0;
+}
+
+static bool copy_calls(struct up_calls *to, const struct up_calls *from, struct up_engine *engine)
+{
+	for (unsigned i = 0; i < from->count; i++) {
+		struct up_call call = from->items[i];
+		if (call.kept && !(call.kept = up_kept_copy(engine, call.site, call.kept)))
+			return false;
+		if (!up_calls_push(to, call))
+			return false;
+	}
+	return true;
+}
+
+/* task is a copy of parent (fork): it will return from the same calls.  False: out of memory. */
+bool up_task_inherit(struct up_task *task, const struct up_task *parent, struct up_engine *engine)
+{
+	return copy_calls(&task->pending, &parent->pending, engine) &&
+	       copy_calls(&task->suspects, &parent->suspects, engine);
+}
+
+static unsigned count_calls(const struct up_calls *calls, const struct up_probe *probe)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < calls->count; i++)
+		for (unsigned j = 0; j < calls->items[i].site->count; j++)
+			found += calls->items[i].site->probes[j] == probe && calls->items[i].followed >> j & 1;
+	return found;
+}
+
+/* How many returns of probe task is waiting for. */
+unsigned up_task_pending(const struct up_task *task, const struct up_probe *probe)
+{
+	if (!probe->wants_returns)
+		return 0;
+	return count_calls(&task->pending, probe) + count_calls(&task->suspects, probe);
+}

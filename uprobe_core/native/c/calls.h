@@ -1,0 +1,53 @@
+/* Calls whose return is awaited, and the tasks that made them. */
+#ifndef UPROBE_CALLS_H
+#define UPROBE_CALLS_H
+
+#include "kept.h"
+
+struct up_probe;
+struct up_source;
+
+/* A call whose return is awaited. */
+struct up_call {
+	struct up_site *site;
+	uint64_t sp, return_address;
+	uint64_t entered;	/* ns */
+	uint64_t followed;	/* bit i: probe i of the site wants its return */
+	struct up_kept *kept;	/* NULL if there is nothing */
+	bool chained;		/* hijack: it shares its frame with the call before it */
+};
+
+struct up_calls {
+	struct up_call *items;
+	unsigned count, capacity;
+};
+
+struct up_task {
+	uint32_t pid, tid;
+	uint32_t who;
+	char comm[UP_COMM];
+	unsigned comm_size;
+	struct up_calls pending, suspects;
+	bool used;
+};
+
+enum { UP_MISSED_LONGJMP, UP_MISSED_EXEC, UP_MISSED_EXIT, UP_MISSED_DEPTH, UP_MISSED_NO_CALLER, UP_MISSED_KINDS };
+
+bool up_calls_push(struct up_calls *calls, struct up_call call);
+void up_calls_take_out(struct up_calls *calls, unsigned index);
+/* The call will not be seen to return. */
+void up_miss(struct up_call *call, int reason);
+/* The call returned: its probes' actions and functions outside are run. */
+void up_deliver(struct up_engine *engine, const struct up_source *source, struct up_call *call);
+/* The same where only how long the call took is wanted. */
+void up_deliver_latency(struct up_engine *engine, const struct up_call *call);
+
+void up_task_deinit(struct up_task *task);
+/* No pending return of task will be seen any more. */
+void up_task_abandon(struct up_task *task, int reason);
+/* How many returns of probe task is waiting for. */
+unsigned up_task_pending(const struct up_task *task, const struct up_probe *probe);
+/* task is a copy of parent (fork): its pending calls are its own.  False: out of memory, and it has none. */
+bool up_task_inherit(struct up_task *task, const struct up_task *parent, struct up_engine *engine);
+
+#endif

@@ -1,0 +1,32 @@
+/* The beginning of a hit. */
+#define _POSIX_C_SOURCE 200809L
+#include "hit.h"
+
+#include <time.h>
+
+#include "engine.h"
+
+void up_hit_init(struct up_hit *hit, const struct up_source *source, struct up_engine *engine)
+{
+	hit->source = source;
+	hit->now = engine->now;
+	hit->latency = 0;
+	hit->entry = NULL;
+	hit->task = engine->task;
+	hit->cells = engine->cells;
+	hit->done[0] = hit->done[1] = 0;
+	hit->area = engine->area;
+	hit->area_size = 0;
+	hit->texts_done = false;
+}
+
+/* A hit takes virtual time; without a virtual clock it happens when it happens. */
+void up_tick(struct up_engine *engine)
+{
+	struct timespec now;
+
+	engine->hits++;
+	engine->now += engine->hit_cost;
+	if (!engine->hit_cost && !clock_gettime(CLOCK_MONOTONIC, &now))
+		engine->now = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}

@@ -1,0 +1,32 @@
+/* One hit while it is looked at. */
+#ifndef UPROBE_HIT_H
+#define UPROBE_HIT_H
+
+#include "numbers.h"
+
+struct up_engine;
+struct up_program;
+struct up_source;
+struct up_task;
+
+struct up_hit {
+	const struct up_source *source;
+	const struct up_program *program;
+	uint64_t address;	/* probed; of a return, the function */
+	uint64_t pc;		/* of a return, where it went */
+	uint64_t file_offset;
+	uint64_t now;		/* ns */
+	uint64_t latency;	/* ns since entry, 0 at an entry */
+	const uint64_t *entry;	/* values captured at entry, NULL at an entry */
+	const struct up_task *task;
+	uint64_t *cells;	/* values that are valid: see done */
+	uint64_t done[UP_MAX_ARGS / 64];
+	char *area;		/* UP_MAX_RECORD bytes for strings */
+	unsigned area_size;
+	bool texts_done;
+};
+
+/* A hit of the engine's running task, now; its place and its program are the caller's to set. */
+void up_hit_init(struct up_hit *hit, const struct up_source *source, struct up_engine *engine);
+
+#endif

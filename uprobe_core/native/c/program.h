@@ -1,0 +1,81 @@
+/* Fetch programs: what the arguments of an event are read by. */
+#ifndef UPROBE_PROGRAM_H
+#define UPROBE_PROGRAM_H
+
+#include "numbers.h"
+
+/* The operations of uprobe_core.events.model.OpCode. */
+enum up_op_code {
+	UP_END = 0,
+	UP_REG = 1,
+	UP_STACK = 2,
+	UP_STACKP = 3,
+	UP_RETVAL = 4,
+	UP_IMM = 5,
+	UP_COMM_TOKEN = 6,
+	UP_FOFFS = 7,
+	UP_IMMSTR = 8,
+	UP_VREG = 9,
+	UP_ENTRY = 10,
+	UP_LATENCY = 11,
+	UP_DEREF = 16,
+	UP_UDEREF = 17,
+	UP_ST_RAW = 24,
+	UP_ST_MEM = 25,
+	UP_ST_UMEM = 26,
+	UP_ST_STRING = 27,
+	UP_ST_USTRING = 28,
+	UP_MOD_BF = 32,
+	UP_LP_ARRAY = 33,
+};
+
+/* One operation as FetchOp.pack writes it (OP_FORMAT), little endian. */
+struct up_op {
+	uint8_t code, size, lshift, rshift;
+	uint32_t reserved;
+	int64_t param;
+};
+_Static_assert(sizeof(struct up_op) == 16, "OP_FORMAT has 16 bytes");
+
+/* One argument, decoded.  events/fetch_run.py is the reference. */
+struct up_arg {
+	uint8_t kind;		/* 'u' 's' 'x' 'c' 'f', or 't' for text */
+	uint8_t size;		/* bytes of the type */
+	uint8_t count;		/* elements, 0: no array */
+	uint8_t derefs;
+	bool from_memory;	/* the store reads memory */
+	bool has_field;		/* a bit field */
+	uint8_t store_size;
+	uint8_t lshift, rshift;
+	uint16_t cell;		/* index of its first value */
+	bool simple;		/* a register, masked and sign-extended, is all */
+	uint8_t reg;		/* of a simple one */
+	uint64_t mask, sign;	/* ((x & mask) ^ sign) - sign is the value of a simple one */
+	struct up_op source;
+	int64_t offsets[UP_MAX_OPS];	/* of the dereferences, in order */
+	int64_t store_offset;
+};
+
+/* What a simple argument is, close together: records of many are written fast. */
+struct up_plain {
+	uint64_t mask, sign;
+	uint64_t reg;
+};
+
+struct up_program {
+	unsigned count;		/* arguments */
+	unsigned cells;		/* values: one for each scalar or element */
+	unsigned room;		/* bytes that strings may take */
+	unsigned texts;		/* string arguments */
+	bool simple;		/* all arguments are */
+	struct up_arg *args;
+	struct up_plain *plain;	/* by argument, if all are simple */
+};
+
+/* Checks all of it; room: bytes that strings may take.  False: it does not fit, or out of memory. */
+bool up_program_init(struct up_program *program, const uint8_t *packed, size_t size, unsigned room);
+void up_program_deinit(struct up_program *program);
+/* How many values captured at entry the program may look at. */
+uint64_t up_program_entries(const struct up_program *program);
+
+#endif

@@ -1,0 +1,69 @@
+/* From a hit to a record in the ring. */
+#include "record.h"
+
+#include <string.h>
+
+#include "engine.h"
+#include "fetch.h"
+
+static bool make_room(struct up_engine *engine, size_t size)
+{
+	struct up_ring *ring = &engine->ring;
+
+	if (ring->limit)
+		return up_ring_make_room(ring, size);
+	if (!engine->drain || !engine->drain(engine->drain_context))
+		return false;
+	return ring->size - ring->used >= size;
+}
+
+static void put_cells(const struct up_hit *hit, uint64_t *to)
+{
+	const struct up_program *program = hit->program;
+
+	if (!program->simple) {
+		for (unsigned i = 0; i < program->cells; i++)
+			to[i] = hit->cells[i];
+		return;
+	}
+	for (unsigned i = 0; i < program->count; i++) {
+		const struct up_plain *plain = &program->plain[i];
+		uint64_t value = up_source_register(hit->source, (unsigned)plain->reg);
+		to[i] = ((value & plain->mask) ^ plain->sign) - plain->sign;
+	}
+}
+
+/* Appends the hit with all values of its program; false: dropped, and counted. */
+bool up_write_record(struct up_engine *engine, uint32_t sink, struct up_hit *hit)
+{
+	struct up_ring *ring = &engine->ring;
+
+	if (!hit->program->simple)
+		up_fetch_all(hit);
+	size_t cells = hit->program->cells * sizeof(uint64_t);
+	size_t text = hit->texts_done ? hit->area_size : 0;
+	size_t size = (sizeof(struct up_record) + cells + text + 7) & ~(size_t)7;
+	if (ring->size - ring->used < size || ring->limit) {
+		if (!make_room(engine, size)) {
+			ring->dropped++;
+			return false;
+		}
+	}
+	char *to = ring->bytes + ring->used;
+	*(struct up_record *)(void *)to = (struct up_record){
+		.size = (uint32_t)size,
+		.sink = sink,
+		.who = hit->task->who,
+		.text_size = (uint32_t)text,
+		.time = hit->now,
+		.pc = hit->pc,
+		.function = hit->entry ? hit->address : 0,
+	};
+	to += sizeof(struct up_record);
+	put_cells(hit, (uint64_t *)(void *)to);
+	if (text)
+		memcpy(to + cells, hit->area, text);
+	ring->used += size;
+	ring->records++;
+	return true;
+}
