@@ -135,8 +135,7 @@ def _plan_whole(event: Event) -> EventPlan | None:
         return None
     plan = EventPlan(*program, capture)
     if event.filter is not None:
-        ops = getattr(event, "filter_ops", None)
-        packed = pack_filter(ops) if ops is not None else None
+        packed = pack_filter(event.filter_ops) if event.filter_ops is not None else None
         if packed is None:
             return None
         plan.tests, plan.texts = packed

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from uprobe_core.backend import Process
 from uprobe_core.consumer import EntryState, Hit, ReturnHit
@@ -18,6 +18,9 @@ from uprobe_core.events.fetch_run import FetchProgram, compile_fetch, run_fetch
 from uprobe_core.events.record_buffer import RecordBuffer
 from uprobe_core.tracing.context import ActsAround
 from uprobe_core.types import HandlerVote
+
+if TYPE_CHECKING:
+    from uprobe_core.events.filters import FilterOp
 
 __all__ = ("Event", "EventProbe", "Sink")
 
@@ -57,7 +60,7 @@ class Event:
         self.names: Sequence[str] = tuple(arg.name for arg in spec.args)
         self._enabled = True
         self.filter: Predicate | None = None
-        self.filter_ops: Any = None
+        self.filter_ops: tuple[FilterOp, ...] | None = None
         """The filter as a branching program, for a native engine."""
         self.on_change: Callable[[Event], None] | None = None
         """Called after what is done with a hit has changed."""
