@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from uprobe_core.errors import TargetError
-from uprobe_core.image.elf_symbols import ElfImage, Section
+from uprobe_core.image.elf import Section, notes
+from uprobe_core.image.elf_symbols import ElfImage
 
 __all__ = ("Marker", "MarkerArgument", "markers", "parse_operands")
 
@@ -70,11 +71,14 @@ def markers(image: ElfImage) -> list[Marker]:
     if note is None:
         return []
     base = image.section(".stapsdt.base")
-    return list(_markers(image, image.bytes_of(note), base))
+    try:
+        return list(_markers(image, image.bytes_of(note), base))
+    except ValueError as error:
+        raise TargetError(f"malformed .note.stapsdt in {image.path}: {error}", slug="bad-note") from None
 
 
 def _markers(image: ElfImage, data: bytes, base: Section | None) -> Iterator[Marker]:
-    for owner, kind, body in _notes(image, data):
+    for owner, kind, body in notes(data):
         if owner != b"stapsdt\0" or kind != _NOTE_TYPE or len(body) < 24:
             continue
         location, noted_base, semaphore = struct.unpack_from("<QQQ", body)
@@ -87,18 +91,6 @@ def _markers(image: ElfImage, data: bytes, base: Section | None) -> Iterator[Mar
         guard = image.vaddr_to_offset(semaphore + moved) or 0 if semaphore else 0
         arguments = parse_operands(operands, lambda symbol: _low_bits(image, symbol))
         yield Marker(provider, name, offset, location + moved, guard, operands, arguments)
-
-
-def _notes(image: ElfImage, data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
-    """(owner, type, content) of each note."""
-    at = 0
-    while at + 12 <= len(data):
-        name_size, size, kind = struct.unpack_from("<III", data, at)
-        start = at + 12 + (name_size + 3 & ~3)
-        if start + size > len(data):
-            raise TargetError(f"malformed .note.stapsdt in {image.path}", slug="bad-note")
-        yield data[at + 12 : at + 12 + name_size], kind, data[start : start + size]
-        at = start + (size + 3 & ~3)
 
 
 def _text(data: bytes) -> str:

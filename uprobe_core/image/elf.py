@@ -1,0 +1,261 @@
+"""ELF files, read without a library: header, segments, sections, notes.
+
+Every part of the core that looks into an ELF file does it through
+:class:`ElfFile`.  Source: the System V ABI (gABI chapters 4 and 5) and the
+ELF for the Arm 64-bit Architecture ABI.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+from uprobe_core.errors import TargetError
+
+__all__ = ("ElfFile", "Section", "Segment", "notes")
+
+EM_AARCH64 = 183
+_MACHINES = {3: "x86", 8: "MIPS", 20: "PowerPC", 21: "PowerPC64", 22: "S390", 40: "Arm (32 bit)"}
+_MACHINES |= {62: "x86-64", 183: "AArch64", 243: "RISC-V", 258: "LoongArch"}
+_EHDR = struct.Struct("<16sHHIQQQIHHHHHH")
+_PHDR = struct.Struct("<IIQQQQQQ")
+_SHDR = struct.Struct("<IIQQQQIIQQ")
+_CHDR = struct.Struct("<IIQQ")
+PT_LOAD, PT_DYNAMIC = 1, 2
+SHT_NOBITS = 8
+SHF_COMPRESSED, ELFCOMPRESS_ZLIB = 0x800, 1
+_MAX_INFLATED = 1 << 30
+"""Bytes of a section that is unpacked; what claims to be larger is taken for damaged."""
+_NOTE_BUILD_ID = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A PT_LOAD segment; [vaddr, vaddr + file_size) shows [offset, offset + file_size) of the file.
+
+    :param flags: PF_X 1, PF_W 2, PF_R 4
+    """
+
+    offset: int
+    vaddr: int
+    file_size: int
+    memory_size: int
+    flags: int
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section header; *vaddr* is 0 for what is not loaded."""
+
+    name: str
+    kind: int
+    flags: int
+    vaddr: int
+    offset: int
+    size: int
+    link: int
+    entry_size: int
+
+
+class ElfFile:
+    """One arm64 ELF file, open for reading until :meth:`close` or the end of a ``with``.
+
+    Raises TargetError when *path* is missing, no ELF file, cut short, or for another machine.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        self._data = _map_file(self.path)
+        self._header()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the mapping of the file back; idempotent."""
+        if isinstance(self._data, mmap.mmap):
+            self._data.close()
+
+    # --- headers --------------------------------------------------------------------------------
+
+    def _header(self) -> None:
+        data = self._data
+        if data[:4] != b"\x7fELF":
+            raise TargetError(f"not an ELF file: {self.path}{_what_else(data[:64])}", slug="not-elf")
+        if len(data) < _EHDR.size:
+            raise self._truncated("the ELF header")
+        fields = _EHDR.unpack_from(data)
+        self.machine, self.entry = fields[2], fields[4]
+        machine = struct.unpack_from(">H" if data[5] == 2 else "<H", data, 18)[0]
+        if data[4] != 2 or data[5] != 1 or machine != EM_AARCH64:
+            raise TargetError(
+                f"not an arm64 program: {self.path} is for {_MACHINES.get(machine, f'machine {machine}')}"
+                + _variant(data[4], data[5], machine),
+                hint="build it for aarch64, little endian, 64 bit",
+                slug="wrong-machine",
+            )
+        self.kind = fields[1]
+        self._ph = (fields[5], fields[9], fields[10])
+        self._sh = (fields[6], fields[11], fields[12], fields[13])
+
+    def _truncated(self, what: str) -> TargetError:
+        return TargetError(
+            f"truncated ELF file: {self.path} ends at {len(self._data)} bytes, before {what}",
+            hint="copy the file again",
+            slug="truncated-elf",
+        )
+
+    @cached_property
+    def _program_headers(self) -> list[tuple[int, ...]]:
+        start, size, count = self._ph
+        if count and (size < _PHDR.size or start + size * count > len(self._data)):
+            raise self._truncated("its program headers")
+        return [_PHDR.unpack_from(self._data, start + i * size) for i in range(count)]
+
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        """The loadable segments, in file order."""
+        return tuple(
+            Segment(offset=p[2], vaddr=p[3], file_size=p[5], memory_size=p[6], flags=p[1])
+            for p in self._program_headers
+            if p[0] == PT_LOAD
+        )
+
+    @cached_property
+    def sections(self) -> tuple[Section, ...]:
+        """The sections; empty in a file whose section headers were stripped."""
+        start, size, count, names = self._sh
+        if not start:
+            return ()
+        if size < _SHDR.size or start + size * max(count, 1) > len(self._data):
+            raise self._truncated("its section headers")
+        first = _SHDR.unpack_from(self._data, start)
+        count, names = count or first[5], first[6] if names == 0xFFFF else names
+        if start + size * count > len(self._data):
+            raise self._truncated("its section headers")
+        raw = [_SHDR.unpack_from(self._data, start + i * size) for i in range(count)]
+        table = raw[names] if names < count else None
+        return tuple(Section(self._name(table, s[0]), s[1], s[2], s[3], s[4], s[5], s[6], s[9]) for s in raw)
+
+    def _name(self, table: tuple[int, ...] | None, at: int) -> str:
+        if table is None:
+            return ""
+        start = table[4] + at
+        end = self._data.find(b"\0", start, table[4] + table[5])
+        return self._data[start : max(end, start)].decode("utf-8", "surrogateescape")
+
+    def section(self, name: str) -> Section | None:
+        """The first section called *name*, None if there is none."""
+        return next((s for s in self.sections if s.name == name), None)
+
+    def bytes_of(self, section: Section) -> bytes:
+        """The content of *section*; raises TargetError if it lies outside the file."""
+        if section.kind == SHT_NOBITS:
+            return b""
+        if section.offset + section.size > len(self._data):
+            raise self._truncated(f"section {section.name}")
+        data = self._data[section.offset : section.offset + section.size]
+        return self._inflated(section, data) if section.flags & SHF_COMPRESSED else data
+
+    def _inflated(self, section: Section, data: bytes) -> bytes:
+        """The content of a compressed section, as large as its header promises at most."""
+        try:
+            kind, _, size, _ = _CHDR.unpack_from(data)
+            if kind != ELFCOMPRESS_ZLIB or size > _MAX_INFLATED:
+                raise ValueError(f"compression {kind}, {size} bytes")
+            return zlib.decompressobj().decompress(data[_CHDR.size :], size)
+        except (struct.error, zlib.error, ValueError) as error:
+            raise TargetError(
+                f"cannot unpack section {section.name} of {self.path}: {error}",
+                hint="objcopy --decompress-debug-sections makes a file that can be read",
+                slug="bad-section",
+            ) from None
+
+    @cached_property
+    def build_id(self) -> str:
+        """The build's identity in hexadecimal, "" without one."""
+        note = self.section(".note.gnu.build-id")
+        try:
+            found = list(notes(self.bytes_of(note))) if note is not None else []
+        except ValueError:
+            return ""
+        ids = [data for owner, kind, data in found if owner == b"GNU\0" and kind == _NOTE_BUILD_ID]
+        return ids[0].hex() if ids else ""
+
+    def read(self, vaddr: int, size: int) -> bytes:
+        """Up to *size* bytes of the file at *vaddr*; fewer where a segment's file part ends."""
+        for segment in self.segments:
+            if segment.vaddr <= vaddr < segment.vaddr + segment.file_size:
+                at = vaddr - segment.vaddr + segment.offset
+                return self._data[at : at + min(size, segment.vaddr + segment.file_size - vaddr)]
+        return b""
+
+    # --- addresses ------------------------------------------------------------------------------
+
+    def vaddr_to_offset(self, vaddr: int) -> int | None:
+        """The file offset that *vaddr* shows, None if no segment shows a byte of the file there."""
+        for segment in self.segments:
+            if segment.vaddr <= vaddr < segment.vaddr + segment.file_size:
+                return vaddr - segment.vaddr + segment.offset
+        return None
+
+    def offset_to_vaddr(self, offset: int) -> int | None:
+        """The virtual address at which *offset* is loaded (executable segments first), or None."""
+        for segment in sorted(self.segments, key=lambda s: not s.flags & 1):
+            if segment.offset <= offset < segment.offset + segment.file_size:
+                return offset - segment.offset + segment.vaddr
+        return None
+
+
+def notes(data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
+    """(owner, type, content) of each note in the section *data*; raises ValueError where one is cut short."""
+    at = 0
+    while at + 12 <= len(data):
+        name_size, size, kind = struct.unpack_from("<III", data, at)
+        start = at + 12 + (name_size + 3 & ~3)
+        if start + size > len(data):
+            raise ValueError(f"a note of {size} bytes at {at} ends after its section")
+        yield data[at + 12 : at + 12 + name_size], kind, data[start : start + size]
+        at = start + (size + 3 & ~3)
+
+
+def _map_file(path: str) -> mmap.mmap | bytes:
+    """The file's bytes, mapped; raises TargetError."""
+    try:
+        with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                return b""
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except FileNotFoundError:
+        raise TargetError(f"no such file: {path}", exit_status=127, slug="not-found") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise TargetError(f"cannot read {path}: {str(reason).lower()}", slug="unreadable") from None
+
+
+def _what_else(head: bytes) -> str:
+    """What a file that is no ELF file seems to be, for the message."""
+    if not head:
+        return " (it is empty)"
+    if head.startswith(b"#!"):
+        return f" (a script for {head[2:].split(chr(10).encode())[0].strip().decode('utf-8', 'replace')})"
+    if head.startswith(b"MZ"):
+        return " (a Windows program)"
+    if head[:4] in (b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xca\xfe\xba\xbe"):
+        return " (a macOS program)"
+    return ""
+
+
+def _variant(bits: int, order: int, machine: int) -> str:
+    if machine != EM_AARCH64:
+        return ""
+    return " in its 32-bit form (ILP32)" if bits != 2 else " in big endian" if order != 1 else ""
