@@ -37,8 +37,9 @@ from uprobe_linux.scheduling.watcher import Watcher
 from uprobe_linux.signals.table import SignalTable, TaskSignals
 
 if TYPE_CHECKING:
-    from uprobe_core.backend import ProbeHandler, Process, Target
+    from uprobe_core.backend import ProbeHandler, Target
     from uprobe_linux.cpu import Cpu
+    from uprobe_linux.kernel import Process, Task
 
 __all__ = ("LinuxMachine",)
 
@@ -55,7 +56,7 @@ class LinuxMachine:
         self.cpu = cpu
         self.arena = arena
         self.clock = Clock(target.clock)
-        self.current: LinuxTask | None = None
+        self.current: Task | None = None
         """The task whose registers are in the CPU."""
         self.stop_requested = ""
         """Why the run is to end early, "" while it is not."""
@@ -75,9 +76,9 @@ class LinuxMachine:
         self.timers = Timers(self.clock)
         self.scheduler = Scheduler(self, target.seed)
         self.watcher = Watcher(self)
-        self.runner = Runner(self)
-        add_virtual(self)
         self.limits = RunLimits(self)
+        self.runner = Runner(self, self.limits)
+        add_virtual(self)
         try:
             self.main = self._first_process()
         except BaseException:
@@ -237,7 +238,7 @@ class LinuxMachine:
 
     # --- tasks and the CPU -------------------------------------------------------------------------
 
-    def switch_to(self, task: LinuxTask) -> None:
+    def switch_to(self, task: Task) -> None:
         """Make *task* the one whose registers are in the CPU."""
         before = self.current
         if before is task:
@@ -249,16 +250,15 @@ class LinuxMachine:
         if before is None or before.process.memory is not task.process.memory:
             self.memory_changed(task.process)
 
-    def memory_changed(self, process: LinuxProcess) -> None:
+    def memory_changed(self, process: Process) -> None:
         """*process*, which is current, has another address space."""
         if self.current is not None and self.current.process is process:
             self.cpu.set_fill(process.memory.fill)
             self.cpu.flush()
 
-    def after_fork(self, task: LinuxTask) -> None:
+    def after_fork(self, task: Task) -> None:
         """In a new host process: *task* is the only one, its registers are in its context."""
         self.current = None
-        task.process.bind_memory()
         task.process.memory.wipe_after_fork()
         self.watcher.after_fork()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_core.types import Access, Fault, FaultKind, MemoryFault, TrapResult
 from uprobe_linux.cpu import Event, Perm
+from uprobe_linux.kernel import Wait
 from uprobe_linux.memory.address_space import untagged
 from uprobe_linux.scheduling.clock import HIT_NS, SYSCALL_NS
 from uprobe_linux.scheduling.exclusives import LOOK_AHEAD, ends_exclusive_sequence
@@ -16,8 +17,9 @@ from uprobe_linux.signals.faults import UPROBE_BRK, deliver_fault
 from uprobe_linux.syscalls import table
 
 if TYPE_CHECKING:
-    from uprobe_linux.machine import LinuxMachine
-    from uprobe_linux.processes.task import LinuxTask
+    from uprobe_linux.kernel import Syscall, Task
+    from uprobe_linux.processes.world import World
+    from uprobe_linux.scheduling.run_limits import RunLimits
 
 __all__ = ("Runner",)
 
@@ -31,8 +33,9 @@ _ACCESS = {int(Perm.READ): Access.READ, int(Perm.WRITE): Access.WRITE, int(Perm.
 class Runner:
     """Drives the tasks of *machine* that live in this host process."""
 
-    def __init__(self, machine: LinuxMachine) -> None:
+    def __init__(self, machine: World, limits: RunLimits) -> None:
         self._machine = machine
+        self._limits = limits
         self._cpu = machine.cpu
         self._handler = machine.handler
         self._clock = machine.clock
@@ -50,10 +53,10 @@ class Runner:
             machine.switch_to(task)
             self._slice(task)
 
-    def _slice(self, task: LinuxTask) -> None:
+    def _slice(self, task: Task) -> None:
         """Run *task* until it blocks, ends or has to let others run."""
         machine, scheduler, cpu = self._machine, self._machine.scheduler, self._cpu
-        limits, grace = machine.limits, _GRACE
+        limits, grace = self._limits, _GRACE
         while not machine.stop_requested:
             if task.pending is not None and not self._go_on(task):
                 return
@@ -82,7 +85,7 @@ class Runner:
                 return
 
     @staticmethod
-    def _in_exclusive_sequence(task: LinuxTask) -> bool:
+    def _in_exclusive_sequence(task: Task) -> bool:
         memory, pc = task.process.memory, task.get_reg(PC)
         try:
             code = memory.read(pc, 4 * LOOK_AHEAD)
@@ -95,7 +98,7 @@ class Runner:
         while soon:
             soon.popleft()()
 
-    def _signals(self, task: LinuxTask) -> bool:
+    def _signals(self, task: Task) -> bool:
         """Take pending signals; whether *task* may run on."""
         if not self._handler.may_deliver_signal(task):
             return True
@@ -103,13 +106,13 @@ class Runner:
         if task.exited or task.process.signals.stopped:
             return False
         if task.pending is not None:
-            self._machine.scheduler.block(task, task.wait or table.Wait())
+            self._machine.scheduler.block(task, task.wait or Wait())
             return False
         return True
 
     # --- events --------------------------------------------------------------------------------
 
-    def _handle(self, task: LinuxTask, event: Event) -> None:
+    def _handle(self, task: Task, event: Event) -> None:
         if event is Event.SYSCALL:
             self._system_call(task)
         elif event is Event.FAULT:
@@ -126,7 +129,7 @@ class Runner:
 
     # --- system calls --------------------------------------------------------------------------
 
-    def _system_call(self, task: LinuxTask) -> None:
+    def _system_call(self, task: Task) -> None:
         if task.stepping:
             self._step_done(task)  # first, so that the call sees the task's own PC
         *arguments, number = self._cpu.syscall_registers()
@@ -143,7 +146,7 @@ class Runner:
             return
         self._call(task, entry, tuple(arguments))
 
-    def _call(self, task: LinuxTask, entry: table.Syscall, arguments: tuple[int, ...]) -> bool:
+    def _call(self, task: Task, entry: Syscall, arguments: tuple[int, ...]) -> bool:
         """Make the call; False if the task now sleeps."""
         try:
             result = table.call(entry, task, arguments)
@@ -163,11 +166,11 @@ class Runner:
             task.set_reg(0, result & MASK64)
         return True
 
-    def _signals_instead(self, task: LinuxTask) -> bool:
+    def _signals_instead(self, task: Task) -> bool:
         """The call would sleep but a signal is there: take it; False if the task now sleeps or is gone."""
         return self._signals(task)
 
-    def _go_on(self, task: LinuxTask) -> bool:
+    def _go_on(self, task: Task) -> bool:
         """A sleeper was woken: make its call again if what it waits for is there, else see to its signals."""
         wait = task.wait
         if wait is None or wait.woken or wait.timed_out:
@@ -177,14 +180,14 @@ class Runner:
         self._machine.scheduler.block(task, wait)
         return False
 
-    def _call_again(self, task: LinuxTask) -> bool:
+    def _call_again(self, task: Task) -> bool:
         assert task.pending is not None
         entry, arguments = task.pending
         return self._call(task, entry, arguments) and not task.exited
 
     # --- traps and faults ------------------------------------------------------------------------
 
-    def _breakpoint(self, task: LinuxTask) -> None:
+    def _breakpoint(self, task: Task) -> None:
         address = task.get_reg(PC)
         self._clock.advance(HIT_NS)
         if task.stepping:
@@ -207,11 +210,11 @@ class Runner:
             of_probes=word == UPROBE_BRK and task.process.probes.any,
         )
 
-    def _step_done(self, task: LinuxTask) -> None:
+    def _step_done(self, task: Task) -> None:
         task.process.probes.end_step(task)
         self._handler.on_step_done(task)
 
-    def _deliver(self, task: LinuxTask, fault: Fault) -> None:
+    def _deliver(self, task: Task, fault: Fault) -> None:
         """Let a fault become a signal, after the core has had its say about a step."""
         if task.stepping:
             task.process.probes.end_step(task)
@@ -221,7 +224,7 @@ class Runner:
             fault = kept
         deliver_fault(task, fault)
 
-    def _memory_fault(self, task: LinuxTask) -> None:
+    def _memory_fault(self, task: Task) -> None:
         cpu, memory = self._cpu, task.process.memory
         address, access = cpu.fault_address, _ACCESS[cpu.fault_access]
         pc = task.get_reg(PC)
@@ -234,14 +237,14 @@ class Runner:
         if kind is not None:
             self._deliver(task, Fault(kind, pc, untagged(address), access))
 
-    def _undefined(self, task: LinuxTask) -> None:
+    def _undefined(self, task: Task) -> None:
         pc = task.get_reg(PC)
         if pc & 3:
             self._deliver(task, Fault(FaultKind.ALIGN, pc, pc, Access.FETCH))
         else:
             self._deliver(task, Fault(FaultKind.UNDEFINED, pc, pc))
 
-    def _misaligned(self, task: LinuxTask) -> None:
+    def _misaligned(self, task: Task) -> None:
         """An exclusive or atomic access; its base register (bits 9-5) holds the address."""
         pc = task.get_reg(PC)
         word = task.process.memory.fetch_word(pc)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from uprobe_linux.kernel import Syscall
 from uprobe_linux.signals.numbers import BUS_ADRALN, SEGV_ACCERR, SEGV_MAPERR, Sig
 from uprobe_linux.syscalls import table
 
@@ -47,15 +48,15 @@ _FAULTS = {
 _OTHERS = {Sig.BUS: "adrerr", Sig.ILL: "undefined", Sig.TRAP: "breakpoint"}
 
 
-class _NoSystemCalls(dict[int, table.Syscall]):
+class _NoSystemCalls(dict[int, Syscall]):
     """A system call table in which every call is made known instead of made."""
 
     def __init__(self) -> None:
         super().__init__()
         self.called = False
-        self._entry = table.Syscall("any", self._note, 0)
+        self._entry = Syscall("any", self._note, 0)
 
-    def get(self, key: int, default: Any = None) -> table.Syscall:
+    def get(self, key: int, default: Any = None) -> Syscall:
         return self._entry
 
     def _note(self, task: Any, *arguments: int) -> NoReturn:

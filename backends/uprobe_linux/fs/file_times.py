@@ -19,7 +19,7 @@ from bisect import bisect_left
 from dataclasses import replace
 
 from uprobe_linux.fs.stat_pack import Status
-from uprobe_linux.processes.shared import SharedMemory
+from uprobe_linux.shared.memory import SharedMemory
 
 __all__ = ("FileTimes",)
 

@@ -10,14 +10,12 @@ from uprobe_linux.fs.proc_machine import machine_nodes
 from uprobe_linux.fs.proc_process import process_dir, stranger_dir
 
 if TYPE_CHECKING:
-    from uprobe_linux.machine import LinuxMachine
-    from uprobe_linux.processes.process import LinuxProcess
-    from uprobe_linux.processes.task import LinuxTask
+    from uprobe_linux.kernel import Machine, Process, Task
 
 __all__ = ("make_proc",)
 
 
-def make_proc(machine: LinuxMachine) -> VDir:
+def make_proc(machine: Machine) -> VDir:
     """The /proc of *machine*, as its current task sees it."""
     fixed = machine_nodes(machine)
     fixed["self"] = _link(lambda: str(_current(machine).process.pid))
@@ -27,7 +25,7 @@ def make_proc(machine: LinuxMachine) -> VDir:
         pids = sorted(entry.pid for entry in machine.family.pids)
         return [*map(str, pids), *sorted(fixed)]
 
-    folders: dict[int, tuple[LinuxProcess, VDir]] = {}
+    folders: dict[int, tuple[Process, VDir]] = {}
 
     def lookup(name: str) -> VNode | None:
         if not name.isdecimal():
@@ -46,7 +44,7 @@ def make_proc(machine: LinuxMachine) -> VDir:
     return VDir(stat.S_IFDIR | 0o555, names=names, lookup=lookup)
 
 
-def _current(machine: LinuxMachine) -> LinuxTask:
+def _current(machine: Machine) -> Task:
     assert machine.current is not None
     return machine.current
 
@@ -55,7 +53,7 @@ def _link(target: object) -> VLink:
     return VLink(stat.S_IFLNK | 0o777, target=target)  # type: ignore[arg-type]
 
 
-def _local(machine: LinuxMachine, number: int) -> LinuxProcess | None:
+def _local(machine: Machine, number: int) -> Process | None:
     """The process of this host process that *number* names: a thread's id leads to its process, unlisted."""
     for process in machine.family.local.values():
         if process.pid == number or any(t.tid == number for t in process.tasks):
@@ -63,7 +61,7 @@ def _local(machine: LinuxMachine, number: int) -> LinuxProcess | None:
     return None
 
 
-def _stranger(machine: LinuxMachine, number: int) -> VNode | None:
+def _stranger(machine: Machine, number: int) -> VNode | None:
     """A process in another host process."""
     entry = machine.family.pids.get(number)
     return stranger_dir(machine, entry) if entry is not None else None

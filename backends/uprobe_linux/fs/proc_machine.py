@@ -11,7 +11,7 @@ from uprobe_linux.fs.proc_sysvipc import sysvipc_dir
 from uprobe_linux.uname import HOSTNAME, MEMORY_BYTES, RELEASE, VERSION
 
 if TYPE_CHECKING:
-    from uprobe_linux.machine import LinuxMachine
+    from uprobe_linux.kernel import Machine
 
 __all__ = ("machine_nodes",)
 
@@ -24,7 +24,7 @@ _FEATURES = (
 _FILESYSTEMS = "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevpts\n\text4\n"
 
 
-def machine_nodes(machine: LinuxMachine) -> dict[str, VNode]:
+def machine_nodes(machine: Machine) -> dict[str, VNode]:
     """Name -> node, without the processes."""
     clock = machine.clock
     return {
@@ -90,7 +90,7 @@ def _meminfo() -> str:
     return text + "HugePages_Total:       0\nHugePages_Free:        0\nHugepagesize:       2048 kB\n"
 
 
-def _load(machine: LinuxMachine) -> str:
+def _load(machine: Machine) -> str:
     entries = [entry for entry in machine.family.pids if entry.alive]
     return f"0.00 0.00 0.00 1/{len(entries)} {max((e.pid for e in entries), default=0)}\n"
 
@@ -100,7 +100,7 @@ def _uptime(monotonic: int) -> str:
     return f"{hundredths // 100}.{hundredths % 100:02} {hundredths // 100}.00\n"
 
 
-def _stat(machine: LinuxMachine) -> str:
+def _stat(machine: Machine) -> str:
     clock = machine.clock
     busy, now = clock.cpu_time() // TICKS, clock.monotonic() // TICKS
     times = f"{busy} 0 0 {max(now - busy, 0)} 0 0 0 0 0 0"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from uprobe_core.types import Mapping
-    from uprobe_linux.processes.process import LinuxProcess
+    from uprobe_linux.kernel import Process
 
 __all__ = ("maps_text", "smaps_rollup_text", "smaps_text", "statm_text")
 
@@ -29,12 +29,12 @@ def _line(mapping: Mapping) -> str:
     return head.ljust(_NAME_COLUMN) + mapping.path + "\n" if mapping.path else head + "\n"
 
 
-def maps_text(process: LinuxProcess) -> str:
+def maps_text(process: Process) -> str:
     """/proc/PID/maps."""
     return "".join(map(_line, process.mappings()))
 
 
-def smaps_text(process: LinuxProcess) -> str:
+def smaps_text(process: Process) -> str:
     """/proc/PID/smaps, as if everything that is mapped were resident."""
     forked = _is_fork(process)
     return "".join(
@@ -43,7 +43,7 @@ def smaps_text(process: LinuxProcess) -> str:
     )
 
 
-def smaps_rollup_text(process: LinuxProcess) -> str:
+def smaps_rollup_text(process: Process) -> str:
     """/proc/PID/smaps_rollup: the sums over all mappings under one line."""
     forked, mappings = _is_fork(process), list(process.mappings())
     start, end = (mappings[0].start, mappings[-1].end) if mappings else (0, 0)
@@ -56,7 +56,7 @@ def smaps_rollup_text(process: LinuxProcess) -> str:
     return f"{start:08x}-{end:08x} ---p 00000000 00:00 0 ".ljust(_NAME_COLUMN) + "[rollup]\n" + _rows(totals)
 
 
-def _is_fork(process: LinuxProcess) -> bool:
+def _is_fork(process: Process) -> bool:
     """Whether the pages are still those of the process that it was forked from, as far as is known."""
     family = process.machine.family
     return not family.entry(process).executed and process.pid != family.main_pid
@@ -86,7 +86,7 @@ def _rows(values: dict[str, int]) -> str:
     return "".join(f"{name + ':':<16}{value:>8} kB\n" for name, value in values.items())
 
 
-def sizes(process: LinuxProcess) -> tuple[int, int, int]:
+def sizes(process: Process) -> tuple[int, int, int]:
     """(total, resident, text) in pages; what can be accessed counts as resident."""
     total = text = 0
     for mapping in process.mappings():
@@ -96,7 +96,7 @@ def sizes(process: LinuxProcess) -> tuple[int, int, int]:
     return total, process.memory.committed >> 12, text
 
 
-def statm_text(process: LinuxProcess) -> str:
+def statm_text(process: Process) -> str:
     """/proc/PID/statm: size resident shared text lib data dt, in pages."""
     total, resident, text = sizes(process)
     return f"{total} {resident} {min(text, resident)} {text} 0 {max(resident - text, 0)} 0\n"

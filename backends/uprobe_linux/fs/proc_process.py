@@ -15,15 +15,13 @@ from uprobe_linux.fs.proc_status import limits_text, stat_text, status_text, str
 
 if TYPE_CHECKING:
     from uprobe_linux.fs.fdtable import Descriptor
-    from uprobe_linux.machine import LinuxMachine
-    from uprobe_linux.processes.pids import ProcessEntry
-    from uprobe_linux.processes.process import LinuxProcess
-    from uprobe_linux.processes.task import LinuxTask
+    from uprobe_linux.kernel import Machine, Process, Task
+    from uprobe_linux.shared.pids import ProcessEntry
 
 __all__ = ("process_dir", "stranger_dir")
 
 
-def process_dir(process: LinuxProcess, number: int) -> VDir:
+def process_dir(process: Process, number: int) -> VDir:
     """The folder /proc/*number* of a process that lives in this host process."""
     task = next((t for t in process.tasks if t.tid == number), process.tasks[0])
     children = _common(process, task)
@@ -35,7 +33,7 @@ def process_dir(process: LinuxProcess, number: int) -> VDir:
     return Table(children).directory()
 
 
-def _task_dir(process: LinuxProcess, name: str) -> VNode | None:
+def _task_dir(process: Process, name: str) -> VNode | None:
     task = next((t for t in process.tasks if str(t.tid) == name), None)
     if task is None:
         return None
@@ -45,14 +43,14 @@ def _task_dir(process: LinuxProcess, name: str) -> VNode | None:
     return _owned(process, Table(children).directory())
 
 
-def _owned(process: LinuxProcess, node: VDir) -> VDir:
+def _owned(process: Process, node: VDir) -> VDir:
     who = process.credentials
     if who is not None:
         node.uid, node.gid = who.euid, who.egid
     return node
 
 
-def _common(process: LinuxProcess, task: LinuxTask) -> dict[str, VNode]:
+def _common(process: Process, task: Task) -> dict[str, VNode]:
     """What /proc/PID and /proc/PID/task/TID both have."""
     return {
         "auxv": _raw(lambda: process.auxv, 0o400),
@@ -103,7 +101,7 @@ def _common(process: LinuxProcess, task: LinuxTask) -> dict[str, VNode]:
     }
 
 
-def stranger_dir(machine: LinuxMachine, entry: ProcessEntry) -> VDir:
+def stranger_dir(machine: Machine, entry: ProcessEntry) -> VDir:
     """The folder of a process in another host process: what the shared table knows."""
     children: dict[str, VNode] = {
         "cmdline": text_file(lambda: f"{entry.comm}\0" if entry.alive else ""),
@@ -140,11 +138,11 @@ def _link(target: Callable[[], str]) -> VLink:
     return VLink(stat.S_IFLNK | 0o777, target=target)
 
 
-def _set_name(task: LinuxTask, data: bytes) -> None:
+def _set_name(task: Task, data: bytes) -> None:
     task.name = data.rstrip(b"\n")[:15]
 
 
-def _cwd(process: LinuxProcess) -> str:
+def _cwd(process: Process) -> str:
     cwd: Node = process.fs.cwd
     try:
         return current_path(process.fs.mounts, cwd)
@@ -155,7 +153,7 @@ def _cwd(process: LinuxProcess) -> str:
 # --- descriptors -------------------------------------------------------------------------------------
 
 
-def _fd_dir(process: LinuxProcess, make: Callable[[LinuxProcess, int], VNode]) -> VDir:
+def _fd_dir(process: Process, make: Callable[[Process, int], VNode]) -> VDir:
     def lookup(name: str) -> VNode | None:
         if not name.isdecimal() or (name != "0" and name[0] == "0") or int(name) not in process.files:
             return None
@@ -164,7 +162,7 @@ def _fd_dir(process: LinuxProcess, make: Callable[[LinuxProcess, int], VNode]) -
     return VDir(stat.S_IFDIR | 0o500, names=lambda: [str(fd) for fd in process.files], lookup=lookup)
 
 
-def _fd_link(process: LinuxProcess, fd: int) -> VLink:
+def _fd_link(process: Process, fd: int) -> VLink:
     """The magic link: following it reaches the object, whatever its name is by now."""
     entry: Descriptor = process.files.get(fd)
     mode = _access_bits(entry)
@@ -187,7 +185,7 @@ def _again(entry: Descriptor) -> HostNode | VNode:
     return HostNode(fd, entry.file.mount, entry.file.path)
 
 
-def _shown_path(process: LinuxProcess, entry: Descriptor) -> str:
+def _shown_path(process: Process, entry: Descriptor) -> str:
     """The name of the file now, if it has one that the guest can see; else the name that it was opened by."""
     node = entry.file.node(entry.host)
     if not isinstance(node, HostNode) or not entry.file.mount.guest:
@@ -199,7 +197,7 @@ def _shown_path(process: LinuxProcess, entry: Descriptor) -> str:
         return entry.file.path + " (deleted)"
 
 
-def _fd_info(process: LinuxProcess, fd: int) -> VFile:
+def _fd_info(process: Process, fd: int) -> VFile:
     entry: Descriptor = process.files.get(fd)
 
     def text() -> str:
@@ -218,7 +216,7 @@ def _fd_info(process: LinuxProcess, fd: int) -> VFile:
 # --- mounts, network, namespaces ----------------------------------------------------------------------
 
 
-def _mount_rows(machine: LinuxMachine) -> list[tuple[str, str, str, bool]]:
+def _mount_rows(machine: Machine) -> list[tuple[str, str, str, bool]]:
     """(source, mount point, type, read-only)."""
     mounts = machine.sandbox.mounts
     rows = [("/dev/root", path, "ext4", mount.read_only) for path, mount in mounts.hosts.items()]
@@ -227,14 +225,14 @@ def _mount_rows(machine: LinuxMachine) -> list[tuple[str, str, str, bool]]:
     return sorted(rows, key=lambda row: row[1])
 
 
-def _mounts(machine: LinuxMachine) -> str:
+def _mounts(machine: Machine) -> str:
     return "".join(
         f"{source} {path} {kind} {'ro' if read_only else 'rw'},relatime 0 0\n"
         for source, path, kind, read_only in _mount_rows(machine)
     )
 
 
-def _mountinfo(machine: LinuxMachine) -> str:
+def _mountinfo(machine: Machine) -> str:
     rows = enumerate(_mount_rows(machine), 15)
     return "".join(
         f"{number} {1 if path == '/' else 15} 0:{number} / {path} {'ro' if read_only else 'rw'},relatime - "

@@ -9,10 +9,8 @@ from uprobe_linux.processes.credentials import Credentials
 from uprobe_linux.processes.rlimits import DEFAULTS, INFINITY, NAMES
 
 if TYPE_CHECKING:
-    from uprobe_linux.machine import LinuxMachine
-    from uprobe_linux.processes.pids import ProcessEntry
-    from uprobe_linux.processes.process import LinuxProcess
-    from uprobe_linux.processes.task import LinuxTask
+    from uprobe_linux.kernel import Machine, Process, Task
+    from uprobe_linux.shared.pids import ProcessEntry
 
 __all__ = ("limits_text", "stat_text", "status_text", "stranger_stat", "stranger_status")
 
@@ -20,13 +18,13 @@ TICKS = 10_000_000
 _STATES = {"R": "R (running)", "S": "S (sleeping)", "T": "T (stopped)", "Z": "Z (zombie)"}
 
 
-def _letter(process: LinuxProcess, task: LinuxTask) -> str:
+def _letter(process: Process, task: Task) -> str:
     if process.signals is not None and process.signals.stopped:
         return "T"
     return "R" if process.machine.current is task else "S"
 
 
-def stat_text(process: LinuxProcess, task: LinuxTask) -> str:
+def stat_text(process: Process, task: Task) -> str:
     """The 52 fields of /proc/PID/stat."""
     entry = process.machine.family.entry(process)
     used = process.machine.clock.cpu_time() // TICKS
@@ -66,9 +64,9 @@ def _stat_line(
     return " ".join(map(str, head + times + place + rest)) + "\n"
 
 
-def stranger_stat(machine: LinuxMachine, entry: ProcessEntry) -> str:
+def stranger_stat(machine: Machine, entry: ProcessEntry) -> str:
     """/proc/PID/stat of a process in another host process."""
-    from uprobe_linux.processes.pids import State
+    from uprobe_linux.shared.pids import State
 
     letter = State(entry.state).letter
     size = 0 if letter == "Z" else 1 << 22
@@ -77,7 +75,7 @@ def stranger_stat(machine: LinuxMachine, entry: ProcessEntry) -> str:
     )
 
 
-def _masks(process: LinuxProcess, task: LinuxTask) -> list[tuple[str, str]]:
+def _masks(process: Process, task: Task) -> list[tuple[str, str]]:
     own, all_ = task.signals, process.signals
     ignored, caught = all_.caught() if all_ is not None else (0, 0)
     rows = (
@@ -90,7 +88,7 @@ def _masks(process: LinuxProcess, task: LinuxTask) -> list[tuple[str, str]]:
     return [(name, f"{mask:016x}") for name, mask in rows]
 
 
-def status_text(process: LinuxProcess, task: LinuxTask) -> str:
+def status_text(process: Process, task: Task) -> str:
     """/proc/PID/status."""
     who = process.credentials or Credentials.of_host()
     rows: list[tuple[str, object]] = [
@@ -123,7 +121,7 @@ _FIXED = (
 )
 
 
-def _numbers(process: LinuxProcess, task: LinuxTask, who: Credentials) -> list[tuple[str, object]]:
+def _numbers(process: Process, task: Task, who: Credentials) -> list[tuple[str, object]]:
     """Who it is, from Tgid to Kthread."""
     entry = process.machine.family.entry(process)
     return [
@@ -144,7 +142,7 @@ def _numbers(process: LinuxProcess, task: LinuxTask, who: Credentials) -> list[t
     ]
 
 
-def _memory(process: LinuxProcess) -> list[tuple[str, object]]:
+def _memory(process: Process) -> list[tuple[str, object]]:
     """The sizes, in kB of pages."""
     total, resident, text = sizes(process)
     pages = {
@@ -181,7 +179,7 @@ def _rights(who: Credentials) -> list[tuple[str, object]]:
 
 def stranger_status(entry: ProcessEntry) -> str:
     """/proc/PID/status of a process in another host process."""
-    from uprobe_linux.processes.pids import State
+    from uprobe_linux.shared.pids import State
 
     rows = [
         ("Name", entry.comm),
@@ -197,7 +195,7 @@ def stranger_status(entry: ProcessEntry) -> str:
     return "".join(f"{name}:\t{value}\n" for name, value in rows)
 
 
-def limits_text(process: LinuxProcess) -> str:
+def limits_text(process: Process) -> str:
     """/proc/PID/limits."""
     lines = [f"{'Limit':<25} {'Soft Limit':<20} {'Hard Limit':<20} {'Units':<10}\n"]
     for name, number, unit in NAMES:

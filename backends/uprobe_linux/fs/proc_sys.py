@@ -8,7 +8,7 @@ from uprobe_linux.fs.nodes import Table, VNode, static_file, text_file
 from uprobe_linux.uname import HOSTNAME, RELEASE, VERSION
 
 if TYPE_CHECKING:
-    from uprobe_linux.machine import LinuxMachine
+    from uprobe_linux.kernel import Machine
 
 __all__ = ("sys_node",)
 
@@ -76,7 +76,7 @@ _NET = {
 }
 
 
-def sys_node(machine: LinuxMachine) -> VNode:
+def sys_node(machine: Machine) -> VNode:
     """The folder."""
     tree = {
         "kernel": _tree({**_fixed(_KERNEL), **_random(machine)}),
@@ -91,7 +91,7 @@ def _fixed(rows: dict[str, str]) -> dict[str, VNode]:
     return {name: static_file(value + "\n") for name, value in rows.items()}
 
 
-def _random(machine: LinuxMachine) -> dict[str, VNode]:
+def _random(machine: Machine) -> dict[str, VNode]:
     """kernel/random: the boot's own number, and a new one at each read."""
 
     def uuid_text(number: int) -> str:

@@ -9,20 +9,20 @@ from uprobe_linux.fs.nodes import Table, VDir, VFile, text_file
 
 if TYPE_CHECKING:
     from uprobe_linux.ipc.store import IpcState, MessageQueue, Segment, SemaphoreSet
-    from uprobe_linux.machine import LinuxMachine
+    from uprobe_linux.kernel import Machine
 
 __all__ = ("sysvipc_dir",)
 
 SHM_DEST, SHM_LOCKED = 0o1000, 0o2000
 
 
-def sysvipc_dir(machine: LinuxMachine) -> VDir:
+def sysvipc_dir(machine: Machine) -> VDir:
     """The folder with ``msg``, ``sem`` and ``shm``: a heading, then a line for each object."""
     rows = {"msg": _queues, "sem": _semaphores, "shm": _segments}
     return Table({name: _file(machine, make) for name, make in rows.items()}).directory()
 
 
-def _file(machine: LinuxMachine, rows: Callable[[IpcState], Iterator[str]]) -> VFile:
+def _file(machine: Machine, rows: Callable[[IpcState], Iterator[str]]) -> VFile:
     def text() -> str:
         with machine.family.ipc.change() as state:
             return "".join(f"{row}\n" for row in rows(state))

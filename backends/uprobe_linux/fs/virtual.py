@@ -8,12 +8,12 @@ from uprobe_linux.fs.devices import make_dev
 from uprobe_linux.fs.proc import make_proc
 
 if TYPE_CHECKING:
-    from uprobe_linux.machine import LinuxMachine
+    from uprobe_linux.kernel import Machine
 
 __all__ = ("add_virtual",)
 
 
-def add_virtual(machine: LinuxMachine) -> None:
+def add_virtual(machine: Machine) -> None:
     """Answer for /proc and /dev of *machine* from now on."""
 
     def draw(size: int) -> bytes:

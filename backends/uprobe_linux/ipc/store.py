@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from uprobe_linux.processes.shared import SharedMemory
+    from uprobe_linux.shared.memory import SharedMemory
 
 __all__ = ("SEMVMX", "IpcFullError", "IpcState", "IpcStore", "MessageQueue", "Segment", "SemaphoreSet")
 

@@ -10,7 +10,7 @@ from uprobe_linux.memory.address_space import AddressSpace
 from uprobe_linux.probing.successors import successors
 
 if TYPE_CHECKING:
-    from uprobe_linux.processes.task import LinuxTask
+    from uprobe_linux.kernel import Task
 
 __all__ = ("BREAKPOINT", "XOL_ADDRESS", "ProbePoints")
 
@@ -127,7 +127,7 @@ class ProbePoints:
             self._memory.poke(XOL_ADDRESS, BREAKPOINT)
         return XOL_ADDRESS, PAGE, STRIDE
 
-    def begin_step(self, task: LinuxTask) -> None:
+    def begin_step(self, task: Task) -> None:
         """Make sure that a trap follows the instruction at *task*'s PC, wherever it goes."""
         pc = task.get_reg(32)
         if XOL_ADDRESS <= pc < XOL_ADDRESS + PAGE:
@@ -149,7 +149,7 @@ class ProbePoints:
         self._landings[address] = count + 1
         return True
 
-    def end_step(self, task: LinuxTask) -> None:
+    def end_step(self, task: Task) -> None:
         """Take the step's landings out again."""
         for address in task.landings:
             count = self._landings.get(address, 0)

@@ -16,14 +16,14 @@ import time
 import traceback
 from typing import TYPE_CHECKING
 
-from uprobe_linux.processes.pids import State
+from uprobe_linux.shared.pids import State
 from uprobe_linux.signals.numbers import SI_KERNEL, Sig
 from uprobe_linux.signals.sending import send_to_entry
 from uprobe_linux.signals.siginfo import SigInfo
 
 if TYPE_CHECKING:
-    from uprobe_linux.machine import LinuxMachine
-    from uprobe_linux.processes.pids import ProcessEntry
+    from uprobe_linux.processes.world import World
+    from uprobe_linux.shared.pids import ProcessEntry
 
 __all__ = ("finish",)
 
@@ -31,7 +31,7 @@ GRACE_SECONDS = 3.0
 """How long killed processes may take to write down what they have recorded."""
 
 
-def finish(machine: LinuxMachine) -> None:
+def finish(machine: World) -> None:
     """Call it when no task is left to run here.  Does not return in a forked host process.
 
     In the first host process it returns when all other processes have ended.
@@ -52,7 +52,7 @@ def finish(machine: LinuxMachine) -> None:
     machine.family.reap_host_children()
 
 
-def _leave(machine: LinuxMachine) -> None:
+def _leave(machine: World) -> None:
     """End a forked host process; nothing of the program that called us may run in it."""
     try:
         if sys.exc_info()[0] is not None:
@@ -65,13 +65,13 @@ def _leave(machine: LinuxMachine) -> None:
         os._exit(0)
 
 
-def _kill_local(machine: LinuxMachine) -> None:
+def _kill_local(machine: World) -> None:
     """Processes that a stopped run leaves behind here were killed, as far as others can see."""
     for process in list(machine.family.local.values()):
         machine.family.kill_process(process, Sig.KILL)
 
 
-def _alive(machine: LinuxMachine) -> list[ProcessEntry]:
+def _alive(machine: World) -> list[ProcessEntry]:
     """The processes that still live, elsewhere; one whose host process is gone is marked as ended."""
     alive = machine.family.others()
     for entry in alive:
@@ -82,7 +82,7 @@ def _alive(machine: LinuxMachine) -> list[ProcessEntry]:
     return [entry for entry in alive if entry.alive]
 
 
-def _sleep(machine: LinuxMachine, seconds: float) -> None:
+def _sleep(machine: World, seconds: float) -> None:
     """Until somebody rings, but not longer than *seconds*."""
     poller = select.poll()
     for fd in machine.family.descriptors():

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from uprobe_core.types import MemoryFault
 from uprobe_linux.ipc.store import IpcStore
-from uprobe_linux.processes.pids import INIT_PID, TABLE_BYTES, Mail, PidTable, ProcessEntry, State
 from uprobe_linux.processes.self_descriptions import Papers
-from uprobe_linux.processes.shared import SharedMemory
 from uprobe_linux.scheduling.doorbell import Doorbell
 from uprobe_linux.scheduling.futex import FutexKey, FutexQueues
 from uprobe_linux.scheduling.shared_futex import SHARED_FUTEX_BYTES, SharedFutexTable
+from uprobe_linux.shared.memory import SharedMemory
+from uprobe_linux.shared.pids import INIT_PID, TABLE_BYTES, Mail, PidTable, ProcessEntry, State
 from uprobe_linux.signals.numbers import CLD_EXITED, CLD_KILLED, SI_USER, Sig
 from uprobe_linux.signals.sending import (
     notify_parent,
@@ -32,9 +32,8 @@ from uprobe_linux.signals.siginfo import SigInfo
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from uprobe_linux.machine import LinuxMachine
-    from uprobe_linux.processes.process import LinuxProcess
-    from uprobe_linux.processes.task import LinuxTask
+    from uprobe_linux.kernel import Machine, Process, Task
+
 
 __all__ = ("IPC_BYTES", "Family")
 
@@ -50,7 +49,7 @@ class Family:
     :param limit: processes alive at once, None: the table's own bound
     """
 
-    def __init__(self, machine: LinuxMachine, limit: int | None) -> None:
+    def __init__(self, machine: Machine, limit: int | None) -> None:
         self._machine = machine
         self.shared = SharedMemory(TABLE_BYTES + SHARED_FUTEX_BYTES + IPC_BYTES)
         self.pids = PidTable(self.shared, limit)
@@ -61,7 +60,7 @@ class Family:
         """A word that all host processes of this run share and no other run has."""
         self.bell = Doorbell(self.run)
         self.futexes = FutexQueues(SharedFutexTable(self.shared, TABLE_BYTES, self.bell.ring))
-        self.local: dict[int, LinuxProcess] = {}
+        self.local: dict[int, Process] = {}
         self._entries: dict[int, ProcessEntry] = {}
         self._host_children: dict[int, int] = {}
         """pidfd -> host pid of the host processes that we forked and that have not ended."""
@@ -73,22 +72,22 @@ class Family:
 
     # --- who is here ---------------------------------------------------------------------------
 
-    def adopt(self, process: LinuxProcess, entry: ProcessEntry) -> None:
+    def adopt(self, process: Process, entry: ProcessEntry) -> None:
         """*process* with its *entry* lives in this host process."""
         self.local[process.pid] = process
         self._entries[process.pid] = entry
         self.main_pid = self.main_pid or process.pid
 
-    def abandon(self, process: LinuxProcess) -> None:
+    def abandon(self, process: Process) -> None:
         """*process* lives in this host process no longer."""
         self.local.pop(process.pid, None)
         self._entries.pop(process.pid, None)
 
-    def entry(self, process: LinuxProcess) -> ProcessEntry:
+    def entry(self, process: Process) -> ProcessEntry:
         """The table's entry of a process that is here."""
         return self._entries[process.pid]
 
-    def is_orphaned(self, process: LinuxProcess) -> bool:
+    def is_orphaned(self, process: Process) -> bool:
         """Whether the process's group has nobody to continue it (terminal stops are then ignored)."""
         group = self.entry(process)
         for member in self.pids.group(group.pgid):
@@ -152,7 +151,7 @@ class Family:
         self.pids.count_truncation()
         self.follow_truncations()
 
-    def _receive(self, process: LinuxProcess, mail: Mail) -> None:
+    def _receive(self, process: Process, mail: Mail) -> None:
         self._machine.clock.catch_up(mail.clock)
         info = SigInfo(mail.signo, mail.code, mail.payload)
         if mail.signo == Sig.CHLD and mail.code > SI_USER:
@@ -207,16 +206,16 @@ class Family:
 
     # --- ending --------------------------------------------------------------------------------
 
-    def kill_process(self, process: LinuxProcess, signo: int) -> None:
+    def kill_process(self, process: Process, signo: int) -> None:
         """End *process* by signal *signo*; no core is dumped, as with RLIMIT_CORE at 0."""
         process.exit_signal = signo
         self.end_process(process, signo)
 
-    def exit_process(self, process: LinuxProcess, code: int) -> None:
+    def exit_process(self, process: Process, code: int) -> None:
         """End *process* with exit status *code* (0-255)."""
         self.end_process(process, (code & 0xFF) << 8)
 
-    def end_process(self, process: LinuxProcess, wait_status: int) -> None:
+    def end_process(self, process: Process, wait_status: int) -> None:
         """End all threads of *process*; *wait_status* is what its parent's wait gets."""
         if process.exit_code is not None:
             return
@@ -231,7 +230,7 @@ class Family:
             process.files.close_all()
         self._become_zombie(process, wait_status)
 
-    def end_task(self, task: LinuxTask, *, whole_process: bool = False) -> None:
+    def end_task(self, task: Task, *, whole_process: bool = False) -> None:
         """End one thread; the last one's end is :meth:`end_process`'s business."""
         self._machine.handler.on_exit(task)
         task.exited = True
@@ -246,10 +245,10 @@ class Family:
                 task.process.tasks.remove(task)
             self.entry(task.process).threads -= 1
 
-    def _memory_is_shared(self, process: LinuxProcess) -> bool:
+    def _memory_is_shared(self, process: Process) -> bool:
         return any(p is not process and p.memory is process.memory for p in self.local.values())
 
-    def _become_zombie(self, process: LinuxProcess, wait_status: int) -> None:
+    def _become_zombie(self, process: Process, wait_status: int) -> None:
         entry = self.entry(process)
         entry.wait_status, entry.clock = wait_status, self._machine.clock.monotonic()
         entry.user_ns = self._machine.clock.cpu_time()
@@ -293,7 +292,7 @@ class Family:
 
     # --- futexes ---------------------------------------------------------------------------------
 
-    def futex_key(self, task: LinuxTask, address: int) -> FutexKey:
+    def futex_key(self, task: Task, address: int) -> FutexKey:
         """The key of the word at *address*: shared if its mapping is."""
         address &= (1 << 56) - 1
         vma = task.process.memory.vmas.find(address)
@@ -303,7 +302,7 @@ class Family:
         space = (identity.device << 40 ^ identity.inode) & (1 << 64) - 1
         return FutexKey(True, space, vma.offset + address - vma.start)
 
-    def wake_futex(self, task: LinuxTask, address: int, count: int) -> int:
+    def wake_futex(self, task: Task, address: int, count: int) -> int:
         """FUTEX_WAKE by the kernel side; returns how many were woken."""
         woken = self.futexes.wake(self.futex_key(task, address), count)
         self._machine.scheduler.collect_futexes()
@@ -329,7 +328,7 @@ FUTEX_WAITERS, FUTEX_OWNER_DIED, FUTEX_TID_MASK = 0x8000_0000, 0x4000_0000, 0x3F
 ROBUST_LIST_LIMIT = 2048
 
 
-def release_robust_list(task: LinuxTask) -> None:
+def release_robust_list(task: Task) -> None:
     """Mark the robust futexes that *task* holds as OWNER_DIED waking a waiter each (exit_robust_list)."""
     head, memory = task.robust_list, task.process.memory
     if not head:
@@ -348,7 +347,7 @@ def release_robust_list(task: LinuxTask) -> None:
             _release_robust(task, (pending & ~1) + offset)
 
 
-def _release_robust(task: LinuxTask, address: int) -> None:
+def _release_robust(task: Task, address: int) -> None:
     address &= (1 << 64) - 1
     memory, family = task.process.memory, task.machine.family
     value = memory.read_u32(address)

@@ -21,8 +21,8 @@ from uprobe_linux.processes.process import LinuxProcess
 from uprobe_linux.processes.task import LinuxTask
 
 if TYPE_CHECKING:
-    from uprobe_linux.machine import LinuxMachine
-    from uprobe_linux.processes.pids import ProcessEntry
+    from uprobe_linux.processes.world import World
+    from uprobe_linux.shared.pids import ProcessEntry
 
 __all__ = (
     "CLONE_FILES",
@@ -100,7 +100,7 @@ def move_out(task: LinuxTask) -> bool:
     return True
 
 
-def _forget_here(machine: LinuxMachine, process: LinuxProcess) -> None:
+def _forget_here(machine: World, process: LinuxProcess) -> None:
     for task in process.tasks:
         machine.scheduler.drop(task)
     process.files.close_all()
@@ -151,7 +151,7 @@ def _copy(parent: LinuxTask, entry: ProcessEntry, flags: int) -> LinuxTask:
     return task
 
 
-def _settle(machine: LinuxMachine, task: LinuxTask, entry: ProcessEntry) -> None:
+def _settle(machine: World, task: LinuxTask, entry: ProcessEntry) -> None:
     """In the new host process: *task* is all there is; descriptors of its former neighbours are closed."""
     for other in machine.family.local.values():
         if other.files is not task.process.files:
@@ -160,4 +160,5 @@ def _settle(machine: LinuxMachine, task: LinuxTask, entry: ProcessEntry) -> None
     machine.family.adopt(task.process, entry)
     machine.timers.keep_only(task.process)
     machine.scheduler.only(task)
+    task.process.bind_memory()
     machine.after_fork(task)

@@ -11,9 +11,9 @@ from uprobe_linux.memory.address_space import AddressSpace
 from uprobe_linux.probing.points import BREAKPOINT, ProbePoints
 
 if TYPE_CHECKING:
-    from uprobe_linux.machine import LinuxMachine
+    from uprobe_linux.kernel import Process, Task
     from uprobe_linux.processes.credentials import Credentials
-    from uprobe_linux.processes.task import LinuxTask
+    from uprobe_linux.processes.world import World
 
 __all__ = ("LinuxProcess",)
 
@@ -24,11 +24,11 @@ class LinuxProcess:
     :param pid: as the guest sees it
     """
 
-    def __init__(self, machine: LinuxMachine, pid: int, memory: AddressSpace) -> None:
-        self.machine = machine
+    def __init__(self, machine: World, pid: int, memory: AddressSpace) -> None:
+        self.machine: World = machine
         self.pid = pid
         self.memory = memory
-        self.tasks: list[LinuxTask] = []
+        self.tasks: list[Task] = []
         self.exe_path = ""
         """The program as the guest names it, resolved (/proc/self/exe)."""
         self.argv: list[bytes] = []
@@ -50,7 +50,7 @@ class LinuxProcess:
         self.sigreturn_address = 0
         """Where a signal handler without SA_RESTORER returns to."""
         self.probes = ProbePoints(memory, machine.cpu)
-        self.signal_watcher: Callable[[LinuxProcess, int], None] | None = None
+        self.signal_watcher: Callable[[Process, int], None] | None = None
         """Told of each signal that is queued, once there is a signalfd."""
         self.exit_code: int | None = None
         self.exit_signal = 0

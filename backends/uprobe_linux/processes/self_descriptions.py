@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from uprobe_linux.fs.paths import current_path
 
 if TYPE_CHECKING:
-    from uprobe_linux.processes.process import LinuxProcess
+    from uprobe_linux.kernel import Process
 
 __all__ = ("Paper", "Papers")
 
@@ -39,7 +39,7 @@ class Papers:
     def __init__(self, folder: str) -> None:
         self._folder = folder
 
-    def write(self, process: LinuxProcess) -> None:
+    def write(self, process: Process) -> None:
         """Write down what *process* is now; a full disk only leaves the old one."""
         content = b"\0".join((os.fsencode(process.exe_path), os.fsencode(_cwd(process)), *process.argv, b""))
         path = os.path.join(self._folder, str(process.pid))
@@ -58,7 +58,7 @@ class Papers:
         return Paper(os.fsdecode(exe), os.fsdecode(cwd), cmdline)
 
 
-def _cwd(process: LinuxProcess) -> str:
+def _cwd(process: Process) -> str:
     cwd = process.fs.cwd
     try:
         path: str = current_path(process.fs.mounts, cwd)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from uprobe_linux.kernel import Syscall, Wait
     from uprobe_linux.processes.process import LinuxProcess
-    from uprobe_linux.syscalls.table import Syscall, Wait
 
 __all__ = ("LinuxTask",)
 

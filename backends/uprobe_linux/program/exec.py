@@ -18,8 +18,7 @@ from uprobe_linux.program.stack import ARG_MAX, AuxValues, build_stack
 from uprobe_linux.program.vdso import SIGRETURN_OFFSET, VDSO_BYTES, vdso_image
 
 if TYPE_CHECKING:
-    from uprobe_linux.processes.process import LinuxProcess
-    from uprobe_linux.processes.task import LinuxTask
+    from uprobe_linux.kernel import Process, Task
 
 __all__ = ("Image", "install", "prepare")
 
@@ -58,7 +57,7 @@ class Image:
     interpreter_file: _File | None
 
 
-def prepare(process: LinuxProcess, path: str, argv: list[bytes], envp: list[bytes]) -> Image:
+def prepare(process: Process, path: str, argv: list[bytes], envp: list[bytes]) -> Image:
     """Check what execve(path, argv, envp) would run; raises OSError (ElfError with a text)."""
     name = os.fsencode(path)
     file = _open(process, path)
@@ -81,7 +80,7 @@ def prepare(process: LinuxProcess, path: str, argv: list[bytes], envp: list[byte
     return Image(name, argv or [b""], envp, elf, file, read_elf(loader.host.fd) if loader else None, loader)
 
 
-def _open(process: LinuxProcess, path: str) -> _File:
+def _open(process: Process, path: str) -> _File:
     try:
         description, host = open_path(process.fs, process.fs.cwd, path, 0, 0)
     except FifoOpen as fifo:
@@ -108,7 +107,7 @@ def _script(file: _File) -> tuple[bytes, bytes] | None:
     return parts[0], parts[1].rstrip(b" \t") if len(parts) > 1 else b""
 
 
-def install(task: LinuxTask, image: Image) -> None:
+def install(task: Task, image: Image) -> None:
     """Replace memory and registers of *task* by *image*: the point of no return of execve.
 
     The caller tells the probe handler of the exec first; mappings are reported as they are made.
@@ -150,14 +149,14 @@ def _map_vdso(memory: AddressSpace) -> int:
     return at + 2 * PAGE
 
 
-def _describe(task: LinuxTask, image: Image) -> None:
+def _describe(task: Task, image: Image) -> None:
     process = task.process
     process.exe_path = image.file.path
     process.argv, process.envp = image.argv, image.envp
     task.name = os.path.basename(image.name)[:15]
 
 
-def _set_registers(task: LinuxTask, entry: int, sp: int) -> None:
+def _set_registers(task: Task, entry: int, sp: int) -> None:
     for index in range(31):
         task.set_reg(index, 0)
     for index in range(32):

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from uprobe_linux.machine import LinuxMachine
+    from uprobe_linux.kernel import Machine
 
 __all__ = ("RunLimits",)
 
@@ -19,7 +19,7 @@ class RunLimits:
     same instant may lose one addition, which a limit can bear.
     """
 
-    def __init__(self, machine: LinuxMachine) -> None:
+    def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._limits = machine.target.limits
         self._timer: threading.Timer | None = None

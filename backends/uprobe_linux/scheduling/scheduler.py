@@ -18,10 +18,7 @@ from uprobe_linux.scheduling.futex import Waiter
 from uprobe_linux.signals.numbers import Sig, bit
 
 if TYPE_CHECKING:
-    from uprobe_linux.machine import LinuxMachine
-    from uprobe_linux.processes.process import LinuxProcess
-    from uprobe_linux.processes.task import LinuxTask
-    from uprobe_linux.syscalls.table import Wait
+    from uprobe_linux.kernel import Machine, Process, Task, Wait
 
 __all__ = ("Scheduler",)
 
@@ -40,12 +37,12 @@ class Scheduler:
     :param seed: of the slice lengths and of who starts first
     """
 
-    def __init__(self, machine: LinuxMachine, seed: int) -> None:
+    def __init__(self, machine: Machine, seed: int) -> None:
         self._machine = machine
         self._seed = seed
         self._random = random.Random(seed)
-        self._ready: deque[LinuxTask] = deque()
-        self._blocked: dict[LinuxTask, Wait] = {}
+        self._ready: deque[Task] = deque()
+        self._blocked: dict[Task, Wait] = {}
         self._slice_end = 0
         self.next_event = 0
         """Clock (monotonic, ns) at which somebody must be looked at again; 0: nothing is due at any time."""
@@ -54,7 +51,7 @@ class Scheduler:
 
     # --- who there is ----------------------------------------------------------------------------
 
-    def add(self, task: LinuxTask) -> None:
+    def add(self, task: Task) -> None:
         """A new thread; whether it or its maker goes on first is up to the seed."""
         if self._random.random() < 0.5:
             self._ready.appendleft(task)
@@ -62,7 +59,7 @@ class Scheduler:
         else:
             self._ready.append(task)
 
-    def drop(self, task: LinuxTask) -> None:
+    def drop(self, task: Task) -> None:
         """A thread that ended or left for another host process; idempotent."""
         wait = self._blocked.pop(task, None)
         if wait is not None:
@@ -71,7 +68,7 @@ class Scheduler:
             self._ready.remove(task)
         self.attention = True
 
-    def only(self, task: LinuxTask) -> None:
+    def only(self, task: Task) -> None:
         """In a new host process: *task* is all there is, and chance goes its own way."""
         self._random = random.Random(self._seed * 1_000_003 + task.tid)
         self._ready = deque([task])
@@ -80,7 +77,7 @@ class Scheduler:
 
     # --- blocking and waking -----------------------------------------------------------------------
 
-    def block(self, task: LinuxTask, wait: Wait) -> None:
+    def block(self, task: Task, wait: Wait) -> None:
         """*task* sleeps until *wait* is over or a signal comes."""
         if task in self._ready:
             self._ready.remove(task)
@@ -95,7 +92,7 @@ class Scheduler:
             self._unblock(task)
         return len(woken)
 
-    def wake_task(self, task: LinuxTask) -> None:
+    def wake_task(self, task: Task) -> None:
         """What *task* waits for may be there: its call is made again."""
         if task in self._blocked:
             self._blocked[task].woken = True
@@ -109,7 +106,7 @@ class Scheduler:
                 wait.woken = True
                 self._unblock(task)
 
-    def interrupt(self, task: LinuxTask) -> None:
+    def interrupt(self, task: Task) -> None:
         """A signal for *task* was queued: it must look at it before anything else."""
         wait = self._blocked.get(task)
         killed = (task.signals.pending.mask | task.process.signals.pending.mask) & bit(Sig.KILL)
@@ -117,25 +114,25 @@ class Scheduler:
             self._unblock(task)
         self.attention = True
 
-    def abandon(self, task: LinuxTask, wait: Wait) -> None:
+    def abandon(self, task: Task, wait: Wait) -> None:
         """*task* will not make the blocked call again: leave every queue that *wait* stands in."""
         waiters = wait.data if isinstance(wait.data, list) else [wait.data]
         for waiter in waiters:
             if isinstance(waiter, Waiter):
                 self._machine.family.futexes.remove(waiter)
 
-    def resumed(self, process: LinuxProcess) -> None:
+    def resumed(self, process: Process) -> None:
         """A stopped *process* goes on."""
         self.attention = True
 
-    def _unblock(self, task: LinuxTask) -> None:
+    def _unblock(self, task: Task) -> None:
         del self._blocked[task]
         self._ready.append(task)
         self.attention = True
 
     # --- choosing ----------------------------------------------------------------------------------
 
-    def next(self, current: LinuxTask | None) -> LinuxTask | None:
+    def next(self, current: Task | None) -> Task | None:
         """The thread to run now, for one slice; None when there is none left.
 
         :param current: who ran last; goes to the end of the queue when its slice is over
@@ -158,7 +155,7 @@ class Scheduler:
             while self._machine.soon:  # nobody runs for who knows how long: this is a safe point too
                 self._machine.soon.popleft()()
 
-    def _start(self, task: LinuxTask, continues: bool) -> LinuxTask:
+    def _start(self, task: Task, continues: bool) -> Task:
         now = self._machine.clock.monotonic()
         if not continues or now >= self._slice_end:
             length = SHORTEST * 2 ** (self._random.random() * DOUBLINGS)
@@ -243,8 +240,8 @@ class Scheduler:
         self._machine.family.polled({fd for fd, _ in ready})
         return bool(ready)
 
-    def _interests(self) -> tuple[select.poll, dict[int, list[tuple[LinuxTask, int]]]]:
-        owners: dict[int, list[tuple[LinuxTask, int]]] = {}
+    def _interests(self) -> tuple[select.poll, dict[int, list[tuple[Task, int]]]]:
+        owners: dict[int, list[tuple[Task, int]]] = {}
         for task, wait in self._blocked.items():
             for fd, events in wait.fds:
                 owners.setdefault(fd, []).append((task, events))

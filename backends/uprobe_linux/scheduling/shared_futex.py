@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from uprobe_linux.scheduling.futex import FutexKey
 
 if TYPE_CHECKING:
-    from uprobe_linux.processes.shared import SharedMemory
     from uprobe_linux.scheduling.futex import Waiter
+    from uprobe_linux.shared.memory import SharedMemory
 
 __all__ = ("SHARED_FUTEX_BYTES", "SharedFutexTable")
 

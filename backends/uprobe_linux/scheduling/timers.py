@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from uprobe_linux.processes.process import LinuxProcess
+    from uprobe_linux.kernel import Process
     from uprobe_linux.scheduling.clock import Clock
 
 __all__ = ("ITIMER_PROF", "ITIMER_REAL", "ITIMER_VIRTUAL", "SharedTimer", "Timer", "Timers")
@@ -44,7 +44,7 @@ class Timer:
     :param on_expiry: called with the number of expiries instead of sending a signal (timerfd)
     """
 
-    process: LinuxProcess
+    process: Process
     number: int
     signo: int
     value: int = 0
@@ -80,7 +80,7 @@ class SharedTimer(Timer):
     __slots__ = ("_lock", "_words")
 
     def __init__(
-        self, process: LinuxProcess, *, realtime: bool, lock: Callable[[], AbstractContextManager[object]]
+        self, process: Process, *, realtime: bool, lock: Callable[[], AbstractContextManager[object]]
     ) -> None:
         self._lock = lock
         self._words = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("q")
@@ -122,14 +122,14 @@ class Timers:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._owned: dict[LinuxProcess, _Owned] = {}
+        self._owned: dict[Process, _Owned] = {}
         self._watched: WeakSet[Timer] = WeakSet()
 
     def watch(self, timer: Timer) -> None:
         """Let a timer of a timerfd expire for as long as its descriptor lives."""
         self._watched.add(timer)
 
-    def interval(self, process: LinuxProcess, which: int) -> Timer:
+    def interval(self, process: Process, which: int) -> Timer:
         """The interval timer *which* (ITIMER_*) of *process*."""
         owned = self._owned.setdefault(process, _Owned())
         timer = Timer(process, which, _SIGNALS[which], cpu=which != ITIMER_REAL, posix=False)
@@ -143,7 +143,7 @@ class Timers:
         owned.next_id += 1
         return timer.number
 
-    def find(self, process: LinuxProcess, number: int) -> Timer | None:
+    def find(self, process: Process, number: int) -> Timer | None:
         """The POSIX timer *number* of *process*."""
         owned = self._owned.get(process)
         return owned.posix.get(number) if owned else None
@@ -152,15 +152,15 @@ class Timers:
         """Forget a POSIX timer."""
         self._owned[timer.process].posix.pop(timer.number, None)
 
-    def forget(self, process: LinuxProcess) -> None:
+    def forget(self, process: Process) -> None:
         """*process* ended: all its timers go."""
         self._owned.pop(process, None)
 
-    def keep_only(self, process: LinuxProcess) -> None:
+    def keep_only(self, process: Process) -> None:
         """In a new host process: only *process* is here (and after a fork it has no timers)."""
         self._owned = {owner: owned for owner, owned in self._owned.items() if owner is process}
 
-    def forget_posix(self, process: LinuxProcess) -> None:
+    def forget_posix(self, process: Process) -> None:
         """exec: POSIX timers go, interval timers stay."""
         if process in self._owned:
             self._owned[process].posix.clear()

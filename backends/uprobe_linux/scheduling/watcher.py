@@ -18,7 +18,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from uprobe_linux.machine import LinuxMachine
+    from uprobe_linux.kernel import Machine
 
 __all__ = ("Watcher",)
 
@@ -28,7 +28,7 @@ RETRY_SECONDS = 0.002
 class Watcher:
     """Polls the doorbell and Python's signal wake-up descriptor; start it where guest code will run."""
 
-    def __init__(self, machine: LinuxMachine) -> None:
+    def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._answered = threading.Event()
         self._signals: tuple[int, int] | None = None

@@ -31,7 +31,7 @@ from uprobe_linux.signals.siginfo import SigInfo
 from uprobe_linux.signals.table import SIG_DFL, SIG_IGN, SS_AUTODISARM, AltStack, Disposition
 
 if TYPE_CHECKING:
-    from uprobe_linux.processes.task import LinuxTask
+    from uprobe_linux.kernel import Task
 
 __all__ = ("Outcome", "deliver", "has_pending", "push_handler", "return_from_handler")
 
@@ -50,7 +50,7 @@ class Outcome(enum.Enum):
     """The process was ended."""
 
 
-def has_pending(task: LinuxTask) -> bool:
+def has_pending(task: Task) -> bool:
     """Whether :meth:`deliver` has anything to do for *task*; cheap, for every return to the program."""
     signals = task.signals
     if signals.saved_mask is not None:
@@ -58,7 +58,7 @@ def has_pending(task: LinuxTask) -> bool:
     return bool((signals.pending.mask | task.process.signals.pending.mask) & ~signals.blocked)
 
 
-def deliver(task: LinuxTask) -> Outcome:
+def deliver(task: Task) -> Outcome:
     """Take all signals that are pending and not blocked; each handler's frame lies below the one before."""
     while (info := _take(task)) is not None:
         outcome = _act(task, info)
@@ -68,7 +68,7 @@ def deliver(task: LinuxTask) -> Outcome:
     return Outcome.RUN
 
 
-def _take(task: LinuxTask) -> SigInfo | None:
+def _take(task: Task) -> SigInfo | None:
     """The task's own signals first, then the process's, which the main thread takes if it can."""
     blocked = task.signals.blocked
     info: SigInfo | None = task.signals.pending.take(blocked)
@@ -81,7 +81,7 @@ def _take(task: LinuxTask) -> SigInfo | None:
     return taken
 
 
-def _act(task: LinuxTask, info: SigInfo) -> Outcome:
+def _act(task: Task, info: SigInfo) -> Outcome:
     """Carry out one signal."""
     table = task.process.signals
     action = table.action(info.signo)
@@ -95,7 +95,7 @@ def _act(task: LinuxTask, info: SigInfo) -> Outcome:
     return _default(task, info)
 
 
-def _default(task: LinuxTask, info: SigInfo) -> Outcome:
+def _default(task: Task, info: SigInfo) -> Outcome:
     kind = default_action(info.signo)
     if kind is Action.IGNORE:
         return Outcome.RUN
@@ -108,7 +108,7 @@ def _default(task: LinuxTask, info: SigInfo) -> Outcome:
     return Outcome.KILLED
 
 
-def push_handler(task: LinuxTask, info: SigInfo, action: Disposition) -> None:
+def push_handler(task: Task, info: SigInfo, action: Disposition) -> None:
     """Make *task* enter its handler, with the frame on the right stack.
 
     A stack that cannot hold the frame is SIGSEGV, as force_sigsegv has it.
@@ -132,7 +132,7 @@ def push_handler(task: LinuxTask, info: SigInfo, action: Disposition) -> None:
         task.process.signals.actions.pop(info.signo, None)
 
 
-def _finish_call(task: LinuxTask, action: Disposition) -> None:
+def _finish_call(task: Task, action: Disposition) -> None:
     """Decide what an interrupted system call answers: EINTR, a part, or the same call again."""
     wait, task.wait, task.pending = task.wait, None, None
     if wait is None:
@@ -145,14 +145,14 @@ def _finish_call(task: LinuxTask, action: Disposition) -> None:
     task.set_reg(0, -errno.EINTR if answer is None else answer)
 
 
-def _stack_for(task: LinuxTask, action: Disposition) -> int:
+def _stack_for(task: Task, action: Disposition) -> int:
     sp, alt = task.get_reg(SP), task.signals.altstack
     if action.flags & SA_ONSTACK and alt.size and not alt.holds(sp):
         return int(alt.sp + alt.size)
     return sp
 
 
-def _write_frame(task: LinuxTask, info: SigInfo, action: Disposition, mask: int) -> None:
+def _write_frame(task: Task, info: SigInfo, action: Disposition, mask: int) -> None:
     address, record = frame_addresses(_stack_for(task, action))
     signals = task.signals
     regs = [task.get_reg(index) for index in range(34)]
@@ -173,7 +173,7 @@ def _write_frame(task: LinuxTask, info: SigInfo, action: Disposition, mask: int)
     _enter(task, info.signo, action, address, record)
 
 
-def _enter(task: LinuxTask, signo: int, action: Disposition, frame: int, record: int) -> None:
+def _enter(task: Task, signo: int, action: Disposition, frame: int, record: int) -> None:
     restorer = action.restorer if action.flags & SA_RESTORER else task.process.sigreturn_address
     if action.flags & SA_SIGINFO:
         task.set_reg(1, frame)
@@ -186,7 +186,7 @@ def _enter(task: LinuxTask, signo: int, action: Disposition, frame: int, record:
     task.set_reg(PC, action.handler)
 
 
-def _restore_mask(task: LinuxTask) -> None:
+def _restore_mask(task: Task) -> None:
     """No handler ran: a call that swapped the mask for its duration and is over gets its own back."""
     signals = task.signals
     if signals.saved_mask is not None and task.wait is None:
@@ -194,7 +194,7 @@ def _restore_mask(task: LinuxTask) -> None:
         signals.saved_mask = None
 
 
-def return_from_handler(task: LinuxTask) -> None:
+def return_from_handler(task: Task) -> None:
     """rt_sigreturn: everything as the frame at sp says; a bad frame is SIGSEGV."""
     sp = task.get_reg(SP)
     try:

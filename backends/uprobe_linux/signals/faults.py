@@ -24,7 +24,7 @@ from uprobe_linux.signals.sending import raise_fault
 from uprobe_linux.signals.siginfo import SigInfo
 
 if TYPE_CHECKING:
-    from uprobe_linux.processes.task import LinuxTask
+    from uprobe_linux.kernel import Task
 
 __all__ = ("UPROBE_BRK", "deliver_fault", "syndrome")
 
@@ -58,7 +58,7 @@ def syndrome(fault: Fault) -> int:
     return _EC_DATA | _IL | _STATUS[fault.kind] | (_WRITE if fault.access is Access.WRITE else 0)
 
 
-def deliver_fault(task: LinuxTask, fault: Fault, *, of_probes: bool = False) -> None:
+def deliver_fault(task: Task, fault: Fault, *, of_probes: bool = False) -> None:
     """Queue the signal for *fault*, and remember it for the frames (thread.fault_address).
 
     :param of_probes: a ``BRK #5`` that nobody owns, in a process where the kernel has uprobes: its

@@ -10,7 +10,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from uprobe_linux.processes.pids import Mail, ProcessEntry, State
+from uprobe_linux.shared.pids import Mail, ProcessEntry, State
 from uprobe_linux.signals.numbers import (
     CLD_CONTINUED,
     CLD_STOPPED,
@@ -27,26 +27,24 @@ from uprobe_linux.signals.siginfo import SigInfo
 from uprobe_linux.signals.table import SIG_IGN
 
 if TYPE_CHECKING:
-    from uprobe_linux.machine import LinuxMachine
-    from uprobe_linux.processes.process import LinuxProcess
-    from uprobe_linux.processes.task import LinuxTask
+    from uprobe_linux.kernel import Machine, Process, Task
 
 __all__ = ("notify_parent", "raise_fault", "resume", "send", "send_to_entry", "send_to_task", "stop", "wants")
 
 _STOPS = bit(Sig.STOP) | bit(Sig.TSTP) | bit(Sig.TTIN) | bit(Sig.TTOU)
 
 
-def send(process: LinuxProcess, info: SigInfo) -> None:
+def send(process: Process, info: SigInfo) -> None:
     """Send *info* to a process of this host process; the kernel's choice of thread takes it."""
     _queue(process, info, None)
 
 
-def send_to_task(task: LinuxTask, info: SigInfo) -> None:
+def send_to_task(task: Task, info: SigInfo) -> None:
     """Send *info* to one thread of this host process (tgkill, faults of system calls)."""
     _queue(task.process, info, task)
 
 
-def send_to_entry(machine: LinuxMachine, entry: ProcessEntry, info: SigInfo, tid: int = 0) -> None:
+def send_to_entry(machine: Machine, entry: ProcessEntry, info: SigInfo, tid: int = 0) -> None:
     """Send *info* to any process of the machine; OSError(ESRCH) if thread *tid* is known not to be."""
     process = machine.family.local.get(entry.pid)
     if process is None:
@@ -62,7 +60,7 @@ def send_to_entry(machine: LinuxMachine, entry: ProcessEntry, info: SigInfo, tid
         send_to_task(task, info)
 
 
-def raise_fault(task: LinuxTask, info: SigInfo) -> None:
+def raise_fault(task: Task, info: SigInfo) -> None:
     """Send a synchronous signal that cannot be refused (force_sig_info).
 
     If it is blocked or ignored, its disposition becomes SIG_DFL and it is unblocked: the program dies.
@@ -75,7 +73,7 @@ def raise_fault(task: LinuxTask, info: SigInfo) -> None:
     signals.pending.add(info)
 
 
-def _queue(process: LinuxProcess, info: SigInfo, task: LinuxTask | None) -> None:
+def _queue(process: Process, info: SigInfo, task: Task | None) -> None:
     signo, table = info.signo, process.signals
     if process.exit_code is not None:
         return
@@ -99,27 +97,27 @@ def _queue(process: LinuxProcess, info: SigInfo, task: LinuxTask | None) -> None
             process.machine.scheduler.interrupt(target)
 
 
-def _alive(process: LinuxProcess) -> list[LinuxTask]:
+def _alive(process: Process) -> list[Task]:
     return [task for task in process.tasks if not task.exited]
 
 
-def wants_blocked(task: LinuxTask, signo: int) -> bool:
+def wants_blocked(task: Task, signo: int) -> bool:
     """Whether *task* keeps an ignored signal all the same, because it blocks or waits for it."""
     return bool((task.signals.blocked | task.signals.waiting_for) & bit(signo))
 
 
-def wants(task: LinuxTask, signo: int) -> bool:
+def wants(task: Task, signo: int) -> bool:
     """Whether *task* would take *signo* now."""
     return not task.signals.blocked & bit(signo)
 
 
-def _forget(process: LinuxProcess, mask: int) -> None:
+def _forget(process: Process, mask: int) -> None:
     process.signals.pending.discard(mask)
     for task in process.tasks:
         task.signals.pending.discard(mask)
 
 
-def stop(process: LinuxProcess, signo: int) -> None:
+def stop(process: Process, signo: int) -> None:
     """Stop *process* because of *signo*; its parent hears of it."""
     if process.signals.stopped:
         return
@@ -129,7 +127,7 @@ def stop(process: LinuxProcess, signo: int) -> None:
     notify_parent(process, CLD_STOPPED, signo, job_control=True)
 
 
-def resume(process: LinuxProcess, *, report: bool) -> None:
+def resume(process: Process, *, report: bool) -> None:
     """Let a stopped *process* run again; with *report* (SIGCONT, not SIGKILL) its parent hears of it."""
     if not process.signals.stopped:
         return
@@ -142,7 +140,7 @@ def resume(process: LinuxProcess, *, report: bool) -> None:
         notify_parent(process, CLD_CONTINUED, Sig.CONT, job_control=True)
 
 
-def notify_parent(process: LinuxProcess, code: int, status: int, *, job_control: bool = False) -> None:
+def notify_parent(process: Process, code: int, status: int, *, job_control: bool = False) -> None:
     """Send the parent of *process* its SIGCHLD (or whatever clone asked for), and wake its waits.
 
     :param job_control: a stop or continue: always SIGCHLD, and SA_NOCLDSTOP keeps it away
@@ -157,7 +155,7 @@ def notify_parent(process: LinuxProcess, code: int, status: int, *, job_control:
     entry.untold = 0
 
 
-def _tell(machine: LinuxMachine, parent: ProcessEntry, signo: int, info: SigInfo) -> None:
+def _tell(machine: Machine, parent: ProcessEntry, signo: int, info: SigInfo) -> None:
     if signo == Sig.CHLD:
         receive_child_signal(machine, parent, info)
     elif 1 <= signo <= LAST_SIGNAL:
@@ -167,7 +165,7 @@ def _tell(machine: LinuxMachine, parent: ProcessEntry, signo: int, info: SigInfo
     machine.scheduler.wake(("children", parent.pid))
 
 
-def receive_child_signal(machine: LinuxMachine, parent: ProcessEntry, info: SigInfo) -> None:
+def receive_child_signal(machine: Machine, parent: ProcessEntry, info: SigInfo) -> None:
     """Send SIGCHLD, unless the parent is here and its SA_NOCLDSTOP or SA_NOCLDWAIT says what else to do."""
     process = machine.family.local.get(parent.pid)
     if process is None:

@@ -6,8 +6,9 @@ import errno
 import struct
 from typing import TYPE_CHECKING
 
+from uprobe_linux.kernel import Wait
 from uprobe_linux.syscalls.support import fail, pack_timespec, timespec
-from uprobe_linux.syscalls.table import Block, Wait, s32, syscall
+from uprobe_linux.syscalls.table import Block, s32, syscall
 
 if TYPE_CHECKING:
     from uprobe_linux.processes.task import LinuxTask

@@ -8,8 +8,9 @@ import struct
 from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import hostcalls, oflags
+from uprobe_linux.kernel import Wait
 from uprobe_linux.syscalls.support import fail, files
-from uprobe_linux.syscalls.table import Block, Wait, s32, syscall
+from uprobe_linux.syscalls.table import Block, s32, syscall
 
 if TYPE_CHECKING:
     from uprobe_linux.fs.fdtable import Descriptor

@@ -7,7 +7,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from uprobe_linux.processes.credentials import ALL_CAPABILITIES, CAP_SETGID, CAP_SETUID, mapped
-from uprobe_linux.processes.pids import INIT_PID
+from uprobe_linux.shared.pids import INIT_PID
 from uprobe_linux.syscalls.support import fail, identity
 from uprobe_linux.syscalls.table import s32, syscall
 

@@ -18,8 +18,8 @@ from uprobe_linux.syscalls.support import fail, files
 from uprobe_linux.syscalls.table import s32, syscall
 
 if TYPE_CHECKING:
-    from uprobe_linux.processes.pids import ProcessEntry
     from uprobe_linux.processes.task import LinuxTask
+    from uprobe_linux.shared.pids import ProcessEntry
 
 __all__ = ("open_pidfd", "pid_of")
 

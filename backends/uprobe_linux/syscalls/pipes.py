@@ -18,7 +18,7 @@ from uprobe_linux.syscalls.support import fail, files, ready
 from uprobe_linux.syscalls.table import s32, syscall
 
 if TYPE_CHECKING:
-    from uprobe_linux.processes.process import LinuxProcess
+    from uprobe_linux.kernel import Process
     from uprobe_linux.processes.task import LinuxTask
     from uprobe_linux.signals.siginfo import SigInfo
 
@@ -224,12 +224,12 @@ def sys_signalfd4(task: LinuxTask, fd: int, mask: int, size: int, flags: int) ->
     return number
 
 
-def watch_signals(process: LinuxProcess) -> None:
+def watch_signals(process: Process) -> None:
     """Have signals that are queued for *process* make its signalfds readable."""
     process.signal_watcher = _notice
 
 
-def _notice(process: LinuxProcess, signo: int) -> None:
+def _notice(process: Process, signo: int) -> None:
     for fd in process.files:
         entry = process.files.get(fd)
         if isinstance(entry.file, SignalStream) and entry.file.mask & bit(signo):

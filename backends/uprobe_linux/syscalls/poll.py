@@ -8,9 +8,10 @@ import struct
 from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import hostcalls
+from uprobe_linux.kernel import Wait
 from uprobe_linux.syscalls.pipes import SignalStream, watch_signals
 from uprobe_linux.syscalls.support import fail, files, pack_timespec, timespec
-from uprobe_linux.syscalls.table import Block, Wait, s32, syscall
+from uprobe_linux.syscalls.table import Block, s32, syscall
 
 if TYPE_CHECKING:
     from uprobe_linux.processes.task import LinuxTask

@@ -8,13 +8,13 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from uprobe_linux.processes.pids import State
+from uprobe_linux.shared.pids import State
 from uprobe_linux.syscalls.support import fail, identity
 from uprobe_linux.syscalls.table import s32, syscall
 
 if TYPE_CHECKING:
-    from uprobe_linux.processes.pids import ProcessEntry
     from uprobe_linux.processes.task import LinuxTask
+    from uprobe_linux.shared.pids import ProcessEntry
 
 PRIO_PROCESS, PRIO_PGRP, PRIO_USER = 0, 1, 2
 

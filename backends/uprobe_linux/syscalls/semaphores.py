@@ -10,6 +10,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from uprobe_linux.ipc.store import SEMVMX, IpcFullError, IpcState, SemaphoreSet
+from uprobe_linux.kernel import Wait
 from uprobe_linux.syscalls.messages import (
     IPC_NOWAIT,
     IPC_RMID,
@@ -22,7 +23,7 @@ from uprobe_linux.syscalls.messages import (
     with_key,
 )
 from uprobe_linux.syscalls.support import fail, timespec
-from uprobe_linux.syscalls.table import Block, Wait, s32, syscall
+from uprobe_linux.syscalls.table import Block, s32, syscall
 
 if TYPE_CHECKING:
     from uprobe_linux.processes.task import LinuxTask

@@ -10,18 +10,19 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from uprobe_linux.processes.pids import INIT_PID
+from uprobe_linux.kernel import Wait
+from uprobe_linux.shared.pids import INIT_PID
 from uprobe_linux.signals.delivery import return_from_handler
 from uprobe_linux.signals.numbers import LAST_SIGNAL, SI_TKILL, SI_USER, UNBLOCKABLE, bit
 from uprobe_linux.signals.sending import send_to_entry
 from uprobe_linux.signals.siginfo import SIGINFO_BYTES, SigInfo
 from uprobe_linux.signals.table import SS_AUTODISARM, SS_DISABLE, SS_ONSTACK, AltStack, Disposition
 from uprobe_linux.syscalls.support import fail
-from uprobe_linux.syscalls.table import Block, NoReturn, Wait, s32, syscall
+from uprobe_linux.syscalls.table import Block, NoReturn, s32, syscall
 
 if TYPE_CHECKING:
-    from uprobe_linux.processes.pids import ProcessEntry
     from uprobe_linux.processes.task import LinuxTask
+    from uprobe_linux.shared.pids import ProcessEntry
 
 SIGSET_BYTES = 8
 SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK = 0, 1, 2

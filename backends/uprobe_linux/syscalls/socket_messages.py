@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from uprobe_linux.cpu import Perm
 from uprobe_linux.fs import hostcalls
 from uprobe_linux.fs.descriptors import Description, adopt, stream
+from uprobe_linux.kernel import Wait
 from uprobe_linux.syscalls.io import EAGAINS, _rest, _stored
 from uprobe_linux.syscalls.socket_addresses import guest_address, host_address
 from uprobe_linux.syscalls.sockets import (
@@ -27,7 +28,7 @@ from uprobe_linux.syscalls.sockets import (
     write_address,
 )
 from uprobe_linux.syscalls.support import MAX_RW, buffers, fail, files, iovecs, sigpipe, timespec
-from uprobe_linux.syscalls.table import Block, Wait, syscall
+from uprobe_linux.syscalls.table import Block, syscall
 
 if TYPE_CHECKING:
     from uprobe_linux.fs.fdtable import Descriptor

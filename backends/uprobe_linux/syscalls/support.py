@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from uprobe_core.types import Access, MemoryFault
 from uprobe_linux.fs.nodes import HostNode, Node
+from uprobe_linux.kernel import Wait
 from uprobe_linux.processes.credentials import Credentials
 from uprobe_linux.signals.numbers import SI_USER, Sig
 from uprobe_linux.signals.sending import send_to_task
 from uprobe_linux.signals.siginfo import SigInfo
-from uprobe_linux.syscalls.table import Block, Wait, s32
+from uprobe_linux.syscalls.table import Block, s32
 
 if TYPE_CHECKING:
     from uprobe_linux.cpu import Perm

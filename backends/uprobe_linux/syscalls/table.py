@@ -13,18 +13,15 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TypeVar
 
 from uprobe_core.types import MemoryFault
+from uprobe_linux.kernel import Syscall, Task, Wait
 from uprobe_linux.syscalls.numbers import NAMES, NUMBERS
 
-if TYPE_CHECKING:
-    from uprobe_linux.processes.task import LinuxTask
-
-__all__ = ("RESTART", "Block", "NoReturn", "Syscall", "Wait", "call", "load", "s32", "s64", "syscall")
+__all__ = ("RESTART", "Block", "NoReturn", "call", "load", "s32", "s64", "syscall")
 
 _NO_SUBJECTS = frozenset({"table", "numbers", "support"})
 
@@ -34,44 +31,6 @@ RESTART = 512
 Handler = Callable[..., int]
 F = TypeVar("F", bound=Handler)
 _registered: dict[str, Syscall] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Syscall:
-    """One registered call.
-
-    :param arguments: how many argument registers it takes, 0-6
-    """
-
-    name: str
-    handler: Handler
-    arguments: int
-
-
-@dataclass(slots=True)
-class Wait:
-    """What a blocked task waits for; any one of them wakes it.
-
-    :param fds: (host file descriptor, poll events)
-    :param deadline: in nanoseconds of the machine's clock, None: no time-out
-    :param key: anything hashable that another task may wake (futex key, "child" ...)
-    :param interruptible: whether a signal ends the wait
-    :param woken: set by whoever woke the task through *key*
-    :param timed_out: set by the scheduler when *deadline* has passed
-    :param data: the handler's own, kept from the first call to the next
-    :param interrupted: what the call answers when a signal handler ends the wait. None: it is
-        restarted under SA_RESTART, else -EINTR; a number: that result (bytes already written, or
-        -EINTR for calls that are never restarted, signal(7)); a function: called for that number
-    """
-
-    fds: tuple[tuple[int, int], ...] = ()
-    deadline: int | None = None
-    key: Any = None
-    interruptible: bool = True
-    woken: bool = False
-    timed_out: bool = False
-    data: Any = None
-    interrupted: int | Callable[[], int] | None = None
 
 
 class Block(Exception):  # noqa: N818 - not an error
@@ -110,7 +69,7 @@ def load() -> dict[int, Syscall]:
     return {NUMBERS[name]: entry for name, entry in _registered.items()}
 
 
-def call(entry: Syscall, task: LinuxTask, arguments: tuple[int, ...]) -> int:
+def call(entry: Syscall, task: Task, arguments: tuple[int, ...]) -> int:
     """Call the handler and fold errors into the kernel's negative results; passes Block and NoReturn on."""
     try:
         return entry.handler(task, *arguments[: entry.arguments])

@@ -9,6 +9,7 @@ import errno
 import struct
 from dataclasses import dataclass
 
+from uprobe_linux.kernel import Wait
 from uprobe_linux.processes.forking import (
     CLONE_FILES,
     CLONE_FS,
@@ -22,7 +23,7 @@ from uprobe_linux.processes.forking import (
 from uprobe_linux.processes.task import LinuxTask
 from uprobe_linux.signals.numbers import LAST_SIGNAL
 from uprobe_linux.syscalls.support import fail
-from uprobe_linux.syscalls.table import Block, NoReturn, Wait, s32, syscall
+from uprobe_linux.syscalls.table import Block, NoReturn, s32, syscall
 
 CLONE_PIDFD, CLONE_THREAD, CLONE_SETTLS = 0x1000, 0x1_0000, 0x8_0000
 CLONE_PARENT_SETTID, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID = 0x10_0000, 0x20_0000, 0x100_0000

@@ -10,7 +10,8 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from uprobe_linux.processes.pids import State
+from uprobe_linux.kernel import Wait
+from uprobe_linux.shared.pids import State
 from uprobe_linux.signals.numbers import (
     CLD_CONTINUED,
     CLD_EXITED,
@@ -20,11 +21,11 @@ from uprobe_linux.signals.numbers import (
 )
 from uprobe_linux.syscalls.pidfds import pid_of
 from uprobe_linux.syscalls.support import fail
-from uprobe_linux.syscalls.table import Block, Wait, s32, syscall
+from uprobe_linux.syscalls.table import Block, s32, syscall
 
 if TYPE_CHECKING:
-    from uprobe_linux.processes.pids import ProcessEntry
     from uprobe_linux.processes.task import LinuxTask
+    from uprobe_linux.shared.pids import ProcessEntry
 
 WNOHANG, WSTOPPED, WEXITED, WCONTINUED, WNOWAIT = 1, 2, 4, 8, 0x0100_0000
 _WNOTHREAD, _WALL, _WCLONE = 0x2000_0000, 0x4000_0000, 0x8000_0000

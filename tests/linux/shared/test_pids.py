@@ -7,11 +7,11 @@ import select
 from collections.abc import Iterator
 
 import pytest
-from uprobe_linux.processes.pids import FIRST_PID, INIT_PID, TABLE_BYTES, Mail, PidTable, State
-from uprobe_linux.processes.shared import SharedMemory
 from uprobe_linux.scheduling.doorbell import Doorbell
 from uprobe_linux.scheduling.futex import FutexKey, FutexQueues
 from uprobe_linux.scheduling.shared_futex import SHARED_FUTEX_BYTES, SharedFutexTable
+from uprobe_linux.shared.memory import SharedMemory
+from uprobe_linux.shared.pids import FIRST_PID, INIT_PID, TABLE_BYTES, Mail, PidTable, State
 
 SHARED, PRIVATE = FutexKey(True, 7, 64), FutexKey(False, 1, 0x1000)
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from uprobe_linux.processes.shared import SharedMemory
+from uprobe_linux.shared.memory import SharedMemory
 
 __all__ = ("FIRST_PID", "INIT_PID", "TABLE_BYTES", "Mail", "PidTable", "ProcessEntry", "State")
 

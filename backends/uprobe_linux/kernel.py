@@ -1,0 +1,413 @@
+"""What the rooms ask of the machine, its processes and their tasks.
+
+A signal is sent to a task, a task belongs to a process, a process to a machine, and a machine
+sends signals: whoever holds one of them holds them all. So each room is written against these
+Protocols and imports no other room for its types; :class:`~uprobe_linux.machine.LinuxMachine`,
+``LinuxProcess`` and ``LinuxTask`` are what fits them.
+
+Parts that only their own rooms look into (descriptor tables, signal tables, directories) are
+``Any`` here; those rooms know their types.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from uprobe_core import backend
+from uprobe_linux.cpu import Cpu
+from uprobe_linux.memory.address_space import AddressSpace
+from uprobe_linux.shared.pids import PidTable, ProcessEntry
+
+__all__ = (
+    "Clock",
+    "Family",
+    "Machine",
+    "Process",
+    "Scheduler",
+    "Syscall",
+    "Task",
+    "Timers",
+    "Wait",
+    "Watcher",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Syscall:
+    """One registered system call.
+
+    :param handler: takes the task and *arguments* unsigned 64-bit values
+    :param arguments: how many argument registers it takes, 0-6
+    """
+
+    name: str
+    handler: Callable[..., int]
+    arguments: int
+
+
+@dataclass(slots=True)
+class Wait:
+    """What a blocked task waits for; any one of them wakes it.
+
+    :param fds: (host file descriptor, poll events)
+    :param deadline: in nanoseconds of the machine's clock, None: no time-out
+    :param key: anything hashable that another task may wake (futex key, "child" ...)
+    :param interruptible: whether a signal ends the wait
+    :param woken: set by whoever woke the task through *key*
+    :param timed_out: set by the scheduler when *deadline* has passed
+    :param data: the handler's own, kept from the first call to the next
+    :param interrupted: what the call answers when a signal handler ends the wait. None: it is
+        restarted under SA_RESTART, else -EINTR; a number: that result (bytes already written, or
+        -EINTR for calls that are never restarted, signal(7)); a function: called for that number
+    """
+
+    fds: tuple[tuple[int, int], ...] = ()
+    deadline: int | None = None
+    key: Any = None
+    interruptible: bool = True
+    woken: bool = False
+    timed_out: bool = False
+    data: Any = None
+    interrupted: int | Callable[[], int] | None = None
+
+
+class Clock(Protocol):
+    """Time as the guest sees it (:mod:`uprobe_linux.scheduling.clock`); all in nanoseconds."""
+
+    virtual: bool
+
+    def sleep(self, nanoseconds: int) -> None:
+        """Let time pass in which this process does nothing."""
+        ...
+
+    def catch_up(self, monotonic: int) -> None:
+        """Be at least at *monotonic*."""
+        ...
+
+    def monotonic(self) -> int:
+        """CLOCK_MONOTONIC."""
+        ...
+
+    def realtime(self) -> int:
+        """CLOCK_REALTIME, since 1970."""
+        ...
+
+    def cpu_time(self) -> int:
+        """Processor time of this process."""
+        ...
+
+
+class Task(backend.Task, Protocol):
+    """A thread (:class:`uprobe_linux.processes.task.LinuxTask`)."""
+
+    name: bytes
+    context: object
+    exited: bool
+    wait: Wait | None
+    pending: tuple[Syscall, tuple[int, ...]] | None
+    signals: Any
+    clear_child_tid: int
+    robust_list: int
+    stepping: bool
+    landings: tuple[int, ...]
+    syscall_number: int
+    orig_x0: int
+    pc_written: bool
+    skip_hook: int
+
+    @property
+    def process(self) -> Process:
+        """The process that it is a thread of."""
+        ...
+
+    @property
+    def machine(self) -> Machine:
+        """The machine of its process."""
+        ...
+
+    def get_system(self, name: str) -> int:
+        """One of "tpidr", "fpsr" and "fpcr"."""
+        ...
+
+    def set_system(self, name: str, value: int) -> None:
+        """Write one of them."""
+        ...
+
+
+class Process(backend.Process, Protocol):
+    """A process (:class:`uprobe_linux.processes.process.LinuxProcess`)."""
+
+    memory: AddressSpace
+    tasks: list[Task]
+    exe_path: str
+    argv: list[bytes]
+    envp: list[bytes]
+    auxv: bytes
+    rlimits: dict[int, tuple[int, int]]
+    personality: int
+    files: Any
+    fs: Any
+    signals: Any
+    credentials: Any
+    random: random.Random
+    sigreturn_address: int
+    signal_watcher: Callable[[Process, int], None] | None
+    exit_code: int | None
+    exit_signal: int
+    probes: Any
+
+    @property
+    def machine(self) -> Machine:
+        """The machine that it runs on."""
+        ...
+
+    def new_memory(self) -> AddressSpace:
+        """An empty address space in place of the old one."""
+        ...
+
+
+class Family(Protocol):
+    """All processes of the machine (:class:`uprobe_linux.processes.family.Family`)."""
+
+    @property
+    def pids(self) -> PidTable:
+        """Those of all host processes."""
+        ...
+
+    @property
+    def local(self) -> Mapping[int, Process]:
+        """Guest pid -> process, of those that live in this host process."""
+        ...
+
+    @property
+    def main_pid(self) -> int:
+        """The pid of the first process."""
+        ...
+
+    @property
+    def bell(self) -> Any:
+        """How host processes wake each other (a ``Doorbell``)."""
+        ...
+
+    @property
+    def ipc(self) -> Any:
+        """The System V objects (an ``IpcStore``)."""
+        ...
+
+    @property
+    def papers(self) -> Any:
+        """What processes say of themselves (``Papers``)."""
+        ...
+
+    @property
+    def futexes(self) -> Any:
+        """Who waits for futexes (``FutexQueues``)."""
+        ...
+
+    def entry(self, process: Process) -> ProcessEntry:
+        """The table's entry of a process that is here."""
+        ...
+
+    def is_orphaned(self, process: Process) -> bool:
+        """Whether the process's group has nobody to continue it."""
+        ...
+
+    def descriptors(self) -> Iterable[int]:
+        """Host descriptors that an idle host process has to watch."""
+        ...
+
+    def polled(self, ready: set[int]) -> None:
+        """These descriptors were readable."""
+        ...
+
+    def is_rung(self) -> bool:
+        """Whether somebody rang since the last look."""
+        ...
+
+    def rung(self) -> None:
+        """Somebody rang; from any thread."""
+        ...
+
+    def look(self) -> None:
+        """Take what other host processes have left for us."""
+        ...
+
+    def kill_process(self, process: Process, signo: int) -> None:
+        """End *process* by signal *signo*."""
+        ...
+
+    def wake_futex(self, task: Task, address: int, count: int) -> int:
+        """FUTEX_WAKE by the kernel side; returns how many were woken."""
+        ...
+
+    def reap_silently(self, parent_pid: int) -> None:
+        """The zombies of a parent that ignores SIGCHLD vanish."""
+        ...
+
+
+class Scheduler(Protocol):
+    """Who runs next (:class:`uprobe_linux.scheduling.scheduler.Scheduler`)."""
+
+    def add(self, task: Task) -> None:
+        """A new thread."""
+        ...
+
+    def drop(self, task: Task) -> None:
+        """A thread that ended or left; idempotent."""
+        ...
+
+    def only(self, task: Task) -> None:
+        """In a new host process: *task* is all there is."""
+        ...
+
+    def wake(self, key: Any, count: int = ...) -> int:
+        """Wake at most *count* threads that wait for *key*; returns how many."""
+        ...
+
+    def wake_task(self, task: Task) -> None:
+        """What *task* waits for may be there."""
+        ...
+
+    def collect_futexes(self) -> None:
+        """Wake the threads whose futex waiters were woken."""
+        ...
+
+    def interrupt(self, task: Task) -> None:
+        """A signal for *task* was queued."""
+        ...
+
+    def abandon(self, task: Task, wait: Wait) -> None:
+        """*task* will not make the blocked call again."""
+        ...
+
+    def resumed(self, process: Process) -> None:
+        """A stopped *process* goes on."""
+        ...
+
+
+class Timers(Protocol):
+    """The timers of this host process (:class:`uprobe_linux.scheduling.timers.Timers`)."""
+
+    def expire(self) -> None:
+        """Send the signals of all timers whose time has come."""
+        ...
+
+    def next_expiry(self, *, asleep: bool = False) -> int | None:
+        """When (monotonic ns) the next timer expires."""
+        ...
+
+    def forget(self, process: Process) -> None:
+        """*process* ended: all its timers go."""
+        ...
+
+    def keep_only(self, process: Process) -> None:
+        """In a new host process: only *process* is here."""
+        ...
+
+    def delivered(self, info: Any) -> Any:
+        """A timer's signal (a ``SigInfo``) is taken."""
+        ...
+
+
+class Watcher(Protocol):
+    """What stops the emulator from outside (:class:`uprobe_linux.scheduling.watcher.Watcher`)."""
+
+    def descriptors(self) -> tuple[int, ...]:
+        """What an idle machine must poll as well."""
+        ...
+
+    def answer(self) -> None:
+        """What woke us has been looked at."""
+        ...
+
+
+class Machine(Protocol):
+    """Everything of one run that is in this host process (:class:`uprobe_linux.machine.LinuxMachine`)."""
+
+    host_pid: int
+    """Of the host process that the run started in."""
+    stop_requested: str
+    """Why the run is to end early, "" while it is not."""
+
+    @property
+    def current(self) -> Task | None:
+        """The task whose registers are in the CPU."""
+        ...
+
+    @property
+    def target(self) -> backend.Target:
+        """What is run."""
+        ...
+
+    @property
+    def handler(self) -> backend.ProbeHandler:
+        """Who is told of hits and processes."""
+        ...
+
+    @property
+    def cpu(self) -> Cpu:
+        """The CPU."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The guest's time."""
+        ...
+
+    @property
+    def soon(self) -> deque[Callable[[], None]]:
+        """What is to be called outside of guest execution."""
+        ...
+
+    @property
+    def sandbox(self) -> Any:
+        """The mounts (a ``Sandbox``)."""
+        ...
+
+    @property
+    def family(self) -> Family:
+        """All processes."""
+        ...
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """Who runs next."""
+        ...
+
+    @property
+    def timers(self) -> Timers:
+        """The timers of the processes that are here."""
+        ...
+
+    @property
+    def watcher(self) -> Watcher:
+        """What stops the emulator from outside."""
+        ...
+
+    def request_stop(self, reason: str) -> None:
+        """End the run soon."""
+        ...
+
+    def has_company(self) -> bool:
+        """Whether somebody outside of this thread may want guest code to stop and then go on."""
+        ...
+
+    def count(self, what: str) -> None:
+        """Count one *what* for the statistics."""
+        ...
+
+    def switch_to(self, task: Task) -> None:
+        """Make *task* the one whose registers are in the CPU."""
+        ...
+
+    def memory_changed(self, process: Process) -> None:
+        """*process* has another address space."""
+        ...
+
+    def after_fork(self, task: Task) -> None:
+        """In a new host process: *task* is the only one."""
+        ...

@@ -1,0 +1,1 @@
+"""What all host processes of one machine see: memory, locks on it, and the table of processes in it."""
