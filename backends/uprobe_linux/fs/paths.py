@@ -133,7 +133,7 @@ class Resolver:
         elif self.root != "/":
             return None
         found = self.mounts.anchor(parts)
-        if found is None or (found[1] and not found[0].is_dir):
+        if found is None or not found[0].is_dir:
             return None
         mount, rest = found
         certain = parts[:1] == [] or parts[0] not in self.mounts.top or mount.guest not in self.mounts.ghosts

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from uprobe_core.errors import TargetError
 from uprobe_linux.fs.mounts import MountTable, host_mount
 from uprobe_linux.fs.nodes import Mount, Table, VDir, VNode, static_file
+from uprobe_linux.fs.own_files import inside, own_places, trust_last
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Target
@@ -44,6 +45,7 @@ class Sandbox:
         root = self._root(target)
         mounts = self._rooted(target) if target.sysroot else self._rootless(target)
         mounts += [self._bind(b.host, b.guest, read_only=b.read_only) for b in target.binds]
+        mounts += _own_files_in([root, *mounts])
         self.mounts = MountTable(root, mounts)
         if not target.sysroot:
             self.mounts.add_virtual("/sys", _bare_sys)
@@ -119,6 +121,21 @@ class Sandbox:
         """Close the mounts and, in the process that made it, remove the private folder; idempotent."""
         self.mounts.close()
         self._remove()
+
+
+def _own_files_in(mounts: list[Mount]) -> list[Mount]:
+    """What of ours lies in writable *mounts*, read-only; and a mount inside ours becomes read-only."""
+    writable = [mount for mount in mounts if not mount.read_only]
+    own, protected = own_places(), []
+    for mount in writable:
+        for place in own:
+            if inside(mount.host, place):
+                protected.append(host_mount(mount.host, mount.guest, read_only=True))
+            elif inside(place, mount.host):
+                guest = mount.guest.rstrip("/") + place[len(mount.host.rstrip("/")) :]
+                protected.append(host_mount(place, guest, read_only=True))
+    trust_last(mount.host for mount in writable)
+    return protected
 
 
 def _remove(folder: str, owner: int) -> None:

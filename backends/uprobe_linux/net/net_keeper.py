@@ -20,16 +20,30 @@ import sys
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x1000_0000, 0x4000_0000
 SIOCSIFFLAGS = 0x8914
+CAPABILITY_VERSION_3 = 0x2008_0522
 IFF_UP = 1
 
 
 def enter_private_network() -> None:
-    """A namespace of our own with loopback up; raises OSError where the host forbids it."""
+    """A namespace of our own with loopback up; raises OSError where the host forbids it.
+
+    Sockets carry the rights of who made them. A user namespace leaves none over anything but this
+    network; without one (root only) they are dropped, or a netlink socket could reach the
+    interfaces of other namespaces (RTM_NEWNSID, IFLA_TARGET_NETNSID).
+    """
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNET) and libc.unshare(CLONE_NEWUSER | CLONE_NEWNET):
+    if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) and libc.unshare(CLONE_NEWNET):
         raise OSError(ctypes.get_errno(), "no private network namespace")
     with socket.socket() as probe:
         fcntl.ioctl(probe, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
+    drop_capabilities(libc)
+
+
+def drop_capabilities(libc: ctypes.CDLL) -> None:
+    """No rights beyond an ordinary user's from here on (capabilities(7)); raises OSError."""
+    header = struct.pack("Ii", CAPABILITY_VERSION_3, 0)
+    if libc.capset(header, bytes(24)):
+        raise OSError(ctypes.get_errno(), "the capabilities cannot be dropped")
 
 
 def serve_one(listener: socket.socket, refusal: int) -> None:

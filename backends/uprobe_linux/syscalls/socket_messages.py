@@ -17,12 +17,10 @@ from uprobe_linux.fs.descriptors import Description, adopt, stream
 from uprobe_linux.kernel import Wait
 from uprobe_linux.syscalls.io import EAGAINS, _rest, _stored
 from uprobe_linux.syscalls.socket_addresses import guest_address, host_address
+from uprobe_linux.syscalls.socket_options import SO_RCVTIMEO, SO_SNDTIMEO, guest_pid
 from uprobe_linux.syscalls.sockets import (
     ADDRESS_MAX,
-    SO_RCVTIMEO,
-    SO_SNDTIMEO,
     _borrowed,
-    guest_pid,
     read_address,
     socket_entry,
     write_address,

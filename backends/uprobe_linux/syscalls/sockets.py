@@ -15,11 +15,10 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
-from uprobe_linux.cpu import Perm
 from uprobe_linux.fs import hostcalls, oflags
 from uprobe_linux.fs.descriptors import stream
 from uprobe_linux.syscalls.socket_addresses import guest_address, host_address
-from uprobe_linux.syscalls.support import BAD_POINTER, fail, files, ready, wait_for
+from uprobe_linux.syscalls.support import fail, files, ready, wait_for
 from uprobe_linux.syscalls.table import s32, syscall
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 SOCK_RAW, SOCK_PACKET, SOCK_MAX = 3, 10, 11
 ADDRESS_MAX = 128
 SOL_SOCKET = 1
-SO_RCVTIMEO, SO_SNDTIMEO, SO_PEERCRED, SO_BINDTODEVICE, SO_PEERGROUPS, SO_PEERPIDFD = 20, 21, 17, 25, 59, 77
 
 
 def socket_entry(task: LinuxTask, fd: int) -> Descriptor:
@@ -243,67 +241,3 @@ def sys_shutdown(task: LinuxTask, fd: int, how: int) -> int:
     with _borrowed(socket_entry(task, fd).host) as sock:
         sock.shutdown(s32(how))
     return 0
-
-
-# --- options -------------------------------------------------------------------------------------------
-
-
-@syscall("setsockopt")
-def sys_setsockopt(task: LinuxTask, fd: int, level: int, name: int, address: int, size: int) -> int:
-    """setsockopt(2): options are the host's; interfaces cannot be chosen."""
-    entry = socket_entry(task, fd)
-    size = s32(size)
-    if size < 0:
-        raise fail(errno.EINVAL)
-    if not task.process.memory.accessible(address, max(size, 1), Perm.READ):
-        # The host says whether the size or the pointer is wrong.
-        return hostcalls.call("setsockopt", entry.host, s32(level), s32(name), BAD_POINTER, size)
-    value = task.process.memory.read(address, min(size, 4096))
-    if s32(level) == SOL_SOCKET and s32(name) == SO_BINDTODEVICE:
-        raise fail(errno.EPERM)
-    if s32(level) == SOL_SOCKET and s32(name) in (SO_RCVTIMEO, SO_SNDTIMEO):
-        _remember_timeout(entry, s32(name), value)
-    hostcalls.call("setsockopt", entry.host, s32(level), s32(name), value, len(value))
-    return 0
-
-
-def _remember_timeout(entry: Descriptor, name: int, value: bytes) -> None:
-    """Time-outs are ours to keep, since the host's side never blocks; nanoseconds, 0: none."""
-    if len(value) < 16:
-        raise fail(errno.EINVAL)
-    seconds, microseconds = struct.unpack_from("<qq", value)
-    if not 0 <= microseconds < 1_000_000:
-        raise fail(errno.EDOM)
-    timeouts = entry.file.data if isinstance(entry.file.data, dict) else {}
-    timeouts[name] = max(seconds, 0) * 1_000_000_000 + microseconds * 1000
-    entry.file.data = timeouts
-
-
-@syscall("getsockopt")
-def sys_getsockopt(task: LinuxTask, fd: int, level: int, name: int, address: int, size_at: int) -> int:
-    """getsockopt(2); a peer's pid is given as the guest knows it."""
-    entry = socket_entry(task, fd)
-    memory = task.process.memory
-    if not memory.accessible(size_at, 4, Perm.READ):
-        return hostcalls.call("getsockopt", entry.host, s32(level), s32(name), BAD_POINTER, BAD_POINTER)
-    room = s32(memory.read_u32(size_at))
-    if room < 0:
-        raise fail(errno.EINVAL)
-    if s32(level) == SOL_SOCKET and s32(name) == SO_PEERPIDFD:
-        raise fail(errno.ENOPROTOOPT)
-    room = min(room, 4096)
-    buffer, size = ctypes.create_string_buffer(max(room, 1)), ctypes.c_uint(room)
-    hostcalls.call("getsockopt", entry.host, s32(level), s32(name), buffer, ctypes.byref(size))
-    value = buffer.raw[: size.value]
-    if s32(level) == SOL_SOCKET and s32(name) == SO_PEERCRED and len(value) >= 4:
-        value = guest_pid(task, value[:4]) + value[4:]
-    memory.write(address, value[:room])
-    memory.write_u32(size_at, size.value)
-    return 0
-
-
-def guest_pid(task: LinuxTask, raw: bytes) -> bytes:
-    """A host pid in four bytes as the guest's pid; 0 for a process that is not the run's."""
-    host = int.from_bytes(raw, "little", signed=True)
-    pid = next((e.pid for e in task.machine.family.pids if e.host_pid == host), 0)
-    return pid.to_bytes(4, "little")

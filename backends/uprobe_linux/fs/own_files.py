@@ -1,0 +1,55 @@
+"""The emulator's own files: what this process runs is never the guest's to change.
+
+A working directory or a bind may hold the virtual environment, the project or
+the script that uses us.  What is imported from there, now or later, stays as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+
+__all__ = ("inside", "own_places", "trust_last")
+
+
+def own_places() -> list[str]:
+    """Real paths of the folders and files that this process runs code from, none inside another."""
+    folders = tuple(f"{folder}/" for folder in _folders() if folder)
+    modules = (path for path in _modules() if not path.startswith(folders))
+    paths = sorted({os.path.realpath(path) for path in (*folders, *modules) if os.path.exists(path)})
+    kept: list[str] = []
+    for path in paths:
+        if not (kept and inside(path, kept[-1])):
+            kept.append(path)
+    return kept
+
+
+def _folders() -> Iterator[str]:
+    """The interpreter's, whole."""
+    if sys.prefix != sys.base_prefix:
+        yield sys.prefix
+    yield os.path.dirname(os.__file__)
+    yield os.path.dirname(os.path.realpath(sys.executable))
+    yield from (entry for entry in sys.path if entry.endswith(("/site-packages", "/dist-packages")))
+
+
+def _modules() -> Iterator[str]:
+    """Packages, whole, and modules that were imported."""
+    for name, module in list(sys.modules.items()):
+        if "." not in name:
+            yield from getattr(module, "__path__", ()) or filter(None, [getattr(module, "__file__", None)])
+
+
+def inside(path: str, folder: str) -> bool:
+    """Whether *path* is *folder* or lies in it; both real and absolute."""
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def trust_last(writable: Iterable[str]) -> None:
+    """Move the entries of ``sys.path`` that lie in *writable* folders behind all others.
+
+    So a file that the guest writes there takes the place of no module that is anywhere else.
+    """
+    folders = list(writable)
+    sys.path.sort(key=lambda entry: any(inside(os.path.realpath(entry or "."), folder) for folder in folders))
