@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 WIDTH = "96"
 
@@ -52,22 +53,35 @@ def _roles(text: str) -> str:
 
 def config_tables() -> str:
     """Every table of a set-up file with its keys."""
-    from uprobe_core.setup.schema import CONSUMER, EVENT, TABLES, TOP_LISTS, TOP_MAPS, Key
+    from uprobe_core.option import Option
+    from uprobe_core.setup.options import TABLES, TOP
+    from uprobe_core.setup.schema import CONSUMER, EVENT, TOP_MAPS, Key
 
-    def table(title: str, keys: Mapping[str, Key]) -> str:
+    def table(title: str, keys: Mapping[str, Key] | Mapping[str, Option]) -> str:
         lines = [f"### {title}\n", "| key | value | meaning | option |", "|---|---|---|---|"]
         for name, key in keys.items():
-            option = f"`{key.option}`" if key.option else ""
-            cells = [f"`{name}`", key.type.allowed, key.doc, option]
+            option = f"`{key.flags}`" if key.flags else ""
+            kind = TOP_MAPS[name] if isinstance(key, Option) and name in TOP_MAPS else key.kind
+            cells = [f"`{name}`", kind.allowed, key.help + _default(key), option]
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         return "\n".join(lines) + "\n"
 
     parts = [table(f"`[{name}]`", keys) for name, keys in TABLES.items()]
-    parts.append(table("At the top level, before the first table", TOP_LISTS))
+    lists = {name: row for name, row in TOP.items() if name not in TOP_MAPS}
+    parts.append(table("At the top level, before the first table", lists))
     parts.append(table("A table of `events`", EVENT))
     parts.append(table("A table of `consumers`", CONSUMER))
-    parts.append(table("`[filters]` and `[triggers]`, whose keys are names of events", TOP_MAPS))
+    maps = {name: TOP[name] for name in TOP_MAPS}
+    parts.append(table("`[filters]` and `[triggers]`, whose keys are names of events", maps))
     return "\n".join(parts)
+
+
+def _default(row: Any) -> str:
+    """What holds when an option is not given, if there is anything to say."""
+    default = getattr(row, "default", None)
+    if default in (None, (), {}):
+        return ""
+    return f" (default: {str(getattr(default, 'value', default)).lower()})"
 
 
 EVENT = "p:work ./loop:work a=%x0 name=+0(+8(%x1)):string"
@@ -177,14 +191,11 @@ def session() -> str:
 
 def session_options() -> str:
     """The keyword arguments of a session with their defaults."""
-    from dataclasses import fields
+    from uprobe_core.setup.keywords import KEYWORDS
 
-    from uprobe_core.run_setup import RunSetup
-
-    default = RunSetup()
-    shown = {"mode": '"auto"', "returns": '"auto"', "policy": '"anywhere"'}
-    rows = ["| option | default |", "|---|---|"]
-    values = {f.name: shown.get(f.name, repr(getattr(default, f.name))) for f in fields(RunSetup)}
-    rows += [f"| `{name}` | `{text}` |" for name, text in values.items() if name not in {"argv", "limits"}]
-    rows += [f"| `{name}` | `None` |" for name in ("timeout", "max_insns", "max_memory", "max_processes")]
+    rows = ["| option | default | meaning |", "|---|---|---|"]
+    for name, row in KEYWORDS.items():
+        plain = row.default is None or isinstance(row.default, bool | int | str | tuple | dict)
+        default = row.default if plain else str(getattr(row.default, "value", row.default))
+        rows.append(f"| `{name}` | `{default!r}` | {row.help} |")
     return "\n".join(rows) + "\n"

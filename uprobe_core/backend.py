@@ -20,7 +20,9 @@ from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from uprobe_core.option import option
 from uprobe_core.types import Access, Fault, FileId, Mapping, Mode, Returns, TrapResult
+from uprobe_core.value_types import COUNT, SECONDS, SIZE
 
 __all__ = (
     "Backend",
@@ -62,16 +64,48 @@ class Bind:
 class Limits:
     """Where a run ends.  None means no limit.
 
-    :param seconds: host wall-clock seconds (``--timeout``)
+    :param seconds: host wall-clock seconds
     :param instructions: executed guest instructions, over all processes of a machine
     :param memory: bytes of guest memory per process
     :param processes: guest processes alive at once
     """
 
-    seconds: float | None = None
-    instructions: int | None = None
-    memory: int | None = None
-    processes: int | None = None
+    seconds: float | None = option(
+        None,
+        SECONDS,
+        "wall-clock time after which the run ends",
+        "limits",
+        name="timeout",
+        table="limits",
+        flags="--timeout SECONDS",
+    )
+    instructions: int | None = option(
+        None,
+        COUNT,
+        "executed instructions after which the run ends",
+        "limits",
+        name="max_insns",
+        table="limits",
+        flags="--max-insns N",
+    )
+    memory: int | None = option(
+        None,
+        SIZE,
+        "memory of each process of the program, such as 512M",
+        "limits",
+        name="max_memory",
+        table="limits",
+        flags="--max-memory SIZE",
+    )
+    processes: int | None = option(
+        None,
+        COUNT,
+        "processes of the program alive at once",
+        "limits",
+        name="max_processes",
+        table="limits",
+        flags="--max-processes N",
+    )
 
 
 @dataclass(frozen=True, slots=True)

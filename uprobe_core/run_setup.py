@@ -1,14 +1,44 @@
-"""What one run consists of: the single value that command line, TOML and Python all become."""
+"""What one run consists of: the single value that command line, TOML and Python all become.
+
+Each field is also the one row of its option: what it is called on the command
+line and in a set-up file, which values it may have, and what it means.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from uprobe_core.backend import Bind, Limits
+from uprobe_core.errors import UsageError
+from uprobe_core.option import Option, option
 from uprobe_core.types import Mode, Policy, Returns
+from uprobe_core.value_types import (
+    BOOL,
+    COUNT,
+    ENVIRONMENT,
+    NATURAL,
+    POLICY,
+    STRING,
+    WORDS,
+    ValueType,
+    choice,
+    listing,
+)
 
-__all__ = ("ConsumerUse", "EventLine", "FilterUse", "RunSetup", "TriggerUse")
+__all__ = (
+    "ConsumerUse",
+    "EventLine",
+    "EventsFile",
+    "FilterUse",
+    "RunSetup",
+    "TriggerUse",
+    "parse_bind",
+    "parse_sysroot",
+)
+
+_EVENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*[./])?[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +54,24 @@ class EventLine:
     source: str = "-e"
     number: int = 0
 
+    @classmethod
+    def parse(cls, text: str) -> EventLine:
+        """The line *text*; raises UsageError for a blank one: a variable of a script was empty."""
+        if not text.strip():
+            raise UsageError(f"-e {text!r} names no event", hint="is the variable that it comes from set?")
+        return cls(text)
+
+
+@dataclass(frozen=True, slots=True)
+class EventsFile:
+    """A file of event lines that is not cut into lines yet: the policy decides how.
+
+    :param text: what stands in it, None as long as nobody has read it
+    """
+
+    path: str
+    text: str | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class ConsumerUse:
@@ -36,6 +84,41 @@ class ConsumerUse:
     options: Mapping[str, str] = field(default_factory=dict)
     event: str | None = None
 
+    @classmethod
+    def parse(cls, text: str) -> ConsumerUse:
+        """From ``NAME[:key=value,...]``; a comma belongs to a value unless ``key=`` follows it.
+
+        The option ``event`` is ours: the one event that the consumer is for.
+        Raises UsageError.
+        """
+        name, colon, rest = text.partition(":")
+        if not name or (colon and not rest):
+            raise UsageError(
+                f"consumer {text!r} has no name or no options after ':'", hint="NAME[:key=value,...]"
+            )
+        options: dict[str, str] = {}
+        for part in re.split(r",(?=[A-Za-z_][A-Za-z0-9_-]*=)", rest) if rest else ():
+            key, equals, value = part.partition("=")
+            if not key or not equals:
+                raise UsageError(
+                    f"{part!r} in consumer {text!r} is not key=value", hint="NAME[:key=value,...]"
+                )
+            if key in options:
+                raise UsageError(f"option {key!r} is given twice in consumer {text!r}")
+            options[key] = value
+        event = options.pop("event", None)
+        return cls(name, options, event)
+
+
+def _event_and(text: str, what: str) -> tuple[str, str]:
+    """Split ``EVENT:REST``; raises UsageError."""
+    event, colon, rest = text.partition(":")
+    if not colon or not rest.strip() or _EVENT.fullmatch(event) is None:
+        raise UsageError(
+            f"{what} {text!r} is not EVENT:TEXT", hint="EVENT is [GROUP/]NAME, as in work:'a > 3'"
+        )
+    return event, rest.strip()
+
 
 @dataclass(frozen=True, slots=True)
 class FilterUse:
@@ -43,6 +126,11 @@ class FilterUse:
 
     event: str
     expression: str
+
+    @classmethod
+    def parse(cls, text: str) -> FilterUse:
+        """From ``[GROUP/]EVENT:EXPR``; raises UsageError."""
+        return cls(*_event_and(text, "filter"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,46 +140,232 @@ class TriggerUse:
     event: str
     text: str
 
+    @classmethod
+    def parse(cls, text: str) -> TriggerUse:
+        """From ``[GROUP/]EVENT:TEXT``; raises UsageError."""
+        return cls(*_event_and(text, "trigger"))
+
+
+def parse_bind(text: str) -> Bind:
+    """A bind from ``HOST:GUEST[:ro]``; GUEST is absolute.  Raises UsageError."""
+    parts = text.split(":")
+    read_only = len(parts) == 3 and parts[2] == "ro"
+    if len(parts) - read_only != 2 or not parts[0] or not parts[1].startswith("/"):
+        raise UsageError(f"bind {text!r} is not HOST:GUEST[:ro]", hint="GUEST is an absolute path")
+    return Bind(parts[0], parts[1], read_only)
+
+
+def parse_sysroot(text: str) -> dict[str, str | bool]:
+    """The folder and whether it is read-only from ``DIR[:ro]``; raises UsageError."""
+    folder, read_only = (text[:-3], True) if text.endswith(":ro") else (text, False)
+    if not folder:
+        raise UsageError(f"sysroot {text!r} names no folder", hint="DIR or DIR:ro")
+    return {"sysroot": folder, "sysroot_read_only": read_only}
+
+
+EVENTS = listing(EventLine.parse, EventLine)
+FILES = listing(EventsFile, EventsFile)
+CONSUMERS = listing(ConsumerUse.parse, ConsumerUse)
+FILTERS = listing(FilterUse.parse, FilterUse)
+TRIGGERS = listing(TriggerUse.parse, TriggerUse)
+BINDS = listing(
+    parse_bind,
+    Bind,
+    "^[^:]+:/[^:]*(:ro)?$",
+    'a list of "HOST:GUEST" or "HOST:GUEST:ro" strings with an absolute GUEST',
+)
+NAME: ValueType = STRING
+"""The name of a plugin."""
+
+_WORLD = "the program's world"
+_EVENTS_FILES = Option(
+    "events_files",
+    (),
+    FILES,
+    "a file of event lines, - for standard input",
+    "events",
+    key="events-files",
+    flags="-f, --events FILE",
+    read=lambda path: {"events": (EventsFile(path),)},
+)
+_CONFIG = Option(
+    "config",
+    (),
+    ValueType("a list of strings", lambda _: False, {}, parse=lambda text: (text,), adds=True),
+    "a set-up file; a later one comes on top of an earlier one, options on top of all",
+    "events",
+    flags="-c, --config TOML",
+)
+_UNSET_ENV = Option(
+    "unset_env",
+    (),
+    listing(str, str),
+    "remove an environment variable",
+    _WORLD,
+    flags="--unset-env K",
+    read=lambda name: {"env": {name: None}},
+)
+
 
 @dataclass(frozen=True, slots=True)
 class RunSetup:
-    """Everything that decides a run.
+    """Everything that decides a run; what a field means stands in its row."""
 
-    :param argv: the guest's argument vector
-    :param env: changes to the guest's environment; a None value removes the name
-    :param inherit_env: whether the guest starts from the caller's environment
-    :param consumers: empty means: record every hit as trace text
-    :param output: file for records and reports, None for standard error
-    :param format: name of the writer
-    :param profile: file for uprobe_profile text, "-" for standard error, None for none
-    """
-
-    argv: tuple[str, ...] = ()
-    env: Mapping[str, str | None] = field(default_factory=dict)
-    inherit_env: bool = True
-    cwd: str | None = None
-    sysroot: str | None = None
-    sysroot_read_only: bool = False
-    binds: tuple[Bind, ...] = ()
-    allow_net: bool = False
-    events: tuple[EventLine, ...] = ()
-    consumers: tuple[ConsumerUse, ...] = ()
-    filters: tuple[FilterUse, ...] = ()
-    triggers: tuple[TriggerUse, ...] = ()
-    output: str | None = None
-    format: str = "tracefs"
-    profile: str | None = None
-    backend: str = "unicorn"
-    decoder: str = "auto"
-    arch: str = "arm64"
-    mode: Mode = Mode.AUTO
-    policy: Policy = Policy()
-    returns: Returns = Returns.AUTO
-    engine: str = "auto"
-    seed: int = 0
-    clock: str = "virtual"
+    argv: tuple[str, ...] = option(
+        (), WORDS, "the program and its arguments", _WORLD, table="target", flags="PROGRAM [ARG...]"
+    )
+    events: tuple[EventLine, ...] = option(
+        (),
+        EVENTS,
+        "what is probed: a line as uprobe_events takes it, in a set-up file also a table",
+        "events",
+        key="events",
+        flags="-e, --event SPEC",
+        also=(_EVENTS_FILES, _CONFIG),
+    )
+    consumers: tuple[ConsumerUse, ...] = option(
+        (),
+        CONSUMERS,
+        "what to do with hits instead of recording them; event=NAME restricts it to one event",
+        "events",
+        key="consumers",
+        flags="-C, --consumer NAME[:key=value,...]",
+    )
+    filters: tuple[FilterUse, ...] = option(
+        (), FILTERS, "only hits for which EXPR holds", "events", key="filters", flags="--filter EVENT:EXPR"
+    )
+    triggers: tuple[TriggerUse, ...] = option(
+        (),
+        TRIGGERS,
+        "what else happens at a hit, such as work:hist:keys=a",
+        "events",
+        key="triggers",
+        flags="--trigger EVENT:TEXT",
+    )
+    env: Mapping[str, str | None] = option(
+        {},
+        ENVIRONMENT,
+        "set an environment variable",
+        _WORLD,
+        table="target",
+        flags="--env K=V",
+        also=(_UNSET_ENV,),
+    )
+    inherit_env: bool = option(
+        True,
+        BOOL,
+        "start from the caller's environment",
+        _WORLD,
+        table="target",
+        flags="--no-inherit-env",
+        flag_help="start from an empty environment",
+    )
+    cwd: str | None = option(
+        None, STRING, "working directory, as the program names it", _WORLD, table="target", flags="--cwd DIR"
+    )
+    sysroot: str | None = option(
+        None,
+        STRING,
+        "a folder that is the program's /",
+        _WORLD,
+        table="target",
+        flags="--sysroot DIR[:ro]",
+        read=parse_sysroot,
+    )
+    sysroot_read_only: bool = option(
+        False, BOOL, "nothing below the sysroot can be written", _WORLD, table="target"
+    )
+    binds: tuple[Bind, ...] = option(
+        (),
+        BINDS,
+        "let the program see HOST as GUEST",
+        _WORLD,
+        table="target",
+        key="bind",
+        flags="--bind HOST:GUEST[:ro]",
+    )
+    allow_net: bool = option(
+        False, BOOL, "let the program use the network", _WORLD, table="target", flags="--allow-net"
+    )
+    seed: int = option(
+        0, NATURAL, "of everything random in the run", _WORLD, table="target", flags="--seed N"
+    )
+    clock: str = option(
+        "virtual",
+        choice(("virtual", "host")),
+        "what drives the program's clock",
+        _WORLD,
+        table="target",
+        flags="--clock",
+    )
+    follow: bool = option(
+        True,
+        BOOL,
+        "probes follow fork and exec",
+        _WORLD,
+        table="target",
+        flags="--no-follow",
+        flag_help="leave forked and executed programs alone",
+    )
+    output: str | None = option(
+        None,
+        STRING,
+        "where records go, and reports if --format has a place for them (default: standard error)",
+        "output",
+        table="output",
+        key="file",
+        flags="-o, --output FILE",
+    )
+    format: str = option(
+        "tracefs",
+        NAME,
+        "name of the writer, see 'uprobe plugins'",
+        "output",
+        table="output",
+        flags="--format NAME",
+    )
+    profile: str | None = option(
+        None,
+        STRING,
+        "where hit counts as uprobe_profile has them go, - for standard error",
+        "output",
+        table="output",
+        flags="--profile FILE",
+    )
+    lossy: int | None = option(
+        None,
+        COUNT,
+        "keep at most N records, count what is dropped",
+        "output",
+        table="output",
+        flags="--lossy N",
+    )
+    backend: str = option(
+        "unicorn", NAME, "what executes the program", "execution", table="run", flags="--backend NAME"
+    )
+    decoder: str = option(
+        "auto", NAME, "what reads instructions for messages", "execution", table="run", flags="--decoder NAME"
+    )
+    arch: str = option("arm64", NAME, "the architecture", "execution", table="run", flags="--arch NAME")
+    mode: Mode = option(
+        Mode.AUTO, choice(Mode), "how a probe is executed", "execution", table="run", flags="--mode"
+    )
+    policy: Policy = option(
+        Policy(),
+        POLICY,
+        "what may be probed: kernel[:VERSION] or anywhere",
+        "execution",
+        table="run",
+        flags="--policy POLICY",
+    )
+    returns: Returns = option(
+        Returns.AUTO, choice(Returns), "how a return is observed", "execution", table="run", flags="--returns"
+    )
+    engine: str = option(
+        "auto", choice(("auto", "c", "py")), "what runs per hit", "execution", table="run", flags="--engine"
+    )
+    strict: bool = option(
+        False, BOOL, "a consumer that raises ends the run", "execution", table="run", flags="--strict"
+    )
+    debug: bool = option(False, BOOL, "tracebacks and more detail", "execution", table="run", flags="--debug")
     limits: Limits = Limits()
-    follow: bool = True
-    lossy: int | None = None
-    strict: bool = False
-    debug: bool = False

@@ -8,19 +8,10 @@ from hypothesis import strategies as st
 
 from uprobe_core.backend import Bind
 from uprobe_core.errors import UsageError
-from uprobe_core.run_setup import ConsumerUse
-from uprobe_core.setup.texts import (
-    event_lines,
-    event_name,
-    parse_bind,
-    parse_consumer,
-    parse_filter,
-    parse_policy_text,
-    parse_sysroot,
-    parse_trigger,
-)
-from uprobe_core.setup.value_types import parse_size
+from uprobe_core.run_setup import ConsumerUse, FilterUse, TriggerUse, parse_bind, parse_sysroot
+from uprobe_core.setup.texts import event_lines, event_name
 from uprobe_core.types import Policy
+from uprobe_core.value_types import parse_policy, parse_size
 
 NAMES = st.from_regex(r"[a-z_][a-z0-9_-]{0,8}", fullmatch=True)
 VALUES = st.text(st.characters(blacklist_characters=",", blacklist_categories=["Cs"]), max_size=8)
@@ -39,32 +30,32 @@ VALUES = st.text(st.characters(blacklist_characters=",", blacklist_categories=["
     ],
 )
 def test_a_consumer_is_a_name_with_options(text: str, expected: ConsumerUse) -> None:
-    assert parse_consumer(text) == expected
+    assert ConsumerUse.parse(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", ":a=b", "count:", "count:by", "count:=a", "count:a=1,a=2"])
 def test_a_malformed_consumer_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
-        parse_consumer(text)
+        ConsumerUse.parse(text)
 
 
 @given(NAMES, st.dictionaries(NAMES.filter(lambda name: name != "event"), VALUES, max_size=4))
 def test_whatever_is_written_as_options_is_read_back(name: str, options: dict[str, str]) -> None:
     text = name + (":" + ",".join(f"{k}={v}" for k, v in options.items()) if options else "")
-    assert parse_consumer(text) == ConsumerUse(name, options)
+    assert ConsumerUse.parse(text) == ConsumerUse(name, options)
 
 
 def test_a_filter_is_split_at_the_first_colon() -> None:
-    found = parse_filter("g/work:name == a:b")
+    found = FilterUse.parse("g/work:name == a:b")
     assert (found.event, found.expression) == ("g/work", "name == a:b")
 
 
 @pytest.mark.parametrize("text", ["work", "work:", "work: ", ":a > 1", "a b:c", "1x:a", "g/:a", "/x:a"])
 def test_what_is_no_event_with_a_text_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
-        parse_filter(text)
+        FilterUse.parse(text)
     with pytest.raises(UsageError):
-        parse_trigger(text)
+        TriggerUse.parse(text)
 
 
 def test_a_bind_is_a_host_path_a_guest_path_and_perhaps_ro() -> None:
@@ -79,19 +70,19 @@ def test_a_malformed_bind_is_refused(text: str) -> None:
 
 
 def test_a_sysroot_may_be_read_only() -> None:
-    assert parse_sysroot("root") == ("root", False)
-    assert parse_sysroot("root:ro") == ("root", True)
+    assert parse_sysroot("root") == {"sysroot": "root", "sysroot_read_only": False}
+    assert parse_sysroot("root:ro") == {"sysroot": "root", "sysroot_read_only": True}
     with pytest.raises(UsageError):
         parse_sysroot(":ro")
 
 
 def test_policies() -> None:
-    assert parse_policy_text("anywhere") == Policy("anywhere")
-    assert parse_policy_text("kernel") == Policy("kernel", "6.12")
-    assert parse_policy_text("kernel:6.1") == Policy("kernel", "6.1")
+    assert parse_policy("anywhere") == Policy("anywhere")
+    assert parse_policy("kernel") == Policy("kernel", "6.12")
+    assert parse_policy("kernel:6.1") == Policy("kernel", "6.1")
     for text in ("", "kernel:", "kernel:6", "Kernel", "anywhere:6.1"):
         with pytest.raises(UsageError):
-            parse_policy_text(text)
+            parse_policy(text)
 
 
 def test_sizes_are_powers_of_1024() -> None:

@@ -29,10 +29,11 @@ exit status: 0 if the set-up is good, else what 'uprobe run' would fail with."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
-    from uprobe_core.cli.setup_options import add_event_options
+    from uprobe_core.cli.setup_options import add_options
 
-    add_event_options(parser)
-    show = parser.add_argument_group("output")
+    parser.usage = "uprobe check [options] [[--] PROGRAM [ARG...]]"
+    add_options(parser)
+    show = parser.add_argument_group("what is shown")
     show.add_argument("--list", action="store_true", help="print the events as uprobe_events lists them")
     show.add_argument("--explain", action="store_true", help="print each argument's compiled fetch program")
     show.add_argument("--json", action="store_true", help="one JSON document")
@@ -40,12 +41,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check a set-up."""
-    from uprobe_core.cli.setup_options import make_setup
+    from uprobe_core.cli.setup_options import gather
     from uprobe_core.session.check import check_setup
 
-    setup = make_setup(args)
-    if not (setup.events or args.config or args.events):
+    if not args.given and not args.program:
         args.usage_error("nothing to check: give -e SPEC, -f FILE or -c TOML")
+    gathered = gather(args)
+    if gathered.problems:
+        from uprobe_core.setup.file import SetupFileError
+
+        raise SetupFileError(gathered.problems)
+    setup = gathered.setup
     result = check_setup(setup)
     if args.json:
         from uprobe_core.cli.output import print_json

@@ -41,9 +41,9 @@ def run(args: argparse.Namespace) -> int:
     """Classify standard input."""
     from uprobe_core.discovery.load import load_arch
     from uprobe_core.probes.arch_ops import bind_arch
-    from uprobe_core.setup.texts import parse_policy_text
+    from uprobe_core.value_types import parse_policy
 
-    policy = parse_policy_text(args.policy)
+    policy = parse_policy(args.policy)
     analyze = bind_arch(load_arch(args.arch)).analyze_insn
     analyze(b"\0\0\0\0", 0, policy)  # an unknown kernel version is refused before any output
     verdicts = ((word, analyze(word.to_bytes(4, "little"), 0, policy)) for word in _words(sys.stdin))

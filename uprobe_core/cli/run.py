@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from uprobe_core.errors import SpecError
 
 if TYPE_CHECKING:
+    import argparse
+
     from uprobe_core.backend import ExitStatus
     from uprobe_core.run_setup import RunSetup
 
@@ -39,22 +39,22 @@ STOPPED = {"interrupt": 130, "terminated": 143, "hangup": 129}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options and arguments."""
-    from uprobe_core.cli.setup_options import add_event_options, add_run_options
+    from uprobe_core.cli.setup_options import add_options
 
     parser.usage = "uprobe run [options] [--] PROGRAM [ARG...]"
-    parser.add_argument("program", nargs=argparse.REMAINDER, metavar="PROGRAM [ARG...]", help="what to run")
-    add_event_options(parser)
-    add_run_options(parser)
+    add_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the program; its status is ours."""
-    from uprobe_core.cli.setup_options import make_setup
+    from uprobe_core.cli.setup_options import gather
 
-    setup = make_setup(args)
-    program = args.program[1:] if args.program[:1] == ["--"] else args.program
-    if program:
-        setup = replace(setup, argv=tuple(program))
+    gathered = gather(args)
+    if gathered.problems:
+        from uprobe_core.setup.file import SetupFileError
+
+        raise SetupFileError(gathered.problems)
+    setup = gathered.setup
     if not setup.argv:
         args.usage_error("no PROGRAM: uprobe run [options] [--] PROGRAM [ARG...]")
     _check_decoder(setup.decoder)

@@ -1,288 +1,118 @@
-"""The options that make up a set-up, shared by ``run`` and ``check``; merged over a set-up file."""
+"""The command line of ``run`` and ``check``: made from the rows of all options, and read into one set-up."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from uprobe_core.backend import Limits
-from uprobe_core.errors import UsageError
-from uprobe_core.run_setup import EventLine, RunSetup
-from uprobe_core.setup.texts import (
-    event_lines,
-    parse_bind,
-    parse_consumer,
-    parse_filter,
-    parse_policy_text,
-    parse_sysroot,
-    parse_trigger,
-)
-from uprobe_core.setup.value_types import parse_size
-from uprobe_core.types import Mode, Returns
+from uprobe_core.option import PARTS, Option, flags_of
+from uprobe_core.run_setup import RunSetup
+from uprobe_core.setup.options import OPTIONS, combine
+from uprobe_core.value_types import parse_natural
 
-__all__ = ("add_event_options", "add_run_options", "make_setup", "natural")
+if TYPE_CHECKING:
+    from uprobe_core.setup.file import ConfigProblem
+
+__all__ = ("Gathered", "add_options", "gather", "natural")
 
 
-def add_event_options(parser: argparse.ArgumentParser) -> None:
-    """Options that say what is probed and in which world; ``check`` has only these."""
-    group = parser.add_argument_group("events")
-    group.add_argument(
-        "-e",
-        "--event",
-        action="append",
-        default=[],
-        metavar="SPEC",
-        help="one uprobe_events line (repeatable)",
-    )
-    group.add_argument(
-        "-f",
-        "--events",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="a file of such lines, - for stdin",
-    )
-    group.add_argument("-c", "--config", metavar="TOML", help="a set-up file; options here come on top of it")
-    group.add_argument(
-        "-C",
-        "--consumer",
-        action="append",
-        default=[],
-        metavar="NAME[:key=value,...]",
-        help="what to do with hits instead of recording them; event=NAME restricts it to one event",
-    )
-    group.add_argument(
-        "--filter", action="append", default=[], metavar="EVENT:EXPR", help="only hits for which EXPR holds"
-    )
-    group.add_argument(
-        "--trigger",
-        action="append",
-        default=[],
-        metavar="EVENT:TEXT",
-        help="a trigger, such as work:hist:keys=a",
-    )
-    _add_world_options(parser)
-    how = parser.add_argument_group("how")
-    how.add_argument(
-        "--policy", metavar="POLICY", help="what may be probed: kernel[:VERSION], anywhere (default)"
-    )
-    how.add_argument("--arch", metavar="NAME", help="the architecture (default: arm64)")
+class _Give(argparse.Action):
+    """Notes what was given, in order: lists are added up in that order."""
+
+    row: Option
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        namespace.given = [*namespace.given, (self.row, option_string, values)]
 
 
-def _add_world_options(parser: argparse.ArgumentParser) -> None:
-    """Options that say what the program finds around it."""
-    world = parser.add_argument_group("the program's world")
-    world.add_argument("--sysroot", metavar="DIR[:ro]", help="a folder that is the program's /")
-    world.add_argument("--cwd", metavar="DIR", help="working directory, as the program names it")
-    world.add_argument(
-        "--bind",
-        action="append",
-        default=[],
-        metavar="HOST:GUEST[:ro]",
-        help="let the program see HOST as GUEST",
-    )
-    world.add_argument(
-        "--env", action="append", default=[], metavar="K=V", help="set an environment variable"
-    )
-    world.add_argument("--unset-env", action="append", default=[], metavar="K", help="remove one")
-    world.add_argument("--no-inherit-env", action="store_true", help="start from an empty environment")
-    world.add_argument("--allow-net", action="store_true", help="let the program use the network")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare every option and the program."""
+    parser.set_defaults(given=[])
+    groups = {part: parser.add_argument_group(part) for part in PARTS}
+    for row in OPTIONS:
+        flags, metavar = flags_of(row)
+        if row.name == "argv":
+            parser.add_argument("program", nargs=argparse.REMAINDER, metavar=metavar, help=row.help)
+        elif flags and row.name != "debug":  # which every command has
+            _add_option(groups[row.part], row, flags, metavar)
 
 
-def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Options that only matter when something runs."""
-    out = parser.add_argument_group("output")
-    out.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        help="records, and reports if --format has a place for them (default: standard error)",
+def _add_option(group: argparse._ArgumentGroup, row: Option, flags: list[str], metavar: str) -> None:
+    words: dict[str, Any] = {} if row.is_switch or not row.kind.words else {"choices": row.kind.words}
+    if row.is_switch:
+        words["nargs"] = 0
+    elif metavar:
+        words["metavar"] = metavar
+    action = group.add_argument(
+        *flags, action=_Give, dest="given", default=[], help=_help(row).replace("%", "%%"), **words
     )
-    out.add_argument(
-        "--format", metavar="NAME", help="the writer: tracefs (default), or see 'uprobe plugins'"
-    )
-    out.add_argument("--profile", metavar="FILE", help="hit counts as uprobe_profile has them, - for stderr")
-    out.add_argument(
-        "--lossy", type=_positive, metavar="N", help="keep at most N records, count what is dropped"
-    )
-    how = parser.add_argument_group("execution")
-    how.add_argument("--backend", metavar="NAME", help="what executes the program (default: unicorn)")
-    how.add_argument("--decoder", metavar="NAME", help="what reads instructions for messages (default: auto)")
-    how.add_argument("--mode", choices=[mode.value for mode in Mode], help="how a probe is executed")
-    how.add_argument("--returns", choices=[way.value for way in Returns], help="how a return is observed")
-    how.add_argument("--engine", choices=["auto", "c", "py"], help="what runs per hit")
-    how.add_argument("--no-follow", action="store_true", help="leave forked and executed programs alone")
-    how.add_argument("--strict", action="store_true", help="a consumer that raises ends the run")
-    how.add_argument("--seed", type=natural, metavar="N", help="of everything random (default: 0)")
-    how.add_argument("--clock", choices=["virtual", "host"], help="what drives the program's clock")
-    limits = parser.add_argument_group("limits")
-    limits.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="end the run after so long")
-    limits.add_argument("--max-insns", type=_positive, metavar="N", help="end it after so many instructions")
-    limits.add_argument("--max-memory", type=_size, metavar="SIZE", help="memory of a process, such as 512M")
-    limits.add_argument("--max-processes", type=_positive, metavar="N", help="processes alive at once")
+    assert isinstance(action, _Give)
+    action.row = row
+
+
+def _help(row: Option) -> str:
+    """What the flag does, with what holds without it where that is a word."""
+    text = row.flag_help or row.help
+    if row.is_switch or row.default in (None, (), {}) or "(default" in text:
+        return text
+    return f"{text} (default: {getattr(row.default, 'value', row.default)})"
 
 
 def natural(text: str) -> int:
-    """A number from 0."""
-    return _number(text, 0)
-
-
-def _positive(text: str) -> int:
-    """A number from 1."""
-    return _number(text, 1)
-
-
-def _number(text: str, least: int) -> int:
-    """A number, decimal or with 0x; argparse would name our function in its own message."""
+    """A number from 0, for an option that is no part of a set-up."""
     try:
-        number = int(text, 0)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-    if number < least:
-        raise argparse.ArgumentTypeError(f"{text!r} is not at least {least}")
-    return number
-
-
-def _seconds(text: str) -> float:
-    """A time greater than 0."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not seconds > 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds greater than 0")
-    return seconds
-
-
-def _size(text: str) -> int:
-    """A size in bytes."""
-    try:
-        return parse_size(text)
-    except ValueError as error:
+        return parse_natural(text)
+    except ValueError as error:  # argparse would name our function in its own message
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def make_setup(args: argparse.Namespace) -> RunSetup:
-    """The set-up that options mean, on top of the set-up file if one is named.
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What a command line says.
 
-    Single values replace the file's, lists are added to it.  Raises
-    UsageError, ConfigError.
+    :param problems: the mistakes of its set-up files
     """
-    setup = _from_file(args.config)
-    setup = replace(
-        setup,
-        events=(*setup.events, *_events(args, setup)),
-        consumers=(*setup.consumers, *map(parse_consumer, args.consumer)),
-        filters=(*setup.filters, *map(parse_filter, args.filter)),
-        triggers=(*setup.triggers, *map(parse_trigger, args.trigger)),
-        binds=(*setup.binds, *map(parse_bind, args.bind)),
-        env={**setup.env, **_environment(args)},
-        limits=_limits(setup.limits, args),
-        debug=setup.debug or args.debug,
-        **_switches(args),
-        **_values(args),
-    )
-    if args.sysroot is not None:
-        folder, read_only = parse_sysroot(args.sysroot)
-        setup = replace(setup, sysroot=folder, sysroot_read_only=read_only)
-    return setup
+
+    setup: RunSetup
+    problems: list[ConfigProblem]
 
 
-def _from_file(path: str | None) -> RunSetup:
-    if path is None:
-        return RunSetup()
-    from uprobe_core.setup.file import load
+def gather(args: argparse.Namespace) -> Gathered:
+    """The set-up that options mean, on top of the set-up files in their order.
 
-    return load(path)
-
-
-def _events(args: argparse.Namespace, setup: RunSetup) -> list[EventLine]:
-    """Lines of -e, then of the files."""
-    policy = setup.policy if args.policy is None else parse_policy_text(args.policy)
-    lines = [EventLine(_not_blank(text)) for text in args.event]
-    for path in args.events:
-        source = "standard input" if path == "-" else path
-        lines += event_lines(_file_text(path), source, continued=not policy.is_kernel)
-    return lines
+    Single values replace a file's, lists are added to it.  Raises
+    UsageError, ConfigError; what is wrong inside of set-up files is in the result.
+    """
+    own = [_given(args, *given) for given in args.given]
+    program = args.program[1:] if args.program[:1] == ["--"] else args.program
+    own += [{"argv": tuple(program)}] if program else []
+    own += [{"debug": True}] if args.debug else []
+    files = [_file(path) for part in own for path in part.get("config", ())]
+    parts = [{name: value for name, value in part.items() if name != "config"} for part in own]
+    setup = combine(*(file.given for file in files), *parts)
+    return Gathered(setup, [problem for file in files for problem in file.problems])
 
 
-def _not_blank(text: str) -> str:
-    """*text*, unless it is blank: a variable of a script was empty."""
-    if not text.strip():
-        raise UsageError(f"-e {text!r} names no event", hint="is the variable that it comes from set?")
-    return text
+def _file(path: str) -> Any:
+    from uprobe_core.setup.file import read_file
+
+    return read_file(path)
 
 
-def _file_text(path: str) -> str:
-    """The text of an event file; ``-`` is standard input."""
-    if path == "-":
-        import sys
-
-        return sys.stdin.read()
-    from uprobe_core.setup.file import read_text
-
-    return read_text(path)
-
-
-def _environment(args: argparse.Namespace) -> dict[str, str | None]:
-    """Changes to the environment; a None removes."""
-    changes: dict[str, str | None] = dict.fromkeys(args.unset_env)
-    for text in args.env:
-        name, equals, value = text.partition("=")
-        if not name or not equals:
-            raise UsageError(f"--env {text!r} is not NAME=VALUE", hint="--unset-env NAME removes a variable")
-        changes[name] = value
-    return changes
-
-
-_CONVERTERS: dict[str, Any] = {"mode": Mode, "returns": Returns, "policy": parse_policy_text}
-_SINGLE = (
-    "cwd",
-    "output",
-    "format",
-    "profile",
-    "lossy",
-    "backend",
-    "decoder",
-    "arch",
-    "mode",
-    "policy",
-    "returns",
-    "engine",
-    "seed",
-    "clock",
-)
-
-
-def _values(args: argparse.Namespace) -> dict[str, Any]:
-    """The single values that were given."""
-    given = {name: getattr(args, name, None) for name in _SINGLE}
-    return {
-        name: _CONVERTERS[name](value) if name in _CONVERTERS else value
-        for name, value in given.items()
-        if value is not None
-    }
-
-
-def _switches(args: argparse.Namespace) -> dict[str, Any]:
-    """The switches that were given; one that was not leaves the file's value."""
-    switches = {
-        "inherit_env": (args.no_inherit_env, False),
-        "allow_net": (args.allow_net, True),
-        "follow": (getattr(args, "no_follow", False), False),
-        "strict": (getattr(args, "strict", False), True),
-    }
-    return {name: value for name, (given, value) in switches.items() if given}
-
-
-def _limits(limits: Limits, args: argparse.Namespace) -> Limits:
-    """The limits that were given, on top of the file's."""
-    options = {
-        "seconds": "timeout",
-        "instructions": "max_insns",
-        "memory": "max_memory",
-        "processes": "max_processes",
-    }
-    given = {name: getattr(args, option, None) for name, option in options.items()}
-    return replace(limits, **{name: value for name, value in given.items() if value is not None})
+def _given(args: argparse.Namespace, row: Option, flag: str, text: Any) -> Mapping[str, Any]:
+    """What one option of the command line means; ends as argparse does if it is wrong."""
+    if row.is_switch:
+        return {row.name: not row.default}
+    try:
+        return row.given(text)
+    except ValueError as error:
+        args.usage_error(f"argument {flag}: {error}")
+        raise AssertionError("argparse has ended") from error

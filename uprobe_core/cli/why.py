@@ -145,9 +145,9 @@ def explain(image: ElfImage, vaddr: int, args: argparse.Namespace, choice: Decod
 
 
 def _policies(wanted: str | None) -> list[Policy]:
-    from uprobe_core.setup.texts import parse_policy_text
+    from uprobe_core.value_types import parse_policy
 
-    return [parse_policy_text(text) for text in ([wanted] if wanted else POLICIES)]
+    return [parse_policy(text) for text in ([wanted] if wanted else POLICIES)]
 
 
 def _verdict(policy: Policy, code: bytes, vaddr: int, arch: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 
 from uprobe_core.backend import Capabilities, Target
 from uprobe_core.errors import BackendError
@@ -16,27 +17,15 @@ INLINE_AT_MOST = 64
 
 
 def target_of(setup: RunSetup) -> Target:
-    """What a backend is told of *setup*, the environment made up from ours and its changes."""
+    """What a backend is told of *setup*: fields of the same name, and the environment with its changes."""
     env = dict(os.environ) if setup.inherit_env else {}
     for key, value in setup.env.items():
         if value is None:
             env.pop(key, None)
         else:
             env[key] = value
-    return Target(
-        argv=setup.argv,
-        env=env,
-        cwd=setup.cwd,
-        sysroot=setup.sysroot,
-        sysroot_read_only=setup.sysroot_read_only,
-        binds=setup.binds,
-        allow_net=setup.allow_net,
-        seed=setup.seed,
-        clock=setup.clock,
-        follow=setup.follow,
-        limits=setup.limits,
-        debug=setup.debug,
-    )
+    told = {field.name: getattr(setup, field.name) for field in fields(Target)}
+    return Target(**{**told, "env": env})
 
 
 def choose_mode(capabilities: Capabilities, setup: RunSetup, locations: int) -> Mode:

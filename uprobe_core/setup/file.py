@@ -1,30 +1,27 @@
-"""Set-up files: TOML to :class:`~uprobe_core.run_setup.RunSetup`, with every mistake named at once.
+"""Set-up files: what a TOML document says of a run, with every mistake named at once.
 
 A file says what the command line can say and means the same: paths are
 relative to the working directory of the run, not to the file.  What is
-allowed stands in :mod:`uprobe_core.setup.schema`.
+allowed stands in :mod:`uprobe_core.setup.options` and :mod:`uprobe_core.setup.schema`.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 from uprobe_core.errors import ConfigError, UsageError
-from uprobe_core.run_setup import ConsumerUse, EventLine, FilterUse, RunSetup, TriggerUse
-from uprobe_core.setup import values as config_values
-from uprobe_core.setup.schema import CONSUMER, EVENT, TABLES, TOP_LISTS, TOP_MAPS, Key
-from uprobe_core.setup.texts import (
-    event_lines,
-    event_name,
-    parse_consumer,
-    parse_filter,
-)
+from uprobe_core.option import Option, flags_of
+from uprobe_core.run_setup import ConsumerUse, EventLine, EventsFile, FilterUse, TriggerUse
+from uprobe_core.setup.options import TABLES, TOP
+from uprobe_core.setup.schema import CONSUMER, EVENT, TOP_MAPS, Key
+from uprobe_core.setup.texts import event_line, event_name, read_text
+from uprobe_core.value_types import ValueType
 
-__all__ = ("ConfigProblem", "SetupFileError", "from_document", "load", "read_text")
+__all__ = ("ConfigProblem", "SetupFile", "SetupFileError", "read_document", "read_file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,50 +61,45 @@ class SetupFileError(ConfigError):
         self.problems = problems
 
 
-def load(path: str) -> RunSetup:
-    """Read the set-up file *path*; raises SetupFileError with every mistake in it."""
+@dataclass(frozen=True, slots=True)
+class SetupFile:
+    """What a set-up file says.
+
+    :param given: what is good of it, by option
+    :param problems: everything else
+    """
+
+    given: Mapping[str, Any]
+    problems: list[ConfigProblem]
+
+
+def read_file(path: str) -> SetupFile:
+    """Read the set-up file *path*; raises ConfigError when it cannot be read at all."""
     text = read_text(path)
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SetupFileError(
-            [ConfigProblem(path, "", "", "", f"not valid TOML: {_lower(str(error))}")]
-        ) from error
-    return from_document(document, path)
+        message = f"not valid TOML: {_lower(str(error))}"
+        return SetupFile({}, [ConfigProblem(path, "", "", "", message)])
+    return read_document(document, path)
 
 
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def read_text(path: str) -> str:
-    """The whole of a small text file; raises ConfigError when that cannot be had."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}", slug="unreadable-file") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"cannot read {path}: not UTF-8 text at byte {error.start}", slug="unreadable-file"
-        ) from error
-
-
-def from_document(document: Mapping[str, Any], path: str) -> RunSetup:
-    """The set-up that a parsed document means; raises SetupFileError, blaming *path*."""
+def read_document(document: Mapping[str, Any], path: str) -> SetupFile:
+    """What a parsed document says; its problems blame *path*."""
     reader = _Reader(path)
-    setup = reader.read(document)
-    if reader.problems:
-        raise SetupFileError(reader.problems)
-    return setup
+    return SetupFile(reader.read(document), reader.problems)
 
 
 def _elsewhere(name: str, table: str) -> str:
     """A hint for a key of another table, or for one that has the name of its command-line option."""
     option = "--" + name.replace("_", "-")
     for other, keys in TABLES.items():
-        for key, spec in keys.items():
-            if option == spec.option.partition(" ")[0] or (name == key and table):
+        for key, row in keys.items():
+            if option in flags_of(row)[0] or (name == key and table):
                 return f"that is {key!r} of [{other}]"
     return ""
 
@@ -118,7 +110,6 @@ class _Reader:
     def __init__(self, path: str) -> None:
         self.path = path
         self.problems: list[ConfigProblem] = []
-        self.kernel = False
         self.filters: list[FilterUse] = []
         self.triggers: list[TriggerUse] = []
 
@@ -129,23 +120,19 @@ class _Reader:
         shown = "" if value is None else _shown(value)
         self.problems.append(ConfigProblem(self.path, table, key, shown, message, allowed, hint))
 
-    def read(self, document: Mapping[str, Any]) -> RunSetup:
-        """Check every table; the result is only good if there are no problems."""
-        self.unknown("", document, [*TABLES, *TOP_LISTS, *TOP_MAPS])
-        plain = {name: self.table(name, document.get(name, {}), keys) for name, keys in TABLES.items()}
-        self.kernel = str(plain["run"].get("policy", "")).startswith("kernel")
+    def read(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """What is good of *document*, by option."""
+        self.unknown("", document, [*TABLES, *TOP])
+        given: dict[str, Any] = {}
+        for name, keys in TABLES.items():
+            good = self.table(name, document.get(name, {}), keys)
+            given |= {keys[key].name: keys[key].kind.convert(value) for key, value in good.items()}
         events = tuple(self.events(document))
         consumers = tuple(self.consumers(self.list_of("consumers", document)))
         self.maps(document)
-        setup = replace(
-            config_values.run(plain["run"]),
-            events=events,
-            consumers=consumers,
-            filters=tuple(self.filters),
-            triggers=tuple(self.triggers),
-            limits=config_values.limits(plain["limits"]),
-        )
-        return config_values.output(config_values.target(setup, plain["target"]), plain["output"])
+        lists: dict[str, tuple[Any, ...]] = {"events": events, "consumers": consumers}
+        lists |= {"filters": tuple(self.filters), "triggers": tuple(self.triggers)}
+        return given | {name: items for name, items in lists.items() if items}
 
     # --- checking ---------------------------------------------------------------------------------
 
@@ -159,7 +146,7 @@ class _Reader:
                 listed = ", ".join(allowed)
                 self.bad(table, key, None, f"unknown {what} {key!r}; allowed: {listed}", listed, hint)
 
-    def table(self, name: str, found: Any, keys: Mapping[str, Key]) -> dict[str, Any]:
+    def table(self, name: str, found: Any, keys: Mapping[str, Key] | Mapping[str, Option]) -> dict[str, Any]:
         """The good values of a table with fixed keys."""
         if not isinstance(found, dict):
             self.bad(name, "", found, f"must be a table, not {_shown(found)}", "a table")
@@ -167,18 +154,18 @@ class _Reader:
         self.unknown(name, found, list(keys))
         good: dict[str, Any] = {}
         for key, spec in keys.items():
-            if key in found and self.value(name, key, found[key], spec):
+            if key in found and self.value(name, key, found[key], spec.kind):
                 good[key] = found[key]
-            elif key not in found and spec.required:
-                self.bad(name, key, None, f"{key!r} is missing: {spec.doc}", spec.type.allowed)
+            elif key not in found and isinstance(spec, Key) and spec.required:
+                self.bad(name, key, None, f"{key!r} is missing: {spec.help}", spec.kind.allowed)
         return good
 
-    def value(self, table: str, key: str, value: Any, spec: Key) -> bool:
+    def value(self, table: str, key: str, value: Any, kind: ValueType) -> bool:
         """Whether *value* is allowed; notes a problem if it is not."""
-        if spec.type.accepts(value):
+        if kind.accepts(value):
             return True
-        hint = _nearest_choice(value, spec)
-        self.bad(table, key, value, f"{_shown(value)} is not {spec.type.allowed}", spec.type.allowed, hint)
+        hint = _nearest_choice(value, kind)
+        self.bad(table, key, value, f"{_shown(value)} is not {kind.allowed}", kind.allowed, hint)
         return False
 
     def list_of(self, name: str, document: Mapping[str, Any]) -> list[Any]:
@@ -191,7 +178,7 @@ class _Reader:
 
     # --- events -----------------------------------------------------------------------------------
 
-    def events(self, document: Mapping[str, Any]) -> Iterator[EventLine]:
+    def events(self, document: Mapping[str, Any]) -> Iterator[EventLine | EventsFile]:
         """Event lines of the list, then of the files."""
         for index, item in enumerate(self.list_of("events", document)):
             table = f"events[{index}]"
@@ -200,17 +187,16 @@ class _Reader:
             else:
                 yield from self.event(table, item)
         files = document.get("events-files", [])
-        if self.value("", "events-files", files, TOP_LISTS["events-files"]):
+        if self.value("", "events-files", files, TOP["events-files"].kind):
             for name in files:
-                yield from self.event_file(name)
+                yield from self.events_file(name)
 
-    def event_file(self, name: str) -> list[EventLine]:
-        """The lines of one event file; one that cannot be read is a problem."""
+    def events_file(self, name: str) -> Iterator[EventsFile]:
+        """One file of events; one that cannot be read is a problem."""
         try:
-            return event_lines(read_text(name), name, continued=not self.kernel)
+            yield EventsFile(name, read_text(name))
         except ConfigError as error:
             self.bad("", "events-files", name, error.message)
-            return []
 
     def event(self, table: str, item: Any) -> Iterator[EventLine]:
         """The line that one event table means."""
@@ -229,7 +215,7 @@ class _Reader:
                 table, apart[0], None, f"{', '.join(apart)} cannot stand beside 'line', which says it all"
             )
             return
-        line = good["line"] if "line" in good else config_values.event_line(good)
+        line = good["line"] if "line" in good else event_line(good)
         self.extras(table, line, good)
         yield EventLine(line, f"{self.path} [{table}]")
 
@@ -255,7 +241,7 @@ class _Reader:
             table = f"consumers[{index}]"
             if isinstance(item, str):
                 try:
-                    yield parse_consumer(item)
+                    yield ConsumerUse.parse(item)
                 except UsageError as error:
                     self.bad(table, "", item, error.message, "NAME[:key=value,...]", error.hint)
                 continue
@@ -266,21 +252,20 @@ class _Reader:
 
     def maps(self, document: Mapping[str, Any]) -> None:
         """The tables ``filters`` and ``triggers``, whose keys are events."""
-        for name, key in TOP_MAPS.items():
+        for name, kind in TOP_MAPS.items():
             found = document.get(name, {})
             if not isinstance(found, dict):
                 self.bad(name, "", found, f"must be a table, not {_shown(found)}", "a table of events")
                 continue
             for event, value in found.items():
-                if not self.value(name, event, value, key):
+                if not self.value(name, event, value, kind):
                     continue
                 try:
                     for text in _as_list(value):
-                        use = parse_filter(f"{event}:{text}")  # both have the form EVENT:TEXT
                         if name == "filters":
-                            self.filters.append(use)
+                            self.filters.append(FilterUse.parse(f"{event}:{text}"))
                         else:
-                            self.triggers.append(TriggerUse(use.event, use.expression))
+                            self.triggers.append(TriggerUse.parse(f"{event}:{text}"))
                 except UsageError as error:
                     self.bad(name, event, value, error.message, "[GROUP/]EVENT and a text", error.hint)
 
@@ -306,8 +291,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _nearest_choice(value: Any, spec: Key) -> str:
+def _nearest_choice(value: Any, kind: ValueType) -> str:
     """A hint for a word that is nearly one of the allowed ones."""
-    words = [word for word in spec.type.schema.get("enum", []) if isinstance(word, str)]
-    close = get_close_matches(value, words, n=1) if isinstance(value, str) else []
+    close = get_close_matches(value, kind.words, n=1) if isinstance(value, str) else []
     return f"did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,265 @@
+"""The kinds of value that an option may have: what is allowed, in words and as JSON Schema; how it is read.
+
+A value is *plain* where TOML or Python has it (a string, a number, a list) and
+*text* on the command line; both become the same value of a set-up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from uprobe_core.errors import UsageError
+from uprobe_core.types import Policy
+
+__all__ = (
+    "BOOL",
+    "COUNT",
+    "ENVIRONMENT",
+    "NATURAL",
+    "POLICY",
+    "SECONDS",
+    "SIZE",
+    "STRING",
+    "STRINGS",
+    "STRING_MAP",
+    "TRIGGERS",
+    "WORDS",
+    "ValueType",
+    "choice",
+    "listing",
+    "parse_natural",
+    "parse_policy",
+    "parse_size",
+)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class ValueType:
+    """One kind of value.
+
+    :param allowed: in words, to end "... must be "
+    :param accepts: whether a plain value is one of this kind
+    :param schema: the same as JSON Schema (2020-12)
+    :param convert: from an accepted plain value to what a set-up holds
+    :param parse: from a text of the command line to the same; raises ValueError or UsageError
+    :param made: the classes of what is right already, for Python
+    :param item: the class of each item, where it is a list of what strings are parsed to
+    :param adds: whether a value given later is added to an earlier one instead of replacing it
+    """
+
+    allowed: str
+    accepts: Callable[[Any], bool]
+    schema: dict[str, Any]
+    convert: Callable[[Any], Any] = _same
+    parse: Callable[[str], Any] = _same
+    made: tuple[type, ...] = ()
+    item: type | None = None
+    adds: bool = False
+
+    @property
+    def words(self) -> list[str]:
+        """The words to choose from, none where anything of the kind will do."""
+        return [word for word in self.schema.get("enum", ()) if isinstance(word, str)]
+
+
+def _is_str(value: Any) -> bool:
+    return isinstance(value, str) and "\0" not in value
+
+
+def _is_strings(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(map(_is_str, value))
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+# --- numbers ------------------------------------------------------------------------------------------
+
+
+def parse_natural(text: str) -> int:
+    """A number from 0, decimal or with 0x; raises ValueError."""
+    return _number(text, 0)
+
+
+def _count(text: str) -> int:
+    return _number(text, 1)
+
+
+def _number(text: str, least: int) -> int:
+    try:
+        number = int(text, 0)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number") from None
+    if number < least:
+        raise ValueError(f"{text!r} is not at least {least}")
+    return number
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise ValueError(f"{text!r} is not a number of seconds greater than 0")
+    return seconds
+
+
+_SIZE = re.compile(r"([0-9]+)([KMGT]?)", re.IGNORECASE)
+_SIZE_PATTERN = "^[0-9]+[KMGTkmgt]?$"
+
+
+def parse_size(text: str) -> int:
+    """Bytes from digits with an optional K, M, G or T (powers of 1024); raises ValueError."""
+    match = _SIZE.fullmatch(text)
+    if match is None or int(match[1]) == 0:
+        raise ValueError(f"{text!r} is not a size such as 512M")
+    return int(match[1]) << (10 * " KMGT".index(match[2].upper() or " "))
+
+
+def _is_size(value: Any) -> bool:
+    if _is_int(value):
+        return bool(value > 0)
+    try:
+        return isinstance(value, str) and parse_size(value) > 0
+    except ValueError:
+        return False
+
+
+# --- words --------------------------------------------------------------------------------------------
+
+_POLICY = re.compile(r"anywhere|kernel(:[0-9]+\.[0-9]+)?")
+
+
+def parse_policy(text: str) -> Policy:
+    """A policy from ``anywhere``, ``kernel`` or ``kernel:VERSION``; raises UsageError."""
+    if _POLICY.fullmatch(text) is None:
+        raise UsageError(f"policy {text!r} is not anywhere, kernel or kernel:VERSION")
+    name, _, version = text.partition(":")
+    return Policy(name, version) if version else Policy(name)
+
+
+def choice(words: type[Enum] | tuple[str, ...]) -> ValueType:
+    """One of *words*: strings, or the members of an enumeration whose values are strings."""
+    made = words if isinstance(words, type) else None
+    texts = [member.value for member in words] if isinstance(words, type) else list(words)
+    return ValueType(
+        "one of " + ", ".join(f'"{text}"' for text in texts),
+        lambda value: value in texts,
+        {"enum": texts},
+        convert=made or _same,
+        parse=made or _same,
+        made=(made,) if made else (),
+    )
+
+
+# --- several ------------------------------------------------------------------------------------------
+
+_STRING_SCHEMA: dict[str, Any] = {"type": "string"}
+
+
+def listing(parse: Callable[[str], Any], item: type, pattern: str = "", allowed: str = "") -> ValueType:
+    """A list of strings, each of which *parse* makes an *item* of; lists of several places are added up.
+
+    :param pattern: a regular expression that each string has to match
+    """
+
+    def accepts(value: Any) -> bool:
+        return _is_strings(value) and all(re.search(pattern, text) for text in value)
+
+    return ValueType(
+        allowed or "a list of strings",
+        accepts,
+        {"type": "array", "items": {**_STRING_SCHEMA, **({"pattern": pattern} if pattern else {})}},
+        convert=lambda value: tuple(map(parse, value)),
+        parse=lambda text: (parse(text),),
+        item=item,
+        adds=True,
+    )
+
+
+def _variable(text: str) -> dict[str, str | None]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise UsageError(f"--env {text!r} is not NAME=VALUE", hint="--unset-env NAME removes a variable")
+    return {name: value}
+
+
+def _is_environment(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and all(_is_str(item) or item is False or item is None for item in value.values())
+        and all(isinstance(key, str) and key and "=" not in key for key in value)
+    )
+
+
+STRING = ValueType("a string", _is_str, _STRING_SCHEMA)
+BOOL = ValueType("true or false", lambda value: isinstance(value, bool), {"type": "boolean"})
+NATURAL = ValueType(
+    "a whole number, 0 or more",
+    lambda value: _is_int(value) and value >= 0,
+    {"type": "integer", "minimum": 0},
+    parse=parse_natural,
+)
+COUNT = ValueType(
+    "a whole number, 1 or more",
+    lambda value: _is_int(value) and value >= 1,
+    {"type": "integer", "minimum": 1},
+    parse=_count,
+)
+SECONDS = ValueType(
+    "a number of seconds greater than 0",
+    lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value > 0,
+    {"type": "number", "exclusiveMinimum": 0},
+    parse=_seconds,
+)
+SIZE = ValueType(
+    'a number of bytes greater than 0, or a string such as "512M" or "2G"',
+    _is_size,
+    {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": _SIZE_PATTERN}]},
+    convert=lambda value: parse_size(value) if isinstance(value, str) else value,
+    parse=parse_size,
+)
+POLICY = ValueType(
+    '"anywhere", "kernel" or "kernel:VERSION" such as "kernel:6.1"',
+    lambda value: isinstance(value, str) and _POLICY.fullmatch(value) is not None,
+    {"type": "string", "pattern": r"^(anywhere|kernel(:[0-9]+\.[0-9]+)?)$"},
+    convert=parse_policy,
+    parse=parse_policy,
+    made=(Policy,),
+)
+STRINGS = ValueType("a list of strings", _is_strings, {"type": "array", "items": _STRING_SCHEMA})
+WORDS = ValueType(STRINGS.allowed, _is_strings, STRINGS.schema, convert=tuple)
+STRING_MAP = ValueType(
+    "a table of strings, numbers or booleans",
+    lambda value: (
+        isinstance(value, dict) and all(isinstance(item, str | int | float | bool) for item in value.values())
+    ),
+    {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}},
+)
+ENVIRONMENT = ValueType(
+    "a table of strings, or false for a variable to remove",
+    _is_environment,
+    {
+        "type": "object",
+        "propertyNames": {"pattern": "^[^=]+$"},
+        "additionalProperties": {"anyOf": [_STRING_SCHEMA, {"const": False}]},
+    },
+    convert=lambda value: {name: None if text is False else text for name, text in value.items()},
+    parse=_variable,
+    adds=True,
+)
+TRIGGERS = ValueType(
+    "a string or a list of strings",
+    lambda value: _is_str(value) or _is_strings(value),
+    {"anyOf": [_STRING_SCHEMA, {"type": "array", "items": _STRING_SCHEMA}]},
+)
