@@ -100,6 +100,10 @@ class Cpu(Protocol):
         """An independent copy of a saved copy."""
         ...
 
+    def reset(self) -> None:
+        """All registers as they were at the start: zero."""
+        ...
+
     def restore(self, context: object) -> None:
         """Load a copy; clears the exclusive monitor."""
         ...

@@ -71,6 +71,7 @@ class UnicornEngine:
         bits = 1 << 14 | 1 << 15 | 1 << 16 | 1 << 18 | 1 << 26
         self._system_register(1, 0, 3, 0, 0, sctlr | bits)
         self._system_register(14, 1, 3, 0, 0, 3)
+        self._blank = self.save()
 
     def _system_register(
         self, crn: int, crm: int, op0: int, op1: int, op2: int, value: int | None = None
@@ -140,6 +141,10 @@ class UnicornEngine:
         twin = self.save()
         ctypes.memmove(twin.handle, context.handle, self._lib.context_size(self._uc))
         return twin
+
+    def reset(self) -> None:
+        """All registers as they were at the start: zero."""
+        self.restore(self._blank)
 
     def restore(self, context: object) -> None:
         """Load a copy; clears the exclusive monitor."""

@@ -12,35 +12,52 @@ from uprobe_linux.fs.nodes import HostNode, Node, Table, VDir, VFile, VLink, VNo
 from uprobe_linux.fs.paths import current_path
 from uprobe_linux.fs.proc_maps import maps_text, smaps_rollup_text, smaps_text, statm_text
 from uprobe_linux.fs.proc_status import limits_text, stat_text, status_text, stranger_stat, stranger_status
+from uprobe_linux.kernel import Machine, Process, Task
 
 if TYPE_CHECKING:
     from uprobe_linux.fs.fdtable import Descriptor
-    from uprobe_linux.kernel import Machine, Process, Task
     from uprobe_linux.shared.pids import ProcessEntry
 
 __all__ = ("process_dir", "stranger_dir")
 
 
+Make = Callable[[Process, Task], VNode]
+
+
 def process_dir(process: Process, number: int) -> VDir:
     """The folder /proc/*number* of a process that lives in this host process."""
     task = next((t for t in process.tasks if t.tid == number), process.tasks[0])
-    children = _common(process, task)
-    children["task"] = VDir(
+    return _made_when_asked({**_FILES, "task": _task_dirs}, process, task)
+
+
+def _made_when_asked(makers: dict[str, Make], process: Process, task: Task) -> VDir:
+    """A folder whose nodes are made at each look: a program wants one or two of forty."""
+
+    def lookup(name: str) -> VNode | None:
+        make = makers.get(name)
+        return None if make is None else make(process, task)
+
+    return VDir(stat.S_IFDIR | 0o555, names=lambda: tuple(makers), lookup=lookup)
+
+
+def _task_dirs(process: Process, _task: Task) -> VDir:
+    return VDir(
         stat.S_IFDIR | 0o555,
         names=lambda: [str(t.tid) for t in process.tasks],
         lookup=lambda name: _task_dir(process, name),
     )
-    return Table(children).directory()
 
 
 def _task_dir(process: Process, name: str) -> VNode | None:
     task = next((t for t in process.tasks if str(t.tid) == name), None)
     if task is None:
         return None
-    children = _common(process, task)
-    family = process.machine.family
-    children["children"] = text_file(lambda: "".join(f"{e.pid} " for e in family.pids.children(process.pid)))
-    return _owned(process, Table(children).directory())
+    return _owned(process, _made_when_asked({**_FILES, "children": _children}, process, task))
+
+
+def _children(process: Process, _task: Task) -> VFile:
+    pids = process.machine.family.pids
+    return text_file(lambda: "".join(f"{e.pid} " for e in pids.children(process.pid)))
 
 
 def _owned(process: Process, node: VDir) -> VDir:
@@ -48,57 +65,6 @@ def _owned(process: Process, node: VDir) -> VDir:
     if who is not None:
         node.uid, node.gid = who.euid, who.egid
     return node
-
-
-def _common(process: Process, task: Task) -> dict[str, VNode]:
-    """What /proc/PID and /proc/PID/task/TID both have."""
-    return {
-        "auxv": _raw(lambda: process.auxv, 0o400),
-        "attr": Table({"current": static_file("unconfined\n")}).directory(),
-        "cgroup": static_file("0::/\n"),
-        "cmdline": _raw(lambda: b"".join(a + b"\0" for a in process.argv)),
-        "comm": VFile(
-            stat.S_IFREG | 0o644,
-            content=lambda: task.name + b"\n",
-            store=lambda data: _set_name(task, data),
-        ),
-        "coredump_filter": static_file("00000033\n", 0o644),
-        "cwd": _link(lambda: _cwd(process)),
-        "environ": _raw(lambda: b"".join(e + b"\0" for e in process.envp), 0o400),
-        "exe": _link(lambda: process.exe_path),
-        "fd": _fd_dir(process, _fd_link),
-        "fdinfo": _fd_dir(process, _fd_info),
-        "gid_map": static_file("         0          0 4294967295\n"),
-        "io": static_file(
-            "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"
-            "cancelled_write_bytes: 0\n",
-            0o400,
-        ),
-        "limits": text_file(lambda: limits_text(process)),
-        "loginuid": static_file("4294967295"),
-        "maps": text_file(lambda: maps_text(process)),
-        "mountinfo": text_file(lambda: _mountinfo(process.machine)),
-        "mounts": text_file(lambda: _mounts(process.machine)),
-        "net": _net(),
-        "ns": _namespaces(),
-        "oom_adj": static_file("0\n", 0o644),
-        "oom_score": static_file("0\n"),
-        "oom_score_adj": VFile(stat.S_IFREG | 0o644, content=lambda: b"0\n", store=lambda _: None),
-        "personality": text_file(lambda: f"{process.personality:08x}\n", 0o400),
-        "root": _link(lambda: process.fs.resolver.root),
-        "sched": static_file(""),
-        "schedstat": static_file("0 0 0\n"),
-        "sessionid": static_file("4294967295"),
-        "setgroups": static_file("allow\n", 0o644),
-        "smaps": text_file(lambda: smaps_text(process)),
-        "smaps_rollup": text_file(lambda: smaps_rollup_text(process)),
-        "stat": text_file(lambda: stat_text(process, task)),
-        "statm": text_file(lambda: statm_text(process)),
-        "status": text_file(lambda: status_text(process, task)),
-        "timerslack_ns": static_file("50000\n", 0o666),
-        "uid_map": static_file("         0          0 4294967295\n"),
-        "wchan": static_file("0"),
-    }
 
 
 def stranger_dir(machine: Machine, entry: ProcessEntry) -> VDir:
@@ -267,3 +233,54 @@ def _namespaces() -> VDir:
         for number, kind in enumerate(kinds)
     }
     return Table(links).directory()
+
+
+_FILES: dict[str, Make] = {
+    "auxv": lambda process, _task: _raw(lambda: process.auxv, 0o400),
+    "attr": lambda _process, _task: Table({"current": static_file("unconfined\n")}).directory(),
+    "cgroup": lambda _process, _task: static_file("0::/\n"),
+    "cmdline": lambda process, _task: _raw(lambda: b"".join(a + b"\0" for a in process.argv)),
+    "comm": lambda _process, task: VFile(
+        stat.S_IFREG | 0o644,
+        content=lambda: task.name + b"\n",
+        store=lambda data: _set_name(task, data),
+    ),
+    "coredump_filter": lambda _process, _task: static_file("00000033\n", 0o644),
+    "cwd": lambda process, _task: _link(lambda: _cwd(process)),
+    "environ": lambda process, _task: _raw(lambda: b"".join(e + b"\0" for e in process.envp), 0o400),
+    "exe": lambda process, _task: _link(lambda: process.exe_path),
+    "fd": lambda process, _task: _fd_dir(process, _fd_link),
+    "fdinfo": lambda process, _task: _fd_dir(process, _fd_info),
+    "gid_map": lambda _process, _task: static_file("         0          0 4294967295\n"),
+    "io": lambda _process, _task: static_file(
+        "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n",
+        0o400,
+    ),
+    "limits": lambda process, _task: text_file(lambda: limits_text(process)),
+    "loginuid": lambda _process, _task: static_file("4294967295"),
+    "maps": lambda process, _task: text_file(lambda: maps_text(process)),
+    "mountinfo": lambda process, _task: text_file(lambda: _mountinfo(process.machine)),
+    "mounts": lambda process, _task: text_file(lambda: _mounts(process.machine)),
+    "net": lambda _process, _task: _net(),
+    "ns": lambda _process, _task: _namespaces(),
+    "oom_adj": lambda _process, _task: static_file("0\n", 0o644),
+    "oom_score": lambda _process, _task: static_file("0\n"),
+    "oom_score_adj": lambda _process, _task: VFile(
+        stat.S_IFREG | 0o644, content=lambda: b"0\n", store=lambda _: None
+    ),
+    "personality": lambda process, _task: text_file(lambda: f"{process.personality:08x}\n", 0o400),
+    "root": lambda process, _task: _link(lambda: process.fs.resolver.root),
+    "sched": lambda _process, _task: static_file(""),
+    "schedstat": lambda _process, _task: static_file("0 0 0\n"),
+    "sessionid": lambda _process, _task: static_file("4294967295"),
+    "setgroups": lambda _process, _task: static_file("allow\n", 0o644),
+    "smaps": lambda process, _task: text_file(lambda: smaps_text(process)),
+    "smaps_rollup": lambda process, _task: text_file(lambda: smaps_rollup_text(process)),
+    "stat": lambda process, task: text_file(lambda: stat_text(process, task)),
+    "statm": lambda process, _task: text_file(lambda: statm_text(process)),
+    "status": lambda process, task: text_file(lambda: status_text(process, task)),
+    "timerslack_ns": lambda _process, _task: static_file("50000\n", 0o666),
+    "uid_map": lambda _process, _task: static_file("         0          0 4294967295\n"),
+    "wchan": lambda _process, _task: static_file("0"),
+}
+"""What /proc/PID and /proc/PID/task/TID both have."""

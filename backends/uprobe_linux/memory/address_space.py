@@ -10,12 +10,14 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 from uprobe_core.types import Mapping
 from uprobe_linux.cpu import Cpu, Perm
 from uprobe_linux.memory.arena import Arena
 from uprobe_linux.memory.file_image import FileImage, HostFile, MappedFile
+from uprobe_linux.memory.kept_code import KeptCode
 from uprobe_linux.memory.kernel_access import KernelAccess
 from uprobe_linux.memory.translation import page_up, untagged
 from uprobe_linux.memory.vma import Vma
@@ -48,10 +50,14 @@ class AddressSpace(KernelAccess):
     """The memory of one process.
 
     :param limit: bytes of accessible memory that may be mapped, None: no limit
+    :param kept: what former address spaces have left
     """
 
-    def __init__(self, arena: Arena, cpu: Cpu, limit: int | None = None) -> None:
+    def __init__(
+        self, arena: Arena, cpu: Cpu, limit: int | None = None, kept: KeptCode | None = None
+    ) -> None:
         super().__init__(arena, cpu)
+        self.kept = kept or KeptCode(arena, cpu)
         self.limit = limit
         self.committed = 0
         """Bytes of accessible mappings."""
@@ -96,13 +102,37 @@ class AddressSpace(KernelAccess):
         if self.on_reserve is not None:
             self.on_reserve(start, end)
         vma = Vma(start, end, prot, shared=shared, file=file, offset=offset, label=label)
-        if host is not None:
-            self._attach(vma, host, shared)
+        vma.changed = bool(prot & Perm.WRITE)
         self._charge(vma, 1)
-        self.vmas.insert(vma)
+        kept = self._adopt(vma, host) if host is not None and not shared and prot & Perm.EXEC else 0
+        rest = self._after(vma, kept) if kept else vma
+        if rest is not None:
+            if host is not None:
+                self._attach(rest, host, shared)
+            self.vmas.insert(rest)
         if file is not None:
-            self.on_map(self._mapping(vma))
+            self.on_map(self._mapping(vma, end))
         return vma
+
+    def _adopt(self, vma: Vma, host: HostFile) -> int:
+        """Let the start of *vma* be what was kept of the file; how many bytes, 0: nothing was."""
+        kept = self.kept.take(host, vma.offset, vma.end - vma.start)
+        if kept is None:
+            return 0
+        vma.physical, vma.image = kept.physical, kept.image
+        for page in kept.live:
+            self.code.adopt(vma.start + page, kept.physical + page)
+        return kept.size
+
+    def _after(self, vma: Vma, size: int) -> Vma | None:
+        """Cut *vma*, of which *size* bytes were kept, and put it in place; returns what is left to map."""
+        rest = None
+        if vma.end - vma.start > size:
+            at = vma.start + size
+            rest = replace(vma, start=at, physical=-1, image=None, offset=vma.offset + size)
+            vma.end = at
+        self.vmas.insert(vma)
+        return rest
 
     def _attach(self, vma: Vma, host: HostFile, shared: bool) -> None:
         size = vma.end - vma.start
@@ -186,6 +216,7 @@ class AddressSpace(KernelAccess):
         removed = vma.prot & ~prot
         became_executable = prot & ~vma.prot & Perm.EXEC
         vma.prot = prot
+        vma.changed |= bool(prot & Perm.WRITE)
         self._charge(vma, 1)
         if removed:
             self._cpu.flush(vma.start, vma.end)
@@ -280,11 +311,13 @@ class AddressSpace(KernelAccess):
         return address
 
     def release_all(self) -> None:
-        """Unmap everything (exec, exit)."""
-        self.code.drop(0, 1 << 56)
+        """Unmap everything, for good: text stays for a mapping of the same file."""
         for vma in list(self.vmas):
             self.vmas.remove(vma)
-            self._release(vma)
+            if not self.kept.keep(vma, self.code):
+                self.code.drop(vma.start, vma.end)
+                self._release(vma)
+        self.code.drop(0, 1 << 56)
         self.committed = 0
         self._cpu.flush()
 

@@ -106,6 +106,20 @@ class CodePages:
             code.flips += 1
         code.stale = True
 
+    def span(self, page: int, start: int, end: int) -> tuple[int, int]:
+        """[low, high) of [start, end) around *page*, whose fetches are those of their data pages."""
+        low, high = page, page + PAGE
+        while low > start and self.is_plain(low - PAGE):
+            low -= PAGE
+        while high < end and self.is_plain(high):
+            high += PAGE
+        return low, high
+
+    def is_plain(self, page: int) -> bool:
+        """Whether fetches from *page*, which was executed, are those of its data page."""
+        code = self.pages.get(page)
+        return code is not None and code.live and code.copy < 0 and not code.stale and not code.flips
+
     def any_in(self, start: int, end: int) -> bool:
         """Whether a page of [start, end) was executed or has a breakpoint."""
         return any(start <= page < end for page in self.pages) if self.pages else False
@@ -203,7 +217,18 @@ class CodePages:
         for address, insn in self._traps.get(page, {}).items():
             self._patch(code, address, insn)
 
-    # --- mappings that go ------------------------------------------------------------------------
+    # --- mappings that come and go -----------------------------------------------------------------
+
+    def take_live(self, start: int, end: int) -> list[int]:
+        """The pages of [start, end) whose translations are those of the data page; no longer ours."""
+        taken = [p for p in self._touched(start, end) if self.pages[p].live and self.pages[p].copy < 0]
+        for page in taken:
+            del self.pages[page]
+        return taken
+
+    def adopt(self, page: int, physical: int) -> None:
+        """Translations of *page*, which has just been mapped, exist from before."""
+        self.pages[page] = CodePage(physical, live=True)
 
     def drop(self, start: int, end: int) -> None:
         """[start, end) loses its mapping: its breakpoints and translations go with it."""

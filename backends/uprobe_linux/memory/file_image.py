@@ -52,11 +52,12 @@ class FileImage:
 
     :param physical: arena address that shows file position *offset*
     :param size: bytes, a multiple of PAGE
+    :ivar host: the file
     """
 
     def __init__(self, arena: Arena, host: HostFile, physical: int, size: int, offset: int) -> None:
         self._view = arena.view
-        self._host = host
+        self.host = host
         self._physical = physical
         self._offset = offset
         self._done = bytearray(size // PAGE)
@@ -75,10 +76,19 @@ class FileImage:
             page = self._done.find(0, page, last)
         return size
 
+    def filled(self, physical: int, start: int, size: int) -> tuple[int, int]:
+        """[low, high) of [start, start + size) around the page *physical* that were filled."""
+        done, page = self._done, (physical - self._physical) // PAGE
+        first = (start - self._physical) // PAGE
+        stop = done.find(0, page, first + size // PAGE)
+        low = max(done.rfind(0, first, page) + 1, first)
+        high = stop if stop >= 0 else first + size // PAGE
+        return self._physical + low * PAGE, self._physical + high * PAGE
+
     def _fill(self, page: int) -> bool:
         """Read the cluster around *page*; False if the page lies beyond the end of the file."""
         if self._offset + page * PAGE >= self._limit:
-            self._limit = self._host.size()
+            self._limit = self.host.size()
             if self._offset + page * PAGE >= self._limit:
                 return False
         start = page - page % CLUSTER_PAGES
@@ -95,7 +105,7 @@ class FileImage:
 
     def _read(self, start: int, end: int) -> None:
         low = self._physical + start * PAGE
-        os.preadv(self._host.fd, [self._view[low : low + (end - start) * PAGE]], self._offset + start * PAGE)
+        os.preadv(self.host.fd, [self._view[low : low + (end - start) * PAGE]], self._offset + start * PAGE)
         self._done[start:end] = b"\1" * (end - start)
 
     def retire(self, physical: int, size: int) -> None:

@@ -86,6 +86,8 @@ class KernelAccess(Translation):
 
     def poke(self, address: int, data: bytes) -> None:
         """Store whatever the permission is; raises MemoryFault if unmapped."""
+        for vma in self.vmas.overlapping(address, address + len(data)):
+            vma.changed = True
         self._store(address, data, 0)
 
     def _store(self, address: int, data: bytes | bytearray | memoryview, access: int) -> None:

@@ -80,9 +80,21 @@ class Translation:
     def span(self, page: int) -> tuple[int, int] | None:
         """[start, end) around *page* whose data accesses translate alike, None if that is the page alone."""
         vma = self.vmas.find(page)
-        if vma is None or vma.file is not None or vma.physical < 0 or self.code.any_in(vma.start, vma.end):
+        if vma is None or vma.physical < 0 or self.code.any_in(vma.start, vma.end):
             return None
-        return vma.start, vma.end
+        if vma.file is None:
+            return vma.start, vma.end
+        if vma.image is None:
+            return None
+        low, high = vma.image.filled(vma.physical + page - vma.start, vma.physical, vma.end - vma.start)
+        return vma.start + low - vma.physical, vma.start + high - vma.physical
+
+    def code_span(self, page: int) -> tuple[int, int] | None:
+        """[start, end) around *page* whose fetches translate alike, None if that is the page alone."""
+        vma = self.vmas.find(page)
+        if vma is None or not self.code.is_plain(page):
+            return None
+        return self.code.span(page, vma.start, vma.end)
 
     def fault_for(self, address: int, access: Access) -> Fault | None:
         """What an access by the guest at *address* would raise, None if it would succeed; pc is 0."""

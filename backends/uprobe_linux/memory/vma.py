@@ -43,6 +43,8 @@ class Vma:
     label: str = ""
     wipe: bool = False
     """MADV_WIPEONFORK."""
+    changed: bool = False
+    """Whether its pages may differ from the file's: it was writable at some time, or was poked."""
 
     @property
     def hardware(self) -> int:

@@ -109,9 +109,10 @@ class ProbePoints:
             self._memory.forget_code(address)
 
     def clear(self) -> None:
-        """The address space is about to go: take all hooks out."""
+        """The address space is about to go: take all hooks out, and what was translated with them."""
         for address in {*self.inlines, *self.watches}:
             self._cpu.remove_hook(address)
+            self._memory.forget_code(address)
         self.inlines.clear()
         self.watches.clear()
         self._visible.clear()

@@ -48,7 +48,7 @@ def fork(parent: LinuxTask, flags: int, exit_signal: int) -> tuple[int, LinuxTas
     machine = parent.machine
     entry = _new_entry(parent, flags, exit_signal)
     now = machine.clock.realtime() // 10**9
-    machine.family.papers.write(parent.process)
+    machine.family.papers.inherit(parent.process, entry.pid)
     machine.family.ipc.inherit(parent.process.pid, entry.pid, now)
     try:
         host_pid = host_fork()
@@ -62,7 +62,6 @@ def fork(parent: LinuxTask, flags: int, exit_signal: int) -> tuple[int, LinuxTas
         return entry.pid, None
     entry.host_pid = os.getpid()
     child = _copy(parent, entry, flags)
-    machine.family.papers.write(child.process)
     _settle(machine, child, entry)
     machine.handler.on_fork(parent, child, shares_memory=False)
     return 0, child
@@ -77,7 +76,7 @@ def share(parent: LinuxTask, flags: int, exit_signal: int) -> LinuxTask:
         child.process.files = parent.process.files.copy()
     if not flags & CLONE_FS:
         child.process.fs = parent.process.fs.copy()
-    machine.family.papers.write(child.process)
+    machine.family.papers.inherit(parent.process, entry.pid)
     machine.family.adopt(child.process, entry)
     machine.scheduler.add(child)
     machine.handler.on_fork(parent, child, shares_memory=True)
@@ -136,7 +135,8 @@ def _new_entry(parent: LinuxTask, flags: int, exit_signal: int) -> ProcessEntry:
 
 def _copy(parent: LinuxTask, entry: ProcessEntry, flags: int) -> LinuxTask:
     """The child's process and task objects (*parent* is running); files and fs stay the parent's."""
-    process = copy.copy(parent.process)
+    process = object.__new__(LinuxProcess)
+    process.__dict__.update(parent.process.__dict__)
     process.pid = entry.pid
     process.tasks = []
     process.random = random.Random(parent.machine.target.seed * 1_000_003 + entry.pid)

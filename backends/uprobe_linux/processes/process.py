@@ -63,7 +63,7 @@ class LinuxProcess:
         self.probes.clear()
         if not shared:
             old.release_all()
-        self.attach_memory(AddressSpace(old.arena, self.machine.cpu, old.limit))
+        self.attach_memory(AddressSpace(old.arena, self.machine.cpu, old.limit, old.kept))
         return self.memory
 
     def _memory_is_shared(self) -> bool:

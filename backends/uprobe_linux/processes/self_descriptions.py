@@ -48,6 +48,19 @@ class Papers:
                 file.write(content)
             os.replace(path + ".new", path)
 
+    def renew(self, process: Process) -> None:
+        """Write down what *process* has become, if somebody could have read what it was."""
+        if os.path.exists(os.path.join(self._folder, str(process.pid))):
+            self.write(process)
+
+    def inherit(self, parent: Process, pid: int) -> None:
+        """Process *pid* is a fork of *parent*: it is what that is now."""
+        own, new = (os.path.join(self._folder, str(each)) for each in (parent.pid, pid))
+        if not os.path.exists(own):
+            self.write(parent)
+        with contextlib.suppress(OSError):
+            os.link(own, new)
+
     def read(self, pid: int) -> Paper | None:
         """What process *pid* wrote last, None if nothing."""
         try:

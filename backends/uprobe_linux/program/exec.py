@@ -157,12 +157,7 @@ def _describe(task: Task, image: Image) -> None:
 
 
 def _set_registers(task: Task, entry: int, sp: int) -> None:
-    for index in range(31):
-        task.set_reg(index, 0)
-    for index in range(32):
-        task.set_vec(index, 0)
-    for name in ("tpidr", "fpcr", "fpsr"):
-        task.set_system(name, 0)
+    assert task.machine.current is task
+    task.machine.cpu.reset()
     task.set_reg(31, sp)
-    task.set_reg(33, 0)
     task.set_reg(32, entry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import struct
 from dataclasses import dataclass
+from itertools import accumulate
 
 from uprobe_linux.cpu import PAGE, Perm
 from uprobe_linux.memory.address_space import STACK_TOP, AddressSpace
@@ -52,28 +53,19 @@ def build_stack(
     """Map and fill the stack; returns (initial sp, the auxiliary vector as in /proc/self/auxv)."""
     prot = Perm.READ | Perm.WRITE | (Perm.EXEC if executable else Perm.NONE)
     memory.map(STACK_TOP - STACK_SIZE, STACK_SIZE, prot, label="[stack]")
-    at = STACK_TOP - 8
-    at, execfn = _push(memory, at, path + b"\0")
-    pointers: list[list[int]] = []
-    for strings in (envp, argv):
-        addresses = []
-        for text in reversed(strings):
-            at, address = _push(memory, at, text + b"\0")
-            addresses.append(address)
-        pointers.append(addresses[::-1])
-    at, platform = _push(memory, at & -16, _PLATFORM)
-    at, entropy = _push(memory, at, seed.randbytes(16))
+    strings = [*argv, *envp, path]
+    block = b"".join(text + b"\0" for text in strings)
+    at = STACK_TOP - 8 - len(block)
+    memory.write(at, block)
+    *addresses, execfn = accumulate((len(text) + 1 for text in strings[:-1]), initial=at)
+    platform = (at & -16) - len(_PLATFORM)
+    at = entropy = platform - 16
+    memory.write(at, seed.randbytes(16) + _PLATFORM)
     vector = _auxiliary_vector(aux, execfn, platform, entropy)
-    words = [len(argv), *pointers[1], 0, *pointers[0], 0]
+    words = [len(argv), *addresses[: len(argv)], 0, *addresses[len(argv) :], 0]
     sp = (at - len(vector) - 8 * len(words)) & -16
     memory.write(sp, struct.pack(f"<{len(words)}Q", *words) + vector)
     return sp, vector
-
-
-def _push(memory: AddressSpace, at: int, data: bytes) -> tuple[int, int]:
-    at -= len(data)
-    memory.write(at, data)
-    return at, at
 
 
 def _auxiliary_vector(aux: AuxValues, execfn: int, platform: int, entropy: int) -> bytes:

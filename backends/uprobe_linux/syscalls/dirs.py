@@ -64,9 +64,7 @@ def sys_fchdir(task: LinuxTask, fd: int) -> int:
 
 def _announce(task: LinuxTask) -> None:
     """Tell other host processes, if there are any, where this one works now (/proc/PID/cwd)."""
-    family = task.machine.family
-    if family.others():
-        family.papers.write(task.process)
+    task.machine.family.papers.renew(task.process)
 
 
 @syscall("chroot")

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from uprobe_core.types import MemoryFault
+from uprobe_linux.cpu import PAGE, Perm
 from uprobe_linux.processes.family import release_robust_list
 from uprobe_linux.processes.forking import move_out
 from uprobe_linux.program.exec import install, prepare
@@ -19,6 +20,7 @@ from uprobe_linux.syscalls.support import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NO
 from uprobe_linux.syscalls.table import NoReturn, s32, syscall
 
 if TYPE_CHECKING:
+    from uprobe_linux.memory.address_space import AddressSpace
     from uprobe_linux.processes.task import LinuxTask
 
 ARG_STRING_MAX = 131072
@@ -52,10 +54,10 @@ def sys_execveat(task: LinuxTask, dirfd: int, path: int, argv: int, envp: int, f
 def _strings(task: LinuxTask, address: int) -> list[bytes]:
     """The strings of a null-terminated pointer array; a null pointer is an empty one (Linux allows it)."""
     found: list[bytes] = []
-    memory, total = task.process.memory, 0
-    while address and (pointer := memory.read_u64(address)):
+    memory, total = StringReader(task.process.memory), 0
+    while address and (pointer := memory.pointer(address)):
         try:
-            found.append(memory.read_cstr(pointer, ARG_STRING_MAX))
+            found.append(memory.string(pointer))
         except OSError:
             raise fail(errno.E2BIG) from None
         total += len(found[-1]) + 9
@@ -65,6 +67,34 @@ def _strings(task: LinuxTask, address: int) -> list[bytes]:
     return found
 
 
+class StringReader:
+    """Pointers and strings that lie close together, as they do in argv and environ: a page is read once."""
+
+    def __init__(self, memory: AddressSpace) -> None:
+        self._memory = memory
+        self._pages: dict[int, bytes] = {}
+
+    def _page(self, address: int) -> bytes:
+        """The page of *address*, b"" if it cannot be read."""
+        start = address & -PAGE
+        if start not in self._pages:
+            readable = self._memory.accessible(start, PAGE, Perm.READ) == PAGE
+            self._pages[start] = self._memory.read(start, PAGE) if readable else b""
+        return self._pages[start]
+
+    def pointer(self, address: int) -> int:
+        """The 64-bit word at *address*; raises MemoryFault."""
+        at = address & (PAGE - 1)
+        page = self._page(address) if at <= PAGE - 8 else b""
+        return int.from_bytes(page[at : at + 8], "little") if page else self._memory.read_u64(address)
+
+    def string(self, address: int) -> bytes:
+        """The bytes at *address* up to a NUL; raises MemoryFault, and OSError if it is too long."""
+        at, page = address & (PAGE - 1), self._page(address)
+        end = page.find(0, at)
+        return page[at:end] if end >= 0 else self._memory.read_cstr(address, ARG_STRING_MAX)
+
+
 def _execute(task: LinuxTask, path: str, argv: int, envp: int, of_descriptor: int = -1) -> int:
     """Run *path*; with *of_descriptor* it is reached through that descriptor, and AT_EXECFN says so."""
     image = prepare(task.process, path, _strings(task, argv), _strings(task, envp))
@@ -72,6 +102,7 @@ def _execute(task: LinuxTask, path: str, argv: int, envp: int, of_descriptor: in
         image.name = image.name.replace(b"/proc/self/fd/", b"/dev/fd/", 1)
     if _shares_memory(task) and not move_out(task):
         raise NoReturn
+    task.machine.switch_to(task)  # in a new host process nobody is current yet
     _become_single(task)
     _reset(task)
     task.machine.handler.on_exec(task)

@@ -57,6 +57,7 @@ class NativeCpu(UnicornCpu):
         self._arena = arena
         self._space: Any = None
         self._span: Callable[[int], tuple[int, int] | None] = _no_span
+        self._code_span: Callable[[int], tuple[int, int] | None] = _no_span
         self._counting = self._always = False
         self._counted_runs = 0
         self.displaced: dict[int, int] = {}
@@ -92,7 +93,8 @@ class NativeCpu(UnicornCpu):
         if access == Perm.EXEC:
             glue.drop(page, page + PAGE, _DATA | _CODE)
             if physical >= 0:
-                glue.add_code(page, page + PAGE, physical, perms)
+                start, end = self._code_span(page) or (page, page + PAGE)
+                glue.add_code(start, end, physical - (page - start), perms)
             return physical, perms
         glue.drop(page, page + PAGE, _DATA | _CODE if access == Perm.WRITE else _DATA)
         if physical >= 0:
@@ -209,6 +211,7 @@ class NativeCpu(UnicornCpu):
         self._fill = fill
         self._space = getattr(fill, "__self__", None)
         self._span = getattr(self._space, "span", _no_span)
+        self._code_span = getattr(self._space, "code_span", _no_span)
         self.flush()
 
     def flush(self, start: int = 0, end: int = 1 << 64) -> None:

@@ -369,6 +369,8 @@ class NativePlaces:
             self._auto.discard(place)
             self._cpu.displaced.pop(address, None)
             self._glue.forget(place.number)
+            if place.hooked:
+                place.memory.forget_code(address)  # what is translated may outlive its mapping
             self._removed = True
         if end - start >= 1 << 56:
             self._areas.clear()

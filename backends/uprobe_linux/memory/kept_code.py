@@ -1,0 +1,86 @@
+"""Translated code that outlives its mapping: what exec throws away, the next mapping of the same file gets.
+
+Emulators key translations by where the code lies, physically and virtually. A program that executes
+itself, a script that runs one small program after the other, and every program's ELF interpreter would be
+translated anew at each exec if their text did not stay where it was. Only text that nobody can have
+changed is kept, and only for a file that has not changed since.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from uprobe_linux.cpu import PAGE, Cpu, Perm
+from uprobe_linux.memory.arena import Arena
+from uprobe_linux.memory.code_pages import CodePages
+from uprobe_linux.memory.file_image import FileImage, HostFile
+from uprobe_linux.memory.vma import Vma
+
+__all__ = ("Kept", "KeptCode")
+
+MOST_BYTES = 64 << 20
+Key = tuple[int, ...]
+"""Of a file's text: device, inode, size, times of change, offset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Text that was kept.
+
+    :param physical: arena address of its first byte
+    :param size: bytes, a multiple of PAGE
+    :param live: offsets from *physical* of the pages that translations exist of
+    """
+
+    physical: int
+    size: int
+    image: FileImage
+    live: tuple[int, ...]
+
+
+class KeptCode:
+    """The text of files that is in the arena and in no address space, oldest first."""
+
+    def __init__(self, arena: Arena, cpu: Cpu) -> None:
+        self._arena = arena
+        self._cpu = cpu
+        self._kept: dict[Key, Kept] = {}
+
+    def keep(self, vma: Vma, code: CodePages) -> bool:
+        """Take over the arena range of *vma*, which goes; False: it is not worth it, or may be changed."""
+        image = vma.image
+        if image is None or vma.changed or not vma.prot & Perm.EXEC:
+            return False
+        live = tuple(page - vma.start for page in code.take_live(vma.start, vma.end))
+        key = _key(image.host, vma.offset)
+        if not live or key in self._kept:
+            for page in live:
+                self._cpu.forget_code(vma.physical + page, PAGE)
+            return False
+        self._kept[key] = Kept(vma.physical, vma.end - vma.start, image, live)
+        while sum(kept.size for kept in self._kept.values()) > MOST_BYTES:
+            self._drop(next(iter(self._kept)))
+        return True
+
+    def take(self, host: HostFile, offset: int, size: int) -> Kept | None:
+        """What was kept of *host* from *offset* on, if it is no more than *size* bytes."""
+        key = _key(host, offset) if self._kept else ()
+        kept = self._kept.get(key)
+        return self._kept.pop(key) if kept is not None and kept.size <= size else None
+
+    def _drop(self, key: Key) -> None:
+        kept = self._kept.pop(key)
+        for page in kept.live:
+            self._cpu.forget_code(kept.physical + page, PAGE)
+        kept.image.retire(kept.physical, kept.size)
+        self._arena.release(kept.physical, kept.size)
+
+    def __iter__(self) -> Iterator[Kept]:
+        return iter(self._kept.values())
+
+
+def _key(host: HostFile, offset: int) -> Key:
+    status = os.fstat(host.fd)
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, offset)
