@@ -1,4 +1,4 @@
-"""The arch operations: the heart of the framework, as pluggy hookspecs (DESIGN section 4).
+"""The arch operations: the heart of the framework, as pluggy hookspecs.
 
 One pluggy manager per process carries exactly one arch plugin and any wrappers
 that third parties add.  Every hook here is *first result*: the arch plugin's

@@ -1,4 +1,4 @@
-"""The vocabulary: small value types that every layer shares (DESIGN section 2).
+"""The vocabulary: small value types that every layer shares.
 
 Addresses are guest-virtual unless a name says *offset* (into a file, bytes)
 or *phys*.  Ranges are half open: ``start`` inclusive, ``end`` exclusive.
@@ -74,7 +74,7 @@ class HandlerVote(enum.IntFlag):
 
 
 class Mode(enum.Enum):
-    """How a probe is executed (DESIGN section 6)."""
+    """How a probe is executed (docs/design.md)."""
 
     AUTO = "auto"
     TRAP = "trap"

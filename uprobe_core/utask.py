@@ -1,4 +1,4 @@
-"""Per-task probe state: all of it, and nowhere else (DESIGN section 4).
+"""Per-task probe state: all of it, and nowhere else.
 
 A :class:`Utask` is created at a task's first hit and freed at exec and exit.
 It is part of the contracts because arch operations act on it; the machinery

@@ -1,6 +1,6 @@
 """Which host file the guest means by a path: for event lines, before and without a run.
 
-The same rules as a backend's sandbox (DESIGN section 7), without its care for
+The same rules as a backend's sandbox, without its care for
 races: nothing here is done on behalf of the guest.
 """
 

@@ -1,4 +1,4 @@
-"""The life of a hit (DESIGN section 5): from a backend's report to the resumed task.
+"""The life of a hit: from a backend's report to the resumed task.
 
 One :class:`Dispatcher` serves all processes of a machine.  It implements
 :class:`~uprobe_core.backend.ProbeHandler`; its state machine is the kernel's

@@ -1,4 +1,4 @@
-"""A session: a program, the probes in it, and what is found (DESIGN section 8).
+"""A session: a program, the probes in it, and what is found.
 
 This is the Python API and what the command line runs.  It chooses plugins,
 opens the backend, turns event lines into uprobes, and at the end writes what

@@ -1,4 +1,4 @@
-"""What the guest may see and change: the mount table for a target (DESIGN section 7).
+"""What the guest may see and change: the mount table for a target.
 
 With a sysroot the guest's "/" is that folder. Without one it is the host's "/",
 read-only, with the working directory writable and an empty /tmp of its own.

@@ -1,4 +1,4 @@
-"""Sockets in a network of the run's own: loopback works, nothing else is there (DESIGN section 7).
+"""Sockets in a network of the run's own: loopback works, nothing else is there.
 
 The network namespace is kept by a process (:mod:`uprobe_linux.net.net_keeper`) that is started when the first
 guest asks for an internet socket; all processes of the run find it by a name.
