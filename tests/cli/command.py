@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from tests.warm_python import PATHS, ROOT, python
+
+__all__ = ("EXAMPLES", "LOOP", "PATHS", "ROOT", "uprobe", "uprobe_json")
+
 EXAMPLES = ROOT / "examples"
 LOOP = EXAMPLES / "loop"
-PATHS = [ROOT, ROOT / "backends", ROOT / "decoders", ROOT / "plugins"]
 
 
 def uprobe(
     *arguments: str, stdin: str = "", cwd: Path = EXAMPLES, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run ``uprobe`` with *arguments*; working directory is ``examples/``, where ./loop is."""
-    return subprocess.run(
-        [sys.executable, "-m", "uprobe_core.cli", *arguments],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=env,
-        timeout=120,
-        check=False,
-    )
+    return python("-m", "uprobe_core.cli", *arguments, stdin=stdin, cwd=cwd, env=env)
 
 
 def uprobe_json(*arguments: str, stdin: str = "") -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 
 import pytest
 
 from tests.cli.command import uprobe
-from uprobe_core.cli import COMMANDS, build_parser
+from uprobe_core.cli import COMMANDS, build_parser, main
 
 HEAVY = {
     "unicorn",
@@ -91,3 +92,11 @@ def test_the_version_is_the_packages() -> None:
     from uprobe_core import __version__
 
     assert uprobe("--version").stdout == f"uprobe {__version__}\n"
+
+
+def test_main_may_be_called_again_after_any_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """The modules of the commands are attributes of the package by then, ``list`` among them."""
+    for name in COMMANDS:
+        importlib.import_module(f"uprobe_core.cli.{name}")
+    assert main(["why", "nowhere", "0"]) == 127
+    assert "nowhere" in capsys.readouterr().err

@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.programs import ROOT, symbols, zig
+from tests.programs import symbols, zig
+from tests.warm_python import python
 
 SHAPES = (
     "sum branches work loop fib deep text use add mul apply thrower catcher "
@@ -72,14 +72,7 @@ class Runner:
         }
         (self.folder / "job.json").write_text(json.dumps(job))
         driver = Path(__file__).with_name("observe.py")
-        done = subprocess.run(
-            [sys.executable, str(driver), str(self.folder / "job.json")],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-            cwd=ROOT,
-        )
+        done = python(str(driver), str(self.folder / "job.json"))
         assert "Traceback" not in done.stderr, done.stderr
         found = json.loads((self.folder / "result").read_text())
         return Seen(done.stdout, done.returncode, found["state"], found["counts"])

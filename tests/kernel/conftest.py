@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.programs import ROOT, debian, expand
+from tests.warm_python import python
 
 TRACES = ROOT / "tests" / "data" / "kernel" / "traces"
 _TRACE_LINE = re.compile(r"^\s*(?P<comm>.+)-(?P<pid>\d+)\s+\[\d+\] \S+\s+\d+\.\d+: (?P<rest>.*)$")
@@ -116,27 +116,22 @@ def _replay(name: str, options: tuple[tuple[str, str], ...], folder: str) -> tup
         "answers": str(work / "answers"),
     }
     (work / "job.json").write_text(json.dumps(job))
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("replay.py")), str(work / "job.json")],
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
-        timeout=120,
-        cwd=ROOT,
-    )
+    done = python(str(Path(__file__).with_name("replay.py")), str(work / "job.json"))
     stdout = done.stdout
     if pipe is not None:
-        stdout = subprocess.run(["sh", "-c", pipe], input=stdout, capture_output=True, check=True).stdout
+        stdout = subprocess.run(
+            ["sh", "-c", pipe], input=stdout, capture_output=True, check=True, encoding="utf-8"
+        ).stdout
     if not (work / "answers").exists():
-        pytest.fail(f"{name} did not run:\n{done.stderr.decode()}", pytrace=False)
+        pytest.fail(f"{name} did not run:\n{done.stderr}", pytrace=False)
     trace = (work / "trace").read_text(errors="surrogateescape")
     result = Result(
         trace_lines(trace),
         by_task(trace),
-        stdout.decode(errors="surrogateescape"),
+        stdout,
         done.returncode if pipe is None else 0,
         profile_rows((work / "profile").read_text()),
-        done.stderr.decode(),
+        done.stderr,
     )
     return result, tuple(json.loads((work / "answers").read_text()))
 

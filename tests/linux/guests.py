@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.programs import ROOT, zig
+from tests.programs import zig
+from tests.warm_python import python
 
 HERE = Path(__file__).resolve().parent
 RECORDED = HERE / "recorded"
@@ -31,15 +29,6 @@ def build(name: str) -> Path:
 
 def run(program: Path, *argv: str, seed: int = 0, processes: int = 0) -> Outcome:
     """Run *program* in a host process of its own, so that guest forks and host signals disturb nobody."""
-    path = os.pathsep.join(str(ROOT / folder) for folder in (".", "backends", "decoders", "plugins"))
-    command = [sys.executable, str(HERE / "run_guest.py"), str(seed), str(processes), str(program), *argv]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-        cwd=program.parent,
-        env={**os.environ, "PYTHONPATH": path},
-    )
+    words = [str(HERE / "run_guest.py"), str(seed), str(processes), str(program), *argv]
+    done = python(*words, cwd=program.parent, timeout=TIMEOUT)
     return Outcome(done.stdout, done.stderr, done.returncode)

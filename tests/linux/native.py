@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 import sys
@@ -11,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.linux.guests import HERE, TIMEOUT
-from tests.programs import ROOT, _build, _zig_version
+from tests.programs import _build, _zig_version
+from tests.warm_python import python
 
 __all__ = ("both", "in_private_root", "run_inside")
 
@@ -48,19 +48,8 @@ os._exit(status)
 
 def run_inside(program: Path, folder: Path, *argv: str, sysroot: Path | None = None) -> str:
     """Standard output of *program* as a guest that works in *folder* (or at "/" of *sysroot*)."""
-    path = os.pathsep.join(str(ROOT / part) for part in (".", "backends", "decoders", "plugins"))
     words = [str(sysroot or ""), "/" if sysroot else "", str(program), *argv]
-    done = subprocess.run(
-        [sys.executable, "-c", _IN_GUEST, *words],
-        capture_output=True,
-        text=True,
-        errors="surrogateescape",
-        timeout=TIMEOUT,
-        check=False,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": path},
-    )
+    done = python("-c", _IN_GUEST, *words, cwd=folder, timeout=TIMEOUT)
     assert not done.stderr, done.stderr
     return done.stdout
 

@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     No exception comes out but SystemExit, which argparse raises for --help
     and for wrong usage.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments = [*(sys.argv[1:] if argv is None else argv)]  # "list" is a command of ours
     if arguments and arguments[0] in COMMANDS:
         command = arguments.pop(0)
     else:
