@@ -20,6 +20,7 @@ import pluggy
 if TYPE_CHECKING:
     from uprobe_core.backend import Process, Task
     from uprobe_core.types import Analysis, Policy
+    from uprobe_core.unwinding import FrameRules
     from uprobe_core.utask import ReturnInstance, Utask
 
 __all__ = ("PROJECT", "ArchHooks", "hookimpl", "hookspec")
@@ -207,4 +208,13 @@ class ArchHooks:
     @hookspec(firstresult=True)
     def stack_pointer(self, task: Task) -> int:
         """Return the stack pointer.  Called at entry and return of a return probe."""
+        raise AssertionError("specification only")
+
+    @hookspec(firstresult=True)
+    def frame_rules(self) -> FrameRules | None:
+        """Return what unwinding has to know of the architecture's frames and registers.
+
+        Called by the session when a stack is first asked for.  None: a stack is its
+        innermost frame.  May be left out.
+        """
         raise AssertionError("specification only")

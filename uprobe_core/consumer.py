@@ -8,10 +8,12 @@ A *consumer plugin*, an entry point in ``uprobe.consumers``, is chosen by name
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from uprobe_core.errors import UsageError
+from uprobe_core.frame import Frame
 from uprobe_core.types import Register
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ __all__ = (
     "ConsumerPlugin",
     "EntryState",
     "EventInfo",
+    "Frame",
     "Hit",
     "Report",
     "ReturnHit",
@@ -52,7 +55,7 @@ class Hit:
     :ivar cookie: anything; what an entry handler leaves here its return handler finds again
     """
 
-    __slots__ = ("_values", "address", "cookie", "entry", "event", "probe_offset", "task")
+    __slots__ = ("_values", "address", "cookie", "entry", "event", "probe_offset", "task", "unwind")
 
     def __init__(self, task: Task, address: int, probe_offset: int) -> None:
         self.task = task
@@ -62,6 +65,8 @@ class Hit:
         self.cookie: Any = None
         self.entry: EntryState | None = None
         self._values: tuple[Any, ...] | None = None
+        self.unwind: Callable[[Task, int], tuple[Frame, ...]] | None = None
+        """What :meth:`stack` asks; the core sets it."""
 
     @property
     def entry_values(self) -> tuple[Any, ...]:
@@ -110,6 +115,23 @@ class Hit:
     def read(self, address: int, size: int) -> bytes:
         """*size* bytes of guest memory from *address*; raises MemoryFault."""
         return self.task.process.read(address, size)
+
+    def stack(self, depth: int = 128) -> tuple[Frame, ...]:
+        """The user stack, at most *depth* frames: where the task is, then return addresses, outwards.
+
+        By unwind information wherever there is any, through signal handlers,
+        else by the function's first instructions and frame pointers.  It ends
+        where no caller is known.  Of a return the first frame is where it went.
+        A hit without a session has one frame.  Raises UsageError for a *depth* below 1.
+        """
+        if depth < 1:
+            raise UsageError(f"a stack of depth {depth}", hint="it is at least 1", slug="bad-option")
+        return self._frames(depth)
+
+    def _frames(self, depth: int) -> tuple[Frame, ...]:
+        if self.unwind is None:
+            return (Frame(getattr(self, "return_address", self.address)),)
+        return self.unwind(self.task, depth)
 
     @property
     def args(self) -> Mapping[str, Any]:
@@ -211,7 +233,10 @@ class ConsumerContext(Protocol):
         ...
 
     def name_of(self, address: int) -> str:
-        """In a report: ``symbol+0x8``, ``[file+0x12]``, or "" if nothing was mapped at *address*."""
+        """``symbol+0x8``, ``[file+0x12]``, or "" if nothing is or was mapped at *address*.
+
+        A :class:`Frame` of a stack knows its name by itself.
+        """
         ...
 
 

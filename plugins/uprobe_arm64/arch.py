@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from uprobe_arm64.decode import analyze
 from uprobe_arm64.exceptions import exception_of
+from uprobe_arm64.frames import FRAME_RULES
 from uprobe_arm64.registers import INDEX_OF, LINK, argument_register, vector_register
 from uprobe_core.arch_hooks import hookimpl
 from uprobe_core.types import Analysis, Policy, Register, Verdict
+from uprobe_core.unwinding import FrameRules
 from uprobe_core.utask import POISONED_FAULT_CODE
 
 if TYPE_CHECKING:
@@ -174,3 +176,8 @@ class Arm64Arch:
     def stack_pointer(self, task: Task) -> int:
         """SP."""
         return task.get_reg(Register.SP)
+
+    @hookimpl
+    def frame_rules(self) -> FrameRules:
+        """Frame records, signed return addresses, and the trampoline of signal handlers."""
+        return FRAME_RULES

@@ -8,8 +8,7 @@ import pytest
 
 import uprobe_core as up
 from tests.programs import zig
-from uprobe_core.stacks.symbols import demangle
-from uprobe_core.stacks.unwind import unwind
+from uprobe_core.stacks.demangling import demangle
 
 FLAGS = {
     "frame-pointers": ("-fno-omit-frame-pointer",),
@@ -22,20 +21,17 @@ class Stacks:
 
     name = "stacks"
 
-    def __init__(self, session: up.Session) -> None:
-        self.session = session
+    def __init__(self) -> None:
         self.seen: list[list[str]] = []
 
     def handler(self, hit: up.Hit) -> None:
-        images = self.session.images
-        frames = unwind(hit.task, images)
-        self.seen.append([images.name(hit.process, pc, offset=False) for pc in frames])
+        self.seen.append([frame.label for frame in hit.stack()])
 
 
 def stacks_at(program: Path, place: str) -> list[list[str]]:
     """The named stacks of all hits of *place*."""
     with up.Session([str(program)], output="/dev/null") as session:
-        collector = session.probe(f"p:probe {program}:{place}", Stacks(session))
+        collector = session.probe(f"p:probe {program}:{place}", Stacks())
         session.run()
     return list(collector.seen)
 

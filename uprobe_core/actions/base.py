@@ -25,12 +25,16 @@ MAX_KEYS = 1 << 17
 """Keys that an action holds if nothing else is said: as many as the largest map of a kernel's
 histogram trigger (TRACING_MAP_BITS_MAX in kernel/trace/tracing_map.h)."""
 
+STACK_DEPTH = 32
+"""Frames of a stack that is a key."""
+
 _COMMON: dict[str, Getter] = {
     "pid": lambda hit: hit.pid,
     "tid": lambda hit: hit.tid,
     "comm": lambda hit: hit.comm,
     "common_pid": lambda hit: hit.tid,
     "ip": lambda hit: hit.address,
+    "stack": lambda hit: hit.stack(STACK_DEPTH),
 }
 
 
@@ -54,7 +58,9 @@ def number_getter(event: EventInfo, name: str, action: str) -> Getter:
     getter = getter_of(event, name)
     args = getattr(getattr(event, "spec", None), "args", ())
     found = next((arg for arg in args if arg.name == name), None)
-    what = "text" if name == "comm" or (found is not None and found.type.is_string) else ""
+    what = {"comm": "text", "stack": "a stack"}.get(name, "") if found is None else ""
+    if found is not None and found.type.is_string:
+        what = "text"
     if found is not None and found.count:
         what = "an array"
     if what:

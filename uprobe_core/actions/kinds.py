@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from uprobe_core.actions.base import MAX_KEYS, Action, Getter, getter_of, key_getter, names_of, number_getter
-from uprobe_core.consumer import EventInfo, Hit, ReturnHit
+from uprobe_core.consumer import EventInfo, Frame
 from uprobe_core.errors import UsageError
-from uprobe_core.types import MemoryFault, Register
 
 __all__ = ("MAX_KEYS", "Action", "Count", "Hist", "Latency", "Record", "Stacks", "Sum")
 
@@ -236,56 +235,29 @@ class Record(Action):
 
 
 class Stacks(Action):
-    """How often each user stack was seen, by frame pointer (AAPCS64 6.4.6), innermost first."""
+    """How often each user stack was seen, as ``hit.stack(depth)`` gives it."""
 
     name = "stacks"
 
     def __init__(self, depth: int = 32, *, when: str | None = None, max_keys: int = MAX_KEYS) -> None:
         super().__init__(when=when, max_keys=max_keys)
         self.depth = depth
-        self.counts: Counter[tuple[int, ...]] = Counter()
+        self.counts: Counter[tuple[Frame, ...]] = Counter()
 
     def bind(self, event: EventInfo) -> Getter:
         """Measure the return addresses of the frames."""
-        return lambda hit: frame_pointer_stack(hit, self.depth)
+        return lambda hit: hit.stack(self.depth)
 
     def apply(self, measurement: Any) -> None:
         """Count one stack."""
         self.add(measurement)
 
-    def add(self, stack: tuple[int, ...], hits: int = 1) -> None:
+    def add(self, stack: tuple[Frame, ...], hits: int = 1) -> None:
         """Count *hits* with *stack*."""
         if stack in self.counts or self.has_room(len(self.counts), hits):
             self.counts[stack] += hits
 
-    def result(self) -> dict[tuple[int, ...], int]:
+    def result(self) -> dict[tuple[Frame, ...], int]:
         """Counts by stack, the most frequent first."""
         self.sync()
         return dict(self.counts.most_common())
-
-
-def frame_pointer_stack(hit: Hit, depth: int) -> tuple[int, ...]:
-    """Addresses of at most *depth* frames, innermost first: PC, LR at a function's start, frame records.
-
-    At the probed first instruction of a function the frame record is still
-    the caller's, so LR stands between PC and the first record.
-    """
-    stack = [hit.task.get_reg(Register.PC)]
-    if not isinstance(hit, ReturnHit):
-        stack.append(hit.task.get_reg(30))
-    frame = hit.task.get_reg(29)
-    while frame and frame % 8 == 0 and len(stack) < depth:
-        try:
-            record = hit.read(frame, 16)
-        except MemoryFault:
-            break
-        above, address = int.from_bytes(record[:8], "little"), int.from_bytes(record[8:], "little")
-        if address == 0 or (address == stack[-1] and len(stack) == 2):
-            if address == 0:
-                break
-        else:
-            stack.append(address)
-        if above <= frame:
-            break
-        frame = above
-    return tuple(stack[:depth])

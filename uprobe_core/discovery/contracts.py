@@ -25,7 +25,7 @@ __all__ = (
     "try_writer",
 )
 
-OPTIONAL_ARCH_HOOKS = frozenset({"argument_register", "ignore", "optimize", "vector_register"})
+OPTIONAL_ARCH_HOOKS = frozenset({"argument_register", "frame_rules", "ignore", "optimize", "vector_register"})
 """Arch hooks whose absence means "no": None counts as False or as "there is none" there."""
 
 

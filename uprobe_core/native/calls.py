@@ -12,6 +12,7 @@ from uprobe_core.types import HandlerVote
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Task
+    from uprobe_core.consumer import Frame
     from uprobe_core.native.plan import ActionPlan, EventPlan
     from uprobe_core.tracing.event import Event
 
@@ -28,6 +29,7 @@ class NativeCalls:
     :param advance_clock: called before Python sees a hit, so that the clock shows it
     :param failed: called with (event, sink, exception) when a handler raised; the sink is None
         when all of the event was called, which has looked after its sinks itself
+    :param unwind: gives at most so many frames of a task's stack
     """
 
     def __init__(
@@ -37,11 +39,13 @@ class NativeCalls:
         current: Callable[[], Task],
         advance_clock: Callable[[], None],
         failed: Callable[[Event, Any, Exception], None],
+        unwind: Callable[[Task, int], tuple[Frame, ...]],
     ) -> None:
         self._engine = engine
         self._current = current
         self._advance_clock = advance_clock
         self._failed = failed
+        self._unwind = unwind
         self._handlers: list[tuple[Event, Any]] = []
         engine.set_outcome(self._outcome)
 
@@ -55,7 +59,7 @@ class NativeCalls:
         if function is None:
             return -1
         self._handlers.append((event, sink))
-        hit = make_hit(self._engine, self._current, event, at_return=at_return, fetches=fetches)
+        hit = make_hit(self._engine, self._current, event, self._unwind, at_return=at_return, fetches=fetches)
         number: int = self._engine.add_handler(function, hit)
         return number
 

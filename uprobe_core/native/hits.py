@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.consumer import Hit, ReturnHit
+from uprobe_core.consumer import Frame, Hit, ReturnHit
 from uprobe_core.native.packing import value_decoder
 
 if TYPE_CHECKING:
@@ -87,11 +87,18 @@ class NativeReturnHit(_Native, ReturnHit):
 
 
 def make_hit(
-    engine: Any, current: Callable[[], Task], event: Event, *, at_return: bool, fetches: bool = True
+    engine: Any,
+    current: Callable[[], Task],
+    event: Event,
+    unwind: Callable[[Task, int], tuple[Frame, ...]],
+    *,
+    at_return: bool,
+    fetches: bool = True,
 ) -> Hit:
     """The hit object of one handler of *event*; see :meth:`_Native.attach`."""
     hit: Any = NativeReturnHit.__new__(NativeReturnHit) if at_return else NativeHit.__new__(NativeHit)
     hit.address = hit.probe_offset = 0
     hit.cookie = hit.entry = hit._values = None
+    hit.unwind = unwind
     hit.attach(engine, current, event, fetches=fetches)
     return hit  # type: ignore[no-any-return]

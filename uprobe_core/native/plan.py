@@ -9,7 +9,7 @@ from enum import Enum
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.actions.kinds import Action, Count, Hist, Latency, Record, Stacks, Sum
+from uprobe_core.actions.kinds import Action, Count, Hist, Latency, Record, Sum
 from uprobe_core.events.filters import parse_filter
 from uprobe_core.native.packing import (
     FieldRef,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ("ActionPlan", "Chain", "EventPlan", "plan_event")
 
-COUNT, SUM, HIST, RECORD, STACKS, CALL = range(6)
+COUNT, SUM, HIST, RECORD, _, CALL = range(6)
 _VOTES_ALL, _VOTES_ALONE, _VOTES_PAIR = 1, 2, 4
 _HISTS = {"log2": 0, "linear": 1, "sub": 2}
 _NOTHING = FieldRef(7, "u")
@@ -205,8 +205,6 @@ def _plan_action(event: Event, action: Action) -> ActionPlan | None:
         plan = _plan_hist(event, action, at_return, keys)
     elif type(action) is Record and _names_are_known(event, action):
         plan = ActionPlan(RECORD, action, at_return)
-    elif type(action) is Stacks and action.depth <= 256:
-        plan = ActionPlan(STACKS, action, at_return, "stacks", parameter=action.depth)
     if plan is not None and action.when is not None:
         packed = pack_filter(parse_filter(action.when, event).ops)
         if packed is None:

@@ -26,6 +26,7 @@ from uprobe_core.types import MemoryFault, Mode
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Process, Task
+    from uprobe_core.consumer import Frame
     from uprobe_core.event_model import Record as TraceRecord
 
 __all__ = ("NativeSites",)
@@ -61,6 +62,7 @@ class NativeSites:
     :param current: the running task
     :param plain_records: whether the engine's records are all that the run's writer needs
     :param semantics: what else is asked for
+    :param unwind: gives at most so many frames of a task's stack
     :ivar records: the reader of its ring
     """
 
@@ -77,6 +79,7 @@ class NativeSites:
         keep: int = 0,
         semantics: Semantics,
         plain_records: bool = True,
+        unwind: Callable[[Task, int], tuple[Frame, ...]],
     ) -> None:
         from uprobe_core.native import _engine
 
@@ -92,7 +95,11 @@ class NativeSites:
         self._events: dict[Event, _NativeEvent] = {}
         self._retired: list[_NativeEvent] = []
         self._calls = NativeCalls(
-            self.engine, current=current, advance_clock=backend.advance_clock, failed=self._sink_failed
+            self.engine,
+            current=current,
+            advance_clock=backend.advance_clock,
+            failed=self._sink_failed,
+            unwind=unwind,
         )
         self._semantics = semantics
         self._visible = semantics.visible

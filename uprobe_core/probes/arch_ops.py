@@ -10,6 +10,7 @@ import pluggy
 from uprobe_core.arch_hooks import PROJECT, ArchHooks
 from uprobe_core.errors import PluginError
 from uprobe_core.types import Analysis, Policy
+from uprobe_core.unwinding import FrameRules
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Process, Task
@@ -22,6 +23,7 @@ _OPTIONAL: dict[str, Callable[..., Any]] = {
     "optimize": lambda _task, _analysis, _vaddr: False,
     "argument_register": lambda _number: None,
     "vector_register": lambda _name: None,
+    "frame_rules": lambda: None,
 }
 
 
@@ -51,6 +53,7 @@ class ArchOps:
     return_address: Callable[[Task], int]
     is_alive: Callable[[ReturnInstance, int, bool], bool]
     stack_pointer: Callable[[Task], int]
+    frame_rules: Callable[[], FrameRules | None]
 
 
 def bind_arch(plugin: object, wrappers: tuple[object, ...] = ()) -> ArchOps:
@@ -101,7 +104,7 @@ def _plain_call(
         raise PluginError(
             f"arch plugin {plugin} does not implement {hook!r}",
             plugin=plugin,
-            hint="every operation but ignore, optimize, argument_register and vector_register is required",
+            hint=f"every operation but {', '.join(_OPTIONAL)} is required",
         )
     if len(impls) == 1 and tuple(impls[0].argnames) == names:
         function: Callable[..., Any] = impls[0].function

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from uprobe_core.backend import Process, Task
-from uprobe_core.consumer import Hit, ReturnHit
+from uprobe_core.consumer import Frame, Hit, ReturnHit
 from uprobe_core.probes.arch_ops import ArchOps
 from uprobe_core.probes.registry import Link, Site, Space, UprobeRegistry
 from uprobe_core.probes.returns import HijackReturns, ReturnStrategy, Session, WatchReturns
@@ -46,6 +46,7 @@ class Dispatcher:
 
     :param on_error: called with (link, exception) when a consumer raised; it may re-raise
     :param on_process: called with (kind, task) for "task", "fork", "exec" and "exit"
+    :param on_map: called with a process when one of its mappings has come or is about to go
     """
 
     def __init__(
@@ -57,12 +58,16 @@ class Dispatcher:
         *,
         on_error: OnError,
         on_process: Callable[[str, Task], None] | None = None,
+        on_map: Callable[[Process], None] | None = None,
     ) -> None:
         self.arch = arch
         self.policy = policy
         self.registry = registry
         self._on_error = on_error
         self._on_process = on_process or (lambda _kind, _task: None)
+        self._on_map = on_map or (lambda _process: None)
+        self.unwind: Callable[[Task, int], tuple[Frame, ...]] | None = None
+        """What hits ask for stacks."""
         self._utasks: dict[Task, Utask] = {}
         self._host_pid = os.getpid()
         self.depth = MAX_RETURN_DEPTH if policy.is_kernel else None
@@ -167,6 +172,16 @@ class Dispatcher:
     def trampoline(self, task: Task) -> int:
         """The same for *task*, made on first use."""
         return self._area(self.registry.space_of(task.process)).trampoline
+
+    def real_return(self, task: Task, address: int, sp: int) -> int | None:
+        """Where the function entered with *sp* returns to, if *address* is where hijacked returns come.
+
+        Any other *address* is it already.  None: no pending return is known there.
+        """
+        if address != self.known_trampoline(task.process):
+            return address
+        pending = self.utask(task).returns
+        return next((each.return_address for each in reversed(pending) if each.sp == sp), None)
 
     def _on_trampoline(self, task: Task, utask: Utask) -> TrapResult | Fault:
         """A hijacked return; without a record of it the task gets SIGILL, as from a kernel."""
@@ -274,6 +289,7 @@ class Dispatcher:
     def _call_handler(self, link: Link, task: Task, site: Site) -> tuple[HandlerVote, Any]:
         """Its vote and cookie; a handler that raises has no session, so its vote is IGNORE."""
         hit = Hit(task, site.vaddr, site.offset)
+        hit.unwind = self.unwind
         assert link.handler is not None
         try:
             vote = link.handler(hit)
@@ -289,6 +305,7 @@ class Dispatcher:
     def _call_ret_handler(self, link: Link, hit: ReturnHit) -> None:
         if link.ret_handler is None:
             return
+        hit.unwind = self.unwind
         try:
             link.ret_handler(hit)
         except Exception as error:  # as above
@@ -298,10 +315,12 @@ class Dispatcher:
 
     def on_mmap(self, process: Process, mapping: Mapping) -> None:
         """A file was mapped: place the probes that lie in it."""
+        self._on_map(process)
         self.registry.mapped(process, mapping)
 
     def on_munmap(self, process: Process, start: int, end: int) -> None:
         """A range goes away: its sites go with it, pending returns stay."""
+        self._on_map(process)
         self.registry.unmapped(process, start, end)
 
     def on_code_written(self, process: Process, start: int, end: int) -> None:

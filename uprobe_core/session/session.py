@@ -30,16 +30,15 @@ from uprobe_core.session.complaints import Complaints
 from uprobe_core.session.live import Batch, LiveChanges
 from uprobe_core.session.probe_changes import ProbeChanges
 from uprobe_core.session.report import Profile, report
-from uprobe_core.stacks.last_seen import LastSeen
 from uprobe_core.tracing.event_set import EventSet
 from uprobe_core.tracing.findings import inherit, make_record
-from uprobe_core.types import Mode, Returns
+from uprobe_core.types import Mode, Register, Returns
 
 if TYPE_CHECKING:
     from uprobe_core.native.semantics import Semantics
     from uprobe_core.native.session import SessionNative
     from uprobe_core.native.sites import NativeSites
-    from uprobe_core.stacks.symbols import Images
+    from uprobe_core.stacks.user_stacks import UserStacks
     from uprobe_core.tracing.event import Event
 
 __all__ = ("Session",)
@@ -82,7 +81,6 @@ class Session:
         self.status: ExitStatus | None = None
         self._closed = False
         self._wants_stacks = False
-        self._last_seen = LastSeen()
         self._ran = False
         self._live = LiveChanges()
         self._complaints = Complaints(strict=setup.strict, debug=setup.debug)
@@ -233,7 +231,9 @@ class Session:
             self.returns,
             on_error=self._complaints.link_failed,
             on_process=self._on_process,
+            on_map=self.stacks.changed,
         )
+        self._dispatcher.unwind = self.stacks.stack
         return registry, self._dispatcher
 
     def run(self) -> ExitStatus:
@@ -324,26 +324,26 @@ class Session:
         if self._output is not None and self.events.findings.is_recording:
             if self._engine is not None:
                 self._engine.sites.drain()  # what is in its ring came first
-            stack = self._stack(hit) if self._wants_stacks else ()
+            stack = tuple(frame.label for frame in hit.stack()) if self._wants_stacks else ()
             self._output.record(make_record(hit, event, stack))
 
-    def _stack(self, hit: Any) -> tuple[str, ...]:
-        """Names of the frames at *hit*, innermost first."""
-        from uprobe_core.stacks.unwind import unwind
-
-        process = hit.task.process
-        return tuple(self.images.name(process, pc, offset=False) for pc in unwind(hit.task, self.images))
-
     def name_of(self, address: int) -> str:
-        """What was at a guest *address* when the program ended: ``symbol+0x8``, ``[file+0x12]`` or ""."""
-        return self._last_seen.name(self.images, address)
+        """``symbol+0x8``, ``[file+0x12]``, or "" if nothing is or was mapped at the guest *address*.
+
+        Of a :class:`~uprobe_core.frame.Frame` (of ``hit.stack()``, of an action's result) its name;
+        of another number what is there now or, once the program has ended, was there last.
+        """
+        return self.stacks.name_of(address)
 
     @cached_property
-    def images(self) -> Images:
-        """The ELF files behind the mappings of the run, for names and unwinding."""
-        from uprobe_core.stacks.symbols import Images
+    def stacks(self) -> UserStacks:
+        """The user stacks of the run's processes, and names for addresses."""
+        from uprobe_core.stacks.user_stacks import UserStacks
 
-        return Images(self.files)
+        def real_return(task: Task, address: int, sp: int) -> int | None:
+            return self._dispatcher.real_return(task, address, sp)
+
+        return UserStacks(self.files, self.arch.frame_rules(), real_return, Register.PC)
 
     # --- inside ---------------------------------------------------------------------------------------
 
@@ -377,8 +377,10 @@ class Session:
         return lambda stream: make(stream, header)
 
     def _on_process(self, kind: str, task: Task) -> None:
-        if kind in ("exec", "exit") and self._consumers and self.spool.is_root:
-            self._last_seen.note(task.process)
+        if kind in ("exec", "exit") and self.spool.is_root:
+            self.stacks.ends(task.process, task.process.mappings())
+        if kind == "exec":
+            self.stacks.forget(task.process)
         if kind == "fork":
             utask = self._dispatcher.utask(task)
             inherit([*utask.returns, *utask.suspects])
@@ -400,6 +402,7 @@ class Session:
                 failed=self._complaints.sink_failed,
                 records=not self._wants_stacks,
                 semantics=self._semantics(),
+                unwind=self.stacks.stack,
             )
 
     def _semantics(self) -> Semantics:

@@ -1,172 +1,143 @@
-"""Call frame information of one ELF file: how to get from a frame to its caller's.
+"""Call frame information of one ELF file: .eh_frame or .debug_frame, and the entry that covers an address.
 
-Only the entry that covers an address is parsed, found through the sorted table
-of .eh_frame_hdr (Linux Standard Base, "Exception Frames"); the instructions
-are those of DWARF 5, section 6.4.2, the register numbers those of AADWARF64.
+Only entries that are asked for are parsed.  An .eh_frame has a sorted table
+(.eh_frame_hdr; Linux Standard Base, "Exception Frames"); without one, and for
+.debug_frame (DWARF 5, section 6.4.1), all entries are passed over once.
+
+What is damaged has no row, whatever it is; nothing here raises for it.
 """
 
 from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from uprobe_core.image.elf_symbols import ElfImage
+from uprobe_core.errors import TargetError
+from uprobe_core.image.elf import ElfFile
+from uprobe_core.stacks.cfi_program import Program, run_program
+from uprobe_core.stacks.reader import OMIT, Reader
+from uprobe_core.unwinding import FrameRules, Row
 
-__all__ = ("CallFrames", "Row")
+__all__ = ("DAMAGED", "CallFrames")
 
-LINK_REGISTER = 30
-_ABSOLUTE, _PC_RELATIVE, _DATA_RELATIVE, _OMIT = 0x00, 0x10, 0x30, 0xFF
+DAMAGED = (ValueError, IndexError, KeyError, struct.error, TargetError)
+"""What reading a section that is not as it should be raises."""
+_DATA_RELATIVE_4 = 0x3B
+_LONG = 0xFFFF_FFFF
+_MAX_ENTRIES = 1 << 22
 
 
-@dataclass(slots=True)
-class Row:
-    """The rules that hold at one address.
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """A CIE.
 
-    :param cfa: (register, offset): CFA = register + offset
-    :param saved: register -> ("offset", n): at CFA + n; ("register", r); ("undefined", 0)
-    :param signal: whether the frame is a signal handler's trampoline ("S" augmentation)
+    :param instructions: (start, end) in the section
     """
 
-    cfa: tuple[int, int] = (31, 0)
-    saved: dict[int, tuple[str, int]] = field(default_factory=dict)
-    signal: bool = False
-
-
-class _Reader:
-    """A cursor over bytes that lie at a virtual address."""
-
-    def __init__(self, data: bytes, vaddr: int, at: int = 0) -> None:
-        self.data, self.vaddr, self.at = data, vaddr, at
-
-    def take(self, code: str) -> int:
-        value: int = struct.unpack_from("<" + code, self.data, self.at)[0]
-        self.at += struct.calcsize("<" + code)
-        return value
-
-    def uleb(self) -> int:
-        value = shift = 0
-        while True:
-            byte = self.data[self.at]
-            self.at += 1
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if not byte & 0x80:
-                return value
-
-    def sleb(self) -> int:
-        start = self.at
-        value = self.uleb()
-        bits = 7 * (self.at - start)
-        return value - (1 << bits) if self.data[self.at - 1] & 0x40 else value
-
-    def text(self) -> str:
-        end = self.data.index(0, self.at)
-        text = self.data[self.at : end].decode("ascii", "replace")
-        self.at = end + 1
-        return text
-
-    def pointer(self, encoding: int, data_base: int = 0) -> int:
-        """An encoded pointer (DW_EH_PE_*)."""
-        here = self.vaddr + self.at
-        codes = {0: "Q", 2: "H", 3: "I", 4: "Q", 10: "h", 11: "i", 12: "q"}
-        form = encoding & 0x0F
-        value = self.uleb() if form == 1 else self.sleb() if form == 9 else self.take(codes[form])
-        base = encoding & 0x70
-        if base == _PC_RELATIVE:
-            value += here
-        elif base == _DATA_RELATIVE:
-            value += data_base
-        return value & (1 << 64) - 1
-
-
-@dataclass(slots=True)
-class _Common:
-    """A CIE."""
-
-    code_factor: int
-    data_factor: int
-    return_register: int
+    program: Program
     encoding: int
     signal: bool
     augmented: bool
-    instructions: bytes
+    instructions: tuple[int, int]
 
 
 class CallFrames:
-    """The unwind information of *image*; addresses are the file's own."""
+    """The unwind information of *elf*; addresses are the file's own.
 
-    def __init__(self, image: ElfImage) -> None:
-        frames, header = image.section(".eh_frame"), image.section(".eh_frame_hdr")
-        self._frames = (image.bytes_of(frames), frames.vaddr) if frames is not None else (b"", 0)
-        self._table: list[tuple[int, int]] = []
+    :param debug: read .debug_frame instead of .eh_frame
+    """
+
+    def __init__(self, elf: ElfFile, rules: FrameRules, *, debug: bool = False) -> None:
+        self._rules, self._is_debug = rules, debug
+        self._data, self._vaddr = b"", 0
         self._commons: dict[int, _Common] = {}
-        self._starts: list[int] = []
-        if header is not None and self._frames[0]:
-            self._read_table(image.bytes_of(header), header.vaddr)
-        if not self._table:  # as in static programs, whose start-up code registers .eh_frame itself
-            self._scan()
+        self._table: list[tuple[int, int]] = []
+        try:
+            self._open(elf)
+        except DAMAGED:
+            self._table = []
         self._starts = [start for start, _ in self._table]
 
-    def _read_table(self, data: bytes, vaddr: int) -> None:
-        reader = _Reader(data, vaddr)
-        version, frame_encoding, count_encoding, table_encoding = (reader.take("B") for _ in range(4))
-        if version != 1 or _OMIT in {count_encoding, table_encoding}:
+    def _open(self, elf: ElfFile) -> None:
+        section = elf.section(".debug_frame" if self._is_debug else ".eh_frame")
+        if section is None:
             return
+        self._data, self._vaddr = elf.bytes_of(section), section.vaddr
+        header = None if self._is_debug else elf.section(".eh_frame_hdr")
+        if header is not None:
+            self._read_table(elf.bytes_of(header), header.vaddr)
+        if not self._table:
+            self._scan()
+
+    def _read_table(self, data: bytes, vaddr: int) -> None:
+        reader = Reader(data, vaddr)
+        version, frame_encoding, count_encoding, table_encoding = (reader.take("B") for _ in range(4))
+        if version != 1 or OMIT in {count_encoding, table_encoding} or table_encoding != _DATA_RELATIVE_4:
+            return  # every linker writes sdata4; anything else is found by looking at all entries
         reader.pointer(frame_encoding, vaddr)
-        count = reader.pointer(count_encoding, vaddr)
-        if table_encoding == _DATA_RELATIVE | 0x0B:  # sdata4, what every linker writes
-            pairs = struct.iter_unpack("<ii", data[reader.at : reader.at + 8 * count])
-            self._table = [(start + vaddr, entry + vaddr) for start, entry in pairs]
+        count = min(reader.pointer(count_encoding, vaddr), (len(data) - reader.at) // 8)
+        pairs = struct.iter_unpack("<ii", data[reader.at : reader.at + 8 * count])
+        self._table = sorted((start + vaddr, entry + vaddr - self._vaddr) for start, entry in pairs)
 
     def _scan(self) -> None:
-        """Make the table from the entries themselves."""
-        data, base = self._frames
-        reader = _Reader(data, base)
+        """Make the table from the entries themselves; what comes before damage is good."""
+        at = 0
         try:
-            while reader.at + 4 <= len(data):
-                at, length = reader.at, reader.take("I")
-                if length == 0:
-                    break
-                end, pointer_at = reader.at + length, reader.at
-                distance = reader.take("I")
-                if distance:
-                    common = self._common(pointer_at - distance)
-                    self._table.append((reader.pointer(common.encoding), base + at))
-                reader.at = end
-        except (IndexError, struct.error, KeyError):
-            pass  # what was read up to the damage is good
+            while at + 4 <= len(self._data) and len(self._table) < _MAX_ENTRIES:
+                reader, common_at = self._entry(at)
+                if common_at is not None:
+                    self._table.append((self._range(reader, self._common(common_at))[0], at))
+                at = reader.end
+        except DAMAGED:
+            pass
         self._table.sort()
+
+    def _entry(self, at: int) -> tuple[Reader, int | None]:
+        """A cursor behind the entry's head, up to its end, and where its CIE is (None: it is one).
+
+        Raises ValueError for the zero that ends an .eh_frame.
+        """
+        reader = Reader(self._data, self._vaddr, at)
+        length, is_long = reader.take("I"), False
+        if length == _LONG:
+            length, is_long = reader.take("Q"), True
+        start = reader.at
+        if length == 0 or length > len(self._data) - start:
+            raise ValueError(f"an entry of {length} bytes")
+        reader.end = start + length
+        pointer = reader.take("Q" if is_long and self._is_debug else "I")
+        if self._is_debug:
+            return reader, None if pointer == (1 << (64 if is_long else 32)) - 1 else pointer
+        return reader, start - pointer if pointer else None
+
+    def _range(self, reader: Reader, common: _Common) -> tuple[int, int]:
+        """[start, end) of the code that an FDE is about."""
+        start = reader.pointer(common.encoding)
+        return start, start + reader.pointer(common.encoding & 0x0F)
 
     def row_at(self, vaddr: int) -> Row | None:
         """The rules at *vaddr*, None where there are none."""
         at = bisect_right(self._starts, vaddr) - 1
-        if at < 0:
-            return None
         try:
-            return self._row(self._table[at][1], vaddr)
-        except (IndexError, struct.error, KeyError, ValueError):
-            return None  # damaged or of a form that nobody writes: the frame pointer has to do
+            return self._row(self._table[at][1], vaddr) if at >= 0 else None
+        except DAMAGED:
+            return None
 
     def _row(self, entry: int, vaddr: int) -> Row | None:
-        data, base = self._frames
-        reader = _Reader(data, base, entry - base)
-        length = reader.take("I")
-        end = reader.at + length
-        pointer_at = reader.at
-        common = self._common(pointer_at - reader.take("I"))
-        start = reader.pointer(common.encoding)
-        size = reader.pointer(common.encoding & 0x0F)
-        if not start <= vaddr < start + size:
+        reader, common_at = self._entry(entry)
+        if common_at is None:
+            return None
+        common = self._common(common_at)
+        start, end = self._range(reader, common)
+        if not start <= vaddr < end:
             return None
         if common.augmented:
-            skip = reader.uleb()
-            reader.at += skip
-        row = Row(signal=common.signal)
-        _run(_Reader(common.instructions, 0), common, row, None, 0, 0)
-        initial = Row(row.cfa, dict(row.saved))
-        _run(_Reader(data[:end], base, reader.at), common, row, initial, start, vaddr)
-        return row
+            reader.skip(reader.uleb())
+        initial = Reader(self._data, self._vaddr, *common.instructions)
+        return run_program(
+            common.program, initial, reader, start, vaddr, self._rules, interrupted=common.signal
+        )
 
     def _common(self, at: int) -> _Common:
         known = self._commons.get(at)
@@ -175,83 +146,36 @@ class CallFrames:
         return known
 
     def _read_common(self, at: int) -> _Common:
-        data, base = self._frames
-        reader = _Reader(data, base, at)
-        end = at + 4 + reader.take("I")
-        reader.take("I")
-        reader.take("B")
+        if at < 0:
+            raise ValueError(f"a CIE at {at}")
+        reader, common_at = self._entry(at)
+        version = reader.take("B")
+        if common_at is not None or version not in (1, 3, 4):
+            raise ValueError(f"no CIE at {at}, or of version {version}")
         augmentation = reader.text()
-        code_factor, data_factor, register = reader.uleb(), reader.sleb(), reader.uleb()
-        encoding = _ABSOLUTE
-        if augmentation.startswith("z"):
-            reader.uleb()
-            for letter in augmentation[1:]:
-                if letter == "R":
-                    encoding = reader.take("B")
-                elif letter == "P":
-                    reader.pointer(reader.take("B"))
-                elif letter == "L":
-                    reader.take("B")
-        instructions = data[reader.at : end]
-        signal, augmented = "S" in augmentation, augmentation.startswith("z")
-        return _Common(code_factor, data_factor, register, encoding, signal, augmented, instructions)
+        if version == 4 and (reader.take("B"), reader.take("B")) != (8, 0):
+            raise ValueError("addresses are not of 8 bytes, or have segments")
+        factors = reader.uleb(), reader.sleb()
+        register = reader.take("B") if version == 1 else reader.uleb()
+        encoding = self._augmentation(reader, augmentation)
+        program = Program(*factors, register)
+        span = reader.at, reader.end
+        return _Common(program, encoding, b"S" in augmentation, augmentation[:1] == b"z", span)
 
-
-def _run(reader: _Reader, common: _Common, row: Row, initial: Row | None, pc: int, until: int) -> None:
-    """Execute instructions into *row* until the location passes *until* (initial ones: to the end)."""
-    remembered: list[tuple[tuple[int, int], dict[int, tuple[str, int]]]] = []
-    while reader.at < len(reader.data):
-        op = reader.take("B")
-        high, low = op & 0xC0, op & 0x3F
-        if high == 0x40 or op in (0x02, 0x03, 0x04):  # DW_CFA_advance_loc and its long forms
-            delta = low if high else reader.take({0x02: "B", 0x03: "H", 0x04: "I"}[op])
-            pc += delta * common.code_factor
-            if initial is not None and pc > until:
-                return
-        elif high == 0x80:
-            row.saved[low] = ("offset", reader.uleb() * common.data_factor)
-        elif high == 0xC0:
-            _restore(row, initial, low)
-        elif op == 0x0A:
-            remembered.append((row.cfa, dict(row.saved)))
-        elif op == 0x0B:
-            row.cfa, row.saved = remembered.pop()
-        else:
-            _other(op, reader, common, row, initial)
-
-
-def _restore(row: Row, initial: Row | None, register: int) -> None:
-    rule = initial.saved.get(register) if initial is not None else None
-    if rule is None:
-        row.saved.pop(register, None)
-    else:
-        row.saved[register] = rule
-
-
-def _other(op: int, reader: _Reader, common: _Common, row: Row, initial: Row | None) -> None:
-    if op == 0x0C:
-        row.cfa = (reader.uleb(), reader.uleb())
-    elif op == 0x0D:
-        row.cfa = (reader.uleb(), row.cfa[1])
-    elif op == 0x0E:
-        row.cfa = (row.cfa[0], reader.uleb())
-    elif op == 0x12:
-        row.cfa = (reader.uleb(), reader.sleb() * common.data_factor)
-    elif op == 0x13:
-        row.cfa = (row.cfa[0], reader.sleb() * common.data_factor)
-    elif op == 0x05:
-        row.saved[reader.uleb()] = ("offset", reader.uleb() * common.data_factor)
-    elif op == 0x11:
-        row.saved[reader.uleb()] = ("offset", reader.sleb() * common.data_factor)
-    elif op == 0x06:
-        _restore(row, initial, reader.uleb())
-    elif op == 0x07:
-        row.saved[reader.uleb()] = ("undefined", 0)
-    elif op == 0x08:
-        row.saved.pop(reader.uleb(), None)
-    elif op == 0x09:
-        row.saved[reader.uleb()] = ("register", reader.uleb())
-    elif op == 0x2E:
-        reader.uleb()  # DW_CFA_GNU_args_size
-    elif op not in (0x00, 0x2D):  # DW_CFA_nop, DW_CFA_AARCH64_negate_ra_state
-        raise ValueError(f"call frame instruction {op:#x}")
+    def _augmentation(self, reader: Reader, letters: bytes) -> int:
+        """How addresses of FDEs are encoded; passes over the augmentation's data."""
+        if letters[:1] != b"z":
+            if letters:
+                raise ValueError(f"augmentation {letters!r}")
+            return 0
+        size = reader.uleb()
+        inside, encoding = Reader(reader.data, reader.vaddr, reader.at, reader.at + size), 0
+        reader.skip(size)
+        for letter in letters[1:]:
+            if letter == ord("R"):
+                encoding = inside.take("B")
+            elif letter == ord("P"):
+                inside.pointer(inside.take("B") & 0x7F)
+            elif letter == ord("L"):
+                inside.take("B")
+        return encoding

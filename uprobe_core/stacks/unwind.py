@@ -1,119 +1,94 @@
-"""Walk a task's user stack: by unwind information, through signal frames, else by frame pointer.
+"""Walk a task's user stack, frame by frame.
 
-Facts: AAPCS64 6.4.6 (frame records), AADWARF64 (register numbers), and the
-layout of an arm64 rt_sigframe (arch/arm64/kernel/signal.c, uapi sigcontext.h).
+The reference; ``stacks.c`` of the native engine does the same.
 """
 
 from __future__ import annotations
 
-import struct
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from uprobe_core.types import MemoryFault, Register
+from uprobe_core.frame import Frame
+from uprobe_core.stacks.cfi import DAMAGED
+from uprobe_core.stacks.expressions import evaluate
+from uprobe_core.stacks.spaces import Space
+from uprobe_core.types import GuestMemory, MemoryFault
+from uprobe_core.unwinding import FrameRules, Row, Saved, Where
 
 if TYPE_CHECKING:
-    from uprobe_core.backend import Process, Task
-    from uprobe_core.stacks.cfi import Row
-    from uprobe_core.stacks.symbols import Images
+    from uprobe_core.backend import Task
 
-__all__ = ("unwind",)
+__all__ = ("Hijacked", "unwind")
 
-FP, LR, SP = 29, 30, 31
-_MASK = (1 << 64) - 1
-_SIGRETURN = bytes.fromhex("681180d2010000d4")
-"""mov x8, #139; svc #0: what a signal handler returns to."""
-_SIGNAL_REGS = 128 + 176 + 8
-"""Of x0 from SP in an rt_sigframe: siginfo, ucontext up to uc_mcontext, fault_address."""
+Hijacked = Callable[["Task", int, int], "int | None"]
+"""``(task, address, sp)``: where a function that was entered with *sp* really returns to, if *address* is
+the trampoline of hijacked returns; *address* itself if it is not; None if nobody knows."""
 
 
-def unwind(task: Task, images: Images, depth: int = 128) -> list[int]:
-    """Addresses of at most *depth* frames, innermost first: PC, then return addresses.
+def unwind(
+    task: Task, space: Space, rules: FrameRules, depth: int, hijacked: Hijacked, pc: int | None = None
+) -> tuple[Frame, ...]:
+    """At most *depth* frames, innermost first: PC, then return addresses.
 
-    The walk ends where no caller is known, memory is unreadable, or the stack
-    pointer stops growing.
+    The walk ends where no caller is known, memory is unreadable, there is no
+    code, or the stack pointer stops growing.
+
+    :param pc: where the task is, None: at its PC
     """
     process = task.process
-    regs = [task.get_reg(i) for i in range(32)]
-    pc = task.get_reg(Register.PC)
-    found = [pc]
-    exact, innermost = True, True
+    registers = [task.get_reg(number) for number in range(rules.count)]
+    pc, after_call = registers[rules.pc] if pc is None else pc, 0
+    found: list[Frame] = []
     while len(found) < depth:
-        if _is_sigreturn(process, pc):
-            step = _above_signal(process, regs)
-        else:
-            # A return address may lie behind a call that ends its function: look at the call.
-            step = _caller(process, images, regs, pc if exact else pc - 1, innermost=innermost)
-        if step is None:
+        step = space.step(pc, after_call)
+        if found and not step.is_code:
             break
-        above, pc, exact = step
-        if pc == 0 or (above[SP] < regs[SP] and not exact) or (above, pc) == (regs, found[-1]):
+        found.append(step.frame)
+        row = step.row
+        above = None if row is None else _caller(registers, row, process, rules)
+        if row is None or above is None:
             break
-        found.append(pc)
-        regs, innermost = above, False
-    return found
+        address = hijacked(task, above[row.pc_from] & rules.code_mask, above[rules.sp])
+        shrinks = above[rules.sp] < registers[rules.sp] and not row.interrupted
+        if not address or shrinks or (address == pc and above[rules.sp] == registers[rules.sp]):
+            break
+        registers, pc, after_call = above, address, 0 if row.interrupted else 1
+    return tuple(found)
 
 
-def _caller(
-    process: Process, images: Images, regs: list[int], pc: int, *, innermost: bool
-) -> tuple[list[int], int, bool] | None:
-    """(registers, pc, whether pc is an interrupted instruction) of the frame above, None at the end."""
+def _caller(registers: Sequence[int], row: Row, memory: GuestMemory, rules: FrameRules) -> list[int] | None:
+    """The registers of the caller, None if it has none or they cannot be read."""
     try:
-        mapping = images.mapping_at(process, pc)
-        frames = images.frames_of(mapping) if mapping is not None else None
-        vaddr = images.file_address(mapping, pc) if mapping is not None else None
-        row = frames.row_at(vaddr) if frames is not None and vaddr is not None else None
-        if row is not None:
-            return _apply(process, regs, row)
-        if innermost and mapping is not None and _before_frame(regs, images, process):
-            return regs, regs[LR], False
-        return _above_record(process, regs)
-    except MemoryFault:
+        return _apply(registers, row, memory, rules)
+    except (MemoryFault, *DAMAGED):
         return None
 
 
-def _is_sigreturn(process: Process, pc: int) -> bool:
-    try:
-        return process.read(pc, 8) == _SIGRETURN
-    except MemoryFault:
-        return False
-
-
-def _above_signal(process: Process, regs: list[int]) -> tuple[list[int], int, bool] | None:
-    try:
-        words = struct.unpack("<33Q", process.read(regs[SP] + _SIGNAL_REGS, 33 * 8))
-    except MemoryFault:
-        return None
-    return list(words[:32]), words[32], True
-
-
-def _apply(process: Process, regs: list[int], row: Row) -> tuple[list[int], int, bool] | None:
-    register, offset = row.cfa
-    cfa = (regs[register] + offset) & _MASK
-    above = list(regs)
-    for number, (kind, value) in row.saved.items():
-        if number > SP:
-            continue
-        if kind == "offset":
-            above[number] = int.from_bytes(process.read((cfa + value) & _MASK, 8), "little")
-        elif kind == "register":
-            above[number] = regs[value]
-        elif number == LR:
+def _apply(registers: Sequence[int], row: Row, memory: GuestMemory, rules: FrameRules) -> list[int] | None:
+    mask = (1 << 8 * rules.width) - 1
+    if row.expression:
+        cfa = evaluate(row.expression, registers, memory)
+    else:
+        cfa = registers[row.base] + row.offset & mask
+    above = list(registers)
+    above[rules.sp] = cfa
+    for rule in row.saved:
+        if rule.where is not Where.UNDEFINED:
+            above[rule.register] = _value(rule, cfa, registers, memory, rules) & mask
+        elif rule.register == row.pc_from:
             return None
-    above[SP] = cfa
-    return above, above[LR], row.signal
+    return above
 
 
-def _before_frame(regs: list[int], images: Images, process: Process) -> bool:
-    """Whether code without unwind information (a PLT stub, say) has made no frame: LR is the caller."""
-    mapping = images.mapping_at(process, regs[LR])
-    return mapping is not None and mapping.executable
-
-
-def _above_record(process: Process, regs: list[int]) -> tuple[list[int], int, bool] | None:
-    frame = regs[FP]
-    if frame == 0 or frame % 8 or frame < regs[SP]:
-        return None
-    above_fp, lr = struct.unpack("<2Q", process.read(frame, 16))
-    above = list(regs)
-    above[FP], above[LR], above[SP] = above_fp, lr, frame + 16
-    return above, lr, False
+def _value(rule: Saved, cfa: int, registers: Sequence[int], memory: GuestMemory, rules: FrameRules) -> int:
+    mask = (1 << 8 * rules.width) - 1
+    if rule.where is Where.REGISTER:
+        return registers[rule.value]
+    if rule.where is Where.VALUE:
+        return cfa + rule.value
+    address = cfa + rule.value & mask
+    if rule.code:
+        address = evaluate(rule.code, registers, memory, cfa)
+    if rule.where is Where.VALUE_EXPRESSION:
+        return address
+    return int.from_bytes(memory.read(address, rules.width), "little")

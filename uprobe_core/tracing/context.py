@@ -9,7 +9,7 @@ from uprobe_core.consumer import Hit
 
 if TYPE_CHECKING:
     from uprobe_core.records.spool import Spool
-    from uprobe_core.stacks.symbols import Images
+    from uprobe_core.stacks.user_stacks import UserStacks
 
 __all__ = ("ActsAround", "TriggerContext")
 
@@ -18,8 +18,8 @@ class TriggerContext(Protocol):
     """What a trigger asks of its run (a Session)."""
 
     @property
-    def images(self) -> Images:
-        """Names and unwind tables of what is mapped."""
+    def stacks(self) -> UserStacks:
+        """Names of what is mapped where."""
         ...
 
     @property

@@ -110,23 +110,18 @@ class EventTriggers:
             return _Active(trigger, None)
         histogram = self._state.named.get(spec.name) if spec.name else None
         if histogram is None:
-            histogram = Histogram(spec, stack=self._stack, symbol=self._symbol)
+            histogram = Histogram(spec, stack=lambda hit: hit.stack(), symbol=self._symbol)
             self._state.histograms.append((self._event.full_name, histogram))
             if spec.name:
                 self._state.named[spec.name] = histogram
         return _Active(trigger, histogram)
 
-    def _stack(self, hit: Hit) -> tuple[int, ...]:
-        from uprobe_core.stacks.unwind import unwind
-
-        return tuple(unwind(hit.task, self._session.images))
-
     def _stack_lines(self, hit: Hit) -> Iterator[str]:
         """The user stack as the kernel prints its own."""
-        task, images = hit.task, self._session.images
+        task = hit.task
         yield f"{line_prefix(task.comm, task.tid, task.cpu(), task.clock())}<stack trace>"
-        for address in self._stack(hit):
-            yield f" => {images.name(hit.process, address, offset=False)}"
+        for frame in hit.stack():
+            yield f" => {frame.label}"
 
     def _symbol(self, address: int) -> str:
         return self._state.symbols.get(address, f"{address:#x}")
@@ -200,7 +195,7 @@ class EventTriggers:
             symbolic = part.modifier in {"sym", "sym-offset", "stacktrace"} or isinstance(value, tuple)
             for address in value if isinstance(value, tuple) else (value,):
                 if symbolic and isinstance(address, int) and address not in self._state.symbols:
-                    found[address] = self._session.images.sized_name(hit.process, address)
+                    found[address] = self._session.stacks.space(hit.process).sized_name(address)
         return found
 
 
