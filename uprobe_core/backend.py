@@ -119,6 +119,8 @@ class Target:
     :param seed: of everything random (AT_RANDOM, getrandom, scheduling)
     :param clock: "virtual" (driven by executed work) or "host"
     :param follow: whether probes and records follow fork and exec
+    :param native: whether the backend runs its own hooks in native code, where it has any; None: unless
+        the environment says ``UPROBE_ENGINE=py``
     """
 
     argv: Sequence[str]
@@ -133,6 +135,7 @@ class Target:
     follow: bool = True
     limits: Limits = Limits()
     debug: bool = False
+    native: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ Importing this package imports neither Unicorn nor the Linux personality;
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from uprobe_core.backend import Capabilities
@@ -23,7 +22,7 @@ def _has_glue() -> bool:
     """Whether jumps can be had: they need hooks in C."""
     from importlib.util import find_spec
 
-    return os.environ.get("UPROBE_ENGINE") != "py" and find_spec("uprobe_unicorn.native._glue") is not None
+    return find_spec("uprobe_unicorn.native._glue") is not None
 
 
 class UnicornBackend:
@@ -51,7 +50,7 @@ class UnicornBackend:
         from uprobe_unicorn.native.cpu import NativeCpu, native_refusal
 
         arena = Arena()
-        cpu = UnicornCpu(arena) if native_refusal() else NativeCpu(arena)
+        cpu = UnicornCpu(arena) if native_refusal(target.native) else NativeCpu(arena)
         machine = LinuxMachine(target, handler, cpu, arena, self.capabilities)
         if isinstance(cpu, NativeCpu):
             from uprobe_unicorn.native.places import NativePlaces

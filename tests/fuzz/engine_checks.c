@@ -1,5 +1,6 @@
 /* What must hold whatever the input. */
 #include "engine_world.h"
+#include "texts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -21,9 +21,10 @@ static void add_probe(struct world *world, struct input *input)
 	size_t size = choice & 1 ? take_program(input, packed, 0) : 4;
 	if (!(choice & 1))
 		memset(packed, 0, size);
-	bool usable = up_program_init(&probe->capture, packed, size, 0);
+	bool usable = up_program_init(&probe->capture, packed, size, 0) == UP_MADE;
 	size = take_program(input, packed, probe->capture.cells);
-	usable = usable && up_program_init(&probe->program, packed, size, choice & 2 ? UP_MAX_RECORD : take_byte(input));
+	unsigned room = choice & 2 ? UP_MAX_RECORD : take_byte(input);
+	usable = usable && up_program_init(&probe->program, packed, size, room) == UP_MADE;
 	usable = usable && up_program_entries(&probe->program) <= probe->capture.cells;
 	usable = usable && up_engine_reserve(&world->engine, probe->program.cells);
 	if (!usable) {
@@ -44,7 +45,7 @@ static bool take_filter(struct input *input, const struct up_program *program, s
 	size_t size = take_tests(input, program, tests);
 
 	take_bytes(input, texts, sizeof(texts));
-	return up_filter_init(ret, tests, size, texts, sizeof(texts), program);
+	return up_filter_init(ret, tests, size, texts, sizeof(texts), program) == UP_MADE;
 }
 
 static void add_action(struct world *world, struct input *input)

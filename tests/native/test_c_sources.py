@@ -70,3 +70,8 @@ def test_a_source_includes_its_own_header_first(path: Path) -> None:
     first = re.search(r'^#include "(\S+)"', path.read_text(), re.MULTILINE)
     assert first is not None
     assert first[1] == path.with_suffix(".h").name
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if path.suffix == ".c"], ids=lambda p: p.name)
+def test_memory_comes_from_where_a_test_can_refuse_it(path: Path) -> None:
+    assert re.findall(r"(?<![\w.>])(?:malloc|calloc|realloc|strdup)\(", path.read_text()) == []

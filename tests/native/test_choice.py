@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+import uprobe_core as up
 from uprobe_core.errors import BackendError
 from uprobe_core.native import choice as engine_choice
 from uprobe_core.native.choice import EngineChoice, choose_engine, for_operations
@@ -97,3 +99,18 @@ def test_operations_that_are_not_ours_alone_get_the_engine_that_calls_them(
 def test_our_own_operations_need_no_other_engine() -> None:
     native = EngineChoice("c", "it is there")
     assert for_operations(native, "auto", "arm64", print, wrapped=False) is native
+
+
+@pytest.mark.parametrize(("asked", "native"), [("auto", False), ("c", True)])
+def test_the_environment_does_not_beat_an_engine_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, asked: str, native: bool
+) -> None:
+    pytest.importorskip("uprobe_core.native._engine")
+    monkeypatch.setenv(engine_choice.SWITCH, "py")
+    loop = Path(__file__).parents[2] / "examples" / "loop"
+    with up.Session([str(loop), "10"], engine=asked) as session:
+        calls = session.probe(f"p:work {loop}:work", up.Count())
+        machine = session.open()
+        assert (getattr(machine, "native", None) is not None) is native
+        session.run()
+    assert calls.result() == 10

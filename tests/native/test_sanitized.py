@@ -1,4 +1,4 @@
-"""The native engine under the address and undefined-behaviour sanitizers, driven by its own tests."""
+"""Engine and glue under the address and undefined-behaviour sanitizers, driven by their own tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TESTS = ("test_fetch_both.py", "test_maps_and_ring.py")
+ROOMS = ("uprobe_core", "backends", "decoders", "plugins")
+REST = ("tests", "examples")
+TESTS = (
+    "native/test_fetch_both.py",
+    "native/test_maps_and_ring.py",
+    "native/test_relocate.py",
+    "native/test_slot_areas.py",
+    "native/test_calls.py",
+    "unicorn/test_cpu.py",
+)
+
+pytestmark = pytest.mark.slow
 
 
 def _preload() -> str:
@@ -25,34 +36,56 @@ def _preload() -> str:
     return path
 
 
-@pytest.mark.slow
-def test_no_sanitizer_complains(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Of a Python that takes the packages from a tree of their own, whose extensions are instrumented."""
     preload = _preload()
-    command = [sys.executable, "setup.py", "-q", "build_ext", "--build-lib", "lib", "--build-temp", "temp"]
-    tree = tmp_path / "tree"
-    shutil.copytree(
-        ROOT / "uprobe_core", tree / "uprobe_core", ignore=shutil.ignore_patterns("*.so", "__pycache__")
-    )
-    for name in ("setup.py", "pyproject.toml"):
+    tree = tmp_path_factory.mktemp("sanitized")
+    for room in ROOMS + REST:
+        shutil.copytree(ROOT / room, tree / room, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tree / name)
-    (tree / "README.md").write_text("")
-    (tree / "LICENSE").write_text("")
     env = {**os.environ, "UPROBE_REQUIRE_NATIVE": "1", "UPROBE_SANITIZE": "1"}
-    subprocess.run(command, cwd=tree, env=env, check=True, capture_output=True, timeout=200)
-    (library,) = (tree / "lib").rglob("_engine*.so")
-    shutil.copy(library, tree / "uprobe_core" / library.name)
-    folders = [str(tree), *(str(ROOT / room) for room in ("backends", "decoders", "plugins"))]
-    env |= {
+    command = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
+    subprocess.run(command, cwd=tree, env=env, check=True, capture_output=True, timeout=250)
+    folders = [str(tree), *(str(tree / room) for room in ROOMS[1:])]
+    others = [path for path in sys.path if path and not path.startswith(str(ROOT))]
+    return env | {
         "LD_PRELOAD": preload,
         "ASAN_OPTIONS": "detect_leaks=0",
-        "PYTHONPATH": os.pathsep.join(
-            [*folders, *(p for p in sys.path if p and not p.startswith(str(ROOT)))]
-        ),
+        "PYTHONPATH": os.pathsep.join([*folders, *others]),
+        "UPROBE_TESTED_TREE": str(tree),
     }
-    asked = [sys.executable, "-c", "import uprobe_core.native._engine as e; print(e.__file__)"]
-    used = subprocess.run(asked, cwd=tree, env=env, check=True, capture_output=True, text=True).stdout
-    assert used.startswith(str(tree))
-    tests = [str(Path(__file__).parent / name) for name in TESTS]
-    run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", *tests]
-    done = subprocess.run(run, cwd=tree, env=env, check=False, capture_output=True, text=True, timeout=280)
+
+
+def test_the_instrumented_extensions_are_the_ones_used(environment: dict[str, str]) -> None:
+    modules = "import uprobe_core.native._engine as e, uprobe_unicorn.native._glue as g"
+    asked = [sys.executable, "-c", f"{modules}; print(e.__file__, g.__file__)"]
+    tree = environment["UPROBE_TESTED_TREE"]
+    done = subprocess.run(asked, cwd=tree, env=environment, check=True, capture_output=True, text=True)
+    assert [path.startswith(tree) for path in done.stdout.split()] == [True, True]
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_no_sanitizer_complains(environment: dict[str, str], test: str) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        "not slow",
+        f"tests/{test}",
+    ]
+    done = subprocess.run(
+        command,
+        cwd=environment["UPROBE_TESTED_TREE"],
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
     assert done.returncode == 0, done.stdout + done.stderr

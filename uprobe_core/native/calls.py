@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ("REASONS", "NativeCalls")
 
-REASONS = ("longjmp", "exec", "exit", "depth", "no-caller")
+REASONS = ("longjmp", "exec", "exit", "depth", "no-caller", "no-memory")
 """Why a call is not seen to return, by the engine's number (UP_MISSED_...)."""
 
 

@@ -24,8 +24,8 @@ def target_of(setup: RunSetup) -> Target:
             env.pop(key, None)
         else:
             env[key] = value
-    told = {field.name: getattr(setup, field.name) for field in fields(Target)}
-    return Target(**{**told, "env": env})
+    told = {field.name: getattr(setup, field.name) for field in fields(Target) if field.name != "native"}
+    return Target(**{**told, "env": env, "native": True if setup.engine == "c" else None})
 
 
 def choose_mode(capabilities: Capabilities, setup: RunSetup, locations: int) -> Mode:

@@ -31,9 +31,14 @@ _EVENTS = {int(event): event for event in Event}
 _DATA, _CODE = 1, 2
 
 
-def native_refusal() -> str:
-    """Why hooks in C cannot be used, "" if they can."""
-    if os.environ.get("UPROBE_ENGINE") == "py":
+def native_refusal(wanted: bool | None = None) -> str:
+    """Why hooks in C cannot be used, "" if they can.
+
+    :param wanted: whether they were asked for; None: the environment decides
+    """
+    if wanted is False:
+        return "hooks in Python are asked for"
+    if wanted is None and os.environ.get("UPROBE_ENGINE") == "py":
         return "UPROBE_ENGINE=py asks for the Python engine"
     try:
         from uprobe_unicorn.native import _glue

@@ -1,9 +1,9 @@
 /* Calls whose return is awaited: how they end. */
 #include "calls.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "allocate.h"
 #include "hit.h"
 #include "site.h"
 
@@ -11,7 +11,7 @@ bool up_calls_push(struct up_calls *calls, struct up_call call)
 {
 	if (calls->count == calls->capacity) {
 		unsigned capacity = calls->capacity ? 2 * calls->capacity : 32;
-		struct up_call *items = realloc(calls->items, capacity * sizeof(*items));
+		struct up_call *items = up_reallocate(calls->items, capacity * sizeof(*items));
 		if (!items)
 			return false;
 		calls->items = items;
@@ -134,8 +134,10 @@ static bool copy_calls(struct up_calls *to, const struct up_calls *from, struct 
 		struct up_call call = from->items[i];
 		if (call.kept && !(call.kept = up_kept_copy(engine, call.site, call.kept)))
 			return false;
-		if (!up_calls_push(to, call))
+		if (!up_calls_push(to, call)) {
+			up_kept_give(engine, call.site, call.kept);
 			return false;
+		}
 	}
 	return true;
 }
@@ -143,8 +145,10 @@ static bool copy_calls(struct up_calls *to, const struct up_calls *from, struct 
 /* task is a copy of parent (fork): it will return from the same calls.  False: out of memory. */
 bool up_task_inherit(struct up_task *task, const struct up_task *parent, struct up_engine *engine)
 {
-	return copy_calls(&task->pending, &parent->pending, engine) &&
-	       copy_calls(&task->suspects, &parent->suspects, engine);
+	if (copy_calls(&task->pending, &parent->pending, engine) && copy_calls(&task->suspects, &parent->suspects, engine))
+		return true;
+	up_task_deinit(task);
+	return false;
 }
 
 static unsigned count_calls(const struct up_calls *calls, const struct up_probe *probe)

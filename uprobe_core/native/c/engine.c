@@ -1,15 +1,16 @@
 /* What all sites share: room for a hit, records, spare blocks. */
 #include "engine.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "allocate.h"
 
 enum { AREA_ROOM = UP_MAX_STRING + 64, FIRST_CELLS = 256 };
 
 bool up_engine_init(struct up_engine *engine, size_t ring_size)
 {
 	memset(engine, 0, sizeof(*engine));
-	engine->area = malloc(AREA_ROOM);
+	engine->area = up_allocate(AREA_ROOM);
 	if (engine->area && up_ring_init(&engine->ring, ring_size) && up_engine_reserve(engine, FIRST_CELLS))
 		return true;
 	up_engine_deinit(engine);
@@ -34,7 +35,7 @@ bool up_engine_reserve(struct up_engine *engine, unsigned cells)
 {
 	if (cells <= engine->cell_room)
 		return true;
-	uint64_t *room = realloc(engine->cells, cells * sizeof(*room));
+	uint64_t *room = up_reallocate(engine->cells, cells * sizeof(*room));
 	if (!room)
 		return false;
 	engine->cells = room;

@@ -5,9 +5,9 @@
  */
 #include "filter.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "allocate.h"
 #include "calls.h"
 #include "texts.h"
 
@@ -65,29 +65,29 @@ static bool is_valid_test(const struct up_test *test, unsigned count, size_t tex
 	return (size_t)test->text_at + test->text_size <= texts_size;
 }
 
-/* packed: an array of struct up_test; a jump may only go forward. */
-bool up_filter_init(struct up_filter *filter, const uint8_t *packed, size_t size, const char *texts,
-		    size_t texts_size, const struct up_program *program)
+enum up_made up_filter_init(struct up_filter *filter, const uint8_t *packed, size_t size, const char *texts,
+			    size_t texts_size, const struct up_program *program)
 {
 	memset(filter, 0, sizeof(*filter));
 	if (size % sizeof(struct up_test) || size / sizeof(struct up_test) > UINT16_MAX)
-		return false;
+		return UP_REFUSED;
 	filter->count = (unsigned)(size / sizeof(struct up_test));
-	filter->tests = malloc(size ? size : 1);
-	filter->texts = malloc(texts_size ? texts_size : 1);
-	if (!filter->tests || !filter->texts)
-		goto failed;
+	filter->tests = up_allocate(size ? size : 1);
+	filter->texts = up_allocate(texts_size ? texts_size : 1);
+	if (!filter->tests || !filter->texts) {
+		up_filter_deinit(filter);
+		return UP_NO_MEMORY;
+	}
 	memcpy(filter->tests, packed, size);
 	memcpy(filter->texts, texts, texts_size);
 	for (unsigned i = 0; i < filter->count; i++) {
 		const struct up_test *test = &filter->tests[i];
-		if (!is_valid_test(test, filter->count, texts_size, program) || test->target + 1u <= i)
-			goto failed;
+		if (!is_valid_test(test, filter->count, texts_size, program) || test->target + 1u <= i) {
+			up_filter_deinit(filter);
+			return UP_REFUSED;
+		}
 	}
-	return true;
-failed:
-	up_filter_deinit(filter);
-	return false;
+	return UP_MADE;
 }
 
 bool up_filter_fits(const struct up_filter *filter, const struct up_program *program)

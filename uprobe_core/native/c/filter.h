@@ -42,8 +42,9 @@ struct up_filter {
 	char *texts;
 };
 
-bool up_filter_init(struct up_filter *filter, const uint8_t *packed, size_t size, const char *texts,
-		    size_t texts_size, const struct up_program *program);
+/* packed: an array of struct up_test; a jump may only go forward. */
+enum up_made up_filter_init(struct up_filter *filter, const uint8_t *packed, size_t size, const char *texts,
+			    size_t texts_size, const struct up_program *program);
 void up_filter_deinit(struct up_filter *filter);
 /* Whether the filter may look at the values of program, for which it was not made. */
 bool up_filter_fits(const struct up_filter *filter, const struct up_program *program);

@@ -57,8 +57,8 @@ void up_hijack(struct up_site *site, const struct up_source *source, struct up_c
 	if (call->chained)
 		call->return_address = pending->items[pending->count - 1].return_address;
 	if (!up_calls_push(pending, *call)) {
-		source->set_reg(source->context, UP_LINK, call->return_address);
-		up_miss(call, UP_MISSED_DEPTH);
+		source->set_reg(source->context, UP_LINK, call->chained ? engine->trampoline : call->return_address);
+		up_miss(call, UP_MISSED_NO_MEMORY);
 	}
 }
 

@@ -1,9 +1,9 @@
 /* What is kept of a call until it returns: captured values and cookies, in blocks that are used again. */
 #include "kept.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "allocate.h"
 #include "site.h"
 
 /* A block for that many words, all 0; NULL: out of memory. */
@@ -20,7 +20,7 @@ struct up_kept *up_kept_take(struct up_engine *engine, unsigned words)
 	if (!kept) {
 		if (words > engine->kept_room)
 			engine->kept_room = words;
-		kept = malloc(sizeof(*kept) + engine->kept_room * sizeof(kept->words[0]));
+		kept = up_allocate(sizeof(*kept) + engine->kept_room * sizeof(kept->words[0]));
 		if (!kept)
 			return NULL;
 		kept->size = engine->kept_room;

@@ -6,8 +6,9 @@
  */
 #include "map.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "allocate.h"
 
 enum { FIRST_CAPACITY = 64 };
 
@@ -47,11 +48,11 @@ bool up_map_init(struct up_map *map, bool with_stats)
 	map->limit = UINT32_MAX;
 	map->slot_mask = 2 * FIRST_CAPACITY - 1;
 	map->keys_size = 16 * FIRST_CAPACITY;
-	map->entries = malloc(map->capacity * sizeof(*map->entries));
-	map->slots = calloc(map->slot_mask + 1, sizeof(*map->slots));
-	map->keys = malloc(map->keys_size);
+	map->entries = up_allocate(map->capacity * sizeof(*map->entries));
+	map->slots = up_allocate_zeroed(map->slot_mask + 1, sizeof(*map->slots));
+	map->keys = up_allocate(map->keys_size);
 	if (with_stats)
-		map->stats = malloc(map->capacity * sizeof(*map->stats));
+		map->stats = up_allocate(map->capacity * sizeof(*map->stats));
 	if (map->entries && map->slots && map->keys && (map->stats || !with_stats))
 		return true;
 	up_map_deinit(map);
@@ -85,7 +86,7 @@ static bool grow_keys(struct up_map *map, size_t size)
 		return true;
 	if (wanted > UINT32_MAX)
 		return false;
-	char *keys = realloc(map->keys, wanted);
+	char *keys = up_reallocate(map->keys, wanted);
 	if (!keys)
 		return false;
 	map->keys = keys;
@@ -108,17 +109,17 @@ static bool grow(struct up_map *map)
 
 	if (capacity > UINT32_MAX / 4)
 		return false;
-	struct up_entry *entries = realloc(map->entries, capacity * sizeof(*entries));
+	struct up_entry *entries = up_reallocate(map->entries, capacity * sizeof(*entries));
 	if (!entries)
 		return false;
 	map->entries = entries;
 	if (map->with_stats) {
-		struct up_stat *stats = realloc(map->stats, capacity * sizeof(*stats));
+		struct up_stat *stats = up_reallocate(map->stats, capacity * sizeof(*stats));
 		if (!stats)
 			return false;
 		map->stats = stats;
 	}
-	uint32_t *slots = calloc(2 * (size_t)capacity, sizeof(*slots));
+	uint32_t *slots = up_allocate_zeroed(2 * (size_t)capacity, sizeof(*slots));
 	if (!slots)
 		return false;
 	free(map->slots);

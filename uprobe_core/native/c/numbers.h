@@ -18,4 +18,7 @@ enum {
 	UP_MAX_PROBES = 64,	/* at one site */
 };
 
+/* How making an object ended; an object that was not made has nothing to give back. */
+enum up_made { UP_MADE, UP_REFUSED, UP_NO_MEMORY };
+
 #endif

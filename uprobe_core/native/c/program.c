@@ -7,9 +7,9 @@
  */
 #include "program.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "allocate.h"
 #include "source.h"
 
 struct packed_arg {
@@ -137,45 +137,44 @@ static bool decode_all(struct up_program *program, const uint8_t *packed, size_t
 	return size == 0;
 }
 
-static bool list_plain(struct up_program *program)
+static enum up_made list_plain(struct up_program *program)
 {
 	if (!program->simple || !program->count)
-		return true;
-	program->plain = calloc(program->count, sizeof(*program->plain));
+		return UP_MADE;
+	program->plain = up_allocate_zeroed(program->count, sizeof(*program->plain));
 	if (!program->plain)
-		return false;
+		return UP_NO_MEMORY;
 	for (unsigned i = 0; i < program->count; i++) {
 		const struct up_arg *arg = &program->args[i];
 		program->plain[i] = (struct up_plain){arg->mask, arg->sign, arg->reg};
 		program->simple &= arg->reg <= UP_SP;
 	}
-	return true;
+	return UP_MADE;
 }
 
-/* Packed: uint32_t count, then the arguments.  room: bytes that strings may take. */
-bool up_program_init(struct up_program *program, const uint8_t *packed, size_t size, unsigned room)
+enum up_made up_program_init(struct up_program *program, const uint8_t *packed, size_t size, unsigned room)
 {
 	uint32_t count;
 
 	memset(program, 0, sizeof(*program));
 	if (size < sizeof(count) || room > UP_MAX_RECORD)
-		return false;
+		return UP_REFUSED;
 	memcpy(&count, packed, sizeof(count));
 	if (count > UP_MAX_ARGS)
-		return false;
+		return UP_REFUSED;
 	program->count = count;
 	program->room = room;
 	program->simple = true;
 	if (count) {
-		program->args = calloc(count, sizeof(*program->args));
+		program->args = up_allocate_zeroed(count, sizeof(*program->args));
 		if (!program->args)
-			return false;
+			return UP_NO_MEMORY;
 	}
-	if (!decode_all(program, packed + sizeof(count), size - sizeof(count)) || !list_plain(program)) {
+	bool fits = decode_all(program, packed + sizeof(count), size - sizeof(count));
+	enum up_made made = fits ? list_plain(program) : UP_REFUSED;
+	if (made != UP_MADE)
 		up_program_deinit(program);
-		return false;
-	}
-	return true;
+	return made;
 }
 
 void up_program_deinit(struct up_program *program)

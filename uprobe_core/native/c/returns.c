@@ -24,7 +24,7 @@ static void suspect_below(struct up_task *task, uint64_t sp)
 	while (pending->count && pending->items[pending->count - 1].sp < sp) {
 		struct up_call call = pending->items[--pending->count];
 		if (!up_calls_push(suspects, call))
-			up_miss(&call, UP_MISSED_LONGJMP);
+			up_miss(&call, UP_MISSED_NO_MEMORY);
 	}
 	while (suspects->count > MAX_SUSPECTS) {
 		up_miss(&suspects->items[0], UP_MISSED_LONGJMP);
@@ -106,9 +106,10 @@ bool up_enter(struct up_site *site, const struct up_source *source, uint64_t fol
 		settle_suspects(&task->suspects, &call);
 	if (pending->count && pending->items[pending->count - 1].sp == call.sp)
 		settle_pending(pending, &call);
-	if (!up_calls_push(pending, call))
-		up_miss(&call, UP_MISSED_LONGJMP);
-	return true;
+	if (up_calls_push(pending, call))
+		return true;
+	up_miss(&call, UP_MISSED_NO_MEMORY);
+	return false;
 }
 
 /* Takes the calls that landed here out of calls, newest first, and ends them. */

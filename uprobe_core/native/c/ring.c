@@ -12,13 +12,14 @@
  */
 #include "ring.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "allocate.h"
 
 bool up_ring_init(struct up_ring *ring, size_t size)
 {
 	memset(ring, 0, sizeof(*ring));
-	ring->bytes = malloc(size);
+	ring->bytes = up_allocate(size);
 	ring->size = size;
 	return ring->bytes != NULL;
 }
@@ -53,7 +54,7 @@ static void forget_oldest(struct up_ring *ring)
 
 static bool grow(struct up_ring *ring)
 {
-	char *bytes = ring->size <= SIZE_MAX / 2 ? realloc(ring->bytes, 2 * ring->size) : NULL;
+	char *bytes = ring->size <= SIZE_MAX / 2 ? up_reallocate(ring->bytes, 2 * ring->size) : NULL;
 
 	if (!bytes)
 		return false;

@@ -72,6 +72,14 @@ static unsigned run_entry(struct up_site *site, unsigned index, struct up_hit *h
 	return vote;
 }
 
+/* There was no memory for what has to be kept of a call: it cannot be followed. */
+static void miss_unkept(struct up_site *site, uint64_t followed)
+{
+	struct up_call call = {.site = site, .followed = followed};
+
+	up_miss(&call, UP_MISSED_NO_MEMORY);
+}
+
 static bool run_general(struct up_site *site, const struct up_source *source, uint64_t *ret)
 {
 	struct up_engine *engine = site->engine;
@@ -91,7 +99,10 @@ static bool run_general(struct up_site *site, const struct up_source *source, ui
 			followed |= UINT64_C(1) << i;
 		removing &= vote;
 	}
-	bool watching = followed && up_enter(site, source, followed, kept, ret);
+	bool followable = followed && (kept || !site->kept);
+	bool watching = followable && up_enter(site, source, followed, kept, ret);
+	if (followed && !followable)
+		miss_unkept(site, followed);
 	if (!followed)
 		up_kept_give(engine, site, kept);
 	if (removing && engine->outside.vote_out)

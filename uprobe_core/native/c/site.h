@@ -14,6 +14,8 @@ enum { UP_KEEP = 0, UP_VOTE_REMOVE = 1, UP_VOTE_IGNORE = 2 };
  */
 enum { UP_VOTES_ALL = 1, UP_VOTES_ALONE = 2, UP_VOTES_PAIR = 4 };
 
+struct up_site;
+
 /* One location of one event (the EventProbe of tracing/event.py). */
 struct up_probe {
 	bool enabled, is_return, has_filter, wants_returns;
@@ -26,6 +28,8 @@ struct up_probe {
 	uint64_t missed[UP_MISSED_KINDS];
 	uint32_t chain;		/* number + 1 of its functions outside; 0: none */
 	uint8_t votes;		/* UP_VOTES_...: what they say of the event */
+	struct up_site **sites;	/* that it is at */
+	unsigned site_count, site_room;
 };
 
 enum up_site_kind {

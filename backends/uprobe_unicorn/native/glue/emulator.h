@@ -46,7 +46,7 @@ struct glue {
 	uint64_t refused_page;
 	bool forgetting;		/* the window is asked for, and not by the program */
 	int refused;			/* the PERM_ bit of the last access that was, 0: none since it was cleared */
-	volatile bool stop;
+	_Atomic bool stop;		/* set from any thread */
 	uint64_t last_watch;		/* a return address that is watched */
 	uint64_t wanted[16];		/* return addresses to watch from now on */
 	unsigned wanted_count;

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <structmember.h>
 
-#include "fills.h"
 #include "hooks.h"
 #include "run.h"
 
@@ -145,61 +144,6 @@ static PyObject *glue_object_count_blocks(GlueObject *self, PyObject *on)
 	return PyLong_FromLong(glue_count_blocks(&self->core, wanted));
 }
 
-/* --- translations ---------------------------------------------------------------------------- */
-
-static PyObject *add_extent(struct extents *extents, PyObject *args)
-{
-	unsigned long long start, end, physical;
-	unsigned perms;
-
-	if (!PyArg_ParseTuple(args, "KKKI", &start, &end, &physical, &perms))
-		return NULL;
-	if (start >= end || !extents_add(extents, (struct extent){start, end, physical, perms}))
-		return PyErr_NoMemory();
-	Py_RETURN_NONE;
-}
-
-static PyObject *glue_object_add_data(GlueObject *self, PyObject *args)
-{
-	return add_extent(&self->core.data, args);
-}
-
-static PyObject *glue_object_add_code(GlueObject *self, PyObject *args)
-{
-	return add_extent(&self->core.code, args);
-}
-
-static PyObject *glue_object_drop(GlueObject *self, PyObject *args)
-{
-	unsigned long long start, end;
-	int kinds;	/* 1 data, 2 code */
-
-	if (!PyArg_ParseTuple(args, "KKi", &start, &end, &kinds))
-		return NULL;
-	if (kinds & 1)
-		extents_drop(&self->core.data, start, end);
-	if (kinds & 2)
-		extents_drop(&self->core.code, start, end);
-	Py_RETURN_NONE;
-}
-
-static PyObject *glue_object_flush(GlueObject *self, PyObject *unused)
-{
-	(void)unused;
-	glue_flush(&self->core);
-	Py_RETURN_NONE;
-}
-
-static PyObject *glue_object_forget_code(GlueObject *self, PyObject *args)
-{
-	unsigned long long start, end;
-
-	if (!PyArg_ParseTuple(args, "KK", &start, &end))
-		return NULL;
-	glue_forget_translations(&self->core, start, end);
-	Py_RETURN_NONE;
-}
-
 /* --- life ------------------------------------------------------------------------------------------ */
 
 static PyObject *glue_object_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -284,6 +228,19 @@ static PyObject *glue_object_stop(GlueObject *self, void *closure)
 	return PyBool_FromLong(self->core.stop);
 }
 
+static PyObject *glue_object_rung(GlueObject *self, void *closure)
+{
+	(void)closure;
+	return PyBool_FromLong(self->watch.rung);
+}
+
+static int glue_object_set_rung(GlueObject *self, PyObject *value, void *closure)
+{
+	(void)closure;
+	self->watch.rung = PyObject_IsTrue(value) == 1;
+	return 0;
+}
+
 static PyObject *glue_object_shortcuts(GlueObject *self, void *closure)
 {
 	(void)closure;
@@ -308,7 +265,6 @@ static PyMemberDef members[] = {
 	{"refused_page", T_ULONGLONG, OFFSET(refused_page), 0, "Page of that access."},
 	{"executed", T_ULONGLONG, OFFSET(executed), 0, "Instructions counted."},
 	{"fills", T_ULONGLONG, OFFSET(fills), 0, "Translations asked for since the last flush."},
-	{"rung", T_BOOL, offsetof(GlueObject, watch.rung), 0, "Whether a watched descriptor was readable."},
 	{"slow_fills", T_ULONGLONG, OFFSET(slow_fills), 0, "Translations that Python answered."},
 	{NULL, 0, 0, 0, NULL},
 };
@@ -316,6 +272,7 @@ static PyMemberDef members[] = {
 static PyGetSetDef getters[] = {
 	{"python_hook", (getter)glue_object_python_hook, NULL, "Callback and data of code hooks for Python.", NULL},
 	{"shortcuts", (getter)glue_object_shortcuts, NULL, "Whether this build of libunicorn has shortcuts.", NULL},
+	{"rung", (getter)glue_object_rung, (setter)glue_object_set_rung, "Whether a watched descriptor was readable.", NULL},
 	{"stop", (getter)glue_object_stop, (setter)glue_object_set_stop, "Whether the run is to end soon.", NULL},
 	{NULL, NULL, NULL, NULL, NULL},
 };

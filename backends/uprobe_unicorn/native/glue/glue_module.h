@@ -1,4 +1,4 @@
-/* What the two files of the Python binding share. */
+/* What the files of the Python binding share. */
 #ifndef UPROBE_GLUE_MODULE_H
 #define UPROBE_GLUE_MODULE_H
 
@@ -17,6 +17,12 @@ typedef struct {
 	unsigned place_count, place_capacity;
 	struct watch watch;
 } GlueObject;
+
+PyObject *glue_object_add_data(GlueObject *self, PyObject *args);
+PyObject *glue_object_add_code(GlueObject *self, PyObject *args);
+PyObject *glue_object_drop(GlueObject *self, PyObject *args);
+PyObject *glue_object_flush(GlueObject *self, PyObject *unused);
+PyObject *glue_object_forget_code(GlueObject *self, PyObject *args);
 
 PyObject *glue_object_find_registers(GlueObject *self, PyObject *unused);
 PyObject *glue_object_connect(GlueObject *self, PyObject *args);

@@ -1,8 +1,7 @@
 /* The Python binding of the glue: the engine that hits go to, places and slot areas. */
 #include "glue_module.h"
 
-#include <stdlib.h>
-
+#include "allocate.h"
 #include "fills.h"
 #include "hooks.h"
 #include "places_table.h"
@@ -50,13 +49,13 @@ PyObject *glue_object_add_place(GlueObject *self, PyObject *args)
 		return NULL;
 	if (self->place_count == self->place_capacity) {
 		unsigned capacity = self->place_capacity ? 2 * self->place_capacity : 64;
-		struct place **places = realloc(self->places, capacity * sizeof(*places));
+		struct place **places = up_reallocate(self->places, capacity * sizeof(*places));
 		if (!places)
 			return PyErr_NoMemory();
 		self->places = places;
 		self->place_capacity = capacity;
 	}
-	struct place *place = calloc(1, sizeof(*place));
+	struct place *place = up_allocate_zeroed(1, sizeof(*place));
 	if (!place)
 		return PyErr_NoMemory();
 	*place = (struct place){.address = address, .site = (struct up_site *)(uintptr_t)site,

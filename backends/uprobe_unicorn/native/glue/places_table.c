@@ -1,8 +1,7 @@
 /* Trapped and watched places by address: open addressing. */
 #include "places_table.h"
 
-#include <stdlib.h>
-
+#include "allocate.h"
 #include "emulator.h"
 
 static unsigned hash_of(uint64_t address)
@@ -34,7 +33,7 @@ static bool table_resize(struct glue *glue, unsigned size)
 {
 	struct place **before = glue->table;
 	unsigned old = before ? glue->table_mask + 1 : 0;
-	struct place **table = calloc(size, sizeof(*table));
+	struct place **table = up_allocate_zeroed(size, sizeof(*table));
 
 	if (!table)
 		return false;
@@ -58,15 +57,28 @@ bool table_add(struct glue *glue, struct place *place)
 	return true;
 }
 
+/* Whether a place that hashes to home may lie at slot when hole is free: not if hole is on its way there. */
+static bool may_stay(const struct glue *glue, unsigned home, unsigned hole, unsigned slot)
+{
+	return ((slot - home) & glue->table_mask) < ((slot - hole) & glue->table_mask);
+}
+
+/* Those behind it in its row move up, so that each is still found from where it hashes to. */
 void table_remove(struct glue *glue, struct place *place)
 {
+	unsigned hole;
+
 	glue->last_watch = 0;
 	if (table_find(glue, place->address) != place)
 		return;
-	unsigned size = glue->table_mask + 1;
-	for (unsigned i = 0; i < size; i++)
-		if (glue->table[i] == place)
-			glue->table[i] = NULL;
+	for (hole = hash_of(place->address) & glue->table_mask; glue->table[hole] != place;)
+		hole = (hole + 1) & glue->table_mask;
+	for (unsigned slot = (hole + 1) & glue->table_mask; glue->table[slot]; slot = (slot + 1) & glue->table_mask) {
+		if (may_stay(glue, hash_of(glue->table[slot]->address) & glue->table_mask, hole, slot))
+			continue;
+		glue->table[hole] = glue->table[slot];
+		hole = slot;
+	}
+	glue->table[hole] = NULL;
 	glue->table_count--;
-	table_resize(glue, size);
 }

@@ -12,11 +12,11 @@
 #define _GNU_SOURCE
 #include "registers.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "allocate.h"
 #include "emulator.h"
 
 enum { REGISTERS = 33, HANDLE_WORDS = 512, REACH = 1 << 18 };
@@ -86,7 +86,7 @@ static uint64_t find(struct glue *glue, const uint64_t *marks, char *room)
 void glue_find_registers(struct glue *glue)
 {
 	uint64_t before[REGISTERS], marks[REGISTERS];
-	char *room = malloc(REACH + 4096);
+	char *room = up_allocate(REACH + 4096);
 
 	if (!room)
 		return;

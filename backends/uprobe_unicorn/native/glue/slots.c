@@ -7,9 +7,9 @@
  */
 #include "slots.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "allocate.h"
 #include "emulator.h"
 #include "fills.h"
 #include "hooks.h"
@@ -32,22 +32,25 @@ uint64_t area_size(unsigned slots)
 
 struct area *area_create(struct glue *glue, uint64_t start, uint64_t physical, unsigned slots)
 {
-	struct area **areas = realloc(glue->areas, (glue->area_count + 1) * sizeof(*areas));
+	struct area **areas = up_reallocate(glue->areas, (glue->area_count + 1) * sizeof(*areas));
 	if (!areas)
 		return NULL;
 	glue->areas = areas;
-	struct area *area = calloc(1, sizeof(*area));
-	struct place **places = calloc(slots, sizeof(*places));
+	struct area *area = up_allocate_zeroed(1, sizeof(*area));
+	struct place **places = up_allocate_zeroed(slots, sizeof(*places));
 	if (!area || !places)
 		goto failed;
 	*area = (struct area){.start = start, .tails = start + page_up(4 * (uint64_t)slots),
 			      .end = start + area_size(slots), .physical = physical, .places = places,
 			      .capacity = slots, .glue = glue};
-	if (glue->uc.hook_add(glue->engine_handle, &area->hook, UC_HOOK_CODE, (void *)(uintptr_t)glue_on_entry, area,
-			      area->start, area->tails - 1))
+	if (!extents_add(&glue->hidden, (struct extent){area->start, area->end, physical, PERM_EXEC}))
 		goto failed;
+	if (glue->uc.hook_add(glue->engine_handle, &area->hook, UC_HOOK_CODE, (void *)(uintptr_t)glue_on_entry, area,
+			      area->start, area->tails - 1)) {
+		extents_drop(&glue->hidden, area->start, area->end);
+		goto failed;
+	}
 	memset(glue->arena + physical, 0, area_size(slots));
-	extents_add(&glue->hidden, (struct extent){area->start, area->end, physical, PERM_EXEC});
 	areas[glue->area_count++] = area;
 	return area;
 failed:
@@ -83,14 +86,11 @@ static uint32_t *host_word(const struct area *area, uint64_t address)
 	return (uint32_t *)(void *)(area->glue->arena + area->physical + (address - area->start));
 }
 
-static unsigned free_entry(const struct area *area)
+static unsigned free_entry(struct area *area)
 {
-	if (area->count < area->capacity)
-		return area->count;
-	for (unsigned i = 0; i < area->capacity; i++)
-		if (!area->places[i])
-			return i;
-	return area->capacity;
+	while (area->vacant < area->count && area->places[area->vacant])
+		area->vacant++;
+	return area->vacant;
 }
 
 uint64_t area_add(struct area *area, struct place *place, uint32_t word)
@@ -127,6 +127,7 @@ void area_forget(struct glue *glue, const struct place *place)
 		return;
 	uint64_t entry = area->start + 4 * (uint64_t)index;
 	area->places[index] = NULL;
+	area->vacant = index < area->vacant ? index : area->vacant;
 	*host_word(area, entry) = 0;
 	memset(host_word(area, place->tail), 0, TAIL_BYTES);
 	glue_forget_translations(glue, entry, entry + 4);

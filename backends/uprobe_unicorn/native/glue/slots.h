@@ -10,6 +10,7 @@ struct area {
 	uint64_t physical;
 	struct place **places;	/* by entry */
 	unsigned count, capacity;
+	unsigned vacant;	/* no entry before it is free */
 	size_t hook;
 	struct glue *glue;
 };

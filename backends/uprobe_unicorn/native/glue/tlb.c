@@ -1,8 +1,9 @@
 /* Translations that were given out: sorted extents, found by bisection. */
 #include "tlb.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "allocate.h"
 
 /* Index of the first extent that ends after address. */
 static unsigned first_after(const struct extents *extents, uint64_t address)
@@ -37,7 +38,7 @@ static bool insert_at(struct extents *extents, unsigned index, struct extent ext
 {
 	if (extents->count == extents->capacity) {
 		unsigned capacity = extents->capacity ? 2 * extents->capacity : 64;
-		struct extent *items = realloc(extents->items, capacity * sizeof(*items));
+		struct extent *items = up_reallocate(extents->items, capacity * sizeof(*items));
 		if (!items)
 			return false;
 		extents->items = items;
@@ -74,6 +75,8 @@ void extents_drop(struct extents *extents, uint64_t start, uint64_t end)
 {
 	unsigned first = first_after(extents, start), last;
 
+	if (!extents->count)
+		return;
 	if (first < extents->count && extents->items[first].start < start) {
 		struct extent *item = &extents->items[first], upper = *item;
 		if (item->end > end) {

@@ -14,7 +14,7 @@ struct glue;
 struct watch {
 	struct pollfd polls[MAX_WATCHED];
 	unsigned count, first_final;
-	volatile bool rung;	/* since somebody last looked */
+	_Atomic bool rung;	/* since somebody last looked; set by the thread */
 	bool running;
 	pthread_t thread;
 	struct glue *glue;

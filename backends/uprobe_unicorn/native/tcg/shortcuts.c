@@ -12,6 +12,7 @@
 #include <link.h>
 #include <sys/mman.h>
 
+#include "allocate.h"
 #include "builds.h"
 
 #ifndef MAP_FIXED_NOREPLACE
@@ -321,7 +322,7 @@ struct shortcuts *shortcuts_create(uc_engine *engine, const struct uc_api *api)
 	if (getenv("UPROBE_DISABLE_SHORTCUTS"))
 		return NULL;
 	const struct layout *layout = layout_of_library((const void *)(uintptr_t)api->emu_start);
-	struct shortcuts *shortcuts = layout ? calloc(1, sizeof(*shortcuts)) : NULL;
+	struct shortcuts *shortcuts = layout ? up_allocate_zeroed(1, sizeof(*shortcuts)) : NULL;
 	if (!shortcuts)
 		return NULL;
 	shortcuts->layout = layout;

@@ -158,6 +158,7 @@ static void deinit_probe(void *item)
 	up_filter_deinit(&probe->filter);
 	free(probe->entry_actions);
 	free(probe->return_actions);
+	free(probe->sites);
 }
 
 static void deinit_action(void *item)

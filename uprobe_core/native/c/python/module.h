@@ -34,6 +34,8 @@ void *table_add(struct table *table, size_t size);
 void *table_get(const struct table *table, Py_ssize_t index, const char *what);
 /* Sets the exception that says so; returns NULL. */
 PyObject *engine_refuse(const char *what);
+/* The same of something that was not made. */
+PyObject *engine_unmade(enum up_made made, const char *what);
 
 PyObject *engine_add_handler(EngineObject *self, PyObject *args);
 int engine_visit_handlers(EngineObject *self, visitproc visit, void *arg);

@@ -5,7 +5,7 @@
  */
 #include "module.h"
 
-#include <stdlib.h>
+#include "allocate.h"
 
 struct chain {
 	long enter, leave;	/* numbers of handlers, < 0: there is none */
@@ -119,7 +119,7 @@ PyObject *engine_add_chain(EngineObject *self, PyObject *args)
 		PyErr_Format(PyExc_IndexError, "no handler has number %ld", is_handler(self, enter) ? leave : enter);
 		return NULL;
 	}
-	struct chain *chains = realloc(self->chains, (self->chain_count + 1) * sizeof(*chains));
+	struct chain *chains = up_reallocate(self->chains, (self->chain_count + 1) * sizeof(*chains));
 	if (!chains)
 		return PyErr_NoMemory();
 	self->chains = chains;

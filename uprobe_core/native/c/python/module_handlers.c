@@ -9,8 +9,9 @@
  */
 #include "module.h"
 
-#include <stdlib.h>
 #include <structmember.h>
+
+#include "allocate.h"
 
 enum slot { ADDRESS, OFFSET, VALUES, COOKIE, FUNCTION, RETURN_ADDRESS, LATENCY, SLOTS };
 
@@ -192,11 +193,11 @@ PyObject *engine_add_handler(EngineObject *self, PyObject *args)
 
 	if (!PyArg_ParseTuple(args, "OO", &function, &hit))
 		return NULL;
-	struct handler **handlers = realloc(self->handlers, (self->handler_count + 1) * sizeof(*handlers));
+	struct handler **handlers = up_reallocate(self->handlers, (self->handler_count + 1) * sizeof(*handlers));
 	if (!handlers)
 		return PyErr_NoMemory();
 	self->handlers = handlers;
-	struct handler *handler = calloc(1, sizeof(*handler));
+	struct handler *handler = up_allocate_zeroed(1, sizeof(*handler));
 	if (!handler)
 		return PyErr_NoMemory();
 	for (int slot = 0; slot < SLOTS; slot++)

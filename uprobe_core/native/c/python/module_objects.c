@@ -4,7 +4,7 @@
  */
 #include "module.h"
 
-#include <stdlib.h>
+#include "allocate.h"
 
 /* --- tables of objects ------------------------------------------------------------- */
 
@@ -12,13 +12,13 @@ void *table_add(struct table *table, size_t size)
 {
 	if (table->count == table->capacity) {
 		unsigned capacity = table->capacity ? 2 * table->capacity : 16;
-		void **items = realloc(table->items, capacity * sizeof(*items));
+		void **items = up_reallocate(table->items, capacity * sizeof(*items));
 		if (!items)
 			return PyErr_NoMemory();
 		table->items = items;
 		table->capacity = capacity;
 	}
-	void *item = calloc(1, size);
+	void *item = up_allocate_zeroed(1, size);
 	if (!item)
 		return PyErr_NoMemory();
 	table->items[table->count++] = item;
@@ -43,7 +43,7 @@ static bool table_pick(const struct table *table, PyObject *numbers, const char 
 	if (!fast)
 		return false;
 	Py_ssize_t count = PySequence_Fast_GET_SIZE(fast);
-	void **items = malloc((size_t)(count ? count : 1) * sizeof(*items));
+	void **items = up_allocate((size_t)(count ? count : 1) * sizeof(*items));
 	for (Py_ssize_t i = 0; items && i < count; i++) {
 		items[i] = table_get(table, PyLong_AsSsize_t(PySequence_Fast_GET_ITEM(fast, i)), what);
 		if (!items[i]) {
@@ -66,6 +66,11 @@ PyObject *engine_refuse(const char *what)
 	return NULL;
 }
 
+PyObject *engine_unmade(enum up_made made, const char *what)
+{
+	return made == UP_NO_MEMORY ? PyErr_NoMemory() : engine_refuse(what);
+}
+
 /* --- programs and probes ------------------------------------------------------------------ */
 
 PyObject *engine_add_probe(EngineObject *self, PyObject *args)
@@ -78,14 +83,15 @@ PyObject *engine_add_probe(EngineObject *self, PyObject *args)
 	if (!PyArg_ParseTuple(args, "y*Iy*p|ib", &program, &room, &capture, &is_return, &chain, &votes))
 		return NULL;
 	struct up_probe *probe = table_add(&self->probes, sizeof(*probe));
-	bool done = probe && up_program_init(&probe->program, program.buf, (size_t)program.len, room) &&
-		    up_program_init(&probe->capture, capture.buf, (size_t)capture.len, 0);
+	enum up_made made = probe ? up_program_init(&probe->program, program.buf, (size_t)program.len, room) : UP_MADE;
+	if (probe && made == UP_MADE)
+		made = up_program_init(&probe->capture, capture.buf, (size_t)capture.len, 0);
 	PyBuffer_Release(&program);
 	PyBuffer_Release(&capture);
 	if (!probe)
 		return NULL;
-	if (!done || up_program_entries(&probe->program) > probe->capture.cells)
-		return engine_refuse("the probe");
+	if (made != UP_MADE || up_program_entries(&probe->program) > probe->capture.cells)
+		return engine_unmade(made, "the probe");
 	probe->is_return = is_return;
 	probe->chain = chain < 0 ? 0 : (uint32_t)chain + 1;
 	probe->votes = votes;
@@ -102,54 +108,66 @@ static bool all_fit(void **actions, unsigned count, const struct up_program *pro
 	return true;
 }
 
+/* What a probe does, while it is put together. */
+struct doing {
+	struct up_filter filter;
+	void **entry, **leave;
+	unsigned entry_count, leave_count;
+};
+
+static void doing_deinit(struct doing *self)
+{
+	up_filter_deinit(&self->filter);
+	free(self->entry);
+	free(self->leave);
+}
+
+static bool doing_init(struct doing *self, EngineObject *engine, const struct up_probe *probe, PyObject *entry,
+		       PyObject *leave, const Py_buffer *tests, const Py_buffer *texts)
+{
+	enum up_made made = up_filter_init(&self->filter, tests->buf, (size_t)tests->len, texts->buf,
+					   (size_t)texts->len, &probe->program);
+
+	if (made != UP_MADE)
+		return engine_unmade(made, "the filter") != NULL;
+	if (!table_pick(&engine->actions, entry, "action", &self->entry, &self->entry_count) ||
+	    !table_pick(&engine->actions, leave, "action", &self->leave, &self->leave_count))
+		return false;
+	return (all_fit(self->entry, self->entry_count, &probe->program) &&
+		all_fit(self->leave, self->leave_count, &probe->program)) ||
+	       engine_refuse("an action over these arguments") != NULL;
+}
+
 PyObject *engine_set_probe(EngineObject *self, PyObject *args)
 {
 	Py_ssize_t number;
 	int enabled, wants_returns;
 	PyObject *entry, *leave;
 	Py_buffer tests, texts;
-	struct up_filter filter;
-	void **entry_actions, **return_actions;
+	struct doing doing = {.entry = NULL};
 
 	if (!PyArg_ParseTuple(args, "nppOOy*y*", &number, &enabled, &wants_returns, &entry, &leave, &tests, &texts))
 		return NULL;
 	struct up_probe *probe = table_get(&self->probes, number, "probe");
-	bool usable = probe && up_filter_init(&filter, tests.buf, (size_t)tests.len, texts.buf,
-					      (size_t)texts.len, &probe->program);
+	bool usable = probe && doing_init(&doing, self, probe, entry, leave, &tests, &texts);
 	PyBuffer_Release(&tests);
 	PyBuffer_Release(&texts);
-	if (!usable)
-		return probe ? engine_refuse("the filter") : NULL;
-	unsigned entry_count, return_count;
-	if (!table_pick(&self->actions, entry, "action", &entry_actions, &entry_count)) {
-		up_filter_deinit(&filter);
+	if (!usable) {
+		doing_deinit(&doing);
 		return NULL;
 	}
-	if (!table_pick(&self->actions, leave, "action", &return_actions, &return_count)) {
-		free(entry_actions);
-		up_filter_deinit(&filter);
-		return NULL;
-	}
-	if (!all_fit(entry_actions, entry_count, &probe->program) ||
-	    !all_fit(return_actions, return_count, &probe->program)) {
-		free(entry_actions);
-		free(return_actions);
-		up_filter_deinit(&filter);
-		return engine_refuse("an action over these arguments");
-	}
-	free(probe->entry_actions);
-	free(probe->return_actions);
-	up_filter_deinit(&probe->filter);
+	struct doing before = {probe->filter, (void **)probe->entry_actions, (void **)probe->return_actions, 0, 0};
+	doing_deinit(&before);
 	probe->enabled = enabled;
 	probe->wants_returns = wants_returns;
-	probe->filter = filter;
-	probe->has_filter = filter.count != 0;
-	probe->entry_actions = (struct up_action **)entry_actions;
-	probe->return_actions = (struct up_action **)return_actions;
-	probe->entry_count = entry_count;
-	probe->return_count = return_count;
-	for (unsigned i = 0; i < self->sites.count; i++)
-		up_site_prepare(self->sites.items[i]);
+	probe->filter = doing.filter;
+	probe->has_filter = doing.filter.count != 0;
+	probe->entry_actions = (struct up_action **)doing.entry;
+	probe->return_actions = (struct up_action **)doing.leave;
+	probe->entry_count = doing.entry_count;
+	probe->return_count = doing.leave_count;
+	for (unsigned i = 0; i < probe->site_count; i++)
+		up_site_prepare(probe->sites[i]);
 	Py_RETURN_NONE;
 }
 
@@ -162,10 +180,17 @@ PyObject *engine_take_probe(EngineObject *self, PyObject *args)
 	struct up_probe *probe = table_get(&self->probes, number, "probe");
 	if (!probe)
 		return NULL;
-	PyObject *result = Py_BuildValue("KKKKKKKK", probe->hits, probe->entries, probe->returns,
-					 probe->missed[UP_MISSED_LONGJMP], probe->missed[UP_MISSED_EXEC],
-					 probe->missed[UP_MISSED_EXIT], probe->missed[UP_MISSED_DEPTH],
-					 probe->missed[UP_MISSED_NO_CALLER]);
+	PyObject *result = PyTuple_New(3 + UP_MISSED_KINDS);
+	const uint64_t seen[3] = {probe->hits, probe->entries, probe->returns};
+	for (Py_ssize_t i = 0; result && i < 3 + UP_MISSED_KINDS; i++) {
+		PyObject *count = PyLong_FromUnsignedLongLong(i < 3 ? seen[i] : probe->missed[i - 3]);
+		if (!count)
+			Py_CLEAR(result);
+		else
+			PyTuple_SET_ITEM(result, i, count);
+	}
+	if (!result)
+		return NULL;
 	probe->hits = probe->entries = probe->returns = 0;
 	memset(probe->missed, 0, sizeof(probe->missed));
 	return result;
@@ -185,30 +210,28 @@ PyObject *engine_add_action(EngineObject *self, PyObject *args)
 		return NULL;
 	struct up_probe *probe = table_get(&self->probes, number, "probe");
 	struct up_action *action = probe ? table_add(&self->actions, sizeof(*action)) : NULL;
-	bool usable = action && kind <= UP_CALL && hist <= UP_SUB && keys.len % sizeof(struct up_field) == 0 &&
-		      keys.len / sizeof(struct up_field) <= UP_MAX_KEY &&
-		      value.len == sizeof(struct up_field);
-	if (usable) {
-		action->kind = (uint8_t)kind;
-		action->hist = (uint8_t)hist;
-		action->parameter = parameter;
-		action->sink = sink;
-		action->engine = &self->core;
-		action->keys = (uint8_t)(keys.len / sizeof(struct up_field));
+	enum up_made made = UP_REFUSED;
+	if (action && kind <= UP_CALL && hist <= UP_SUB && keys.len % sizeof(struct up_field) == 0 &&
+	    keys.len / sizeof(struct up_field) <= UP_MAX_KEY && value.len == sizeof(struct up_field)) {
+		*action = (struct up_action){.kind = (uint8_t)kind, .hist = (uint8_t)hist, .parameter = parameter,
+					     .sink = sink, .engine = &self->core,
+					     .keys = (uint8_t)(keys.len / sizeof(struct up_field))};
 		memcpy(action->key, keys.buf, (size_t)keys.len);
 		memcpy(&action->value, value.buf, (size_t)value.len);
-		usable = up_filter_init(&action->filter, tests.buf, (size_t)tests.len, texts.buf,
-					(size_t)texts.len, &probe->program);
+		made = up_filter_init(&action->filter, tests.buf, (size_t)tests.len, texts.buf, (size_t)texts.len,
+				      &probe->program);
 		action->has_filter = action->filter.count != 0;
-		usable = usable && up_action_fits(action, &probe->program);
-		usable = usable && up_map_init(&action->map, kind == UP_SUM);
 	}
 	PyBuffer_Release(&keys);
 	PyBuffer_Release(&value);
 	PyBuffer_Release(&tests);
 	PyBuffer_Release(&texts);
-	if (!usable)
-		return action ? engine_refuse("the action") : NULL;
+	if (!action)
+		return NULL;
+	if (made != UP_MADE || !up_action_fits(action, &probe->program))
+		return engine_unmade(made, "the action");
+	if (!up_map_init(&action->map, kind == UP_SUM))
+		return PyErr_NoMemory();
 	return PyLong_FromUnsignedLong(self->actions.count - 1);
 }
 
@@ -263,6 +286,23 @@ PyObject *engine_limit_keys(EngineObject *self, PyObject *args)
 
 /* --- sites --------------------------------------------------------------------------- */
 
+/* Room for one more site of each of its probes, so that they can be told of it. */
+static bool reserve_sites(struct up_probe **probes, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct up_probe *probe = probes[i];
+		if (probe->site_count + count <= probe->site_room)
+			continue;
+		unsigned room = 2 * probe->site_room + count;
+		struct up_site **sites = up_reallocate(probe->sites, room * sizeof(struct up_site *));
+		if (!sites)
+			return false;
+		probe->sites = sites;
+		probe->site_room = room;
+	}
+	return true;
+}
+
 PyObject *engine_add_site(EngineObject *self, PyObject *args)
 {
 	unsigned long long address, offset;
@@ -274,16 +314,24 @@ PyObject *engine_add_site(EngineObject *self, PyObject *args)
 		return NULL;
 	if (!table_pick(&self->probes, numbers, "probe", &probes, &count))
 		return NULL;
-	struct up_site *site = count <= UP_MAX_PROBES ? table_add(&self->sites, sizeof(*site)) : NULL;
+	struct up_site *site = NULL;
+	if (count > UP_MAX_PROBES)
+		engine_refuse("so many probes at one site");
+	else if (!reserve_sites((struct up_probe **)probes, count))
+		PyErr_NoMemory();
+	else
+		site = table_add(&self->sites, sizeof(*site));
 	if (!site) {
 		free(probes);
-		return count <= UP_MAX_PROBES ? NULL : engine_refuse("so many probes at one site");
+		return NULL;
 	}
 	site->address = address;
 	site->file_offset = offset;
 	site->engine = &self->core;
 	site->probes = (struct up_probe **)probes;
 	site->count = count;
+	for (unsigned i = 0; i < count; i++)
+		site->probes[i]->sites[site->probes[i]->site_count++] = site;
 	up_site_prepare(site);
 	return PyLong_FromUnsignedLong(self->sites.count - 1);
 }

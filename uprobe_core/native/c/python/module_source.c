@@ -110,10 +110,10 @@ PyObject *engine_fetch(EngineObject *self, PyObject *args)
 
 	if (!PyArg_ParseTuple(args, "y*IOKKK", &packed, &room, &hit_object, &address, &offset, &latency))
 		return NULL;
-	bool usable = up_program_init(&program, packed.buf, (size_t)packed.len, room);
+	enum up_made made = up_program_init(&program, packed.buf, (size_t)packed.len, room);
 	PyBuffer_Release(&packed);
-	if (!usable)
-		return engine_refuse("the program");
+	if (made != UP_MADE)
+		return engine_unmade(made, "the program");
 	struct python_source context = {hit_object, self, false};
 	struct up_source source = source_of(&context);
 	if (up_engine_reserve(&self->core, program.cells)) {
