@@ -118,9 +118,9 @@ def run_case(path: str, case: Case, hits: int, engine: str = "auto") -> Outcome:
 
 
 def _trace(session: up.Session, event: Any) -> None:
-    from uprobe_core.discovery import load as discovery
+    from uprobe_core.discovery.load import load_consumer
 
-    session.attach(event, discovery.load_consumer("trace", {}).attach(event, session))
+    session.attach(event, load_consumer("trace", {}).attach(event, session))
 
 
 def _row(name: str, outcome: Outcome) -> str:

@@ -108,11 +108,13 @@ ACTIONS = {
 
 def consumers() -> str:
     """Our consumers: what they do, their options, and what they print for calls of the example program."""
-    from uprobe_core.discovery.load import Kind, load_object
+    from uprobe_core.discovery.entries import Kind
+    from uprobe_core.discovery.importing import import_plugin
+    from uprobe_core.discovery.load import choose
 
     parts = []
     for name, examples in CONSUMERS.items():
-        cls = load_object(Kind.CONSUMER, name)
+        cls = import_plugin(choose(Kind.CONSUMER, name))
         about = inspect.cleandoc(cls.__doc__ or "").split("\n")[0].replace("``", "`")
         rows = [f"| `{key}` | {text} |" for key, text in getattr(cls, "allowed", {}).items()]
         options = ["| option | |", "|---|---|", *rows, ""] if rows else []

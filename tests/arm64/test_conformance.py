@@ -18,7 +18,7 @@ from uprobe_arm64.decode import analyze
 
 from uprobe_core.arch_hooks import hookimpl
 from uprobe_core.backend import Task
-from uprobe_core.discovery import load as discovery
+from uprobe_core.discovery.load import load_backend
 from uprobe_core.testing.conformance import main
 from uprobe_core.testing.conformance_bench import Bench, Case, Difference
 from uprobe_core.testing.conformance_native import Way
@@ -31,7 +31,7 @@ from uprobe_core.utask import Utask
 
 def make_bench(arch: Arm64Arch | None = None, policy: Policy | None = None, *, native: bool = False) -> Bench:
     pytest.importorskip("unicorn", reason="the harness runs on the default backend")
-    return Bench(discovery.load_backend("unicorn"), arch or Arm64Arch(), policy, native=native)
+    return Bench(load_backend("unicorn"), arch or Arm64Arch(), policy, native=native)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from uprobe_arm64 import Arm64Arch
 
 from uprobe_core.arch_hooks import hookimpl
 from uprobe_core.backend import Process
-from uprobe_core.discovery import load as discovery
+from uprobe_core.discovery.load import load_backend
 from uprobe_core.probes.xol import XolArea
 from uprobe_core.testing.conformance_bench import Bench
 from uprobe_core.testing.conformance_driver import Ending
@@ -78,7 +78,7 @@ class Program:
 
 def open_program(arch: Arm64Arch) -> Program:
     pytest.importorskip("unicorn", reason="the harness runs on the default backend")
-    return Program(Bench(discovery.load_backend("unicorn"), arch))
+    return Program(Bench(load_backend("unicorn"), arch))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.discovery.plugin_sources import Install
-from uprobe_core.discovery import called as plugin_manager
+from uprobe_core.discovery.called import LOAD_SWITCH, TRACE_SWITCH, create
 from uprobe_core.errors import PluginError
 from uprobe_core.run_setup import RunSetup
 
@@ -37,7 +37,7 @@ def install_two(install: Install) -> list[str]:
 
 def test_every_installed_plugin_is_called_in_the_order_of_names(install: Install) -> None:
     calls = install_two(install)
-    plugin_manager.create().hook.uprobe_configure(setup=RunSetup())
+    create().hook.uprobe_configure(setup=RunSetup())
     assert calls == ["a", "b"]
 
 
@@ -49,10 +49,10 @@ def test_the_environment_chooses_which_are_loaded(
 ) -> None:
     calls = install_two(install)
     if switch is None:
-        monkeypatch.delenv(plugin_manager.LOAD_SWITCH, raising=False)
+        monkeypatch.delenv(LOAD_SWITCH, raising=False)
     else:
-        monkeypatch.setenv(plugin_manager.LOAD_SWITCH, switch)
-    plugin_manager.create().hook.uprobe_configure(setup=RunSetup())
+        monkeypatch.setenv(LOAD_SWITCH, switch)
+    create().hook.uprobe_configure(setup=RunSetup())
     assert calls == expected
 
 
@@ -60,9 +60,9 @@ def test_a_name_in_the_environment_that_is_not_installed_is_an_error(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install_two(install)
-    monkeypatch.setenv(plugin_manager.LOAD_SWITCH, "ccc")
+    monkeypatch.setenv(LOAD_SWITCH, "ccc")
     with pytest.raises(PluginError, match="ccc, which is not installed") as caught:
-        plugin_manager.create()
+        create()
     assert caught.value.hint == "installed: aaa, bbb"
 
 
@@ -70,7 +70,7 @@ def test_a_plugin_that_fails_is_reported_and_the_others_go_on(install: Install) 
     install("fourth", GROUP, {"000": "third_bad:X"}, {"third_bad": "import third_missing"})
     calls = install_two(install)
     failures: list[PluginError] = []
-    plugin_manager.create(failures.append).hook.uprobe_configure(setup=RunSetup())
+    create(failures.append).hook.uprobe_configure(setup=RunSetup())
     assert [failure.plugin for failure in failures] == ["000"]
     assert calls == ["a", "b"]
 
@@ -78,7 +78,7 @@ def test_a_plugin_that_fails_is_reported_and_the_others_go_on(install: Install) 
 def test_without_a_place_for_failures_a_bad_plugin_is_raised(install: Install) -> None:
     install("fourth", GROUP, {"000": "third_bad:X"}, {"third_bad": "import third_missing"})
     with pytest.raises(PluginError, match="third_missing"):
-        plugin_manager.create()
+        create()
 
 
 def test_a_misspelt_hook_is_refused_and_named(install: Install) -> None:
@@ -88,7 +88,7 @@ def test_a_misspelt_hook_is_refused_and_named(install: Install) -> None:
     )
     install("third", GROUP, {"typo": "third_typo:X"}, {"third_typo": source})
     with pytest.raises(PluginError, match="uprobe_confgure") as caught:
-        plugin_manager.create()
+        create()
     assert caught.value.plugin == "typo"
 
 
@@ -99,7 +99,7 @@ def test_a_hook_that_asks_for_an_argument_that_there_is_not_is_refused(install: 
     )
     install("third", GROUP, {"more": "third_more:X"}, {"third_more": source})
     with pytest.raises(PluginError, match="more"):
-        plugin_manager.create()
+        create()
 
 
 def test_a_module_can_be_a_plugin(install: Install) -> None:
@@ -109,7 +109,7 @@ def test_a_module_can_be_a_plugin(install: Install) -> None:
     )
     install("third", GROUP, {"mod": "third_mod"}, {"third_mod": source})
     setup = RunSetup()
-    plugin_manager.create().hook.uprobe_configure(setup=setup)
+    create().hook.uprobe_configure(setup=setup)
     import third_mod  # type: ignore[import-not-found]
 
     assert list(third_mod.SEEN) == [setup]
@@ -119,6 +119,6 @@ def test_hook_calls_can_be_traced(
     install: Install, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install_two(install)
-    monkeypatch.setenv(plugin_manager.TRACE_SWITCH, "1")
-    plugin_manager.create().hook.uprobe_session_finish(session=None, status=None)
+    monkeypatch.setenv(TRACE_SWITCH, "1")
+    create().hook.uprobe_session_finish(session=None, status=None)
     assert "hook uprobe_session_finish(session=None, status=None)" in capsys.readouterr().err

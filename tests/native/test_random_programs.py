@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import uprobe_core as up
 from tests.native.random_programs import RandomProgram, programs
-from uprobe_core.discovery import load as discovery
+from uprobe_core.discovery.load import load_consumer
 
 pytest.importorskip("uprobe_core.native._engine")
 pytest.importorskip("uprobe_unicorn.native._glue")
@@ -154,7 +154,7 @@ def caught_output() -> Iterator[list[bytes]]:
 
 def consumer_of(session: up.Session, event: Any, probe: Probe) -> Any:
     if probe.action == "trace":
-        session.attach(event, discovery.load_consumer("trace", {}).attach(event, session))
+        session.attach(event, load_consumer("trace", {}).attach(event, session))
         return None
     consumer = (
         ReturnHandler() if (probe.action, probe.is_return) == ("handler", True) else ACTIONS[probe.action]()

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 import uprobe_core as up
-from uprobe_core.discovery import load as discovery
 from uprobe_core.discovery.contracts import BlamedWriter
+from uprobe_core.discovery.load import load_consumer, load_writer
 from uprobe_core.records.output import RunOutput
 
 pytest.importorskip("uprobe_core.native._engine")
@@ -97,15 +97,14 @@ class SleepyWriter:
 
 def with_writer(monkeypatch: pytest.MonkeyPatch, writer: type) -> None:
     """``format="slow"`` is *writer*."""
-    load = discovery.load_writer
 
     def make(stream: Any, header: Any) -> Any:
         return BlamedWriter("slow", writer(stream, header))
 
     def choose(name: str) -> Any:
-        return (False, make) if name == "slow" else load(name)
+        return (False, make) if name == "slow" else load_writer(name)
 
-    monkeypatch.setattr(discovery, "load_writer", choose)
+    monkeypatch.setattr("uprobe_core.session.session.load_writer", choose)
 
 
 def test_a_writer_that_sleeps_sees_every_record_in_order(
@@ -124,7 +123,7 @@ def test_a_writer_that_sleeps_sees_every_record_in_order(
 
 def trace(session: up.Session, event: Any) -> Any:
     """What ``-C trace`` attaches to *event*."""
-    return discovery.load_consumer("trace", {}).attach(event, session)
+    return load_consumer("trace", {}).attach(event, session)
 
 
 def test_records_of_both_ways_of_running_a_probe_are_in_the_order_of_hits(

@@ -12,7 +12,7 @@ from uprobe_counter.report import counts
 
 from tests.cli.command import uprobe
 from uprobe_core.actions import Hist
-from uprobe_core.discovery import load as discovery
+from uprobe_core.discovery.load import load_consumer
 from uprobe_core.errors import UsageError
 
 CALLS = 10
@@ -133,7 +133,7 @@ def test_a_bad_option_is_refused_before_anything_runs(
     name: str, options: dict[str, str], complaint: str
 ) -> None:
     with pytest.raises(UsageError) as caught:
-        discovery.load_consumer(name, options)
+        load_consumer(name, options)
     assert complaint in str(caught.value)
     assert caught.value.hint
 
@@ -175,7 +175,7 @@ def test_reports_are_plain_json() -> None:
         "hist": {"arg": "a"},
         "returns": {},
     }.items():
-        plugin: Any = discovery.load_consumer(name, options)
+        plugin: Any = load_consumer(name, options)
         plugin.attach(Event(), None)
         document = plugin.report().as_json()
         assert json.loads(json.dumps(document)) == document

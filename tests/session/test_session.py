@@ -12,7 +12,6 @@ import pytest
 
 import uprobe_core as up
 from uprobe_core.backend import ExitStatus
-from uprobe_core.discovery import load as discovery
 from uprobe_core.errors import PluginError, ProbeError, UsageError
 from uprobe_core.testing.fake_backend import FakeBackend, FakeMachine
 from uprobe_core.testing.fake_memory import FakeFile
@@ -65,8 +64,8 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def make(script: Callable[[Play], None], **options: Any) -> tuple[up.Session, Play]:
         play = Play(tmp_path / "program", script)
-        monkeypatch.setattr(discovery, "load_backend", lambda _name: play.backend)
-        monkeypatch.setattr(discovery, "load_arch", lambda _name: ToyArch())
+        monkeypatch.setattr("uprobe_core.session.session.load_backend", lambda _name: play.backend)
+        monkeypatch.setattr("uprobe_core.session.session.load_arch", lambda _name: ToyArch())
         options.setdefault("output", str(tmp_path / "out"))
         new = up.Session([play.path], engine="py", **options)
         made.append(new)

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from uprobe_core.discovery.load import Kind, load_object, names
+from uprobe_core.discovery.entries import Kind, names
+from uprobe_core.discovery.importing import import_plugin
+from uprobe_core.discovery.load import choose
 from uprobe_core.testing.compliance import ConsumerCompliance
 
 OPTIONS: dict[str, dict[str, str]] = {"sum": {"arg": "a"}, "hist": {"arg": "a"}}
@@ -19,7 +21,7 @@ def own_consumers() -> list[str]:
     return [
         name
         for name in names(Kind.CONSUMER)
-        if load_object(Kind.CONSUMER, name).__module__.startswith("uprobe_")
+        if import_plugin(choose(Kind.CONSUMER, name)).__module__.startswith("uprobe_")
     ]
 
 
@@ -33,7 +35,7 @@ class TestShipped(ConsumerCompliance):
 
     @pytest.fixture
     def plugin_class(self, name: str) -> Any:
-        return load_object(Kind.CONSUMER, name)
+        return import_plugin(choose(Kind.CONSUMER, name))
 
     @pytest.fixture
     def options(self, name: str) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import argparse
 
-    from uprobe_core.discovery.load import PluginStatus
+    from uprobe_core.discovery.entries import PluginStatus
 
 DESCRIPTION = """\
 List every installed plugin with the package it comes from, and whether it can be
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List plugins; the status is 0 even if one failed, since listing did not."""
-    from uprobe_core.discovery.load import survey
+    from uprobe_core.discovery.survey import survey
 
     found = survey()
     if args.json:
@@ -52,9 +52,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _state(status: PluginStatus) -> str:
-    """One word: "optional" is a plugin of ours or others whose optional package is not installed."""
+    """One word: "optional" needs an optional package that is not there, "warning" works all the same."""
     if not status.error:
         return "ok"
+    if status.usable:
+        return "warning"
     return "optional" if status.optional else "failed"
 
 
@@ -67,7 +69,7 @@ def _as_json(status: PluginStatus) -> dict[str, Any]:
         "name": entry.name,
         "target": entry.target,
         "package": entry.distribution,
-        "ok": not status.error,
+        "ok": not status.error or status.usable,
         "state": _state(status),
         "error": status.error,
         "hint": status.hint,

@@ -17,7 +17,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from uprobe_core.discovery.contracts import blamed, check_instance, construct
-from uprobe_core.discovery.load import Kind, PluginEntry, entries, load_object
+from uprobe_core.discovery.entries import Kind, PluginEntry, entries
+from uprobe_core.discovery.importing import import_plugin
+from uprobe_core.discovery.load import choose
 from uprobe_core.errors import PluginError, UprobeError
 
 __all__ = ("LOAD_SWITCH", "TRACE_SWITCH", "create", "wanted")
@@ -71,7 +73,7 @@ def create(on_failure: Callable[[PluginError], None] | None = None) -> Any:
 def _register(manager: Any, entry: PluginEntry, on_failure: Callable[[PluginError], None] | None) -> None:
     """Load, check and register one plugin; a failure is reported and the plugin left out."""
     try:
-        instance = construct(entry, load_object(Kind.PLUGIN, entry.name))
+        instance = construct(entry, import_plugin(choose(Kind.PLUGIN, entry.name)))
         check_instance(entry, instance)
     except UprobeError as error:
         failure = error if isinstance(error, PluginError) else PluginError(str(error), plugin=entry.name)

@@ -6,12 +6,10 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from uprobe_core.discovery.entries import Kind, PluginEntry
 from uprobe_core.errors import PluginError, UprobeError, UsageError
-
-if TYPE_CHECKING:
-    from uprobe_core.discovery.load import PluginEntry
 
 __all__ = (
     "BlamedWriter",
@@ -31,8 +29,6 @@ OPTIONAL_ARCH_HOOKS = frozenset({"argument_register", "frame_rules", "ignore", "
 
 def contract_of(entry: PluginEntry) -> type | None:
     """The Protocol that plugins of this kind satisfy; None where pluggy validates instead."""
-    from uprobe_core.discovery.load import Kind
-
     if entry.kind is Kind.BACKEND:
         from uprobe_core.backend import Backend
 
@@ -161,8 +157,6 @@ def try_writer(entry: PluginEntry, plugin: Any) -> None:
 
 def check_instance(entry: PluginEntry, instance: Any) -> None:
     """Raise PluginError unless *instance* has what its contract asks for."""
-    from uprobe_core.discovery.load import Kind
-
     if entry.kind is Kind.ARCH:
         _check_hooks(entry, instance)
     elif entry.kind is Kind.PLUGIN:

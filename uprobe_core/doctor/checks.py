@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from uprobe_core.errors import UprobeError
 
 if TYPE_CHECKING:
-    from uprobe_core.discovery.load import PluginEntry
+    from uprobe_core.discovery.entries import PluginEntry
 
 __all__ = ("Finding", "examine")
 
@@ -63,13 +63,14 @@ def _library(name: str) -> Finding:
 
 def _plugins() -> Iterator[Finding]:
     """A finding for each plugin that fails; one for all of them if none does."""
-    from uprobe_core.discovery.load import survey
+    from uprobe_core.discovery.survey import survey
 
     found = survey()
     failed = {status.error: status for status in found if status.error}.values()
     for status in failed:
-        state = "fail" if _is_needed(status.entry) and not status.optional else "note"
-        hint = status.hint if status.optional else "see uprobe plugins --debug"
+        harmless = status.optional or status.usable
+        state = "fail" if _is_needed(status.entry) and not harmless else "note"
+        hint = status.hint if harmless else "see uprobe plugins --debug"
         yield Finding(f"{status.entry.kind.word} {status.entry.name}", state, status.error, hint)
     if not failed:
         yield Finding("plugins", "ok", f"{len(found)} installed, all of them can be used")

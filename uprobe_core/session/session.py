@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from uprobe_core.actions.kinds import Action
 from uprobe_core.backend import Capabilities, ExitStatus, Machine, Task
-from uprobe_core.discovery import load as discovery
 from uprobe_core.discovery.contracts import blaming, check_sink
+from uprobe_core.discovery.load import load_arch, load_backend, load_consumer, load_writer
 from uprobe_core.errors import UsageError, noted
 from uprobe_core.image.guest_files import GuestFiles
 from uprobe_core.native.choice import choose_engine, for_operations
@@ -94,7 +94,7 @@ class Session:
         self.plugins.hook.uprobe_configure(setup=setup)
         wrappers = tuple(w for group in self.plugins.hook.uprobe_arch_wrappers() for w in group or ())
         self.engine = for_operations(self.engine, setup.engine, setup.arch, self.warn, wrapped=bool(wrappers))
-        self.arch = bind_arch(discovery.load_arch(setup.arch), wrappers)
+        self.arch = bind_arch(load_arch(setup.arch), wrappers)
         check_policy(self.arch, setup.policy)
         self.files = GuestFiles(setup.sysroot, setup.cwd, setup.binds)
         self.events = EventSet(setup.policy, self.arch, self.files, self._complaints.sink_failed, self.warn)
@@ -194,7 +194,7 @@ class Session:
         if self._machine is not None:
             return self._machine
         setup = self.setup
-        backend = discovery.load_backend(setup.backend)
+        backend = load_backend(setup.backend)
         registry, dispatcher = self._make_dispatcher(backend.capabilities)
         self._attach_consumers()
         self._output = RunOutput(setup.output, self.spool, self._writer_maker(), setup.lossy)
@@ -354,7 +354,7 @@ class Session:
         if self.setup.consumers and not self._explicit and not self.events.events:
             self.warn("there are consumers but no events: give them with -e, -f or -c")
         for use in uses:
-            plugin = discovery.load_consumer(use.name, use.options)
+            plugin = load_consumer(use.name, use.options)
             self._consumers.append((use, plugin))
             events = self.events.events if use.event is None else self.events.find(use.event)
             for event in events:
@@ -370,7 +370,7 @@ class Session:
     def _writer_maker(self) -> Any:
         if self.setup.format == "tracefs":
             return None
-        self._wants_stacks, make = discovery.load_writer(self.setup.format)
+        self._wants_stacks, make = load_writer(self.setup.format)
         from uprobe_core.writer import RunHeader
 
         header = RunHeader(self.setup.argv, list(self.events.table))

@@ -26,7 +26,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.discovery import load as discovery
+from uprobe_core.discovery.load import load_arch, load_backend
 from uprobe_core.errors import BackendError, UprobeError
 from uprobe_core.testing.conformance_bench import PLACES, Bench, Case
 from uprobe_core.testing.conformance_plan import Tally, check
@@ -47,7 +47,7 @@ _bench: Bench | None = None
 
 def open_bench(args: argparse.Namespace, policy: Policy) -> Bench:
     """A bench on the plugins that *args* names; raises PluginError for what is missing."""
-    backend, arch = discovery.load_backend(args.backend), discovery.load_arch(args.arch)
+    backend, arch = load_backend(args.backend), load_arch(args.arch)
     return Bench(backend, arch, policy, native=not args.core_only)
 
 
@@ -64,7 +64,7 @@ def _work(words: Sequence[int], states: int, first_seed: int) -> Tally:
 
 
 def _chunks(arch: str, count: int, seed: int) -> Iterator[list[int]]:
-    encodings = discovery.load_arch(arch).encodings()
+    encodings = load_arch(arch).encodings()
     words = (word for word, _ in itertools.islice(encodings.words(seed), count))
     while chunk := list(itertools.islice(words, CHUNK)):
         yield chunk

@@ -1,0 +1,100 @@
+"""What is installed: stevedore over one entry-point group, each entry with the package to blame for it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = ("Kind", "PluginEntry", "PluginStatus", "entries", "load_point", "names")
+
+
+class Kind(enum.Enum):
+    """What a plugin is for; the value is its entry-point group."""
+
+    BACKEND = "uprobe.backends"
+    DECODER = "uprobe.decoders"
+    ARCH = "uprobe.archs"
+    CONSUMER = "uprobe.consumers"
+    WRITER = "uprobe.writers"
+    PLUGIN = "uprobe.plugins"
+
+    @property
+    def word(self) -> str:
+        """The kind as messages name it, such as "backend"."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class PluginEntry:
+    """One entry point, not imported.
+
+    :param target: "module:attribute"
+    :param distribution: name and version of the installed package, such as "uprobe 0.1.0"
+    """
+
+    kind: Kind
+    name: str
+    target: str
+    distribution: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.word} {self.name!r} ({self.target}, from {self.distribution})"
+
+
+@dataclass(frozen=True, slots=True)
+class PluginStatus:
+    """An entry and what came of importing and checking it; *error* is "" when all is well.
+
+    :param optional: whether it is whole, and only an optional package that it needs is not there
+    :param usable: whether a run can use it all the same
+    """
+
+    entry: PluginEntry
+    error: str = ""
+    traceback: str = ""
+    hint: str = ""
+    optional: bool = False
+    usable: bool = False
+
+
+def _manager(kind: Kind, wanted: list[str], failed: Callable[..., None] | None = None) -> Any:
+    """stevedore's manager of *kind*, which has imported the *wanted* names and nothing else."""
+    from importlib.metadata import entry_points
+
+    from stevedore.named import NamedExtensionManager
+
+    class Manager(NamedExtensionManager):  # type: ignore[type-arg]  # generic only in newer versions
+        """With the entry points as they are now: those of stevedore's cache do not know their package."""
+
+        def list_entry_points(self) -> list[EntryPoint]:
+            return list(entry_points(group=self.namespace))
+
+    return Manager(kind.value, wanted, on_load_failure_callback=failed, on_missing_entrypoints_callback=None)
+
+
+def entries(kind: Kind) -> list[PluginEntry]:
+    """What is installed for *kind*, sorted by name, imported or not; duplicates are all listed."""
+    found = []
+    for point in _manager(kind, []).list_entry_points():
+        package = f"{point.dist.metadata['Name']} {point.dist.version}"
+        found.append(PluginEntry(kind, point.name, point.value, package))
+    return sorted(set(found), key=lambda entry: (entry.name, entry.distribution))
+
+
+def names(kind: Kind) -> list[str]:
+    """The names that can be chosen for *kind*, sorted; nothing is imported."""
+    return sorted({entry.name for entry in entries(kind)})
+
+
+def load_point(entry: PluginEntry) -> Any:
+    """Import what *entry*, the only one of its name, points to; raises whatever that raises."""
+    failures: list[Exception] = []
+    manager = _manager(entry.kind, [entry.name], lambda _manager, _point, error: failures.append(error))
+    if failures:
+        raise failures[0]
+    return manager[entry.name].plugin
