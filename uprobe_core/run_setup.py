@@ -332,6 +332,14 @@ class RunSetup:
         table="output",
         flags="--profile FILE",
     )
+    report: str | None = option(
+        None,
+        STRING,
+        "where the run goes as a JSON document: status, counts, what consumers found",
+        "output",
+        table="output",
+        flags="--report FILE",
+    )
     lossy: int | None = option(
         None,
         COUNT,

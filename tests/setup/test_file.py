@@ -62,6 +62,7 @@ debug = true
 file = "out"
 format = "jsonl"
 profile = "-"
+report = "run.json"
 lossy = 10
 
 [limits]
@@ -133,6 +134,7 @@ def test_every_key_ends_up_in_the_setup() -> None:
         output="out",
         format="jsonl",
         profile="-",
+        report="run.json",
         lossy=10,
         limits=Limits(1.5, 1000, 2 << 20, 4),
     )

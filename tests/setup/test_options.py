@@ -38,6 +38,7 @@ WAYS: dict[str, tuple[list[str], str, dict[str, Any]]] = {
     "output": (["-o", "x"], '[output]\nfile = "x"', {"output": "x"}),
     "format": (["--format", "jsonl"], '[output]\nformat = "jsonl"', {"format": "jsonl"}),
     "profile": (["--profile", "-"], '[output]\nprofile = "-"', {"profile": "-"}),
+    "report": (["--report", "-"], '[output]\nreport = "-"', {"report": "-"}),
     "lossy": (["--lossy", "9"], "[output]\nlossy = 9", {"lossy": 9}),
     "backend": (["--backend", "b"], '[run]\nbackend = "b"', {"backend": "b"}),
     "decoder": (["--decoder", "d"], '[run]\ndecoder = "d"', {"decoder": "d"}),

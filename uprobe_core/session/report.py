@@ -1,70 +1,66 @@
-"""What is written when a run has ended: consumers' reports, histograms, missed returns, the profile."""
+"""What consumers found, at the end of a run: as text and as data."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from uprobe_core.discovery.contracts import blaming
-from uprobe_core.errors import PluginError, UsageError
+from uprobe_core.errors import PluginError
 
 if TYPE_CHECKING:
+    from uprobe_core.consumer import Report
     from uprobe_core.run_setup import ConsumerUse
-    from uprobe_core.tracing.event_set import EventSet
 
-__all__ = ("Profile", "report")
-
-
-def report(
-    consumers: Sequence[tuple[ConsumerUse, Any]], events: EventSet, emit: Callable[[str], None]
-) -> PluginError | None:
-    """Emit the reports of *consumers* and of *events*; returns the first error, all others heard."""
-    failure: PluginError | None = None
-    for use, plugin in consumers:
-        try:
-            for line in _text(use, plugin).splitlines():
-                emit(line)
-        except PluginError as error:  # what the others found is still written
-            failure = failure or error
-    for line in events.findings.reports():
-        emit(line)
-    return failure
+__all__ = ("ConsumerReports",)
 
 
-def _text(use: ConsumerUse, plugin: Any) -> str:
-    with blaming(use.name, "report"):
-        found = plugin.report()
-        return "" if found is None else str(found.as_text())
+class ConsumerReports:
+    """What the consumers of a run found, each asked once.
 
-
-class Profile:
-    """The file of ``uprobe_profile`` text, opened before the run so that nobody waits for it in vain.
-
-    :param path: "-" is standard error
+    :ivar failure: the first error, after all others were heard
     """
 
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self._file: TextIO | None = None
-        if path == "-":
-            return
+    def __init__(self, consumers: Sequence[tuple[ConsumerUse, Any]]) -> None:
+        self.failure: PluginError | None = None
+        self._found: list[tuple[ConsumerUse, Report]] = []
+        for use, plugin in consumers:
+            with self._heard(), blaming(use.name, "report"):
+                found = plugin.report()
+                if found is not None:
+                    self._found.append((use, found))
+
+    @contextmanager
+    def _heard(self) -> Iterator[None]:
+        """What the others found is still written when one fails."""
         try:
-            self._file = open(path, "w", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115  # for the run
-        except OSError as error:
-            raise UsageError(
-                f"cannot write the profile {path!r}: {error.strerror}",
-                hint="--profile names a file in a folder that exists and may be written; - is standard error",
-            ) from None
+            yield
+        except PluginError as error:
+            self.failure = self.failure or error
 
-    def write(self, lines: Sequence[str]) -> None:
-        """Write *lines*; raises OSError."""
-        file = self._file or sys.stderr
-        if file is not None:
-            file.write("".join(line + "\n" for line in lines))
-            file.flush()
+    def emit(self, emit: Callable[[str], None]) -> None:
+        """Give each line of text to *emit*."""
+        for use, found in self._found:
+            with self._heard():
+                with blaming(use.name, "report"):
+                    lines = str(found.as_text()).splitlines()
+                for line in lines:
+                    emit(line)
 
-    def close(self) -> None:
-        """Close the file; idempotent."""
-        if self._file is not None:
-            self._file.close()
+    def as_json(self) -> list[dict[str, Any]]:
+        """An object for each consumer that found something: its name, options, title and findings."""
+        documents: list[dict[str, Any]] = []
+        for use, found in self._found:
+            with self._heard(), blaming(use.name, "report as JSON"):
+                documents.append(
+                    {
+                        "name": use.name,
+                        "event": use.event,
+                        "options": dict(use.options),
+                        "title": found.title,
+                        "found": json.loads(json.dumps(found.as_json())),  # plain data, or its own fault
+                    }
+                )
+        return documents

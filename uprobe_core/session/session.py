@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,7 +30,8 @@ from uprobe_core.session.choices import choose_mode, choose_returns, target_of
 from uprobe_core.session.complaints import Complaints
 from uprobe_core.session.live import Batch, LiveChanges
 from uprobe_core.session.probe_changes import ProbeChanges
-from uprobe_core.session.report import Profile, report
+from uprobe_core.session.report import ConsumerReports
+from uprobe_core.session.result_files import ResultFiles
 from uprobe_core.tracing.event_set import EventSet
 from uprobe_core.tracing.findings import inherit, make_record
 from uprobe_core.types import Mode, Register, Returns
@@ -85,7 +87,7 @@ class Session:
         self._live = LiveChanges()
         self._complaints = Complaints(strict=setup.strict, debug=setup.debug)
         self._output: RunOutput | None = None
-        self._profile: Profile | None = None
+        self._files: ResultFiles | None = None
         self._machine: Machine | None = None
         self._engine: SessionNative | None = None
         self.engine = choose_engine(setup.engine)
@@ -198,7 +200,7 @@ class Session:
         registry, dispatcher = self._make_dispatcher(backend.capabilities)
         self._attach_consumers()
         self._output = RunOutput(setup.output, self.spool, self._writer_maker(), setup.lossy)
-        self._profile = None if setup.profile is None else Profile(setup.profile)
+        self._files = ResultFiles(setup)
         if setup.policy.is_kernel:
             # As if the events had been enabled before the program started: what cannot be
             # probed is noticed when it is mapped, and the program runs on.
@@ -284,13 +286,13 @@ class Session:
                 why = "the reader failed" if self.setup.lossy is None else f"--lossy keeps {self.setup.lossy}"
                 self.warn(f"{self._output.dropped} records were dropped: {why}")
         try:
-            self._report()
+            self._report(status)
         finally:
             self.plugins.hook.uprobe_session_finish(session=self, status=status)
             self._close_files()
 
     def _close_files(self) -> None:
-        for file in (self._output, self._profile):
+        for file in (self._output, self._files):
             if file is not None:
                 file.close()
 
@@ -436,21 +438,32 @@ class Session:
         if self._engine is not None:
             self._engine.enter_child(self.spool)
 
-    def _report(self) -> None:
-        failure = report(self._consumers, self.events, self.emit)
-        if self._profile is not None:
-            self._write_profile(self._profile)
+    def _report(self, status: ExitStatus | None) -> None:
+        found = ConsumerReports(self._consumers)
+        found.emit(self.emit)
+        for line in self.events.findings.reports():
+            self.emit(line)
+        if self._files is not None:
+            self._write_files(self._files, found, status)
         for loss in self.events.findings.losses():
             self.warn(loss)
         self._complaints.sum_up()
-        if failure is not None:
-            raise failure
+        if found.failure is not None:
+            raise found.failure
 
-    def _write_profile(self, profile: Profile) -> None:
-        try:
-            profile.write(self.events.findings.profile(with_missed=not self.setup.policy.is_kernel))
-        except OSError as error:
-            self.warn(f"cannot write the profile {profile.path!r}: {error.strerror}")
+    def _write_files(self, files: ResultFiles, found: ConsumerReports, status: ExitStatus | None) -> None:
+        findings = self.events.findings
+        files.write_profile(
+            lambda: findings.profile(with_missed=not self.setup.policy.is_kernel), self._complaints.warn
+        )
+        if files.wants_report:
+            document = {
+                "program": list(self.setup.argv),
+                "status": None if status is None else asdict(status),
+                "events": [each.as_json() for each in findings.totals()],
+                "consumers": found.as_json(),
+            }
+            files.write_report(document, self._complaints.warn)
 
     def warn(self, text: str) -> None:
         """Tell the user once, on standard error."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from uprobe_core.tracing.state import TracingState
     from uprobe_core.utask import ReturnInstance
 
-__all__ = ("Findings", "inherit", "make_record")
+__all__ = ("EventTotals", "Findings", "inherit", "make_record")
 
 
 def make_record(hit: Hit, event: Event, stack: tuple[str, ...] = ()) -> Record:
@@ -49,6 +50,46 @@ def inherit(pending: Iterable[ReturnInstance]) -> None:
         for link, _cookie in instance.sessions:
             if isinstance(link.consumer, EventProbe):
                 link.consumer.tally("entries")
+
+
+@dataclass(frozen=True)
+class EventTotals:
+    """What was counted of one event: entries = returns + missed + pending, always.
+
+    :param name: GROUP/NAME
+    :param tallies: as those of an EventProbe, over all its locations
+    """
+
+    name: str
+    tallies: Counter[str]
+
+    @property
+    def missed(self) -> dict[str, int]:
+        """Calls that will never be seen to return, by reason."""
+        return {
+            what.removeprefix("missed "): n
+            for what, n in sorted(self.tallies.items())
+            if what.startswith("missed ")
+        }
+
+    @property
+    def pending(self) -> int:
+        """Calls that had not returned when the run ended."""
+        return self.tallies["entries"] - self.tallies["returns"] - sum(self.missed.values())
+
+    def balance(self) -> str:
+        """The line of the report."""
+        reasons = ", ".join(f"{n} {reason}" for reason, n in self.missed.items())
+        why = f" ({reasons})" if reasons else ""
+        return (
+            f"# {self.name}: {self.tallies['entries']} entries = {self.tallies['returns']} returns"
+            f" + {sum(self.missed.values())} missed{why} + {self.pending} pending"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain data."""
+        counts = {what: self.tallies[what] for what in ("hits", "entries", "returns")}
+        return {"name": self.name, **counts, "missed": self.missed, "pending": self.pending}
 
 
 class Findings:
@@ -153,23 +194,19 @@ class Findings:
             found.setdefault(probe.event, []).append(probe)
         return found
 
+    def totals(self) -> Iterator[EventTotals]:
+        """The counts of every event that was placed, those that were taken out included."""
+        for event, probes in self._found().items():
+            tallies: Counter[str] = Counter()
+            for probe in probes:
+                tallies.update(probe.tallies)
+            yield EventTotals(event.full_name, tallies)
+
     def reports(self) -> Iterator[str]:
         """The histograms of triggers, then a line for each event that missed returns."""
         if "tracing" in self.__dict__:
             yield from self.tracing.hist_lines()
-        for event, probes in self._found().items():
-            total: Counter[str] = Counter()
-            for probe in probes:
-                total.update(probe.tallies)
-            missed = {what: n for what, n in sorted(total.items()) if what.startswith("missed ")}
-            pending = total["entries"] - total["returns"] - sum(missed.values())
-            if missed or pending:
-                reasons = ", ".join(f"{n} {what.removeprefix('missed ')}" for what, n in missed.items())
-                why = f" ({reasons})" if reasons else ""
-                yield (
-                    f"# {event.full_name}: {total['entries']} entries = {total['returns']} returns"
-                    f" + {sum(missed.values())} missed{why} + {pending} pending"
-                )
+        yield from (total.balance() for total in self.totals() if total.missed or total.pending)
 
     def losses(self) -> Iterator[str]:
         """A sentence for each action that had no room for a key."""

@@ -1,0 +1,85 @@
+"""The files of a run besides its records: the profile and the report."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TextIO
+
+from uprobe_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from uprobe_core.run_setup import RunSetup
+
+__all__ = ("REPORT_VERSION", "ResultFiles")
+
+REPORT_VERSION = 1
+"""The report's ``version``; a field that changes its meaning raises it, a new field does not."""
+
+
+class ResultFiles:
+    """Opened before the run, so that nobody waits for one that cannot be written; filled after it."""
+
+    def __init__(self, setup: RunSetup) -> None:
+        self._profile = None if setup.profile is None else _File("profile", setup.profile)
+        self._report = None if setup.report is None else _File("report", setup.report)
+
+    @property
+    def wants_report(self) -> bool:
+        """Whether there is a file for :meth:`write_report`."""
+        return self._report is not None
+
+    def write_profile(self, lines: Callable[[], list[str]], warn: Callable[[str], None]) -> None:
+        """The text of ``uprobe_profile``, if it has a file."""
+        if self._profile is not None:
+            self._profile.write("".join(f"{line}\n" for line in lines()), warn)
+
+    def write_report(self, document: dict[str, Any], warn: Callable[[str], None]) -> None:
+        """The run as one JSON document, if it has a file."""
+        if self._report is not None:
+            text = json.dumps({"version": REPORT_VERSION, **document}, indent=2)
+            self._report.write(f"{text}\n", warn)
+
+    def close(self) -> None:
+        """Close what is open; idempotent."""
+        for file in self._files():
+            file.close()
+
+    def _files(self) -> Iterator[_File]:
+        yield from (file for file in (self._profile, self._report) if file is not None)
+
+
+class _File:
+    """One of them.
+
+    :param what: the option that names it
+    :param path: "-" is standard error
+    """
+
+    def __init__(self, what: str, path: str) -> None:
+        self._what, self._path = what, path
+        self._file: TextIO | None = None
+        if path == "-":
+            return
+        try:
+            self._file = open(path, "w", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115  # for the run
+        except OSError as error:
+            raise UsageError(
+                f"cannot write the {what} {path!r}: {error.strerror}",
+                hint=f"--{what} names a file in a folder that exists and may be written; - is standard error",
+            ) from None
+
+    def write(self, text: str, warn: Callable[[str], None]) -> None:
+        """Write all of it; what cannot be written is said to *warn*."""
+        file = self._file or sys.stderr
+        try:
+            if file is not None:
+                file.write(text)
+                file.flush()
+        except OSError as error:
+            warn(f"cannot write the {self._what} {self._path!r}: {error.strerror}")
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
