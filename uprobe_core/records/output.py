@@ -1,8 +1,9 @@
 """Where a run's records and reports go.
 
-Records are written as they happen.  Trace text of a forked child goes straight
-to the shared file, one line a write; every other format is collected from the
-children through the spool and written by the session's own process.
+Records are written as they happen, until the program forks.  From then on those
+of all processes are collected, and written at the end in the order of their
+time, so that the same run gives the same bytes however the host's processors
+were shared.  Trace text on a terminal, where somebody watches, stays as it comes.
 """
 
 from __future__ import annotations
@@ -43,6 +44,13 @@ class _PatientFile(io.FileIO):
         return _write_patiently(self.fileno(), data)
 
 
+def _text_of(record: Record) -> bytes:
+    """The line of trace text of *record*."""
+    from uprobe_core.events.trace_text import format_record
+
+    return format_record(record).encode("utf-8", "surrogateescape") + b"\n"
+
+
 class RunOutput:
     """The output file of a run; *path* None is standard error.
 
@@ -68,6 +76,9 @@ class RunOutput:
         self._size = 0
         self._fd = self._open(path)
         self._live = path is None
+        self._watched = make_writer is None and keep is None and os.isatty(self._fd)
+        self._collected = False
+        """Whether what forked processes gave is here by now."""
         self._said_lost = False
         self._stream: Any = None
         self._writer: Any = None
@@ -94,16 +105,28 @@ class RunOutput:
             ) from None
 
     def record(self, record: Record) -> None:
-        """Write one hit; what has to be collected from forked children goes to the session."""
-        if self._writer is None and self._kept is None:
-            self._write(record)
-        elif self._spool.is_root and not self._spool.forked:
-            self.replay(record)
+        """Write one hit, or collect it once there are several processes."""
+        if not self._collects:
+            self._take(record)
+        elif self._writer is None and self._kept is None:
+            self._spool.put_output(record.timestamp_ns, record.pid, _text_of(record))
         else:
-            self._spool.put(("record", record))
+            self._spool.put_output(record.timestamp_ns, record.pid, record)
 
-    def replay(self, record: Record) -> None:
-        """Take a record in the session's own process, perhaps one that came through the spool."""
+    @property
+    def _collects(self) -> bool:
+        return self._spool.forked and not self._watched and not self._collected
+
+    def collect(self) -> None:
+        """All processes have ended: write what was collected from them."""
+        self._collected = True
+        for output in self._spool.outputs():
+            if isinstance(output, bytes):
+                self._add(output)
+            else:
+                self._take(output)
+
+    def _take(self, record: Record) -> None:
         if self._kept is None:
             self._write(record)
             return
@@ -118,9 +141,7 @@ class RunOutput:
         if self._writer is not None:
             self._writer.write(record)
             return
-        from uprobe_core.events.trace_text import format_record
-
-        self.line(format_record(record))
+        self._add(_text_of(record))
 
     def write_kept(self) -> None:
         """Write what a bounded run has kept, and before it how much is missing; else nothing is to do."""
@@ -137,12 +158,18 @@ class RunOutput:
         elif hasattr(self._writer, "lost"):
             self._writer.lost(count)
 
-    def line(self, text: str) -> None:
-        """Write one line of text, given without its newline."""
+    def line(self, text: str, time: int = 0, pid: int = 0) -> None:
+        """Write one line of text, given without its newline, that process *pid* gave at *time*."""
         data = text.encode("utf-8", "surrogateescape") + b"\n"
+        if self._collects:
+            self._spool.put_output(time, pid, data)
+        else:
+            self._add(data)
+
+    def _add(self, data: bytes) -> None:
         self._lines.append(data)
         self._size += len(data)
-        if self._live or self._size > _FLUSH_BYTES or self._spool.forked:
+        if self._live or self._size > _FLUSH_BYTES or (self._spool.forked and not self._collected):
             self.flush()
 
     def flush(self) -> None:

@@ -1,9 +1,10 @@
 """Measurements of forked processes on their way to the session, in order and durable.
 
 A guest fork is a fork of the whole session.  What a child observes is appended
-to one unlinked file that all share; an append is atomic, so the file's order
-is the order of events, and a child that is killed has lost nothing.  The
-session's own process plays the file back at the end.
+to one unlinked file that all share; an append is atomic, and a child that is
+killed has lost nothing.  The session's own process plays the file back at the
+end: first what has no time, in the order in which it came, then the output of
+all processes in the order of their common clock.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from typing import Any
 
 __all__ = ("Spool",)
 
-_HEADER = struct.Struct("<I")
+_HEADER = struct.Struct("<IIqq")
+"""Bytes that follow, kind, time and process; the latter two of output alone."""
+_MESSAGE, _RECORD, _TEXT = range(3)
 
 
 _spools: weakref.WeakSet[Spool] = weakref.WeakSet()
@@ -102,9 +105,18 @@ class Spool:
 
     def put(self, message: Any) -> None:
         """Append one message; it is safe once this returns."""
+        self._append(_MESSAGE, 0, 0, pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
+
+    def put_output(self, time: int, pid: int, output: Any) -> None:
+        """Append a record, or a line of text as bytes, that process *pid* gave at *time* (nanoseconds)."""
+        if isinstance(output, bytes):
+            self._append(_TEXT, time, pid, output)
+        else:
+            self._append(_RECORD, time, pid, pickle.dumps(output, protocol=pickle.HIGHEST_PROTOCOL))
+
+    def _append(self, kind: int, time: int, pid: int, body: bytes) -> None:
         assert self._fd is not None
-        body = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-        os.write(self._fd, _HEADER.pack(len(body)) + body)
+        os.write(self._fd, _HEADER.pack(len(body), kind, time, pid) + body)
 
     def wait_for_children(self) -> None:
         """In the session's own process: wait until every forked process has ended."""
@@ -115,20 +127,32 @@ class Spool:
             pass
 
     def messages(self) -> Iterator[Any]:
-        """All messages so far, in the order in which they were put; a torn last one is left out."""
-        if self._fd is None:
-            return
-        position = 0
-        while True:
-            header = os.pread(self._fd, _HEADER.size, position)
-            if len(header) < _HEADER.size:
-                return
-            (length,) = _HEADER.unpack(header)
-            body = os.pread(self._fd, length, position + _HEADER.size)
-            if len(body) < length:
-                return
-            position += _HEADER.size + length
-            yield pickle.loads(body)  # noqa: S301  # our own unlinked file
+        """All messages so far, in the order in which they were put."""
+        for kind, _time, _pid, at, length in self._entries():
+            if kind == _MESSAGE:
+                yield pickle.loads(self._body(at, length))  # noqa: S301  # our own unlinked file
+
+    def outputs(self) -> Iterator[Any]:
+        """All records and lines of text, by time, then by process, then as that process gave them."""
+        entries = [each for each in self._entries() if each[0] != _MESSAGE]
+        entries.sort(key=lambda each: each[1:3])  # it is stable
+        for kind, _time, _pid, at, length in entries:
+            body = self._body(at, length)
+            yield body if kind == _TEXT else pickle.loads(body)  # noqa: S301  # as above
+
+    def _entries(self) -> Iterator[tuple[int, int, int, int, int]]:
+        """(kind, time, process, position, length) of each; a torn last one is left out."""
+        position, end = 0, 0 if self._fd is None else os.fstat(self._fd).st_size
+        while position + _HEADER.size <= end:
+            length, kind, time, pid = _HEADER.unpack(self._body(position, _HEADER.size))
+            position += _HEADER.size
+            if position + length <= end:
+                yield kind, time, pid, position, length
+            position += length
+
+    def _body(self, position: int, length: int) -> bytes:
+        assert self._fd is not None
+        return os.pread(self._fd, length, position)
 
     def close(self) -> None:
         """Give the descriptors back; idempotent."""

@@ -319,7 +319,9 @@ class Session:
         if self._engine is not None:
             self._engine.sites.drain()
         if self._output is not None:
-            self._output.line(text)
+            task = getattr(self._machine, "current", None)
+            when = (0, 0) if task is None else (task.clock(), task.process.pid)
+            self._output.line(text, *when)
 
     def record(self, hit: Any, event: Any) -> None:
         """Write a hit with its fetched values in the run's format."""

@@ -157,8 +157,6 @@ class Findings:
         for kind, *rest in spool.messages():
             if kind == "action":
                 self.actions[rest[0]].apply(rest[1])
-            elif kind == "record" and output is not None:
-                output.replay(rest[0])
             elif kind == "tally":
                 probes[rest[0]].tally(rest[1])
             elif kind == "tallies":
@@ -167,6 +165,8 @@ class Findings:
                 self.tracing.replay_hist(*rest)
             elif kind == "found":
                 merge(self.actions[rest[0]], *rest[1:])
+        if output is not None:
+            output.collect()
 
     def spool_native(self, spool: Spool, message: tuple[Any, ...]) -> None:
         """Send what a native engine found in a forked child: objects go as their numbers."""
