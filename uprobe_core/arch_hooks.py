@@ -13,17 +13,19 @@ implementation keeps nothing between calls.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 import pluggy
 
 if TYPE_CHECKING:
+    from uprobe_core.architecture import Architecture
     from uprobe_core.backend import Process, Task
     from uprobe_core.types import Analysis, Policy
     from uprobe_core.unwinding import FrameRules
     from uprobe_core.utask import ReturnInstance, Utask
 
-__all__ = ("PROJECT", "ArchHooks", "hookimpl", "hookspec")
+__all__ = ("FORMER", "OPTIONAL", "PROJECT", "ArchHooks", "FormerArchHooks", "hookimpl", "hookspec")
 
 PROJECT = "uprobe.archs"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -36,28 +38,50 @@ class ArchHooks:
     # --- what the architecture is ------------------------------------------------------------
 
     @hookspec(firstresult=True)
-    def swbp_insn(self) -> bytes:
-        """Return the breakpoint instruction that is written over a probed one (``BRK #5`` on arm64).
+    def architecture(self) -> Architecture:
+        """Return what the core has to know of the architecture: registers, sizes, the breakpoint.
 
-        Called by the session, once per run.  None is not allowed.
+        Called when the operations are bound, once per session.  None is not allowed.
         """
         raise AssertionError("specification only")
 
     @hookspec(firstresult=True)
-    def slot_bytes(self) -> int:
-        """Return the size in bytes of one XOL slot (4 on arm64: the kernel's MAX_UINSN_BYTES).
+    def vector_register(self, name: str) -> tuple[int, int] | None:
+        """Return index and size in bytes of the scalar view *name* of a vector register (``d0``, ``s0``).
 
-        Called by the session, once per process that steps.  None is not allowed.
+        Called by the event language for a ``%name`` that is no general register, at parse
+        time, outside policy=kernel.  None means that there is no such register.  May be left out.
         """
         raise AssertionError("specification only")
 
     @hookspec(firstresult=True)
-    def register_index(self, name: str) -> int | None:
-        """Return the :class:`~uprobe_core.types.RegisterFile` index of a fetch-language register.
+    def register_hint(self, name: str) -> str | None:
+        """Return what to write instead of the register *name*, which does not exist.
 
-        Called by the event language for each ``%name``, at parse time.
-        None means that there is no such register (BAD_REG_NAME).  Source:
-        regs_query_register_offset in arch/arm64/kernel/ptrace.c.
+        Called by the event language for the error that says so.  None: nothing special is
+        known; the error lists the registers.  May be left out.
+        """
+        raise AssertionError("specification only")
+
+    @hookspec(firstresult=True)
+    def marker_operand(
+        self, operand: str, size: int, is_float: bool, low_bits: Callable[[str], int | None]
+    ) -> str | None:
+        """Return the fetch expression, without a type, of one argument of a USDT marker.
+
+        *operand* is assembler text as the compiler wrote it into the note, *size* its bytes
+        (negative: signed), *low_bits* gives the low twelve bits of a symbol's address, None for
+        a symbol that is not known.  Raise ValueError with the reason for one that cannot be
+        fetched; None means the same without a reason.  May be left out.
+        """
+        raise AssertionError("specification only")
+
+    @hookspec(firstresult=True)
+    def frame_rules(self) -> FrameRules | None:
+        """Return what unwinding has to know of the architecture's frames and registers.
+
+        Called by the session when a stack is first asked for.  None: a stack is its
+        innermost frame.  May be left out.
         """
         raise AssertionError("specification only")
 
@@ -69,7 +93,8 @@ class ArchHooks:
 
         Called once per uprobe and process when the probe is placed, and by
         ``uprobe classify`` and ``uprobe why``; never per hit.  *insn* is the
-        original memory content (``slot_bytes`` long), *address* may be
+        original memory content, as long as a slot, or shorter where a longer
+        instruction cannot be because the mapping ends.  *address* may be
         misaligned, which is a REJECT with its own reason.  None is not
         allowed.  The kernel's arch_uprobe_analyze_insn.
         """
@@ -127,8 +152,8 @@ class ArchHooks:
     def post_xol(self, task: Task, utask: Utask) -> bool:
         """Finish a completed step; return True, or False to have the task killed with SIGILL.
 
-        Restore the fault code, set PC to ``utask.vaddr`` + 4, single-step
-        off.  Called once per completed step.  The kernel's arch_uprobe_post_xol.
+        Restore the fault code, set PC to ``utask.vaddr`` + ``utask.analysis.size``,
+        single-step off.  Called once per completed step.  The kernel's arch_uprobe_post_xol.
         """
         raise AssertionError("specification only")
 
@@ -145,7 +170,9 @@ class ArchHooks:
     def xol_was_trapped(self, utask: Utask) -> bool:
         """Return whether the copied instruction itself faulted (the fault code is no longer poisoned).
 
-        Called when a signal arrives during a step.  arch_uprobe_xol_was_trapped.
+        Called when an exception arrives during a step.  True: the step is aborted and the
+        program gets its signal.  False: the exception is not the instruction's, which is run
+        again.  The kernel's arch_uprobe_xol_was_trapped, asked by uprobe_deny_signal.
         """
         raise AssertionError("specification only")
 
@@ -153,7 +180,8 @@ class ArchHooks:
     def optimize(self, task: Task, analysis: Analysis, vaddr: int) -> bool:
         """Replace a trap by something cheaper at *vaddr*; return whether that was done.
 
-        Called after a hit was completed.  None counts as False.  arch_uprobe_optimize.
+        Called after the handlers of each hit, before skip_sstep.  None counts as False.  The
+        kernel's arch_uprobe_optimize.
         """
         raise AssertionError("specification only")
 
@@ -170,9 +198,10 @@ class ArchHooks:
 
     @hookspec(firstresult=True)
     def return_address(self, task: Task) -> int:
-        """Return the return address of the function just entered, changing nothing (LR on arm64).
+        """Return the return address of the function just entered, changing nothing.
 
-        Called once per entry when ``returns=watch``.  The kernel's procedure_link_pointer.
+        Called once per entry when ``returns=watch``, and where a return landed: only a register
+        that still holds it tells a return from a longjmp.  The kernel's procedure_link_pointer.
         """
         raise AssertionError("specification only")
 
@@ -180,41 +209,47 @@ class ArchHooks:
     def is_alive(self, instance: ReturnInstance, sp: int, chained_call: bool) -> bool:
         """Return whether the frame of a pending return still exists at stack pointer *sp*.
 
-        On arm64 ``sp <= instance.sp`` for a chained call, else ``sp <
+        Usually ``sp <= instance.sp`` for a chained call, else ``sp <
         instance.sp``.  Called for each pending record when a return is
         looked up.  The kernel's arch_uretprobe_is_alive.
         """
         raise AssertionError("specification only")
 
-    @hookspec(firstresult=True)
-    def argument_register(self, number: int) -> int | None:
-        """Return the register index of integer argument *number* (1 is the first), or None if on the stack.
 
-        Called by the event language for ``$argN``, at parse time.  The
-        kernel's regs_get_kernel_argument; AAPCS64 section 6.8.2.
-        """
+OPTIONAL: Final = frozenset(
+    {"frame_rules", "ignore", "marker_operand", "optimize", "register_hint", "vector_register"}
+)
+"""Hooks that may be left out, which means "no": False, or "there is none"."""
+
+
+class FormerArchHooks:
+    """What :meth:`ArchHooks.architecture` took the place of; a plugin that has all of these still runs."""
+
+    @hookspec(firstresult=True)
+    def swbp_insn(self) -> bytes:
+        """The breakpoint instruction: ``architecture().breakpoint``."""
         raise AssertionError("specification only")
 
     @hookspec(firstresult=True)
-    def vector_register(self, name: str) -> tuple[int, int] | None:
-        """Return index and size in bytes of the scalar view *name* of a vector register (``d0``, ``s0``).
+    def slot_bytes(self) -> int:
+        """Bytes of an XOL slot: ``architecture().slot_bytes``."""
+        raise AssertionError("specification only")
 
-        Called by the event language for a ``%name`` that register_index does
-        not know, at parse time, outside policy=kernel.  None means that there
-        is no such register.  May be left out.
-        """
+    @hookspec(firstresult=True)
+    def register_index(self, name: str) -> int | None:
+        """The number of a register: ``architecture().registers.names``."""
+        raise AssertionError("specification only")
+
+    @hookspec(firstresult=True)
+    def argument_register(self, number: int) -> int | None:
+        """The register of an argument: ``architecture().registers.arguments``."""
         raise AssertionError("specification only")
 
     @hookspec(firstresult=True)
     def stack_pointer(self, task: Task) -> int:
-        """Return the stack pointer.  Called at entry and return of a return probe."""
+        """The stack pointer: register ``architecture().registers.sp``."""
         raise AssertionError("specification only")
 
-    @hookspec(firstresult=True)
-    def frame_rules(self) -> FrameRules | None:
-        """Return what unwinding has to know of the architecture's frames and registers.
 
-        Called by the session when a stack is first asked for.  None: a stack is its
-        innermost frame.  May be left out.
-        """
-        raise AssertionError("specification only")
+FORMER: Final = frozenset(name for name in vars(FormerArchHooks) if not name.startswith("_"))
+"""Their names; ``argument_register`` could be left out."""

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from uprobe_core.errors import UsageError
 from uprobe_core.frame import Frame
-from uprobe_core.types import Register
 
 if TYPE_CHECKING:
+    from uprobe_core.architecture import Registers
     from uprobe_core.backend import Process, Task
 
 __all__ = (
@@ -51,14 +51,26 @@ class Hit:
 
     :ivar task: the task that hit
     :ivar address: the probed address (%pc of an entry hit)
+    :ivar registers: what the architecture's registers are called, and which is what
     :ivar event: the event's description, None for a bare probe
     :ivar cookie: anything; what an entry handler leaves here its return handler finds again
     """
 
-    __slots__ = ("_values", "address", "cookie", "entry", "event", "probe_offset", "task", "unwind")
+    __slots__ = (
+        "_values",
+        "address",
+        "cookie",
+        "entry",
+        "event",
+        "probe_offset",
+        "registers",
+        "task",
+        "unwind",
+    )
 
-    def __init__(self, task: Task, address: int, probe_offset: int) -> None:
+    def __init__(self, task: Task, address: int, probe_offset: int, registers: Registers) -> None:
         self.task = task
+        self.registers = registers
         self.address = address
         self.probe_offset = probe_offset
         self.event: EventInfo | None = None
@@ -103,14 +115,19 @@ class Hit:
         """Nanoseconds on the run's clock."""
         return self.task.clock()
 
-    def reg(self, index: int) -> int:
-        """64-bit register by index: 0-30 x0-x30, 31 SP, 32 PC, 33 PSTATE."""
-        return self.task.get_reg(index)
+    def reg(self, register: int | str) -> int:
+        """A register by its name in the fetch language (``"lr"``) or by the architecture's number.
+
+        Raises UsageError for a name that no register has.
+        """
+        if isinstance(register, str):
+            register = self.registers.number(register)
+        return self.task.get_reg(register)
 
     @property
     def sp(self) -> int:
         """The stack pointer."""
-        return self.task.get_reg(Register.SP)
+        return self.reg(self.registers.sp)
 
     def read(self, address: int, size: int) -> bytes:
         """*size* bytes of guest memory from *address*; raises MemoryFault."""
@@ -157,9 +174,15 @@ class ReturnHit(Hit):
     __slots__ = ("function", "return_address")
 
     def __init__(
-        self, task: Task, function: int, return_address: int, probe_offset: int, cookie: Any = None
+        self,
+        task: Task,
+        function: int,
+        return_address: int,
+        probe_offset: int,
+        cookie: Any,
+        registers: Registers,
     ) -> None:
-        super().__init__(task, function, probe_offset)
+        super().__init__(task, function, probe_offset, registers)
         self.function = function
         self.return_address = return_address
         self.cookie = cookie

@@ -47,7 +47,7 @@ class OpCode(enum.IntEnum):
     REG = 1
     """Register *param* of the register file."""
     STACK = 2
-    """The 8 bytes at SP + 8 * *param*; 0 if unreadable."""
+    """The word number *param* from the stack pointer up; 0 if unreadable."""
     STACKP = 3
     RETVAL = 4
     IMM = 5
@@ -65,7 +65,7 @@ class OpCode(enum.IntEnum):
     """Nanoseconds since entry (extension, return events)."""
     # --- then any number of
     DEREF = 16
-    """value = the 8 bytes at value + *param*."""
+    """value = the word (as wide as a register) at value + *param*."""
     UDEREF = 17
     ADD = 18
     """value += register *param*, extended as *rshift* says (EXTENDS), << *lshift* (extension)."""

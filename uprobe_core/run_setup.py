@@ -28,6 +28,7 @@ from uprobe_core.value_types import (
 )
 
 __all__ = (
+    "DEFAULT_ARCH",
     "ConsumerUse",
     "EventLine",
     "EventsFile",
@@ -37,6 +38,9 @@ __all__ = (
     "parse_bind",
     "parse_sysroot",
 )
+
+DEFAULT_ARCH = "arm64"
+"""The architecture of a run that names none."""
 
 _EVENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*[./])?[A-Za-z_][A-Za-z0-9_]*")
 
@@ -354,7 +358,7 @@ class RunSetup:
     decoder: str = option(
         "auto", NAME, "what reads instructions for messages", "execution", table="run", flags="--decoder NAME"
     )
-    arch: str = option("arm64", NAME, "the architecture", "execution", table="run", flags="--arch NAME")
+    arch: str = option(DEFAULT_ARCH, NAME, "the architecture", "execution", table="run", flags="--arch NAME")
     mode: Mode = option(
         Mode.AUTO, choice(Mode), "how a probe is executed", "execution", table="run", flags="--mode"
     )

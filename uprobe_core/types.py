@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NewType, Protocol
+from typing import TYPE_CHECKING, NewType, Protocol
 
 __all__ = (
     "Access",
@@ -23,7 +23,6 @@ __all__ = (
     "MemoryFault",
     "Mode",
     "Policy",
-    "Register",
     "RegisterFile",
     "Returns",
     "Simulator",
@@ -185,35 +184,27 @@ class Mapping:
         return address if self.start <= address < self.end else None
 
 
-class Register(enum.IntEnum):
-    """Indices of a :class:`RegisterFile` beyond x0-x30."""
-
-    SP = 31
-    PC = 32
-    PSTATE = 33
-
-
 class RegisterFile(Protocol):
-    """The registers of one task, by index: 0-30 are x0-x30, then those of :class:`Register`.
+    """The registers of one task, by the numbers of :class:`~uprobe_core.architecture.Registers`.
 
     Values are unsigned.  This is all that simulation and fetch programs see of
     a task, so a backend, a test double and a saved context all fit.
     """
 
     def get_reg(self, index: int) -> int:
-        """The 64-bit register *index* (0-33)."""
+        """Register *index*."""
         ...
 
     def set_reg(self, index: int, value: int) -> None:
-        """Write the 64-bit register *index* (0-33); *value* is taken modulo 2**64."""
+        """Write register *index*; *value* is taken modulo 2 to the register's width."""
         ...
 
     def get_vec(self, index: int) -> int:
-        """Vector register *index* (0-31) as an unsigned 128-bit number."""
+        """Vector register *index* as an unsigned number."""
         ...
 
     def set_vec(self, index: int, value: int) -> None:
-        """Write vector register *index* (0-31), unsigned 128-bit."""
+        """Write vector register *index*, unsigned."""
         ...
 
 
@@ -253,7 +244,7 @@ Raises MemoryFault with nothing changed when the instruction itself would fault.
 class Analysis:
     """The verdict for one instruction word, with everything that a hit needs.
 
-    :param word: the 32-bit encoding
+    :param word: the encoding as a number, little endian
     :param insn_class: the decode table's name for the row that matched, such as "B.cond"
     :param reason: in words, why this verdict
     :param errno_name: what registration answers on REJECT, such as "EINVAL" or "ENOTSUPP"
@@ -264,6 +255,7 @@ class Analysis:
         "in-place" (it runs at its own address with the breakpoint lifted)
     :param defect: a known defect of the kernel that *policy=kernel* reproduces, or ""
     :param source: manual section or kernel file of the row
+    :param size: bytes of the instruction, 0: as many as a slot has
     """
 
     word: int
@@ -275,3 +267,21 @@ class Analysis:
     special: str = ""
     defect: str = ""
     source: str = ""
+    size: int = 0
+
+
+if not TYPE_CHECKING:  # a name that is missing is still an error to a type checker
+
+    def __getattr__(name: str) -> object:
+        """``Register``, arm64's SP, PC and PSTATE, was here while that was the only architecture.
+
+        It is its plugin's now.  What imports it from here goes on working; what is written
+        anew asks for ``hit.reg("sp")``, or the record that ``architecture()`` gives.
+        """
+        if name == "Register":
+            from importlib import import_module
+            from importlib.metadata import entry_points
+
+            (plugin,) = entry_points(group="uprobe.archs", name="arm64")
+            return import_module(plugin.module).Register
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

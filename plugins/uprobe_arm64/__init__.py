@@ -7,5 +7,6 @@
 """
 
 from uprobe_arm64.arch import Arm64Arch
+from uprobe_arm64.registers import Register
 
-__all__ = ("Arm64Arch",)
+__all__ = ("Arm64Arch", "Register")

@@ -7,14 +7,18 @@ arch/arm64/kernel/probes/uprobes.c; all state lives in the utask.
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from uprobe_arm64.decode import analyze
+from uprobe_arm64.decode import INSN_BYTES, analyze
 from uprobe_arm64.exceptions import exception_of
 from uprobe_arm64.frames import FRAME_RULES
-from uprobe_arm64.registers import INDEX_OF, LINK, argument_register, vector_register
+from uprobe_arm64.operands import fetch_expression
+from uprobe_arm64.registers import LINK, REGISTERS, Register, register_hint, vector_register
 from uprobe_core.arch_hooks import hookimpl
-from uprobe_core.types import Analysis, Policy, Register, Verdict
+from uprobe_core.architecture import Architecture
+from uprobe_core.types import Analysis, Policy, Verdict
 from uprobe_core.unwinding import FrameRules
 from uprobe_core.utask import POISONED_FAULT_CODE
 
@@ -23,13 +27,18 @@ if TYPE_CHECKING:
     from uprobe_core.backend import Process, Task
     from uprobe_core.utask import ReturnInstance, Utask
 
-__all__ = ("INSN_BYTES", "SWBP", "Arm64Arch")
+__all__ = ("ARCHITECTURE", "Arm64Arch")
 
-INSN_BYTES: Final = 4
-"""Bytes of an A64 instruction, and so of a slot (MAX_UINSN_BYTES)."""
-
-SWBP: Final = (0xD42000A0).to_bytes(INSN_BYTES, "little")
-"""BRK #5 (UPROBES_BRK_IMM)."""
+ARCHITECTURE: Final = Architecture(
+    name="arm64",
+    registers=REGISTERS,
+    breakpoint=(0xD42000A0).to_bytes(INSN_BYTES, "little"),  # BRK #5 (UPROBES_BRK_IMM)
+    insn_sizes=(INSN_BYTES,),
+    slot_bytes=INSN_BYTES,
+    elf_machine=183,  # EM_AARCH64 (ELF for the Arm 64-bit Architecture, 5.1)
+    native=True,
+    answer=struct.pack("<3I", 0xD2800540, 0xD2800BA8, 0xD4000001),  # mov x0, #42; mov x8, #93; svc #0
+)
 
 
 class Arm64Arch:
@@ -43,32 +52,35 @@ class Arm64Arch:
 
         return A64Encodings()
 
+    def tiny_programs(self) -> Mapping[str, tuple[tuple[int, ...], dict[str, int], bool]]:
+        """The programs that the compliance suite of backends runs."""
+        from uprobe_arm64.tiny_programs import PROGRAMS
+
+        return PROGRAMS
+
     # --- what the architecture is -----------------------------------------------------------
 
     @hookimpl
-    def swbp_insn(self) -> bytes:
-        """BRK #5, little-endian as instructions always are."""
-        return SWBP
-
-    @hookimpl
-    def slot_bytes(self) -> int:
-        """One instruction."""
-        return INSN_BYTES
-
-    @hookimpl
-    def register_index(self, name: str) -> int | None:
-        """Index of a fetch-language register, None for a name that the kernel does not know."""
-        return INDEX_OF.get(name)
-
-    @hookimpl
-    def argument_register(self, number: int) -> int | None:
-        """x0 to x7 for arguments 1 to 8."""
-        return argument_register(number)
+    def architecture(self) -> Architecture:
+        """Four bytes everywhere, and what registers are for."""
+        return ARCHITECTURE
 
     @hookimpl
     def vector_register(self, name: str) -> tuple[int, int] | None:
         """d0 to d31 (8 bytes) and s0 to s31 (4 bytes)."""
         return vector_register(name)
+
+    @hookimpl
+    def register_hint(self, name: str) -> str | None:
+        """What to write instead of fp, xzr, w0, d0 ..."""
+        return register_hint(name)
+
+    @hookimpl
+    def marker_operand(
+        self, operand: str, size: int, is_float: bool, low_bits: Callable[[str], int | None]
+    ) -> str | None:
+        """GNU assembler operands of AArch64."""
+        return fetch_expression(operand, size, is_float=is_float, low_bits=low_bits)
 
     # --- when a probe is placed ---------------------------------------------------------------
 
@@ -171,11 +183,6 @@ class Arm64Arch:
     def is_alive(self, instance: ReturnInstance, sp: int, chained_call: bool) -> bool:
         """The stack grows down: a frame is gone once sp is above (unchained: at) its entry value."""
         return sp <= instance.sp if chained_call else sp < instance.sp
-
-    @hookimpl
-    def stack_pointer(self, task: Task) -> int:
-        """SP."""
-        return task.get_reg(Register.SP)
 
     @hookimpl
     def frame_rules(self) -> FrameRules:

@@ -19,7 +19,10 @@ from uprobe_core.types import Analysis, Policy, Simulator, Verdict
 if TYPE_CHECKING:
     from uprobe_arm64.rows import Row, Ruling, Version
 
-__all__ = ("analyze", "find_row", "kernel_version", "ruling_of")
+__all__ = ("INSN_BYTES", "analyze", "find_row", "kernel_version", "ruling_of")
+
+INSN_BYTES = 4
+"""Bytes of an A64 instruction, and so of a slot (MAX_UINSN_BYTES)."""
 
 _SHIFT = 21
 _Template = tuple[Verdict, str, str, str, Callable[[int], Simulator] | None, str, str, str]
@@ -113,6 +116,7 @@ def analyze(word: int, address: int, policy: Policy) -> Analysis:
         special,
         defect,
         source,
+        INSN_BYTES,
     )
 
 
@@ -124,4 +128,5 @@ def _misaligned(word: int, address: int) -> Analysis:
         reason=f"address {address:#x} is not a multiple of 4, so no instruction starts there",
         errno_name="EINVAL",
         source="arch/arm64/kernel/probes/uprobes.c",
+        size=INSN_BYTES,
     )

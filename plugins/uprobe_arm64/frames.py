@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from uprobe_core.types import GuestMemory, Register
+from uprobe_arm64.registers import LINK, REGISTERS
+from uprobe_core.types import GuestMemory
 from uprobe_core.unwinding import FrameRules, Row, Saved, Where
 
 __all__ = ("FRAME_RULES",)
 
-FP, LR, SP, PC = 29, 30, int(Register.SP), int(Register.PC)
+FP, LR, SP, PC = 29, LINK, REGISTERS.sp, REGISTERS.pc
 _SIGRETURN = bytes.fromhex("681180d2010000d4")
 """mov x8, #139; svc #0: what a signal handler returns to, in the vDSO and in every C library."""
 _SIGNAL_REGS = 128 + 176 + 8

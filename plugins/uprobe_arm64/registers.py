@@ -1,31 +1,47 @@
-"""Register names of the fetch language on arm64, and where AAPCS64 passes arguments.
+"""The registers of arm64: numbers, names in the fetch language, and what AAPCS64 uses them for.
 
-The kernel's list is regoffset_table in arch/arm64/kernel/ptrace.c: x0 to x30,
+Numbers are DWARF's (AADWARF64): x0 to x30 are 0 to 30, SP is 31, PC is 32; PSTATE follows.
+The kernel's list of names is regoffset_table in arch/arm64/kernel/ptrace.c: x0 to x30,
 lr, sp, pc, pstate.  It has no w names, no fp, no x31 and no vector registers.
 """
 
 from __future__ import annotations
 
+import enum
 from typing import Final
 
-from uprobe_core.types import Register
+from uprobe_core.architecture import Registers
 
-__all__ = ("INDEX_OF", "LINK", "argument_register", "vector_register")
+__all__ = ("LINK", "REGISTERS", "Register", "register_hint", "vector_register")
+
+
+class Register(enum.IntEnum):
+    """Numbers beyond x0-x30."""
+
+    SP = 31
+    PC = 32
+    PSTATE = 33
+
 
 LINK: Final = 30
+_FRAME: Final = 29
 
-INDEX_OF: Final[dict[str, int]] = {
-    **{f"x{number}": number for number in range(31)},
-    "lr": LINK,
-    "sp": Register.SP,
-    "pc": Register.PC,
-    "pstate": Register.PSTATE,
-}
-
-
-def argument_register(number: int) -> int | None:
-    """The register of integer argument *number*, 1 to 8; None: it is on the stack (AAPCS64, 6.8.2)."""
-    return number - 1 if 1 <= number <= 8 else None
+REGISTERS: Final = Registers(
+    names={
+        **{f"x{number}": number for number in range(31)},
+        "lr": LINK,
+        "sp": int(Register.SP),
+        "pc": int(Register.PC),
+        "pstate": int(Register.PSTATE),
+    },
+    count=34,
+    sp=int(Register.SP),
+    pc=int(Register.PC),
+    result=0,
+    arguments=tuple(range(8)),  # AAPCS64, 6.8.2
+    link=LINK,
+    frame=_FRAME,
+)
 
 
 def vector_register(name: str) -> tuple[int, int] | None:
@@ -35,3 +51,17 @@ def vector_register(name: str) -> tuple[int, int] | None:
     if size is None or not number.isascii() or not number.isdecimal() or str(int(number[:3])) != number:
         return None
     return (int(number), size) if int(number) < 32 else None
+
+
+def register_hint(name: str) -> str | None:
+    """What to write instead of *name*, which the kernel does not know; None: nothing special."""
+    number = name[1:]
+    if name == "fp":
+        return "the frame pointer is %x29"
+    if name in ("xzr", "wzr", "x31"):
+        return "register 31 is %sp; the zero register has no name here"
+    if name[:1] == "w" and number.isdecimal() and int(number[:3]) < 31:
+        return f"the low half of a register is a cast: %x{int(number)}:x32"
+    if name[:1] in ("d", "s", "v", "q") and number.isdecimal():
+        return "floating point registers need policy=anywhere: %d0:f64, %s0:f32"
+    return None

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from uprobe_arm64.registers import Register
 from uprobe_arm64.simulate_load import LOAD_BUILDERS
-from uprobe_core.types import GuestMemory, Register, RegisterFile, Simulator
+from uprobe_core.types import GuestMemory, RegisterFile, Simulator
 
 __all__ = ("BUILDERS", "condition_holds")
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from uprobe_core.types import GuestMemory, Register, RegisterFile, Simulator
+from uprobe_arm64.registers import Register
+from uprobe_core.types import GuestMemory, RegisterFile, Simulator
 
 __all__ = ("LOAD_BUILDERS",)
 

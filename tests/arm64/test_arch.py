@@ -77,8 +77,8 @@ def test_the_plugin_implements_every_specified_operation_and_no_other() -> None:
 
 
 def test_the_breakpoint_is_brk_5(arch: Arm64Arch) -> None:
-    assert arch.swbp_insn() == bytes.fromhex("a00020d4")
-    assert arch.slot_bytes() == 4
+    assert arch.architecture().breakpoint == bytes.fromhex("a00020d4")
+    assert arch.architecture().slot_bytes == 4
 
 
 @pytest.mark.parametrize(
@@ -86,18 +86,19 @@ def test_the_breakpoint_is_brk_5(arch: Arm64Arch) -> None:
     [("x0", 0), ("x29", 29), ("x30", 30), ("lr", 30), ("sp", 31), ("pc", 32), ("pstate", 33)],
 )
 def test_register_names_are_the_kernels(arch: Arm64Arch, name: str, index: int) -> None:
-    assert arch.register_index(name) == index
+    assert arch.architecture().registers.names[name] == index
 
 
 @pytest.mark.parametrize("name", ["w0", "fp", "x31", "xzr", "wsp", "x01", "X0", "v0", "", "ip0"])
 def test_other_register_names_are_unknown(arch: Arm64Arch, name: str) -> None:
-    assert arch.register_index(name) is None
+    assert name not in arch.architecture().registers.names
 
 
 def test_eight_arguments_are_in_registers(arch: Arm64Arch) -> None:
-    assert [arch.argument_register(number) for number in range(1, 9)] == list(range(8))
-    assert arch.argument_register(9) is None
-    assert arch.argument_register(0) is None
+    registers = arch.architecture().registers
+    assert [registers.argument(number) for number in range(1, 9)] == list(range(8))
+    assert registers.argument(9) is None
+    assert registers.argument(0) is None
 
 
 def test_analysis_decodes_the_first_instruction(arch: Arm64Arch) -> None:
@@ -232,7 +233,7 @@ def test_hijack_swaps_the_link_register(arch: Arm64Arch, task: Any) -> None:
 def test_a_frame_is_alive_below_its_entry_sp_or_at_it_when_chained(
     arch: Arm64Arch, sp: int, chained: bool, alive: bool
 ) -> None:
-    instance = ReturnInstance(None, 0, 0x1000, 0, chained)  # type: ignore[arg-type]  # no uprobe needed
+    instance = ReturnInstance(0, 0x1000, 0, chained)
     assert arch.is_alive(instance, sp, chained) is alive
 
 
@@ -240,4 +241,3 @@ def test_arm64_neither_ignores_nor_optimizes(arch: Arm64Arch, task: Any) -> None
     analysis = arch.analyze_insn(insn(0x91000400), VADDR, ANYWHERE)
     assert arch.ignore(task, analysis) is False
     assert arch.optimize(task, analysis, VADDR) is False
-    assert arch.stack_pointer(task) == task.regs[task.SP]

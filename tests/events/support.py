@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from uprobe_arm64 import Arm64Arch
 
 from uprobe_core.errors import SpecError
 from uprobe_core.event_model import EventSpec
@@ -17,7 +18,8 @@ from uprobe_core.types import Access, MemoryFault, Policy
 DATA = Path(__file__).parents[1] / "data" / "kernel"
 KERNEL = Policy("kernel", "6.12")
 ANYWHERE = Policy()
-REGISTERS = {f"x{n}": n for n in range(31)} | {"lr": 30, "sp": 31, "pc": 32, "pstate": 33}
+ARCH = Arm64Arch()
+REGISTERS = ARCH.architecture().registers
 
 
 def vector(name: str) -> tuple[int, int] | None:
@@ -66,9 +68,9 @@ def make_language(policy: Policy = KERNEL, tree: Tree | None = None) -> Language
     """The language that the tests speak."""
     return Language(
         policy,
-        REGISTERS.get,
-        arguments=lambda n: n - 1 if n <= 8 else None,
+        REGISTERS,
         vectors=vector,
+        hint=ARCH.register_hint,
         file_check=tree or Tree(["/root/loops", "/bin/a"], ["/", "/root", "/bin"]),
     )
 
@@ -132,6 +134,7 @@ class FakeHit:
 
     function: int | None = None
     return_address = 0
+    registers = REGISTERS
     tid = 540
     values: tuple[Any, ...] = ()
 

@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.events.support import ANYWHERE, KERNEL, REGISTERS, FakeHit, Registers, parse_one, refusal, vector
+from tests.events.support import (
+    ANYWHERE,
+    ARCH,
+    KERNEL,
+    REGISTERS,
+    FakeHit,
+    Registers,
+    parse_one,
+    refusal,
+    vector,
+)
 from tests.programs import debian
 from uprobe_core.errors import SpecError, TargetError
 from uprobe_core.event_model import EventSpec
@@ -32,7 +42,8 @@ def program() -> str:
 
 def language(policy: Policy = ANYWHERE) -> Language:
     """The language with files of this machine."""
-    return Language(policy, REGISTERS.get, lambda n: n - 1, vector, resolver=ImageResolver())
+    resolver = ImageResolver(ARCH.architecture(), ARCH.marker_operand)
+    return Language(policy, REGISTERS, vector, ARCH.register_hint, resolver=resolver)
 
 
 def places(location: str, head: str = "p", rest: str = "") -> list[EventSpec]:
@@ -122,7 +133,8 @@ def test_a_marker_brings_its_place_arguments_and_semaphore() -> None:
 def test_an_operand_that_cannot_be_fetched_disables_that_argument_only() -> None:
     (spec,) = places("sdt:demo:odd")
     assert [(arg.name, arg.text) for arg in spec.args] == [("arg1", "+8(%x4):u64"), ("arg3", "+0(%x4):u64")]
-    problems = [argument.problem for argument in markers(ElfImage(program()))[1].arguments]
+    marker = markers(ElfImage(program()), ARCH.marker_operand)[1]
+    problems = [argument.problem for argument in marker.arguments]
     assert problems == ["", "no type of 16 bytes", ""]
 
 
@@ -179,7 +191,9 @@ def test_the_kernels_policy_refuses_locations_by_name(location: str) -> None:
     ],
 )
 def test_a_marker_operand_becomes_a_fetch_argument(operand: str, text: str) -> None:
-    (argument,) = parse_operands(operand, lambda symbol: 0x123 if symbol == "table" else None)
+    (argument,) = parse_operands(
+        operand, ARCH.marker_operand, lambda symbol: 0x123 if symbol == "table" else None
+    )
     assert argument.text == text
     assert parse_one(f"p:x /root/loops:0x6d4 a={argument.text}", ANYWHERE).args[0].text == text
 
@@ -189,7 +203,7 @@ def test_a_marker_operand_becomes_a_fetch_argument(operand: str, text: str) -> N
     [("8@[x21, #:lo12:.LANCHOR2]", ".LANCHOR2"), ("16@x0", "16 bytes"), ("8@[x0, x1, x2]", "[x0, x1, x2]")],
 )
 def test_an_unknown_operand_says_why(operand: str, problem: str) -> None:
-    (argument,) = parse_operands(operand)
+    (argument,) = parse_operands(operand, ARCH.marker_operand)
     assert argument.text == ""
     assert problem in argument.problem
 
@@ -280,7 +294,7 @@ def test_a_file_that_is_no_arm64_program_says_what_it_is(
     file = tmp_path / "file"
     file.write_bytes(content)
     with pytest.raises(TargetError) as caught:
-        ElfImage(file)
+        ElfImage(file, ARCH.architecture())
     assert message in caught.value.message
 
 

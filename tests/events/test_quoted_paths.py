@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cli.command import LOOP
-from tests.events.support import ANYWHERE, KERNEL, REGISTERS
+from tests.events.support import ANYWHERE, ARCH, KERNEL, REGISTERS
 from uprobe_core.errors import SpecError
 from uprobe_core.event_model import EventSpec
 from uprobe_core.events.line import EventLine
@@ -33,7 +33,8 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def parse(text: str, policy: Policy = ANYWHERE) -> EventSpec:
-    (spec,) = Language(policy, REGISTERS.get, resolver=ImageResolver()).parse(text)
+    resolver = ImageResolver(ARCH.architecture(), ARCH.marker_operand)
+    (spec,) = Language(policy, REGISTERS, resolver=resolver).parse(text)
     assert isinstance(spec, EventSpec)
     return spec
 

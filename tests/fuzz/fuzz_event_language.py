@@ -20,7 +20,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 import atheris  # noqa: E402  # the path comes first
 
 with atheris.instrument_imports(include=["uprobe_core"]):
-    from uprobe_arm64.registers import INDEX_OF, argument_register
+    from uprobe_arm64.registers import REGISTERS
 
     from uprobe_core.errors import SpecError
     from uprobe_core.event_model import EventSpec
@@ -36,10 +36,7 @@ def anything(path: str) -> FileStatus:
     return FileStatus("", True, 1 << 20, (1, hash(path)), path)
 
 
-LANGUAGES = [
-    Language(Policy(name), INDEX_OF.get, arguments=argument_register, file_check=anything)
-    for name in ("kernel", "anywhere")
-]
+LANGUAGES = [Language(Policy(name), REGISTERS, file_check=anything) for name in ("kernel", "anywhere")]
 (EVENT,) = LANGUAGES[0].parse("p:ev /bin/x:0x10 a=%x0:s64 s=+0(%x1):string b=+0(%x1):u8[4]")
 
 

@@ -7,12 +7,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from uprobe_arm64 import Arm64Arch
 
 import uprobe_core as up
+from uprobe_core.architecture import Architecture
 from uprobe_core.errors import BackendError
 from uprobe_core.native import choice as engine_choice
 from uprobe_core.native.choice import EngineChoice, choose_engine, for_operations
 from uprobe_core.native_backend import ABI
+from uprobe_core.testing.toy_arch import ToyArch
+
+ARM64, TOY = Arm64Arch().architecture(), ToyArch().architecture()
 
 
 @pytest.fixture
@@ -78,12 +83,12 @@ def test_an_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arch", "wrapped", "why"),
     [
-        ("arm64", True, "plugins wrap operations of the architecture"),
-        ("mine", False, "arch 'mine' has operations"),
+        (ARM64, True, "plugins wrap operations of the architecture"),
+        (TOY, False, "arch 'toy' has operations"),
     ],
 )
 def test_operations_that_are_not_ours_alone_get_the_engine_that_calls_them(
-    arch: str, wrapped: bool, why: str
+    arch: Architecture, wrapped: bool, why: str
 ) -> None:
     said: list[str] = []
     native, reference = EngineChoice("c", "it is there"), EngineChoice("py", "it was asked for")
@@ -98,7 +103,7 @@ def test_operations_that_are_not_ours_alone_get_the_engine_that_calls_them(
 
 def test_our_own_operations_need_no_other_engine() -> None:
     native = EngineChoice("c", "it is there")
-    assert for_operations(native, "auto", "arm64", print, wrapped=False) is native
+    assert for_operations(native, "auto", ARM64, print, wrapped=False) is native
 
 
 @pytest.mark.parametrize(("asked", "native"), [("auto", False), ("c", True)])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from uprobe_arm64 import Arm64Arch
 
 from uprobe_core.errors import SpecError
 from uprobe_core.event_model import EventSpec
@@ -18,6 +19,7 @@ from uprobe_core.types import Access, MemoryFault, Policy
 
 _engine = pytest.importorskip("uprobe_core.native._engine")
 
+REGISTERS = Arm64Arch().architecture().registers
 MASK = (1 << 64) - 1
 PAGE = 4096
 
@@ -25,10 +27,12 @@ PAGE = 4096
 class Machine:
     """Registers and a few pages: task, process and hit in one."""
 
+    registers = REGISTERS
+
     def __init__(
         self, registers: list[int], pages: dict[int, bytes], vectors: int = 0, comm: str = "loop"
     ) -> None:
-        self.registers = registers
+        self.values = registers
         self.pages = pages
         self.vectors = vectors
         self.comm = comm
@@ -39,7 +43,7 @@ class Machine:
         self.process: Any = self
 
     def get_reg(self, index: int) -> int:
-        return self.registers[index]
+        return self.values[index]
 
     def get_vec(self, index: int) -> int:
         return self.vectors * (index + 1) & (1 << 128) - 1
@@ -55,12 +59,7 @@ class Machine:
         return found
 
 
-def register_index(name: str) -> int | None:
-    names = {f"x{i}": i for i in range(31)} | {"sp": 31, "pc": 32, "pstate": 33}
-    return names.get(name)
-
-
-LANGUAGE = Language(Policy(), register_index, arguments=lambda n: n - 1 if n <= 8 else None)
+LANGUAGE = Language(Policy(), REGISTERS)
 
 ARGS = [
     "%x0", "%x1:u64", "%x2:s32", "%x3:x8", "%x4:s8", "%x5:u16", "%x6:char", "%sp", "%pc:x64",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from uprobe_core.testing.fake_memory import XOL_BASE
-from uprobe_core.testing.toy_arch import SWBP, Op, encode
+from uprobe_core.testing.toy_arch import REGISTERS, SWBP, Op, encode
 from uprobe_core.types import HandlerVote, MemoryFault, Mode, Policy, TrapResult, UtaskState
 
 NOP, ADD = encode(Op.NOP), encode(Op.ADD, 7)
@@ -29,7 +29,7 @@ def test_handlers_run_in_the_order_in_which_they_were_added(world: Any) -> None:
 def test_pc_is_the_probed_address_while_handlers_run(world: Any) -> None:
     task, file = world.program(NOP, ADD)
     seen: list[int] = []
-    world.probe(file, 4, world.recorder(act=lambda hit: seen.append(hit.reg(32))))
+    world.probe(file, 4, world.recorder(act=lambda hit: seen.append(hit.reg("pc"))))
     task.execute()
     task.execute()
     assert seen == [0x1004]
@@ -39,7 +39,7 @@ def test_the_displaced_instruction_runs_once(world: Any) -> None:
     task, file = world.program(ADD, NOP)
     world.probe(file, 0, world.recorder())
     task.execute()
-    assert (task.regs[0], task.pc) == (7, 0x1004)
+    assert (task.args[0], task.pc) == (7, 0x1004)
 
 
 def test_a_stepped_instruction_runs_in_a_slot_and_a_simulated_one_does_not(world: Any) -> None:
@@ -62,16 +62,16 @@ def test_mode_inline_gives_the_same_hits_without_a_trap(make_world: Any) -> None
     world.probe(file, 4, consumer)
     task.run_until(0x1024)
     assert [address for _, address in consumer.log] == [0x1000, 0x1004]
-    assert (task.regs[0], task.space.xol_mapped) == (7, False)
+    assert (task.args[0], task.space.xol_mapped) == (7, False)
 
 
 def test_a_handler_that_moves_pc_skips_the_instruction(make_world: Any) -> None:
     for mode in (Mode.TRAP, Mode.INLINE):
         world = make_world(mode=mode)
         task, file = world.program(ADD, NOP, NOP)
-        world.probe(file, 0, world.recorder(act=lambda hit: hit.task.set_reg(32, 0x1008)))
+        world.probe(file, 0, world.recorder(act=lambda hit: hit.task.set_reg(REGISTERS.pc, 0x1008)))
         task.go()
-        assert (task.pc, task.regs[0]) == (0x1008, 0), mode
+        assert (task.pc, task.args[0]) == (0x1008, 0), mode
 
 
 def test_an_arch_that_ignores_a_hit_leaves_the_task_where_it_is(make_world: Any) -> None:
@@ -148,7 +148,7 @@ def test_a_vote_that_is_none_is_the_consumers_error_and_the_program_goes_on(worl
     consumer = world.recorder(vote=vote)
     world.probe(file, 0, consumer)
     task.execute()
-    assert (task.regs[0], 0x1000 in task.space.traps) == (7, True)
+    assert (task.args[0], 0x1000 in task.space.traps) == (7, True)
     assert [link.consumer for link, _ in world.errors] == [consumer]
 
 
@@ -161,7 +161,7 @@ def test_a_handler_that_raises_is_blamed_and_the_others_run(world: Any) -> None:
     world.probe(file, 0, bad)
     world.probe(file, 0, good)
     task.execute()
-    assert (task.regs[0], len(good.log)) == (7, 1)
+    assert (task.args[0], len(good.log)) == (7, 1)
     assert [(link.consumer, str(error)) for link, error in world.errors] == [(bad, "mine")]
 
 
@@ -187,7 +187,7 @@ def test_a_handler_may_unregister_itself_and_the_instruction_still_runs_once(wor
     uprobe = world.probe(file, 0, consumer)
     consumer.act = lambda _hit: world.registry.unregister(uprobe, consumer)
     task.execute()
-    assert (task.regs[0], task.pc, len(consumer.log)) == (7, 0x1004, 1)
+    assert (task.args[0], task.pc, len(consumer.log)) == (7, 0x1004, 1)
 
 
 def test_a_consumer_that_joins_during_a_hit_sees_the_next_one(world: Any) -> None:
@@ -212,7 +212,7 @@ def test_a_consumer_that_joins_during_a_hit_sees_the_next_one(world: Any) -> Non
 def test_a_step_that_faults_shows_the_program_its_own_pc(world: Any) -> None:
     task, file = world.program(encode(Op.LOAD, 2))
     world.probe(file, 0, world.recorder())
-    task.regs[2] = 0xDEAD000
+    task.args[2] = 0xDEAD000
     task.execute()
     assert task.delivered == [("SIGSEGV", 0x1000, 0xDEAD000)]
     assert world.state(task) is UtaskState.RUNNING
@@ -223,8 +223,8 @@ def test_the_retry_after_a_fault_fires_the_probe_again(world: Any) -> None:
     task, file = world.program(encode(Op.LOAD, 2))
     consumer = world.recorder()
     world.probe(file, 0, consumer)
-    task.regs[2] = 0xDEAD000
-    task.on_signal = lambda t: t.set_reg(2, 0x1000)
+    task.args[2] = 0xDEAD000
+    task.on_signal = lambda t: t.args.__setitem__(2, 0x1000)
     task.execute()
     task.execute()
     assert (len(consumer.log), task.pc) == (2, 0x1004)
@@ -233,7 +233,7 @@ def test_the_retry_after_a_fault_fires_the_probe_again(world: Any) -> None:
 def test_a_simulated_instruction_that_faults_shows_the_same(world: Any) -> None:
     task, file = world.program(encode(Op.SLOAD, 2))
     world.probe(file, 0, world.recorder())
-    task.regs[2] = 0xDEAD000
+    task.args[2] = 0xDEAD000
     task.execute()
     assert task.delivered == [("SIGSEGV", 0x1000, 0xDEAD000)]
 
@@ -252,7 +252,7 @@ def test_an_undefined_instruction_names_the_slot_only_under_a_kernel(
 
 def test_a_slot_page_that_the_program_unmapped_is_the_programs_fault(world: Any) -> None:
     task, file = world.program(encode(Op.JUMP, 4), ADD)
-    task.on_signal = lambda t: t.set_reg(32, 0x1008)
+    task.on_signal = lambda t: t.set_reg(REGISTERS.pc, 0x1008)
     world.probe(file, 0, world.recorder())
     world.probe(file, 4, world.recorder())
     task.execute()
@@ -305,7 +305,7 @@ def test_a_trap_that_was_just_removed_is_retried(world: Any) -> None:
     task.execute()
     assert world.dispatcher.on_trap(other, 0x1000) is TrapResult.HANDLED
     other.execute()
-    assert (other.regs[0], other.delivered, len(consumer.log)) == (7, [], 1)
+    assert (other.args[0], other.delivered, len(consumer.log)) == (7, [], 1)
 
 
 def test_a_trap_whose_mapping_just_went_away_is_retried_so_that_the_program_gets_sigsegv(world: Any) -> None:
@@ -350,7 +350,7 @@ def test_a_rewritten_place_runs_its_new_instruction(world: Any) -> None:
     world.probe(file, 0, consumer)
     task.space.store_code(0x1000, encode(Op.ADD, 9))
     task.execute()
-    assert (task.regs[0], len(consumer.log)) == (9, 1)
+    assert (task.args[0], len(consumer.log)) == (9, 1)
 
 
 def test_rewriting_beside_a_probe_changes_nothing_for_it(make_world: Any) -> None:
@@ -362,7 +362,7 @@ def test_rewriting_beside_a_probe_changes_nothing_for_it(make_world: Any) -> Non
         task.space.poke(0x1004, encode(Op.ADD, 4))
         world.dispatcher.on_code_written(task.process, 0x1000, 0x1008)
         task.run_until(0x1008)
-        assert (task.regs[0], len(consumer.log)) == (7, 1), policy
+        assert (task.args[0], len(consumer.log)) == (7, 1), policy
 
 
 def test_code_that_cannot_be_read_back_keeps_its_probe(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:

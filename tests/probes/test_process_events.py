@@ -74,7 +74,7 @@ def test_code_that_a_child_rewrites_is_its_own(world: Any) -> None:
     child.space.store_code(0x1000, encode(Op.ADD, 64))
     task.execute()
     child.execute()
-    assert (task.regs[0], child.regs[0]) == (1, 64)
+    assert (task.args[0], child.args[0]) == (1, 64)
 
 
 def test_a_child_has_all_slots_even_those_that_the_parents_threads_were_in(world: Any) -> None:
@@ -88,7 +88,7 @@ def test_a_child_has_all_slots_even_those_that_the_parents_threads_were_in(world
     child = world.machine.fork(task)
     child.execute()
     child.execute()
-    assert child.regs[0] == 3
+    assert child.args[0] == 3
     assert world.free_slots(child) == 64
     stepping.go()
     assert world.free_slots(task) == 64
@@ -172,7 +172,7 @@ def test_a_task_that_exits_during_a_step_is_forgotten_with_its_slot(world: Any) 
 def test_munmap_of_the_function_keeps_its_pending_return(make_world: Any, returns: Returns) -> None:
     _world, task, _file, consumer = called(make_world, returns)
     task.space.unmap(0x1000, 0x2000)
-    task.pc = task.regs[30]
+    task.pc = task.link
     task.arrive(BACK)
     assert len(consumer.returned) == 1
 

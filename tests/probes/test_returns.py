@@ -35,11 +35,11 @@ class Stage:
         """Call a function and run its first instruction; returns what its LR is now, to be saved."""
         self.task.call(address, back)
         self.task.run_until(address + 4)
-        return int(self.task.regs[30])
+        return int(self.task.link)
 
     def leave(self, lr: int, back: int) -> None:
         """Return: LR restored from the stack, RET, and on to the caller."""
-        self.task.regs[30] = lr
+        self.task.link = lr
         self.task.pc = lr
         self.task.arrive(back)
 
@@ -73,7 +73,7 @@ def test_pc_is_the_return_address_while_the_handler_runs(make_world: Any, return
         name = "watcher"
 
         def ret_handler(self, hit: Any) -> None:
-            seen.append(hit.reg(32))
+            seen.append(hit.reg("pc"))
 
     stage.world.probe(stage.file, 0, Watcher())
     stage.leave(stage.enter(F, BACK), BACK)
@@ -244,7 +244,7 @@ def test_two_tasks_in_one_function_return_each_for_itself(make_world: Any, retur
     other.run_until(F + 4)
     assert len(stage.world.dispatcher.utask(other).returns) == 1
     stage.leave(lr, BACK)
-    other.pc = other.regs[30]
+    other.pc = other.link
     other.arrive(BACK)
     assert stage.returned("f") == 2
 
@@ -253,7 +253,7 @@ def test_a_landing_at_the_return_address_that_is_no_return_is_a_miss(make_world:
     """A longjmp to just behind the call leaves another value in the link register."""
     stage = Stage(make_world, Returns.WATCH)
     stage.enter(F, BACK)
-    stage.task.regs[30] = 0x1234
+    stage.task.link = 0x1234
     stage.task.pc = BACK
     stage.task.arrive(BACK)
     assert (stage.returned("f"), stage.lost("f"), stage.pending) == (0, ["longjmp"], 0)

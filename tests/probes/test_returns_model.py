@@ -85,7 +85,7 @@ class Player:
         self.task.call(CODE + function * 8, link)
         self.task.run_until(CODE + function * 8 + 4)
         self.model.entries += 1
-        return int(self.task.regs[30])
+        return int(self.task.link)
 
     def call(self, function: int) -> None:
         caller = self.model.frames[-1].functions[-1] if self.model.frames else FUNCTIONS
@@ -114,7 +114,7 @@ class Player:
             return
         frame = self.model.frames.pop()
         self.task.sp = frame.sp
-        self.task.regs[30] = frame.link
+        self.task.link = frame.link
         self.task.pc = frame.link
         self.task.arrive(frame.back)
         self.model.returns.extend(CODE + f * 8 for f in reversed(frame.functions))
@@ -126,7 +126,7 @@ class Player:
         for _ in range(depth):
             self.model.jumped += len(self.model.frames.pop().functions)
         self.task.sp = self.model.frames[-1].sp - 0x10
-        self.task.regs[30] = self.task.pc = SITES + 0x1000
+        self.task.link = self.task.pc = SITES + 0x1000
 
     def check(self) -> None:
         """Entries = returns + missed + pending, and each return is the model's."""
@@ -203,7 +203,7 @@ def test_coroutines_return_each_on_its_own_stack_when_watched(script: list[tuple
             task.run_until(CODE + 4)
         elif stack:
             task.sp = stack.pop()
-            task.regs[30] = task.pc = SITES
+            task.link = task.pc = SITES
             task.arrive(SITES)
             expected.append(task.sp)
         assert seen == expected

@@ -65,8 +65,8 @@ def test_two_tasks_step_at_once_each_in_its_own_slot(world: Any) -> None:
     assert task.pc != other.pc
     other.go()
     task.go()
-    assert (task.regs[0], task.pc) == (1, 0x1004)
-    assert (other.regs[0], other.pc) == (2, 0x1008)
+    assert (task.args[0], task.pc) == (1, 0x1004)
+    assert (other.args[0], other.pc) == (2, 0x1008)
 
 
 def test_two_tasks_step_the_same_place_at_once(world: Any) -> None:
@@ -75,7 +75,7 @@ def test_two_tasks_step_the_same_place_at_once(world: Any) -> None:
     other = world.machine.start_thread(task)
     consumer = world.recorder()
     world.probe(file, 0, consumer)
-    task.regs[2], other.regs[2] = 0x1000, 0xBAD0000
+    task.args[2], other.args[2] = 0x1000, 0xBAD0000
     task.go()
     other.go()
     task.go()
@@ -100,7 +100,7 @@ def test_a_task_waits_for_a_slot_and_its_handlers_run_once(make_world: Any) -> N
     assert (other.pc, world.state(other)) == (0x1004, UtaskState.RUNNING)
     task.go()
     other.execute()
-    assert (other.regs[0], other.pc) == (2, 0x1008)
+    assert (other.args[0], other.pc) == (2, 0x1008)
     assert [address for _, address in consumer.log] == [0x1000, 0x1004]
 
 
@@ -151,7 +151,7 @@ def test_a_signal_during_a_step_is_delivered_after_it(world: Any) -> None:
     assert not world.dispatcher.may_deliver_signal(task)
     task.go()
     task.go()
-    assert (task.regs[0], task.delivered) == (7, [("SIGALRM", 0x1004, 0)])
+    assert (task.args[0], task.delivered) == (7, [("SIGALRM", 0x1004, 0)])
 
 
 # --- every path out of a step gives the slot back -----------------------------------------------------------
@@ -162,7 +162,7 @@ def _completes(world: Any, task: FakeTask) -> None:
 
 
 def _faults(world: Any, task: FakeTask) -> None:
-    task.regs[2] = 0xBAD0000
+    task.args[2] = 0xBAD0000
     task.go()
     assert task.delivered
 
@@ -186,7 +186,7 @@ def _is_rewritten(world: Any, task: FakeTask) -> None:
 @pytest.mark.parametrize("way", [_completes, _faults, _exits, _is_unregistered, _is_rewritten])
 def test_the_slot_comes_back(world: Any, way: Any) -> None:
     task, file = world.program(encode(Op.LOAD, 2), NOP)
-    task.regs[2] = 0x1000
+    task.args[2] = 0x1000
     world.probe(file, 0, world.recorder())
     task.go()
     free = world.free_slots(task)
@@ -228,7 +228,7 @@ def test_a_reused_slot_runs_what_it_holds_now(make_world: Any) -> None:
         world.probe(file, offset, world.recorder())
     for _ in range(9):
         task.execute()
-    assert task.regs[0] == 3 * 17
+    assert task.args[0] == 3 * 17
 
 
 def test_the_slot_is_not_copied_when_it_holds_the_instruction_already(
@@ -246,4 +246,4 @@ def test_the_slot_is_not_copied_when_it_holds_the_instruction_already(
     for _ in range(10):
         task.execute()
     assert writes == [XOL_BASE + 4]
-    assert task.regs[0] == 5
+    assert task.args[0] == 5

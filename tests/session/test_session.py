@@ -52,7 +52,7 @@ class Play:
 
     def call(self, function: int, argument: int = 0) -> None:
         """Call a function that returns."""
-        self.task.regs[0] = argument
+        self.task.args[0] = argument
         self.task.call(function, BACK)
         self.task.arrive(BACK)
 
@@ -87,7 +87,7 @@ def calls(*functions: int) -> Callable[[Play], None]:
 
 
 def line(play: Play, function: int, kind: str = "p", name: str = "e") -> str:
-    return f"{kind}:g/{name} {play.path}:{function - BASE:#x} a=%x0:u64"
+    return f"{kind}:g/{name} {play.path}:{function - BASE:#x} a=%a0:u64"
 
 
 class Sink:

@@ -1,5 +1,7 @@
-"""Events are tried in the world of the probes: a machine without a CPU."""
+"""Events stand on probes, and so do their tests."""
 
-from tests.probes.conftest import make_world, world
+from __future__ import annotations
 
-__all__ = ("make_world", "world")
+from tests.probes.conftest import world
+
+__all__ = ("world",)

@@ -30,7 +30,7 @@ class Theatre:
         self.errors: list[tuple[Any, str]] = []
         self.task, self.file = world.program(encode(Op.NOP), encode(Op.RET))
         self.task.space.map(None, BACK)
-        language = Language(Policy("anywhere"), world.arch.register_index, file_check=no_file_check)
+        language = Language(Policy("anywhere"), world.arch.info.registers, file_check=no_file_check)
         from uprobe_core.events.table import EventTable
 
         (spec,) = EventTable(language).write(line)
@@ -52,19 +52,19 @@ class Theatre:
         return self
 
     def call(self, argument: int = 0) -> None:
-        self.task.regs[0] = argument
+        self.task.args[0] = argument
         self.task.call(0x1000, BACK)
         self.task.arrive(BACK)
 
 
 @pytest.fixture
 def entry(world: Any) -> Theatre:
-    return Theatre(world, "p:g/e /bin/f:0x0 a=%x0")
+    return Theatre(world, "p:g/e /bin/f:0x0 a=%a0")
 
 
 @pytest.fixture
 def leave(world: Any) -> Theatre:
-    return Theatre(world, "r:g/e /bin/f:0x0 a=%x0")
+    return Theatre(world, "r:g/e /bin/f:0x0 a=%a0")
 
 
 def test_a_consumers_vote_for_removal_reaches_the_uprobe(entry: Theatre, world: Any) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from uprobe_core.run_setup import DEFAULT_ARCH
+
 if TYPE_CHECKING:
     import argparse
 
     from uprobe_core.image.elf_symbols import ElfImage
+    from uprobe_core.probes.arch_ops import ArchOps
 
 DESCRIPTION = """\
-List the functions and USDT markers of an arm64 ELF file, with virtual address,
+List the functions and USDT markers of an ELF file, with virtual address,
 file offset and size. Either name or offset can stand in an event line."""
 EPILOG = """\
 examples:
@@ -25,19 +28,25 @@ NOTHING = 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options and arguments."""
-    parser.add_argument("binary", metavar="BINARY", help="an arm64 ELF file")
+    parser.add_argument("binary", metavar="BINARY", help="an ELF file")
     parser.add_argument(
         "glob", nargs="?", default="*", metavar="GLOB", help="only names that match, as in 'w*'"
+    )
+    parser.add_argument(
+        "--arch", default=DEFAULT_ARCH, metavar="NAME", help=f"the architecture ({DEFAULT_ARCH})"
     )
     parser.add_argument("--json", action="store_true", help="one JSON document")
 
 
 def run(args: argparse.Namespace) -> int:
     """List one file."""
+    from uprobe_core.discovery.load import load_arch
     from uprobe_core.image.elf_symbols import ElfImage
+    from uprobe_core.probes.arch_ops import bind_arch
 
-    with ElfImage(args.binary) as image:
-        functions, marked = _functions(image, args.glob), _markers(image, args.glob)
+    arch = bind_arch(load_arch(args.arch))
+    with ElfImage(args.binary, arch.info) as image:
+        functions, marked = _functions(image, args.glob), _markers(image, args.glob, arch)
     if args.json:
         from uprobe_core.cli.output import print_json
 
@@ -56,7 +65,7 @@ def _functions(image: ElfImage, glob: str) -> list[dict[str, Any]]:
     ]
 
 
-def _markers(image: ElfImage, glob: str) -> list[dict[str, Any]]:
+def _markers(image: ElfImage, glob: str, arch: ArchOps) -> list[dict[str, Any]]:
     """The markers whose PROVIDER:NAME, or NAME alone, matches *glob*, in the order of the file."""
     from uprobe_core.image.usdt import markers
 
@@ -69,7 +78,7 @@ def _markers(image: ElfImage, glob: str) -> list[dict[str, Any]]:
             "semaphore": marker.semaphore,
             "operands": marker.operands,
         }
-        for marker in markers(image)
+        for marker in markers(image, arch.marker_operand)
         if fnmatchcase(marker.name, glob) or fnmatchcase(f"{marker.provider}:{marker.name}", glob)
     ]
 

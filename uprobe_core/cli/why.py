@@ -6,16 +6,19 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.errors import ProbeError, TargetError, UsageError
+from uprobe_core.run_setup import DEFAULT_ARCH
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from uprobe_core.discovery.decoder import DecoderChoice
     from uprobe_core.image.elf_symbols import ElfImage
+    from uprobe_core.probes.arch_ops import ArchOps
     from uprobe_core.types import Analysis, Policy
 
 DESCRIPTION = """\
-Say whether a place in an arm64 program can be probed, and why (not), under each
+Say whether a place in a program can be probed, and why (not), under each
 policy. PLACE is SYMBOL[+OFF] or a virtual address; off:0x6d4 is a file offset."""
 EPILOG = """\
 examples:
@@ -32,11 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options and arguments."""
     from uprobe_core.cli.setup_options import natural
 
-    parser.add_argument("binary", metavar="BINARY", help="an arm64 ELF file")
+    parser.add_argument("binary", metavar="BINARY", help="an ELF file")
     parser.add_argument("place", metavar="PLACE", help="SYMBOL[+OFF], ADDRESS, or off:OFFSET")
     parser.add_argument("--policy", metavar="POLICY", help="only this policy: kernel[:VERSION] or anywhere")
     parser.add_argument("--decoder", default="auto", metavar="NAME", help="what disassembles (default: auto)")
-    parser.add_argument("--arch", default="arm64", metavar="NAME", help="the architecture (default: arm64)")
+    parser.add_argument(
+        "--arch", default=DEFAULT_ARCH, metavar="NAME", help=f"the architecture ({DEFAULT_ARCH})"
+    )
     parser.add_argument(
         "-n", "--context", type=natural, default=4, metavar="N", help="instructions around it (4)"
     )
@@ -46,11 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Explain one place."""
     from uprobe_core.discovery.decoder import choose_decoder
+    from uprobe_core.discovery.load import load_arch
     from uprobe_core.image.elf_symbols import ElfImage
+    from uprobe_core.probes.arch_ops import bind_arch
 
-    with ElfImage(args.binary) as image:
+    arch = bind_arch(load_arch(args.arch))
+    with ElfImage(args.binary, arch.info) as image:
         vaddr = _resolve(image, args.place)
-        document = explain(image, vaddr, args, choose_decoder(args.decoder))
+        document = explain(image, vaddr, args, arch, choose_decoder(args.decoder))
     if args.json:
         from uprobe_core.cli.output import print_json
 
@@ -116,14 +124,16 @@ def _checked_address(image: ElfImage, vaddr: int) -> int:
     )
 
 
-def explain(image: ElfImage, vaddr: int, args: argparse.Namespace, choice: DecoderChoice) -> dict[str, Any]:
+def explain(
+    image: ElfImage, vaddr: int, args: argparse.Namespace, arch: ArchOps, choice: DecoderChoice
+) -> dict[str, Any]:
     """Everything about the place at *vaddr* as plain JSON data."""
     from uprobe_core.events.quoting import path_as_written
 
-    code = image.read(vaddr, 4)
-    if len(code) < 4:
+    found = _instruction(image, vaddr, arch)
+    if found is None:
         raise ProbeError(
-            f"fewer than 4 bytes are left at {vaddr:#x} of {image.path}",
+            f"fewer than {arch.info.alignment} bytes are left at {vaddr:#x} of {image.path}",
             address=vaddr,
             where="virtual address",
         )
@@ -135,11 +145,11 @@ def explain(image: ElfImage, vaddr: int, args: argparse.Namespace, choice: Decod
         "offset": offset,
         "symbol": None if around is None else around[0].name,
         "symbol_offset": None if around is None else around[1],
-        "word": f"{int.from_bytes(code, 'little'):08x}",
-        "text": choice.text(code, vaddr),
+        "word": arch.encoding_of(found),
+        "text": choice.text(image.read(vaddr, arch.info.slot_bytes), vaddr),
         "decoder": choice.name,
-        "verdicts": [_verdict(policy, code, vaddr, args.arch) for policy in _policies(args.policy)],
-        "around": _around(image, vaddr, args.context, choice),
+        "verdicts": [_verdict(policy, image, vaddr, arch) for policy in _policies(args.policy)],
+        "around": _around(image, vaddr, args.context, arch, choice),
         "event": f"p {path_as_written(image.path if '/' in image.path else './' + image.path)}:{offset:#x}",
     }
 
@@ -150,24 +160,53 @@ def _policies(wanted: str | None) -> list[Policy]:
     return [parse_policy(text) for text in ([wanted] if wanted else POLICIES)]
 
 
-def _verdict(policy: Policy, code: bytes, vaddr: int, arch: str) -> dict[str, Any]:
+def _verdict(policy: Policy, image: ElfImage, vaddr: int, arch: ArchOps) -> dict[str, Any]:
     """The verdict under one policy."""
     from uprobe_core.cli.classify import as_json
-    from uprobe_core.discovery.load import load_arch
 
-    found: Analysis = load_arch(arch).analyze_insn(code, vaddr, policy)
-    return {"policy": str(policy), **as_json(int.from_bytes(code, "little"), found)}
+    found = arch.analyze_insn(image.read(vaddr, arch.info.slot_bytes), vaddr, policy)
+    return {"policy": str(policy), **as_json(found, arch)}
 
 
-def _around(image: ElfImage, vaddr: int, context: int, choice: DecoderChoice) -> list[dict[str, Any]]:
+def _instruction(image: ElfImage, vaddr: int, arch: ArchOps) -> Analysis | None:
+    """The instruction at *vaddr*, None if the file ends within it."""
+    from uprobe_core.types import Policy
+
+    code = image.read(vaddr, arch.info.slot_bytes)
+    if len(code) < arch.info.alignment:
+        return None
+    found = arch.analyze_insn(code, vaddr, Policy())
+    return found if arch.size_of(found) <= len(code) else None
+
+
+def _around(
+    image: ElfImage, vaddr: int, context: int, arch: ArchOps, choice: DecoderChoice
+) -> list[dict[str, Any]]:
     """The instructions within *context* of *vaddr*, as far as the segment has them."""
     lines: list[dict[str, Any]] = []
-    for address in range(max(vaddr - 4 * context, 0), vaddr + 4 * context + 1, 4):
-        code = image.read(address, 4)
-        if len(code) == 4:
-            word = f"{int.from_bytes(code, 'little'):08x}"
-            lines.append({"address": address, "word": word, "text": choice.text(code, address)})
-    return lines
+    for address, found in _instructions(image, vaddr, context, arch):
+        text = choice.text(image.read(address, arch.info.slot_bytes), address)
+        lines.append({"address": address, "word": arch.encoding_of(found), "text": text})
+    here = next((n for n, line in enumerate(lines) if line["address"] == vaddr), 0)
+    return lines[max(here - context, 0) : here + context + 1]
+
+
+def _instructions(image: ElfImage, vaddr: int, context: int, arch: ArchOps) -> Iterator[tuple[int, Analysis]]:
+    """Instructions one after the other from somewhere before *vaddr* to *context* behind it.
+
+    Where they have different lengths only a function's start is known to be one's.
+    """
+    sizes = arch.info.insn_sizes
+    around = image.symbol_at(vaddr)
+    address = max(vaddr - sizes[0] * context, 0)
+    if len(sizes) > 1:
+        address = vaddr - around[1] if around is not None else vaddr
+    end = vaddr + sizes[-1] * context
+    while address <= end:
+        found = _instruction(image, address, arch)
+        if found is not None:
+            yield address, found
+        address += arch.size_of(found) if found is not None else sizes[0]
 
 
 def _print(found: dict[str, Any]) -> None:

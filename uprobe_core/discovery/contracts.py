@@ -23,9 +23,6 @@ __all__ = (
     "try_writer",
 )
 
-OPTIONAL_ARCH_HOOKS = frozenset({"argument_register", "frame_rules", "ignore", "optimize", "vector_register"})
-"""Arch hooks whose absence means "no": None counts as False or as "there is none" there."""
-
 
 def contract_of(entry: PluginEntry) -> type | None:
     """The Protocol that plugins of this kind satisfy; None where pluggy validates instead."""
@@ -211,14 +208,17 @@ def _check_hooks(entry: PluginEntry, instance: Any) -> None:
     """Let pluggy validate an arch plugin, then require every hook that has no default."""
     import pluggy
 
-    from uprobe_core.arch_hooks import PROJECT, ArchHooks
+    from uprobe_core.arch_hooks import FORMER, OPTIONAL, PROJECT, ArchHooks, FormerArchHooks
 
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(ArchHooks)
+    manager.add_hookspecs(FormerArchHooks)
     _register(entry, manager, instance)
     implemented = {caller.name for caller in manager.get_hookcallers(instance) or []}
     wanted = {name for name, value in vars(ArchHooks).items() if inspect.isfunction(value)}
-    missing = sorted(wanted - implemented - OPTIONAL_ARCH_HOOKS)
+    if FORMER - {"argument_register"} <= implemented:
+        wanted = wanted - {"architecture"}
+    missing = sorted(wanted - implemented - OPTIONAL)
     if missing:
         raise _mismatch(entry, f"hooks {', '.join(missing)} missing")
 

@@ -1,4 +1,4 @@
-"""One real run, from nothing: an ELF file of three instructions, a probe on each way, a known answer.
+"""One real run, from nothing: an ELF file of a few instructions, a probe on the first, a known answer.
 
 It shows that backend, architecture and core work together on this machine;
 ``uprobe doctor`` runs it.
@@ -11,26 +11,32 @@ import struct
 import tempfile
 
 from uprobe_core.errors import BackendError
+from uprobe_core.run_setup import DEFAULT_ARCH
 from uprobe_core.types import Mode
 
 __all__ = ("ANSWER", "CODE_OFFSET", "program", "run_self_test")
 
 ANSWER = 42
-"""The exit status of the program."""
+"""The exit status of the program, whose instructions the architecture gives."""
 CODE_OFFSET = 0x78
 """File offset of its first instruction: after one ELF header (64 bytes) and one program header (56)."""
 _BASE = 0x400000
-_CODE = (0xD2800540, 0xD2800BA8, 0xD4000001)
-"""mov x0, #42; mov x8, #93 (exit, asm-generic/unistd.h); svc #0"""
 
 
-def program() -> bytes:
-    """A static aarch64 ELF executable that exits with ANSWER (ELF-64 object file format, 1.5d2)."""
-    code = b"".join(word.to_bytes(4, "little") for word in _CODE)
+def program(arch: str = DEFAULT_ARCH) -> bytes:
+    """A static ELF executable that exits with ANSWER (ELF-64 object file format, 1.5d2).
+
+    :param arch: the architecture that it is for
+    """
+    from uprobe_core.discovery.load import load_arch
+    from uprobe_core.probes.arch_ops import bind_arch
+
+    info = bind_arch(load_arch(arch)).info
+    code = info.answer
     size = CODE_OFFSET + len(code)
     ident = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
     header = struct.pack(
-        "<16sHHIQQQIHHHHHH", ident, 2, 183, 1, _BASE + CODE_OFFSET, 64, 0, 0, 64, 56, 1, 0, 0, 0
+        "<16sHHIQQQIHHHHHH", ident, 2, info.elf_machine, 1, _BASE + CODE_OFFSET, 64, 0, 0, 64, 56, 1, 0, 0, 0
     )
     load = struct.pack("<IIQQQQQQ", 1, 5, 0, _BASE, _BASE, size, size, 0x1000)
     return header + load + code

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_core.event_model import EXTENDS, MAX_OPS, FetchArg, FetchOp, FetchType, OpCode
 from uprobe_core.events.fetch_store import finish
-from uprobe_core.events.fetch_types import EXTENSION_TYPES, STRING, TYPES, find_type
+from uprobe_core.events.fetch_types import EXTENSION_TYPES, STRING, TYPES, default_type, find_type
 from uprobe_core.events.hints import nearest, register_hint, type_hint
 from uprobe_core.events.tokens import NumberError, is_good_name, kstrtol, kstrtoul
 
@@ -33,7 +33,7 @@ MAX_NAME = 32
 MAX_ARRAY = 64
 MAX_EVENT = 3072
 PARAM_MAX_STACK = 2048
-"""Where the kernel stops believing an argument number (arm64: 16 KiB kernel stacks of 8-byte slots)."""
+"""Where the kernel stops believing an argument number (16 KiB kernel stacks of 8-byte slots)."""
 
 RESERVED = frozenset(
     (
@@ -132,7 +132,7 @@ class ArgumentParser:
             if count or type_name not in (None, "string"):
                 raise self.fail("NEED_STRING_TYPE", at)
             return STRING
-        kind = find_type(type_name, extended=self.variables.extended)
+        kind = find_type(type_name, self.variables.registers.width, extended=self.variables.extended)
         if kind is None:
             known = [*TYPES, *(EXTENSION_TYPES if self.variables.extended else ())]
             raise self.fail("BAD_TYPE", at, hint=type_hint(type_name or "", known))
@@ -207,14 +207,18 @@ class ArgumentParser:
             raise self.fail("BAD_VAR", hint="write $arg1, $arg2, ...") from None
         if not 0 < n <= PARAM_MAX_STACK:
             raise self.fail("BAD_ARG_NUM")
-        if not self.variables.extended or self.variables.arguments is None:
-            raise self.fail(
-                "NOFENTRY_ARGS", hint="name the register (%x0 is the first) or leave policy=kernel"
-            )
-        op = argument_op(n, self.variables.arguments)
+        if not self.variables.extended:
+            hint = f"name the register{self._first_argument()} or leave policy=kernel"
+            raise self.fail("NOFENTRY_ARGS", hint=hint)
+        op = argument_op(n, self.variables.registers)
         if self.variables.is_return:
             op = FetchOp(OpCode.ENTRY, self._capture(f"$arg{n}", [op]))
         self._add(op)
+
+    def _first_argument(self) -> str:
+        registers = self.variables.registers
+        names = [name for name, number in registers.names.items() if number == registers.argument(1)]
+        return f" (%{names[0]} is the first)" if names else ""
 
     def _entry(self, rest: str) -> None:
         """``$entry(ARG)``: ARG's operations run at entry, their value is kept until the return."""
@@ -231,18 +235,19 @@ class ArgumentParser:
     def _sum(self, rest: str) -> None:
         """``$sum(%BASE,%INDEX[,lsl|uxtw|sxtw,SHIFT])``: what an indexed operand of a marker means."""
         parts = rest.removesuffix(")").split(",") if rest.endswith(")") else []
-        found = [self.variables.registers(part.removeprefix("%")) for part in parts[:2]]
+        names = self.variables.registers.names
+        found = [names.get(part.removeprefix("%")) for part in parts[:2]]
         registers = [index for index in found if index is not None]
         extend, shift = (parts[2], parts[3]) if len(parts) == 4 else ("lsl", "0")
         amount = int(shift) if shift.isdecimal() and len(shift) < 3 else 64
         if len(parts) not in (2, 4) or len(registers) != 2 or extend not in EXTENDS or amount > 63:
-            raise self.fail("BAD_VAR", hint="write $sum(%x0,%x1) or $sum(%x0,%x1,uxtw,2)")
+            raise self.fail("BAD_VAR", hint="write $sum(%BASE,%INDEX) or $sum(%BASE,%INDEX,uxtw,2)")
         self._add(FetchOp(OpCode.REG, registers[0]))
         self._add(FetchOp(OpCode.ADD, registers[1], lshift=amount, rshift=EXTENDS.index(extend)))
 
     def _capture(self, text: str, ops: list[FetchOp]) -> int:
-        kind = TYPES["x64"]
-        full = (*ops, FetchOp(OpCode.ST_RAW, size=8), FetchOp(OpCode.END))
+        kind = default_type(self.variables.registers.width)
+        full = (*ops, FetchOp(OpCode.ST_RAW, size=kind.size), FetchOp(OpCode.END))
         return self._keep(FetchArg(f"entry{len(self.entry)}", text, kind, full))
 
     def _keep(self, arg: FetchArg) -> int:
@@ -253,13 +258,16 @@ class ArgumentParser:
         return len(self.entry) - 1
 
     def _register(self, name: str) -> None:
-        index = self.variables.registers(name)
+        index = self.variables.registers.names.get(name)
         if index is not None:
             self._add(FetchOp(OpCode.REG, index))
             return
         vector = self.variables.vectors(name) if self.variables.extended and self.variables.vectors else None
         if vector is None:
-            raise self.fail("BAD_REG_NAME", hint=register_hint(name))
+            raise self.fail(
+                "BAD_REG_NAME",
+                hint=self.variables.hint(name) or register_hint(self.variables.registers.names),
+            )
         self._add(FetchOp(OpCode.VREG, vector[0], size=vector[1]))
 
     def _memory(self, text: str) -> None:
@@ -319,7 +327,7 @@ class ArgumentParser:
 def _prefix_hint(text: str, variables: Variables) -> str:
     """What somebody who wrote a bare word probably meant."""
     word = text.partition(":")[0]
-    if variables.registers(word) is not None:
+    if word in variables.registers.names:
         return f"a register is written %{word}"
     if word in ("retval", "stack", "comm") or word.startswith("arg"):
         return f"a variable is written ${word}"

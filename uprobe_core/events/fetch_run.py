@@ -19,13 +19,13 @@ from uprobe_core.events.strings import Text, TextState, lay_out, read_text
 from uprobe_core.types import MemoryFault
 
 if TYPE_CHECKING:
+    from uprobe_core.architecture import Registers
     from uprobe_core.events.record_buffer import RecordBuffer
     from uprobe_core.types import GuestMemory, RegisterFile
 
 __all__ = ("FetchProgram", "FetchSource", "compile_fetch", "explain", "run_fetch")
 
 _MASK = (1 << 64) - 1
-_SP = 31
 
 
 class FetchSource(Protocol):
@@ -39,6 +39,11 @@ class FetchSource(Protocol):
 
     address: int
     probe_offset: int
+
+    @property
+    def registers(self) -> Registers:
+        """Which register is which, and how wide they are."""
+        ...
 
     @property
     def task(self) -> RegisterFile:
@@ -135,9 +140,9 @@ def _source(op: FetchOp) -> Getter:
     if op.code is OpCode.REG:
         return lambda c: c.task.get_reg(param)
     if op.code is OpCode.RETVAL:
-        return lambda c: c.task.get_reg(0)
+        return lambda c: c.task.get_reg(c.registers.result)
     if op.code is OpCode.STACKP:
-        return lambda c: c.task.get_reg(_SP)
+        return lambda c: c.task.get_reg(c.registers.sp)
     if op.code is OpCode.STACK:
         return lambda c: _stack_slot(c, param)
     if op.code is OpCode.IMM:
@@ -158,9 +163,10 @@ def _extended_source(op: FetchOp) -> Getter:
 
 
 def _stack_slot(hit: FetchSource, number: int) -> int:
-    address = (hit.task.get_reg(_SP) + 8 * number) & _MASK
+    registers = hit.registers
+    address = (hit.task.get_reg(registers.sp) + registers.width * number) & registers.mask
     try:
-        return int.from_bytes(hit.process.read(address, 8), "little")
+        return int.from_bytes(hit.process.read(address, registers.width), "little")
     except MemoryFault:
         return 0
 
@@ -182,14 +188,15 @@ def _add(inner: Getter, op: FetchOp) -> Getter:
             index &= 0xFFFF_FFFF
         if extend == "sxtw":
             index = (index ^ 0x8000_0000) - 0x8000_0000
-        return (inner(c) + (index << shift)) & _MASK
+        return (inner(c) + (index << shift)) & c.registers.mask
 
     return get
 
 
 def _deref(inner: Getter, offset: int) -> Getter:
     def get(c: FetchSource) -> int:
-        return int.from_bytes(c.process.read((inner(c) + offset) & _MASK, 8), "little")
+        registers = c.registers
+        return int.from_bytes(c.process.read((inner(c) + offset) & registers.mask, registers.width), "little")
 
     return get
 
@@ -239,7 +246,7 @@ def _memory(getter: Getter, store: FetchOp, convert: Callable[[int], int | float
     size, offset = store.size, store.param
 
     def fetch(c: FetchSource) -> Value:
-        return convert(_read_number(c.process, (getter(c) + offset) & _MASK, size))
+        return convert(_read_number(c.process, (getter(c) + offset) & c.registers.mask, size))
 
     return fetch
 
@@ -248,12 +255,12 @@ def _array(getter: Getter, store: FetchOp, convert: Callable[[int], int | float]
     size, offset = store.size, store.param
 
     def fetch(c: FetchSource) -> Value:
-        address = (getter(c) + offset) & _MASK
-        memory = c.process
+        mask, memory = c.registers.mask, c.process
+        address = (getter(c) + offset) & mask
         try:
             data = memory.read(address, size * count)
         except MemoryFault:
-            numbers = [_read_number(memory, (address + i * size) & _MASK, size) for i in range(count)]
+            numbers = [_read_number(memory, (address + i * size) & mask, size) for i in range(count)]
         else:
             numbers = [int.from_bytes(data[i : i + size], "little") for i in range(0, size * count, size)]
         return tuple([convert(n) for n in numbers])
@@ -297,7 +304,7 @@ def _texts(arg: FetchArg) -> Callable[[FetchSource], list[Text | None]]:
             address = getter(c)
         except MemoryFault:
             return [None]
-        return [read_text(c.process, (address + store.param) & _MASK)]
+        return [read_text(c.process, (address + store.param) & c.registers.mask)]
 
     return locate
 
@@ -319,11 +326,11 @@ def _text_array(
     def locate(c: FetchSource) -> list[Text | None]:
         found: list[Text | None] = []
         try:
-            start = base(c) + last
+            start, width = base(c) + last, c.registers.width
             for i in range(count):
-                pointer = c.process.read((start + 8 * i) & _MASK, 8)
+                pointer = c.process.read((start + width * i) & c.registers.mask, width)
                 address = int.from_bytes(pointer, "little") + store.param
-                found.append(read_text(c.process, address & _MASK))
+                found.append(read_text(c.process, address & c.registers.mask))
         except MemoryFault:
             found.append(None)
         return found

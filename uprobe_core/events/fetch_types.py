@@ -8,7 +8,7 @@ from __future__ import annotations
 from uprobe_core.event_model import FetchType
 from uprobe_core.events.tokens import NumberError, kstrtoul
 
-__all__ = ("DEFAULT_TYPE", "EXTENSION_TYPES", "STRING", "TYPES", "find_type")
+__all__ = ("EXTENSION_TYPES", "STRING", "TYPES", "default_type", "find_type")
 
 
 def _integers() -> list[FetchType]:
@@ -28,17 +28,21 @@ EXTENSION_TYPES: dict[str, FetchType] = {
 }
 """What we take beside them, outside policy=kernel."""
 
-DEFAULT_TYPE = TYPES["x64"]
 _CONTAINERS = {8: "u8", 16: "u16", 32: "u32", 64: "u64"}
 
 
-def find_type(name: str | None, *, extended: bool = False) -> FetchType | None:
-    """The type called *name* (None: the default), or None if there is none.
+def default_type(width: int) -> FetchType:
+    """The type of an argument that names none: a whole register of *width* bytes, hexadecimal."""
+    return TYPES[f"x{8 * width}"]
+
+
+def find_type(name: str | None, width: int, *, extended: bool = False) -> FetchType | None:
+    """The type called *name* (None: the default for registers of *width* bytes), or None if there is none.
 
     A bit field ``bW@O/C`` is its container, an unsigned integer of C bits.
     """
     if name is None:
-        return DEFAULT_TYPE
+        return default_type(width)
     if name.startswith("b"):
         return _container(name)
     return TYPES.get(name) or (EXTENSION_TYPES.get(name) if extended else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ("nearest", "nearest_names", "register_hint", "type_hint")
+__all__ = ("in_words", "nearest", "nearest_names", "register_hint", "type_hint")
 
 
 def nearest_names(word: str, known: Iterable[str], limit: int = 3) -> list[str]:
@@ -44,15 +44,20 @@ def type_hint(name: str, known: Iterable[str]) -> str:
     return nearest(name, known) or f"types: {' '.join(known)}, bW@O/C"
 
 
-def register_hint(name: str) -> str:
-    """What to write instead of the register *name* that does not exist."""
-    number = name[1:]
-    if name == "fp":
-        return "the frame pointer is %x29"
-    if name in ("xzr", "wzr", "x31"):
-        return "register 31 is %sp; the zero register has no name here"
-    if name[:1] == "w" and number.isdecimal() and int(number[:3]) < 31:
-        return f"the low half of a register is a cast: %x{int(number)}:x32"
-    if name[:1] in ("d", "s", "v", "q") and number.isdecimal():
-        return "floating point registers need policy=anywhere: %d0:f64, %s0:f32"
-    return "registers are %x0 to %x30, %lr, %sp, %pc and %pstate"
+def register_hint(known: Iterable[str]) -> str:
+    """What to write instead of a register that does not exist, *known* being all there are."""
+    return f"registers are {in_words(f'%{each}' for each in known)}"
+
+
+def in_words(names: Iterable[str]) -> str:
+    """*names* in one phrase, numbered ones as a range: ``%x0 to %x30, %lr and %sp``."""
+    runs: list[list[str]] = []
+    for name in names:
+        stem = name.rstrip("0123456789")
+        last = runs[-1][-1] if runs else ""
+        if name != stem and last == f"{stem}{int(name[len(stem) :]) - 1}":
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    shown = [each for run in runs for each in (run if len(run) < 3 else [f"{run[0]} to {run[-1]}"])]
+    return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))

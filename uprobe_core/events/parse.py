@@ -1,6 +1,5 @@
 """Event lines to specs, in the kernel's order of checks (trace_uprobe.c, 6.12).
 
-:func:`parse_command` is the whole interface for one kernel line;
 :class:`Language` carries what several lines share and knows the extensions.
 """
 
@@ -20,9 +19,10 @@ from uprobe_core.events.tokens import NumberError, is_good_name, is_good_system_
 from uprobe_core.events.variables import Variables
 
 if TYPE_CHECKING:
+    from uprobe_core.architecture import Registers
     from uprobe_core.types import Policy
 
-__all__ = ("Command", "Language", "parse_command")
+__all__ = ("Command", "Language")
 
 DEFAULT_GROUP = "uprobes"
 MAX_EVENT_NAME = 64
@@ -35,16 +35,16 @@ Command = EventSpec | DeleteSpec
 class Language:
     """How lines are read: the policy, the architecture's names, and who answers for files.
 
-    :param registers: register index of a ``%name``, None if there is no such register
-    :param arguments: register index of ``$argN`` (1 is the first), None if on the stack
+    :param registers: the architecture's: what ``%name`` and ``$argN`` mean
     :param vectors: (index, bytes) of a vector register's scalar view, None if there is none
+    :param hint: what to write instead of a register that there is not, None: nothing special
     :param resolver: finds symbols, source lines and markers (extensions); None: no images
     """
 
     policy: Policy
-    registers: Callable[[str], int | None]
-    arguments: Callable[[int], int | None] | None = None
+    registers: Registers
     vectors: Callable[[str], tuple[int, int] | None] | None = None
+    hint: Callable[[str], str | None] = lambda _name: None
     file_check: FileCheck = host_file
     resolver: LocationResolver | None = None
 
@@ -124,8 +124,8 @@ class Language:
         variables = Variables(
             registers=self.registers,
             extended=not self.policy.is_kernel,
-            arguments=self.arguments,
             vectors=self.vectors,
+            hint=self.hint,
             symbol=self._symbol_finder(line, location),
             is_return=is_return,
         )
@@ -222,21 +222,3 @@ def _automatic_name(location: Location) -> str:
     cut = min((stem.find(c) for c in ".-_" if c in stem), default=len(stem))
     shown = "_".join(split_words(stem[:cut]))  # white space: only a quoted path has it
     return f"p_{shown}_{location.offset:#x}"[: MAX_EVENT_NAME - 1]
-
-
-def parse_command(
-    line: str,
-    *,
-    policy: Policy,
-    registers: Callable[[str], int | None],
-    arguments: Callable[[int], int | None] | None = None,
-    vectors: Callable[[str], tuple[int, int] | None] | None = None,
-    file_check: FileCheck = host_file,
-) -> Command | None:
-    """The command that *line* gives, or None for a blank or comment line.
-
-    Raises SpecError with the kernel's message, column and errno.  For
-    extension locations, which may be several, use :meth:`Language.parse`.
-    """
-    commands = Language(policy, registers, arguments, vectors, file_check).parse(line)
-    return commands[0] if commands else None

@@ -1,8 +1,7 @@
 """ELF files, read without a library: header, segments, sections, notes.
 
 Every part of the core that looks into an ELF file does it through
-:class:`ElfFile`.  Source: the System V ABI (gABI chapters 4 and 5) and the
-ELF for the Arm 64-bit Architecture ABI.
+:class:`ElfFile`.  Source: the System V ABI (gABI chapters 4 and 5).
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
+from uprobe_core.architecture import Architecture
 from uprobe_core.errors import TargetError
 
 __all__ = ("ElfFile", "Section", "Segment", "notes")
 
-EM_AARCH64 = 183
 _MACHINES = {3: "x86", 8: "MIPS", 20: "PowerPC", 21: "PowerPC64", 22: "S390", 40: "Arm (32 bit)"}
 _MACHINES |= {62: "x86-64", 183: "AArch64", 243: "RISC-V", 258: "LoongArch"}
 _EHDR = struct.Struct("<16sHHIQQQIHHHHHH")
@@ -64,15 +63,17 @@ class Section:
 
 
 class ElfFile:
-    """One arm64 ELF file, open for reading until :meth:`close` or the end of a ``with``.
+    """One ELF file, 64 bit and little endian, open until :meth:`close` or the end of a ``with``.
+
+    :param wanted: what it must be for, None: anything
 
     Raises TargetError when *path* is missing, no ELF file, cut short, or for another machine.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], wanted: Architecture | None = None) -> None:
         self.path = os.fspath(path)
         self._data = _map_file(self.path)
-        self._header()
+        self._header(wanted)
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +88,7 @@ class ElfFile:
 
     # --- headers --------------------------------------------------------------------------------
 
-    def _header(self) -> None:
+    def _header(self, wanted: Architecture | None) -> None:
         data = self._data
         if data[:4] != b"\x7fELF":
             raise TargetError(f"not an ELF file: {self.path}{_what_else(data[:64])}", slug="not-elf")
@@ -96,16 +97,23 @@ class ElfFile:
         fields = _EHDR.unpack_from(data)
         self.machine, self.entry = fields[2], fields[4]
         machine = struct.unpack_from(">H" if data[5] == 2 else "<H", data, 18)[0]
-        if data[4] != 2 or data[5] != 1 or machine != EM_AARCH64:
-            raise TargetError(
-                f"not an arm64 program: {self.path} is for {_MACHINES.get(machine, f'machine {machine}')}"
-                + _variant(data[4], data[5], machine),
-                hint="build it for aarch64, little endian, 64 bit",
-                slug="wrong-machine",
-            )
+        required = None if wanted is None else wanted.elf_machine
+        if data[4] != 2 or data[5] != 1 or required not in (None, machine):
+            raise self._other_machine(machine, wanted, data[4], data[5])
         self.kind = fields[1]
         self._ph = (fields[5], fields[9], fields[10])
         self._sh = (fields[6], fields[11], fields[12], fields[13])
+
+    def _other_machine(self, machine: int, wanted: Architecture | None, bits: int, order: int) -> TargetError:
+        name = "64-bit little-endian" if wanted is None else wanted.name
+        is_other = wanted is not None and wanted.elf_machine not in (None, machine)
+        variant = "" if is_other else " in its 32-bit form" if bits != 2 else " in big endian"
+        return TargetError(
+            f"not {'an' if name[0] in 'aeiou' else 'a'} {name} program: {self.path} is for"
+            f" {_MACHINES.get(machine, f'machine {machine}')}{variant}",
+            hint=f"build it for {name}" + ("" if wanted is None else ", little endian, 64 bit"),
+            slug="wrong-machine",
+        )
 
     def _truncated(self, what: str) -> TargetError:
         return TargetError(
@@ -253,9 +261,3 @@ def _what_else(head: bytes) -> str:
     if head[:4] in (b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xca\xfe\xba\xbe"):
         return " (a macOS program)"
     return ""
-
-
-def _variant(bits: int, order: int, machine: int) -> str:
-    if machine != EM_AARCH64:
-        return ""
-    return " in its 32-bit form (ILP32)" if bits != 2 else " in big endian" if order != 1 else ""

@@ -19,23 +19,29 @@ from uprobe_core.events.quoting import quoted_path
 from uprobe_core.image.elf_symbols import ElfImage
 
 if TYPE_CHECKING:
+    from uprobe_core.architecture import Architecture
     from uprobe_core.image.lines import LineTable
-    from uprobe_core.image.usdt import MarkerArgument
+    from uprobe_core.image.usdt import MarkerArgument, OperandReader
 
 __all__ = ("ImageResolver",)
 
 
 class ImageResolver:
-    """Finds places in ELF files; the images stay open for the next line."""
+    """Finds places in ELF files; the images stay open for the next line.
 
-    def __init__(self) -> None:
+    :param wanted: what the files must be for
+    :param operand: reads the operands of markers: ``marker_operand`` of uprobe_core.arch_hooks
+    """
+
+    def __init__(self, wanted: Architecture, operand: OperandReader) -> None:
+        self._wanted, self._operand = wanted, operand
         self._images: dict[str, ElfImage] = {}
 
     def _image(self, line: EventLine, status: FileStatus) -> ElfImage:
         image = self._images.get(status.host_path)
         if image is None:
             try:
-                image = self._images[status.host_path] = ElfImage(status.host_path)
+                image = self._images[status.host_path] = ElfImage(status.host_path, self._wanted)
             except TargetError as error:
                 raise _refusal(line, str(error), error.hint) from None
         return image
@@ -122,7 +128,7 @@ class ImageResolver:
 
         provider, colon, name = target.removeprefix("sdt:").partition(":")
         try:
-            known = markers(image)
+            known = markers(image, self._operand)
         except TargetError as error:
             raise _refusal(line, str(error), error.hint) from None
         found = [m for m in known if (m.provider, m.name) == (provider, name)] if colon else []

@@ -1,7 +1,7 @@
-"""USDT markers: ``.note.stapsdt`` and the arm64 operands that describe a marker's arguments.
+"""USDT markers: ``.note.stapsdt``, with the operands that describe a marker's arguments.
 
-Sources: the note's layout and the argument format ``N@OP`` are SystemTap's
-(UserSpaceProbeImplementation); operands are GNU assembler text for AArch64.
+The note's layout and the argument format ``N@OP`` are SystemTap's
+(UserSpaceProbeImplementation); operands are assembler text, which the architecture reads.
 """
 
 from __future__ import annotations
@@ -15,17 +15,12 @@ from uprobe_core.errors import TargetError
 from uprobe_core.image.elf import Section, notes
 from uprobe_core.image.elf_symbols import ElfImage
 
-__all__ = ("Marker", "MarkerArgument", "markers", "parse_operands")
+__all__ = ("Marker", "MarkerArgument", "OperandReader", "markers", "parse_operands")
 
 _NOTE_TYPE = 3
-_REGISTER = r"(?:[xw](?:[12]?\d|30)|sp|wsp|lr|fp|xzr|wzr)"
-_NUMBER = r"[+-]?(?:0x[0-9a-fA-F]+|\d+)"
-_LOW = r"#?:lo12:(?P<low>[A-Za-z0-9_.$]+)(?:(?P<lowplus>[+-]\d+))?"
 _ARGUMENT = re.compile(r"(?P<size>-?\d+)(?P<float>f?)@(?P<operand>\[[^\]]*\]!?|[^\s\[]+)")
-_MEMORY = re.compile(
-    rf"\[\s*(?P<base>{_REGISTER})\s*(?:,\s*(?:#?(?P<offset>{_NUMBER})|{_LOW}"
-    rf"|(?P<index>{_REGISTER})\s*(?:,\s*(?P<extend>lsl|uxtw|sxtw|sxtx)(?:\s*#?(?P<shift>\d+))?)?))?\s*\]"
-)
+OperandReader = Callable[[str, int, bool, Callable[[str], int | None]], str | None]
+"""``operand(text, size, is_float, low_bits)``: see ``marker_operand`` of uprobe_core.arch_hooks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +57,10 @@ class Marker:
     arguments: tuple[MarkerArgument, ...]
 
 
-def markers(image: ElfImage) -> list[Marker]:
+def markers(image: ElfImage, operand: OperandReader) -> list[Marker]:
     """The markers of *image* in the order of the notes; empty if it has none.
+
+    :param operand: the architecture's ``marker_operand``
 
     Raises TargetError for a note section that is cut short.
     """
@@ -72,12 +69,12 @@ def markers(image: ElfImage) -> list[Marker]:
         return []
     base = image.section(".stapsdt.base")
     try:
-        return list(_markers(image, image.bytes_of(note), base))
+        return list(_markers(image, image.bytes_of(note), base, operand))
     except ValueError as error:
         raise TargetError(f"malformed .note.stapsdt in {image.path}: {error}", slug="bad-note") from None
 
 
-def _markers(image: ElfImage, data: bytes, base: Section | None) -> Iterator[Marker]:
+def _markers(image: ElfImage, data: bytes, base: Section | None, operand: OperandReader) -> Iterator[Marker]:
     for owner, kind, body in notes(data):
         if owner != b"stapsdt\0" or kind != _NOTE_TYPE or len(body) < 24:
             continue
@@ -89,7 +86,7 @@ def _markers(image: ElfImage, data: bytes, base: Section | None) -> Iterator[Mar
         if offset is None:
             continue
         guard = image.vaddr_to_offset(semaphore + moved) or 0 if semaphore else 0
-        arguments = parse_operands(operands, lambda symbol: _low_bits(image, symbol))
+        arguments = parse_operands(operands, operand, lambda symbol: _low_bits(image, symbol))
         yield Marker(provider, name, offset, location + moved, guard, operands, arguments)
 
 
@@ -107,77 +104,33 @@ def _low_bits(image: ElfImage, symbol: str) -> int | None:
 
 
 def parse_operands(
-    text: str, low_bits: Callable[[str], int | None] = lambda _symbol: None
+    text: str, operand: OperandReader, low_bits: Callable[[str], int | None] = lambda _symbol: None
 ) -> tuple[MarkerArgument, ...]:
     """The arguments that *text* (``8@x0 -4@[sp, 8]``) describes; never raises.
 
+    :param operand: the architecture's ``marker_operand``
     :param low_bits: the low twelve bits of a symbol's address, None if it is unknown
 
     An operand that a fetch argument cannot express disables that argument only.
     """
     found = []
     for match in _ARGUMENT.finditer(text):
-        size = int(match["size"])
-        kind = _type(size, is_float=bool(match["float"]))
+        size, is_float = int(match["size"]), bool(match["float"])
+        written = match["operand"]
         try:
-            if kind is None:
-                raise ValueError(f"no type of {abs(size)} bytes")  # one way out
-            found.append(
-                MarkerArgument(size, match["operand"], f"{_fetch(match['operand'], kind, low_bits)}:{kind}")
-            )
+            kind = _type(size, is_float=is_float)
+            expression = operand(written, size, is_float, low_bits)
+            if expression is None:
+                raise ValueError(f"cannot fetch {written}")  # one way out
+            found.append(MarkerArgument(size, written, f"{expression}:{kind}"))
         except ValueError as error:
-            found.append(MarkerArgument(size, match["operand"], problem=str(error)))
+            found.append(MarkerArgument(size, written, problem=str(error)))
     return tuple(found)
 
 
-def _type(size: int, *, is_float: bool) -> str | None:
-    if is_float:
-        return {4: "f32", 8: "f64"}.get(abs(size))
+def _type(size: int, *, is_float: bool) -> str:
+    """The fetch type of an argument; raises ValueError if there is none of that size."""
     bits = abs(size) * 8
-    return f"{'s' if size < 0 else 'u'}{bits}" if bits in (8, 16, 32, 64) else None
-
-
-def _fetch(operand: str, kind: str, low_bits: Callable[[str], int | None]) -> str:
-    """The fetch expression of one operand; raises ValueError with the reason when there is none."""
-    if operand.startswith("["):
-        return _memory(operand, low_bits)
-    number = re.fullmatch(rf"#?({_NUMBER})", operand)
-    if number:
-        return f"\\{number[1]}"
-    if operand in ("xzr", "wzr"):
-        return "\\0"
-    if re.fullmatch(r"[vqdsb]\d+|h\d+", operand) and int(operand[1:]) < 32:
-        return f"%{'d' if kind == 'f64' else 's' if kind == 'f32' else operand[0]}{operand[1:]}"
-    if re.fullmatch(_REGISTER, operand):
-        return f"%{_register(operand)}"
-    raise ValueError(f"cannot fetch {operand}")
-
-
-def _register(name: str) -> str:
-    """The fetch language's name: w registers are read whole and cut by the type."""
-    special = {"lr": "x30", "fp": "x29", "wsp": "sp"}
-    return special.get(name, "x" + name[1:] if name[0] == "w" else name)
-
-
-def _memory(operand: str, low_bits: Callable[[str], int | None]) -> str:
-    match = _MEMORY.fullmatch(operand)
-    if match is None:
-        raise ValueError(f"cannot fetch {operand}")
-    base = f"%{_register(match['base'])}"
-    if match["index"]:
-        return f"+0({_indexed(base, match)})"
-    offset = int(match["offset"] or "0", 0)
-    if match["low"]:
-        low = low_bits(match["low"])
-        if low is None:
-            raise ValueError(f"the address of {match['low']} is not in the symbol table")
-        offset = low + int(match["lowplus"] or "0")
-    return f"{'-' if offset < 0 else '+'}{abs(offset)}({base})"
-
-
-def _indexed(base: str, match: re.Match[str]) -> str:
-    """``$sum(BASE,INDEX,SHIFT)``: base plus a register, extended and shifted."""
-    extend = match["extend"] or "lsl"
-    if match["index"][0] == "w" and extend in ("lsl", "sxtx"):
-        extend = "uxtw"
-    return f"$sum({base},%{_register(match['index'])},{extend},{match['shift'] or 0})"
+    if bits not in ((32, 64) if is_float else (8, 16, 32, 64)):
+        raise ValueError(f"no type of {abs(size)} bytes")
+    return f"f{bits}" if is_float else f"{'s' if size < 0 else 'u'}{bits}"

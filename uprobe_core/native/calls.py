@@ -11,6 +11,7 @@ from uprobe_core.tracing.event import check_vote
 from uprobe_core.types import HandlerVote
 
 if TYPE_CHECKING:
+    from uprobe_core.architecture import Registers
     from uprobe_core.backend import Task
     from uprobe_core.consumer import Frame
     from uprobe_core.native.plan import ActionPlan, EventPlan
@@ -25,6 +26,7 @@ REASONS = ("longjmp", "exec", "exit", "depth", "no-caller", "no-memory")
 class NativeCalls:
     """The functions in Python of one engine.
 
+    :param registers: the architecture's
     :param current: the running task
     :param advance_clock: called before Python sees a hit, so that the clock shows it
     :param failed: called with (event, sink, exception) when a handler raised; the sink is None
@@ -36,12 +38,14 @@ class NativeCalls:
         self,
         engine: Any,
         *,
+        registers: Registers,
         current: Callable[[], Task],
         advance_clock: Callable[[], None],
         failed: Callable[[Event, Any, Exception], None],
         unwind: Callable[[Task, int], tuple[Frame, ...]],
     ) -> None:
         self._engine = engine
+        self._registers = registers
         self._current = current
         self._advance_clock = advance_clock
         self._failed = failed
@@ -59,7 +63,15 @@ class NativeCalls:
         if function is None:
             return -1
         self._handlers.append((event, sink))
-        hit = make_hit(self._engine, self._current, event, self._unwind, at_return=at_return, fetches=fetches)
+        hit = make_hit(
+            self._engine,
+            self._current,
+            event,
+            self._unwind,
+            self._registers,
+            at_return=at_return,
+            fetches=fetches,
+        )
         number: int = self._engine.add_handler(function, hit)
         return number
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
+from uprobe_core.architecture import Architecture
 from uprobe_core.errors import BackendError
 from uprobe_core.native_backend import ABI
 
@@ -15,9 +16,6 @@ __all__ = ("NATIVE_MODULE", "SWITCH", "EngineChoice", "choose_engine", "for_oper
 NATIVE_MODULE = "uprobe_core.native._engine"
 SWITCH = "UPROBE_ENGINE"
 """Environment variable that replaces "auto" by "c" or "py"."""
-
-NATIVE_ARCH = "arm64"
-"""The arch plugin whose operations the native engine does by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +60,15 @@ def choose_engine(request: str = "auto") -> EngineChoice:
 
 
 def for_operations(
-    choice: EngineChoice, request: str, arch: str, warn: Callable[[str], None], *, wrapped: bool
+    choice: EngineChoice, request: str, arch: Architecture, warn: Callable[[str], None], *, wrapped: bool
 ) -> EngineChoice:
     """The engine for arch operations that are not ours alone: the Python one, unless "c" was asked for.
 
     :param wrapped: whether plugins wrap operations of the architecture
     """
-    if choice.name != "c" or (arch == NATIVE_ARCH and not wrapped):
+    if choice.name != "c" or (arch.native and not wrapped):
         return choice
-    what = "plugins wrap operations of the architecture" if wrapped else f"arch {arch!r} has operations"
+    what = "plugins wrap operations of the architecture" if wrapped else f"arch {arch.name!r} has operations"
     reason = f"{what}, which the native engine never calls"
     if request != "c":
         return EngineChoice("py", reason)

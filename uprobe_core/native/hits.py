@@ -9,6 +9,7 @@ from uprobe_core.consumer import Frame, Hit, ReturnHit
 from uprobe_core.native.packing import value_decoder
 
 if TYPE_CHECKING:
+    from uprobe_core.architecture import Registers
     from uprobe_core.backend import Task
     from uprobe_core.tracing.event import Event
 
@@ -43,14 +44,11 @@ class _Native(Hit):
     def task(self, task: Task) -> None:
         pass
 
-    def reg(self, index: int) -> int:
-        """64-bit register by index."""
-        return int(self._engine.register(index))
-
-    @property
-    def sp(self) -> int:
-        """The stack pointer."""
-        return int(self._engine.register(31))
+    def reg(self, register: int | str) -> int:
+        """A register by name or number."""
+        if isinstance(register, str):
+            register = self.registers.number(register)
+        return int(self._engine.register(register))
 
     @property
     def timestamp(self) -> int:
@@ -91,6 +89,7 @@ def make_hit(
     current: Callable[[], Task],
     event: Event,
     unwind: Callable[[Task, int], tuple[Frame, ...]],
+    registers: Registers,
     *,
     at_return: bool,
     fetches: bool = True,
@@ -98,6 +97,7 @@ def make_hit(
     """The hit object of one handler of *event*; see :meth:`_Native.attach`."""
     hit: Any = NativeReturnHit.__new__(NativeReturnHit) if at_return else NativeHit.__new__(NativeHit)
     hit.address = hit.probe_offset = 0
+    hit.registers = registers
     hit.cookie = hit.entry = hit._values = None
     hit.unwind = unwind
     hit.attach(engine, current, event, fetches=fetches)

@@ -77,6 +77,7 @@ class SessionNative:
             plain_records=records,
             semantics=semantics,
             unwind=unwind,
+            registers=registry.arch.info.registers,
         )
         self.sites.live = setup.output is None
         registry.native = self.sites

@@ -25,6 +25,7 @@ from uprobe_core.tracing.event import Event, EventProbe
 from uprobe_core.types import MemoryFault, Mode
 
 if TYPE_CHECKING:
+    from uprobe_core.architecture import Registers
     from uprobe_core.backend import Process, Task
     from uprobe_core.consumer import Frame
     from uprobe_core.event_model import Record as TraceRecord
@@ -63,6 +64,7 @@ class NativeSites:
     :param plain_records: whether the engine's records are all that the run's writer needs
     :param semantics: what else is asked for
     :param unwind: gives at most so many frames of a task's stack
+    :param registers: the architecture's
     :ivar records: the reader of its ring
     """
 
@@ -78,6 +80,7 @@ class NativeSites:
         lost: Callable[[int], None],
         keep: int = 0,
         semantics: Semantics,
+        registers: Registers,
         plain_records: bool = True,
         unwind: Callable[[Task, int], tuple[Frame, ...]],
     ) -> None:
@@ -96,6 +99,7 @@ class NativeSites:
         self._retired: list[_NativeEvent] = []
         self._calls = NativeCalls(
             self.engine,
+            registers=registers,
             current=current,
             advance_clock=backend.advance_clock,
             failed=self._sink_failed,

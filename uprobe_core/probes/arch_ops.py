@@ -7,24 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from uprobe_core.arch_hooks import PROJECT, ArchHooks
+from uprobe_core.arch_hooks import FORMER, OPTIONAL, PROJECT, ArchHooks, FormerArchHooks
+from uprobe_core.architecture import Architecture
 from uprobe_core.errors import PluginError
-from uprobe_core.types import Analysis, Policy
+from uprobe_core.probes.former_arch import described_by_former_hooks
+from uprobe_core.types import Analysis, MemoryFault, Policy
 from uprobe_core.unwinding import FrameRules
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Process, Task
+    from uprobe_core.types import GuestMemory
     from uprobe_core.utask import ReturnInstance, Utask
 
 __all__ = ("ArchOps", "bind_arch", "check_policy")
-
-_OPTIONAL: dict[str, Callable[..., Any]] = {
-    "ignore": lambda _task, _analysis: False,
-    "optimize": lambda _task, _analysis, _vaddr: False,
-    "argument_register": lambda _number: None,
-    "vector_register": lambda _name: None,
-    "frame_rules": lambda: None,
-}
 
 
 class ArchOps:
@@ -32,13 +27,14 @@ class ArchOps:
 
     Each attribute has the name and the arguments of the hook in
     :class:`~uprobe_core.arch_hooks.ArchHooks` that it calls.
+
+    :ivar info: what ``architecture`` gave
     """
 
-    swbp: bytes
-    slot_bytes: int
-    register_index: Callable[[str], int | None]
-    argument_register: Callable[[int], int | None]
+    info: Architecture
     vector_register: Callable[[str], tuple[int, int] | None]
+    register_hint: Callable[[str], str | None]
+    marker_operand: Callable[[str, int, bool, Callable[[str], int | None]], str | None]
     analyze_insn: Callable[[bytes, int, Policy], Analysis]
     ignore: Callable[[Task, Analysis], bool]
     skip_sstep: Callable[[Task, Utask, Analysis], bool]
@@ -52,8 +48,28 @@ class ArchOps:
     hijack_return_addr: Callable[[Task, int], int]
     return_address: Callable[[Task], int]
     is_alive: Callable[[ReturnInstance, int, bool], bool]
-    stack_pointer: Callable[[Task], int]
     frame_rules: Callable[[], FrameRules | None]
+
+    def size_of(self, analysis: Analysis) -> int:
+        """Bytes of the instruction that *analysis* is about."""
+        return analysis.size or self.info.slot_bytes
+
+    def encoding_of(self, analysis: Analysis) -> str:
+        """The word of *analysis* as hexadecimal digits, as many as it has."""
+        return f"{analysis.word:0{2 * self.size_of(analysis)}x}"
+
+    def read_insn(self, memory: GuestMemory, address: int) -> bytes:
+        """What lies at *address*: as much as a slot holds, or an instruction that ends where memory does.
+
+        Raises MemoryFault where not even the shortest instruction is readable.
+        """
+        for size in sorted({*self.info.insn_sizes, self.info.slot_bytes}, reverse=True):
+            try:
+                return memory.read(address, size)
+            except MemoryFault:
+                if size == self.info.alignment:
+                    raise
+        raise AssertionError("the shortest size is among them")
 
 
 def bind_arch(plugin: object, wrappers: tuple[object, ...] = ()) -> ArchOps:
@@ -63,25 +79,20 @@ def bind_arch(plugin: object, wrappers: tuple[object, ...] = ()) -> ArchOps:
     wraps keeps going through pluggy.  Raises PluginError when the plugin
     lacks an operation or names one that does not exist.
     """
-    manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(ArchHooks)
     name = type(plugin).__name__
-    try:
-        manager.register(plugin)
-        for wrapper in wrappers:
-            manager.register(wrapper)
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        raise PluginError(f"arch plugin {name} does not fit its contract: {error}", plugin=name) from error
+    manager = _manager(plugin, wrappers, name)
+    for wrapper in wrappers:
+        _refuse_former(manager, wrapper)
     ops = ArchOps()
+    former = not manager.hook.architecture.get_hookimpls()
+    if former:
+        ops.info = described_by_former_hooks(manager, name)
     for hook, spec in vars(ArchHooks).items():
-        if hook.startswith("_"):
+        if hook.startswith("_") or (former and hook == "architecture"):
             continue
         call = _plain_call(manager, hook, spec.__code__.co_varnames[1 : spec.__code__.co_argcount], name)
-        if hook == "swbp_insn":
-            ops.swbp = call()
-        elif hook == "slot_bytes":
-            ops.slot_bytes = call()
+        if hook == "architecture":
+            ops.info = _checked(call(), name)
         else:
             setattr(ops, hook, call)
     return ops
@@ -90,7 +101,43 @@ def bind_arch(plugin: object, wrappers: tuple[object, ...] = ()) -> ArchOps:
 def check_policy(arch: ArchOps, policy: Policy) -> None:
     """Raise ConfigError if *arch* knows no rulings of that kernel version, before any probe asks for one."""
     if policy.is_kernel:
-        arch.analyze_insn(bytes(arch.slot_bytes), 0, policy)
+        arch.analyze_insn(bytes(arch.info.slot_bytes), 0, policy)
+
+
+def _manager(plugin: object, wrappers: tuple[object, ...], name: str) -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(ArchHooks)
+    manager.add_hookspecs(FormerArchHooks)
+    try:
+        manager.register(plugin)
+        for wrapper in wrappers:
+            manager.register(wrapper)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginError(f"arch plugin {name} does not fit its contract: {error}", plugin=name) from error
+    return manager
+
+
+def _refuse_former(manager: pluggy.PluginManager, wrapper: object) -> None:
+    """A wrapper around what is not called any more would be silent for ever."""
+    for caller in manager.get_hookcallers(wrapper) or []:
+        if caller.name in FORMER:
+            instead = str(vars(FormerArchHooks)[caller.name].__doc__).split(": ", 1)[1].rstrip(".")
+            raise PluginError(
+                f"{type(wrapper).__name__} wraps {caller.name!r}, which is called no more",
+                plugin=type(wrapper).__name__,
+                hint=f"wrap 'architecture' and look at {instead.replace('``', '')}",
+            )
+
+
+def _checked(info: object, plugin: str) -> Architecture:
+    if not isinstance(info, Architecture):
+        raise PluginError(
+            f"arch plugin {plugin}: architecture() returned {info!r}",
+            plugin=plugin,
+            hint="it returns an uprobe_core.architecture.Architecture",
+        )
+    return info
 
 
 def _plain_call(
@@ -99,12 +146,12 @@ def _plain_call(
     caller = getattr(manager.hook, hook)
     impls = caller.get_hookimpls()
     if not impls:
-        if hook in _OPTIONAL:
-            return _OPTIONAL[hook]
+        if hook in OPTIONAL:
+            return lambda *_args: None
         raise PluginError(
             f"arch plugin {plugin} does not implement {hook!r}",
             plugin=plugin,
-            hint=f"every operation but {', '.join(_OPTIONAL)} is required",
+            hint=f"every operation but {', '.join(sorted(OPTIONAL))} is required",
         )
     if len(impls) == 1 and tuple(impls[0].argnames) == names:
         function: Callable[..., Any] = impls[0].function

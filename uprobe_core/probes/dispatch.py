@@ -16,6 +16,7 @@ from uprobe_core.consumer import Frame, Hit, ReturnHit
 from uprobe_core.probes.arch_ops import ArchOps
 from uprobe_core.probes.registry import Link, Site, Space, UprobeRegistry
 from uprobe_core.probes.returns import HijackReturns, ReturnStrategy, Session, WatchReturns
+from uprobe_core.probes.utask import TaskState
 from uprobe_core.probes.xol import XolArea
 from uprobe_core.types import (
     Access,
@@ -26,16 +27,14 @@ from uprobe_core.types import (
     MemoryFault,
     Mode,
     Policy,
-    Register,
     Returns,
     TrapResult,
     UtaskState,
 )
-from uprobe_core.utask import MAX_RETURN_DEPTH, Utask
+from uprobe_core.utask import MAX_RETURN_DEPTH
 
 __all__ = ("Dispatcher",)
 
-PC = Register.PC
 _ANYWHERE = Policy("anywhere")
 _VOTES = frozenset({HandlerVote.REMOVE, HandlerVote.IGNORE, HandlerVote.REMOVE | HandlerVote.IGNORE})
 OnError = Callable[[Link, Exception], None]
@@ -61,6 +60,7 @@ class Dispatcher:
         on_map: Callable[[Process], None] | None = None,
     ) -> None:
         self.arch = arch
+        self.registers = arch.info.registers
         self.policy = policy
         self.registry = registry
         self._on_error = on_error
@@ -68,7 +68,7 @@ class Dispatcher:
         self._on_map = on_map or (lambda _process: None)
         self.unwind: Callable[[Task, int], tuple[Frame, ...]] | None = None
         """What hits ask for stacks."""
-        self._utasks: dict[Task, Utask] = {}
+        self._utasks: dict[Task, TaskState] = {}
         self._host_pid = os.getpid()
         self.depth = MAX_RETURN_DEPTH if policy.is_kernel else None
         """Hijacked returns that may be pending for a task, None: any number."""
@@ -78,11 +78,11 @@ class Dispatcher:
         else:
             self.returns = WatchReturns(arch, self._call_ret_handler)
 
-    def utask(self, task: Task) -> Utask:
+    def utask(self, task: Task) -> TaskState:
         """The probe state of *task*, made at its first hit."""
         state = self._utasks.get(task)
         if state is None:
-            state = self._utasks[task] = Utask()
+            state = self._utasks[task] = TaskState()
         return state
 
     # --- traps ------------------------------------------------------------------------------------
@@ -102,24 +102,25 @@ class Dispatcher:
             utask.active = None
             return self._not_a_site(space, address)
         if utask.active is not site:
-            task.set_reg(PC, address)
+            task.set_reg(self.registers.pc, address)
             if self.arch.ignore(task, site.analysis):
                 return TrapResult.HANDLED
             utask.vaddr = address
             if not site.native:  # else the engine has called everybody, and leaves the instruction to us
                 self._run_chain(task, utask, site, space)
-            if task.get_reg(PC) != address or space.sites.get(address) is not site:
+            if task.get_reg(self.registers.pc) != address or space.sites.get(address) is not site:
                 return TrapResult.HANDLED
+            self.arch.optimize(task, site.analysis, address)
         return self._complete(task, utask, site, space)
 
-    def _complete(self, task: Task, utask: Utask, site: Site, space: Space) -> TrapResult | Fault:
+    def _complete(self, task: Task, utask: TaskState, site: Site, space: Space) -> TrapResult | Fault:
         """Do what the displaced instruction does: simulate it, or set up its step."""
+        utask.analysis = site.analysis
         try:
             if self.arch.skip_sstep(task, utask, site.analysis):
-                self.arch.optimize(task, site.analysis, site.vaddr)
                 return TrapResult.HANDLED
         except MemoryFault as fault:
-            task.set_reg(PC, site.vaddr)
+            task.set_reg(self.registers.pc, site.vaddr)
             return Fault(fault.kind, site.vaddr, fault.address, fault.access)
         slot = self._area(space).take(site.analysis.word)
         utask.active = site
@@ -136,7 +137,7 @@ class Dispatcher:
             raise
         return TrapResult.HANDLED
 
-    def _start_step(self, task: Task, utask: Utask, site: Site, slot: int) -> None:
+    def _start_step(self, task: Task, utask: TaskState, site: Site, slot: int) -> None:
         if self.arch.xol_copy(task.process, slot, site.analysis):
             self.arch.xol_flush(task.process, slot)
         self.arch.pre_xol(task, utask)
@@ -150,10 +151,11 @@ class Dispatcher:
         if address not in space.removed:
             return TrapResult.NOT_OURS
         try:
-            insn = space.process.read(address, self.arch.slot_bytes)
+            insn = self.arch.read_insn(space.process, address)
         except MemoryFault:
             return TrapResult.HANDLED
-        if insn == self.arch.swbp or self.arch.analyze_insn(insn, address, _ANYWHERE).special == "trap":
+        is_trap = insn.startswith(self.arch.info.breakpoint)
+        if is_trap or self.arch.analyze_insn(insn, address, _ANYWHERE).special == "trap":
             return TrapResult.NOT_OURS
         return TrapResult.HANDLED
 
@@ -161,7 +163,7 @@ class Dispatcher:
         if space.xol is None:
             address, size, stride = space.process.create_xol_area()
             keep = not self.policy.is_kernel
-            space.xol = XolArea(address, size, self.arch.slot_bytes, stride, keep=keep)
+            space.xol = XolArea(address, size, self.arch.info.slot_bytes, stride, keep=keep)
         return space.xol
 
     def known_trampoline(self, process: Process) -> int:
@@ -183,11 +185,11 @@ class Dispatcher:
         pending = self.utask(task).returns
         return next((each.return_address for each in reversed(pending) if each.sp == sp), None)
 
-    def _on_trampoline(self, task: Task, utask: Utask) -> TrapResult | Fault:
+    def _on_trampoline(self, task: Task, utask: TaskState) -> TrapResult | Fault:
         """A hijacked return; without a record of it the task gets SIGILL, as from a kernel."""
         if isinstance(self.returns, HijackReturns) and self.returns.on_trampoline(task, utask):
             return TrapResult.HANDLED
-        address = task.get_reg(PC)
+        address = task.get_reg(self.registers.pc)
         return Fault(FaultKind.UNDEFINED, address, address)
 
     # --- the step ---------------------------------------------------------------------------------
@@ -204,31 +206,41 @@ class Dispatcher:
         utask = self.utask(task)
         if utask.state is not UtaskState.SSTEP:
             return fault
-        utask.fault_code = 0  # any change from the poison means "trapped", as on arm64
         slot = utask.xol_vaddr
-        self._abort(task, utask)
+        if not self._was_trapped(task, utask):
+            return None
         address = fault.address
         if fault.kind is FaultKind.UNDEFINED and not self.policy.is_kernel and address == slot:
             address = utask.vaddr  # a kernel reports the slot (recorded: fault-insn)
         return Fault(fault.kind, utask.vaddr, address, fault.access)
 
-    def _trapped_in_step(self, task: Task, utask: Utask) -> TrapResult:
+    def _trapped_in_step(self, task: Task, utask: TaskState) -> TrapResult:
         """The displaced instruction is itself a trap: the program gets it, from its own address."""
-        utask.fault_code = 0
-        self._abort(task, utask)
-        return TrapResult.NOT_OURS
+        return TrapResult.NOT_OURS if self._was_trapped(task, utask) else TrapResult.HANDLED
 
-    def _abort(self, task: Task, utask: Utask) -> None:
+    def _was_trapped(self, task: Task, utask: TaskState) -> bool:
+        """An exception came in a step: whether it is the instruction's, whose step is then aborted.
+
+        The kernel's uprobe_deny_signal and handle_singlestep: the exception has left its code
+        (here 0, which is not the poison), and the architecture says what that means.
+        """
+        utask.fault_code = 0
+        if not self.arch.xol_was_trapped(utask):
+            return False
+        self._abort(task, utask)
+        return True
+
+    def _abort(self, task: Task, utask: TaskState) -> None:
         utask.state = UtaskState.SSTEP_TRAPPED
         self.arch.abort_xol(task, utask)
         self._finish_step(task, utask)
 
-    def _finish_step(self, task: Task, utask: Utask) -> None:
+    def _finish_step(self, task: Task, utask: TaskState) -> None:
         """Give the slot back; every path out of a step comes through here."""
         space = self.registry.spaces.get(task.process)
         if space is not None and space.xol is not None and utask.active is not None and utask.xol_vaddr:
             space.xol.put(utask.xol_vaddr, utask.active.analysis.word)
-        utask.active = None
+        utask.active = utask.analysis = None
         utask.xol_vaddr = 0
         utask.state = UtaskState.RUNNING
 
@@ -266,7 +278,7 @@ class Dispatcher:
 
     # --- consumers ----------------------------------------------------------------------------------
 
-    def _run_chain(self, task: Task, utask: Utask, site: Site, space: Space) -> None:
+    def _run_chain(self, task: Task, utask: TaskState, site: Site, space: Space) -> None:
         """Call the handlers (the kernel's handler_chain): order added, removal needs every vote."""
         links = site.uprobe.links
         sessions: list[Session] = []
@@ -288,7 +300,7 @@ class Dispatcher:
 
     def _call_handler(self, link: Link, task: Task, site: Site) -> tuple[HandlerVote, Any]:
         """Its vote and cookie; a handler that raises has no session, so its vote is IGNORE."""
-        hit = Hit(task, site.vaddr, site.offset)
+        hit = Hit(task, site.vaddr, site.offset, self.registers)
         hit.unwind = self.unwind
         assert link.handler is not None
         try:
@@ -336,7 +348,7 @@ class Dispatcher:
         before = self._utasks.get(parent)
         space = self.registry.spaces.get(parent.process)
         if before is not None and child is not parent:
-            self._utasks[child] = Utask(returns=list(before.returns), suspects=list(before.suspects))
+            self._utasks[child] = TaskState(returns=list(before.returns), suspects=list(before.suspects))
         if space is not None and shares_memory:
             self.registry.spaces[child.process] = space
         elif space is not None:

@@ -212,10 +212,10 @@ class UprobeRegistry:
             return
         for site in [s for v, s in space.sites.items() if start <= v < end]:
             try:
-                insn = process.read(site.vaddr, self.arch.slot_bytes)
+                insn = self.arch.read_insn(process, site.vaddr)
             except MemoryFault:
                 continue
-            if self.policy.is_kernel and insn == self.arch.swbp:
+            if self.policy.is_kernel and insn.startswith(self.arch.info.breakpoint):
                 continue  # what the guest sees there is our trap: it wrote beside it
             analysis = self.arch.analyze_insn(insn, site.vaddr, self.policy)
             mode = self._mode_for(analysis)
@@ -256,7 +256,7 @@ class UprobeRegistry:
         if vaddr is None or vaddr in space.sites or not self._may_hold(mapping):
             return None
         try:
-            insn = space.process.read(vaddr, self.arch.slot_bytes)
+            insn = self.arch.read_insn(space.process, vaddr)
         except MemoryFault as fault:
             raise ProbeError(
                 f"cannot read the instruction at {vaddr:#x}: {fault}",
@@ -306,7 +306,7 @@ class UprobeRegistry:
         if site.mode is Mode.INLINE:
             space.process.insert_inline(site.vaddr)
         else:
-            space.process.insert_trap(site.vaddr, self.arch.swbp, visible=self.policy.is_kernel)
+            space.process.insert_trap(site.vaddr, self.arch.info.breakpoint, visible=self.policy.is_kernel)
 
     def _take_away(self, space: Space, site: Site) -> None:
         """Undo _place."""

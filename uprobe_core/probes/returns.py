@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from uprobe_core.architecture import Registers
 from uprobe_core.backend import Task
 from uprobe_core.consumer import ReturnHit
 from uprobe_core.probes.arch_ops import ArchOps
 from uprobe_core.probes.registry import Link, Uprobe
-from uprobe_core.types import Register
-from uprobe_core.utask import ReturnInstance, Utask
+from uprobe_core.probes.utask import PendingReturn, TaskState
 
 __all__ = ("HijackReturns", "ReturnStrategy", "WatchReturns")
 
@@ -31,29 +31,29 @@ _MAX_SUSPECTS = 1024
 class ReturnStrategy(Protocol):
     """How pending returns are made and ended."""
 
-    def enter(self, task: Task, utask: Utask, uprobe: Uprobe, sessions: list[Session]) -> None:
+    def enter(self, task: Task, utask: TaskState, uprobe: Uprobe, sessions: list[Session]) -> None:
         """A function was entered whose return the *sessions* want."""
         ...
 
-    def abandon(self, task: Task, utask: Utask, reason: str) -> None:
+    def abandon(self, task: Task, utask: TaskState, reason: str) -> None:
         """No pending return of *utask* will be seen any more (exec, exit)."""
         ...
 
-    def inherited(self, task: Task, utask: Utask, *, shares_memory: bool) -> None:
+    def inherited(self, task: Task, utask: TaskState, *, shares_memory: bool) -> None:
         """A fork gave *task* copies of its parent's pending returns."""
         ...
 
 
-def _miss(instance: ReturnInstance, reason: str) -> None:
+def _miss(instance: PendingReturn, reason: str) -> None:
     for link, _cookie in instance.sessions:
         if link.missed is not None:
             link.missed(instance.function, reason)
 
 
-def _deliver(task: Task, instance: ReturnInstance, deliver: Deliver) -> None:
+def _deliver(task: Task, instance: PendingReturn, deliver: Deliver, registers: Registers) -> None:
     for link, cookie in instance.sessions:
-        hit = ReturnHit(task, instance.function, instance.return_address, instance.uprobe.offset, cookie)
-        deliver(link, hit)
+        function, back = instance.function, instance.return_address
+        deliver(link, ReturnHit(task, function, back, instance.uprobe.offset, cookie, registers))
 
 
 class HijackReturns:
@@ -65,44 +65,44 @@ class HijackReturns:
     def __init__(
         self, arch: ArchOps, deliver: Deliver, trampoline: Callable[[Task], int], depth: int | None
     ) -> None:
-        self._arch = arch
+        self._arch, self._registers = arch, arch.info.registers
         self._deliver = deliver
         self._trampoline = trampoline
         self._depth = depth
 
-    def enter(self, task: Task, utask: Utask, uprobe: Uprobe, sessions: list[Session]) -> None:
+    def enter(self, task: Task, utask: TaskState, uprobe: Uprobe, sessions: list[Session]) -> None:
         """Swap the return address and remember the original."""
         arch, pending = self._arch, utask.returns
-        trampoline, sp = self._trampoline(task), arch.stack_pointer(task)
+        trampoline, sp = self._trampoline(task), task.get_reg(self._registers.sp)
         if self._depth is not None and len(pending) >= self._depth:
-            _miss(ReturnInstance(uprobe, utask.vaddr, sp, 0, False, sessions), "depth")
+            _miss(PendingReturn(utask.vaddr, sp, 0, False, uprobe, sessions), "depth")
             return
         original = arch.hijack_return_addr(task, trampoline)
         chained = original == trampoline
         self._drop_dead(pending, sp, chained)
         if chained:
             if not pending:
-                _miss(ReturnInstance(uprobe, utask.vaddr, sp, 0, False, sessions), "no-caller")
+                _miss(PendingReturn(utask.vaddr, sp, 0, False, uprobe, sessions), "no-caller")
                 return
             original = pending[-1].return_address
-        pending.append(ReturnInstance(uprobe, utask.vaddr, sp, original, chained, sessions))
+        pending.append(PendingReturn(utask.vaddr, sp, original, chained, uprobe, sessions))
 
-    def _drop_dead(self, pending: list[ReturnInstance], sp: int, chained: bool) -> None:
+    def _drop_dead(self, pending: list[PendingReturn], sp: int, chained: bool) -> None:
         while pending and not self._arch.is_alive(pending[-1], sp, chained):
             _miss(pending.pop(), "longjmp")
 
-    def on_trampoline(self, task: Task, utask: Utask) -> bool:
+    def on_trampoline(self, task: Task, utask: TaskState) -> bool:
         """A return reached the trampoline; False: no record belongs to it (the task is lost)."""
         pending = utask.returns
         while pending:
             chain = self._pop_chain(pending)
             caller = pending[-1] if pending else None  # newest of the next chain, as find_next_ret_chain
-            sp = self._arch.stack_pointer(task)
+            sp = task.get_reg(self._registers.sp)
             valid = caller is None or self._arch.is_alive(caller, sp, False)
-            task.set_reg(Register.PC, chain[0].return_address)
+            task.set_reg(self._registers.pc, chain[0].return_address)
             for instance in chain:
                 if valid:
-                    _deliver(task, instance, self._deliver)
+                    _deliver(task, instance, self._deliver, self._registers)
                 else:
                     _miss(instance, "longjmp")
             if valid:
@@ -110,19 +110,19 @@ class HijackReturns:
         return False
 
     @staticmethod
-    def _pop_chain(pending: list[ReturnInstance]) -> list[ReturnInstance]:
+    def _pop_chain(pending: list[PendingReturn]) -> list[PendingReturn]:
         """The newest records up to and with the first that is not chained, newest first."""
         chain = [pending.pop()]
         while chain[-1].chained and pending:
             chain.append(pending.pop())
         return chain
 
-    def inherited(self, task: Task, utask: Utask, *, shares_memory: bool) -> None:
+    def inherited(self, task: Task, utask: TaskState, *, shares_memory: bool) -> None:
         """The child needs a trampoline where its parent's was (the kernel's dup_xol_work)."""
         if utask.returns and not shares_memory:
             self._trampoline(task)
 
-    def abandon(self, task: Task, utask: Utask, reason: str) -> None:
+    def abandon(self, task: Task, utask: TaskState, reason: str) -> None:
         """Miss everything that is pending."""
         while utask.returns:
             _miss(utask.returns.pop(), reason)
@@ -137,18 +137,18 @@ class WatchReturns:
     """
 
     def __init__(self, arch: ArchOps, deliver: Deliver) -> None:
-        self._arch = arch
+        self._arch, self._registers = arch, arch.info.registers
         self._deliver = deliver
 
-    def enter(self, task: Task, utask: Utask, uprobe: Uprobe, sessions: list[Session]) -> None:
+    def enter(self, task: Task, utask: TaskState, uprobe: Uprobe, sessions: list[Session]) -> None:
         """Watch the return address of the function just entered."""
-        address, sp = self._arch.return_address(task), self._arch.stack_pointer(task)
+        address, sp = self._arch.return_address(task), task.get_reg(self._registers.sp)
         self._suspect_below(task, utask, sp)
         self._settle_again(task, utask, (sp, address, uprobe))
-        utask.returns.append(ReturnInstance(uprobe, utask.vaddr, sp, address, False, sessions))
+        utask.returns.append(PendingReturn(utask.vaddr, sp, address, False, uprobe, sessions))
         task.process.insert_watch(address)
 
-    def _settle_again(self, task: Task, utask: Utask, call: tuple[int, int, Uprobe]) -> None:
+    def _settle_again(self, task: Task, utask: TaskState, call: tuple[int, int, Uprobe]) -> None:
         """The same call is made again, so its first time was left by longjmp, with all it had tail-called."""
         for pending in (utask.suspects, utask.returns):
             frame = [n for n, i in enumerate(pending) if (i.sp, i.return_address) == call[:2]]
@@ -158,9 +158,9 @@ class WatchReturns:
             for number in reversed(same):
                 self._settle(task, pending.pop(number), "longjmp")
 
-    def on_watch(self, task: Task, utask: Utask, address: int) -> None:
+    def on_watch(self, task: Task, utask: TaskState, address: int) -> None:
         """*task* is at a watched address: deliver what returned there, suspect what it jumped over."""
-        sp = self._arch.stack_pointer(task)
+        sp = task.get_reg(self._registers.sp)
         for where in (utask.returns, utask.suspects):
             landed = [i for i in where if i.sp == sp and i.return_address == address]
             if landed:
@@ -174,11 +174,11 @@ class WatchReturns:
         for instance in reversed(landed):
             task.process.remove_watch(address)
             if returned:
-                _deliver(task, instance, self._deliver)
+                _deliver(task, instance, self._deliver, self._registers)
             else:
                 _miss(instance, "longjmp")
 
-    def _suspect_below(self, task: Task, utask: Utask, sp: int) -> None:
+    def _suspect_below(self, task: Task, utask: TaskState, sp: int) -> None:
         """Frames below *sp* look gone, unless their stack is another one that will be switched back to."""
         pending = utask.returns
         while pending and pending[-1].sp < sp:
@@ -187,17 +187,17 @@ class WatchReturns:
             self._settle(task, utask.suspects.pop(0), "longjmp")
 
     @staticmethod
-    def _settle(task: Task, instance: ReturnInstance, reason: str) -> None:
+    def _settle(task: Task, instance: PendingReturn, reason: str) -> None:
         task.process.remove_watch(instance.return_address)
         _miss(instance, reason)
 
-    def inherited(self, task: Task, utask: Utask, *, shares_memory: bool) -> None:
+    def inherited(self, task: Task, utask: TaskState, *, shares_memory: bool) -> None:
         """Watches came with copied memory; in shared memory the child's own are added to them."""
         if shares_memory:
             for instance in (*utask.returns, *utask.suspects):
                 task.process.insert_watch(instance.return_address)
 
-    def abandon(self, task: Task, utask: Utask, reason: str) -> None:
+    def abandon(self, task: Task, utask: TaskState, reason: str) -> None:
         """Miss everything that is pending; what had been jumped over is said to be so."""
         for pending, why in ((utask.suspects, "longjmp"), (utask.returns, reason)):
             while pending:

@@ -34,7 +34,7 @@ from uprobe_core.session.report import ConsumerReports
 from uprobe_core.session.result_files import ResultFiles
 from uprobe_core.tracing.event_set import EventSet
 from uprobe_core.tracing.findings import inherit, make_record
-from uprobe_core.types import Mode, Register, Returns
+from uprobe_core.types import Mode, Returns
 
 if TYPE_CHECKING:
     from uprobe_core.native.semantics import Semantics
@@ -95,8 +95,10 @@ class Session:
         self.plugins = self._load_plugins()
         self.plugins.hook.uprobe_configure(setup=setup)
         wrappers = tuple(w for group in self.plugins.hook.uprobe_arch_wrappers() for w in group or ())
-        self.engine = for_operations(self.engine, setup.engine, setup.arch, self.warn, wrapped=bool(wrappers))
         self.arch = bind_arch(load_arch(setup.arch), wrappers)
+        self.engine = for_operations(
+            self.engine, setup.engine, self.arch.info, self.warn, wrapped=bool(wrappers)
+        )
         check_policy(self.arch, setup.policy)
         self.files = GuestFiles(setup.sysroot, setup.cwd, setup.binds)
         self.events = EventSet(setup.policy, self.arch, self.files, self._complaints.sink_failed, self.warn)
@@ -347,7 +349,7 @@ class Session:
         def real_return(task: Task, address: int, sp: int) -> int | None:
             return self._dispatcher.real_return(task, address, sp)
 
-        return UserStacks(self.files, self.arch.frame_rules(), real_return, Register.PC)
+        return UserStacks(self.files, self.arch.frame_rules(), real_return, self.arch.info.registers.pc)
 
     # --- inside ---------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from uprobe_core.discovery.load import load_arch, load_backend
 from uprobe_core.errors import BackendError, UprobeError
+from uprobe_core.run_setup import DEFAULT_ARCH
 from uprobe_core.testing.conformance_bench import PLACES, Bench, Case
 from uprobe_core.testing.conformance_plan import Tally, check
 from uprobe_core.testing.conformance_report import describe, summary_table
@@ -133,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="of words and states (1)")
     parser.add_argument("--jobs", type=int, default=0, metavar="J", help="processes (one per CPU)")
     parser.add_argument("--backend", default="unicorn", help="entry-point name (unicorn)")
-    parser.add_argument("--arch", default="arm64", help="entry-point name (arm64)")
+    parser.add_argument("--arch", default=DEFAULT_ARCH, help=f"entry-point name ({DEFAULT_ARCH})")
     parser.add_argument(
         "--policy",
         default="anywhere",

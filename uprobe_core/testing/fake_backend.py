@@ -17,7 +17,7 @@ from uprobe_core.backend import Capabilities, ExitStatus, ProbeHandler, Process,
 from uprobe_core.errors import TargetError
 from uprobe_core.testing.fake_memory import PAGE, FakeFile, FakeProcess
 from uprobe_core.testing.fake_task import FakeTask
-from uprobe_core.testing.toy_arch import SWBP
+from uprobe_core.testing.toy_arch import ToyArch
 from uprobe_core.types import FileId, Mode, Returns
 
 __all__ = ("ALL_CAPABILITIES", "FakeBackend", "FakeMachine", "Script")
@@ -37,6 +37,7 @@ class FakeMachine:
     """A machine without a CPU.
 
     :param xol_slots: how many slots a process gets
+    :param arch: what it executes
     :ivar handler: what is told of everything; set before anything is mapped
     """
 
@@ -50,12 +51,13 @@ class FakeMachine:
         script: Script | None = None,
         target: Target | None = None,
         capabilities: Capabilities = ALL_CAPABILITIES,
+        arch: ToyArch | None = None,
     ) -> None:
+        self.architecture = (arch or ToyArch()).architecture()
         if handler is not None:
             self.handler = handler
         self.capabilities = capabilities
         self.xol_slots = xol_slots
-        self.swbp = SWBP
         self.ticks = 0
         self.target = target
         self.stop_reason = ""
@@ -69,7 +71,7 @@ class FakeMachine:
     # --- what a script does --------------------------------------------------------------------------
 
     def add_file(self, path: str, words: Sequence[bytes], *, pages: int = 1) -> FakeFile:
-        """A file that holds *words* (four bytes each) from its start."""
+        """A file that holds *words*, instructions one behind the other, from its start."""
         file = FakeFile(path, b"".join(words).ljust(pages * PAGE, b"\0"))
         self.files[path] = file
         return file

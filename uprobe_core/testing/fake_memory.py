@@ -6,15 +6,15 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from uprobe_core.types import Access, Fault, FaultKind, FileId, Mapping, MemoryFault
 
 if TYPE_CHECKING:
-    from uprobe_core.testing.fake_backend import FakeMachine
-    from uprobe_core.testing.fake_task import FakeTask
+    from uprobe_core.architecture import Architecture
+    from uprobe_core.backend import ProbeHandler
 
-__all__ = ("PAGE", "XOL_BASE", "FakeFile", "FakeProcess", "Segment")
+__all__ = ("PAGE", "XOL_BASE", "FakeFile", "FakeProcess", "Segment", "Surroundings")
 
 PAGE = 0x1000
 XOL_BASE = 0x7F_0000
@@ -38,17 +38,36 @@ class Segment:
     data: bytearray
 
 
+class Surroundings(Protocol):
+    """What a process and its tasks need of their machine (a FakeMachine)."""
+
+    handler: ProbeHandler
+    xol_slots: int
+    ticks: int
+
+    @property
+    def architecture(self) -> Architecture:
+        """What the machine is."""
+        ...
+
+    def tick(self) -> None:
+        """Time passes."""
+        ...
+
+
 class FakeProcess:
     """One address space.
+
+    :ivar tasks: its threads (FakeTask)
 
     :ivar traps: address -> (instruction, visible)
     :ivar translations: what was fetched and not flushed since: like an emulator's, they can be stale
     """
 
-    def __init__(self, machine: FakeMachine, pid: int) -> None:
+    def __init__(self, machine: Surroundings, pid: int) -> None:
         self.machine = machine
         self.pid = pid
-        self.tasks: list[FakeTask] = []
+        self.tasks: list[Any] = []
         self.segments: list[Segment] = []
         self.traps: dict[int, tuple[bytes, bool]] = {}
         self.inline: set[int] = set()
@@ -170,7 +189,7 @@ class FakeProcess:
         return None if allowed[access] else Fault(FaultKind.ACCERR, 0, address, access)
 
     def fetch(self, address: int) -> bytes:
-        """The four bytes that the CPU executes at *address*: stale ones if nobody flushed."""
+        """The bytes that the CPU looks at to execute at *address*: stale ones if nobody flushed."""
         fault = self.fault_for(address, Access.FETCH)
         if fault is not None:
             raise MemoryFault(address, Access.FETCH, fault.kind)
@@ -179,7 +198,7 @@ class FakeProcess:
         if address not in self.translations:
             segment = self._segment(address, Access.FETCH)
             at = address - segment.mapping.start
-            self.translations[address] = bytes(segment.data[at : at + 4])
+            self.translations[address] = bytes(segment.data[at : at + self.machine.architecture.slot_bytes])
         return self.translations[address]
 
     def insert_trap(self, address: int, insn: bytes, *, visible: bool) -> None:
@@ -209,14 +228,15 @@ class FakeProcess:
 
     def create_xol_area(self) -> tuple[int, int, int]:
         """The area has as many slots as the machine was told to have; each is one instruction."""
-        size = 4 + 4 * self.machine.xol_slots
+        slot = self.machine.architecture.slot_bytes
+        size = slot + slot * self.machine.xol_slots
         if not self.xol_mapped:
             self.xol_mapped = True
             self.map(None, XOL_BASE)
             segment = self._segment(XOL_BASE, Access.READ)
             segment.mapping = replace(segment.mapping, path="[uprobes]")
-            self.poke(XOL_BASE, self.machine.swbp)
-        return XOL_BASE, size, 4
+            self.poke(XOL_BASE, self.machine.architecture.breakpoint)
+        return XOL_BASE, size, slot
 
     def write_slot(self, address: int, insn: bytes) -> None:
         """Translations of the slot stay what they were."""

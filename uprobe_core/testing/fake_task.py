@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from uprobe_core.testing.toy_arch import LINK, Op, displacement, operand_of
-from uprobe_core.types import Fault, FaultKind, MemoryFault, Register, TrapResult
+from uprobe_core.testing.toy_arch import Instruction, Op
+from uprobe_core.types import Fault, FaultKind, MemoryFault, TrapResult
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Process
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ("FakeTask",)
 
-PC = Register.PC
 _SIGNAL = {
     FaultKind.MAPERR: "SIGSEGV",
     FaultKind.ACCERR: "SIGSEGV",
@@ -29,9 +28,23 @@ class _UndefinedError(Exception):
     """The instruction is none."""
 
 
+class Arguments:
+    """The argument registers of a task by number, 0 being the first."""
+
+    def __init__(self, task: FakeTask) -> None:
+        self._task = task
+
+    def __getitem__(self, number: int) -> int:
+        return self._task.get_reg(self._task.registers.arguments[number])
+
+    def __setitem__(self, number: int, value: int) -> None:
+        self._task.set_reg(self._task.registers.arguments[number], value)
+
+
 class FakeTask:
     """One thread.
 
+    :ivar args: the argument registers, which instructions work on
     :ivar space: its process as what it really is
     :ivar delivered: (signal name, PC at delivery, si_addr) in order; si_addr 0 for asynchronous ones
     :ivar on_signal: what the program's signal handler does with the task, None: nothing
@@ -42,7 +55,9 @@ class FakeTask:
         self.space = process
         self.tid = tid
         self.name = "fake"
-        self.regs = [0] * 34
+        self.registers = process.machine.architecture.registers
+        self.regs = [0] * self.registers.count
+        self.args = Arguments(self)
         self.vecs = [0] * 32
         self.stepping = False
         self.pending: list[str] = []
@@ -63,7 +78,7 @@ class FakeTask:
 
     def set_reg(self, index: int, value: int) -> None:
         """Write register *index*."""
-        self.regs[index] = value % (1 << 64)
+        self.regs[index] = value & self.registers.mask
 
     def get_vec(self, index: int) -> int:
         """Vector register *index*."""
@@ -90,24 +105,35 @@ class FakeTask:
     @property
     def pc(self) -> int:
         """Where it is."""
-        return self.regs[PC]
+        return self.regs[self.registers.pc]
 
     @pc.setter
     def pc(self, value: int) -> None:
-        self.regs[PC] = value
+        self.set_reg(self.registers.pc, value)
 
     @property
     def sp(self) -> int:
         """Its stack pointer."""
-        return self.regs[Register.SP]
+        return self.regs[self.registers.sp]
 
     @sp.setter
     def sp(self, value: int) -> None:
-        self.regs[Register.SP] = value
+        self.set_reg(self.registers.sp, value)
+
+    @property
+    def link(self) -> int:
+        """Its link register."""
+        assert self.registers.link is not None
+        return self.regs[self.registers.link]
+
+    @link.setter
+    def link(self, value: int) -> None:
+        assert self.registers.link is not None
+        self.set_reg(self.registers.link, value)
 
     def call(self, function: int, return_address: int) -> None:
         """Be at the first instruction of *function*, as after a call whose return address is that."""
-        self.regs[LINK] = return_address
+        self.link = return_address
         self.pc = function
 
     def send(self, signal: str) -> None:
@@ -157,16 +183,16 @@ class FakeTask:
     def _execute_at(self, pc: int) -> None:
         handler = self.space.machine.handler
         try:
-            insn = self.space.fetch(pc)
-            if insn[3] != Op.BRK:
-                self._do(int.from_bytes(insn, "little"), pc)
+            insn = Instruction(self.space.fetch(pc))
+            if insn.op is not Op.BRK:
+                self._do(insn, pc)
         except MemoryFault as fault:
             self._fault(Fault(fault.kind, pc, fault.address, fault.access))
             return
         except _UndefinedError:
             self._fault(Fault(FaultKind.UNDEFINED, pc, pc))
             return
-        if insn[3] == Op.BRK:
+        if insn.op is Op.BRK:
             self._trap(pc)
         elif self.stepping:
             handler.on_step_done(self)
@@ -190,20 +216,20 @@ class FakeTask:
         if self.on_signal is not None:
             self.on_signal(self)
 
-    def _do(self, word: int, pc: int) -> None:
+    def _do(self, insn: Instruction, pc: int) -> None:
         """What the instruction does; PC last."""
-        next_pc = pc + 4
-        op = word >> 24
-        if op == Op.ADD:
-            self.set_reg(0, self.regs[0] + operand_of(word))
-        elif op in {Op.LOAD, Op.SLOAD}:
-            self.regs[1] = int.from_bytes(self.process.read(self.regs[operand_of(word)], 8), "little")
-        elif op == Op.STORE:
-            self.process.write(self.regs[operand_of(word)], self.regs[1].to_bytes(8, "little"))
-        elif op == Op.JUMP:
-            next_pc = pc + displacement(word)
-        elif op == Op.RET:
-            next_pc = self.regs[LINK]
-        elif op not in {Op.NOP, Op.PRIV, Op.MONITOR}:
+        next_pc = pc + insn.size
+        args, width = self.args, self.registers.width
+        if insn.op is Op.ADD:
+            args[0] += insn.operand
+        elif insn.op in {Op.LOAD, Op.SLOAD}:
+            args[1] = int.from_bytes(self.process.read(args[insn.operand], width), "little")
+        elif insn.op is Op.STORE:
+            self.process.write(args[insn.operand], args[1].to_bytes(width, "little"))
+        elif insn.op is Op.JUMP:
+            next_pc = pc + insn.displacement
+        elif insn.op is Op.RET:
+            next_pc = self.link
+        elif insn.op not in {Op.NOP, Op.PRIV, Op.MONITOR}:
             raise _UndefinedError
         self.pc = next_pc

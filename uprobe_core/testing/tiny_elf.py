@@ -1,8 +1,9 @@
-"""Static aarch64 programs of a dozen instructions, written without any tool.
+"""Static programs of a dozen instructions, written without any tool.
 
 The compliance suite of backends runs these, so that an outsider needs no
-compiler.  Words are given with their disassembly; facts: Arm ARM C6.2 and the
-generic Linux system call numbers.
+compiler.  Their instructions are the architecture's: an arch plugin that backends
+are tested with has a method ``tiny_programs()``, which gives for each name
+below the words, the labels (name -> index of a word) and whether the text is writable.
 """
 
 from __future__ import annotations
@@ -11,8 +12,15 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ("CALLS", "OWN_TRAP", "SEGFAULT", "SPIN", "WRITES_OWN_TEXT", "TinyProgram")
+from uprobe_core.discovery.load import load_arch
+from uprobe_core.probes.arch_ops import bind_arch
+from uprobe_core.run_setup import DEFAULT_ARCH
 
+__all__ = ("ARCH", "CALLS", "OWN_TRAP", "SEGFAULT", "SPIN", "WRITES_OWN_TEXT", "TinyProgram")
+
+_PLUGIN = load_arch(DEFAULT_ARCH)
+ARCH = bind_arch(_PLUGIN).info
+"""What the programs are for."""
 BASE = 0x40_0000
 TEXT = 0x1000
 """File offset of the first instruction."""
@@ -37,84 +45,40 @@ class TinyProgram:
 
     def offset(self, label: str) -> int:
         """File offset of *label*."""
-        return TEXT + 4 * self.labels[label]
+        return TEXT + ARCH.alignment * self.labels[label]
+
+    def code(self, label: str) -> bytes:
+        """The instruction at *label*."""
+        return self.words[self.labels[label]].to_bytes(ARCH.alignment, "little")
 
     def elf(self) -> bytes:
         """The ELF file: one segment that maps the whole file."""
-        text = b"".join(word.to_bytes(4, "little") for word in self.words)
+        text = b"".join(word.to_bytes(ARCH.alignment, "little") for word in self.words)
         size = TEXT + len(text)
         flags = 5 | (2 if self.writable_text else 0)
         ident = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
         entry = BASE + TEXT
-        header = struct.pack("<16sHHIQQQIHHHHHH", ident, 2, 183, 1, entry, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+        kind = (2, ARCH.elf_machine, 1)
+        header = struct.pack("<16sHHIQQQIHHHHHH", ident, *kind, entry, 64, 0, 0, 64, 56, 1, 0, 0, 0)
         segment = struct.pack("<IIQQQQQQ", 1, flags, 0, BASE, BASE, size, size, 0x1000)
         return (header + segment).ljust(TEXT, b"\0") + text
 
 
-CALLS = TinyProgram(
-    (
-        0xD2800013,  # _start: mov x19, #0
-        0xD28000B4,  # mov x20, #5
-        0xAA1403E0,  # loop: mov x0, x20
-        0xD2800141,  # mov x1, #10
-        0x94000008,  # bl work
-        0x8B000273,  # back: add x19, x19, x0
-        0xF1000694,  # subs x20, x20, #1
-        0x54FFFF61,  # b.ne loop
-        0xAA1303E0,  # mov x0, x19
-        0xD2800BC8,  # mov x8, #94  (exit_group)
-        0xD4000001,  # svc #0
-        0xD503201F,  # nop
-        0x9B017C00,  # work: mul x0, x0, x1
-        0xD65F03C0,  # ret
-    ),
-    {"_start": 0, "loop": 2, "call": 4, "back": 5, "add": 5, "work": 12, "ret": 13},
-)
+def _program(name: str) -> TinyProgram:
+    return TinyProgram(*_PLUGIN.tiny_programs()[name])
+
+
+CALLS = _program("calls")
 """Calls work(n, 10) for n = 5 to 1, which multiplies, and exits with the sum: 150."""
 
-SEGFAULT = TinyProgram(
-    (
-        0xD2800200,  # _start: mov x0, #16
-        0xF9400001,  # load: ldr x1, [x0]
-        0xD2800BC8,  # mov x8, #94
-        0xD4000001,  # svc #0
-    ),
-    {"_start": 0, "load": 1},
-)
+SEGFAULT = _program("segfault")
 """Loads from address 16, where nothing is."""
 
-OWN_TRAP = TinyProgram(
-    (
-        0xD503201F,  # _start: nop
-        0xD42000A0,  # trap: brk #5
-        0xD2800BC8,  # mov x8, #94
-        0xD4000001,  # svc #0
-    ),
-    {"_start": 0, "trap": 1},
-)
+OWN_TRAP = _program("own_trap")
 """Uses the core's breakpoint instruction for itself."""
 
-SPIN = TinyProgram((0xD503201F, 0x17FFFFFF), {"_start": 0})  # nop; b _start
+SPIN = _program("spin")
 """Never ends."""
 
-WRITES_OWN_TEXT = TinyProgram(
-    (
-        0x100000EA,  # _start: adr x10, place
-        0x94000006,  # bl place
-        0x18000169,  # ldr w9, new
-        0xB9000149,  # str w9, [x10]
-        0xD50B7B2A,  # dc cvau, x10
-        0xD5033B9F,  # dsb ish
-        0xD5033FDF,  # isb
-        0xD2800000,  # place: mov x0, #0   (becomes mov x0, #42)
-        0xB400006B,  # cbz x11, first
-        0xD2800BC8,  # mov x8, #94
-        0xD4000001,  # svc #0
-        0xD280002B,  # first: mov x11, #1
-        0xD65F03C0,  # ret
-        0xD2800540,  # new: mov x0, #42
-    ),
-    {"_start": 0, "place": 7},
-    writable_text=True,
-)
+WRITES_OWN_TEXT = _program("writes_own_text")
 """Runs an instruction, replaces it, runs it again and exits with what it gave: 42."""

@@ -33,11 +33,11 @@ def make_language(policy: Policy, arch: ArchOps, files: GuestFiles) -> Language:
 
     return Language(
         policy,
-        arch.register_index,
-        arguments=arch.argument_register,
+        arch.info.registers,
         vectors=arch.vector_register,
+        hint=arch.register_hint,
         file_check=files,
-        resolver=None if policy.is_kernel else ImageResolver(),
+        resolver=None if policy.is_kernel else ImageResolver(arch.info, arch.marker_operand),
     )
 
 

@@ -13,14 +13,13 @@ from uprobe_core.actions.merge import merge
 from uprobe_core.event_model import Record
 from uprobe_core.events.trace_text import profile_line
 from uprobe_core.tracing.event import Event, EventProbe
-from uprobe_core.types import Register
 
 if TYPE_CHECKING:
     from uprobe_core.consumer import Hit
+    from uprobe_core.probes.utask import PendingReturn
     from uprobe_core.records.output import RunOutput
     from uprobe_core.records.spool import Spool
     from uprobe_core.tracing.state import TracingState
-    from uprobe_core.utask import ReturnInstance
 
 __all__ = ("EventTotals", "Findings", "inherit", "make_record")
 
@@ -29,7 +28,7 @@ def make_record(hit: Hit, event: Event, stack: tuple[str, ...] = ()) -> Record:
     """The record of a hit, for writers."""
     task = hit.task
     function = getattr(hit, "function", None)
-    ip = hit.address if function is None else task.get_reg(Register.PC)
+    ip = hit.address if function is None else hit.reg(hit.registers.pc)
     return Record(
         event.spec,
         task.clock(),
@@ -44,7 +43,7 @@ def make_record(hit: Hit, event: Event, stack: tuple[str, ...] = ()) -> Record:
     )
 
 
-def inherit(pending: Iterable[ReturnInstance]) -> None:
+def inherit(pending: Iterable[PendingReturn]) -> None:
     """A forked task has *pending* returns of its own: they count as entries of its own."""
     for instance in pending:
         for link, _cookie in instance.sessions:

@@ -85,13 +85,16 @@ class PlaceCheck:
         )
 
     def _code_at(self, path: str, offset: int) -> bytes | None:
-        """4 bytes of code at a file offset, b"" for a file that is no arm64 ELF, None outside of its code."""
+        """Code at a file offset, as much as a slot holds; None outside of the file's code.
+
+        b"" for a file that is no program of this architecture.
+        """
         image = self._image(path)
         if image is None:
             return b""
         for segment in image.segments:
             if segment.flags & 1 and segment.offset <= offset < segment.offset + segment.file_size:
-                return image.read(offset - segment.offset + segment.vaddr, 4)
+                return image.read(offset - segment.offset + segment.vaddr, self._arch.info.slot_bytes)
         return None
 
     def _image(self, path: str) -> ElfImage | None:
@@ -100,9 +103,9 @@ class PlaceCheck:
 
             self._images[path] = None
             try:
-                image = ElfImage(path)
+                image = ElfImage(path, self._arch.info)
                 if image.segments:  # a damaged file shows here
                     self._images[path] = image
             except TargetError:
-                pass  # no arm64 program: perhaps something reads code from it, we cannot tell where
+                pass  # no program: perhaps something reads code from it, we cannot tell where
         return self._images[path]

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from uprobe_core.architecture import Registers
 from uprobe_core.probes.arch_ops import ArchOps, bind_arch
-from uprobe_core.probes.registry import Uprobe
 from uprobe_core.testing.fake_backend import FakeMachine
 from uprobe_core.testing.fake_memory import XOL_BASE
 from uprobe_core.testing.fake_task import FakeTask
-from uprobe_core.types import Analysis, Policy, Register, Verdict
+from uprobe_core.testing.toy_arch import ToyArch
+from uprobe_core.types import Analysis, Policy, Verdict
 from uprobe_core.utask import ReturnInstance, Utask
 
 __all__ = ("ArchCompliance",)
@@ -27,11 +28,10 @@ class _Silent:
         return lambda *_args, **_kwargs: None
 
 
-def make_task() -> FakeTask:
+def make_task(registers: Registers) -> FakeTask:
     """A task whose registers all differ, at PLACE, with a slot area."""
-    task = FakeMachine(_Silent()).start_process()
-    task.regs = [0x1000_0000 + 0x10 * index for index in range(34)]
-    task.regs[Register.PSTATE] = 0
+    task = FakeMachine(_Silent(), arch=ToyArch(registers)).start_process()
+    task.regs = [0x1000_0000 + 0x10 * index for index in range(registers.count)]
     task.pc = PLACE
     task.space.create_xol_area()
     return task
@@ -66,19 +66,21 @@ class ArchCompliance:
         return bind_arch(arch)
 
     @pytest.fixture
-    def task(self) -> FakeTask:
+    def task(self, ops: ArchOps) -> FakeTask:
         """A task at PLACE."""
-        return make_task()
+        return make_task(ops.info.registers)
 
     @pytest.fixture
-    def utask(self) -> Utask:
+    def utask(self, ops: ArchOps, stepped: bytes) -> Utask:
         """The state of a hit at PLACE that has its slot."""
-        return Utask(vaddr=PLACE, xol_vaddr=SLOT, fault_code=7)
+        analysis = ops.analyze_insn(stepped, PLACE, ANYWHERE)
+        return Utask(vaddr=PLACE, xol_vaddr=SLOT, analysis=analysis, fault_code=7)
 
     # --- verdicts --------------------------------------------------------------------------------
 
     def test_the_breakpoint_fits_into_a_slot(self, ops: ArchOps) -> None:
-        assert 0 < len(ops.swbp) <= ops.slot_bytes
+        assert 0 < len(ops.info.breakpoint) <= ops.info.alignment
+        assert max(ops.info.insn_sizes) <= ops.info.slot_bytes
 
     def test_verdicts_are_what_the_fixtures_say(
         self, ops: ArchOps, stepped: bytes, simulated: bytes, refused: bytes
@@ -101,7 +103,7 @@ class ArchCompliance:
 
     def test_the_breakpoint_itself_is_refused_as_the_kernel_refuses_it(self, ops: ArchOps) -> None:
         """ENOTSUPP: there is a breakpoint already (install_breakpoint in kernel/events/uprobes.c)."""
-        analysis = ops.analyze_insn(ops.swbp, PLACE, KERNEL)
+        analysis = ops.analyze_insn(ops.info.breakpoint, PLACE, KERNEL)
         assert (analysis.verdict, analysis.errno_name) == (Verdict.REJECT, "ENOTSUPP")
 
     def test_a_misaligned_place_is_refused(self, ops: ArchOps, stepped: bytes) -> None:
@@ -142,10 +144,11 @@ class ArchCompliance:
         assert ops.abort_xol(task, utask)
         assert (task.regs, task.stepping, utask.fault_code) == (before, False, 7)
 
-    def test_two_tasks_step_at_once_without_meeting(self, ops: ArchOps) -> None:
+    def test_two_tasks_step_at_once_without_meeting(self, ops: ArchOps, utask: Utask) -> None:
         """All step state lives in the utask."""
-        one, other = make_task(), make_task()
-        first, second = Utask(vaddr=PLACE, xol_vaddr=SLOT), Utask(vaddr=PLACE + 0x20, xol_vaddr=SLOT + 8)
+        one, other = (make_task(ops.info.registers) for _ in range(2))
+        first = utask
+        second = Utask(vaddr=PLACE + 0x20, xol_vaddr=SLOT + 8, analysis=utask.analysis)
         ops.pre_xol(one, first)
         ops.pre_xol(other, second)
         ops.abort_xol(other, second)
@@ -194,12 +197,11 @@ class ArchCompliance:
 
     def test_reading_registers_changes_none(self, ops: ArchOps, task: FakeTask) -> None:
         before = list(task.regs)
-        assert ops.stack_pointer(task) == task.sp
         ops.return_address(task)
         assert task.regs == before
 
     def test_a_frame_is_alive_below_its_caller_and_dead_above(self, ops: ArchOps) -> None:
-        frame = ReturnInstance(Uprobe(file=None, offset=0), PLACE, 0x8000, PLACE, False)  # type: ignore[arg-type]
+        frame = ReturnInstance(PLACE, 0x8000, PLACE, chained=False)
         assert ops.is_alive(frame, 0x7000, False)
         assert ops.is_alive(frame, 0x7000, True)
         assert not ops.is_alive(frame, 0x9000, False)
@@ -207,13 +209,29 @@ class ArchCompliance:
 
     def test_at_its_own_entry_a_frame_is_alive_only_for_a_chained_call(self, ops: ArchOps) -> None:
         """A tail call enters with the caller's stack pointer (arch_uretprobe_is_alive, arm64)."""
-        frame = ReturnInstance(Uprobe(file=None, offset=0), PLACE, 0x8000, PLACE, False)  # type: ignore[arg-type]
+        frame = ReturnInstance(PLACE, 0x8000, PLACE, chained=False)
         assert ops.is_alive(frame, 0x8000, True)
         assert not ops.is_alive(frame, 0x8000, False)
 
     # --- names -----------------------------------------------------------------------------------
 
+    def test_every_register_that_has_a_part_to_play_is_one(self, ops: ArchOps) -> None:
+        registers = ops.info.registers
+        named = [registers.sp, registers.pc, registers.result, *registers.arguments]
+        named += [number for number in (registers.link, registers.frame) if number is not None]
+        assert {*named, *registers.names.values()} <= set(range(registers.count))
+        assert len({registers.sp, registers.pc, registers.result}) == 3
+
     def test_sp_and_pc_have_names_and_nonsense_has_none(self, ops: ArchOps) -> None:
-        assert ops.register_index("sp") == Register.SP
-        assert ops.register_index("pc") == Register.PC
-        assert ops.register_index("no-such-register") is None
+        registers = ops.info.registers
+        assert registers.names.get("sp") == registers.sp
+        assert registers.names.get("pc") == registers.pc
+        assert "no-such-register" not in registers.names
+
+    def test_the_verdict_says_how_long_the_instruction_is(
+        self, ops: ArchOps, stepped: bytes, simulated: bytes, refused: bytes
+    ) -> None:
+        for insn in (stepped, simulated, refused):
+            found = ops.analyze_insn(insn.ljust(ops.info.slot_bytes, b"\0"), PLACE, ANYWHERE)
+            assert found.size == len(insn)
+            assert found.size in ops.info.insn_sizes

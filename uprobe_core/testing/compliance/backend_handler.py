@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from uprobe_core.backend import Process, Task
-from uprobe_core.types import Fault, Mapping, Register, TrapResult
+from uprobe_core.testing.tiny_elf import ARCH
+from uprobe_core.types import Fault, Mapping, TrapResult
 
 __all__ = ("ScriptedHandler",)
 
-PC = Register.PC
+PC = ARCH.registers.pc
 
 
 class ScriptedHandler:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from uprobe_core.backend import Backend
-from uprobe_core.testing.compliance.backend_rig import ADD, BACK, PC, WORK, BackendFixtures, Rig, needs
+from uprobe_core.testing.compliance.backend_rig import (
+    ADD,
+    BACK,
+    FIRST,
+    PC,
+    REGISTERS,
+    SECOND,
+    SIZE,
+    WORK,
+    BackendFixtures,
+    Rig,
+    needs,
+)
 from uprobe_core.testing.tiny_elf import CALLS
 from uprobe_core.types import Returns
 
@@ -16,16 +28,18 @@ class BackendInline(BackendFixtures):
     """Hits without a breakpoint."""
 
     def test_an_inline_probe_is_told_before_each_execution(self, inlining: Rig) -> None:
-        inlining.handler.on["inline"] = lambda task, _address: inlining.handler.saw.append(task.get_reg(0))
+        inlining.handler.on["inline"] = lambda task, _address: inlining.handler.saw.append(
+            task.get_reg(FIRST)
+        )
         assert inlining.run().code == 150
         assert inlining.handler.saw == [5, 4, 3, 2, 1]
 
     def test_an_inline_probe_that_moves_pc_skips_the_instruction(self, inlining: Rig) -> None:
-        inlining.handler.on["inline"] = lambda task, address: task.set_reg(PC, address + 4)
+        inlining.handler.on["inline"] = lambda task, address: task.set_reg(PC, address + SIZE)
         assert inlining.run().code == 15
 
     def test_an_inline_probe_changes_registers_for_the_program(self, inlining: Rig) -> None:
-        inlining.handler.on["inline"] = lambda task, _address: task.set_reg(1, 2)
+        inlining.handler.on["inline"] = lambda task, _address: task.set_reg(SECOND, 2)
         assert inlining.run().code == 30
 
     def test_an_inline_probe_can_be_removed_at_its_hit(self, inlining: Rig) -> None:
@@ -39,9 +53,9 @@ class BackendInline(BackendFixtures):
         assert inlining.handler.addresses("inline") == [WORK, ADD] * 5
 
     def test_two_neighbours_are_both_told(self, inlining: Rig) -> None:
-        inlining.process.insert_inline(WORK + 4)
+        inlining.process.insert_inline(WORK + SIZE)
         assert inlining.run().code == 150
-        assert inlining.handler.addresses("inline") == [WORK, WORK + 4] * 5
+        assert inlining.handler.addresses("inline") == [WORK, WORK + SIZE] * 5
 
     # --- watches -------------------------------------------------------------------------------------
 
@@ -58,7 +72,9 @@ class BackendInline(BackendFixtures):
 
     def test_watches_beside_inline_probes(self, backend: Backend, inlining: Rig) -> None:
         needs(Returns.WATCH in backend.capabilities.returns, "watched returns")
-        inlining.handler.on["inline"] = lambda task, _address: task.process.insert_watch(task.get_reg(30))
+        inlining.handler.on["inline"] = lambda task, _address: task.process.insert_watch(
+            task.get_reg(REGISTERS.link)
+        )
         inlining.handler.on["watch"] = lambda task, address: task.process.remove_watch(address)
         assert inlining.run().code == 150
         assert inlining.handler.log == [("inline", WORK), ("watch", BACK)] * 5

@@ -10,14 +10,18 @@ import pytest
 
 from uprobe_core.backend import Backend, ExitStatus, Machine, Process, Target, Task
 from uprobe_core.testing.compliance.backend_handler import ScriptedHandler
-from uprobe_core.testing.tiny_elf import CALLS, TinyProgram
-from uprobe_core.types import Mode, Register, TrapResult
+from uprobe_core.testing.tiny_elf import ARCH, CALLS, TinyProgram
+from uprobe_core.types import Mode, TrapResult
 
 __all__ = (
     "ADD",
     "BACK",
     "CALL",
+    "FIRST",
     "PC",
+    "REGISTERS",
+    "SECOND",
+    "SIZE",
     "SWBP",
     "WORK",
     "BackendFixtures",
@@ -27,9 +31,13 @@ __all__ = (
     "needs",
 )
 
-PC = Register.PC
-SWBP = 0xD42000A0.to_bytes(4, "little")
-"""BRK #5."""
+REGISTERS = ARCH.registers
+PC = REGISTERS.pc
+FIRST, SECOND = REGISTERS.arguments[:2]
+"""The argument registers that the programs use; the first is the result's as well."""
+SWBP = ARCH.breakpoint
+SIZE = ARCH.alignment
+"""Bytes of an instruction."""
 WORK, BACK, CALL, ADD = (CALLS.address(label) for label in ("work", "back", "call", "add"))
 
 
@@ -53,8 +61,8 @@ class Rig:
         return process
 
     def word(self, address: int) -> bytes:
-        """The four bytes of the guest's data view at *address*."""
-        return self.process.read(address, 4)
+        """The instruction at *address* as the guest's data view has it."""
+        return self.process.read(address, SIZE)
 
     def run(self) -> ExitStatus:
         """Run to the end."""
@@ -63,8 +71,8 @@ class Rig:
 
 def multiply(task: Task, address: int) -> TrapResult:
     """Do what ``work`` begins with, by hand."""
-    task.set_reg(0, task.get_reg(0) * task.get_reg(1))
-    task.set_reg(PC, address + 4)
+    task.set_reg(FIRST, task.get_reg(FIRST) * task.get_reg(SECOND))
+    task.set_reg(PC, address + SIZE)
     return TrapResult.HANDLED
 
 
@@ -89,12 +97,12 @@ class Slots:
     def begin(self, task: Task, address: int) -> TrapResult:
         """At the trap: to the slot."""
         base, size, stride = task.process.create_xol_area()
-        slot = base + 4
-        assert size >= 4 + stride
+        slot = base + ARCH.slot_bytes
+        assert size >= ARCH.slot_bytes + stride
         insn = self._original(address)
-        if task.process.read(slot, 4) != insn:
+        if task.process.read(slot, len(insn)) != insn:
             task.process.write_slot(slot, insn)
-            task.process.flush(slot, 4)
+            task.process.flush(slot, len(insn))
         self._vaddr = address
         self.stepped.append(address)
         task.set_reg(PC, slot)
@@ -103,7 +111,7 @@ class Slots:
 
     def end(self, task: Task) -> None:
         """The step is done."""
-        task.set_reg(PC, self._vaddr + 4)
+        task.set_reg(PC, self._vaddr + SIZE)
 
     def fault(self, task: Task, fault: Any) -> Any:
         """The step faulted: back to the place, mended or with the fault."""

@@ -7,6 +7,7 @@ from typing import Any
 from uprobe_core.backend import Backend, Task
 from uprobe_core.testing.compliance.backend_rig import (
     ADD,
+    FIRST,
     PC,
     SWBP,
     WORK,
@@ -27,7 +28,7 @@ class BackendTraps(BackendFixtures):
 
     def test_a_trap_is_told_with_pc_at_it_and_a_moved_pc_is_where_the_task_goes(self, trapping: Rig) -> None:
         def act(task: Task, address: int) -> TrapResult:
-            trapping.handler.saw.append((task.get_reg(0), task.get_reg(PC)))
+            trapping.handler.saw.append((task.get_reg(FIRST), task.get_reg(PC)))
             return multiply(task, address)
 
         trapping.handler.on["trap"] = act
@@ -85,12 +86,12 @@ class BackendTraps(BackendFixtures):
 
     def test_an_invisible_trap_is_not(self, backend: Backend, trapping: Rig) -> None:
         needs(backend.capabilities.invisible_traps, "invisible traps")
-        assert trapping.word(WORK) == CALLS.words[CALLS.labels["work"]].to_bytes(4, "little")
+        assert trapping.word(WORK) == CALLS.code("work")
 
     # --- slots and steps ---------------------------------------------------------------------------
 
     def test_a_displaced_instruction_runs_in_a_slot(self, trapping: Rig) -> None:
-        original = CALLS.words[CALLS.labels["work"]].to_bytes(4, "little")
+        original = CALLS.code("work")
         slots = Slots(trapping, lambda _address: original)
         assert trapping.run().code == 150
         assert len(trapping.handler.addresses("step")) == 5
@@ -98,8 +99,8 @@ class BackendTraps(BackendFixtures):
 
     def test_a_slot_that_is_reused_runs_its_new_instruction_after_a_flush(self, trapping: Rig) -> None:
         trapping.process.insert_trap(ADD, SWBP, visible=False)
-        words = {CALLS.address(name): CALLS.words[CALLS.labels[name]] for name in ("work", "add")}
-        slots = Slots(trapping, lambda address: words[address].to_bytes(4, "little"))
+        code = {CALLS.address(name): CALLS.code(name) for name in ("work", "add")}
+        slots = Slots(trapping, code.__getitem__)
         assert trapping.run().code == 150
         assert slots.stepped == [WORK, ADD] * 5
 
@@ -108,7 +109,7 @@ class BackendTraps(BackendFixtures):
         made = rig(SEGFAULT)
         load = SEGFAULT.address("load")
         made.process.insert_trap(load, SWBP, visible=False)
-        word = SEGFAULT.words[SEGFAULT.labels["load"]].to_bytes(4, "little")
+        word = SEGFAULT.code("load")
         slots = Slots(made, lambda _address: word)
         assert made.run().signal == 11
         (fault,) = slots.faults
@@ -120,7 +121,7 @@ class BackendTraps(BackendFixtures):
         made = rig(SEGFAULT)
         load = SEGFAULT.address("load")
         made.process.insert_trap(load, SWBP, visible=False)
-        word = SEGFAULT.words[SEGFAULT.labels["load"]].to_bytes(4, "little")
-        slots = Slots(made, lambda _address: word, mend=lambda task: task.set_reg(0, load & ~7))
+        word = SEGFAULT.code("load")
+        slots = Slots(made, lambda _address: word, mend=lambda task: task.set_reg(FIRST, load & ~7))
         assert made.run().signal == 0
         assert (len(slots.faults), len(made.handler.addresses("step"))) == (1, 1)

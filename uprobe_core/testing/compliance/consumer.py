@@ -10,6 +10,7 @@ import pytest
 
 from uprobe_core.actions.kinds import Action
 from uprobe_core.consumer import ConsumerPlugin, Hit
+from uprobe_core.discovery.load import load_arch
 from uprobe_core.errors import UsageError
 from uprobe_core.event_model import EventSpec
 from uprobe_core.events.files import FileStatus
@@ -18,6 +19,7 @@ from uprobe_core.events.table import EventTable
 from uprobe_core.probes.arch_ops import bind_arch
 from uprobe_core.probes.dispatch import Dispatcher
 from uprobe_core.probes.registry import UprobeRegistry
+from uprobe_core.run_setup import DEFAULT_ARCH
 from uprobe_core.testing.fake_backend import FakeMachine
 from uprobe_core.testing.toy_arch import Op, ToyArch, encode
 from uprobe_core.tracing.event import Event, EventProbe
@@ -26,6 +28,9 @@ from uprobe_core.types import Mode, Policy, Returns
 __all__ = ("ConsumerCompliance", "Stage")
 
 FUNCTION, CALLER = 0x1000, 0x3000
+REGISTERS = bind_arch(load_arch(DEFAULT_ARCH)).info.registers
+"""A consumer may name registers: those of the programs that it will mostly see."""
+NAMES = {number: name for name, number in reversed(tuple(REGISTERS.names.items()))}
 
 
 class Stage:
@@ -35,16 +40,17 @@ class Stage:
         self.lines: list[str] = []
         self.records: list[tuple[str, tuple[Any, ...]]] = []
         self.errors: list[Exception] = []
-        arch = bind_arch(ToyArch())
+        toy = ToyArch(REGISTERS)
+        arch = bind_arch(toy)
         registry = UprobeRegistry(arch, Policy(), Mode.TRAP)
         dispatcher = Dispatcher(arch, Policy(), registry, Returns.WATCH, on_error=self._failed)
-        machine = FakeMachine(dispatcher)
+        machine = FakeMachine(dispatcher, arch=toy)
         self.task = machine.start_process()
         file = machine.add_file("/bin/program", [encode(Op.NOP), encode(Op.RET)])
         self.task.space.map(file, FUNCTION)
         self.task.space.map(None, CALLER)
         language = Language(
-            Policy(), arch.register_index, file_check=lambda path: FileStatus("", True, 4096, (1, 1), path)
+            Policy(), arch.info.registers, file_check=lambda path: FileStatus("", True, 4096, (1, 1), path)
         )
         (spec,) = EventTable(language).write(line)
         assert isinstance(spec, EventSpec)
@@ -69,8 +75,8 @@ class Stage:
         return made
 
     def call(self, argument: int) -> None:
-        """Call the function with x0 = *argument*, x1 = an unreadable address; it returns x0."""
-        self.task.regs[0], self.task.regs[1] = argument, 0xDEAD_0000
+        """Call the function with *argument* and an unreadable address; it returns its argument."""
+        self.task.args[0], self.task.args[1] = argument, 0xDEAD_0000
         self.task.call(FUNCTION, CALLER)
         self.task.arrive(CALLER)
 
@@ -109,7 +115,8 @@ class ConsumerCompliance:
     @pytest.fixture(params=["p", "r"])
     def stage(self, request: pytest.FixtureRequest) -> Stage:
         """An entry event, then a return event."""
-        return Stage(f"{request.param}:g/e /bin/program:0 a=%x0 s=+0(%x1):string")
+        first, second = (NAMES[number] for number in REGISTERS.arguments[:2])
+        return Stage(f"{request.param}:g/e /bin/program:0 a=%{first} s=+0(%{second}):string")
 
     def test_it_has_the_members_of_the_contract(self, plugin: ConsumerPlugin) -> None:
         assert isinstance(plugin, ConsumerPlugin)
@@ -137,7 +144,7 @@ class ConsumerCompliance:
     def test_the_program_goes_on_as_if_it_were_not_there(self, plugin: ConsumerPlugin, stage: Stage) -> None:
         stage.attach(plugin)
         stage.call(5)
-        assert (stage.task.regs[0], stage.task.pc, stage.task.delivered) == (5, CALLER, [])
+        assert (stage.task.args[0], stage.task.pc, stage.task.delivered) == (5, CALLER, [])
 
     def test_it_reports_before_any_hit(self, plugin: ConsumerPlugin, stage: Stage) -> None:
         stage.attach(plugin)

@@ -1,0 +1,41 @@
+"""What the core keeps of a task beside what an architecture sees of it: the step's site, pending returns.
+
+A :class:`TaskState` is created at a task's first hit and freed at exec and exit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from uprobe_core.probes.sites import Link, Site, Uprobe
+from uprobe_core.utask import ReturnInstance, Utask
+
+__all__ = ("PendingReturn", "TaskState")
+
+
+@dataclass(eq=False, slots=True)
+class PendingReturn(ReturnInstance):
+    """A pending return with who wants it.
+
+    :param uprobe: the probed function's uprobe
+    :param sessions: the consumers to call, each with the cookie its entry handler left
+    """
+
+    uprobe: Uprobe
+    sessions: list[tuple[Link, Any]]
+
+
+@dataclass(eq=False, slots=True)
+class TaskState(Utask):
+    """The probe state of one task.
+
+    :param active: the site being stepped or waiting for a slot, None while RUNNING
+    :param returns: pending returns, newest last
+    :param suspects: pending returns whose frames look abandoned; a stack that is switched
+        back to revives them (only where returns are watched)
+    """
+
+    active: Site | None = None
+    returns: list[PendingReturn] = field(default_factory=list)
+    suspects: list[PendingReturn] = field(default_factory=list)
