@@ -9,11 +9,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 
-from benchmarks import hits, many, startup, whole_programs
+from benchmarks import hits, many, stacks, startup, whole_programs
 from benchmarks.programs import build
 from benchmarks.report import Section, as_svg, as_table, write_json
 
-SECTIONS = ("hits", "many", "crossover", "start", "records", "programs")
+SECTIONS = ("hits", "stacks", "many", "crossover", "start", "records", "programs")
 
 
 def _programs(repeat: int, sysroot: str | None) -> Section:
@@ -37,6 +37,7 @@ def _measured(options: argparse.Namespace) -> Iterator[Section]:
     counts = (1, 2, 4, 8) if options.quick else many.CROSSOVER
     steps: dict[str, Callable[[], Sequence[Section]]] = {
         "hits": lambda: hits.measure(path, rounds, repeat),
+        "stacks": lambda: stacks.measure(build("deep"), rounds, repeat),
         "many": lambda: many.measure(path, rounds, repeat, most),
         "crossover": lambda: many.measure_crossover(path, rounds, repeat, counts),
         "start": lambda: [startup.measure_start(path, repeat)],

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from uprobe_core.architecture import Registers
 from uprobe_core.types import GuestMemory
 
 __all__ = ("FrameRules", "Row", "Saved", "Where")
@@ -71,28 +72,17 @@ class Row:
 class FrameRules:
     """One architecture's part of unwinding.
 
-    Registers have the numbers of the architecture's register file, which are
-    DWARF's for all that unwind information speaks of.
-
-    :param count: registers 0 to *count* - 1 are followed from frame to frame
-    :param sp: the stack pointer; the stack grows down
-    :param pc: the program counter, below *count*
-    :param link: holds the return address at a function's first instruction, None: the stack does
-    :param frame: points to (older frame, return address), None: there are no frame records
+    :param registers: of the architecture; those that unwind information speaks of have DWARF's numbers
+    :param count: registers 0 to *count* - 1 are followed from frame to frame, SP and PC among them
     :param code_mask: the bits of a return address that are address and not signature
     :param signal_frame: ``(memory, pc)``: how to get to what a signal interrupted, if *pc* is what
         handlers return to, else None; raises MemoryFault where *pc* is not readable
     :param prologue: what a function's instructions from its first up to the PC (exclusive) have done to
         its frame, for functions without unwind information; None: that cannot be told
-    :param width: bytes of a register
     """
 
+    registers: Registers
     count: int
-    sp: int
-    pc: int
-    link: int | None
-    frame: int | None
     code_mask: int
     signal_frame: Callable[[GuestMemory, int], Row | None]
     prologue: Callable[[bytes], Row | None]
-    width: int = 8

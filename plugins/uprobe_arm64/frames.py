@@ -159,11 +159,8 @@ def _prologue(code: bytes) -> Row:
 
 
 FRAME_RULES: Final = FrameRules(
+    registers=REGISTERS,
     count=PC + 1,
-    sp=SP,
-    pc=PC,
-    link=LR,
-    frame=FP,
     code_mask=(1 << 48) - 1,
     signal_frame=_signal_frame,
     prologue=_prologue,

@@ -71,7 +71,7 @@ def test_a_keyed_count_is_a_counter_in_order_of_first_sight(values: list[int]) -
     for value in values:
         hit(engine, site, task, value)
     total, lost, entries = engine.take_action(action)
-    decode = key_decoder([key])
+    decode = key_decoder([key], ())
     found = {decode(k)[0][0]: n for _, k, n, _ in entries}
     expected = Counter(((value & 0xFFFFFFFF) ^ 0x80000000) - 0x80000000 for value in values)
     assert (total, lost, found, list(found)) == (0, 0, dict(expected), list(expected))

@@ -115,6 +115,24 @@ class Engine:
     def set_outside(self, vote_out: Callable[[int], None], trampoline: Callable[[], int], /) -> None:
         """*vote_out* is called with the address of a site that all its probes voted out; *trampoline*
         for the address that hijacked returns of the running task come to."""
+    def set_stacks(
+        self,
+        find: Callable[[int, int], bytes],
+        walk: Callable[[int, int], bytes],
+        frames: list[Any],
+        count: int,
+        sp: int,
+        code_mask: int,
+        /,
+    ) -> None:
+        """How stacks are walked: *find* (pc, whether it is a return address) gives a packed struct
+        up_step and its struct up_saved, *walk* (pc, depth) the numbers of all frames."""
+    def forget_steps(self) -> None:
+        """Something was mapped or unmapped: *find* is asked for everything again."""
+    def stack(self, depth: int, /) -> tuple[Any, ...]:
+        """At most *depth* frames of the hit whose handler runs."""
+    def real_return(self, sp: int, /) -> int | None:
+        """Where the function that the running task entered with *sp* returns to, if that was hijacked."""
     def awaited(self) -> list[int]:
         """The return addresses of all calls of any task that have not returned."""
     def pending(self, probe: int, /) -> int:

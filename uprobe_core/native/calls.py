@@ -31,7 +31,7 @@ class NativeCalls:
     :param advance_clock: called before Python sees a hit, so that the clock shows it
     :param failed: called with (event, sink, exception) when a handler raised; the sink is None
         when all of the event was called, which has looked after its sinks itself
-    :param unwind: gives at most so many frames of a task's stack
+    :param unwind: gives at most so many frames of a task's stack, None: the engine does
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class NativeCalls:
         current: Callable[[], Task],
         advance_clock: Callable[[], None],
         failed: Callable[[Event, Any, Exception], None],
-        unwind: Callable[[Task, int], tuple[Frame, ...]],
+        unwind: Callable[[Task, int], tuple[Frame, ...]] | None,
     ) -> None:
         self._engine = engine
         self._registers = registers

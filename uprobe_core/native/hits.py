@@ -66,6 +66,11 @@ class _Native(Hit):
         assert self._values is not None
         return self._values
 
+    def _frames(self, depth: int) -> tuple[Frame, ...]:
+        frames: tuple[Frame, ...]
+        frames = self._engine.stack(depth) if self.unwind is None else self.unwind(self.task, depth)
+        return frames
+
 
 class NativeHit(_Native):
     """An entry."""
@@ -88,7 +93,7 @@ def make_hit(
     engine: Any,
     current: Callable[[], Task],
     event: Event,
-    unwind: Callable[[Task, int], tuple[Frame, ...]],
+    unwind: Callable[[Task, int], tuple[Frame, ...]] | None,
     registers: Registers,
     *,
     at_return: bool,

@@ -11,9 +11,11 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from uprobe_core.actions.base import STACK_DEPTH
 from uprobe_core.event_model import FetchArg, OpCode
 from uprobe_core.events.fields import Field, FieldKind
 from uprobe_core.events.filters import FilterOp
+from uprobe_core.frame import Frame
 
 __all__ = (
     "FIELD",
@@ -24,6 +26,7 @@ __all__ = (
     "key_decoder",
     "pack_filter",
     "pack_program",
+    "stack_field",
     "value_decoder",
 )
 
@@ -41,7 +44,7 @@ _KINDS = {"u": "u", "s": "s", "x": "x", "c": "c", "f": "f", "string": "t"}
 class FieldRef(NamedTuple):
     """A value of a hit as the engine names it (struct up_field).
 
-    :param kind: "u", "s", "f" or "t"
+    :param kind: "u", "s", "f", "t" or "k" (a stack; *arg* is how many frames at most)
     """
 
     source: int
@@ -53,7 +56,7 @@ class FieldRef(NamedTuple):
         return FIELD.pack(self.source, ord(self.kind), self.arg)
 
 
-_PID, _TID, _COMM, _ADDRESS, _LATENCY, _PC, _ZERO = range(1, 8)
+_PID, _TID, _COMM, _ADDRESS, _LATENCY, _PC, _ZERO, _STACK = range(1, 9)
 _ACTION_FIELDS = {
     "pid": FieldRef(_PID, "u"),
     "tid": FieldRef(_TID, "u"),
@@ -61,6 +64,7 @@ _ACTION_FIELDS = {
     "comm": FieldRef(_COMM, "t"),
     "ip": FieldRef(_ADDRESS, "u"),
     "latency": FieldRef(_LATENCY, "u"),
+    "stack": FieldRef(_STACK, "k", STACK_DEPTH),
 }
 _FILTER_FIELDS = {
     "common_pid": FieldRef(_TID, "s"),
@@ -81,6 +85,11 @@ _FILTER_FIELDS = {
 def common_field(name: str) -> FieldRef | None:
     """The field of every hit that an action calls *name*."""
     return _ACTION_FIELDS.get(name)
+
+
+def stack_field(depth: int) -> FieldRef:
+    """The stack as a key, *depth* frames at most."""
+    return FieldRef(_STACK, "k", depth)
 
 
 def field_of(index: int, arg: FetchArg) -> FieldRef | None:
@@ -230,8 +239,13 @@ def _bytes(text: str) -> bytes:
 # --- keys ---------------------------------------------------------------------------------------------
 
 
-def key_decoder(fields: Sequence[FieldRef]) -> Callable[[bytes], tuple[tuple[Any, ...], int]]:
-    """``decode(key)``: the values of *fields*, and where in *key* the rest begins."""
+def key_decoder(
+    fields: Sequence[FieldRef], frames: Sequence[Frame]
+) -> Callable[[bytes], tuple[tuple[Any, ...], int]]:
+    """``decode(key)``: the values of *fields*, and where in *key* the rest begins.
+
+    :param frames: of stacks, by number
+    """
     kinds = [field.kind for field in fields]
 
     def decode(key: bytes) -> tuple[tuple[Any, ...], int]:
@@ -240,10 +254,13 @@ def key_decoder(fields: Sequence[FieldRef]) -> Callable[[bytes], tuple[tuple[Any
         for kind in kinds:
             number = int.from_bytes(key[at : at + 8], "little", signed=kind == "s")
             at += 8
-            if kind != "t":
+            if kind not in "tk":
                 values.append(number)
             elif number == _NO_TEXT:
                 values.append(None)
+            elif kind == "k":
+                values.append(tuple(frames[n] for n in struct.unpack_from(f"<{number // 4}I", key, at)))
+                at += number
             else:
                 values.append(key[at : at + number].decode("utf-8", "surrogateescape"))
                 at += number

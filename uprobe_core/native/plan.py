@@ -9,7 +9,7 @@ from enum import Enum
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.actions.kinds import Action, Count, Hist, Latency, Record, Sum
+from uprobe_core.actions.kinds import Action, Count, Hist, Latency, Record, Stacks, Sum
 from uprobe_core.events.filters import parse_filter
 from uprobe_core.native.packing import (
     FieldRef,
@@ -18,14 +18,16 @@ from uprobe_core.native.packing import (
     key_decoder,
     pack_filter,
     pack_program,
+    stack_field,
 )
 
 if TYPE_CHECKING:
+    from uprobe_core.frame import Frame
     from uprobe_core.tracing.event import Event
 
 __all__ = ("ActionPlan", "Chain", "EventPlan", "plan_event")
 
-COUNT, SUM, HIST, RECORD, _, CALL = range(6)
+COUNT, SUM, HIST, RECORD, CALL = range(5)
 _VOTES_ALL, _VOTES_ALONE, _VOTES_PAIR = 1, 2, 4
 _HISTS = {"log2": 0, "linear": 1, "sub": 2}
 _NOTHING = FieldRef(7, "u")
@@ -57,10 +59,9 @@ class ActionPlan:
         """The keys as the engine takes them."""
         return b"".join(key.pack() for key in self.keys)
 
-    @property
-    def decoder(self) -> Callable[[bytes], tuple[tuple[Any, ...], int]]:
-        """What reads its keys."""
-        return key_decoder(self.keys)
+    def decoder(self, frames: Sequence[Frame]) -> Callable[[bytes], tuple[tuple[Any, ...], int]]:
+        """What reads its keys; *frames* are those of stacks, by number."""
+        return key_decoder(self.keys, frames)
 
 
 class Chain(Enum):
@@ -205,6 +206,8 @@ def _plan_action(event: Event, action: Action) -> ActionPlan | None:
         plan = _plan_hist(event, action, at_return, keys)
     elif type(action) is Record and _names_are_known(event, action):
         plan = ActionPlan(RECORD, action, at_return)
+    elif type(action) is Stacks:
+        plan = ActionPlan(COUNT, action, at_return, "count", (stack_field(action.depth),))
     if plan is not None and action.when is not None:
         packed = pack_filter(parse_filter(action.when, event).ops)
         if packed is None:
@@ -219,7 +222,7 @@ def _names_are_known(event: Event, action: Record) -> bool:
 
 def _plan_sum(event: Event, action: Sum, at_return: bool, keys: tuple[FieldRef, ...]) -> ActionPlan | None:
     value = _field(event, action.arg)
-    if value is None or value.kind == "t":
+    if value is None or value.kind in "tk":
         return None
     result = "fsum" if value.kind == "f" else "sum"
     return ActionPlan(SUM, action, at_return, result, keys, value)
@@ -227,7 +230,7 @@ def _plan_sum(event: Event, action: Sum, at_return: bool, keys: tuple[FieldRef, 
 
 def _plan_hist(event: Event, action: Hist, at_return: bool, keys: tuple[FieldRef, ...]) -> ActionPlan | None:
     value = common_field("latency") if type(action) is Latency else _field(event, action.arg)
-    if value is None or value.kind in "ft":
+    if value is None or value.kind in "ftk":
         return None
     kind = _HISTS[action.kind]
     parameter = action.step if action.kind == "linear" else action.bits

@@ -31,14 +31,11 @@ def take(engine: Any, number: int, decode: Decode, kind: str) -> tuple[Found, in
     """What action *number* found since the last time, and how many hits had a key that found no room.
 
     :param decode: of its keys
-    :param kind: "count", "sum", "fsum" (of floats), "hist", "shist" (of signed numbers) or "stacks"
+    :param kind: "count", "sum", "fsum" (of floats), "hist" or "shist" (of signed numbers)
     """
     total, lost, entries = engine.take_action(number)
     found: Found = [(-1, (), total, None)] if total else []
     for order, key, count, stat in entries:
-        if kind == "stacks":
-            found.append((order, struct.unpack(f"<{len(key) // 8}Q", key), count, None))
-            continue
         values, rest = decode(key)
         plain = values[0] if len(values) == 1 else values
         extra: Any = None

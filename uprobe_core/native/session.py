@@ -11,7 +11,7 @@ from uprobe_core.native.sites import NativeSites
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Machine, Process, Task
-    from uprobe_core.consumer import Frame
+    from uprobe_core.native.stacks import StackSource
     from uprobe_core.probes.registry import UprobeRegistry
     from uprobe_core.records.output import RunOutput
     from uprobe_core.records.spool import Spool
@@ -46,7 +46,7 @@ class SessionNative:
     :param failed: called with (event, sink, exception) when a consumer raised
     :param records: whether the engine's records are all that the run's writer needs
     :param semantics: what of it is to be as a kernel does it
-    :param unwind: gives at most so many frames of a task's stack
+    :param stacks: what user stacks are made of
     :ivar sites: what it has taken
     """
 
@@ -62,7 +62,7 @@ class SessionNative:
         failed: Callable[[Event, Any, Exception], None],
         records: bool,
         semantics: Semantics,
-        unwind: Callable[[Task, int], tuple[Frame, ...]],
+        stacks: StackSource,
     ) -> None:
         self._registry, self._events, self._safe_points = registry, events, safe_points
         self.sites = NativeSites(
@@ -76,7 +76,7 @@ class SessionNative:
             keep=setup.lossy or 0,
             plain_records=records,
             semantics=semantics,
-            unwind=unwind,
+            stacks=stacks,
             registers=registry.arch.info.registers,
         )
         self.sites.live = setup.output is None

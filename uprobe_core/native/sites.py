@@ -19,6 +19,7 @@ from uprobe_core.native.plan import CALL, RECORD, ActionPlan, Chain, EventPlan, 
 from uprobe_core.native.records import NativeRecords
 from uprobe_core.native.results import take
 from uprobe_core.native.semantics import Semantics, core_of
+from uprobe_core.native.stacks import NativeStacks, StackSource
 from uprobe_core.native_backend import NativeBackend
 from uprobe_core.probes.registry import Site, Space, accept_all
 from uprobe_core.tracing.event import Event, EventProbe
@@ -27,7 +28,6 @@ from uprobe_core.types import MemoryFault, Mode
 if TYPE_CHECKING:
     from uprobe_core.architecture import Registers
     from uprobe_core.backend import Process, Task
-    from uprobe_core.consumer import Frame
     from uprobe_core.event_model import Record as TraceRecord
 
 __all__ = ("NativeSites",)
@@ -63,7 +63,7 @@ class NativeSites:
     :param current: the running task
     :param plain_records: whether the engine's records are all that the run's writer needs
     :param semantics: what else is asked for
-    :param unwind: gives at most so many frames of a task's stack
+    :param stacks: what user stacks are made of
     :param registers: the architecture's
     :ivar records: the reader of its ring
     """
@@ -82,7 +82,7 @@ class NativeSites:
         semantics: Semantics,
         registers: Registers,
         plain_records: bool = True,
-        unwind: Callable[[Task, int], tuple[Frame, ...]],
+        stacks: StackSource,
     ) -> None:
         from uprobe_core.native import _engine
 
@@ -97,13 +97,14 @@ class NativeSites:
         self._current = current
         self._events: dict[Event, _NativeEvent] = {}
         self._retired: list[_NativeEvent] = []
+        self.stacks = NativeStacks(self.engine, stacks, current)
         self._calls = NativeCalls(
             self.engine,
             registers=registers,
             current=current,
             advance_clock=backend.advance_clock,
             failed=self._sink_failed,
-            unwind=unwind,
+            unwind=None if self.stacks.works else stacks.stack,
         )
         self._semantics = semantics
         self._visible = semantics.visible
@@ -294,7 +295,7 @@ class NativeSites:
                 self._sync_tallies(probe, number)
             for number, plan in native.actions:
                 if plan.result:
-                    part, missing = take(self.engine, number, plan.decoder, plan.result)
+                    part, missing = take(self.engine, number, plan.decoder(self.stacks.frames), plan.result)
                     _, entries, lost = found.setdefault(id(plan.source), (plan.source, [], []))
                     entries += part
                     lost.append(missing)
@@ -319,6 +320,7 @@ class NativeSites:
         self._backend.end_task(task, reason)
         if reason == "exec":
             self.engine.trampoline = 0
+            self.stacks.forget()
         if self.send is not None:
             self.sync()
 
@@ -331,6 +333,7 @@ class NativeSites:
                 if plan.result:
                     self.engine.take_action(number)
         self.records.forget()
+        self.stacks.forget()
         self.records.keep_all()
         self.send = send
 

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from uprobe_core.actions.kinds import Action
-from uprobe_core.backend import Capabilities, ExitStatus, Machine, Task
+from uprobe_core.backend import Capabilities, ExitStatus, Machine, Process, Task
 from uprobe_core.discovery.contracts import blaming, check_sink
 from uprobe_core.discovery.load import load_arch, load_backend, load_consumer, load_writer
 from uprobe_core.errors import UsageError, noted
@@ -235,7 +235,7 @@ class Session:
             self.returns,
             on_error=self._complaints.link_failed,
             on_process=self._on_process,
-            on_map=self.stacks.changed,
+            on_map=self._on_map,
         )
         self._dispatcher.unwind = self.stacks.stack
         return registry, self._dispatcher
@@ -347,7 +347,8 @@ class Session:
         from uprobe_core.stacks.user_stacks import UserStacks
 
         def real_return(task: Task, address: int, sp: int) -> int | None:
-            return self._dispatcher.real_return(task, address, sp)
+            found = self._dispatcher.real_return(task, address, sp)
+            return self._engine.sites.engine.real_return(sp) if found is None and self._engine else found
 
         return UserStacks(self.files, self.arch.frame_rules(), real_return, self.arch.info.registers.pc)
 
@@ -393,6 +394,11 @@ class Session:
         if self._engine is not None:
             self._engine.on_process(kind, task)
 
+    def _on_map(self, process: Process) -> None:
+        self.stacks.changed(process)
+        if self._engine is not None:
+            self._engine.sites.stacks.forget()
+
     def _connect_native(self, machine: Machine, registry: UprobeRegistry, output: RunOutput) -> None:
         """Let the native engine take what it can, if there is one and the backend works with it."""
         from uprobe_core.native.session import SessionNative, may_run_natively
@@ -408,7 +414,7 @@ class Session:
                 failed=self._complaints.sink_failed,
                 records=not self._wants_stacks,
                 semantics=self._semantics(),
-                unwind=self.stacks.stack,
+                stacks=self.stacks,
             )
 
     def _semantics(self) -> Semantics:

@@ -177,6 +177,6 @@ class _Runner:
         saved = tuple(rule for rule in state.saved.values() if rule.register < count)
         if any(rule.where is Where.REGISTER and rule.value >= count for rule in saved):
             raise ValueError("a register is in one that is not followed")
-        if any(rule.where is Where.UNDEFINED and rule.register == rules.sp for rule in saved):
+        if any(rule.where is Where.UNDEFINED and rule.register == rules.registers.sp for rule in saved):
             raise ValueError("the stack pointer is not known")
         return Row(state.base, state.offset, saved, self._program.register, interrupted, state.expression)

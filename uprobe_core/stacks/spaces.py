@@ -140,8 +140,9 @@ class Space(Names):
 
 def _frame_record(rules: FrameRules) -> Row | None:
     """By frame pointer: the record that it points to, above which the caller's stack begins."""
-    if rules.frame is None:
+    registers = rules.registers
+    if registers.frame is None:
         return None
-    width, link = rules.width, rules.link if rules.link is not None else rules.pc
-    saved = Saved(rules.frame, Where.MEMORY, -2 * width), Saved(link, Where.MEMORY, -width)
-    return Row(rules.frame, 2 * width, saved, link)
+    width, link = registers.width, registers.pc if registers.link is None else registers.link
+    saved = Saved(registers.frame, Where.MEMORY, -2 * width), Saved(link, Where.MEMORY, -width)
+    return Row(registers.frame, 2 * width, saved, link)

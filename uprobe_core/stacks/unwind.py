@@ -35,9 +35,9 @@ def unwind(
 
     :param pc: where the task is, None: at its PC
     """
-    process = task.process
+    process, sp = task.process, rules.registers.sp
     registers = [task.get_reg(number) for number in range(rules.count)]
-    pc, after_call = registers[rules.pc] if pc is None else pc, 0
+    pc, after_call = registers[rules.registers.pc] if pc is None else pc, 0
     found: list[Frame] = []
     while len(found) < depth:
         step = space.step(pc, after_call)
@@ -48,9 +48,9 @@ def unwind(
         above = None if row is None else _caller(registers, row, process, rules)
         if row is None or above is None:
             break
-        address = hijacked(task, above[row.pc_from] & rules.code_mask, above[rules.sp])
-        shrinks = above[rules.sp] < registers[rules.sp] and not row.interrupted
-        if not address or shrinks or (address == pc and above[rules.sp] == registers[rules.sp]):
+        address = hijacked(task, above[row.pc_from] & rules.code_mask, above[sp])
+        shrinks, stays = above[sp] < registers[sp], above[sp] == registers[sp]
+        if not address or (shrinks and not row.interrupted) or (stays and address == pc):
             break
         registers, pc, after_call = above, address, 0 if row.interrupted else 1
     return tuple(found)
@@ -65,13 +65,13 @@ def _caller(registers: Sequence[int], row: Row, memory: GuestMemory, rules: Fram
 
 
 def _apply(registers: Sequence[int], row: Row, memory: GuestMemory, rules: FrameRules) -> list[int] | None:
-    mask = (1 << 8 * rules.width) - 1
+    mask = rules.registers.mask
     if row.expression:
         cfa = evaluate(row.expression, registers, memory)
     else:
         cfa = registers[row.base] + row.offset & mask
     above = list(registers)
-    above[rules.sp] = cfa
+    above[rules.registers.sp] = cfa
     for rule in row.saved:
         if rule.where is not Where.UNDEFINED:
             above[rule.register] = _value(rule, cfa, registers, memory, rules) & mask
@@ -81,7 +81,7 @@ def _apply(registers: Sequence[int], row: Row, memory: GuestMemory, rules: Frame
 
 
 def _value(rule: Saved, cfa: int, registers: Sequence[int], memory: GuestMemory, rules: FrameRules) -> int:
-    mask = (1 << 8 * rules.width) - 1
+    mask = rules.registers.mask
     if rule.where is Where.REGISTER:
         return registers[rule.value]
     if rule.where is Where.VALUE:
@@ -91,4 +91,4 @@ def _value(rule: Saved, cfa: int, registers: Sequence[int], memory: GuestMemory,
         address = evaluate(rule.code, registers, memory, cfa)
     if rule.where is Where.VALUE_EXPRESSION:
         return address
-    return int.from_bytes(memory.read(address, rules.width), "little")
+    return int.from_bytes(memory.read(address, rules.registers.width), "little")

@@ -1,5 +1,5 @@
 /*
- * What is done with a hit: count, sum, histogram, record, stacks.
+ * What is done with a hit: count, sum, histogram, record.
  *
  * uprobe_core/actions/kinds.py is the reference and reads the results from here.
  */
@@ -11,11 +11,11 @@
 #include "record.h"
 #include "source.h"
 
-enum { KEY_ROOM = UP_MAX_KEY * (UP_MAX_RECORD + 16), MAX_STACK = 256 };
+enum { KEY_ROOM = UP_MAX_KEY * (UP_MAX_RECORD + 16) };
 
 static bool is_number(struct up_field field, const struct up_program *program)
 {
-	return up_field_is_valid(field, program) && field.kind != 't';
+	return up_field_is_valid(field, program) && field.kind != 't' && field.kind != 'k';
 }
 
 bool up_action_fits(const struct up_action *action, const struct up_program *program)
@@ -25,8 +25,6 @@ bool up_action_fits(const struct up_action *action, const struct up_program *pro
 	if (action->kind == UP_HIST && action->hist == UP_LINEAR && action->parameter == 0)
 		return false;
 	if (action->kind == UP_HIST && action->hist == UP_SUB && action->parameter > 63)
-		return false;
-	if (action->kind == UP_STACKS && action->parameter > MAX_STACK)
 		return false;
 	if (!is_number(action->value, program) || (action->kind == UP_HIST && action->value.kind == 'f'))
 		return false;
@@ -42,9 +40,22 @@ static char *put_word(char *to, uint64_t value)
 	return to + sizeof(value);
 }
 
+/* A stack as its length in bytes (all ones: it could not be found) and the numbers of its frames. */
+static char *put_stack(char *to, struct up_hit *hit, unsigned depth)
+{
+	uint32_t frames[UP_STACK_MAX];
+	size_t size = up_stack(hit->engine, hit, depth, frames) * sizeof(*frames);
+
+	to = put_word(to, size ? size : UINT64_MAX);
+	memcpy(to, frames, size);
+	return to + size;
+}
+
 /* A number as its 8 bytes, a text as its length (all ones: unreadable) and its bytes. */
 static char *put_field(char *to, struct up_hit *hit, struct up_field field)
 {
+	if (field.kind == 'k')
+		return put_stack(to, hit, field.arg);
 	if (field.kind != 't')
 		return put_word(to, up_field_number(hit, field));
 	struct up_text text = up_field_text(hit, field);
@@ -125,12 +136,18 @@ static struct up_entry *entry_of_many(struct up_action *action, struct up_hit *h
 	return up_map_at(&action->map, key, (size_t)(end - key), &action->engine->order);
 }
 
+/* Whether its values are of any length. */
+static bool is_long(struct up_field field)
+{
+	return field.kind == 't' || field.kind == 'k';
+}
+
 /* The entry of the hit's key; a key of one number, the common case, goes a shorter way. */
 static struct up_entry *entry_of(struct up_action *action, struct up_hit *hit)
 {
 	if (action->kind == UP_HIST && !action->keys)
 		return up_map_at_number(&action->map, bucket_of(action, hit), &action->engine->order);
-	if (action->kind != UP_HIST && action->keys == 1 && action->key[0].kind != 't')
+	if (action->kind != UP_HIST && action->keys == 1 && !is_long(action->key[0]))
 		return up_map_at_number(&action->map, up_field_number(hit, action->key[0]), &action->engine->order);
 	return entry_of_many(action, hit);
 }
@@ -146,42 +163,6 @@ static void run_keyed(struct up_action *action, struct up_hit *hit)
 	if (action->kind == UP_SUM)
 		add_value(action, hit, entry);
 	entry->count++;
-}
-
-/* The frames by frame pointer, innermost first: frame_pointer_stack of actions.py. */
-static unsigned walk_stack(struct up_hit *hit, unsigned depth, uint64_t *ret)
-{
-	unsigned count = 0;
-	uint64_t frame = up_register(hit, UP_FRAME), record[2];
-
-	ret[count++] = hit->pc;
-	if (!hit->entry)
-		ret[count++] = up_register(hit, UP_LINK);
-	while (frame && frame % 8 == 0 && count < depth) {
-		if (hit->source->read(hit->source->context, frame, record, sizeof(record)) != sizeof(record))
-			break;
-		if (record[1] == 0)
-			break;
-		if (!(record[1] == ret[count - 1] && count == 2))
-			ret[count++] = record[1];
-		if (record[0] <= frame)
-			break;
-		frame = record[0];
-	}
-	return count < depth ? count : depth;
-}
-
-static void run_stacks(struct up_action *action, struct up_hit *hit)
-{
-	uint64_t frames[MAX_STACK + 2];
-	unsigned count = walk_stack(hit, (unsigned)action->parameter, frames);
-	struct up_entry *entry =
-		up_map_at(&action->map, frames, count * sizeof(*frames), &action->engine->order);
-
-	if (entry)
-		entry->count++;
-	else
-		action->lost++;
 }
 
 void up_action_run(struct up_action *action, struct up_hit *hit)
@@ -202,9 +183,6 @@ void up_action_run(struct up_action *action, struct up_hit *hit)
 		break;
 	case UP_RECORD:
 		up_write_record(action->engine, action->sink, hit);
-		break;
-	case UP_STACKS:
-		run_stacks(action, hit);
 		break;
 	case UP_CALL:
 		action->engine->called = true;

@@ -1,11 +1,11 @@
-/* What is done with a hit: count, sum, histogram, record, stacks, a call. */
+/* What is done with a hit: count, sum, histogram, record, a call. */
 #ifndef UPROBE_ACTION_H
 #define UPROBE_ACTION_H
 
 #include "filter.h"
 #include "map.h"
 
-enum up_action_kind { UP_COUNT, UP_SUM, UP_HIST, UP_RECORD, UP_STACKS, UP_CALL };
+enum up_action_kind { UP_COUNT, UP_SUM, UP_HIST, UP_RECORD, UP_CALL };
 enum up_hist_kind { UP_LOG2, UP_LINEAR, UP_SUB };
 
 struct up_engine;
@@ -17,7 +17,7 @@ struct up_action {
 	bool has_filter;
 	struct up_field key[UP_MAX_KEY];
 	struct up_field value;
-	uint64_t parameter;	/* step, bits, depth */
+	uint64_t parameter;	/* step, bits */
 	struct up_filter filter;
 	struct up_map map;
 	uint64_t total;		/* of an unkeyed count */

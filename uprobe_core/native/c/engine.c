@@ -27,6 +27,7 @@ void up_engine_deinit(struct up_engine *engine)
 		engine->spare = next;
 	}
 	up_ring_deinit(&engine->ring);
+	up_stacks_deinit(&engine->stacks);
 	memset(engine, 0, sizeof(*engine));
 }
 

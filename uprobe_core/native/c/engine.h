@@ -4,6 +4,7 @@
 
 #include "calls.h"
 #include "ring.h"
+#include "stacks.h"
 
 struct up_action;
 struct up_hit;
@@ -54,6 +55,7 @@ struct up_engine {
 	unsigned depth;		/* 0: no limit */
 	/* The interpreter lock is held although guest code runs: see module_handlers.c. */
 	bool holds_lock;
+	struct up_stacks stacks;
 };
 
 bool up_engine_init(struct up_engine *engine, size_t ring_size);

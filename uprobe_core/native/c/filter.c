@@ -9,6 +9,7 @@
 
 #include "allocate.h"
 #include "calls.h"
+#include "stacks.h"
 #include "texts.h"
 
 uint64_t up_field_number(struct up_hit *hit, struct up_field field)
@@ -44,8 +45,10 @@ struct up_text up_field_text(struct up_hit *hit, struct up_field field)
 
 bool up_field_is_valid(struct up_field field, const struct up_program *program)
 {
-	if (field.source > UP_FIELD_ZERO)
+	if (field.source > UP_FIELD_STACK || (field.kind == 'k') != (field.source == UP_FIELD_STACK))
 		return false;
+	if (field.source == UP_FIELD_STACK)
+		return field.arg && field.arg <= UP_STACK_MAX;
 	if (field.source != UP_FIELD_ARG)
 		return (field.kind == 't') == (field.source == UP_FIELD_COMM);
 	if (field.arg >= program->count)
@@ -60,7 +63,7 @@ static bool is_valid_test(const struct up_test *test, unsigned count, size_t tex
 {
 	if (!up_field_is_valid(test->field, program) || test->compare > UP_TEXT_GLOB || test->target > count)
 		return false;
-	if ((test->compare >= UP_TEXT_EQ) != (test->field.kind == 't') || test->when > 1)
+	if (test->field.kind == 'k' || (test->compare >= UP_TEXT_EQ) != (test->field.kind == 't') || test->when > 1)
 		return false;
 	return (size_t)test->text_at + test->text_size <= texts_size;
 }

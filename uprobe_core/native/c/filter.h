@@ -5,9 +5,10 @@
 #include "fetch.h"
 
 enum up_field_source { UP_FIELD_ARG, UP_FIELD_PID, UP_FIELD_TID, UP_FIELD_COMM, UP_FIELD_ADDRESS,
-		       UP_FIELD_LATENCY, UP_FIELD_PC, UP_FIELD_ZERO };
+		       UP_FIELD_LATENCY, UP_FIELD_PC, UP_FIELD_ZERO, UP_FIELD_STACK };
 
-/* A value of a hit.  kind as in up_arg; 's' for signed, 'u' for the rest, 'f' double, 't' text. */
+/* A value of a hit.  kind as in up_arg; 's' for signed, 'u' for the rest, 'f' double, 't' text, 'k' stack,
+   whose arg is how many frames at most. */
 struct up_field {
 	uint8_t source, kind;
 	uint16_t arg;

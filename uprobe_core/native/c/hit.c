@@ -13,6 +13,7 @@ void up_hit_init(struct up_hit *hit, const struct up_source *source, struct up_e
 	hit->latency = 0;
 	hit->entry = NULL;
 	hit->task = engine->task;
+	hit->engine = engine;
 	hit->cells = engine->cells;
 	hit->done[0] = hit->done[1] = 0;
 	hit->area = engine->area;

@@ -19,6 +19,7 @@ struct up_hit {
 	uint64_t latency;	/* ns since entry, 0 at an entry */
 	const uint64_t *entry;	/* values captured at entry, NULL at an entry */
 	const struct up_task *task;
+	struct up_engine *engine;
 	uint64_t *cells;	/* values that are valid: see done */
 	uint64_t done[UP_MAX_ARGS / 64];
 	char *area;		/* UP_MAX_RECORD bytes for strings */

@@ -186,6 +186,9 @@ static int engine_traverse(EngineObject *self, visitproc visit, void *arg)
 	Py_VISIT(self->vote_out);
 	Py_VISIT(self->trampoline);
 	Py_VISIT(self->fault_type);
+	Py_VISIT(self->find_step);
+	Py_VISIT(self->walk_stack);
+	Py_VISIT(self->frames);
 	int status = engine_visit_handlers(self, visit, arg);
 	return status ? status : engine_visit_chains(self, visit, arg);
 }
@@ -199,6 +202,9 @@ static int engine_clear(EngineObject *self)
 	Py_CLEAR(self->vote_out);
 	Py_CLEAR(self->trampoline);
 	Py_CLEAR(self->fault_type);
+	Py_CLEAR(self->find_step);
+	Py_CLEAR(self->walk_stack);
+	Py_CLEAR(self->frames);
 	return 0;
 }
 
@@ -270,6 +276,10 @@ static PyMethodDef methods[] = {
 	METHOD(set_outcome, METH_O),
 	METHOD(register, METH_O),
 	METHOD(values, METH_NOARGS),
+	METHOD(set_stacks, METH_VARARGS),
+	METHOD(forget_steps, METH_NOARGS),
+	METHOD(stack, METH_O),
+	METHOD(real_return, METH_O),
 	{NULL, NULL, 0, NULL},
 };
 

@@ -25,6 +25,8 @@ typedef struct {
 	PyObject *trampoline;	/* called for the running task's trampoline, or NULL */
 	PyObject *outcome;	/* called with (number of the handler, exception or result) */
 	PyObject *fault_type;	/* MemoryFault */
+	PyObject *find_step, *walk_stack;	/* called for what is known of an address, and for what C cannot walk */
+	PyObject *frames;	/* list of frames by number */
 	struct up_hit *active;	/* while a handler runs */
 	unsigned exports;	/* views of the ring that are alive */
 } EngineObject;
@@ -63,6 +65,11 @@ PyObject *engine_trampoline_hit(EngineObject *self, PyObject *hit);
 PyObject *engine_add_chain(EngineObject *self, PyObject *args);
 PyObject *engine_drop_chain(EngineObject *self, PyObject *number);
 PyObject *engine_set_outside(EngineObject *self, PyObject *args);
+
+PyObject *engine_set_stacks(EngineObject *self, PyObject *args);
+PyObject *engine_forget_steps(EngineObject *self, PyObject *unused);
+PyObject *engine_stack(EngineObject *self, PyObject *number);
+PyObject *engine_real_return(EngineObject *self, PyObject *number);
 
 /* For whoever calls Python at a hit (module_handlers.c). */
 bool engine_take_lock(EngineObject *self);

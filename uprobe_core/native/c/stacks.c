@@ -1,0 +1,207 @@
+/* User stacks: see stacks.h. */
+#include "stacks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine.h"
+#include "hit.h"
+#include "source.h"
+
+enum { FIRST_STEPS = 256, MOST_STEPS = 1 << 16 };
+
+void up_stacks_deinit(struct up_stacks *stacks)
+{
+	free(stacks->steps);
+	free(stacks->saved);
+	stacks->steps = NULL;
+	stacks->saved = NULL;
+	stacks->used = stacks->mask = stacks->saved_used = stacks->saved_room = 0;
+}
+
+void up_stacks_forget(struct up_stacks *stacks)
+{
+	if (stacks->used)
+		memset(stacks->steps, 0, (stacks->mask + (size_t)1) * sizeof(*stacks->steps));
+	stacks->used = stacks->saved_used = 0;
+}
+
+/* --- the table of steps ------------------------------------------------------------------ */
+
+/* The step's place in a table, which is free if it is not there. */
+static struct up_step *place_of(struct up_step *steps, uint32_t mask, uint64_t pc, uint32_t pid, bool after_call)
+{
+	uint64_t hash = (pc * 2 + after_call + ((uint64_t)pid << 48)) * UINT64_C(0x9E3779B97F4A7C15);
+	uint32_t at = (uint32_t)(hash >> 32) & mask;
+
+	while (steps[at].frame && (steps[at].pc != pc || steps[at].pid != pid || steps[at].after_call != after_call))
+		at = (at + 1) & mask;
+	return &steps[at];
+}
+
+static bool make_room_for_step(struct up_stacks *stacks)
+{
+	uint32_t room = stacks->steps ? stacks->mask + 1 : 0;
+
+	if (room && stacks->used < room / 2)
+		return true;
+	if (stacks->used >= MOST_STEPS) {
+		up_stacks_forget(stacks);
+		return true;
+	}
+	room = room ? room * 2 : FIRST_STEPS;
+	struct up_step *steps = calloc(room, sizeof(*steps));
+	if (!steps)
+		return false;
+	for (uint32_t i = 0; stacks->steps && i <= stacks->mask; i++) {
+		const struct up_step *step = &stacks->steps[i];
+		if (step->frame)
+			*place_of(steps, room - 1, step->pc, step->pid, step->after_call) = *step;
+	}
+	free(stacks->steps);
+	stacks->steps = steps;
+	stacks->mask = room - 1;
+	return true;
+}
+
+static bool make_room_for_saved(struct up_stacks *stacks)
+{
+	if (stacks->saved_room - stacks->saved_used >= UP_FOLLOWED_MAX)
+		return true;
+	uint32_t room = stacks->saved_room ? stacks->saved_room * 2 : 8 * UP_FOLLOWED_MAX;
+	struct up_saved *saved = realloc(stacks->saved, room * sizeof(*saved));
+	if (!saved)
+		return false;
+	stacks->saved = saved;
+	stacks->saved_room = room;
+	return true;
+}
+
+static bool is_valid(const struct up_stacks *stacks, const struct up_step *step, const struct up_saved *saved)
+{
+	if (!step->frame || step->base >= stacks->count || step->pc_from >= stacks->count ||
+	    step->saved > UP_FOLLOWED_MAX)
+		return false;
+	for (unsigned i = 0; i < step->saved; i++)
+		if (saved[i].reg >= stacks->count || saved[i].where < UP_IN_MEMORY || saved[i].where > UP_NOWHERE ||
+		    (saved[i].where == UP_IN_REGISTER && (uint64_t)saved[i].value >= stacks->count))
+			return false;
+	return true;
+}
+
+/* What is known of pc, asked for outside at first sight; NULL: that failed. */
+static const struct up_step *step_at(struct up_stacks *stacks, uint64_t pc, uint32_t pid, bool after_call)
+{
+	struct up_step *place = stacks->steps ? place_of(stacks->steps, stacks->mask, pc, pid, after_call) : NULL;
+
+	if (place && place->frame)
+		return place;
+	if (!make_room_for_step(stacks) || !make_room_for_saved(stacks))
+		return NULL;
+	struct up_step step = {0};
+	struct up_saved saved[UP_FOLLOWED_MAX];
+	if (!stacks->find(stacks->context, pc, after_call, &step, saved) || !is_valid(stacks, &step, saved))
+		return NULL;
+	step.pc = pc;
+	step.pid = pid;
+	step.after_call = after_call;
+	step.saved_at = stacks->saved_used;
+	memcpy(stacks->saved + stacks->saved_used, saved, step.saved * sizeof(*saved));
+	stacks->saved_used += step.saved;
+	stacks->used++;
+	place = place_of(stacks->steps, stacks->mask, pc, pid, after_call);
+	*place = step;
+	return place;
+}
+
+/* --- the walk ------------------------------------------------------------------------------ */
+
+struct walk {
+	const struct up_stacks *stacks;
+	const struct up_hit *hit;
+	uint64_t trampoline;	/* 0: returns are not hijacked */
+	uint64_t pc;
+	bool after_call;
+	uint64_t registers[UP_FOLLOWED_MAX];
+};
+
+bool up_real_return(const struct up_task *task, uint64_t sp, uint64_t *ret)
+{
+	for (unsigned i = task->pending.count; i-- > 0;) {
+		if (task->pending.items[i].sp == sp) {
+			*ret = task->pending.items[i].return_address;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The registers of the caller; false: there is none, or they cannot be read. */
+static bool registers_above(const struct walk *walk, const struct up_step *step, uint64_t *ret)
+{
+	const struct up_stacks *stacks = walk->stacks;
+	const struct up_source *source = walk->hit->source;
+	uint64_t cfa = walk->registers[step->base] + (uint64_t)step->offset;
+
+	memcpy(ret, walk->registers, stacks->count * sizeof(*ret));
+	ret[stacks->sp] = cfa;
+	for (const struct up_saved *saved = stacks->saved + step->saved_at, *end = saved + step->saved; saved < end;
+	     saved++) {
+		uint64_t at = cfa + (uint64_t)saved->value;
+		if (saved->where == UP_IN_REGISTER)
+			ret[saved->reg] = walk->registers[saved->value];
+		else if (saved->where == UP_IS_VALUE)
+			ret[saved->reg] = at;
+		else if (saved->where == UP_IN_MEMORY) {
+			if (!up_read_exactly(source, at, &ret[saved->reg], sizeof(*ret)))
+				return false;
+		} else if (saved->reg == step->pc_from)
+			return false;
+	}
+	return true;
+}
+
+/* Goes to the frame above the one that step is about; false: there is none. */
+static bool go_up(struct walk *walk, const struct up_step *step)
+{
+	const struct up_stacks *stacks = walk->stacks;
+	bool interrupted = step->flags & UP_STEP_INTERRUPTED;
+	uint64_t above[UP_FOLLOWED_MAX], below_sp = walk->registers[stacks->sp];
+
+	if (!(step->flags & UP_STEP_LEADS_ON) || !registers_above(walk, step, above))
+		return false;
+	uint64_t pc = above[step->pc_from] & stacks->code_mask, sp = above[stacks->sp];
+	if (walk->trampoline && pc == walk->trampoline && !up_real_return(walk->hit->task, sp, &pc))
+		return false;
+	if (!pc || (sp < below_sp && !interrupted) || (pc == walk->pc && sp == below_sp))
+		return false;
+	memcpy(walk->registers, above, stacks->count * sizeof(*above));
+	walk->pc = pc;
+	walk->after_call = !interrupted;
+	return true;
+}
+
+unsigned up_stack(struct up_engine *engine, const struct up_hit *hit, unsigned depth, uint32_t *ret)
+{
+	struct up_stacks *stacks = &engine->stacks;
+	struct walk walk = {stacks, hit, engine->trampoline, hit->pc, false, {0}};
+	unsigned count = 0;
+
+	if (!stacks->find || !hit->task || depth > UP_STACK_MAX)
+		return 0;
+	for (unsigned i = 0; i < stacks->count; i++)
+		walk.registers[i] = up_register(hit, i);
+	while (count < depth) {
+		const struct up_step *step = step_at(stacks, walk.pc, hit->task->pid, walk.after_call);
+		if (!step)
+			return 0;
+		if (count && !(step->flags & UP_STEP_IS_CODE))
+			break;
+		ret[count++] = step->frame - 1;
+		if (step->flags & UP_STEP_ASKS)
+			return stacks->walk(stacks->context, hit, depth, ret);
+		if (!go_up(&walk, step))
+			break;
+	}
+	return count;
+}
