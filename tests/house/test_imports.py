@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from tests.house.imports import circles, modules
+from tests.house.imports import arrows, circles, modules
 
 
 def test_a_circle_is_found_wherever_it_closes() -> None:
     graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}
     assert circles(graph) == [["b", "c"]]
+
+
+def test_no_file_reaches_itself_through_its_imports() -> None:
+    assert circles(arrows(modules())) == []
 
 
 def test_every_module_is_looked_at() -> None:
