@@ -352,6 +352,10 @@ class ProbeHandler(Protocol):
         """*task* ended, by itself or by a signal."""
         ...
 
+    def on_end(self) -> None:
+        """No task is left in this host process, which forks of the guest made, and it is about to end."""
+        ...
+
 
 class Machine(Protocol):
     """A program that is ready to run."""

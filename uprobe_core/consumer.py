@@ -222,6 +222,21 @@ class Consumer(Protocol):
         before each call of the others; False: this consumer wants nothing of
         *process*, and a place that no consumer wants is not probed there.  It
         makes the event's hits go through Python;
+    ``start() -> None``
+        called once, before the program's first instruction (or when it is attached, if that is later);
+    ``fork() -> None``
+        called in each process that the program forks, before anything runs there:
+        the consumer is a copy of the one in the other process, and forgets what that one has found;
+    ``exec(process) -> None``
+        called when *process* is about to execute another program;
+    ``finish() -> state``
+        called once in every process, when it ends; in a forked one what it returns,
+        which can be pickled, is what was found there;
+    ``merge(state) -> None``
+        called in the session's own process with each such state, in the order in which
+        the processes ended (on the run's clock), before its own ``finish`` and all reports.
+        A consumer without ``merge`` sees no hits of forked processes, and the session
+        says how many those were; ``merge = None`` says that it keeps nothing;
     ``writes_records = True``
         an attribute: handing each hit to ``ConsumerContext.record`` is all that
         the handlers do, so a native engine writes the records without calling them.

@@ -123,8 +123,9 @@ def construct(entry: PluginEntry, plugin: Any, *args: Any) -> Any:
 
 
 def check_sink(sink: Any, maker: Any, event: str) -> None:
-    """Raise UsageError if *sink*, which *maker* attached to *event*, can take no hit."""
+    """Raise UsageError if *sink*, which *maker* attached to *event*, can take no hit, or half of a life."""
     if callable(getattr(sink, "handler", None)) or callable(getattr(sink, "ret_handler", None)):
+        _check_life(sink, maker)
         return
     name = getattr(maker, "name", type(maker).__name__)
     what = "nothing" if sink is None else "what has neither handler(hit) nor ret_handler(hit)"
@@ -133,6 +134,17 @@ def check_sink(sink: Any, maker: Any, event: str) -> None:
         hint="docs/plugins.md says what a consumer is",
         slug="bad-consumer",
     )
+
+
+def _check_life(sink: Any, maker: Any) -> None:
+    """Raise UsageError if *sink* merges what it never forgot or never tells."""
+    missing = [name for name in ("fork", "finish") if not callable(getattr(sink, name, None))]
+    if callable(getattr(sink, "merge", None)) and missing:
+        raise UsageError(
+            f"consumer {getattr(maker, 'name', type(maker).__name__)!r} has merge() but no {missing[0]}()",
+            hint="merge(state) gets what finish() returned in a forked process, where fork() began anew",
+            slug="bad-consumer",
+        )
 
 
 def check_class(entry: PluginEntry, plugin: Any) -> None:

@@ -46,6 +46,7 @@ class Dispatcher:
     :param on_error: called with (link, exception) when a consumer raised; it may re-raise
     :param on_process: called with (kind, task) for "task", "fork", "exec" and "exit"
     :param on_map: called with a process when one of its mappings has come or is about to go
+    :param on_end: called when this host process, a forked one, is about to end
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Dispatcher:
         on_error: OnError,
         on_process: Callable[[str, Task], None] | None = None,
         on_map: Callable[[Process], None] | None = None,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self.arch = arch
         self.registers = arch.info.registers
@@ -66,6 +68,7 @@ class Dispatcher:
         self._on_error = on_error
         self._on_process = on_process or (lambda _kind, _task: None)
         self._on_map = on_map or (lambda _process: None)
+        self._on_end = on_end
         self.unwind: Callable[[Task, int], tuple[Frame, ...]] | None = None
         """What hits ask for stacks."""
         self._utasks: dict[Task, TaskState] = {}
@@ -388,3 +391,7 @@ class Dispatcher:
                 self._finish_step(task, utask)
             self.returns.abandon(task, utask, "exit")
         self._on_process("exit", task)
+
+    def on_end(self) -> None:
+        """This host process, a forked one, is about to end."""
+        self._on_end()

@@ -236,6 +236,7 @@ class Session:
             on_error=self._complaints.link_failed,
             on_process=self._on_process,
             on_map=self._on_map,
+            on_end=lambda: self.events.lives.end_child(self.spool),
         )
         self._dispatcher.unwind = self.stacks.stack
         return registry, self._dispatcher
@@ -258,6 +259,7 @@ class Session:
         self.spool.follow_forks(self._before_fork, self._in_child)
         status: ExitStatus | None = None
         try:
+            self.events.lives.start()
             with interrupts_stop(machine):
                 self._live.begin(machine)
                 status = self.status = machine.run()
@@ -282,6 +284,7 @@ class Session:
                 self._output.flush()
             self.spool.wait_for_children()
             self.events.findings.replay(self.spool, self._output)
+        self.events.lives.finish()
         if self._output is not None:
             self._output.write_kept()
             if self._output.dropped:
@@ -386,6 +389,7 @@ class Session:
     def _on_process(self, kind: str, task: Task) -> None:
         if kind in ("exec", "exit") and self.spool.is_root:
             self.stacks.ends(task.process, task.process.mappings())
+        self.events.lives.on_process(kind, task)
         if kind == "exec":
             self.stacks.forget(task.process)
         if kind == "fork":
@@ -444,6 +448,7 @@ class Session:
 
     def _in_child(self) -> None:
         self._live.in_child()
+        self.events.lives.enter_child()
         self.events.findings.enter_child(self.spool)
         if self._engine is not None:
             self._engine.enter_child(self.spool)
@@ -455,7 +460,8 @@ class Session:
             self.emit(line)
         if self._files is not None:
             self._write_files(self._files, found, status)
-        for loss in self.events.findings.losses():
+        losses = self.events.lives.losses(self.events.findings.elsewhere)
+        for loss in (*self.events.findings.losses(), *losses):
             self.warn(loss)
         self._complaints.sum_up()
         if found.failure is not None:

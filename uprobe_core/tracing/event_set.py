@@ -16,6 +16,7 @@ from uprobe_core.probes.arch_ops import ArchOps
 from uprobe_core.probes.registry import UprobeRegistry
 from uprobe_core.tracing.event import Event, EventProbe, Sink
 from uprobe_core.tracing.findings import Findings
+from uprobe_core.tracing.lives import Lives
 from uprobe_core.tracing.place_check import PlaceCheck, file_of
 from uprobe_core.types import Policy
 
@@ -56,7 +57,8 @@ class EventSet:
         self.events: list[Event] = []
         self._on_error = on_error
         self._warn = warn
-        self.findings = Findings()
+        self.lives = Lives(on_error)
+        self.findings = Findings(self.lives)
         self._before: dict[Event, tuple[list[EventProbe], tuple[Sink, ...]]] = {}
         """Since the last :meth:`state`: what events had before something of theirs changed."""
         self._by_name: dict[str, Event] = {}
@@ -135,7 +137,7 @@ class EventSet:
     def state(self) -> Callable[[], None]:
         """What there is now, as a function that goes back to it."""
         specs, events, numbered = list(self.table), list(self.events), list(self.findings.probes)
-        actions = len(self.findings.actions)
+        actions, attached = len(self.findings.actions), len(self.lives)
         before = self._before = {}
 
         def restore() -> None:
@@ -148,6 +150,7 @@ class EventSet:
                     event.remove(sink)
                     self._follow(event)
             self.findings.drop_actions(actions)
+            self.lives.keep(attached)
 
         return restore
 
@@ -172,6 +175,7 @@ class EventSet:
         """Attach *sink*; an action's measurements in forked children travel through *spool*."""
         self._touch(event)
         event.add(sink)
+        self.lives.add(event, sink, source)
         self._follow(event)
         if isinstance(source, Action):
             self.findings.take(source, spool)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from uprobe_core.probes.utask import PendingReturn
     from uprobe_core.records.output import RunOutput
     from uprobe_core.records.spool import Spool
+    from uprobe_core.tracing.lives import Lives
     from uprobe_core.tracing.state import TracingState
 
 __all__ = ("EventTotals", "Findings", "inherit", "make_record")
@@ -98,7 +99,10 @@ class Findings:
     :ivar actions: every action, in the order in which they were attached
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lives: Lives) -> None:
+        self._lives = lives
+        self.elsewhere: Counter[tuple[str, str]] = Counter()
+        """What the tallies of each event (full name, what) have got out of forked processes."""
         self.probes: list[EventProbe] = []
         self.actions: list[Action] = []
         self.sync: Callable[[], None] | None = None
@@ -157,15 +161,22 @@ class Findings:
             if kind == "action":
                 self.actions[rest[0]].apply(rest[1])
             elif kind == "tally":
-                probes[rest[0]].tally(rest[1])
+                self._add(probes[rest[0]], rest[1], 1)
             elif kind == "tallies":
-                probes[rest[0]].tallies[rest[1]] += rest[2]
+                self._add(probes[rest[0]], rest[1], rest[2])
+            elif kind == "life":
+                self._lives.heard(rest[0])
             elif kind == "hist":
                 self.tracing.replay_hist(*rest)
             elif kind == "found":
                 merge(self.actions[rest[0]], *rest[1:])
         if output is not None:
             output.collect()
+
+    def _add(self, probe: EventProbe, what: str, count: int) -> None:
+        """Count *count* times *what* of another process."""
+        probe.tallies[what] += count
+        self.elsewhere[probe.event.full_name, what] += count
 
     def spool_native(self, spool: Spool, message: tuple[Any, ...]) -> None:
         """Send what a native engine found in a forked child: objects go as their numbers."""

@@ -58,6 +58,7 @@ def _leave(machine: World) -> None:
         if sys.exc_info()[0] is not None:
             traceback.print_exc()
         _kill_local(machine)
+        machine.handler.on_end()
         machine.family.reap_host_children(block=False)
         sys.stdout.flush()
         sys.stderr.flush()

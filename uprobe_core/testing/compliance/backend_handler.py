@@ -93,3 +93,6 @@ class ScriptedHandler:
     def on_exit(self, task: Task) -> None:
         """Remembered."""
         self.exited.append(task.tid)
+
+    def on_end(self) -> None:
+        """Nothing."""
