@@ -9,15 +9,18 @@ engine, runs everything through :mod:`uprobe_core.probes.dispatch`, with equal r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from enum import Enum
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Process
     from uprobe_core.types import Mode
 
-__all__ = ("ABI", "Core", "NativeBackend")
+__all__ = ("Core", "NativeBackend", "abi", "include_dir")
 
 
 class Core(Enum):
@@ -29,8 +32,23 @@ class Core(Enum):
     ALONE = "by such a step, and nobody else may"
 
 
-ABI = 2
-"""Number of the native engine's layout that this version works with (UP_ABI in cengine/engine.h)."""
+def include_dir() -> str:
+    """The folder of the native engine's C headers, for ``-I``; "api.h" has all that a glue calls.
+
+    A glue is compiled against them and not linked with anything: it gets the functions at run
+    time, from the capsule that :meth:`NativeBackend.connect` is given, and has to refuse one
+    whose ``abi`` is not the ``UP_ABI`` that it was compiled with.
+    """
+    return str(Path(__file__).parent / "native" / "c")
+
+
+@cache
+def abi() -> int:
+    """Number of the engine's layout that this version works with: UP_ABI of its headers."""
+    text = Path(include_dir(), "numbers.h").read_text(encoding="ascii")
+    found = re.search(r"\bUP_ABI = (\d+)", text)
+    assert found is not None
+    return int(found[1])
 
 
 class NativeBackend(Protocol):

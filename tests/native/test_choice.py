@@ -14,7 +14,7 @@ from uprobe_core.architecture import Architecture
 from uprobe_core.errors import BackendError
 from uprobe_core.native import choice as engine_choice
 from uprobe_core.native.choice import EngineChoice, choose_engine, for_operations
-from uprobe_core.native_backend import ABI
+from uprobe_core.native_backend import abi
 from uprobe_core.testing.toy_arch import ToyArch
 
 ARM64, TOY = Arm64Arch().architecture(), ToyArch().architecture()
@@ -27,7 +27,7 @@ def native(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     if request.param == "missing":
         monkeypatch.setitem(sys.modules, engine_choice.NATIVE_MODULE, None)
     else:
-        layout = ABI + (request.param == "other")
+        layout = abi() + (request.param == "other")
         monkeypatch.setitem(sys.modules, engine_choice.NATIVE_MODULE, SimpleNamespace(ABI=layout))
 
 

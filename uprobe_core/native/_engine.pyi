@@ -1,4 +1,4 @@
-"""The native engine (cengine/): what happens at a hit, without Python.
+"""The native engine (c/): what happens at a hit, without Python.
 
 Objects are made by number and live until their Engine does.  Packed arguments
 are those of :mod:`uprobe_core.native.packing`; ValueError says that
@@ -8,10 +8,62 @@ something has no native form.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-ABI: int
-"""Number of the layout; :data:`uprobe_core.native_backend.ABI` must agree."""
 API: object
-"""The functions that a backend's glue calls (cengine/api.h)."""
+"""The functions that a backend's glue calls (c/api.h)."""
+ABI: int
+"""Number of the layout; :func:`uprobe_core.native_backend.abi` must agree."""
+# The numbers of the C headers (c/python/module_numbers.c), for all that packs and unpacks.
+MAX_PROBES: int
+MAX_KEY: int
+MAX_RECORD: int
+MAX_STACK: int
+ACTION_COUNT: int
+ACTION_SUM: int
+ACTION_HIST: int
+ACTION_RECORD: int
+ACTION_CALL: int
+HIST_LOG2: int
+HIST_LINEAR: int
+HIST_SUB: int
+FIELD_ARG: int
+FIELD_PID: int
+FIELD_TID: int
+FIELD_COMM: int
+FIELD_ADDRESS: int
+FIELD_LATENCY: int
+FIELD_PC: int
+FIELD_ZERO: int
+FIELD_STACK: int
+COMPARE_EQ: int
+COMPARE_NE: int
+COMPARE_LT: int
+COMPARE_LE: int
+COMPARE_GT: int
+COMPARE_GE: int
+COMPARE_AND: int
+COMPARE_TEXT_EQ: int
+COMPARE_TEXT_HEAD: int
+COMPARE_TEXT_TAIL: int
+COMPARE_TEXT_INSIDE: int
+COMPARE_TEXT_GLOB: int
+VOTE_KEEP: int
+VOTE_REMOVE: int
+VOTE_IGNORE: int
+VOTES_ALL: int
+VOTES_ALONE: int
+VOTES_PAIR: int
+OPS: dict[str, int]
+"""Operations of fetch programs by the names of :class:`uprobe_core.event_model.OpCode`."""
+MISSED: tuple[str, ...]
+"""Why a call is not seen to return, by number."""
+NO_TEXT: int
+"""In place of a string that could not be read."""
+OP_LAYOUT: str
+"""Layouts are those of :mod:`struct`."""
+ARG_LAYOUT: str
+FIELD_LAYOUT: str
+TEST_LAYOUT: str
+RECORD_LAYOUT: str
 
 class Engine:
     """Sites, programs, filters, counters, histograms, pending returns, and the ring of records.
@@ -53,7 +105,7 @@ class Engine:
         """A probe with its arguments and what it captures at entry.
 
         :param chain: its functions in Python, -1: none
-        :param votes: whom they speak for (UP_VOTES_... of cengine/engine.h)
+        :param votes: whom they speak for (VOTES_...)
         """
     def set_probe(
         self,
@@ -67,8 +119,8 @@ class Engine:
         /,
     ) -> None:
         """What *probe* does from now on."""
-    def take_probe(self, probe: int, /) -> tuple[int, int, int, int, int, int, int, int]:
-        """(hits, entries, returns, missed: longjmp, exec, exit, depth, no-caller) since the last time."""
+    def take_probe(self, probe: int, /) -> tuple[int, ...]:
+        """(hits, entries, returns, missed for each reason of MISSED) since the last time."""
     def add_action(
         self,
         probe: int,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from uprobe_core.native import _engine
 from uprobe_core.native.hits import make_hit
 from uprobe_core.native.plan import Chain
 from uprobe_core.tracing.event import check_vote
@@ -17,10 +18,7 @@ if TYPE_CHECKING:
     from uprobe_core.native.plan import ActionPlan, EventPlan
     from uprobe_core.tracing.event import Event
 
-__all__ = ("REASONS", "NativeCalls")
-
-REASONS = ("longjmp", "exec", "exit", "depth", "no-caller", "no-memory")
-"""Why a call is not seen to return, by the engine's number (UP_MISSED_...)."""
+__all__ = ("NativeCalls",)
 
 
 class NativeCalls:
@@ -109,7 +107,7 @@ class NativeCalls:
     def _misser(self, event: Event) -> Callable[[int, int], None]:
         def missed(function: int, reason: int) -> None:
             self._advance_clock()
-            event.missed(function, REASONS[reason])
+            event.missed(function, _engine.MISSED[reason])
 
         return missed
 

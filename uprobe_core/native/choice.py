@@ -9,9 +9,9 @@ from importlib import import_module
 
 from uprobe_core.architecture import Architecture
 from uprobe_core.errors import BackendError
-from uprobe_core.native_backend import ABI
+from uprobe_core.native_backend import abi
 
-__all__ = ("NATIVE_MODULE", "SWITCH", "EngineChoice", "choose_engine", "for_operations")
+__all__ = ("NATIVE_MODULE", "SWITCH", "EngineChoice", "choose_engine", "for_operations", "may_run_natively")
 
 NATIVE_MODULE = "uprobe_core.native._engine"
 SWITCH = "UPROBE_ENGINE"
@@ -76,6 +76,11 @@ def for_operations(
     return choice
 
 
+def may_run_natively(engine: str, machine: object) -> bool:
+    """Whether anything of this run can be native: the engine is there, and the backend works with it."""
+    return engine == "c" and getattr(machine, "native", None) is not None
+
+
 def _native_refusal() -> str:
     """Why the native engine cannot be used, "" if it can."""
     try:
@@ -84,6 +89,6 @@ def _native_refusal() -> str:
         return "the native engine is not part of this installation"
     except ImportError as error:
         return f"the native engine does not load: {error}"
-    if module.ABI != ABI:
-        return f"the native engine has layout {module.ABI}, this version needs {ABI}: rebuild it"
+    if abi() != module.ABI:
+        return f"the native engine has layout {module.ABI}, this version needs {abi()}: rebuild it"
     return ""

@@ -1,8 +1,7 @@
 """The packed forms that the native engine takes, and the values that it gives back.
 
-Layouts are those of cengine/program.c, engine.h (struct up_field, struct
-up_test) and action.c.  What has no native form is answered with None, and the
-caller leaves it to Python.
+Numbers and layouts are the extension's own.  What has no native form is
+answered with None, and the caller leaves it to Python.
 """
 
 from __future__ import annotations
@@ -16,9 +15,11 @@ from uprobe_core.event_model import FetchArg, OpCode
 from uprobe_core.events.fields import Field, FieldKind
 from uprobe_core.events.filters import FilterOp
 from uprobe_core.frame import Frame
+from uprobe_core.native import _engine
 
 __all__ = (
     "FIELD",
+    "NOTHING",
     "ROOM",
     "FieldRef",
     "common_field",
@@ -30,14 +31,21 @@ __all__ = (
     "value_decoder",
 )
 
-ROOM = 4096
+ROOM = _engine.MAX_RECORD
 """Bytes of a record: fixed part and strings."""
-FIELD = struct.Struct("<BBH")
-_ARG = struct.Struct("<BBBBI")
-_TEST = struct.Struct("<BBHB?HIIQ")
-_COMPARE = {"==": 0, "!=": 1, "<": 2, "<=": 3, ">": 4, ">=": 5, "&": 6}
-_TEXT_EQ, _TEXT_HEAD, _TEXT_TAIL, _TEXT_INSIDE, _TEXT_GLOB = 7, 8, 9, 10, 11
-_NO_TEXT = (1 << 64) - 1
+FIELD = struct.Struct(_engine.FIELD_LAYOUT)
+_ARG = struct.Struct(_engine.ARG_LAYOUT)
+_TEST = struct.Struct(_engine.TEST_LAYOUT)
+_COMPARE = {
+    "==": _engine.COMPARE_EQ,
+    "!=": _engine.COMPARE_NE,
+    "<": _engine.COMPARE_LT,
+    "<=": _engine.COMPARE_LE,
+    ">": _engine.COMPARE_GT,
+    ">=": _engine.COMPARE_GE,
+    "&": _engine.COMPARE_AND,
+}
+_NO_TEXT = _engine.NO_TEXT
 _KINDS = {"u": "u", "s": "s", "x": "x", "c": "c", "f": "f", "string": "t"}
 
 
@@ -56,29 +64,34 @@ class FieldRef(NamedTuple):
         return FIELD.pack(self.source, ord(self.kind), self.arg)
 
 
-_PID, _TID, _COMM, _ADDRESS, _LATENCY, _PC, _ZERO, _STACK = range(1, 9)
+NOTHING = FieldRef(_engine.FIELD_ZERO, "u")
+"""In place of a value where none is wanted."""
+_TID = FieldRef(_engine.FIELD_TID, "u")
+_COMM = FieldRef(_engine.FIELD_COMM, "t")
+_ADDRESS = FieldRef(_engine.FIELD_ADDRESS, "u")
+_SIGNED_ZERO = FieldRef(_engine.FIELD_ZERO, "s")
 _ACTION_FIELDS = {
-    "pid": FieldRef(_PID, "u"),
-    "tid": FieldRef(_TID, "u"),
-    "common_pid": FieldRef(_TID, "u"),
-    "comm": FieldRef(_COMM, "t"),
-    "ip": FieldRef(_ADDRESS, "u"),
-    "latency": FieldRef(_LATENCY, "u"),
-    "stack": FieldRef(_STACK, "k", STACK_DEPTH),
+    "pid": FieldRef(_engine.FIELD_PID, "u"),
+    "tid": _TID,
+    "common_pid": _TID,
+    "comm": _COMM,
+    "ip": _ADDRESS,
+    "latency": FieldRef(_engine.FIELD_LATENCY, "u"),
+    "stack": FieldRef(_engine.FIELD_STACK, "k", STACK_DEPTH),
 }
 _FILTER_FIELDS = {
-    "common_pid": FieldRef(_TID, "s"),
-    "comm": FieldRef(_COMM, "t"),
-    "COMM": FieldRef(_COMM, "t"),
-    "cpu": FieldRef(_ZERO, "s"),
-    "CPU": FieldRef(_ZERO, "s"),
-    "common_cpu": FieldRef(_ZERO, "s"),
-    "common_type": FieldRef(_ZERO, "u"),
-    "common_flags": FieldRef(_ZERO, "u"),
-    "common_preempt_count": FieldRef(_ZERO, "u"),
-    "__probe_ip": FieldRef(_ADDRESS, "u"),
-    "__probe_func": FieldRef(_ADDRESS, "u"),
-    "__probe_ret_ip": FieldRef(_PC, "u"),
+    "common_pid": FieldRef(_engine.FIELD_TID, "s"),
+    "comm": _COMM,
+    "COMM": _COMM,
+    "cpu": _SIGNED_ZERO,
+    "CPU": _SIGNED_ZERO,
+    "common_cpu": _SIGNED_ZERO,
+    "common_type": NOTHING,
+    "common_flags": NOTHING,
+    "common_preempt_count": NOTHING,
+    "__probe_ip": _ADDRESS,
+    "__probe_func": _ADDRESS,
+    "__probe_ret_ip": FieldRef(_engine.FIELD_PC, "u"),
 }
 
 
@@ -89,7 +102,7 @@ def common_field(name: str) -> FieldRef | None:
 
 def stack_field(depth: int) -> FieldRef:
     """The stack as a key, *depth* frames at most."""
-    return FieldRef(_STACK, "k", depth)
+    return FieldRef(_engine.FIELD_STACK, "k", depth)
 
 
 def field_of(index: int, arg: FetchArg) -> FieldRef | None:
@@ -97,7 +110,7 @@ def field_of(index: int, arg: FetchArg) -> FieldRef | None:
     if arg.count:
         return None
     kind = _KINDS[arg.type.kind]
-    return FieldRef(0, kind if kind in "sft" else "u", index)
+    return FieldRef(_engine.FIELD_ARG, kind if kind in "sft" else "u", index)
 
 
 # --- fetch programs ---------------------------------------------------------------------------------
@@ -190,7 +203,11 @@ def _filter_field(found: Field) -> FieldRef | None:
 def _operand(operator: str, value: Any, field: FieldRef) -> tuple[int, bool, bytes, int] | None:
     """(comparison, whether its truth is inverted, text, number)."""
     if isinstance(value, str):
-        return _text_operand(operator, value, is_comm=field.source == _COMM) if field.kind == "t" else None
+        return (
+            _text_operand(operator, value, is_comm=field.source == _COMM.source)
+            if field.kind == "t"
+            else None
+        )
     if field.kind == "t" or isinstance(value, frozenset):
         return None
     if field.kind == "f":
@@ -199,7 +216,7 @@ def _operand(operator: str, value: Any, field: FieldRef) -> tuple[int, bool, byt
         return _COMPARE[operator], False, b"", int.from_bytes(struct.pack("<d", float(value)), "little")
     if not isinstance(value, int):
         return None
-    if operator == "&" and field.source == _ZERO:
+    if operator == "&" and field.source == NOTHING.source:
         return None
     return _COMPARE[operator], False, b"", value & (1 << 64) - 1
 
@@ -207,29 +224,29 @@ def _operand(operator: str, value: Any, field: FieldRef) -> tuple[int, bool, byt
 def _text_operand(operator: str, pattern: str, *, is_comm: bool) -> tuple[int, bool, bytes, int] | None:
     """The matcher that filter_match.py would choose."""
     if operator != "~":
-        return _TEXT_EQ, operator == "!=", _bytes(pattern), 0
+        return _engine.COMPARE_TEXT_EQ, operator == "!=", _bytes(pattern), 0
     inverted = pattern.startswith("!")
     pattern = pattern[inverted:]
     if any(c in "?[\\" for c in pattern) and pattern[:1] not in tuple("0123456789"):
         return None
     compare, text = _glob(pattern)
-    if compare == _TEXT_TAIL and is_comm:
+    if compare == _engine.COMPARE_TEXT_TAIL and is_comm:
         return None
     return compare, inverted, _bytes(text), 0
 
 
 def _glob(pattern: str) -> tuple[int, str]:
     if pattern[:1] in tuple("0123456789"):
-        return _TEXT_EQ, pattern
+        return _engine.COMPARE_TEXT_EQ, pattern
     if "*" in pattern[1:-1]:
-        return _TEXT_GLOB, pattern
+        return _engine.COMPARE_TEXT_GLOB, pattern
     if pattern.startswith("*") and len(pattern) > 1 and pattern.endswith("*"):
-        return _TEXT_INSIDE, pattern[1:-1]
+        return _engine.COMPARE_TEXT_INSIDE, pattern[1:-1]
     if pattern.startswith("*"):
-        return _TEXT_TAIL, pattern[1:]
+        return _engine.COMPARE_TEXT_TAIL, pattern[1:]
     if pattern.endswith("*"):
-        return _TEXT_HEAD, pattern[:-1]
-    return _TEXT_EQ, pattern
+        return _engine.COMPARE_TEXT_HEAD, pattern[:-1]
+    return _engine.COMPARE_TEXT_EQ, pattern
 
 
 def _bytes(text: str) -> bytes:

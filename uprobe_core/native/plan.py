@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from uprobe_core.actions.kinds import Action, Count, Hist, Latency, Record, Stacks, Sum
 from uprobe_core.events.filters import parse_filter
+from uprobe_core.native import _engine
 from uprobe_core.native.packing import (
+    NOTHING,
     FieldRef,
     common_field,
     field_of,
@@ -27,10 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ("ActionPlan", "Chain", "EventPlan", "plan_event")
 
-COUNT, SUM, HIST, RECORD, CALL = range(5)
-_VOTES_ALL, _VOTES_ALONE, _VOTES_PAIR = 1, 2, 4
-_HISTS = {"log2": 0, "linear": 1, "sub": 2}
-_NOTHING = FieldRef(7, "u")
+_HISTS = {"log2": _engine.HIST_LOG2, "linear": _engine.HIST_LINEAR, "sub": _engine.HIST_SUB}
 _EMPTY = struct.pack("<I", 0)
 
 
@@ -48,7 +47,7 @@ class ActionPlan:
     at_return: bool
     result: str = ""
     keys: tuple[FieldRef, ...] = ()
-    value: FieldRef = _NOTHING
+    value: FieldRef = NOTHING
     hist: int = 0
     parameter: int = 0
     tests: bytes = b""
@@ -92,16 +91,18 @@ class EventPlan:
 
     @property
     def votes(self) -> int:
-        """For whom the handlers in Python speak: UP_VOTES_... of engine.h."""
+        """For whom the handlers in Python speak: VOTES_... of the extension."""
         if self.chain is Chain.EVENT:
-            return _VOTES_ALL
-        alone = _VOTES_ALONE if len(self.sinks) == 1 else 0
-        return alone | (_VOTES_PAIR if getattr(self.sink, "ret_handler", None) is not None else 0)
+            return _engine.VOTES_ALL
+        alone = _engine.VOTES_ALONE if len(self.sinks) == 1 else 0
+        return alone | (_engine.VOTES_PAIR if getattr(self.sink, "ret_handler", None) is not None else 0)
 
     @property
     def calls_python(self) -> bool:
         """Whether a handler in Python is called."""
-        return self.chain is not Chain.NONE or any(action.kind == CALL for action in self.actions)
+        return self.chain is not Chain.NONE or any(
+            action.kind == _engine.ACTION_CALL for action in self.actions
+        )
 
     def is_like(self, other: EventPlan) -> bool:
         """Whether *other* differs in its filter at most."""
@@ -116,7 +117,7 @@ def plan_event(event: Event, *, records: bool = True, fetches: bool = True) -> E
     :param fetches: whether arguments may be fetched by the engine
     """
     plan = _plan_whole(event) if fetches else None
-    if plan is None or (not records and any(action.kind == RECORD for action in plan.actions)):
+    if plan is None or (not records and any(action.kind == _engine.ACTION_RECORD for action in plan.actions)):
         return _plan_in_python(event, fetches=fetches)
     plan.sinks = tuple(event.sinks)
     return plan
@@ -182,32 +183,32 @@ def _plan_sink(event: Event, sink: Any) -> ActionPlan | None:
     if getattr(sink, "missed", None) is not None:
         return None
     if getattr(sink, "writes_records", False):
-        return ActionPlan(RECORD, sink, event.is_return)
+        return ActionPlan(_engine.ACTION_RECORD, sink, event.is_return)
     action = getattr(sink, "action", None)
     if isinstance(action, Action):
         return _plan_action(event, action)
     entry, leave = getattr(sink, "handler", None), getattr(sink, "ret_handler", None)
     if (entry is None) == (leave is None) or len(event.sinks) > 1:
         return None
-    return ActionPlan(CALL, sink, leave is not None)
+    return ActionPlan(_engine.ACTION_CALL, sink, leave is not None)
 
 
 def _plan_action(event: Event, action: Action) -> ActionPlan | None:
     at_return = event.is_return or action.at_return
     keys = _fields(event, getattr(action, "by", ()))
     plan: ActionPlan | None = None
-    if keys is None or any(key.kind == "f" for key in keys) or len(keys) > 8:
+    if keys is None or any(key.kind == "f" for key in keys) or len(keys) > _engine.MAX_KEY:
         return None
     if type(action) is Count:
-        plan = ActionPlan(COUNT, action, at_return, "count", keys)
+        plan = ActionPlan(_engine.ACTION_COUNT, action, at_return, "count", keys)
     elif type(action) is Sum:
         plan = _plan_sum(event, action, at_return, keys)
     elif type(action) is Hist or type(action) is Latency:
         plan = _plan_hist(event, action, at_return, keys)
     elif type(action) is Record and _names_are_known(event, action):
-        plan = ActionPlan(RECORD, action, at_return)
+        plan = ActionPlan(_engine.ACTION_RECORD, action, at_return)
     elif type(action) is Stacks:
-        plan = ActionPlan(COUNT, action, at_return, "count", (stack_field(action.depth),))
+        plan = ActionPlan(_engine.ACTION_COUNT, action, at_return, "count", (stack_field(action.depth),))
     if plan is not None and action.when is not None:
         packed = pack_filter(parse_filter(action.when, event).ops)
         if packed is None:
@@ -225,7 +226,7 @@ def _plan_sum(event: Event, action: Sum, at_return: bool, keys: tuple[FieldRef, 
     if value is None or value.kind in "tk":
         return None
     result = "fsum" if value.kind == "f" else "sum"
-    return ActionPlan(SUM, action, at_return, result, keys, value)
+    return ActionPlan(_engine.ACTION_SUM, action, at_return, result, keys, value)
 
 
 def _plan_hist(event: Event, action: Hist, at_return: bool, keys: tuple[FieldRef, ...]) -> ActionPlan | None:
@@ -237,7 +238,7 @@ def _plan_hist(event: Event, action: Hist, at_return: bool, keys: tuple[FieldRef
     if parameter >= 1 << 64:
         return None
     result = "shist" if value.kind == "s" else "hist"
-    return ActionPlan(HIST, action, at_return, result, keys, value, kind, parameter)
+    return ActionPlan(_engine.ACTION_HIST, action, at_return, result, keys, value, kind, parameter)
 
 
 def _fields(event: Event, names: Sequence[str]) -> tuple[FieldRef, ...] | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from uprobe_core.actions.kinds import Action
 from uprobe_core.event_model import Record as TraceRecord
+from uprobe_core.native import _engine
 from uprobe_core.native.packing import value_decoder
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ("NativeRecords",)
 
-HEADER = struct.Struct("<IIIIQQQ")
+HEADER = struct.Struct(_engine.RECORD_LAYOUT)
 """struct up_record: size, sink, who, text size, time, pc, function."""
 _MOST_PEOPLE = 256
 """Tasks that are remembered for their names when no record of theirs is left."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from uprobe_core.tracing.event import Event
     from uprobe_core.tracing.event_set import EventSet
 
-__all__ = ("SafePoints", "SessionNative", "may_run_natively")
+__all__ = ("SafePoints", "SessionNative")
 T = TypeVar("T")
 
 
@@ -33,11 +33,6 @@ class SafePoints(Protocol):
     def soon(self, function: Callable[[], None]) -> None:
         """Call *function* at the next safe point."""
         ...
-
-
-def may_run_natively(engine: str, machine: Machine) -> bool:
-    """Whether anything of this run can be native: the engine is there, and the backend works with it."""
-    return engine == "c" and getattr(machine, "native", None) is not None
 
 
 class SessionNative:

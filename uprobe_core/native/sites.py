@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from uprobe_core.actions.kinds import Action
 from uprobe_core.actions.merge import merge
-from uprobe_core.native.calls import REASONS, NativeCalls
-from uprobe_core.native.plan import CALL, RECORD, ActionPlan, Chain, EventPlan, plan_event
+from uprobe_core.native import _engine
+from uprobe_core.native.calls import NativeCalls
+from uprobe_core.native.plan import ActionPlan, Chain, EventPlan, plan_event
 from uprobe_core.native.records import NativeRecords
 from uprobe_core.native.results import take
 from uprobe_core.native.semantics import Semantics, core_of
@@ -32,9 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ("NativeSites",)
 
-_TALLIES = ("hits", "entries", "returns", *(f"missed {reason}" for reason in REASONS))
-_MAX_PROBES = 64
-"""At one site (UP_MAX_PROBES)."""
+_TALLIES = ("hits", "entries", "returns", *(f"missed {reason}" for reason in _engine.MISSED))
 _MOST_KEYS = 1 << 30
 _RING = 1 << 18
 """Bytes of records between two drains: small enough to stay in the processor's cache."""
@@ -84,8 +83,6 @@ class NativeSites:
         plain_records: bool = True,
         stacks: StackSource,
     ) -> None:
-        from uprobe_core.native import _engine
-
         self.engine = _engine.Engine(MemoryFault, _RING)
         self.records = NativeRecords(self.engine, write=write, lost=lost, failed=self._sink_failed, keep=keep)
         self.send: Callable[[Any], None] | None = None
@@ -140,7 +137,7 @@ class NativeSites:
         """Place *site* natively if it can be; otherwise nothing has changed."""
         calls_python = False
         probes = []
-        if len(site.uprobe.links) > _MAX_PROBES:
+        if len(site.uprobe.links) > _engine.MAX_PROBES:
             return False
         for link in site.uprobe.links:
             probe = link.consumer
@@ -197,9 +194,9 @@ class NativeSites:
 
     def _action(self, event: Event, probe: int, plan: ActionPlan) -> int:
         sink = 0
-        if plan.kind == RECORD:
+        if plan.kind == _engine.ACTION_RECORD:
             sink = self.records.sink(event, plan)
-        elif plan.kind == CALL:
+        elif plan.kind == _engine.ACTION_CALL:
             sink = self._calls.handler(event, plan)
         value = plan.value.pack()
         number = self.engine.add_action(

@@ -19,7 +19,7 @@ from uprobe_core.discovery.contracts import blaming, check_sink
 from uprobe_core.discovery.load import load_arch, load_backend, load_consumer, load_writer
 from uprobe_core.errors import UsageError, noted
 from uprobe_core.image.guest_files import GuestFiles
-from uprobe_core.native.choice import choose_engine, for_operations
+from uprobe_core.native.choice import choose_engine, for_operations, may_run_natively
 from uprobe_core.probes.arch_ops import bind_arch, check_policy
 from uprobe_core.probes.dispatch import Dispatcher
 from uprobe_core.probes.registry import UprobeRegistry
@@ -405,9 +405,9 @@ class Session:
 
     def _connect_native(self, machine: Machine, registry: UprobeRegistry, output: RunOutput) -> None:
         """Let the native engine take what it can, if there is one and the backend works with it."""
-        from uprobe_core.native.session import SessionNative, may_run_natively
-
         if may_run_natively(self.engine.name, machine):
+            from uprobe_core.native.session import SessionNative
+
             self._engine = SessionNative(
                 machine,
                 self.setup,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.native.packing import pack_program
 from uprobe_core.native_backend import Core
 from uprobe_core.types import MemoryFault, Mode
 
@@ -35,6 +34,7 @@ class NativeProbes:
 
     def __init__(self, backend: NativeBackend) -> None:
         from uprobe_core.native import _engine
+        from uprobe_core.native.packing import pack_program
 
         self._backend = backend
         self._engine: Any = _engine.Engine(MemoryFault, _RING)

@@ -17,7 +17,7 @@ from uprobe_linux.cpu import PAGE, Event, Fill, Perm
 from uprobe_linux.memory.arena import Arena
 
 from uprobe_core.errors import BackendError
-from uprobe_core.native_backend import ABI
+from uprobe_core.native_backend import abi
 from uprobe_unicorn import library as uc
 from uprobe_unicorn.cpu import UnicornCpu
 
@@ -46,8 +46,8 @@ def native_refusal(wanted: bool | None = None) -> str:
         return "the native glue is not part of this installation"
     except ImportError as error:
         return f"the native glue does not load: {error}"
-    if _glue.ABI != ABI:
-        return f"the native glue has layout {_glue.ABI}, this version needs {ABI}: rebuild it"
+    if abi() != _glue.ABI:
+        return f"the native glue has layout {_glue.ABI}, this version needs {abi()}: rebuild it"
     return ""
 
 

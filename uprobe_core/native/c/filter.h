@@ -13,6 +13,8 @@ struct up_field {
 	uint8_t source, kind;
 	uint16_t arg;
 };
+#define UP_FIELD_LAYOUT "<BBH"
+_Static_assert(sizeof(struct up_field) == 4, "UP_FIELD_LAYOUT");
 
 struct up_text {
 	const char *bytes;	/* NULL: unreadable */
@@ -35,7 +37,8 @@ struct up_test {
 	uint32_t text_at, text_size;	/* operand in the filter's texts */
 	uint64_t value;			/* number or double, as the field's kind says */
 };
-_Static_assert(sizeof(struct up_test) == 24, "packed by native/packing.py");
+#define UP_TEST_LAYOUT "<BBHB?HIIQ"
+_Static_assert(sizeof(struct up_test) == 24, "UP_TEST_LAYOUT");
 
 struct up_filter {
 	unsigned count;

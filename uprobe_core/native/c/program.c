@@ -1,7 +1,7 @@
 /*
  * Fetch programs: from the packed form to something that runs fast.
  *
- * The packed form of one argument is a struct packed_arg and its operations;
+ * The packed form of one argument is a struct up_packed_arg and its operations;
  * uprobe_core.native.packing writes it.  Nothing in it is trusted: what does
  * not fit is refused here, so that running a program needs no checks.
  */
@@ -11,12 +11,6 @@
 
 #include "allocate.h"
 #include "source.h"
-
-struct packed_arg {
-	uint8_t kind, size, count, ops;
-	uint32_t reserved;
-};
-_Static_assert(sizeof(struct packed_arg) == 8, "packed by native/packing.py");
 
 static bool is_source(uint8_t code)
 {
@@ -80,7 +74,7 @@ static bool decode_ops(struct up_arg *arg, const struct up_op *ops, unsigned cou
 	return !(arg->count && arg->kind != 't' && !arg->from_memory);
 }
 
-static bool decode_arg(struct up_arg *arg, const struct packed_arg *packed)
+static bool decode_arg(struct up_arg *arg, const struct up_packed_arg *packed)
 {
 	arg->kind = packed->kind;
 	arg->size = packed->size;
@@ -114,7 +108,7 @@ static bool decode_all(struct up_program *program, const uint8_t *packed, size_t
 	struct up_op ops[UP_MAX_OPS];
 
 	for (unsigned i = 0; i < program->count; i++) {
-		struct packed_arg head;
+		struct up_packed_arg head;
 		struct up_arg *arg = &program->args[i];
 		if (size < sizeof(head))
 			return false;

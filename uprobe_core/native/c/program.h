@@ -35,7 +35,16 @@ struct up_op {
 	uint32_t reserved;
 	int64_t param;
 };
-_Static_assert(sizeof(struct up_op) == 16, "OP_FORMAT has 16 bytes");
+#define UP_OP_LAYOUT "<BBBBIq"
+_Static_assert(sizeof(struct up_op) == 16, "UP_OP_LAYOUT");
+
+/* How an argument is packed: this, then its operations. */
+struct up_packed_arg {
+	uint8_t kind, size, count, ops;
+	uint32_t reserved;
+};
+#define UP_ARG_LAYOUT "<BBBBI"
+_Static_assert(sizeof(struct up_packed_arg) == 8, "UP_ARG_LAYOUT");
 
 /* One argument, decoded.  events/fetch_run.py is the reference. */
 struct up_arg {

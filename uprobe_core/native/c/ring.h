@@ -14,7 +14,8 @@ struct up_record {
 	uint64_t pc;
 	uint64_t function;	/* of a return; else 0 */
 };
-_Static_assert(sizeof(struct up_record) == 40, "unpacked by native/records.py");
+#define UP_RECORD_LAYOUT "<IIIIQQQ"
+_Static_assert(sizeof(struct up_record) == 40, "UP_RECORD_LAYOUT");
 
 /* One block: records lie in [start, used). */
 struct up_ring {

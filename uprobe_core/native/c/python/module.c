@@ -317,7 +317,7 @@ PyMODINIT_FUNC PyInit__engine(void)
 		return NULL;
 	PyObject *capsule = PyCapsule_New((void *)(uintptr_t)&api, UP_API_CAPSULE, NULL);
 	if (PyModule_AddObjectRef(self, "Engine", (PyObject *)&engine_type) < 0 ||
-	    !capsule || PyModule_AddObjectRef(self, "API", capsule) < 0 || PyModule_AddIntConstant(self, "ABI", UP_ABI) < 0) {
+	    !capsule || PyModule_AddObjectRef(self, "API", capsule) < 0 || !module_add_numbers(self)) {
 		Py_DECREF(self);
 		return NULL;
 	}

@@ -6,6 +6,8 @@
 #include <Python.h>
 
 #include "api.h"
+#include "stacks.h"
+#include "texts.h"
 
 struct table {
 	void **items;
@@ -30,6 +32,9 @@ typedef struct {
 	struct up_hit *active;	/* while a handler runs */
 	unsigned exports;	/* views of the ring that are alive */
 } EngineObject;
+
+/* What Python reads instead of writing it again (module_numbers.c); false: an exception is set. */
+bool module_add_numbers(PyObject *module);
 
 /* Tables of objects (module_objects.c): a new one, or the one of that number; NULL with an exception set. */
 void *table_add(struct table *table, size_t size);
