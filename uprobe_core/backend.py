@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from uprobe_core.option import option
 from uprobe_core.types import Access, Fault, FileId, Mapping, Mode, Returns, TrapResult
@@ -29,6 +29,7 @@ __all__ = (
     "Bind",
     "Capabilities",
     "ExitStatus",
+    "Fact",
     "Limits",
     "Machine",
     "ProbeHandler",
@@ -395,9 +396,25 @@ class Machine(Protocol):
         ...
 
 
+class Fact(NamedTuple):
+    """Something about a backend that ``uprobe doctor`` shows.
+
+    :param good: whether it is as it is best
+    :param hint: what to do if it is not
+    """
+
+    name: str
+    good: bool
+    detail: str
+    hint: str = ""
+
+
 @runtime_checkable
 class Backend(Protocol):
-    """A backend plugin: a class without constructor arguments, in ``uprobe.backends``."""
+    """A backend plugin: a class without constructor arguments, in ``uprobe.backends``.
+
+    It may have a method ``facts() -> Iterable[Fact]``, which looks at this installation.
+    """
 
     name: str
     capabilities: Capabilities

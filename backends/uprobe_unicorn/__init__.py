@@ -6,9 +6,10 @@ Importing this package imports neither Unicorn nor the Linux personality;
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from uprobe_core.backend import Capabilities
+from uprobe_core.backend import Capabilities, Fact
 from uprobe_core.types import Mode, Returns
 
 if TYPE_CHECKING:
@@ -62,6 +63,20 @@ class UnicornBackend:
             machine.close()
             raise
         return machine
+
+    def facts(self) -> Iterator[Fact]:
+        """Whether translated code takes shortcuts (native/tcg), and why not."""
+        from uprobe_linux.memory.arena import Arena
+
+        from uprobe_unicorn.native.cpu import NativeCpu, native_refusal
+
+        why = native_refusal()
+        if not why:
+            cpu = NativeCpu(Arena())
+            why = cpu.glue.no_shortcuts
+            cpu.close()
+        hint = "unicorn's own wheel for x86-64 Linux has them; everything works without, at half the speed"
+        yield Fact("shortcuts", not why, why or "translated code takes them", hint if why else "")
 
     def conformance_driver(self, machine: Machine) -> Driver:
         """Drive *machine*, opened but not run, one instruction at a time (uprobe_core.testing)."""

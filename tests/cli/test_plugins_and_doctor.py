@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,31 @@ def test_doctor_says_which_engine_and_decoder_and_why() -> None:
     assert checks["engine"]["detail"].split(":")[0] in {"c", "py"}
     assert len(checks["engine"]["detail"].split(": ", 1)[1]) > 10
     assert checks["decoder"]["detail"].startswith("capstone")
+
+
+def shortcuts(**env: str) -> dict[str, str]:
+    checks = json.loads(uprobe("doctor", "--json", env={**os.environ, **env}).stdout)["checks"]
+    found: dict[str, str] = next(check for check in checks if check["name"] == "shortcuts")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("switch", "why"),
+    [
+        ({"UPROBE_DISABLE_SHORTCUTS": "1"}, "UPROBE_DISABLE_SHORTCUTS is set"),
+        ({"UPROBE_ENGINE": "py"}, "UPROBE_ENGINE=py asks for the Python engine"),
+    ],
+)
+def test_doctor_says_why_translated_code_takes_no_shortcuts(switch: dict[str, str], why: str) -> None:
+    if find_spec("uprobe_unicorn.native._glue") is None:
+        pytest.skip("there is no native glue")
+    found = shortcuts(**{"UPROBE_ENGINE": "auto"} | switch)
+    assert (found["state"], found["detail"]) == ("note", why)
+
+
+def test_doctor_says_whether_translated_code_takes_shortcuts() -> None:
+    found = shortcuts()
+    assert found["detail"] == "translated code takes them" or found["state"] == "note"
 
 
 def test_doctor_shows_a_plugin_that_fails(broken: dict[str, str]) -> None:

@@ -46,6 +46,7 @@ def examine() -> Iterator[Finding]:
     yield _attempt("decoder", _decoder)
     yield _attempt("engine", _engine)
     yield _attempt("backend", _backend)
+    yield from _facts()
     yield _attempt("self-test", _self_test)
 
 
@@ -131,6 +132,19 @@ def _backend() -> Finding:
     extras = [word for word in ("threads", "processes", "invisible_traps", "vectors") if getattr(can, word)]
     also = f"; {', '.join(extras).replace('_', ' ')}" if extras else ""
     return Finding("backend", "ok", f"{name}: modes {modes}; returns {returns}{also}")
+
+
+def _facts() -> Iterator[Finding]:
+    """What the default backend says of itself."""
+    from uprobe_core.discovery.load import load_backend
+    from uprobe_core.run_setup import RunSetup
+
+    try:
+        facts = list(getattr(load_backend(RunSetup().backend), "facts", tuple)())
+    except UprobeError:
+        return  # the check before has said so
+    for fact in facts:
+        yield Finding(fact.name, "ok" if fact.good else "note", fact.detail, fact.hint)
 
 
 def _self_test() -> Finding:

@@ -26,12 +26,14 @@ class Glue:
     hook_address: int
     forgetting: bool
     refused: int
-    shortcuts: bool
     refused_page: int
     executed: int
     fills: int
     slow_fills: int
     stop: bool
+    @property
+    def no_shortcuts(self) -> str:
+        """Why translated code takes no shortcuts, "" if it does."""
     @property
     def python_hook(self) -> tuple[int, int]: ...
     def __new__(

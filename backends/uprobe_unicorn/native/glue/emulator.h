@@ -63,6 +63,7 @@ struct glue {
 	uint64_t fills, slow_fills;	/* since the last flush; answered by Python */
 	uint64_t grow_at;
 	struct shortcuts *shortcuts;	/* NULL where there are none */
+	const char *no_shortcuts;	/* why not */
 };
 
 /* Register index of the engine's numbers. */

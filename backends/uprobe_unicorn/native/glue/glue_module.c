@@ -241,10 +241,10 @@ static int glue_object_set_rung(GlueObject *self, PyObject *value, void *closure
 	return 0;
 }
 
-static PyObject *glue_object_shortcuts(GlueObject *self, void *closure)
+static PyObject *glue_object_no_shortcuts(GlueObject *self, void *closure)
 {
 	(void)closure;
-	return PyBool_FromLong(self->core.shortcuts != NULL);
+	return PyUnicode_FromString(self->core.shortcuts ? "" : self->core.no_shortcuts);
 }
 
 static int glue_object_set_stop(GlueObject *self, PyObject *value, void *closure)
@@ -271,7 +271,7 @@ static PyMemberDef members[] = {
 
 static PyGetSetDef getters[] = {
 	{"python_hook", (getter)glue_object_python_hook, NULL, "Callback and data of code hooks for Python.", NULL},
-	{"shortcuts", (getter)glue_object_shortcuts, NULL, "Whether this build of libunicorn has shortcuts.", NULL},
+	{"no_shortcuts", (getter)glue_object_no_shortcuts, NULL, "Why there are no shortcuts, '' if there are.", NULL},
 	{"rung", (getter)glue_object_rung, (setter)glue_object_set_rung, "Whether a watched descriptor was readable.", NULL},
 	{"stop", (getter)glue_object_stop, (setter)glue_object_set_stop, "Whether the run is to end soon.", NULL},
 	{NULL, NULL, NULL, NULL, NULL},

@@ -33,7 +33,7 @@ bool glue_init(struct glue *glue)
 {
 	glue->grow_at = FIRST_TLB;
 	glue->source = glue_source(glue);
-	glue->shortcuts = shortcuts_create(glue->engine_handle, &glue->uc);
+	glue->shortcuts = shortcuts_create(glue->engine_handle, &glue->uc, &glue->no_shortcuts);
 	return !add_hook(glue, UC_HOOK_TLB_FILL, (void *)(uintptr_t)glue_on_fill) &&
 	       !add_hook(glue, UC_HOOK_INTR, (void *)(uintptr_t)glue_on_interrupt);
 }

@@ -314,27 +314,47 @@ static bool find_helpers(struct shortcuts *shortcuts, const struct uc_api *api)
 	return found;
 }
 
-struct shortcuts *shortcuts_create(uc_engine *engine, const struct uc_api *api)
+/* Connects them to engine; answers why they cannot be, NULL if they are. */
+static const char *connect_engine(struct shortcuts *shortcuts, uc_engine *engine, const struct uc_api *api)
 {
 	enum { UC_HOOK_EDGE_GENERATED = 1 << 15 };
+	const struct layout *layout = shortcuts->layout;
 	size_t hook;
 
-	if (getenv("UPROBE_DISABLE_SHORTCUTS"))
-		return NULL;
-	const struct layout *layout = layout_of_library((const void *)(uintptr_t)api->emu_start);
-	struct shortcuts *shortcuts = layout ? up_allocate_zeroed(1, sizeof(*shortcuts)) : NULL;
-	if (!shortcuts)
-		return NULL;
-	shortcuts->layout = layout;
 	shortcuts->engine = engine;
 	shortcuts->env = AT(char *, engine, layout->uc_cpu) + layout->cpu_env;
 	shortcuts->context = AT(const char *, engine, layout->uc_context);
-	if (AT(uc_engine *, shortcuts->env, layout->env_uc) != engine || !find_helpers(shortcuts, api) ||
-	    api->hook_add(engine, &hook, UC_HOOK_EDGE_GENERATED, (void *)(uintptr_t)on_new_block, shortcuts, 1, 0)) {
-		free(shortcuts);
+	if (AT(uc_engine *, shortcuts->env, layout->env_uc) != engine)
+		return "libunicorn keeps its state elsewhere than its build says";
+	if (!find_helpers(shortcuts, api))
+		return "libunicorn has no such helpers";
+	if (api->hook_add(engine, &hook, UC_HOOK_EDGE_GENERATED, (void *)(uintptr_t)on_new_block, shortcuts, 1, 0))
+		return "libunicorn refused the hook for new blocks";
+	return NULL;
+}
+
+struct shortcuts *shortcuts_create(uc_engine *engine, const struct uc_api *api, const char **why_ret)
+{
+	if (getenv("UPROBE_DISABLE_SHORTCUTS")) {
+		*why_ret = "UPROBE_DISABLE_SHORTCUTS is set";
 		return NULL;
 	}
-	return shortcuts;
+	const struct layout *layout = layout_of_library((const void *)(uintptr_t)api->emu_start);
+	if (!layout) {
+		*why_ret = "this build of libunicorn is not one whose insides are known";
+		return NULL;
+	}
+	struct shortcuts *shortcuts = up_allocate_zeroed(1, sizeof(*shortcuts));
+	if (!shortcuts) {
+		*why_ret = "out of memory";
+		return NULL;
+	}
+	shortcuts->layout = layout;
+	*why_ret = connect_engine(shortcuts, engine, api);
+	if (!*why_ret)
+		return shortcuts;
+	free(shortcuts);
+	return NULL;
 }
 
 uint64_t shortcuts_registers(const struct shortcuts *shortcuts)
@@ -352,10 +372,11 @@ void shortcuts_destroy(struct shortcuts *shortcuts)
 
 #else
 
-struct shortcuts *shortcuts_create(uc_engine *engine, const struct uc_api *api)
+struct shortcuts *shortcuts_create(uc_engine *engine, const struct uc_api *api, const char **why_ret)
 {
 	(void)engine;
 	(void)api;
+	*why_ret = "they are written for x86-64 Linux";
 	return NULL;
 }
 

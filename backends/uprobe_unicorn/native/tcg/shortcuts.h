@@ -13,8 +13,8 @@
 
 struct shortcuts;
 
-/* Shortcuts for the blocks of engine, NULL if its library is not one that they are known for. */
-struct shortcuts *shortcuts_create(uc_engine *engine, const struct uc_api *api);
+/* Shortcuts for the blocks of engine, NULL if there can be none: *why_ret says why. */
+struct shortcuts *shortcuts_create(uc_engine *engine, const struct uc_api *api, const char **why_ret);
 /* Address of x0 to x30 and SP in the engine, 0 if it is not known. */
 uint64_t shortcuts_registers(const struct shortcuts *shortcuts);
 /* The engine must not run any more. */
