@@ -1,9 +1,9 @@
 /* User stacks: see stacks.h. */
 #include "stacks.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "allocate.h"
 #include "engine.h"
 #include "hit.h"
 #include "source.h"
@@ -50,7 +50,7 @@ static bool make_room_for_step(struct up_stacks *stacks)
 		return true;
 	}
 	room = room ? room * 2 : FIRST_STEPS;
-	struct up_step *steps = calloc(room, sizeof(*steps));
+	struct up_step *steps = up_allocate_zeroed(room, sizeof(*steps));
 	if (!steps)
 		return false;
 	for (uint32_t i = 0; stacks->steps && i <= stacks->mask; i++) {
@@ -69,7 +69,7 @@ static bool make_room_for_saved(struct up_stacks *stacks)
 	if (stacks->saved_room - stacks->saved_used >= UP_FOLLOWED_MAX)
 		return true;
 	uint32_t room = stacks->saved_room ? stacks->saved_room * 2 : 8 * UP_FOLLOWED_MAX;
-	struct up_saved *saved = realloc(stacks->saved, room * sizeof(*saved));
+	struct up_saved *saved = up_reallocate(stacks->saved, room * sizeof(*saved));
 	if (!saved)
 		return false;
 	stacks->saved = saved;
