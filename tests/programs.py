@@ -103,6 +103,15 @@ def debian(compile_line: str) -> Path:
     return _build(command, [source, CASES / "case.h"], name, version)
 
 
+def either(source: Path) -> Path:
+    """*source*, static and with debug information: Debian's compiler if it is there, else zig."""
+    flags = ["-static", "-O1", "-g"]
+    if shutil.which(DEBIAN_GCC) is not None:
+        return _build([DEBIAN_GCC, "-pthread", *flags, str(source)], [source], source.stem, _debian_version())
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", "aarch64-linux-musl", *flags, str(source)]
+    return _build(command, [source], source.stem, _zig_version())
+
+
 @lru_cache
 def symbols(program: Path) -> dict[str, tuple[int, int]]:
     """Name -> (virtual address, file offset) of every defined symbol; read with pyelftools."""

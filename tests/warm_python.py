@@ -68,8 +68,9 @@ def _with_our_packages(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def _startup_environment() -> dict[str, str]:
-    """What of the environment may have an effect before a command runs."""
-    return {name: value for name, value in os.environ.items() if name.startswith(("PYTHON", "UPROBE"))}
+    """What of the environment may have an effect before a command runs; the engine is chosen by each run."""
+    names = [name for name in os.environ if name.startswith(("PYTHON", "UPROBE")) and name != "UPROBE_ENGINE"]
+    return {name: os.environ[name] for name in names}
 
 
 # --- the worker's side --------------------------------------------------------------------------------

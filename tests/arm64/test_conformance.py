@@ -28,6 +28,8 @@ from uprobe_core.testing.conformance_report import describe, reproduction
 from uprobe_core.types import Analysis, Mode, Policy
 from uprobe_core.utask import Utask
 
+pytestmark = pytest.mark.thorough
+
 
 def make_bench(arch: Arm64Arch | None = None, policy: Policy | None = None, *, native: bool = False) -> Bench:
     pytest.importorskip("unicorn", reason="the harness runs on the default backend")

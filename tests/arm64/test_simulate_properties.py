@@ -13,6 +13,8 @@ from uprobe_arm64.rows import Row
 
 from uprobe_core.types import Access, MemoryFault, Policy, Verdict
 
+pytestmark = pytest.mark.thorough
+
 POLICIES = (Policy("anywhere"), Policy("kernel", "6.12"))
 WORD64 = (1 << 64) - 1
 values = st.integers(0, WORD64) | st.sampled_from((0, 1, 0xFFFF_FFFF, 1 << 32, 1 << 63, WORD64))

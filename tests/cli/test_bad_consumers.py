@@ -9,6 +9,8 @@ import pytest
 
 from tests.cli.command import PATHS, uprobe
 
+pytestmark = pytest.mark.thorough
+
 SOURCE = """
 class Raises:
     name = "raises"

@@ -12,6 +12,8 @@ import pytest
 
 from tests.cli.command import uprobe
 
+pytestmark = pytest.mark.thorough
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 EVENT = ["-e", "p:work ./loop:work a=%x0"]
 COMMAND = [sys.executable, "-m", "uprobe_core.cli"]

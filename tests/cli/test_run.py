@@ -14,18 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import EXAMPLES, LOOP, uprobe
+from tests.programs import symbols
 
 ENTRY = "p:g/work ./loop:work a=%x0 name=+0(+8(%x1)):string"
 RETURN = "r:g/ret ./loop:work rv=$retval"
 MODES = ["trap", "inline"]
-
-
-def symbols() -> dict[str, int]:
-    """Addresses of the example's functions."""
-    from uprobe_core.image.elf_symbols import ElfImage
-
-    with ElfImage(LOOP) as image:
-        return {symbol.name: symbol.vaddr for symbol in image.functions()}
 
 
 def events(text: str) -> list[str]:
@@ -36,7 +29,7 @@ def events(text: str) -> list[str]:
 @pytest.mark.parametrize("mode", MODES)
 def test_entries_and_returns_are_printed_as_a_kernel_prints_them(mode: str) -> None:
     done = uprobe("run", "--mode", mode, "-e", ENTRY, "-e", RETURN, "--", "./loop", "3")
-    work = symbols()["work"]
+    work = symbols(LOOP)["work"][0]
     lines = events(done.stderr)
     assert lines[::2] == [
         f'work: ({work:#x}) a={i:#x} name="{name}"' for i, name in enumerate(["zero", "one", "two"])
@@ -44,7 +37,7 @@ def test_entries_and_returns_are_printed_as_a_kernel_prints_them(mode: str) -> N
     (back,) = {re.match(r"ret: \((0x[0-9a-f]+) <- ", line)[1] for line in lines[1::2]}  # type: ignore[index]
     # work(i) is 2 * i, plus 1 for "zero" (examples/loop.c)
     assert lines[1::2] == [f"ret: ({back} <- {work:#x}) rv={value:#x}" for value in (1, 2, 4)]
-    assert symbols()["main"] < int(back, 16)
+    assert symbols(LOOP)["main"][0] < int(back, 16)
 
 
 def test_each_line_has_the_kernels_prefix() -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from tests.programs import zig
 
+pytestmark = pytest.mark.thorough
+
 
 def run(folder: Path, seed: int, mode: str) -> tuple[str, bytes]:
     """Standard output and trace of four threads under *seed*."""

@@ -104,6 +104,7 @@ def test_every_instruction_and_return_of_a_program_can_be_probed_without_a_trace
     assert probed.state == bare.state
 
 
+@pytest.mark.thorough
 def test_trap_and_inline_count_the_same_hits_at_every_instruction(runner: Any) -> None:
     player = runner("shapes.c", SHAPES)
     trap, inline = (
@@ -113,6 +114,7 @@ def test_trap_and_inline_count_the_same_hits_at_every_instruction(runner: Any) -
     assert trap.counts == inline.counts
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("mode", ["trap", "inline"])
 @pytest.mark.parametrize("returns", ["watch", "hijack"])
 def test_threads_signals_and_forks_come_out_the_same(runner: Any, mode: str, returns: str) -> None:

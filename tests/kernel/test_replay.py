@@ -32,6 +32,7 @@ def test_trap_mode_under_the_kernels_policy_is_the_recording(case: Any, replay: 
         assert sorted(result.profile) == sorted(recorded.profile)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "options",
     [

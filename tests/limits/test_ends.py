@@ -14,6 +14,8 @@ import pytest
 
 from tests.programs import zig
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[2]
 
 

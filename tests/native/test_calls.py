@@ -9,19 +9,20 @@ import pytest
 from uprobe_fetchargs import TraceConsumer
 
 import uprobe_core as up
-from tests.programs import ROOT, debian, zig
+from tests.programs import ROOT, either, zig
 from uprobe_core.types import HandlerVote
 
 pytest.importorskip("uprobe_core.native._engine")
 pytest.importorskip("uprobe_unicorn.native._glue")
+
+pytestmark = pytest.mark.thorough
 
 MODES = ("inline", "trap", "jump", "auto")
 RETURNS = ("watch", "hijack")
 
 
 def program(name: str) -> str:
-    source = ROOT / "tests" / "native" / "programs" / f"{name}.c"
-    return str(debian(f"aarch64-linux-gnu-gcc -static -pthread -O1 -o {name} {source}"))
+    return str(either(ROOT / "tests" / "native" / "programs" / f"{name}.c"))
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ import uprobe_core as up
 pytest.importorskip("uprobe_core.native._engine")
 pytest.importorskip("uprobe_unicorn.native._glue")
 
+pytestmark = pytest.mark.thorough
+
 MODES = ("inline", "trap", "jump", "auto")
 FUNCTIONS = ("leaf", "recurse", "tail", "jumper", "scale", "thread", "main")
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import uprobe_core as up
+from tests.cli.command import uprobe
 from uprobe_core.types import HandlerVote
 
 pytest.importorskip("uprobe_core.native._engine")
 pytest.importorskip("uprobe_unicorn.native._glue")
+
+pytestmark = pytest.mark.thorough
 
 ENGINES = [("py", "inline"), ("py", "trap"), ("c", "inline"), ("c", "trap"), ("c", "jump"), ("c", "auto")]
 
@@ -24,12 +25,6 @@ def mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     engine, mode = request.param
     monkeypatch.setenv("UPROBE_ENGINE", engine)
     return str(mode)
-
-
-def uprobe(*arguments: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    command = [sys.executable, "-m", "uprobe_core.cli", "run", *arguments]
-    return subprocess.run(command, env=env, check=False, capture_output=True, text=True, timeout=100)
 
 
 def test_hits_in_forked_and_executed_programs_are_counted(build: Callable[[str], str], mode: str) -> None:
@@ -45,7 +40,7 @@ def test_hits_in_forked_and_executed_programs_are_counted(build: Callable[[str],
 
 def test_records_of_a_family_are_written_by_each_process(build: Callable[[str], str], mode: str) -> None:
     program = build("family")
-    done = uprobe("--mode", mode, "-e", f"p:work {program}:work a=%x0", program)
+    done = uprobe("run", "--mode", mode, "-e", f"p:work {program}:work a=%x0", program)
     assert done.returncode == 0
     lines = [line for line in done.stderr.splitlines() if ": work: " in line]
     assert sorted(line.rsplit(" ", 1)[1] for line in lines) == sorted(

@@ -23,6 +23,8 @@ from uprobe_core.discovery.load import load_consumer
 pytest.importorskip("uprobe_core.native._engine")
 pytest.importorskip("uprobe_unicorn.native._glue")
 
+pytestmark = pytest.mark.thorough
+
 KERNEL_ARGS = [
     "%x1:u8", "%x2:x32", "%x3:s16", "%sp", "$stack0:u64", "$stack3:s32", "+0(%sp):u64", "+8(%sp):s16",
     "+16(%sp):u8[4]", "%x3:b4@2/32", "+0(%x29):x64", "+0(+0(%x29)):u32", "+0(%x5):u64", "\\5:u8", "$comm",
@@ -245,6 +247,7 @@ def test_watched_returns(folder: Path, program: RandomProgram, chosen: list[Prob
     compare(folder, program, chosen, ways)
 
 
+@pytest.mark.slow
 @examples
 @given(program=programs, chosen=probes(ARGS, RETURN_ARGS + ENTRY_ARGS))
 def test_hijacked_returns(folder: Path, program: RandomProgram, chosen: list[Probe]) -> None:
@@ -252,6 +255,7 @@ def test_hijacked_returns(folder: Path, program: RandomProgram, chosen: list[Pro
     compare(folder, program, chosen, ways, returns="hijack")
 
 
+@pytest.mark.slow
 @examples
 @given(program=programs, chosen=probes(KERNEL_ARGS, RETURN_ARGS))
 def test_what_a_kernel_does(folder: Path, program: RandomProgram, chosen: list[Probe]) -> None:

@@ -23,6 +23,8 @@ from uprobe_core.records.output import RunOutput
 pytest.importorskip("uprobe_core.native._engine")
 pytest.importorskip("uprobe_unicorn.native._glue")
 
+pytestmark = pytest.mark.thorough
+
 Build = Callable[[str], str]
 
 

@@ -16,6 +16,8 @@ import uprobe_core as up
 pytest.importorskip("uprobe_core.native._engine")
 pytest.importorskip("uprobe_unicorn.native._glue")
 
+pytestmark = pytest.mark.thorough
+
 Build = Callable[[str], str]
 WAYS = {
     "watch": [("py", "inline"), ("c", "inline"), ("c", "trap"), ("c", "jump"), ("c", "auto")],

@@ -47,6 +47,7 @@ def test_no_hook_is_documented_that_there_is_not() -> None:
     assert sorted(documented) == sorted(name for name, _ in hooks())
 
 
+@pytest.mark.slow
 def test_the_generated_parts_are_up_to_date() -> None:
     if importlib.util.find_spec("cogapp") is None:
         pytest.skip("needs cogapp: pip install --group lint")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from uprobe_counter.consumers import _upper
 from uprobe_counter.report import counts
 
-from tests.cli.command import uprobe
+from tests.cli.command import LOOP, uprobe
+from tests.programs import symbols
 from uprobe_core.actions import Hist
 from uprobe_core.discovery.load import load_consumer
 from uprobe_core.errors import UsageError
@@ -99,13 +100,11 @@ def test_returns_balance() -> None:
 
 
 def test_stacks_begin_with_the_probed_function_and_its_caller() -> None:
-    from tests.cli.test_run import symbols
-
     _, times, *frames = report("stacks")
     assert times.strip() == "10 times:"
     addresses, names = zip(*(frame.split() for frame in frames), strict=True)
-    assert int(addresses[0], 16) == symbols()["work"]
-    assert int(addresses[1], 16) > symbols()["main"]
+    assert int(addresses[0], 16) == symbols(LOOP)["work"][0]
+    assert int(addresses[1], 16) > symbols(LOOP)["main"][0]
     assert names[0] == "work"
     assert names[1].startswith("main+0x")
 

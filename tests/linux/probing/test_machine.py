@@ -6,7 +6,6 @@ The program prints the same number however it is probed.
 from __future__ import annotations
 
 import os
-import struct
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 from uprobe_unicorn import UnicornBackend
 
+from tests import programs
 from tests.linux.guests import build
 from tests.linux.run_guest import Nobody
 from uprobe_core.backend import ExitStatus, Limits, Target
@@ -58,24 +58,7 @@ def program() -> Path:
 
 @pytest.fixture(scope="module")
 def symbols(program: Path) -> dict[str, int]:
-    data = program.read_bytes()
-    names = ("place", "second", "third", "faulting", "own_brk")
-    return {name: _symbol(data, name) for name in names}
-
-
-def _symbol(data: bytes, wanted: str) -> int:
-    """Value of a symbol, from the symbol table."""
-    (shoff,) = struct.unpack_from("<Q", data, 40)
-    size, count = struct.unpack_from("<HH", data, 58)
-    sections = [struct.unpack_from("<IIQQQQIIQQ", data, shoff + i * size) for i in range(count)]
-    table = next(s for s in sections if s[1] == 2)
-    strings = sections[table[6]]
-    for at in range(table[4], table[4] + table[5], 24):
-        name, _, _, _, value, _ = struct.unpack_from("<IBBHQQ", data, at)
-        start = strings[4] + name
-        if data[start : data.index(0, start)].decode() == wanted:
-            return int(value)
-    raise LookupError(wanted)
+    return {name: address for name, (address, _offset) in programs.symbols(program).items()}
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import pytest
 
 from tests.linux.native import both, in_private_root, run_inside
 
+pytestmark = pytest.mark.thorough
+
 _ALLOWED = (
     "fgetxattr(",  # a descriptor of -100 means the working directory since Linux 6.13
     "timerfd_create(0x8,",  # waking the machine needs a capability of the first user namespace
@@ -15,7 +17,7 @@ _ALLOWED = (
 )
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_hostile_arguments_give_the_kernel_s_errors(seed: int, tmp_path: Path) -> None:
     host, guest = both("hostile_files")
     roots = [tmp_path / "host", tmp_path / "guest"]

@@ -6,6 +6,8 @@ import pytest
 
 from tests.linux.guests import build, run
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_random_arguments_are_survived(seed: int) -> None:
