@@ -28,6 +28,21 @@ def test_a_third_partys_decoder_is_loaded_by_name(install: Install) -> None:
     assert decoder.decode(b"", 0) is None
 
 
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        ("from uprobe_core.events.model import Record", "is in uprobe_core.writer now"),
+        ("import uprobe_core.dispatch", "files at the top of uprobe_core"),
+        ("from uprobe_core.types import Gone", "uprobe_core.types"),
+    ],
+)
+def test_an_import_of_ours_that_is_gone_says_where_to_look(install: Install, line: str, remedy: str) -> None:
+    install("third", "uprobe.decoders", {"third": "third_old:D"}, {"third_old": line})
+    with pytest.raises(PluginError) as caught:
+        load_decoder("third")
+    assert remedy in f"{caught.value}\n{caught.value.hint}"
+
+
 def test_only_the_named_plugin_is_imported(install: Install) -> None:
     install(
         "third",

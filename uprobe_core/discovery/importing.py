@@ -12,6 +12,7 @@ from io import StringIO
 from typing import Any
 
 from uprobe_core.discovery.entries import PluginEntry, load_point
+from uprobe_core.discovery.moved import where_to_look
 from uprobe_core.errors import PluginError, UprobeError
 
 __all__ = ("PATIENCE_SWITCH", "import_plugin", "patience")
@@ -26,6 +27,9 @@ def patience() -> float:
         return float(os.environ.get(PATIENCE_SWITCH, "10"))
     except ValueError:
         return 10.0
+
+
+_BROKEN = "the plugin or something that it needs is broken or missing; --debug shows its traceback"
 
 
 class _TooLongError(BaseException):
@@ -52,17 +56,19 @@ def import_plugin(entry: PluginEntry, say: Callable[[str], None] | None = None) 
         (say or _say)(f"uprobe: interrupted while {entry} was imported")
         raise interrupt
     except Exception as error:
-        raise _failed(entry, f"failed to import: {type(error).__name__}: {error}") from error
+        what = f"failed to import: {type(error).__name__}: {error}"
+        raise _failed(entry, what, where_to_look(error)) from error
     finally:
         if text := printed.getvalue().strip():
             (say or _say)(f"uprobe: warning: {entry} printed while it was imported: {_short(text)}")
 
 
-def _failed(entry: PluginEntry, what: str) -> PluginError:
+def _failed(entry: PluginEntry, what: str, hint: str = "") -> PluginError:
     return PluginError(
         f"{entry} {what}",
         plugin=entry.name,
-        hint="the plugin or something that it needs is broken or missing; --debug shows its traceback",
+        hint=hint
+        or "the plugin or something that it needs is broken or missing; --debug shows its traceback",
         slug="plugin-import",
     )
 
