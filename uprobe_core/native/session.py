@@ -101,6 +101,9 @@ class SessionNative:
         if kind == "fork":
             self.sites.live = True
             self.sites.forked(task)
+        elif kind == "left":
+            self.sites.live = True
+            self.sites.left()
         elif kind in ("exec", "exit"):
             self.sites.ended(task, kind)
 

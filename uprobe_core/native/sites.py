@@ -348,6 +348,10 @@ class NativeSites:
         if self._semantics.hijack and inherited and not copies:
             self.engine.trampoline = self._semantics.trampoline(task)
 
+    def left(self) -> None:
+        """A new process that is not followed may be in this host process: it inherits nothing."""
+        self._host_pid = os.getpid()
+
     def _inherited(self) -> list[tuple[EventProbe, int]]:
         """Calls that the forking task was in: the new process will see them return as well."""
         numbers = [pair for native in self._natives for pair in native.probes.items()]

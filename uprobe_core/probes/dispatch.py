@@ -283,6 +283,8 @@ class Dispatcher:
 
     def _run_chain(self, task: Task, utask: TaskState, site: Site, space: Space) -> None:
         """Call the handlers (the kernel's handler_chain): order added, removal needs every vote."""
+        if self.registry.is_left(task.process):
+            return
         links = site.uprobe.links
         sessions: list[Session] = []
         removing = bool(links)
@@ -348,6 +350,9 @@ class Dispatcher:
 
     def on_fork(self, parent: Task, child: Task, *, shares_memory: bool) -> None:
         """A fork inherits traps with its memory, and the pending returns of the forking task."""
+        if not self.registry.follow:
+            self._leave(parent, child, shares_memory=shares_memory)
+            return
         before = self._utasks.get(parent)
         space = self.registry.spaces.get(parent.process)
         if before is not None and child is not parent:
@@ -366,6 +371,15 @@ class Dispatcher:
         if not shares_memory:
             self.registry.forked(child.process)
 
+    def _leave(self, parent: Task, child: Task, *, shares_memory: bool) -> None:
+        """A fork that is not followed: it loses the traps that came with its memory."""
+        space = self.registry.spaces.get(parent.process)
+        if space is not None:
+            self.registry.spaces[child.process] = space if shares_memory else space.copy(child.process)
+        self._keep_only(child)
+        self.registry.leave(child.process)
+        self._on_process("left", child)
+
     def _keep_only(self, task: Task) -> None:
         """After a guest fork that was a fork of this host process: nothing but *task* lives here."""
         if os.getpid() == self._host_pid:
@@ -381,6 +395,8 @@ class Dispatcher:
         if utask is not None:
             self.returns.abandon(task, utask, "exec")
         self.registry.forget(task.process)
+        if not self.registry.follow:
+            self.registry.leave(task.process)
         self._on_process("exec", task)
 
     def on_exit(self, task: Task) -> None:

@@ -25,6 +25,7 @@ class UprobeRegistry:
     """All uprobes of a run, and where they are installed.
 
     :param mode: TRAP or INLINE; how sites are executed unless an instruction rules it out
+    :param follow: whether what is forked and executed is probed as well
     :param refused: called with (uprobe, ProbeError) when a mapping that comes later cannot be
         probed, which a kernel ignores without a word
     """
@@ -36,17 +37,21 @@ class UprobeRegistry:
         mode: Mode,
         *,
         inline_available: bool = False,
+        follow: bool = True,
         refused: Callable[[Uprobe, ProbeError], None] | None = None,
     ) -> None:
         self.arch = arch
         self.policy = policy
         self.mode = mode
         self.inline_available = inline_available
+        self.follow = follow
         self.refused = refused
         self.native: NativeInstaller | None = None
         self.spaces: dict[Process, Space] = {}
         self._uprobes: dict[tuple[FileId, int], Uprobe] = {}
         self._by_file: dict[FileId, list[Uprobe]] = {}
+        self._left: set[Process] = set()
+        """Processes that are left alone."""
 
     # --- consumers come and go --------------------------------------------------------------------
 
@@ -166,6 +171,27 @@ class UprobeRegistry:
         if self.native is not None and not shared:
             self.native.forget(process, 0, 1 << 64)
 
+    def leave(self, process: Process) -> None:
+        """Leave *process*, which was forked or executes another program, alone from now on."""
+        self._left.add(process)
+        space = self.spaces.get(process)
+        if space is None:
+            return
+        for site in list(space.sites.values()):
+            if space.process is process:
+                self.remove_site(space, site)
+            else:  # the memory is its parent's, who goes on being probed: whose a hit is we look at in Python
+                self._take_away(space, site)
+                self._place(space, site)
+
+    def is_left(self, process: Process) -> bool:
+        """Whether hits of *process* are nobody's business."""
+        return process in self._left
+
+    def _has_visitors(self, space: Space) -> bool:
+        """Whether a process that is left alone runs in *space*."""
+        return any(self.spaces.get(process) is space for process in self._left)
+
     def keep_only(self, process: Process) -> None:
         """Forget every address space but that of *process*: the others live in another host process."""
         self.spaces = {p: space for p, space in self.spaces.items() if p is process}
@@ -242,7 +268,7 @@ class UprobeRegistry:
                 self._install(space, uprobe, mapping)
 
     def _install(self, space: Space, uprobe: Uprobe, mapping: Mapping) -> None:
-        site = self._examine(space, uprobe, mapping)
+        site = None if self.is_left(space.process) else self._examine(space, uprobe, mapping)
         if site is None:
             return
         self._place(space, site)
@@ -300,7 +326,8 @@ class UprobeRegistry:
 
     def _place(self, space: Space, site: Site) -> None:
         """Have hits of *site* delivered: natively if that can be, by hook or by trap."""
-        site.native = self.native is not None and self.native.install(space, site)
+        native = None if self._has_visitors(space) else self.native
+        site.native = native is not None and native.install(space, site)
         if site.native:
             return
         if site.mode is Mode.INLINE:

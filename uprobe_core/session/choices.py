@@ -6,7 +6,7 @@ import os
 from dataclasses import fields
 
 from uprobe_core.backend import Capabilities, Target
-from uprobe_core.errors import BackendError
+from uprobe_core.errors import BackendError, UsageError
 from uprobe_core.run_setup import RunSetup
 from uprobe_core.types import Mode, Returns
 
@@ -46,6 +46,11 @@ def choose_returns(capabilities: Capabilities, setup: RunSetup) -> Returns:
     if returns is Returns.AUTO:
         watch = Returns.WATCH in capabilities.returns and not setup.policy.is_kernel
         returns = Returns.WATCH if watch else Returns.HIJACK
+    if returns is Returns.HIJACK and not setup.follow:
+        raise UsageError(
+            "a hijacked return comes back in forked processes too, which must then be followed",
+            hint="--no-follow goes with --returns watch",
+        )
     if returns not in capabilities.returns:
         allowed = ", ".join(sorted(r.value for r in capabilities.returns))
         raise BackendError(

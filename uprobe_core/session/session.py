@@ -226,6 +226,7 @@ class Session:
             setup.policy,
             Mode.TRAP if self.mode is Mode.JUMP else self.mode,
             inline_available=Mode.INLINE in capabilities.modes,
+            follow=setup.follow,
             refused=self._complaints.refused,
         )
         self._dispatcher = Dispatcher(
