@@ -127,8 +127,13 @@ def _run(command: str) -> str:
     """A command and what it writes, with ``./loop`` there; the program's own line is left out."""
     words = [sys.executable, "-m", "uprobe_core.cli", *shlex.split(command)[1:]]
     examples = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "examples")
-    done = subprocess.run(words, cwd=examples, capture_output=True, text=True, check=True)
+    done = subprocess.run(words, cwd=examples, capture_output=True, text=True, check=True, env=_environment())
     return f"$ {command}\n{done.stderr}"
+
+
+def _environment() -> dict[str, str]:
+    """The same everywhere: a program takes longer to start the more variables it is given."""
+    return {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
 
 
 def actions() -> str:
@@ -162,7 +167,7 @@ def _result(example: str) -> str:
     code = f"import uprobe_core as up, pprint\nEVENT = {EVENT!r}\n{RUN}\npprint.pprint(run({example}))\n"
     examples = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "examples")
     words = [sys.executable, "-c", code]
-    done = subprocess.run(words, cwd=examples, capture_output=True, text=True, check=True)
+    done = subprocess.run(words, cwd=examples, capture_output=True, text=True, check=True, env=_environment())
     return done.stdout.partition("\n")[2].rstrip("\n")  # the first line is the program's
 
 

@@ -284,6 +284,7 @@ class ProbeHandler(Protocol):
         """A trap instruction was reached at *address* in user mode; PC is *address*.
 
         HANDLED: resume the task at its PC (which the core may have moved).
+        SIMULATED: the same, and one instruction was executed.
         NOT_OURS: give the program the SIGTRAP that it would have got, at its
         PC (which the core may have moved out of a slot).
         A Fault: the simulated instruction faulted; deliver it like any other.

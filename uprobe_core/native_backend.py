@@ -107,7 +107,3 @@ class NativeBackend(Protocol):
     def stop(self) -> None:
         """End the run of guest code soon; called from a handler that failed for good."""
         ...
-
-    def advance_clock(self) -> None:
-        """Let the machine's clock show what the engine's hits took, and the engine what the machine's did."""
-        ...

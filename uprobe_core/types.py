@@ -58,6 +58,8 @@ class TrapResult(enum.Enum):
     """The answer to a backend that reports a trap."""
 
     HANDLED = "handled"
+    SIMULATED = "simulated"
+    """Handled, and what the trapped instruction does was done: it counts as executed."""
     NOT_OURS = "not-ours"
     """The program gets the SIGTRAP that it would have got without us."""
 

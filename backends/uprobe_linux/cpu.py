@@ -61,8 +61,18 @@ class Cpu(Protocol):
     hook_address: int
     skip_hook: int
     """Set before run: address of a hook that was delivered; not again if PC is still there."""
-    executed: int
-    """Instructions executed so far, as far as they were counted."""
+
+    @property
+    def executed(self) -> int:
+        """Instructions executed so far: all before PC, or in a hook before the one that it is about.
+
+        What a probe adds counts nothing: a displaced instruction is one instruction.
+        """
+        ...
+
+    def retire(self, instructions: int) -> None:
+        """Between runs: so many instructions more were executed, by others."""
+        ...
 
     def get_reg(self, index: int) -> int:
         """x0-x30, 31 SP, 32 PC, 33 PSTATE (NZCV only)."""
@@ -133,18 +143,17 @@ class Cpu(Protocol):
         ...
 
     def run(self, budget: int = 0) -> Event:
-        """Run from PC until an event; *budget* in instructions, 0: no limit."""
-        ...
+        """Run from PC until an event.
 
-    def count_blocks(self) -> None:
-        """From now on ``executed`` counts everything, to a basic block, and stops come soon; idempotent."""
+        :param budget: then end with Event.SLICE behind the first branch, taken or not, at which more
+            than so many instructions were executed, which may be negative; 0: no limit
+        """
         ...
 
     def request_stop(self, *, final: bool = False) -> None:
-        """Make run come back; from any thread.
+        """Make run come back soon; from any thread.
 
-        :param final: the program will not go on, so it may stop anywhere; otherwise "soon" is
-            promised only after count_blocks
+        :param final: the program will not go on, so it may stop anywhere
         """
         ...
 

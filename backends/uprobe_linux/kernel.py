@@ -392,10 +392,6 @@ class Machine(Protocol):
         """End the run soon."""
         ...
 
-    def has_company(self) -> bool:
-        """Whether somebody outside of this thread may want guest code to stop and then go on."""
-        ...
-
     def count(self, what: str) -> None:
         """Count one *what* for the statistics."""
         ...

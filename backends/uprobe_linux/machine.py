@@ -55,7 +55,7 @@ class LinuxMachine:
         self.handler = handler
         self.cpu = cpu
         self.arena = arena
-        self.clock = Clock(target.clock)
+        self.clock = Clock(target.clock, lambda: cpu.executed)
         self.current: Task | None = None
         """The task whose registers are in the CPU."""
         self.stop_requested = ""
@@ -68,7 +68,6 @@ class LinuxMachine:
         self._closed = False
         self.native: Any = None
         """Places the sites of a native engine (a ``NativeBackend``), if the backend has it."""
-        self._called_from_outside = False
         self.sandbox = Sandbox(target)
         self.file_times = FileTimes(self.clock.realtime()) if self.clock.virtual else None
         self.family = Family(self, target.limits.processes)
@@ -196,23 +195,15 @@ class LinuxMachine:
         self.cpu.request_stop(final=True)
         self.family.bell.ring(os.getpid())
 
-    def has_company(self) -> bool:
-        """Whether somebody outside of this thread may want guest code to stop and then go on."""
-        return self._called_from_outside or self.family.has_host_children or os.getpid() != self.host_pid
-
     def call_soon(self, function: Callable[[], None]) -> None:
         """Call *function* in the running thread, outside guest execution; from any thread, in order."""
         self.soon.append(function)
-        self._called_from_outside = True
         self.cpu.request_stop()
         self.family.bell.ring(os.getpid())
 
     def statistics(self) -> Mapping[str, int]:
-        """Counts: "syscalls", "unknown-syscalls", "unknown:NAME", "instructions" when counted."""
-        counts = {"syscalls": 0, "unknown-syscalls": 0, **self.counts}
-        if self.cpu.executed:
-            counts["instructions"] = self.cpu.executed
-        return counts
+        """Counts: "syscalls", "unknown-syscalls", "unknown:NAME", "instructions"."""
+        return {"syscalls": 0, "unknown-syscalls": 0, **self.counts, "instructions": self.cpu.executed}
 
     def count(self, what: str) -> None:
         """Count one *what* for the statistics."""

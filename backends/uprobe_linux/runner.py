@@ -10,7 +10,7 @@ from uprobe_core.types import Access, Fault, FaultKind, MemoryFault, TrapResult
 from uprobe_linux.cpu import Event, Perm
 from uprobe_linux.kernel import Wait
 from uprobe_linux.memory.address_space import untagged
-from uprobe_linux.scheduling.clock import HIT_NS, SYSCALL_NS
+from uprobe_linux.scheduling.clock import SYSCALL_NS
 from uprobe_linux.scheduling.exclusives import LOOK_AHEAD, ends_exclusive_sequence
 from uprobe_linux.signals.delivery import deliver, has_pending
 from uprobe_linux.signals.faults import UPROBE_BRK, deliver_fault
@@ -27,6 +27,8 @@ PC = 32
 MASK64 = (1 << 64) - 1
 _GRACE = 8
 """Slices in a row that may be prolonged because they would end in an exclusive sequence."""
+_BOUNDARIES = (Event.SYSCALL, Event.SLICE, Event.IDLE)
+"""Events that come after the same instructions whatever is probed: time alone makes a slice end at these."""
 _ACCESS = {int(Perm.READ): Access.READ, int(Perm.WRITE): Access.WRITE, int(Perm.EXEC): Access.FETCH}
 
 
@@ -65,14 +67,8 @@ class Runner:
             if task.stepping and not task.landings:
                 task.process.probes.begin_step(task)
             cpu.skip_hook, task.skip_hook = task.skip_hook, -1
-            before = cpu.executed
-            budget = 0 if task.stepping else limits.budget(scheduler.budget())
-            if machine.has_company():
-                cpu.count_blocks()
-            event = cpu.run(budget)
-            if cpu.executed != before:
-                self._clock.advance(cpu.executed - before)
-                limits.account()
+            event = cpu.run(0 if task.stepping else limits.budget(scheduler.budget()))
+            limits.account()
             if event is Event.SLICE and grace and self._in_exclusive_sequence(task):
                 grace -= 1
                 continue
@@ -81,7 +77,7 @@ class Runner:
             task = machine.current or task
             if task.exited or task.wait is not None:
                 return
-            if not task.stepping and (machine.soon or scheduler.must_switch()):
+            if not task.stepping and (machine.soon or scheduler.must_switch(timed=event in _BOUNDARIES)):
                 return
 
     @staticmethod
@@ -189,7 +185,6 @@ class Runner:
 
     def _breakpoint(self, task: Task) -> None:
         address = task.get_reg(PC)
-        self._clock.advance(HIT_NS)
         if task.stepping:
             if address in task.landings:
                 self._step_done(task)
@@ -198,7 +193,9 @@ class Runner:
             return
         task.pc_written = False
         result = self._handler.on_trap(task, address)
-        if result is TrapResult.HANDLED:
+        if result is TrapResult.SIMULATED:
+            self._cpu.retire(1)
+        if result in (TrapResult.HANDLED, TrapResult.SIMULATED):
             return
         if isinstance(result, Fault):
             deliver_fault(task, result)
@@ -260,7 +257,6 @@ class Runner:
         assert task is not None
         probes = task.process.probes
         task.pc_written = False
-        self._clock.advance(HIT_NS)
         if address in probes.watches:
             self._handler.on_watch(task, address)
         if address in probes.inlines and not task.pc_written:

@@ -29,8 +29,6 @@ WINDOW = 1 << 52
 """Virtual WINDOW + p shows physical p to forget_code alone; beyond all guest addresses but below the tag."""
 WINDOW_END = 1 << 53
 _LARGEST_TLB = 600 << 6
-_LONG_RUN = 1_000_000
-"""Instructions after which a counted run comes back to see whether it was asked to stop."""
 
 _ACCESS = {uc.MEM_READ: int(Perm.READ), uc.MEM_WRITE: int(Perm.WRITE), uc.MEM_FETCH: int(Perm.EXEC)}
 _INTERRUPTS = {2: Event.SYSCALL, 7: Event.BREAK, 4: Event.ALIGN}
@@ -58,7 +56,6 @@ class UnicornCpu(UnicornEngine):
         self.hook_address = 0
         self.skip_hook = -1
         """Address whose hook was delivered before run was left; not delivered again if PC is still there."""
-        self.executed = 0
         self._hooks: dict[int, int] = {}
         self._hook_data: int | None = None
         self._callbacks: list[Any] = []
@@ -71,8 +68,8 @@ class UnicornCpu(UnicornEngine):
         self._fills = 0
         """Fills since the last flush."""
         self._grow_at = 600
-        self._meter: Meter | None = None
-        self._counting = False
+        self._seen = 0
+        """Instructions executed up to where somebody last looked."""
         self._fill: Fill = _nothing_mapped
         self._inline: Callable[[int], bool] = _always_stop
         self._entries: dict[int, TlbEntry] = {}
@@ -83,6 +80,9 @@ class UnicornCpu(UnicornEngine):
 
     def _install_hooks(self) -> None:
         every = (1, 0)  # begin > end: everywhere
+        stop = ctypes.cast(self._lib.emu_stop, ctypes.c_void_p).value
+        self._meter = Meter(stop or 0, self._is_branch)
+        self._add_hook(uc.HOOK_BLOCK, ctypes.c_void_p(self._meter.hook), *every, self._meter.data)
         self._add_hook(uc.HOOK_TLB_FILL, FillHook(self._on_fill), *every)
         self._add_hook(uc.HOOK_INTR, InterruptHook(self._on_interrupt), *every)
         self._code_callback = CodeHook(self._on_code)
@@ -141,6 +141,7 @@ class UnicornCpu(UnicornEngine):
             return
         self._skip = -1
         self._inside = True
+        self._seen = self._meter.at(address)
         try:
             stop = self._inline(address)
         except BaseException as error:
@@ -157,68 +158,74 @@ class UnicornCpu(UnicornEngine):
 
     # --- running -------------------------------------------------------------------------------
 
+    @property
+    def executed(self) -> int:
+        """Instructions executed so far."""
+        return self._seen
+
+    def retire(self, instructions: int) -> None:
+        """So many instructions more were executed."""
+        self._seen += instructions
+        self._meter.settle(self._seen)
+
     def run(self, budget: int = 0) -> Event:
-        """Run from PC until an event; *budget* in instructions, 0: no limit."""
+        """Run from PC until an event, at most about *budget* instructions."""
         pc = self.get_reg(32)
         self._skip = self.skip_hook if pc == self.skip_hook else -1
         self.skip_hook = -1
         self._event = None
         if self._stop:
             self._stop = False
+            self._meter.take_stop()
             self.hook_address = self._skip  # its hook has run: it must not run again
             return Event.STOP if self._skip < 0 else Event.HOOK
-        status = self._start(pc, budget)
-        for change in self._later:
-            change()
-        self._later.clear()
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise error
+        self._meter.start(self._seen + budget if budget else None)
+        event = self._run(pc)
+        if event is not Event.HOOK:
+            fetch = event is Event.FAULT and self.fault_access == Perm.EXEC
+            self._seen = self._meter.done() if fetch else self._meter.at(self.get_reg(32))
+        self._meter.settle(self._seen)
+        return event
+
+    def _run(self, pc: int) -> Event:
+        while True:
+            status: int = self._lib.emu_start(self._uc, pc, 0, 0, 0)
+            for change in self._later:
+                change()
+            self._later.clear()
+            if self._error is not None:
+                error, self._error = self._error, None
+                raise error
+            if status or self._event is not None or not self._meter.used_up or not self._meter.go_on():
+                return self._what_came(status)
+            pc = self.get_reg(32)
+
+    def _what_came(self, status: int) -> Event:
         event = self._event
         if event is not None and not status:
             if event is Event.UNDEFINED and self._interrupt == 13:
                 self.set_reg(32, self.get_reg(32) - 4)
             return event
-        event = self._without_interrupt(status, budget)
+        used_up = self._meter.used_up
+        self._stop |= self._meter.take_stop()
+        event = self._without_interrupt(status)
+        if event is Event.IDLE and used_up:
+            event = Event.SLICE
         if not status and event is not Event.FAULT and self._skip >= 0 and self._skip == self.get_reg(32):
             self.hook_address = self._skip  # stopped before the instruction whose hook had run before
             return Event.HOOK
         return event
 
-    def _start(self, pc: int, budget: int) -> int:
-        if budget:
-            self.count_blocks()
-        if self._meter is None:
-            status: int = self._lib.emu_start(self._uc, pc, 0, 0, self._count(budget))
-            return status
-        self._meter.start(budget)
-        status = self._lib.emu_start(self._uc, pc, 0, 0, 0)
-        self.executed += self._meter.executed()
-        return status
+    def _is_branch(self, address: int) -> bool:
+        """Whether the program's instruction at *address* is a branch (Arm ARM DDI 0487, C4.1)."""
+        word = self._word(address)
+        return (
+            word & 0x7C00_0000 in (0x1400_0000, 0x3400_0000)
+            or word & 0xFF00_0000 == 0x5400_0000
+            or word & 0xFE00_0000 == 0xD600_0000
+        )
 
-    def _count(self, budget: int) -> int:
-        """Where there is no meter: the count for emu_start, which counts by a hook over all code.
-
-        Changing between counting and not makes it forget all translations, so counting goes on
-        once it was needed.
-        """
-        if budget:
-            self._counting = True
-            return budget
-        return _LONG_RUN if self._counting else 0
-
-    def count_blocks(self) -> None:
-        """From now on :attr:`executed` counts, and a stop can come from other threads at any time."""
-        if self._meter is not None or self._counting:
-            return
-        address = ctypes.cast(self._lib.emu_stop, ctypes.c_void_p).value
-        self._meter = Meter.create(address or 0)
-        self._counting = True
-        if self._meter is not None:
-            self._add_hook(uc.HOOK_BLOCK, ctypes.c_void_p(self._meter.hook), 1, 0, self._meter.data)
-            self._lib.ctl(self._uc, uc.ctl_write(uc.CTL_TB_FLUSH, 0))
-
-    def _without_interrupt(self, status: int, budget: int) -> Event:
+    def _without_interrupt(self, status: int) -> Event:
         if status == uc.ERR_EXCEPTION and self._refused:
             access, self._refused = self._refused, 0
             self._locate_fault(access)
@@ -232,11 +239,6 @@ class UnicornCpu(UnicornEngine):
         if self.get_reg(32) == 0:
             self.fault_address, self.fault_access = 0, int(Perm.EXEC)
             return Event.FAULT
-        if self._meter is not None:
-            return Event.SLICE if self._meter.used_up else Event.IDLE
-        if budget:
-            self.executed += budget
-            return Event.SLICE
         return Event.IDLE
 
     def _locate_fault(self, access: int) -> None:
@@ -278,12 +280,11 @@ class UnicornCpu(UnicornEngine):
     def request_stop(self, *, final: bool = False) -> None:
         """Make run come back soon; from any thread and from inside callbacks.
 
-        :param final: the program will not go on; else, unless blocks are counted, a run that is under
-            way ends no earlier than it would have, since Unicorn cannot stop safely (see Meter)
+        :param final: the program will not go on; else a run that is under way ends before its next
+            block, since Unicorn cannot stop safely anywhere (see Meter)
         """
         self._stop = True
-        if self._meter is not None:
-            self._meter.stop()
+        self._meter.stop()
         if final:
             self._lib.emu_stop(self._uc)
 

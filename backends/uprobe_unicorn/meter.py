@@ -3,8 +3,10 @@
 Unicorn's own stop (uc_emu_stop from another thread, or its time-out) also takes
 effect behind a memory access, and the instruction is then executed again: an
 ``ldadd`` adds twice, an ``ldr x1, [x1]`` follows one pointer too many.  A stop from a block
-hook is exact, but a hook in Python takes 230 ns per block.  So the hook is
-sixteen bytes of machine code that count down in a few words of memory which Python reads and writes.
+hook is exact, but a hook in Python takes 230 ns per block.  So the hook is some
+bytes of machine code that count down in a few words of memory which Python reads and writes.
+
+A block is counted whole when it is entered; who looks somewhere in it takes off what lies ahead.
 """
 
 from __future__ import annotations
@@ -12,56 +14,111 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+from collections.abc import Callable
 
 __all__ = ("Meter",)
 
 _UNLIMITED = 1 << 60
+_LEFT, _EMU_STOP, _BLOCK, _SIZE, _STOP = range(5)
 _CODE = {
-    # void hook(uc, address, size, words): if (words[0] <= 0) words[1](uc) else words[0] -= size
-    "x86_64": "89d2 48833900 7e04 482911 c3 ff6108",
+    # void hook(uc, address, size, words):
+    #     words[2] = address; words[3] = size;
+    #     if ((words[0] -= size) < 0 || words[4]) words[1](uc);
+    "x86_64": "89d2 48897110 48895118 482911 7808 4883792000 7501 c3 ff6108",
 }
-"""mov edx, edx; cmp qword [rcx], 0; jle +4; sub [rcx], rdx; ret; jmp [rcx+8] (System V ABI)."""
+"""mov edx, edx; mov [rcx+16], rsi; mov [rcx+24], rdx; sub [rcx], rdx; js +8; cmp qword [rcx+32], 0; jne +1;
+ret; jmp [rcx+8] (System V ABI)."""
+_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
 
 
 class Meter:
-    """Words that the hook works on: bytes of code left, address of uc_emu_stop."""
+    """Words that the hook works on: bytes of code left, address of uc_emu_stop, the block, its size, to stop.
 
-    def __init__(self, emu_stop: int, code: str) -> None:
-        self._page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
-        self._page.write(bytes.fromhex(code))
-        self.hook = ctypes.addressof(ctypes.c_char.from_buffer(self._page))
-        """Address of the hook function."""
-        self._words = (ctypes.c_int64 * 2)(_UNLIMITED, emu_stop)
+    :param emu_stop: address of the function
+    :param is_branch: whether the instruction at an address is a branch
+    """
+
+    def __init__(self, emu_stop: int, is_branch: Callable[[int], bool]) -> None:
+        self._words = (ctypes.c_int64 * 5)(0, emu_stop, 0, 0, 0)
         self.data = ctypes.addressof(self._words)
         """What the hook gets as its user data."""
+        self._is_branch = is_branch
         self._given = 0
+        """Instructions executed once nothing is left."""
+        self._target: int | None = None
+        self._closing = self._branched = False
+        """Whether the target was passed in the block before, and whether that ends in a branch."""
+        self.hook = self._machine_code() or self._python_code()
+        """Address of the hook function."""
 
-    @classmethod
-    def create(cls, emu_stop: int) -> Meter | None:
-        """A meter, or None where there is no code for this machine or executable memory is not allowed."""
+    def _machine_code(self) -> int:
+        """Address of the hook; 0 where there is no code for this machine or no executable memory."""
         code = _CODE.get(os.uname().machine)
         if code is None:
-            return None
+            return 0
         try:
-            return cls(emu_stop, code)
+            self._page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
         except OSError:
-            return None
+            return 0
+        self._page.write(bytes.fromhex(code))
+        return ctypes.addressof(ctypes.c_char.from_buffer(self._page))
 
-    def start(self, budget: int) -> None:
-        """A run begins that ends at the first block after *budget* instructions, 0: at none."""
-        self._given = budget * 4 if budget else _UNLIMITED
-        self._words[0] = self._given
+    def _python_code(self) -> int:
+        words = self._words
+        stop = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(words[_EMU_STOP])
+
+        def hook(engine: int, address: int, size: int, _words: int) -> None:
+            words[_BLOCK], words[_SIZE] = address, size
+            words[_LEFT] -= size
+            if words[_LEFT] < 0 or words[_STOP]:
+                stop(engine)
+
+        self._function = _HOOK(hook)
+        return ctypes.cast(self._function, ctypes.c_void_p).value or 0
+
+    def done(self) -> int:
+        """Instructions executed when the block that was entered last is."""
+        return self._given - self._words[_LEFT] // 4
+
+    def at(self, pc: int) -> int:
+        """Instructions executed before the one at *pc*, in the block entered last or where that led."""
+        ahead = self._words[_BLOCK] + self._words[_SIZE] - pc
+        return self.done() - (ahead // 4 if 0 <= ahead <= self._words[_SIZE] else 0)
+
+    def settle(self, executed: int) -> None:
+        """Between runs: so many instructions were executed."""
+        self._given = executed
+        self._words[_LEFT] = self._words[_BLOCK] = self._words[_SIZE] = 0
+
+    def start(self, target: int | None) -> None:
+        """A run begins that ends behind the first branch after *target* instructions, None: at none."""
+        self._target, self._closing = target, False
+        self._give(self._given, _UNLIMITED if target is None else max(target - self._given, 0))
+
+    def _give(self, executed: int, more: int) -> None:
+        self._given = executed + more
+        self._words[_LEFT] = more * 4
 
     def stop(self) -> None:
-        """From another thread: let the run end before the next block (ask again until it has)."""
-        self._words[0] = -_UNLIMITED
+        """From another thread: let the run end before the next block."""
+        self._words[_STOP] = 1
+
+    def take_stop(self) -> bool:
+        """Whether stop was called since this was asked last."""
+        stop, self._words[_STOP] = self._words[_STOP], 0
+        return bool(stop)
 
     @property
     def used_up(self) -> bool:
-        """Whether the run was ended by the meter."""
-        return self._words[0] <= 0
+        """Whether the run was ended by the meter, before the block that it entered."""
+        return self._words[_LEFT] < 0
 
-    def executed(self) -> int:
-        """Instructions executed since start, in whole blocks; 0 after stop, which forgets them."""
-        left = self._words[0]
-        return 0 if left <= -_UNLIMITED // 2 else (self._given - left) // 4
+    def go_on(self) -> bool:
+        """It was: whether that block belongs to the slice; then it is allowed, and nothing behind it."""
+        if self._closing and self._branched:
+            return False
+        block, size, executed = self._words[_BLOCK], self._words[_SIZE], self.done()
+        self._closing = self._target is not None and executed > self._target
+        self._branched = self._closing and self._is_branch(block + size - 4)
+        self._give(executed - size // 4, size // 4)
+        return True

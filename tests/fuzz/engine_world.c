@@ -99,7 +99,7 @@ void world_init(struct world *world, struct input *input)
 
 	memset(world, 0, sizeof(*world));
 	MUST(up_engine_init(&world->engine, 2 * (UP_MAX_RECORD + UP_MAX_ARGS * UP_MAX_ARRAY * 8)));
-	world->engine.hit_cost = choice & 1 ? 10 : 0;
+	world->engine.host_clock = choice & 1;
 	world->engine.drain = choice & 2 ? drain : NULL;
 	world->engine.drain_context = world->engine.call_context = world;
 	world->engine.call = call;

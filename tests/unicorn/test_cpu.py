@@ -128,7 +128,6 @@ BNE_BACK_2 = 0x54FFFFC1
 def test_stop_from_another_thread_never_executes_an_instruction_twice(cpu: Bench) -> None:
     """uc_emu_stop alone makes an atomic addition count twice (measured: 100 in 20 million)."""
     rounds = 3_000_000
-    cpu.cpu.count_blocks()
     cpu.load(LDADD, SUBS_X0, BNE_BACK_2, SVC)
     for index, value in ((0, rounds), (1, DATA), (3, 1)):
         cpu.cpu.set_reg(index, value)
@@ -168,7 +167,6 @@ def test_budget_ends_a_run_between_two_blocks_and_is_repeatable(cpu: Bench) -> N
             seen.append(cpu.cpu.get_reg(2))
         return seen
 
-    cpu.cpu.count_blocks()
     first = places()
     before = cpu.cpu.executed
     assert places() == first

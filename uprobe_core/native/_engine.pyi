@@ -75,7 +75,8 @@ class Engine:
     """
 
     now: int
-    hit_cost: int
+    work: int
+    host_clock: bool
     vote: int
     hijack: bool
     trampoline: int

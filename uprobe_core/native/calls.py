@@ -26,7 +26,6 @@ class NativeCalls:
 
     :param registers: the architecture's
     :param current: the running task
-    :param advance_clock: called before Python sees a hit, so that the clock shows it
     :param failed: called with (event, sink, exception) when a handler raised; the sink is None
         when all of the event was called, which has looked after its sinks itself
     :param unwind: gives at most so many frames of a task's stack, None: the engine does
@@ -38,14 +37,12 @@ class NativeCalls:
         *,
         registers: Registers,
         current: Callable[[], Task],
-        advance_clock: Callable[[], None],
         failed: Callable[[Event, Any, Exception], None],
         unwind: Callable[[Task, int], tuple[Frame, ...]] | None,
     ) -> None:
         self._engine = engine
         self._registers = registers
         self._current = current
-        self._advance_clock = advance_clock
         self._failed = failed
         self._unwind = unwind
         self._handlers: list[tuple[Event, Any]] = []
@@ -91,22 +88,19 @@ class NativeCalls:
         """What is called at an entry and at a return: the methods of the only *sink*, else the event's."""
         if sink is not None:
             return getattr(sink, "handler", None), getattr(sink, "ret_handler", None)
-        engine, advance_clock = self._engine, self._advance_clock
+        engine = self._engine
 
         def enter(hit: Any) -> None:
-            advance_clock()
             vote, hit.cookie = event.entered(hit)
             engine.vote = int(vote)
 
         def leave(hit: Any) -> None:
-            advance_clock()
             event.returned(hit, hit.cookie)
 
         return enter, leave
 
     def _misser(self, event: Event) -> Callable[[int, int], None]:
         def missed(function: int, reason: int) -> None:
-            self._advance_clock()
             event.missed(function, _engine.MISSED[reason])
 
         return missed

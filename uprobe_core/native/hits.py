@@ -52,7 +52,7 @@ class _Native(Hit):
 
     @property
     def timestamp(self) -> int:
-        """Nanoseconds on the run's clock; the task's own clock stands still while guest code runs."""
+        """Nanoseconds on the run's clock."""
         return int(self._engine.now)
 
     @property

@@ -99,7 +99,6 @@ class NativeSites:
             self.engine,
             registers=registers,
             current=current,
-            advance_clock=backend.advance_clock,
             failed=self._sink_failed,
             unwind=None if self.stacks.works else stacks.stack,
         )

@@ -121,7 +121,7 @@ class Dispatcher:
         utask.analysis = site.analysis
         try:
             if self.arch.skip_sstep(task, utask, site.analysis):
-                return TrapResult.HANDLED
+                return TrapResult.SIMULATED
         except MemoryFault as fault:
             task.set_reg(self.registers.pc, site.vaddr)
             return Fault(fault.kind, site.vaddr, fault.address, fault.access)

@@ -1,10 +1,15 @@
-"""Time as the guest sees it: driven by executed work, or the host's."""
+"""Time as the guest sees it: driven by what it executes, or the host's.
+
+An instruction takes a nanosecond, a system call a microsecond, a sleep as long as it
+was asked for; what probes do takes no time.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
-__all__ = ("EPOCH", "HIT_NS", "SYSCALL_NS", "Clock")
+__all__ = ("EPOCH", "SYSCALL_NS", "Clock")
 
 EPOCH = 1_735_689_600 * 10**9
 """2025-01-01 00:00:00 UTC in nanoseconds: what the virtual wall clock shows at the start."""
@@ -13,43 +18,54 @@ UPTIME = 3600 * 10**9
 """Nanoseconds that the virtual system has been up when the program starts."""
 
 SYSCALL_NS = 1000
-HIT_NS = 1000
-"""What a system call and a hit take; a microsecond keeps the lines of a trace apart."""
+"""What a system call takes."""
+
+
+def _none() -> int:
+    return 0
 
 
 class Clock:
     """Monotonic and wall-clock time in nanoseconds.
 
-    :param kind: "virtual": advanced by :meth:`advance` only; "host": the host's clocks
+    :param kind: "virtual", or "host": the host's clocks
+    :param executed: how many instructions this host process has executed by now, its parents' included
     """
 
-    def __init__(self, kind: str = "virtual") -> None:
+    def __init__(self, kind: str = "virtual", executed: Callable[[], int] = _none) -> None:
         self.virtual = kind != "host"
-        self._elapsed = 0
+        self._executed = executed
+        self._passed = 0
+        """Nanoseconds beside those of instructions."""
         self._idle = 0
 
     def advance(self, nanoseconds: int) -> None:
-        """Let *nanoseconds* of virtual time pass (work done, or a sleep); nothing on the host's clock."""
-        self._elapsed += nanoseconds
+        """Let *nanoseconds* of virtual time pass in the kernel; nothing on the host's clock."""
+        self._passed += nanoseconds
 
     def sleep(self, nanoseconds: int) -> None:
         """Let *nanoseconds* pass in which this process does nothing."""
-        self._elapsed += nanoseconds
+        self._passed += nanoseconds
         self._idle += nanoseconds
 
     def catch_up(self, monotonic: int) -> None:
         """Somebody we heard from was at *monotonic*: it is at least that late (virtual clock only)."""
-        if self.virtual and monotonic > UPTIME + self._elapsed:
-            self.sleep(monotonic - UPTIME - self._elapsed)
+        if self.virtual:
+            self.sleep(max(monotonic - self.monotonic(), 0))
+
+    @property
+    def base(self) -> int:
+        """Virtual CLOCK_MONOTONIC less executed instructions: it stands still while guest code runs."""
+        return UPTIME + self._passed
 
     def monotonic(self) -> int:
         """CLOCK_MONOTONIC in nanoseconds."""
-        return UPTIME + self._elapsed if self.virtual else time.monotonic_ns()
+        return self.base + self._executed() if self.virtual else time.monotonic_ns()
 
     def realtime(self) -> int:
         """CLOCK_REALTIME in nanoseconds since 1970."""
-        return EPOCH + self._elapsed if self.virtual else time.time_ns()
+        return EPOCH + self._passed + self._executed() if self.virtual else time.time_ns()
 
     def cpu_time(self) -> int:
         """Processor time used by this process in nanoseconds."""
-        return self._elapsed - self._idle if self.virtual else time.process_time_ns()
+        return self._passed + self._executed() - self._idle if self.virtual else time.process_time_ns()

@@ -27,7 +27,6 @@ class RunLimits:
         self._total: memoryview | None = None
         if self._limits.instructions is not None:
             self._total = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("Q")
-            machine.cpu.count_blocks()
 
     def start(self) -> None:
         """The run begins."""
@@ -43,10 +42,10 @@ class RunLimits:
             self._timer = None
 
     def budget(self, wanted: int) -> int:
-        """How many instructions may run now: at most *wanted* (0: any number) and what is left."""
+        """A budget for Cpu.run: *wanted*, or less, to end behind the branch that reaches the limit."""
         if self._total is None or self._limits.instructions is None:
             return wanted
-        left = max(self._limits.instructions - self._total[0], 1)
+        left = self._limits.instructions - self._total[0] - 1 or -1
         return min(wanted, left) if wanted else left
 
     def account(self) -> None:

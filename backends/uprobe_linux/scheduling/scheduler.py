@@ -1,7 +1,8 @@
 """Which thread runs next and for how long: the same answers for the same seed.
 
-Threads take turns in slices of executed work; nothing here looks at the host's
-clock to decide.  When nobody can run, the host process sits in one poll over
+Threads take turns in slices of executed work, which end behind a branch or a system
+call: where they end follows from what the program executes alone.  Nothing here looks at
+the host's clock to decide.  When nobody can run, the host process sits in one poll over
 everything that is waited for, and the virtual clock jumps to the time that was
 waited for, not to the time that it took.
 """
@@ -138,7 +139,7 @@ class Scheduler:
         :param current: who ran last; goes to the end of the queue when its slice is over
         """
         now = self._machine.clock.monotonic()
-        if current is not None and now >= self._slice_end and current in self._ready:
+        if current is not None and now > self._slice_end and current in self._ready:
             self._ready.remove(current)
             self._ready.append(current)
         while True:
@@ -157,7 +158,7 @@ class Scheduler:
 
     def _start(self, task: Task, continues: bool) -> Task:
         now = self._machine.clock.monotonic()
-        if not continues or now >= self._slice_end:
+        if not continues or now > self._slice_end:
             length = SHORTEST * 2 ** (self._random.random() * DOUBLINGS)
             self._slice_end = now + int(length)
         self.attention = False
@@ -173,19 +174,22 @@ class Scheduler:
         self._slice_end = 0
         self.attention = True
 
-    def must_switch(self) -> bool:
-        """Whether the running thread has to come back to :meth:`next`; asked after every event."""
+    def must_switch(self, *, timed: bool) -> bool:
+        """Whether the running thread has to come back to :meth:`next`; asked after every event.
+
+        :param timed: also because of the time that has passed
+        """
         if self.attention or self._machine.family.is_rung():
             return True
-        if not self.next_event and len(self._ready) == 1:
+        if not timed or (not self.next_event and len(self._ready) == 1):
             return False
         now = self._machine.clock.monotonic()
-        if self.next_event and now >= self.next_event:
+        if self.next_event and now > self.next_event:
             return True
-        return now >= self._slice_end and len(self._ready) > 1
+        return now > self._slice_end and len(self._ready) > 1
 
     def budget(self) -> int:
-        """Instructions that the chosen thread may execute before it comes back; 0: no limit."""
+        """For how long the chosen thread may run before it comes back, as Cpu.run takes it."""
         if not self._blocked and not self.next_event and len(self._ready) == 1:
             return 0
         now = self._machine.clock.monotonic()
@@ -194,7 +198,7 @@ class Scheduler:
             limits.append(self._slice_end - now)
         if self.next_event:
             limits.append(self.next_event - now)
-        return max(min(limits), SHORTEST) if limits else 0
+        return min(limits) or -1 if limits else 0
 
     # --- looking and sleeping ------------------------------------------------------------------------
 

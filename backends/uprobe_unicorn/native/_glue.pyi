@@ -28,8 +28,11 @@ class Glue:
     refused: int
     refused_page: int
     executed: int
-    fills: int
-    slow_fills: int
+    """Instructions executed, up to where we look."""
+    clock: int
+    """What the engine's clock shows less executed instructions, while guest code runs."""
+    uncounted: int
+    """Translated blocks that shortcuts do not know how to count: 0."""
     stop: bool
     @property
     def no_shortcuts(self) -> str:
@@ -46,10 +49,10 @@ class Glue:
         inline: Callable[[int], bool],
         /,
     ) -> Glue: ...
-    def run(self, pc: int, skip: int, skips: int, budget: int, /) -> int:
+    def run(self, pc: int, skip: int, skips: int, target: int, /) -> int:
         """Run from *pc* until an event; where *pc* is *skip*, pass its hooks (*skips* of Python's) first.
 
-        Returns uc_err.
+        Ends behind the first branch at which :attr:`executed` exceeds *target*. Returns uc_err.
         """
     def request_stop(self) -> None: ...
     rung: bool
@@ -57,7 +60,8 @@ class Glue:
         """Start a thread that asks the run to stop, or to end, when one of the descriptors is readable."""
     def unwatch(self) -> None:
         """Wait for that thread; its *end* is readable."""
-    def count_blocks(self, on: bool, /) -> int: ...
+    def settle(self, executed: int, /) -> None:
+        """Between runs: so many instructions were executed."""
     def add_data(self, start: int, end: int, physical: int, perms: int, /) -> None: ...
     def add_code(self, start: int, end: int, physical: int, perms: int, /) -> None: ...
     def drop(self, start: int, end: int, kinds: int, /) -> None:

@@ -24,9 +24,8 @@ from uprobe_unicorn.cpu import UnicornCpu
 __all__ = ("NativeCpu", "native_refusal")
 
 EVERYWHERE = (1 << 64) - 1
-_NOWHERE = (1 << 64) - 1
+_NOWHERE = _NO_TARGET = (1 << 64) - 1
 _PAGE_BITS = (1 << 56) - PAGE
-_COUNTED_RUNS = 64
 _EVENTS = {int(event): event for event in Event}
 _DATA, _CODE = 1, 2
 
@@ -63,13 +62,10 @@ class NativeCpu(UnicornCpu):
         self._space: Any = None
         self._span: Callable[[int], tuple[int, int] | None] = _no_span
         self._code_span: Callable[[int], tuple[int, int] | None] = _no_span
-        self._counting = self._always = False
-        self._counted_runs = 0
         self.displaced: dict[int, int] = {}
         """Instruction words under the patches of native probes."""
         self.before_run: Callable[[], None] | None = None
         self.after_run: Callable[[], None] | None = None
-        self.around_hook: Callable[[], None] | None = None
         super().__init__(arena)
         self.registers_found = self.glue.find_registers()
 
@@ -109,19 +105,24 @@ class NativeCpu(UnicornCpu):
 
     def _answer_inline(self, address: int) -> bool:
         self._inside = True
-        if self.around_hook is not None:
-            self.around_hook()
         try:
             return self._inline(address) or bool(self._later)
         finally:
             self._inside = False
-            if self.around_hook is not None:
-                self.around_hook()
 
     # --- running -------------------------------------------------------------------------------------
 
+    @property
+    def executed(self) -> int:
+        """Instructions executed so far."""
+        return self.glue.executed
+
+    def retire(self, instructions: int) -> None:
+        """So many instructions more were executed."""
+        self.glue.settle(self.glue.executed + instructions)
+
     def run(self, budget: int = 0) -> Event:
-        """Run from PC until an event; *budget* in instructions, 0: no limit, kept to a block."""
+        """Run from PC until an event, at most about *budget* instructions."""
         glue = self.glue
         pc = self.get_reg(32)
         skip = self.skip_hook if pc == self.skip_hook else _NOWHERE
@@ -130,11 +131,10 @@ class NativeCpu(UnicornCpu):
             glue.stop = False
             self.hook_address = skip
             return Event.STOP if skip == _NOWHERE else Event.HOOK
-        self._count(budget)
         if self.before_run is not None:
             self.before_run()
-        counted = glue.executed
-        status = glue.run(pc, skip, skip in self._hooks, budget)
+        target = max(glue.executed + budget, 0) if budget else _NO_TARGET
+        status = glue.run(pc, skip, skip in self._hooks, target)
         if self.after_run is not None:
             self.after_run()
         for change in self._later:
@@ -143,42 +143,25 @@ class NativeCpu(UnicornCpu):
         if glue.refused:
             self._refused, self._refused_page = glue.refused, glue.refused_page
             glue.refused = 0
-        return self._what_happened(status, counted)
+        return self._what_happened(status)
 
-    def _what_happened(self, status: int, counted: int) -> Event:
+    def _what_happened(self, status: int) -> Event:
         glue = self.glue
-        if self._always:
-            self.executed += glue.executed - counted
+        if glue.uncounted:
+            raise BackendError(
+                f"unicorn translated {glue.uncounted} blocks in another way than this build is known to",
+                hint="UPROBE_DISABLE_SHORTCUTS=1 does without knowing it, at about half the speed",
+            )
         event = glue.event
         if status == uc.ERR_OK and event >= 0:
             glue.stop = False
-            if event == Event.SLICE and not self._always:
-                self.executed += glue.executed - counted
             if event == Event.HOOK:
                 self.hook_address = glue.hook_address
             if event == Event.UNDEFINED and glue.interrupt == 13:
                 self.set_reg(32, self.get_reg(32) - 4)
             return _EVENTS[event]
         self._stop, glue.stop = glue.stop, False
-        return self._without_interrupt(status, 0)
-
-    def _count(self, budget: int) -> int:
-        """Switch counting of instructions on when a budget asks for it, and off some runs after the last."""
-        if budget:
-            self._counted_runs = _COUNTED_RUNS
-        elif self._counted_runs:
-            self._counted_runs -= 1
-        wanted = self._always or self._counted_runs > 0
-        if wanted != self._counting:
-            self._counting = wanted
-            if self.glue.count_blocks(wanted):
-                raise BackendError("unicorn refused the block hook")
-            self._ctl(uc.CTL_TB_FLUSH)
-        return 0
-
-    def count_blocks(self) -> None:
-        """From now on :attr:`executed` counts everything, to a block (for an instruction limit)."""
-        self._always = True
+        return self._without_interrupt(status)
 
     def _word(self, address: int) -> int:
         """The instruction word of the program at *address*, 0 if there is none."""
@@ -189,7 +172,7 @@ class NativeCpu(UnicornCpu):
         """Make run come back soon; from any thread and from inside callbacks.
 
         :param final: the program will not go on; else a run under way ends at the next probe, event
-            or counted block, since Unicorn cannot stop safely anywhere (see Meter)
+            or when it asks for more instructions, since Unicorn cannot stop safely anywhere (see Meter)
         """
         self.glue.stop = True
         if final:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from uprobe_linux.probing.points import BREAKPOINT
-from uprobe_linux.scheduling.clock import HIT_NS
 
 from uprobe_core.native_backend import Core
 from uprobe_core.types import MemoryFault, Mode
@@ -87,7 +86,6 @@ class NativePlaces:
         """Numbers of tasks that are gone, for new ones."""
         self._task: Any = None
         self._name: Any = None
-        self._before = 0
         self._visible = False
         self._crowd = (False, False)
         """Whether there are too many places for hooks, and too many for those of Python handlers."""
@@ -104,10 +102,9 @@ class NativePlaces:
         self._who = who
         self._visible = visible
         self._glue.connect(engine, engine.pointer, api)
-        engine.hit_cost = HIT_NS if self._machine.clock.virtual else 0
+        engine.host_clock = not self._machine.clock.virtual
         self._cpu.before_run = self._start_run
         self._cpu.after_run = self._end_run
-        self._cpu.around_hook = self.advance_clock
 
     # --- around each run ----------------------------------------------------------------------------
 
@@ -122,21 +119,20 @@ class NativePlaces:
                 self._forget_returns()
             if self.before_run is not None and not self._engine.trampoline:
                 self.before_run()
-        self._before = self._engine.now = self._machine.clock.monotonic()
+        self._show_time()
 
     def _end_run(self) -> None:
-        self.advance_clock()
+        self._show_time()
         for address in self._glue.take_wanted():
             self._watch(address)
         if self.after_run is not None:
             self.after_run()
 
-    def advance_clock(self) -> None:
-        """Let the machine's clock show what hits took, and the engine's what everything else did."""
+    def _show_time(self) -> None:
+        """Let the engine's clock show the machine's; the glue moves it at each hit."""
         clock = self._machine.clock
-        if clock.virtual:
-            clock.advance(self._engine.now - self._before)
-        self._before = self._engine.now = clock.monotonic()
+        self._glue.clock = clock.base
+        self._engine.now, self._engine.work = clock.monotonic(), self._cpu.executed
 
     def _switch(self, task: Any) -> None:
         self._task, self._name = task, task.name

@@ -140,21 +140,36 @@ TEST(a_hook_of_python_stops_when_it_says_so)
 
 static int run_blocks(struct fake *fake, uint64_t pc)
 {
-	for (uint64_t at = pc; !fake->stopped; at += 4)
+	for (uint64_t at = pc; !fake->stopped; at += 4) {
+		fake->registers[UP_PC] = at;
 		fake_reach(fake, UC_HOOK_BLOCK, at);
+	}
 	return 0;
 }
 
-TEST(a_slice_ends_at_the_first_block_behind_its_budget)
+TEST(a_slice_ends_behind_the_first_branch_after_its_budget)
+{
+	struct fake *fake = fake_open(NULL);
+	const uint32_t branch = 0x14000001;
+
+	fake->script = run_blocks;
+	extents_add(&fake->glue.code, (struct extent){0x1000, 0x2000, 0x1000, PERM_EXEC});
+	memcpy(fake->memory + 0x1010, &branch, sizeof(branch));	/* the fifth instruction: before its end */
+	memcpy(fake->memory + 0x1030, &branch, sizeof(branch));
+	MUST(fake_hooks(fake, UC_HOOK_BLOCK) == 1);
+	MUST(!glue_run(&fake->glue, 0x1000, 0, 0, 10));
+	MUST(fake->glue.event == GLUE_SLICE && fake->glue.work.seen == 13 && fake->registers[UP_PC] == 0x1034);
+	fake_close(fake);
+}
+
+TEST(a_run_that_is_asked_to_stop_ends_before_the_next_block_when_it_asks_for_more)
 {
 	struct fake *fake = fake_open(NULL);
 
 	fake->script = run_blocks;
-	MUST(!glue_count_blocks(&fake->glue, true) && !glue_count_blocks(&fake->glue, true));
-	MUST(fake_hooks(fake, UC_HOOK_BLOCK) == 1);
-	MUST(!glue_run(&fake->glue, 0x1000, 0, 0, 10));
-	MUST(fake->glue.event == GLUE_SLICE && fake->glue.executed == 10);
-	MUST(!glue_count_blocks(&fake->glue, false) && !fake_hooks(fake, UC_HOOK_BLOCK));
+	fake->glue.stop = true;
+	MUST(!glue_run(&fake->glue, 0x1000, 0, 0, UINT64_MAX));
+	MUST(fake->glue.event == GLUE_STOP && fake->glue.work.seen == MOST_WORK);
 	fake_close(fake);
 }
 
@@ -167,7 +182,7 @@ TEST(what_was_delivered_before_the_run_is_passed_over_once)
 	stage.world.probe.wants_returns = false;
 	up_site_prepare(&stage.world.site);
 	MUST(table_add(glue, &stage.place) && !glue_add_inline(glue, &stage.place, false));
-	MUST(!glue_run(glue, stage.place.address, stage.place.address, 0, 0));
+	MUST(!glue_run(glue, stage.place.address, stage.place.address, 0, UINT64_MAX));
 	fake_reach(stage.fake, UC_HOOK_CODE, stage.place.address);
 	MUST(stage.world.probe.hits == 0);
 	fake_reach(stage.fake, UC_HOOK_CODE, stage.place.address);
@@ -189,7 +204,7 @@ TEST(a_jump_into_an_empty_slot_faults_as_if_nothing_were_there)
 
 	area_create(&fake->glue, 0x400000, 0x8000, 4);
 	fake->script = run_into_nothing;
-	MUST(glue_run(&fake->glue, 0x1000, 0, 0, 0) == UC_ERR_EXCEPTION);
+	MUST(glue_run(&fake->glue, 0x1000, 0, 0, UINT64_MAX) == UC_ERR_EXCEPTION);
 	MUST(fake->glue.event == GLUE_NONE && fake->glue.refused == PERM_EXEC && fake->glue.refused_page == 0x400000);
 	fake_close(fake);
 }

@@ -119,9 +119,10 @@ TEST(a_task_in_a_slot_is_seen_at_its_instruction_when_that_faults)
 	struct fake *fake = fake_open(NULL);
 	struct area *area = area_create(&fake->glue, START, PHYSICAL, SLOTS);
 	struct place place = placed(fake, 0x480000);
+	bool undone = false;
 
 	area_add(area, &place, (uint32_t)NOP);
-	MUST(slot_leave(&fake->glue, place.tail, true) == place.address);
+	MUST(slot_leave(&fake->glue, place.tail, true, &undone) == place.address && undone);
 	MUST(fake->registers[UP_PC] == place.address);
 	fake_close(fake);
 }
@@ -131,9 +132,10 @@ TEST(a_task_behind_its_displaced_instruction_is_seen_behind_it)
 	struct fake *fake = fake_open(NULL);
 	struct area *area = area_create(&fake->glue, START, PHYSICAL, SLOTS);
 	struct place place = placed(fake, 0x480000);
+	bool undone = false;
 
 	area_add(area, &place, (uint32_t)NOP);
-	MUST(slot_leave(&fake->glue, place.tail + 4, false) == place.address + 4);
-	MUST(slot_leave(&fake->glue, 0x500000, false) == 0x500000);
+	MUST(slot_leave(&fake->glue, place.tail + 4, false, &undone) == place.address + 4);
+	MUST(slot_leave(&fake->glue, 0x500000, false, &undone) == 0x500000 && !undone);
 	fake_close(fake);
 }

@@ -82,7 +82,6 @@ void world_init(struct world *world)
 	memset(world, 0, sizeof(*world));
 	MUST(up_engine_init(&world->engine, 1 << 16));
 	world->source = (struct up_source){world, world->registers, reg, vector, read_memory, set_reg};
-	world->engine.hit_cost = 10;
 	world->engine.task = &world->task;
 	world->engine.outside = (struct up_outside){world, enter, leave, missed, copy, drop, NULL, trampoline};
 	MUST(up_program_init(&world->probe.program, empty, sizeof(empty), 0) == UP_MADE);

@@ -28,8 +28,9 @@ struct up_outside {
 };
 
 struct up_engine {
-	uint64_t now;		/* ns, advanced by hit_cost at each hit */
-	uint64_t hit_cost;	/* 0: the host's clock is read instead */
+	/* Set by who brings a hit, before each: ns on the run's clock, and instructions executed so far. */
+	uint64_t now, work;
+	bool host_clock;	/* the host's clock is read instead */
 	uint64_t order;		/* of first sight of keys */
 	uint64_t hits;
 	struct up_task *task;	/* the running one */

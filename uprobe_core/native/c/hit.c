@@ -27,7 +27,6 @@ void up_tick(struct up_engine *engine)
 	struct timespec now;
 
 	engine->hits++;
-	engine->now += engine->hit_cost;
-	if (!engine->hit_cost && !clock_gettime(CLOCK_MONOTONIC, &now))
+	if (engine->host_clock && !clock_gettime(CLOCK_MONOTONIC, &now))
 		engine->now = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }

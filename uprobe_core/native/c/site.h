@@ -64,7 +64,6 @@ static inline void up_count_hit(struct up_site *site)
 {
 	struct up_engine *engine = site->engine;
 
-	engine->now += engine->hit_cost;
 	engine->hits++;
 	site->probes[0]->hits++;
 	site->only->total++;

@@ -12,12 +12,13 @@
 #include "shortcuts.h"
 #include "tlb.h"
 #include "unicorn_api.h"
+#include "work.h"
 
 /* Bits above are a tag that the MMU ignores. */
 #define TAG_MASK ((UINT64_C(1) << 56) - 1)
 
 /* Why run came back: the numbers of uprobe_linux.cpu.Event where they agree. */
-enum glue_event { GLUE_NONE = -1, GLUE_SYSCALL = 1, GLUE_BREAK = 2, GLUE_UNDEFINED = 3, GLUE_ALIGN = 4,
+enum glue_event { GLUE_NONE = -1, GLUE_STOP = 0, GLUE_SYSCALL = 1, GLUE_BREAK = 2, GLUE_UNDEFINED = 3, GLUE_ALIGN = 4,
 		  GLUE_HOOK = 6, GLUE_SLICE = 7 };
 
 struct area;
@@ -51,10 +52,8 @@ struct glue {
 	uint64_t wanted[16];		/* return addresses to watch from now on */
 	unsigned wanted_count;
 
-	int64_t budget;			/* instructions left, while block_hook counts */
-	uint64_t executed;
-	size_t block_hook;
-	bool limited;
+	struct work work;		/* executed instructions */
+	uint64_t clock;			/* what the engine's clock shows less executed instructions, while guest code runs */
 
 	struct area **areas;
 	unsigned area_count;

@@ -75,12 +75,12 @@ static PyObject *glue_object_run(GlueObject *self, PyObject *args)
 {
 	unsigned long long pc, skip;
 	unsigned skips;
-	long long budget;
+	unsigned long long target;
 
-	if (!PyArg_ParseTuple(args, "KKIL", &pc, &skip, &skips, &budget))
+	if (!PyArg_ParseTuple(args, "KKIK", &pc, &skip, &skips, &target))
 		return NULL;
 	PyThreadState *state = PyEval_SaveThread();
-	int status = glue_run(&self->core, pc, skip, skips, budget);
+	int status = glue_run(&self->core, pc, skip, skips, target);
 	if (self->core.engine && self->core.engine->holds_lock)
 		self->core.engine->holds_lock = false;	/* taken for a handler and kept */
 	else
@@ -135,13 +135,14 @@ static PyObject *glue_object_unwatch(GlueObject *self, PyObject *unused)
 	Py_RETURN_NONE;
 }
 
-static PyObject *glue_object_count_blocks(GlueObject *self, PyObject *on)
+/* Between runs: so many instructions were executed. */
+static PyObject *glue_object_settle(GlueObject *self, PyObject *executed)
 {
-	int wanted = PyObject_IsTrue(on);
-
-	if (wanted < 0)
+	unsigned long long value = PyLong_AsUnsignedLongLong(executed);
+	if (PyErr_Occurred())
 		return NULL;
-	return PyLong_FromLong(glue_count_blocks(&self->core, wanted));
+	work_settle(&self->core.work, value);
+	Py_RETURN_NONE;
 }
 
 /* --- life ------------------------------------------------------------------------------------------ */
@@ -241,6 +242,12 @@ static int glue_object_set_rung(GlueObject *self, PyObject *value, void *closure
 	return 0;
 }
 
+static PyObject *glue_object_uncounted(GlueObject *self, void *closure)
+{
+	(void)closure;
+	return PyLong_FromUnsignedLongLong(shortcuts_uncounted(self->core.shortcuts));
+}
+
 static PyObject *glue_object_no_shortcuts(GlueObject *self, void *closure)
 {
 	(void)closure;
@@ -263,14 +270,14 @@ static PyMemberDef members[] = {
 	{"forgetting", T_BOOL, OFFSET(forgetting), 0, "Whether the window onto physical memory is open."},
 	{"refused", T_INT, OFFSET(refused), 0, "The Perm bit of the last access that was refused, 0: none."},
 	{"refused_page", T_ULONGLONG, OFFSET(refused_page), 0, "Page of that access."},
-	{"executed", T_ULONGLONG, OFFSET(executed), 0, "Instructions counted."},
-	{"fills", T_ULONGLONG, OFFSET(fills), 0, "Translations asked for since the last flush."},
-	{"slow_fills", T_ULONGLONG, OFFSET(slow_fills), 0, "Translations that Python answered."},
+	{"executed", T_ULONGLONG, OFFSET(work.seen), READONLY, "Instructions executed, up to where we look."},
+	{"clock", T_ULONGLONG, OFFSET(clock), 0, "What the engine's clock shows less executed instructions."},
 	{NULL, 0, 0, 0, NULL},
 };
 
 static PyGetSetDef getters[] = {
 	{"python_hook", (getter)glue_object_python_hook, NULL, "Callback and data of code hooks for Python.", NULL},
+	{"uncounted", (getter)glue_object_uncounted, NULL, "Translated blocks that shortcuts do not know how to count.", NULL},
 	{"no_shortcuts", (getter)glue_object_no_shortcuts, NULL, "Why there are no shortcuts, '' if there are.", NULL},
 	{"rung", (getter)glue_object_rung, (setter)glue_object_set_rung, "Whether a watched descriptor was readable.", NULL},
 	{"stop", (getter)glue_object_stop, (setter)glue_object_set_stop, "Whether the run is to end soon.", NULL},
@@ -284,7 +291,7 @@ static PyMethodDef methods[] = {
 	METHOD(request_stop, METH_NOARGS),
 	METHOD(watch, METH_VARARGS),
 	METHOD(unwatch, METH_NOARGS),
-	METHOD(count_blocks, METH_O),
+	METHOD(settle, METH_O),
 	METHOD(add_data, METH_VARARGS),
 	METHOD(add_code, METH_VARARGS),
 	METHOD(drop, METH_VARARGS),

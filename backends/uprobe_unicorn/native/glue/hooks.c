@@ -7,6 +7,16 @@
 
 #define NOWHERE UINT64_MAX
 
+/* The program has executed so many instructions, and something of ours happens. */
+static void look(struct glue *glue, uint64_t executed)
+{
+	glue->work.seen = executed;
+	if (!glue->engine)
+		return;
+	glue->engine->work = executed;
+	glue->engine->now = glue->clock + executed;
+}
+
 /* --- probed places --------------------------------------------------------------------- */
 
 static void stop_at_hook(struct glue *glue, uint64_t address)
@@ -57,8 +67,8 @@ static bool reached(struct place *place)
 	uint64_t watch;
 
 	glue->engine->called = false;
-	if (place->watched && glue->api->return_hit(glue->engine, &glue->source, place->address) && place->site)
-		glue->engine->now -= glue->engine->hit_cost;	/* one arrival, however much happens at it */
+	if (place->watched)
+		glue->api->return_hit(glue->engine, &glue->source, place->address);
 	if (place->site && glue->api->site_hit(place->site, &glue->source, &watch))
 		want_watch(glue, place, watch);
 	bool moved = glue->engine->called && glue_reg(glue, UP_PC) != place->address;
@@ -89,14 +99,17 @@ static void on_inline(uc_engine *uc, uint64_t address, uint32_t size, void *data
 		return;
 	if (place->site && place->site->kind == UP_SITE_COUNT && !place->watched && !place->after_python) {
 		up_count_hit(place->site);
-		if (glue->stop)
+		if (glue->stop) {
+			look(glue, work_at(&glue->work, address));
 			stop_at_place(glue, place);
+		}
 		return;
 	}
+	look(glue, work_at(&glue->work, address));
 	reached(place);
 }
 
-/* The entry of a slot. */
+/* The entry of a slot, to which a branch has led that counts as the instruction. */
 void glue_on_entry(uc_engine *uc, uint64_t address, uint32_t size, void *data)
 {
 	struct area *area = data;
@@ -104,8 +117,10 @@ void glue_on_entry(uc_engine *uc, uint64_t address, uint32_t size, void *data)
 
 	(void)uc;
 	(void)size;
-	if (index < area->count && area->places[index])
-		reached(area->places[index]);
+	if (index >= area->count || !area->places[index])
+		return;
+	look(area->glue, work_done(&area->glue->work) - 1);
+	reached(area->places[index]);
 }
 
 /* The start of a block where nothing but returns is watched. */
@@ -120,6 +135,8 @@ static void on_return_block(uc_engine *uc, uint64_t address, uint32_t size, void
 		return;
 	if (glue->source.registers)	/* a block that was jumped to directly begins before PC is up to date */
 		((uint64_t *)(uintptr_t)glue->source.registers)[UP_PC] = address;
+	/* Where translated code counts, it does so after this; else the hook that counts was first. */
+	look(glue, glue->shortcuts ? work_done(&glue->work) : work_at(&glue->work, address));
 	glue->engine->called = false;
 	glue->api->return_hit(glue->engine, &glue->source, address);
 	if (glue->engine->called && glue_reg(glue, UP_PC) != address)
@@ -137,6 +154,7 @@ static void on_python(uc_engine *uc, uint64_t address, uint32_t size, void *data
 	(void)size;
 	if (pass_over(glue, address))
 		return;
+	look(glue, work_at(&glue->work, address));
 	if (!glue->inline_hook(glue->context, address) && !glue->stop && !was_to_stop(glue, address))
 		return;
 	const struct place *place = table_find(glue, address);
@@ -156,13 +174,9 @@ bool tail_does_it(const struct place *place)
 	return place->tail && !(place->steps && !place->glue->engine->trampoline);
 }
 
-/*
- * The run ends at the trap at address, whose handlers have run: the core does the instruction.  It counts
- * the trap, too.
- */
+/* The run ends at the trap, whose handlers have run: the core does the instruction. */
 static void leave_to_core(struct glue *glue)
 {
-	glue->engine->now -= glue->engine->hit_cost;
 	glue->event = GLUE_BREAK;
 	glue->uc.emu_stop(glue->engine_handle);
 }
@@ -175,6 +189,7 @@ static bool on_trap(struct glue *glue)
 
 	if (!place || !(place->tail || place->core))
 		return false;
+	look(glue, work_at(&glue->work, pc));
 	if (tail_does_it(place)) {
 		if (!reached(place))
 			glue_set_reg(glue, UP_PC, place->tail);
@@ -197,6 +212,7 @@ static void on_trampoline(struct glue *glue)
 		glue->uc.emu_stop(glue->engine_handle);
 		return;
 	}
+	look(glue, work_done(&glue->work));
 	if (glue->api->trampoline_hit(glue->engine, &glue->source)) {
 		if (glue->stop)
 			stop_at_hook(glue, address);
@@ -224,22 +240,14 @@ void glue_on_interrupt(uc_engine *uc, uint32_t number, void *data)
 	glue->uc.emu_stop(uc);
 }
 
-/*
- * Counts instructions and ends the slice at the first block after it; never inside a slot, and
- * not before an instruction whose hooks were delivered: they would be delivered once more.
- */
+/* Where translated code does not count its instructions itself. */
 void glue_on_block(uc_engine *uc, uint64_t address, uint32_t size, void *data)
 {
 	struct glue *glue = data;
-	bool skips = glue->skips && glue->skip == address;
 
-	if ((glue->stop || (glue->limited && glue->budget <= 0)) && !skips && !area_at(glue, address)) {
-		glue->event = GLUE_SLICE;
-		glue->uc.emu_stop(uc);
-		return;
-	}
-	glue->executed += size / 4;
-	glue->budget -= size / 4;
+	(void)uc;
+	if (!glue->work.is_free(glue, address))
+		work_count(&glue->work, address, size);
 }
 
 /* --- inline hooks ---------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@ struct place {
 	struct up_site *site;	/* NULL: returns are watched here */
 	bool watched;
 	uint64_t tail;		/* of its slot; 0: it has none */
+	uint32_t word;		/* that was displaced into it */
 	bool core;		/* trapped: what the tail cannot do, or would not do exactly, the core does */
 	bool steps;		/* the core does it in its XOL area, which has to be there before the tail is used */
 	size_t hook;		/* its hook, when it is inline */

@@ -14,11 +14,10 @@ void glue_deinit(struct glue *glue);
 /*
  * Runs from pc until an event; returns uc_err.  The hooks at skip were delivered
  * already: the first skips of Python's and the one of the place there are passed over.
+ * Ends behind the first branch at which more than target instructions were executed; UINT64_MAX: any number.
  */
-int glue_run(struct glue *glue, uint64_t pc, uint64_t skip, unsigned skips, int64_t budget);
+int glue_run(struct glue *glue, uint64_t pc, uint64_t skip, unsigned skips, uint64_t target);
 /* From any thread: the run is to end now. */
 void glue_stop(struct glue *glue);
-/* Switches counting of instructions on or off; the caller makes the emulator forget its code. */
-int glue_count_blocks(struct glue *glue, bool on);
 
 #endif

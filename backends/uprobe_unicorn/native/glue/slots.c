@@ -112,6 +112,7 @@ uint64_t area_add(struct area *area, struct place *place, uint32_t word)
 	area->places[index] = place;
 	area->count = index < area->count ? area->count : index + 1;
 	place->tail = tail;
+	place->word = word;
 	return entry;
 }
 
@@ -195,7 +196,7 @@ static bool is_before(const struct glue *glue, const struct area *area, uint64_t
 	       (!in_tail || pc == place->tail);
 }
 
-uint64_t slot_leave(struct glue *glue, uint64_t pc, bool faulted)
+uint64_t slot_leave(struct glue *glue, uint64_t pc, bool faulted, bool *undone_ret)
 {
 	const struct area *area = area_at(glue, pc);
 	uint64_t start = pc;
@@ -209,7 +210,8 @@ uint64_t slot_leave(struct glue *glue, uint64_t pc, bool faulted)
 		if (!(faulted && pc >= area->tails) && !follow(glue, area, &pc))
 			pc = run_out(glue, area, pc);
 		if (pc == before) {	/* its instruction cannot be executed */
-			pc = pc >= area->tails ? displaced_at(area, pc) : pc;
+			*undone_ret = pc >= area->tails;
+			pc = *undone_ret ? displaced_at(area, pc) : pc;
 			break;
 		}
 	}

@@ -26,7 +26,10 @@ uint64_t area_add(struct area *area, struct place *place, uint32_t word);
 /* Takes place's slot back; outside of runs, so that no task is on its way through it. */
 void area_forget(struct glue *glue, const struct place *place);
 bool area_is_empty(const struct glue *glue, uint64_t address);
-/* If pc is in a slot: runs on until it is not, and returns where the task is as the program sees it. */
-uint64_t slot_leave(struct glue *glue, uint64_t pc, bool faulted);
+/*
+ * If pc is in a slot: runs on until it is not, and returns where the task is as the program sees it.
+ * *undone_ret: whether that is the displaced instruction, which was not executed.
+ */
+uint64_t slot_leave(struct glue *glue, uint64_t pc, bool faulted, bool *undone_ret);
 
 #endif

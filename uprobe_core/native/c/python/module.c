@@ -229,7 +229,8 @@ static PyObject *engine_pointer(EngineObject *self, void *closure)
 
 static PyMemberDef members[] = {
 	{"now", T_ULONGLONG, offsetof(EngineObject, core.now), 0, "Nanoseconds on the run's clock."},
-	{"hit_cost", T_ULONGLONG, offsetof(EngineObject, core.hit_cost), 0, "Nanoseconds that a hit takes."},
+	{"work", T_ULONGLONG, offsetof(EngineObject, core.work), 0, "Instructions executed so far."},
+	{"host_clock", T_BOOL, offsetof(EngineObject, core.host_clock), 0, "Whether the host's clock is read at hits."},
 	{"vote", T_UINT, offsetof(EngineObject, core.vote), 0, "What the handlers of the hit under way voted."},
 	{"hijack", T_BOOL, offsetof(EngineObject, core.hijack), 0, "Whether LR is swapped for the trampoline."},
 	{"trampoline", T_ULONGLONG, offsetof(EngineObject, core.trampoline), 0, "Its address, 0: not known."},

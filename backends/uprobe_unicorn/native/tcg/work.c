@@ -1,0 +1,72 @@
+/* The account of executed instructions. */
+#include "work.h"
+
+#include <stddef.h>
+
+/*
+ * The upper half of *left is 0, or -1 once the emulator was asked to stop; a count that
+ * became negative borrows one from it.
+ */
+static bool is_asked(int32_t left)
+{
+	return left < 0 && !((left >> 16) == -1 && (int16_t)left < 0);
+}
+
+static void put_left(struct work *work, uint16_t left)
+{
+	*work->left = (int32_t)(left | (is_asked(*work->left) ? 0xffff0000u : 0));
+}
+
+void work_init(struct work *work)
+{
+	work->target = UINT64_MAX;
+	work->left = &work->own_left;
+	work->end = &work->own_end;
+}
+
+void work_settle(struct work *work, uint64_t executed)
+{
+	work->granted = work->seen = executed;
+	put_left(work, 0);
+}
+
+static void grant(struct work *work, uint64_t executed)
+{
+	uint64_t more = work->target > executed ? work->target - executed : 0;
+
+	more = more < MOST_WORK ? more : MOST_WORK;
+	put_left(work, (uint16_t)more);
+	work->granted = executed + more;
+}
+
+void work_start(struct work *work, uint64_t pc, uint64_t target)
+{
+	work->closing = false;
+	work->target = target;
+	*work->end = (uint16_t)(pc >> 2);
+	grant(work, work_done(work));
+}
+
+bool work_refill(struct work *work)
+{
+	uint64_t executed = work_done(work);
+
+	if (executed > work->target || work->is_wanted(work->context, 0))
+		return false;
+	grant(work, executed);
+	return true;
+}
+
+void work_ask(struct work *work, uint64_t pc, unsigned size)
+{
+	uint64_t executed = work_done(work);
+
+	if (work->is_wanted(work->context, pc) || (work->closing && work->branched)) {
+		work->stop(work->context, pc);
+		return;
+	}
+	put_left(work, 0);	/* the next block asks again */
+	work->granted = executed;
+	work->closing = executed > work->target;
+	work->branched = work->closing && work->is_branch(work->context, pc + size - 4);
+}
