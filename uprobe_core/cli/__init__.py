@@ -22,6 +22,7 @@ COMMANDS = {
     "classify": "verdicts for instruction words from standard input",
     "why": "can this place be probed, and why (not)",
     "list": "what can be probed in a program: functions and USDT markers",
+    "compare": "what two runs do not have in common",
     "plugins": "what is installed, what failed to load, and why",
     "doctor": "whether everything is in order, and which engine runs and why",
 }

@@ -1,0 +1,1 @@
+"""Two runs beside each other: what was called more or less, and where their traces part."""
