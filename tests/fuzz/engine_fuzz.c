@@ -21,10 +21,10 @@ static void add_probe(struct world *world, struct input *input)
 	size_t size = choice & 1 ? take_program(input, packed, 0) : 4;
 	if (!(choice & 1))
 		memset(packed, 0, size);
-	bool usable = up_program_init(&probe->capture, packed, size, 0) == UP_MADE;
+	bool usable = up_program_init(&probe->capture, &world->engine.registers, packed, size, 0) == UP_MADE;
 	size = take_program(input, packed, probe->capture.cells);
 	unsigned room = choice & 2 ? UP_MAX_RECORD : take_byte(input);
-	usable = usable && up_program_init(&probe->program, packed, size, room) == UP_MADE;
+	usable = usable && up_program_init(&probe->program, &world->engine.registers, packed, size, room) == UP_MADE;
 	usable = usable && up_program_entries(&probe->program) <= probe->capture.cells;
 	usable = usable && up_engine_reserve(&world->engine, probe->program.cells);
 	if (!usable) {
@@ -140,11 +140,11 @@ static void set_registers(struct world *world, struct input *input)
 {
 	uint8_t choice = take_byte(input);
 
-	world->registers[choice % UP_REGS] = take_value(input);
+	world->registers[choice % MOST_REGISTERS] = take_value(input);
 	if (choice & 64)
-		world->registers[UP_SP] = 0x20000 + 16u * (take_byte(input) % 32u);
+		world->registers[world->engine.registers.sp] = 0x20000 + 16u * (take_byte(input) % 32u);
 	if (choice & 128)
-		world->registers[30] = 0x402000 + 4u * (take_byte(input) % 4u);
+		world->registers[world->engine.registers.link] = 0x402000 + 4u * (take_byte(input) % 4u);
 }
 
 static void hit(struct world *world, struct input *input)
@@ -158,7 +158,7 @@ static void hit(struct world *world, struct input *input)
 	struct up_site *site = &world->sites[choice % world->site_count];
 	for (unsigned i = 0; i < times; i++) {
 		if (up_site_hit(site, &world->source, &watch))
-			MUST(watch == world->registers[30]);
+			MUST(watch == world->registers[world->engine.registers.link]);
 		world->registers[choice >> 4 & 3] += choice & 128 ? 1 : 0;
 	}
 }
@@ -168,12 +168,12 @@ static void end_call(struct world *world, struct input *input)
 	uint8_t choice = take_byte(input);
 
 	if (choice & 1)
-		world->registers[UP_SP] = 0x20000 + 16u * (choice >> 3);
+		world->registers[world->engine.registers.sp] = 0x20000 + 16u * (choice >> 3);
 	if (world->engine.hijack && choice & 4) {
 		up_trampoline_hit(&world->engine, &world->source);
 		return;
 	}
-	up_return_hit(&world->engine, &world->source, choice & 2 ? world->registers[30] : 0x402000 + 4u * (choice >> 6));
+	up_return_hit(&world->engine, &world->source, choice & 2 ? world->registers[world->engine.registers.link] : 0x402000 + 4u * (choice >> 6));
 }
 
 static void change_task(struct world *world, struct input *input)

@@ -8,7 +8,7 @@ static const uint64_t bases[PAGES] = {0x10000, 0x11000, 0x13000, 0x20000};
 
 static uint64_t read_register(void *context, unsigned index)
 {
-	MUST(index < UP_REGS);
+	MUST(index < ((const struct world *)context)->engine.registers.count);
 	return ((struct world *)context)->registers[index];
 }
 
@@ -88,10 +88,14 @@ static void call(void *context, struct up_action *action, struct up_hit *hit)
 	up_fetch_all(hit);
 	for (unsigned i = 0; i < hit->program->cells; i++)
 		sum += hit->cells[i];
-	for (unsigned i = 0; i < UP_REGS; i++)
+	for (unsigned i = 0; i < hit->registers->count; i++)
 		sum += up_register(hit, i);
 	world->calls += sum != 1;
 }
+
+static const struct up_registers USUAL = {.count = MOST_REGISTERS, .sp = 31, .pc = 32, .link = 30, .frame = 29, .width = 8};
+static const struct up_registers ODD = {.count = 14, .sp = 1, .result = 3, .link = 2, .frame = UP_NO_REGISTER, .width = 8};
+static const struct up_registers NARROW = {.count = 14, .sp = 1, .result = 3, .link = 2, .frame = 12, .width = 4};
 
 void world_init(struct world *world, struct input *input)
 {
@@ -99,12 +103,14 @@ void world_init(struct world *world, struct input *input)
 
 	memset(world, 0, sizeof(*world));
 	MUST(up_engine_init(&world->engine, 2 * (UP_MAX_RECORD + UP_MAX_ARGS * UP_MAX_ARRAY * 8)));
+	world->engine.registers = choice & 32 ? ODD : (choice & 64 ? NARROW : USUAL);
+	MUST(up_registers_prepare(&world->engine.registers));
 	world->engine.host_clock = choice & 1;
 	world->engine.drain = choice & 2 ? drain : NULL;
 	world->engine.drain_context = world->engine.call_context = world;
 	world->engine.call = call;
 	world->source = (struct up_source){world, choice & 4 ? world->registers : NULL, read_register, read_vector,
-					   read_memory, write_register};
+					   read_memory, write_register, choice & 128 ? world->engine.registers.count : 1};
 	world->engine.hijack = choice & 8;
 	world->engine.trampoline = 0x7f0000;
 	world->engine.depth = choice & 16 ? 4 : 0;

@@ -7,7 +7,7 @@
 
 #include "api.h"
 
-enum { PROBES = 6, ACTIONS = 12, SITES = 6, TASKS = 3, PAGES = 4, PAGE = 4096 };
+enum { PROBES = 6, ACTIONS = 12, SITES = 6, TASKS = 3, PAGES = 4, PAGE = 4096, MOST_REGISTERS = 34 };
 
 struct input {
 	const uint8_t *at;
@@ -23,7 +23,7 @@ struct world {
 	struct up_site sites[SITES];
 	struct up_task tasks[TASKS];
 	unsigned probe_count, action_count, site_count;
-	uint64_t registers[UP_REGS];
+	uint64_t registers[MOST_REGISTERS];
 	uint64_t vectors;
 	uint8_t memory[PAGES][PAGE];
 	uint64_t written, drained, calls;	/* records */

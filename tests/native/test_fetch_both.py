@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import Any
 
 import pytest
@@ -10,16 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from uprobe_arm64 import Arm64Arch
 
+from uprobe_core.architecture import Registers
 from uprobe_core.errors import SpecError
 from uprobe_core.event_model import EventSpec
 from uprobe_core.events.fetch_run import compile_fetch
 from uprobe_core.events.parse import Language
-from uprobe_core.native.packing import pack_program, value_decoder
+from uprobe_core.native.packing import pack_program, pack_registers, value_decoder
+from uprobe_core.testing import toy_arch
 from uprobe_core.types import Access, MemoryFault, Policy
 
 _engine = pytest.importorskip("uprobe_core.native._engine")
 
-REGISTERS = Arm64Arch().architecture().registers
+ARM64, TOY = Arm64Arch().architecture().registers, toy_arch.REGISTERS
 MASK = (1 << 64) - 1
 PAGE = 4096
 
@@ -27,12 +30,16 @@ PAGE = 4096
 class Machine:
     """Registers and a few pages: task, process and hit in one."""
 
-    registers = REGISTERS
-
     def __init__(
-        self, registers: list[int], pages: dict[int, bytes], vectors: int = 0, comm: str = "loop"
+        self,
+        values: list[int],
+        pages: dict[int, bytes],
+        vectors: int = 0,
+        comm: str = "loop",
+        registers: Registers = ARM64,
     ) -> None:
-        self.values = registers
+        self.registers = registers
+        self.values = values
         self.pages = pages
         self.vectors = vectors
         self.comm = comm
@@ -43,7 +50,7 @@ class Machine:
         self.process: Any = self
 
     def get_reg(self, index: int) -> int:
-        return self.values[index]
+        return self.values[index] & self.registers.mask
 
     def get_vec(self, index: int) -> int:
         return self.vectors * (index + 1) & (1 << 128) - 1
@@ -59,7 +66,10 @@ class Machine:
         return found
 
 
-LANGUAGE = Language(Policy(), REGISTERS)
+LANGUAGES = {registers: Language(Policy(), registers) for registers in (ARM64, TOY)}
+
+NAMES = ["a0", "a1", "a2", "a3", "s0", "s1", "s2"]
+"""Registers of the toy; its PC is register 0, its words have four bytes."""
 
 ARGS = [
     "%x0", "%x1:u64", "%x2:s32", "%x3:x8", "%x4:s8", "%x5:u16", "%x6:char", "%sp", "%pc:x64",
@@ -71,9 +81,12 @@ ARGS = [
 ]  # fmt: skip
 
 
-def event(arguments: list[str]) -> EventSpec:
+def event(arguments: list[str], registers: Registers = ARM64) -> EventSpec:
+    """An event with *arguments*; where registers are others, the first ones stand for x0, x1 ..."""
+    if registers is TOY:
+        arguments = [re.sub(r"%x(\d)", lambda m: f"%{NAMES[int(m[1])]}", text) for text in arguments]
     line = "p:work /bin/true:0x1000 " + " ".join(f"a{i}={a}" for i, a in enumerate(arguments))
-    spec = LANGUAGE.parse(line)[0]
+    spec = LANGUAGES[registers].parse(line)[0]
     assert isinstance(spec, EventSpec)
     return spec
 
@@ -82,7 +95,7 @@ def both(spec: EventSpec, machine: Machine) -> tuple[object, object]:
     reference = compile_fetch(spec.args).run(machine)
     packed = pack_program(spec.args)
     assert packed is not None
-    engine = _engine.Engine(MemoryFault, 1 << 20)
+    engine = _engine.Engine(MemoryFault, 1 << 20, pack_registers(machine.registers))
     comm = machine.comm.encode()
     engine.run_task(engine.set_task(-1, 1, 1, 0, comm))
     cells, text = engine.fetch(*packed, machine, machine.address, machine.probe_offset, machine.latency_ns)
@@ -130,15 +143,21 @@ pointer = st.one_of(
     memory=pages,
     vectors=st.integers(0, (1 << 128) - 1),
     comm=st.sampled_from(["loop", "a", "fifteen-chars-x"]),
+    numbers=st.sampled_from([ARM64, TOY]),
 )
 def test_the_native_engine_fetches_what_the_reference_fetches(
-    arguments: list[str], registers: list[int], memory: dict[int, bytes], vectors: int, comm: str
+    arguments: list[str],
+    registers: list[int],
+    memory: dict[int, bytes],
+    vectors: int,
+    comm: str,
+    numbers: Registers,
 ) -> None:
     try:
-        spec = event(arguments)
+        spec = event(arguments, numbers)
     except SpecError:
         return
-    reference, native = both(spec, Machine(registers, memory, vectors, comm))
+    reference, native = both(spec, Machine(registers, memory, vectors, comm, numbers))
     assert repr(native) == repr(reference)
 
 
@@ -147,7 +166,7 @@ def test_an_exception_that_is_no_memory_fault_comes_out() -> None:
         def get_reg(self, index: int) -> int:
             raise RuntimeError("no registers")
 
-    engine = _engine.Engine(MemoryFault, 1 << 20)
+    engine = _engine.Engine(MemoryFault, 1 << 20, pack_registers(ARM64))
     engine.run_task(engine.set_task(-1, 1, 1, 0, b"x"))
     packed = pack_program(event(["%x0"]).args)
     assert packed is not None
@@ -157,7 +176,7 @@ def test_an_exception_that_is_no_memory_fault_comes_out() -> None:
 
 @given(data=st.binary(max_size=80))
 def test_a_program_of_random_bytes_is_refused_or_runs(data: bytes) -> None:
-    engine = _engine.Engine(MemoryFault, 1 << 20)
+    engine = _engine.Engine(MemoryFault, 1 << 20, pack_registers(ARM64))
     engine.run_task(engine.set_task(-1, 1, 1, 0, b"x"))
     machine = Machine([0x10000] * 34, {0x10000: bytes(PAGE)})
     with contextlib.suppress(ValueError):

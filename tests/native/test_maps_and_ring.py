@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from uprobe_arm64 import Arm64Arch
 
 from uprobe_core.actions import Hist
 from uprobe_core.event_model import FetchArg, FetchOp, FetchType, OpCode
 from uprobe_core.events.fetch_types import TYPES
-from uprobe_core.native.packing import FieldRef, key_decoder, pack_program
+from uprobe_core.native.packing import FieldRef, key_decoder, pack_program, pack_registers
 from uprobe_core.types import MemoryFault
 
 _engine = pytest.importorskip("uprobe_core.native._engine")
 
+REGISTERS = Arm64Arch().architecture().registers
 NOTHING = FieldRef(7, "u").pack()
 RECORD, HIST, COUNT = 3, 2, 0
 
@@ -44,7 +46,7 @@ def argument(name: str, register: int, kind: FetchType) -> FetchArg:
 
 def engine_with(kind: str, *action: Any) -> tuple[Any, int, int]:
     """(engine, site, action) with arguments a=%x0 of type *kind* and b=%x1:u64."""
-    engine = _engine.Engine(MemoryFault, 1 << 21)
+    engine = _engine.Engine(MemoryFault, 1 << 21, pack_registers(REGISTERS))
     engine.run_task(engine.set_task(-1, 1, 1, 0, b"t"))
     program = pack_program([argument("a", 0, TYPES[kind]), argument("b", 1, TYPES["u64"])])
     assert program is not None

@@ -14,10 +14,11 @@ import pytest
 
 from uprobe_core.event_model import OpCode
 from uprobe_core.native_backend import abi, include_dir
+from uprobe_core.testing.toy_arch import REGISTERS
 from uprobe_core.types import HandlerVote, MemoryFault
 
 _engine = pytest.importorskip("uprobe_core.native._engine")
-from uprobe_core.native.packing import NOTHING, pack_program  # noqa: E402  # where the engine is
+from uprobe_core.native.packing import NOTHING, pack_program, pack_registers  # noqa: E402  # where the engine is
 
 SOURCE = Path(__file__).parent / "outside" / "glue.c"
 ROOT = Path(__file__).parents[2]
@@ -43,7 +44,7 @@ def glue(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_a_hit_and_its_return_go_through_a_glue_from_outside(glue: Any) -> None:
-    engine = _engine.Engine(MemoryFault, 1 << 20)
+    engine = _engine.Engine(MemoryFault, 1 << 20, pack_registers(REGISTERS))
     program, room = pack_program(()) or (b"", 0)
     probe = engine.add_probe(program, room, program, False)
     action = engine.add_action(probe, _engine.ACTION_COUNT, 0, 0, 0, b"", NOTHING.pack(), b"", b"")

@@ -56,6 +56,7 @@ OPS: dict[str, int]
 """Operations of fetch programs by the names of :class:`uprobe_core.event_model.OpCode`."""
 MISSED: tuple[str, ...]
 """Why a call is not seen to return, by number."""
+NO_REGISTER: int
 NO_TEXT: int
 """In place of a string that could not be read."""
 OP_LAYOUT: str
@@ -72,6 +73,7 @@ class Engine:
 
     :param fault_type: the exception that memory raises, with the faulting ``address``
     :param ring_size: bytes
+    :param registers: what ``pack_registers`` of uprobe_core.native.packing gives
     """
 
     now: int
@@ -87,7 +89,7 @@ class Engine:
     def records(self) -> int: ...
     @property
     def pointer(self) -> int: ...
-    def __new__(cls, fault_type: type[Exception], ring_size: int = ...) -> Engine: ...
+    def __new__(cls, fault_type: type[Exception], ring_size: int, registers: tuple[int, ...]) -> Engine: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def fetch(
         self, program: bytes, room: int, hit: Any, address: int, offset: int, latency: int, /

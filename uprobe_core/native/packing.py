@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from uprobe_core.actions.base import STACK_DEPTH
+from uprobe_core.architecture import Registers
+from uprobe_core.errors import BackendError
 from uprobe_core.event_model import FetchArg, OpCode
 from uprobe_core.events.fields import Field, FieldKind
 from uprobe_core.events.filters import FilterOp
@@ -27,6 +29,7 @@ __all__ = (
     "key_decoder",
     "pack_filter",
     "pack_program",
+    "pack_registers",
     "stack_field",
     "value_decoder",
 )
@@ -284,3 +287,15 @@ def key_decoder(
         return tuple(values), at
 
     return decode
+
+
+def pack_registers(registers: Registers) -> tuple[int, ...]:
+    """What an engine has to know of an architecture's registers.
+
+    Raises BackendError where return addresses lie on the stack: the engine follows a link register.
+    """
+    if registers.link is None:
+        raise BackendError("the native engine needs a link register", hint="take --engine py")
+    frame = _engine.NO_REGISTER if registers.frame is None else registers.frame
+    numbers = registers.count, registers.sp, registers.pc, registers.result, registers.link, frame
+    return (*numbers, registers.width)

@@ -16,6 +16,7 @@ from uprobe_core.actions.kinds import Action
 from uprobe_core.actions.merge import merge
 from uprobe_core.native import _engine
 from uprobe_core.native.calls import NativeCalls
+from uprobe_core.native.packing import pack_registers
 from uprobe_core.native.plan import ActionPlan, Chain, EventPlan, plan_event
 from uprobe_core.native.records import NativeRecords
 from uprobe_core.native.results import take
@@ -83,7 +84,7 @@ class NativeSites:
         plain_records: bool = True,
         stacks: StackSource,
     ) -> None:
-        self.engine = _engine.Engine(MemoryFault, _RING)
+        self.engine = _engine.Engine(MemoryFault, _RING, pack_registers(registers))
         self.records = NativeRecords(self.engine, write=write, lost=lost, failed=self._sink_failed, keep=keep)
         self.send: Callable[[Any], None] | None = None
         self._backend = backend

@@ -9,6 +9,7 @@ from uprobe_core.native_backend import Core
 from uprobe_core.types import MemoryFault, Mode
 
 if TYPE_CHECKING:
+    from uprobe_core.architecture import Registers
     from uprobe_core.backend import Machine, Process
     from uprobe_core.native_backend import NativeBackend
     from uprobe_core.probes.registry import Site, Space
@@ -32,12 +33,12 @@ class Way:
 class NativeProbes:
     """What the registry asks to take sites over; each counts its hits and does nothing else."""
 
-    def __init__(self, backend: NativeBackend) -> None:
+    def __init__(self, backend: NativeBackend, registers: Registers) -> None:
         from uprobe_core.native import _engine
-        from uprobe_core.native.packing import pack_program
+        from uprobe_core.native.packing import pack_program, pack_registers
 
         self._backend = backend
-        self._engine: Any = _engine.Engine(MemoryFault, _RING)
+        self._engine: Any = _engine.Engine(MemoryFault, _RING, pack_registers(registers))
         backend.connect(self._engine, _engine.API, lambda _pid, _tid, _comm: 0, visible=False)
         nothing = pack_program(())
         assert nothing is not None
@@ -73,13 +74,13 @@ class NativeProbes:
         self._backend.forget(process, start, end)
 
 
-def native_probes(machine: Machine) -> NativeProbes | None:
+def native_probes(machine: Machine, registers: Registers) -> NativeProbes | None:
     """The native probes of *machine*, None if it has none or the engine is not installed."""
     backend = getattr(machine, "native", None)
     if backend is None:
         return None
     try:
-        return NativeProbes(backend)
+        return NativeProbes(backend, registers)
     except ImportError:
         return None
 

@@ -79,7 +79,7 @@ TEST(a_hijacked_call_without_memory_returns_where_it_came_from)
 	world.engine.hijack = true;
 	scarce_after(0);
 	world_call(&world, 0x1f00, 0x500);
-	MUST(world.registers[UP_LINK] == 0x500);
+	MUST(world.registers[world.engine.registers.link] == 0x500);
 	only_missed(&world, UP_MISSED_NO_MEMORY, 1);
 	adds_up(&world);
 	scarce_after(-1);
@@ -97,7 +97,7 @@ TEST(a_hijacked_tail_call_without_memory_still_goes_through_the_trampoline)
 	MUST(world.task.pending.count == world.task.pending.capacity);
 	scarce_after(0);
 	world_call(&world, 0x1f00 - 16 * 31, 0x7000);
-	MUST(world.registers[UP_LINK] == 0x7000);
+	MUST(world.registers[world.engine.registers.link] == 0x7000);
 	only_missed(&world, UP_MISSED_NO_MEMORY, 1);
 	scarce_after(-1);
 	world_deinit(&world);
@@ -155,16 +155,16 @@ TEST(a_program_without_memory_is_not_called_unfit)
 	struct world world;
 
 	world_init(&world);
-	MUST(up_program_init(&program, unfit, sizeof(unfit), 0) == UP_REFUSED);
+	MUST(up_program_init(&program, &world.engine.registers, unfit, sizeof(unfit), 0) == UP_REFUSED);
 	uint8_t packed[4 + 8 + 3 * sizeof(struct up_op)] = {1, 0, 0, 0, 'u', 8, 0, 3};
 	const struct up_op ops[3] = {{.code = UP_REG}, {.code = UP_ST_RAW, .size = 8}, {.code = UP_END}};
 	memcpy(packed + 12, ops, sizeof(ops));
 	for (int n = 0; n < 2; n++) {
 		scarce_after(n);
-		MUST(up_program_init(&program, packed, sizeof(packed), 0) == UP_NO_MEMORY);
+		MUST(up_program_init(&program, &world.engine.registers, packed, sizeof(packed), 0) == UP_NO_MEMORY);
 	}
 	scarce_after(-1);
-	MUST(up_program_init(&program, packed, sizeof(packed), 0) == UP_MADE);
+	MUST(up_program_init(&program, &world.engine.registers, packed, sizeof(packed), 0) == UP_MADE);
 	up_program_deinit(&program);
 	world_deinit(&world);
 }

@@ -46,9 +46,9 @@ static uint64_t *register_at(struct fake *fake, int reg)
 	case UC_REG_X30:
 		return &fake->registers[30];
 	case UC_REG_SP:
-		return &fake->registers[UP_SP];
+		return &fake->registers[GLUE_SP];
 	case UC_REG_PC:
-		return &fake->registers[UP_PC];
+		return &fake->registers[GLUE_PC];
 	case UC_REG_NZCV:
 		return &fake->registers[33];
 	case UC_REG_V0:
@@ -78,7 +78,7 @@ static int emu_start(uc_engine *uc, uint64_t begin, uint64_t until, uint64_t tim
 	(void)until;
 	(void)timeout;
 	(void)count;
-	fake->registers[UP_PC] = begin;
+	fake->registers[GLUE_PC] = begin;
 	return fake->script ? fake->script(fake, begin) : 0;
 }
 
@@ -143,7 +143,7 @@ void fake_reach(struct fake *fake, int type, uint64_t address)
 {
 	typedef void function(uc_engine *uc, uint64_t address, uint32_t size, void *data);
 
-	fake->registers[UP_PC] = address;
+	fake->registers[GLUE_PC] = address;
 	for (unsigned i = 0; i < FAKE_HOOKS; i++) {
 		const struct fake_hook *hook = &fake->hooks[i];
 		bool everywhere = hook->begin > hook->end;

@@ -14,7 +14,7 @@ struct fake_hook {
 
 struct fake {
 	struct fake_hook hooks[FAKE_HOOKS];
-	uint64_t registers[UP_REGS];
+	uint64_t registers[(GLUE_PSTATE + 1)];
 	int refuse;			/* hook_add fails so often, after that many successes */
 	unsigned forgotten, flushed;	/* calls for translated code, for translations */
 	_Atomic unsigned stopped;

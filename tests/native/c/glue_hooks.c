@@ -25,11 +25,14 @@ struct stage {
 static void stage_init(struct stage *stage)
 {
 	world_init(&stage->world);
+	stage->world.engine.registers = (struct up_registers){.count = GLUE_PSTATE + 1, .sp = GLUE_SP, .pc = GLUE_PC,
+							       .link = 30, .frame = 29, .width = 8};
+	MUST(up_registers_prepare(&stage->world.engine.registers));
 	stage->fake = fake_open(&stage->world.engine);
 	stage->place = (struct place){.address = stage->world.site.address, .site = &stage->world.site,
 				      .glue = &stage->fake->glue};
-	stage->fake->registers[UP_SP] = 0x8000;
-	stage->fake->registers[UP_LINK] = 0x500;
+	stage->fake->registers[GLUE_SP] = 0x8000;
+	stage->fake->registers[30] = 0x500;
 }
 
 static void stage_deinit(struct stage *stage)
@@ -92,9 +95,9 @@ TEST(a_trap_goes_on_in_its_slot)
 	up_site_prepare(&stage.world.site);
 	struct area *area = area_create(glue, 0x400000, 0x8000, 4);
 	MUST(area_add(area, &stage.place, 0xd503201f) && table_add(glue, &stage.place));
-	stage.fake->registers[UP_PC] = stage.place.address;
+	stage.fake->registers[GLUE_PC] = stage.place.address;
 	fake_interrupt(stage.fake, UC_EXCP_BKPT);
-	MUST(stage.world.probe.hits == 1 && stage.fake->registers[UP_PC] == stage.place.tail);
+	MUST(stage.world.probe.hits == 1 && stage.fake->registers[GLUE_PC] == stage.place.tail);
 	stage_deinit(&stage);
 }
 
@@ -103,7 +106,7 @@ TEST(a_breakpoint_of_the_program_is_not_ours)
 	struct stage stage;
 
 	stage_init(&stage);
-	stage.fake->registers[UP_PC] = 0x1234;
+	stage.fake->registers[GLUE_PC] = 0x1234;
 	fake_interrupt(stage.fake, UC_EXCP_BKPT);
 	MUST(stage.fake->glue.event == GLUE_BREAK && stage.fake->stopped == 1);
 	stage_deinit(&stage);
@@ -141,7 +144,7 @@ TEST(a_hook_of_python_stops_when_it_says_so)
 static int run_blocks(struct fake *fake, uint64_t pc)
 {
 	for (uint64_t at = pc; !fake->stopped; at += 4) {
-		fake->registers[UP_PC] = at;
+		fake->registers[GLUE_PC] = at;
 		fake_reach(fake, UC_HOOK_BLOCK, at);
 	}
 	return 0;
@@ -158,7 +161,7 @@ TEST(a_slice_ends_behind_the_first_branch_after_its_budget)
 	memcpy(fake->memory + 0x1030, &branch, sizeof(branch));
 	MUST(fake_hooks(fake, UC_HOOK_BLOCK) == 1);
 	MUST(!glue_run(&fake->glue, 0x1000, 0, 0, 10));
-	MUST(fake->glue.event == GLUE_SLICE && fake->glue.work.seen == 13 && fake->registers[UP_PC] == 0x1034);
+	MUST(fake->glue.event == GLUE_SLICE && fake->glue.work.seen == 13 && fake->registers[GLUE_PC] == 0x1034);
 	fake_close(fake);
 }
 
@@ -193,7 +196,7 @@ TEST(what_was_delivered_before_the_run_is_passed_over_once)
 static int run_into_nothing(struct fake *fake, uint64_t pc)
 {
 	(void)pc;
-	fake->registers[UP_PC] = 0x400004;
+	fake->registers[GLUE_PC] = 0x400004;
 	fake_interrupt(fake, 1);
 	return 0;
 }
@@ -274,7 +277,7 @@ TEST(registers_have_the_engines_numbers)
 	struct fake *fake = fake_open(NULL);
 	struct up_source source = glue_source(&fake->glue);
 
-	for (unsigned i = 0; i <= UP_PC; i++) {
+	for (unsigned i = 0; i <= GLUE_PC; i++) {
 		source.set_reg(source.context, i, 0x1000 + i);
 		MUST(fake->registers[i] == 0x1000 + i && source.reg(source.context, i) == 0x1000 + i);
 	}
@@ -286,12 +289,12 @@ TEST(registers_that_lie_nowhere_are_asked_for)
 {
 	struct fake *fake = fake_open(NULL);
 
-	for (unsigned i = 0; i <= UP_PC; i++)
+	for (unsigned i = 0; i <= GLUE_PC; i++)
 		fake->registers[i] = 0x1000 + i;
 	glue_find_registers(&fake->glue);
 	const uint64_t *found = fake->glue.source.registers;
 	MUST(!found || found == fake->registers);
-	for (unsigned i = 0; i <= UP_PC; i++)
+	for (unsigned i = 0; i <= GLUE_PC; i++)
 		MUST(fake->registers[i] == 0x1000 + i);
 	fake_close(fake);
 }

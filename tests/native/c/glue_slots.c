@@ -123,7 +123,7 @@ TEST(a_task_in_a_slot_is_seen_at_its_instruction_when_that_faults)
 
 	area_add(area, &place, (uint32_t)NOP);
 	MUST(slot_leave(&fake->glue, place.tail, true, &undone) == place.address && undone);
-	MUST(fake->registers[UP_PC] == place.address);
+	MUST(fake->registers[GLUE_PC] == place.address);
 	fake_close(fake);
 }
 

@@ -81,11 +81,14 @@ void world_init(struct world *world)
 
 	memset(world, 0, sizeof(*world));
 	MUST(up_engine_init(&world->engine, 1 << 16));
-	world->source = (struct up_source){world, world->registers, reg, vector, read_memory, set_reg};
+	world->engine.registers = (struct up_registers){.count = 14, .sp = 1, .pc = 0, .result = 3, .link = 2, .frame = 12,
+							.width = 8};
+	MUST(up_registers_prepare(&world->engine.registers));
+	world->source = (struct up_source){world, world->registers, reg, vector, read_memory, set_reg, 14};
 	world->engine.task = &world->task;
 	world->engine.outside = (struct up_outside){world, enter, leave, missed, copy, drop, NULL, trampoline};
-	MUST(up_program_init(&world->probe.program, empty, sizeof(empty), 0) == UP_MADE);
-	MUST(up_program_init(&world->probe.capture, empty, sizeof(empty), 0) == UP_MADE);
+	MUST(up_program_init(&world->probe.program, &world->engine.registers, empty, sizeof(empty), 0) == UP_MADE);
+	MUST(up_program_init(&world->probe.capture, &world->engine.registers, empty, sizeof(empty), 0) == UP_MADE);
 	world->probe.enabled = world->probe.wants_returns = true;
 	world->probes[0] = &world->probe;
 	world->site = (struct up_site){.address = 0x400, .engine = &world->engine, .probes = world->probes, .count = 1};
@@ -100,11 +103,11 @@ void world_capture(struct world *world)
 		uint32_t reserved;
 		struct up_op op[3];
 	} __attribute__((packed)) packed = {
-		1, 'u', 8, 0, 3, 0, {{.code = UP_REG, .param = 0}, {.code = UP_ST_RAW, .size = 8}, {.code = UP_END}},
+		1, 'u', 8, 0, 3, 0, {{.code = UP_REG, .param = 3}, {.code = UP_ST_RAW, .size = 8}, {.code = UP_END}},
 	};
 
 	up_program_deinit(&world->probe.capture);
-	MUST(up_program_init(&world->probe.capture, (const uint8_t *)&packed, sizeof(packed), 0) == UP_MADE);
+	MUST(up_program_init(&world->probe.capture, &world->engine.registers, (const uint8_t *)&packed, sizeof(packed), 0) == UP_MADE);
 	up_site_prepare(&world->site);
 }
 
@@ -119,9 +122,11 @@ bool world_call(struct world *world, uint64_t sp, uint64_t link)
 {
 	uint64_t watch = 0;
 
-	world->registers[UP_SP] = sp;
-	world->registers[UP_LINK] = link;
-	world->registers[UP_PC] = world->site.address;
+	const struct up_registers *is = &world->engine.registers;
+
+	world->registers[is->sp] = sp;
+	world->registers[is->link] = link;
+	world->registers[is->pc] = world->site.address;
 	bool watching = up_site_hit(&world->site, &world->source, &watch);
 	MUST(!watching || watch == link);
 	return watching;
@@ -129,8 +134,10 @@ bool world_call(struct world *world, uint64_t sp, uint64_t link)
 
 bool world_return(struct world *world, uint64_t sp, uint64_t link)
 {
-	world->registers[UP_SP] = sp;
-	world->registers[UP_LINK] = world->registers[UP_PC] = link;
+	const struct up_registers *is = &world->engine.registers;
+
+	world->registers[is->sp] = sp;
+	world->registers[is->link] = world->registers[is->pc] = link;
 	return up_return_hit(&world->engine, &world->source, link);
 }
 

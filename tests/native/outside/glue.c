@@ -5,7 +5,9 @@
 #include "api.h"
 
 static const struct up_api *api;
-static uint64_t registers[UP_REGS];
+/* Register numbers are this backend's; its engine is told of them in Python. */
+enum { FIRST = 3, LINK = 2, SP = 1, COUNT = 14 };
+static uint64_t registers[COUNT];
 
 static uint64_t reg(void *context, unsigned index)
 {
@@ -28,7 +30,7 @@ static void set_reg(void *context, unsigned index, uint64_t value)
 	registers[index] = value;
 }
 
-static const struct up_source source = {NULL, registers, reg, NULL, nothing, set_reg};
+static const struct up_source source = {NULL, registers, reg, NULL, nothing, set_reg, COUNT};
 
 /* (capsule): refuses an engine of another layout. */
 static PyObject *connect_to(PyObject *self, PyObject *capsule)
@@ -42,18 +44,18 @@ static PyObject *connect_to(PyObject *self, PyObject *capsule)
 	Py_RETURN_NONE;
 }
 
-/* (site, x0, sp, lr): the task arrives there; the address to watch for the return, or None. */
+/* (site, first argument, sp, link register): the task arrives there; the address to watch for the return, or None. */
 static PyObject *arrive(PyObject *self, PyObject *args)
 {
-	unsigned long long site, x0, sp, link;
+	unsigned long long site, first, sp, link;
 	uint64_t watch;
 
 	(void)self;
-	if (!PyArg_ParseTuple(args, "KKKK", &site, &x0, &sp, &link))
+	if (!PyArg_ParseTuple(args, "KKKK", &site, &first, &sp, &link))
 		return NULL;
-	registers[0] = x0;
-	registers[UP_SP] = sp;
-	registers[UP_LINK] = link;
+	registers[FIRST] = first;
+	registers[SP] = sp;
+	registers[LINK] = link;
 	if (api->site_hit((struct up_site *)(uintptr_t)site, &source, &watch))
 		return PyLong_FromUnsignedLongLong(watch);
 	Py_RETURN_NONE;

@@ -3,6 +3,7 @@
 #define UPROBE_ENGINE_H
 
 #include "calls.h"
+#include "register_numbers.h"
 #include "ring.h"
 #include "stacks.h"
 
@@ -28,6 +29,7 @@ struct up_outside {
 };
 
 struct up_engine {
+	struct up_registers registers;	/* set before anything else is asked for */
 	/* Set by who brings a hit, before each: ns on the run's clock, and instructions executed so far. */
 	uint64_t now, work;
 	bool host_clock;	/* the host's clock is read instead */
@@ -50,7 +52,7 @@ struct up_engine {
 	unsigned vote;		/* of the probe whose handlers run */
 	bool called;		/* something outside was called, which may have changed the task */
 
-	/* Hijack: the address that LR gets, 0: not known in the running task's process; calls pending at most. */
+	/* Hijack: the address that the link register gets, 0: not known in the running task's process; calls pending at most. */
 	bool hijack;
 	uint64_t trampoline;
 	unsigned depth;		/* 0: no limit */

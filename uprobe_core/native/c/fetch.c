@@ -61,7 +61,7 @@ static void fetch_array(struct up_hit *hit, const struct up_arg *arg, uint64_t a
 
 	for (unsigned i = 0; i < arg->count; i++) {
 		uint64_t value = whole ? load_number(bytes + i * size, size)
-				       : read_number(hit->source, address + i * size, size);
+				       : read_number(hit->source, (address + i * size) & hit->registers->mask, size);
 		cells[i] = convert(arg, value);
 	}
 }
@@ -76,7 +76,7 @@ static void fetch_from_memory(struct up_hit *hit, const struct up_arg *arg)
 			cells[i] = convert(arg, 0);
 		return;
 	}
-	address += (uint64_t)arg->store_offset;
+	address = (address + (uint64_t)arg->store_offset) & hit->registers->mask;
 	if (arg->count)
 		fetch_array(hit, arg, address);
 	else

@@ -13,8 +13,7 @@ void up_fetch_all(struct up_hit *hit);
 
 static inline uint64_t up_simple(const struct up_hit *hit, const struct up_arg *arg)
 {
-	const uint64_t *registers = hit->source->registers;
-	uint64_t value = registers && arg->reg <= UP_SP ? registers[arg->reg] : up_register(hit, arg->reg);
+	uint64_t value = up_source_register(hit->source, arg->reg);
 
 	return ((value & arg->mask) ^ arg->sign) - arg->sign;
 }

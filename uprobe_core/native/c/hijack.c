@@ -1,7 +1,7 @@
 /*
  * Hijacked returns: HijackReturns of probes/returns.py, for native sites.
  *
- * LR is swapped for the trampoline; calls end in the order of a stack (prepare_uretprobe and
+ * The link register is swapped for the trampoline; calls end in the order of a stack (prepare_uretprobe and
  * uprobe_handle_trampoline in kernel/events/uprobes.c, 6.12).
  */
 #include "hijack.h"
@@ -33,7 +33,7 @@ static void drop_dead(struct up_calls *pending, const struct up_call *call)
 	}
 }
 
-/* call was entered, its return address is what LR holds: swap that, and remember it. */
+/* call was entered, its return address is what the link register holds: swap that, and remember it. */
 void up_hijack(struct up_site *site, const struct up_source *source, struct up_call *call)
 {
 	struct up_engine *engine = site->engine;
@@ -47,7 +47,7 @@ void up_hijack(struct up_site *site, const struct up_source *source, struct up_c
 		up_miss(call, UP_MISSED_DEPTH);
 		return;
 	}
-	source->set_reg(source->context, UP_LINK, engine->trampoline);
+	source->set_reg(source->context, engine->registers.link, engine->trampoline);
 	call->chained = call->return_address == engine->trampoline;
 	drop_dead(pending, call);
 	if (call->chained && !pending->count) {
@@ -57,7 +57,7 @@ void up_hijack(struct up_site *site, const struct up_source *source, struct up_c
 	if (call->chained)
 		call->return_address = pending->items[pending->count - 1].return_address;
 	if (!up_calls_push(pending, *call)) {
-		source->set_reg(source->context, UP_LINK, call->chained ? engine->trampoline : call->return_address);
+		source->set_reg(source->context, engine->registers.link, call->chained ? engine->trampoline : call->return_address);
 		up_miss(call, UP_MISSED_NO_MEMORY);
 	}
 }
@@ -71,8 +71,8 @@ static bool end_chain(struct up_engine *engine, const struct up_source *source, 
 		first--;
 	pending->count = first;
 	bool valid = !first ||
-		     is_alive(&pending->items[first - 1], up_source_register(source, UP_SP), false);
-	source->set_reg(source->context, UP_PC, pending->items[end - 1].return_address);
+		     is_alive(&pending->items[first - 1], up_source_register(source, engine->registers.sp), false);
+	source->set_reg(source->context, engine->registers.pc, pending->items[end - 1].return_address);
 	for (unsigned i = end; i-- > first;) {
 		struct up_call call = pending->items[i];
 		if (valid)

@@ -9,6 +9,7 @@
 void up_hit_init(struct up_hit *hit, const struct up_source *source, struct up_engine *engine)
 {
 	hit->source = source;
+	hit->registers = &engine->registers;
 	hit->now = engine->now;
 	hit->latency = 0;
 	hit->entry = NULL;

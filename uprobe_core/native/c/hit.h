@@ -6,11 +6,13 @@
 
 struct up_engine;
 struct up_program;
+struct up_registers;
 struct up_source;
 struct up_task;
 
 struct up_hit {
 	const struct up_source *source;
+	const struct up_registers *registers;
 	const struct up_program *program;
 	uint64_t address;	/* probed; of a return, the function */
 	uint64_t pc;		/* of a return, where it went */

@@ -7,6 +7,8 @@
  */
 #include "program.h"
 
+#include "register_numbers.h"
+
 #include <string.h>
 
 #include "allocate.h"
@@ -48,12 +50,12 @@ static bool decode_store(struct up_arg *arg, const struct up_op *ops, unsigned c
 }
 
 /* Load, dereferences, store. */
-static bool decode_ops(struct up_arg *arg, const struct up_op *ops, unsigned count)
+static bool decode_ops(struct up_arg *arg, const struct up_registers *registers, const struct up_op *ops, unsigned count)
 {
 	if (count < 2 || count > UP_MAX_OPS || !is_source(ops[0].code))
 		return false;
 	arg->source = ops[0];
-	if (ops[0].code == UP_REG && (uint64_t)ops[0].param >= UP_REGS)
+	if (ops[0].code == UP_REG && (uint64_t)ops[0].param >= registers->count)
 		return false;
 	if (ops[0].code == UP_VREG && (uint64_t)ops[0].param >= UP_VECTORS)
 		return false;
@@ -87,7 +89,7 @@ static bool decode_arg(struct up_arg *arg, const struct up_packed_arg *packed)
 }
 
 /* Whether a register is all that arg wants, and how. */
-static void simplify(struct up_arg *arg)
+static void simplify(struct up_arg *arg, const struct up_registers *registers)
 {
 	unsigned bits = 8u * arg->size;
 	uint8_t code = arg->source.code;
@@ -97,13 +99,14 @@ static void simplify(struct up_arg *arg)
 		return;
 	if (code != UP_REG && code != UP_RETVAL && code != UP_STACKP)
 		return;
-	arg->simple = true;
-	arg->reg = code == UP_REG ? (uint8_t)arg->source.param : code == UP_RETVAL ? 0 : UP_SP;
+	arg->reg = code == UP_REG ? (uint8_t)arg->source.param : code == UP_RETVAL ? registers->result : registers->sp;
+	arg->simple = arg->reg != registers->pc;	/* the hit has a PC of its own */
 	arg->mask = bits < 64 ? (UINT64_C(1) << bits) - 1 : UINT64_MAX;
 	arg->sign = arg->kind == 's' && bits < 64 ? UINT64_C(1) << (bits - 1) : 0;
 }
 
-static bool decode_all(struct up_program *program, const uint8_t *packed, size_t size)
+static bool decode_all(struct up_program *program, const struct up_registers *registers, const uint8_t *packed,
+		       size_t size)
 {
 	struct up_op ops[UP_MAX_OPS];
 
@@ -120,9 +123,9 @@ static bool decode_all(struct up_program *program, const uint8_t *packed, size_t
 		memcpy(ops, packed, head.ops * sizeof(*ops));
 		packed += head.ops * sizeof(*ops);
 		size -= head.ops * sizeof(*ops);
-		if (!decode_arg(arg, &head) || !decode_ops(arg, ops, head.ops))
+		if (!decode_arg(arg, &head) || !decode_ops(arg, registers, ops, head.ops))
 			return false;
-		simplify(arg);
+		simplify(arg, registers);
 		program->simple &= arg->simple;
 		arg->cell = (uint16_t)program->cells;
 		program->cells += arg->count ? arg->count : 1;
@@ -141,12 +144,12 @@ static enum up_made list_plain(struct up_program *program)
 	for (unsigned i = 0; i < program->count; i++) {
 		const struct up_arg *arg = &program->args[i];
 		program->plain[i] = (struct up_plain){arg->mask, arg->sign, arg->reg};
-		program->simple &= arg->reg <= UP_SP;
 	}
 	return UP_MADE;
 }
 
-enum up_made up_program_init(struct up_program *program, const uint8_t *packed, size_t size, unsigned room)
+enum up_made up_program_init(struct up_program *program, const struct up_registers *registers, const uint8_t *packed,
+			     size_t size, unsigned room)
 {
 	uint32_t count;
 
@@ -164,7 +167,7 @@ enum up_made up_program_init(struct up_program *program, const uint8_t *packed, 
 		if (!program->args)
 			return UP_NO_MEMORY;
 	}
-	bool fits = decode_all(program, packed + sizeof(count), size - sizeof(count));
+	bool fits = decode_all(program, registers, packed + sizeof(count), size - sizeof(count));
 	enum up_made made = fits ? list_plain(program) : UP_REFUSED;
 	if (made != UP_MADE)
 		up_program_deinit(program);

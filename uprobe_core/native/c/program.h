@@ -81,8 +81,11 @@ struct up_program {
 	struct up_plain *plain;	/* by argument, if all are simple */
 };
 
+struct up_registers;
+
 /* Packed: uint32_t count, then the arguments; all is checked.  room: bytes that strings may take. */
-enum up_made up_program_init(struct up_program *program, const uint8_t *packed, size_t size, unsigned room);
+enum up_made up_program_init(struct up_program *program, const struct up_registers *registers, const uint8_t *packed,
+			     size_t size, unsigned room);
 void up_program_deinit(struct up_program *program);
 /* How many values captured at entry the program may look at. */
 uint64_t up_program_entries(const struct up_program *program);

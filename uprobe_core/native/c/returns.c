@@ -2,7 +2,7 @@
  * Calls whose return is awaited: WatchReturns of probes/returns.py, for native sites.
  *
  * A return is there when the task is at the return address, SP is what it was
- * at entry and LR still holds the return address (AAPCS64 6.1.1).  pending is
+ * at entry and the link register still holds the return address.  pending is
  * sorted: deeper frames, with lower SP, come later.
  */
 #include "returns.h"
@@ -15,6 +15,16 @@
 #include "source.h"
 
 enum { MAX_SUSPECTS = 1024 };
+
+static inline uint64_t sp_of(const struct up_engine *engine, const struct up_source *source)
+{
+	return up_source_register(source, engine->registers.sp);
+}
+
+static inline uint64_t link_of(const struct up_engine *engine, const struct up_source *source)
+{
+	return up_source_register(source, engine->registers.link);
+}
 
 /* Frames below sp look gone, unless their stack is another one that will be switched back to. */
 static void suspect_below(struct up_task *task, uint64_t sp)
@@ -66,17 +76,18 @@ static void settle_pending(struct up_calls *pending, const struct up_call *call)
 static bool enter_deeper(struct up_site *site, const struct up_source *source, uint64_t followed,
 			 struct up_kept *kept, uint64_t *ret)
 {
-	struct up_task *task = site->engine->task;
+	struct up_engine *engine = site->engine;
+	struct up_task *task = engine->task;
 	struct up_calls *pending = &task->pending;
-	uint64_t sp = up_source_register(source, UP_SP);
+	uint64_t sp = sp_of(engine, source);
 
-	if (site->engine->hijack || task->suspects.count || pending->count == pending->capacity)
+	if (engine->hijack || task->suspects.count || pending->count == pending->capacity)
 		return false;
 	struct up_call *call = pending->items + pending->count;
 	if (pending->count && call[-1].sp <= sp)
 		return false;
-	*ret = up_source_register(source, UP_LINK);
-	*call = (struct up_call){.site = site, .sp = sp, .return_address = *ret, .entered = site->engine->now,
+	*ret = link_of(engine, source);
+	*call = (struct up_call){.site = site, .sp = sp, .return_address = *ret, .entered = engine->now,
 				 .followed = followed, .kept = kept};
 	pending->count++;
 	return true;
@@ -86,16 +97,17 @@ static bool enter_deeper(struct up_site *site, const struct up_source *source, u
 bool up_enter(struct up_site *site, const struct up_source *source, uint64_t followed, struct up_kept *kept,
 	      uint64_t *ret)
 {
-	struct up_task *task = site->engine->task;
+	struct up_engine *engine = site->engine;
+	struct up_task *task = engine->task;
 	struct up_calls *pending = &task->pending;
 
 	if (enter_deeper(site, source, followed, kept, ret))
 		return true;
-	struct up_call call = {.site = site, .sp = up_source_register(source, UP_SP),
-			       .return_address = up_source_register(source, UP_LINK),
-			       .entered = site->engine->now, .followed = followed, .kept = kept};
+	struct up_call call = {.site = site, .sp = sp_of(engine, source),
+			       .return_address = link_of(engine, source),
+			       .entered = engine->now, .followed = followed, .kept = kept};
 
-	if (site->engine->hijack) {
+	if (engine->hijack) {
 		up_hijack(site, source, &call);
 		return false;
 	}
@@ -128,7 +140,7 @@ static bool land(struct up_engine *engine, const struct up_source *source, struc
 		if (!landed) {
 			landed = true;
 			up_tick(engine);
-			returned = up_source_register(source, UP_LINK) == address;
+			returned = link_of(engine, source) == address;
 			suspect_below(engine->task, sp);
 			i = i < calls->count ? i : calls->count;
 		}
@@ -150,7 +162,7 @@ static bool land_timed(struct up_engine *engine, const struct up_source *source,
 	const struct up_call *top = pending->items + pending->count - 1;
 	if (top->site->kind != UP_SITE_LATENCY || top->kept || top->sp != sp ||
 	    top->return_address != address || (pending->count > 1 && top[-1].sp <= sp) ||
-	    up_source_register(source, UP_LINK) != address)
+	    link_of(engine, source) != address)
 		return false;
 	up_tick(engine);
 	up_deliver_latency(engine, top);
@@ -168,7 +180,7 @@ static bool land_on_top(struct up_engine *engine, const struct up_source *source
 		return false;
 	top = pending->items + pending->count - 1;
 	if (top->sp != sp || top->return_address != address ||
-	    (pending->count > 1 && top[-1].sp <= sp) || up_source_register(source, UP_LINK) != address)
+	    (pending->count > 1 && top[-1].sp <= sp) || link_of(engine, source) != address)
 		return false;
 	struct up_call call = *top;
 	pending->count--;
@@ -180,7 +192,7 @@ static bool land_on_top(struct up_engine *engine, const struct up_source *source
 bool up_return_hit(struct up_engine *engine, const struct up_source *source, uint64_t address)
 {
 	struct up_task *task = engine->task;
-	uint64_t sp = up_source_register(source, UP_SP);
+	uint64_t sp = sp_of(engine, source);
 
 	if (land_timed(engine, source, sp, address) || land_on_top(engine, source, sp, address))
 		return true;

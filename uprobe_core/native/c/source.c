@@ -5,34 +5,33 @@
 
 uint64_t up_register(const struct up_hit *hit, unsigned index)
 {
-	const struct up_source *source = hit->source;
-
-	if (index == UP_PC)
-		return hit->pc;
-	if (source->registers && index <= UP_SP)
-		return source->registers[index];
-	return source->reg(source->context, index);
+	return index == hit->registers->pc ? hit->pc : up_source_register(hit->source, index);
 }
 
-static bool read_u64(const struct up_source *source, uint64_t address, uint64_t *ret)
+bool up_read_word(const struct up_hit *hit, uint64_t address, uint64_t *ret)
 {
-	return up_read_exactly(source, address, ret, sizeof(*ret));
+	const struct up_registers *registers = hit->registers;
+
+	*ret = 0;
+	return up_read_exactly(hit->source, address & registers->mask, ret, registers->width);
 }
 
 /* What the first operation loads; tokens are strings' business. */
 static uint64_t load_source(struct up_hit *hit, const struct up_op *op)
 {
+	const struct up_registers *registers = hit->registers;
 	uint64_t value = 0;
 
 	switch (op->code) {
 	case UP_REG:
 		return up_register(hit, (unsigned)op->param);
 	case UP_RETVAL:
-		return up_register(hit, UP_RETURN_VALUE);
+		return up_register(hit, registers->result);
 	case UP_STACKP:
-		return up_register(hit, UP_SP);
+		return up_register(hit, registers->sp);
 	case UP_STACK:
-		return read_u64(hit->source, up_register(hit, UP_SP) + 8 * (uint64_t)op->param, &value) ? value : 0;
+		value = up_register(hit, registers->sp) + registers->width * (uint64_t)op->param;
+		return up_read_word(hit, value, &value) ? value : 0;
 	case UP_IMM:
 		return (uint64_t)op->param;
 	case UP_FOFFS:
@@ -55,7 +54,7 @@ bool up_fetch_address(struct up_hit *hit, const struct up_arg *arg, unsigned der
 	uint64_t value = load_source(hit, &arg->source);
 
 	for (unsigned i = 0; i < derefs; i++)
-		if (!read_u64(hit->source, value + (uint64_t)arg->offsets[i], &value))
+		if (!up_read_word(hit, value + (uint64_t)arg->offsets[i], &value))
 			return false;
 	*ret = value;
 	return true;

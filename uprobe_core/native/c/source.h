@@ -2,23 +2,21 @@
 #ifndef UPROBE_SOURCE_H
 #define UPROBE_SOURCE_H
 
-#include "numbers.h"
-
-/* Registers by number: x0-x30, SP, PC, PSTATE. */
-enum { UP_RETURN_VALUE = 0, UP_FRAME = 29, UP_LINK = 30, UP_SP = 31, UP_PC = 32, UP_REGS = 34, UP_VECTORS = 32 };
+#include "register_numbers.h"
 
 /* How a task is read.  Filled in by whoever owns the registers and the memory. */
 struct up_source {
 	void *context;
-	/* Where x0-x30, SP and PC lie as consecutive uint64_t, or NULL: ask reg. */
+	/* Where the registers numbered 0 to direct - 1 lie as consecutive uint64_t, or NULL: ask reg. */
 	const uint64_t *registers;
 	uint64_t (*reg)(void *context, unsigned index);
 	/* Low 64 bits of vector register index. */
 	uint64_t (*vector)(void *context, unsigned index);
 	/* Copies at most size bytes from address; returns how many were readable from its start. */
 	size_t (*read)(void *context, uint64_t address, void *ret, size_t size);
-	/* Writes x0-x30, SP or PC. */
+	/* Writes any of them. */
 	void (*set_reg)(void *context, unsigned index, uint64_t value);
+	unsigned direct;
 };
 
 struct up_hit;
@@ -26,13 +24,16 @@ struct up_arg;
 
 /* Register index of the task at hit; its PC is that of the hit. */
 uint64_t up_register(const struct up_hit *hit, unsigned index);
+/* The word, as wide as a register, at address; false: unreadable. */
+bool up_read_word(const struct up_hit *hit, uint64_t address, uint64_t *ret);
 /* The value after arg's load and its first derefs dereferences; false: unreadable. */
 bool up_fetch_address(struct up_hit *hit, const struct up_arg *arg, unsigned derefs, uint64_t *ret);
 
 /* Register index (not the PC) of the task behind source. */
 static inline uint64_t up_source_register(const struct up_source *source, unsigned index)
 {
-	return source->registers ? source->registers[index] : source->reg(source->context, index);
+	return source->registers && index < source->direct ? source->registers[index]
+							   : source->reg(source->context, index);
 }
 
 static inline bool up_read_exactly(const struct up_source *source, uint64_t address, void *ret, size_t size)

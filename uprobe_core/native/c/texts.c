@@ -61,6 +61,7 @@ static void find_at(struct up_hit *hit, uint64_t address, struct found *ret)
 {
 	char bytes[UP_MAX_STRING];
 
+	address &= hit->registers->mask;
 	ret->address = address;
 	ret->state = read_text(hit->source, address, bytes, &ret->size);
 }
@@ -90,7 +91,7 @@ static unsigned find_texts(struct up_hit *hit, const struct up_arg *arg, struct 
 	for (unsigned i = 0; i < arg->count; i++) {
 		uint64_t pointer;
 		ret[i].state = TEXT_NO_POINTER;
-		if (hit->source->read(hit->source->context, base + 8 * i, &pointer, 8) != 8)
+		if (!up_read_word(hit, base + hit->registers->width * i, &pointer))
 			return i + 1;
 		find_at(hit, pointer + (uint64_t)arg->store_offset, &ret[i]);
 	}

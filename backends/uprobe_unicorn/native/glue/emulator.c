@@ -19,10 +19,10 @@ uint64_t glue_reg(void *context, unsigned index)
 	struct glue *glue = context;
 	uint64_t value = 0;
 
-	if (index <= UP_PC && glue->source.registers)
+	if (index <= GLUE_PC && glue->source.registers)
 		return glue->source.registers[index];
 	glue->uc.reg_read(glue->engine_handle, register_of(index), &value);
-	return index == 33 ? (value & 0xf0000000) | PSTATE_SSBS : value;
+	return index == GLUE_PSTATE ? (value & 0xf0000000) | PSTATE_SSBS : value;
 }
 
 void glue_set_reg(struct glue *glue, unsigned index, uint64_t value)
@@ -82,5 +82,5 @@ size_t glue_read(void *context, uint64_t address, void *ret, size_t size)
 
 struct up_source glue_source(struct glue *glue)
 {
-	return (struct up_source){glue, NULL, glue_reg, vector, glue_read, set_reg};
+	return (struct up_source){glue, NULL, glue_reg, vector, glue_read, set_reg, GLUE_DIRECT};
 }

@@ -21,6 +21,9 @@
 enum glue_event { GLUE_NONE = -1, GLUE_STOP = 0, GLUE_SYSCALL = 1, GLUE_BREAK = 2, GLUE_UNDEFINED = 3, GLUE_ALIGN = 4,
 		  GLUE_HOOK = 6, GLUE_SLICE = 7 };
 
+/* Numbers of arm64's registers (uprobe_arm64/registers.py): x0-x30, then these; all but PSTATE lie in a row. */
+enum { GLUE_SP = 31, GLUE_PC = 32, GLUE_PSTATE = 33, GLUE_DIRECT = 33 };
+
 struct area;
 struct place;
 

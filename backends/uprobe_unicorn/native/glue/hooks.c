@@ -71,7 +71,7 @@ static bool reached(struct place *place)
 		glue->api->return_hit(glue->engine, &glue->source, place->address);
 	if (place->site && glue->api->site_hit(place->site, &glue->source, &watch))
 		want_watch(glue, place, watch);
-	bool moved = glue->engine->called && glue_reg(glue, UP_PC) != place->address;
+	bool moved = glue->engine->called && glue_reg(glue, GLUE_PC) != place->address;
 	if (moved)
 		stop_at_hook(glue, place->address);
 	else if (glue->stop || was_to_stop(glue, place->address))
@@ -134,12 +134,12 @@ static void on_return_block(uc_engine *uc, uint64_t address, uint32_t size, void
 	if (pass_over(glue, address))
 		return;
 	if (glue->source.registers)	/* a block that was jumped to directly begins before PC is up to date */
-		((uint64_t *)(uintptr_t)glue->source.registers)[UP_PC] = address;
+		((uint64_t *)(uintptr_t)glue->source.registers)[GLUE_PC] = address;
 	/* Where translated code counts, it does so after this; else the hook that counts was first. */
 	look(glue, glue->shortcuts ? work_done(&glue->work) : work_at(&glue->work, address));
 	glue->engine->called = false;
 	glue->api->return_hit(glue->engine, &glue->source, address);
-	if (glue->engine->called && glue_reg(glue, UP_PC) != address)
+	if (glue->engine->called && glue_reg(glue, GLUE_PC) != address)
 		stop_at_hook(glue, address);
 	else if (glue->stop)
 		stop_at_place(glue, place);
@@ -158,7 +158,7 @@ static void on_python(uc_engine *uc, uint64_t address, uint32_t size, void *data
 	if (!glue->inline_hook(glue->context, address) && !glue->stop && !was_to_stop(glue, address))
 		return;
 	const struct place *place = table_find(glue, address);
-	if (place && (place->tail || place->after_python) && glue_reg(glue, UP_PC) == address)
+	if (place && (place->tail || place->after_python) && glue_reg(glue, GLUE_PC) == address)
 		stop_after_hook(glue, address);
 	else
 		stop_at_hook(glue, address);
@@ -184,7 +184,7 @@ static void leave_to_core(struct glue *glue)
 /* A trapped place: what a kernel does in handle_swbp, without leaving the emulator. */
 static bool on_trap(struct glue *glue)
 {
-	uint64_t pc = glue_reg(glue, UP_PC);
+	uint64_t pc = glue_reg(glue, GLUE_PC);
 	struct place *place = table_find(glue, pc);
 
 	if (!place || !(place->tail || place->core))
@@ -192,7 +192,7 @@ static bool on_trap(struct glue *glue)
 	look(glue, work_at(&glue->work, pc));
 	if (tail_does_it(place)) {
 		if (!reached(place))
-			glue_set_reg(glue, UP_PC, place->tail);
+			glue_set_reg(glue, GLUE_PC, place->tail);
 		return true;
 	}
 	bool was_here = glue->skip == pc;	/* its handlers have run */
@@ -230,7 +230,7 @@ void glue_on_interrupt(uc_engine *uc, uint32_t number, void *data)
 	if (number == UC_EXCP_BKPT && glue->table_count && on_trap(glue))
 		return;
 	if (number == UC_EXCP_BKPT && glue->engine && glue->engine->trampoline &&
-	    glue_reg(glue, UP_PC) == glue->engine->trampoline) {
+	    glue_reg(glue, GLUE_PC) == glue->engine->trampoline) {
 		on_trampoline(glue);
 		return;
 	}

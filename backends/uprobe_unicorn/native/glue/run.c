@@ -56,7 +56,7 @@ static void stop_before_block(void *context, uint64_t pc)
 	struct glue *glue = context;
 
 	if (glue->source.registers)
-		((uint64_t *)(uintptr_t)glue->source.registers)[UP_PC] = pc;
+		((uint64_t *)(uintptr_t)glue->source.registers)[GLUE_PC] = pc;
 	glue->event = glue->stop ? GLUE_STOP : GLUE_SLICE;
 	glue->uc.emu_stop(glue->engine_handle);
 }
@@ -115,7 +115,7 @@ void glue_deinit(struct glue *glue)
 static int leave_slot(struct glue *glue, int status, bool *undone_ret)
 {
 	bool faulted = status != 0 || glue->event == GLUE_UNDEFINED || glue->event == GLUE_ALIGN;
-	uint64_t before = glue_reg(glue, UP_PC);
+	uint64_t before = glue_reg(glue, GLUE_PC);
 
 	if (glue->event == GLUE_UNDEFINED && area_is_empty(glue, before)) {
 		glue->event = GLUE_NONE;	/* the program jumped to where it has nothing */
@@ -138,7 +138,7 @@ static uint64_t executed(struct glue *glue, bool in_slot, bool undone)
 {
 	if (glue->event == GLUE_HOOK)
 		return glue->work.seen;
-	uint64_t pc = glue_reg(glue, UP_PC);
+	uint64_t pc = glue_reg(glue, GLUE_PC);
 	if (in_slot || glue->refused == PERM_EXEC || is_free(glue, pc))
 		return work_done(&glue->work) - undone;
 	return work_at(&glue->work, glue->event == GLUE_UNDEFINED && glue->interrupt == UC_EXCP_SMC ? pc - 4 : pc);
@@ -159,7 +159,7 @@ int glue_run(struct glue *glue, uint64_t pc, uint64_t skip, unsigned skips, uint
 	}
 	int status = glue->uc.emu_start(glue->engine_handle, pc, 0, 0, 0);
 	if (glue->area_count) {
-		in_slot = area_at(glue, glue_reg(glue, UP_PC)) != NULL;
+		in_slot = area_at(glue, glue_reg(glue, GLUE_PC)) != NULL;
 		status = leave_slot(glue, status, &undone);
 	}
 	work_settle(&glue->work, executed(glue, in_slot, undone));

@@ -161,7 +161,7 @@ static uint64_t run_out(struct glue *glue, const struct area *area, uint64_t pc)
 	glue->event = event;
 	memcpy(words, saved, sizeof(saved));
 	glue_forget_translations(glue, tail, tail + TAIL_BYTES);
-	return glue_reg(glue, UP_PC);
+	return glue_reg(glue, GLUE_PC);
 }
 
 /* Follows what a branch at pc does without running it; false if it is no branch. */
@@ -202,7 +202,7 @@ uint64_t slot_leave(struct glue *glue, uint64_t pc, bool faulted, bool *undone_r
 	uint64_t start = pc;
 
 	if (area && is_before(glue, area, pc)) {
-		glue_set_reg(glue, UP_PC, glue->hook_address);
+		glue_set_reg(glue, GLUE_PC, glue->hook_address);
 		return glue->hook_address;
 	}
 	while ((area = area_at(glue, pc)) != NULL) {
@@ -216,6 +216,6 @@ uint64_t slot_leave(struct glue *glue, uint64_t pc, bool faulted, bool *undone_r
 		}
 	}
 	if (pc != start)
-		glue_set_reg(glue, UP_PC, pc);
+		glue_set_reg(glue, GLUE_PC, pc);
 	return pc;
 }

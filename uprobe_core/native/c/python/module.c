@@ -96,7 +96,7 @@ static PyObject *engine_register(EngineObject *self, PyObject *number)
 
 	if (PyErr_Occurred() || !is_active(self))
 		return NULL;
-	if (index >= UP_REGS) {
+	if (index >= self->core.registers.count) {
 		PyErr_Format(PyExc_IndexError, "no register has number %lu", index);
 		return NULL;
 	}
@@ -119,12 +119,16 @@ static PyObject *engine_values(EngineObject *self, PyObject *unused)
 
 static PyObject *engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = {"fault_type", "ring_size", NULL};
+	static char *names[] = {"fault_type", "ring_size", "registers", NULL};
 	PyObject *fault_type;
-	Py_ssize_t ring_size = 1 << 20;
+	Py_ssize_t ring_size;
+	struct up_registers is;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|n", names, &fault_type, &ring_size))
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "On(bbbbbbb)", names, &fault_type, &ring_size, &is.count, &is.sp,
+					 &is.pc, &is.result, &is.link, &is.frame, &is.width))
 		return NULL;
+	if (!up_registers_prepare(&is))
+		return engine_refuse("an engine for these registers");
 	if (ring_size < 2 * (UP_MAX_RECORD + UP_MAX_ARGS * UP_MAX_ARRAY * 8)) {
 		PyErr_Format(PyExc_ValueError, "a ring of %zd bytes cannot hold the largest record", ring_size);
 		return NULL;
@@ -137,6 +141,7 @@ static PyObject *engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
 		Py_DECREF(self);
 		return PyErr_NoMemory();
 	}
+	self->core.registers = is;
 	return (PyObject *)self;
 }
 

@@ -83,9 +83,12 @@ PyObject *engine_add_probe(EngineObject *self, PyObject *args)
 	if (!PyArg_ParseTuple(args, "y*Iy*p|ib", &program, &room, &capture, &is_return, &chain, &votes))
 		return NULL;
 	struct up_probe *probe = table_add(&self->probes, sizeof(*probe));
-	enum up_made made = probe ? up_program_init(&probe->program, program.buf, (size_t)program.len, room) : UP_MADE;
+	const struct up_registers *registers = &self->core.registers;
+	enum up_made made = UP_MADE;
+	if (probe)
+		made = up_program_init(&probe->program, registers, program.buf, (size_t)program.len, room);
 	if (probe && made == UP_MADE)
-		made = up_program_init(&probe->capture, capture.buf, (size_t)capture.len, 0);
+		made = up_program_init(&probe->capture, registers, capture.buf, (size_t)capture.len, 0);
 	PyBuffer_Release(&program);
 	PyBuffer_Release(&capture);
 	if (!probe)

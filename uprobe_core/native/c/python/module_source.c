@@ -96,7 +96,7 @@ static void python_set_reg(void *context, unsigned index, uint64_t value)
 
 static struct up_source source_of(struct python_source *context)
 {
-	return (struct up_source){context, NULL, python_reg, python_vector, python_read, python_set_reg};
+	return (struct up_source){context, NULL, python_reg, python_vector, python_read, python_set_reg, 0};
 }
 
 PyObject *engine_fetch(EngineObject *self, PyObject *args)
@@ -110,7 +110,7 @@ PyObject *engine_fetch(EngineObject *self, PyObject *args)
 
 	if (!PyArg_ParseTuple(args, "y*IOKKK", &packed, &room, &hit_object, &address, &offset, &latency))
 		return NULL;
-	enum up_made made = up_program_init(&program, packed.buf, (size_t)packed.len, room);
+	enum up_made made = up_program_init(&program, &self->core.registers, packed.buf, (size_t)packed.len, room);
 	PyBuffer_Release(&packed);
 	if (made != UP_MADE)
 		return engine_unmade(made, "the program");
@@ -120,7 +120,7 @@ PyObject *engine_fetch(EngineObject *self, PyObject *args)
 		up_hit_init(&hit, &source, &self->core);
 		hit.program = &program;
 		hit.address = address;
-		hit.pc = source.reg(&context, UP_PC);
+		hit.pc = source.reg(&context, self->core.registers.pc);
 		hit.file_offset = offset;
 		hit.latency = latency;
 		up_fetch_all(&hit);

@@ -74,7 +74,7 @@ PyObject *engine_set_stacks(EngineObject *self, PyObject *args)
 
 	if (!PyArg_ParseTuple(args, "OOO!IIK", &find_step, &walk_stack, &PyList_Type, &frames, &count, &sp, &mask))
 		return NULL;
-	if (count > UP_FOLLOWED_MAX || count > UP_REGS || sp >= count)
+	if (count > UP_FOLLOWED_MAX || count > self->core.registers.count || sp >= count)
 		return engine_refuse("so many registers");
 	Py_XSETREF(self->find_step, Py_NewRef(find_step));
 	Py_XSETREF(self->walk_stack, Py_NewRef(walk_stack));
