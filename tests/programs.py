@@ -112,6 +112,13 @@ def either(source: Path) -> Path:
     return _build(command, [source], source.stem, _zig_version())
 
 
+def build_debian(source: str, *flags: str) -> Path:
+    """``tests/guest/SOURCE`` by Debian's cross compiler; skips where it is not installed."""
+    path = GUEST / source
+    command = [DEBIAN_GCC, "-g0", *flags, str(path)]
+    return _build(command, [path], path.stem, _debian_version())
+
+
 @lru_cache
 def symbols(program: Path) -> dict[str, tuple[int, int]]:
     """Name -> (virtual address, file offset) of every defined symbol; read with pyelftools."""

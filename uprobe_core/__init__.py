@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from uprobe_core.actions.kinds import Count, Hist, Latency, Record, Stacks, Sum
-    from uprobe_core.consumer import Consumer, Hit, ReturnHit
+    from uprobe_core.consumer import Consumer, Frame, Hit, ReturnHit
     from uprobe_core.errors import UprobeError
     from uprobe_core.session.session import Session
     from uprobe_core.types import HandlerVote
@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 __all__ = (
     "Consumer",
     "Count",
+    "Frame",
     "HandlerVote",
     "Hist",
     "Hit",
@@ -36,6 +37,7 @@ __all__ = (
 _HOME = {
     "Consumer": "consumer",
     "Count": "actions",
+    "Frame": "frame",
     "HandlerVote": "types",
     "Hist": "actions",
     "Hit": "consumer",
