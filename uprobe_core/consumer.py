@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from uprobe_core.architecture import Registers
     from uprobe_core.backend import Process, Task
 
+_DEEPEST = 1024
+"""Frames of a stack (UP_STACK_MAX of stacks.h)."""
+
 __all__ = (
     "Consumer",
     "ConsumerContext",
@@ -139,11 +142,9 @@ class Hit:
         By unwind information wherever there is any, through signal handlers,
         else by the function's first instructions and frame pointers.  It ends
         where no caller is known.  Of a return the first frame is where it went.
-        A hit without a session has one frame.  Raises UsageError for a *depth* below 1.
+        A hit without a session has one frame.  Raises UsageError for a *depth* that is not 1 to 1024.
         """
-        if depth < 1:
-            raise UsageError(f"a stack of depth {depth}", hint="it is at least 1", slug="bad-option")
-        return self._frames(depth)
+        return self._frames(checked_depth(depth))
 
     def _frames(self, depth: int) -> tuple[Frame, ...]:
         if self.unwind is None:
@@ -186,6 +187,15 @@ class ReturnHit(Hit):
         self.function = function
         self.return_address = return_address
         self.cookie = cookie
+
+
+def checked_depth(depth: int) -> int:
+    """*depth*, if it is a number of frames that a stack may have; else raises UsageError."""
+    if not 1 <= depth <= _DEEPEST:
+        raise UsageError(
+            f"a stack of {depth} frames cannot be asked for", hint=f"1 to {_DEEPEST}", slug="bad-option"
+        )
+    return depth
 
 
 class EventInfo(Protocol):

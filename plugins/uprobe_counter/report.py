@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from uprobe_core.consumer import Frame
+
 __all__ = ("TableReport", "bars", "counts", "statistics", "total", "with_lost")
 
+STACK = " <- "
+"""Between a frame and its caller's."""
 BAR = 40
 """Characters of the longest bar."""
 
@@ -34,8 +38,18 @@ class TableReport:
         return {"title": self.title, "events": {event: data for event, _, data in self._sections}}
 
 
+def is_stack(key: Any) -> bool:
+    """Whether *key* is a user stack."""
+    return isinstance(key, tuple) and key != () and all(isinstance(frame, Frame) for frame in key)
+
+
 def shown(key: Any) -> str:
-    """A key as text: several parts with commas, strings quoted, what could not be read as (fault)."""
+    """A key as text: several parts with commas, strings quoted, what could not be read as (fault).
+
+    A stack goes from the inside outwards.
+    """
+    if is_stack(key):
+        return STACK.join(frame.name for frame in key)
     if isinstance(key, tuple):
         return ", ".join(map(shown, key))
     if key is None:
@@ -45,7 +59,9 @@ def shown(key: Any) -> str:
 
 def plain(key: Any) -> str:
     """A key as a JSON object's name."""
-    return ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+    if is_stack(key):
+        return shown(key)
+    return ", ".join(map(plain, key)) if isinstance(key, tuple) else str(key)
 
 
 def total(number: int) -> tuple[list[str], Any]:

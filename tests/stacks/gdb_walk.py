@@ -1,14 +1,16 @@
 """Run inside gdb: stops at addresses and writes down every stack, as gdb sees it."""
 
+# mypy: ignore-errors
+
 import json
 import os
 
-import gdb  # type: ignore[import-not-found]
+import gdb
 
 _CHAIN = 256
 
 
-def _name(pc, after_call):  # type: ignore[no-untyped-def]
+def _name(pc, after_call):
     """``function+offset`` around the call that *pc* is behind, "?" without a symbol."""
     text = gdb.execute(f"info symbol {pc - after_call}", to_string=True)
     if text.startswith("No symbol"):
@@ -17,7 +19,7 @@ def _name(pc, after_call):  # type: ignore[no-untyped-def]
     return f"{name}+{int(offset or 0) + after_call}"
 
 
-def _stack():  # type: ignore[no-untyped-def]
+def _stack():
     found, after_call, frame = [], 0, gdb.newest_frame()
     while frame is not None and frame.pc() and len(found) < _CHAIN:
         if frame.type() in (gdb.INLINE_FRAME, gdb.TAILCALL_FRAME):  # frames in the debug information alone
@@ -30,7 +32,7 @@ def _stack():  # type: ignore[no-untyped-def]
     return found
 
 
-def main(asked):  # type: ignore[no-untyped-def]
+def main(asked):
     """Go from stop to stop until the program ends."""
     for command in (
         "set pagination off",

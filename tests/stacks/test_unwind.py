@@ -1,4 +1,4 @@
-"""User stacks: what calls what, at any place a probe can be."""
+"""User stacks: what calls what, by the programs' own knowledge."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from uprobe_core.actions.base import MAX_KEYS, Action, Getter, getter_of, key_getter, names_of, number_getter
-from uprobe_core.consumer import EventInfo, Frame
+from uprobe_core.consumer import EventInfo, Frame, checked_depth
 from uprobe_core.errors import UsageError
 
 __all__ = ("MAX_KEYS", "Action", "Count", "Hist", "Latency", "Record", "Stacks", "Sum")
@@ -241,7 +241,7 @@ class Stacks(Action):
 
     def __init__(self, depth: int = 32, *, when: str | None = None, max_keys: int = MAX_KEYS) -> None:
         super().__init__(when=when, max_keys=max_keys)
-        self.depth = depth
+        self.depth = checked_depth(depth)
         self.counts: Counter[tuple[Frame, ...]] = Counter()
 
     def bind(self, event: EventInfo) -> Getter:

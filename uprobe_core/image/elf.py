@@ -29,7 +29,7 @@ _CHDR = struct.Struct("<IIQQ")
 PT_LOAD, PT_DYNAMIC = 1, 2
 SHT_NOBITS = 8
 SHF_COMPRESSED, ELFCOMPRESS_ZLIB = 0x800, 1
-_MAX_INFLATED = 1 << 30
+_MAX_INFLATED = 1 << 28
 """Bytes of a section that is unpacked; what claims to be larger is taken for damaged."""
 _NOTE_BUILD_ID = 3
 

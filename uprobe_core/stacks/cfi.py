@@ -25,7 +25,7 @@ DAMAGED = (ValueError, IndexError, KeyError, struct.error, TargetError)
 """What reading a section that is not as it should be raises."""
 _DATA_RELATIVE_4 = 0x3B
 _LONG = 0xFFFF_FFFF
-_MAX_ENTRIES = 1 << 22
+_MAX_ENTRIES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from uprobe_core.unwinding import FrameRules, Row, Saved, Where
 __all__ = ("Program", "run_program")
 
 _MOST_REMEMBERED = 64
+_MOST_INSTRUCTIONS = 1 << 15
+"""Of one row; compilers write a few for each time that the stack pointer moves."""
 _ADVANCE = {0x02: "B", 0x03: "H", 0x04: "I", 0x1D: "Q"}
 _NOTHING = frozenset({0x00, 0x2C, 0x2D})
 """DW_CFA_nop, and AArch64's notes on signed return addresses, whose signature is masked anyway."""
@@ -87,11 +89,15 @@ class _Runner:
         self.state = _State()
         self.initial = self.state
         self._remembered: list[_State] = []
+        self._left = _MOST_INSTRUCTIONS
 
     def run(self, reader: Reader, pc: int, until: int | None) -> None:
         """Execute until the location passes *until*; None: all."""
         factor = self._program.code_factor
         while reader.at < reader.end:
+            self._left -= 1
+            if self._left < 0:
+                raise ValueError("too many instructions")
             op = reader.take("B")
             high, low = op & 0xC0, op & 0x3F
             if high == 0x40 or op in _ADVANCE:  # DW_CFA_advance_loc and its long forms

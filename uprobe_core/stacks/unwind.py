@@ -48,7 +48,7 @@ def unwind(
         above = None if row is None else _caller(registers, row, process, rules)
         if row is None or above is None:
             break
-        address = hijacked(task, above[row.pc_from] & rules.code_mask, above[sp])
+        address = (hijacked(task, above[row.pc_from], above[sp]) or 0) & rules.code_mask
         shrinks, stays = above[sp] < registers[sp], above[sp] == registers[sp]
         if not address or (shrinks and not row.interrupted) or (stays and address == pc):
             break

@@ -170,9 +170,10 @@ static bool go_up(struct walk *walk, const struct up_step *step)
 
 	if (!(step->flags & UP_STEP_LEADS_ON) || !registers_above(walk, step, above))
 		return false;
-	uint64_t pc = above[step->pc_from] & stacks->code_mask, sp = above[stacks->sp];
+	uint64_t pc = above[step->pc_from], sp = above[stacks->sp];
 	if (walk->trampoline && pc == walk->trampoline && !up_real_return(walk->hit->task, sp, &pc))
 		return false;
+	pc &= stacks->code_mask;
 	if (!pc || (sp < below_sp && !interrupted) || (pc == walk->pc && sp == below_sp))
 		return false;
 	memcpy(walk->registers, above, stacks->count * sizeof(*above));
