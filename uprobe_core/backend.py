@@ -15,13 +15,13 @@ call and return no guest instruction runs in that process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from uprobe_core.option import option
-from uprobe_core.types import Access, Fault, FileId, Mapping, Mode, Returns, TrapResult
+from uprobe_core.types import Access, Fault, Mapping, Mode, Returns, TrapResult
 from uprobe_core.value_types import COUNT, SECONDS, SIZE
 
 __all__ = (
@@ -120,6 +120,7 @@ class Target:
     :param seed: of everything random (AT_RANDOM, getrandom, scheduling)
     :param clock: "virtual" (driven by executed work) or "host"
     :param follow: whether probes and records follow fork and exec
+    :param on_syscall: told of each system call that was answered, in one line of text; None: nobody asks
     :param native: whether the backend runs its own hooks in native code, where it has any; None: unless
         the environment says ``UPROBE_ENGINE=py``
     """
@@ -136,6 +137,7 @@ class Target:
     follow: bool = True
     limits: Limits = Limits()
     debug: bool = False
+    on_syscall: Callable[[str], None] | None = None
     native: bool | None = None
 
 
@@ -364,12 +366,12 @@ class Machine(Protocol):
 
     capabilities: Capabilities
 
-    def processes(self) -> Iterable[Process]:
-        """The processes of this machine that live in this host process."""
-        ...
+    native: Any
+    """A :class:`~uprobe_core.native_backend.NativeBackend`, None if it places no sites of a native engine."""
 
-    def resolve(self, path: str) -> tuple[str, FileId]:
-        """The host path and identity of the file that the guest calls *path*; raises TargetError."""
+    @property
+    def current(self) -> Task | None:
+        """The task that runs, or ran last; inside callbacks the one that they are about."""
         ...
 
     def run(self) -> ExitStatus:
@@ -389,7 +391,9 @@ class Machine(Protocol):
         ...
 
     def statistics(self) -> MappingABC[str, int]:
-        """Counts for summaries: "syscalls", "unknown-syscalls", and "instructions" where counted."""
+        """Counts by name, of this host process: "syscalls", "unknown-syscalls", "instructions" where counted;
+        "unknown:NAME" for each system call that is not there (``--debug`` shows them).
+        """
         ...
 
     def close(self) -> None:

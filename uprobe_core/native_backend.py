@@ -85,6 +85,10 @@ class NativeBackend(Protocol):
         """
         ...
 
+    def how(self, address: int) -> str:
+        """How what was placed at *address* is reached, in a few words: "a code hook", say."""
+        ...
+
     def remove(self, process: Process, address: int) -> None:
         """Undo place; pending returns are still seen."""
         ...

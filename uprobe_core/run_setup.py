@@ -42,6 +42,9 @@ __all__ = (
 DEFAULT_ARCH = "arm64"
 """The architecture of a run that names none."""
 
+TOPICS = ("hits", "places", "syscalls")
+"""What ``--debug=`` explains."""
+
 _EVENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*[./])?[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -64,6 +67,15 @@ class EventLine:
         if not text.strip():
             raise UsageError(f"-e {text!r} names no event", hint="is the variable that it comes from set?")
         return cls(text)
+
+
+def parse_topic(text: str) -> str:
+    """One of the kinds of decisions that can be explained; raises UsageError."""
+    if text not in TOPICS:
+        raise UsageError(
+            f"--debug={text!r} is nothing that can be explained", hint=f"there are {', '.join(TOPICS)}"
+        )
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,5 +391,20 @@ class RunSetup:
     strict: bool = option(
         False, BOOL, "a consumer that raises ends the run", "execution", table="run", flags="--strict"
     )
-    debug: bool = option(False, BOOL, "tracebacks and more detail", "execution", table="run", flags="--debug")
+    debug: bool = option(
+        False,
+        BOOL,
+        "tracebacks, and counts of system calls that are not there",
+        "execution",
+        table="run",
+        flags="--debug",
+    )
+    explain: tuple[str, ...] = option(
+        (),
+        listing(parse_topic, str, "^(hits|places|syscalls)$", "a list of hits, places and syscalls"),
+        "decisions that are explained on standard error, a line each: hits, places, syscalls",
+        "execution",
+        table="run",
+        flags="--debug WHAT",
+    )
     limits: Limits = Limits()

@@ -6,16 +6,14 @@ import errno
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.backend import Capabilities, ExitStatus
 from uprobe_core.errors import TargetError
-from uprobe_core.types import FileId
 from uprobe_linux.fs.context import FsContext
 from uprobe_linux.fs.fdtable import FdTable
 from uprobe_linux.fs.file_times import FileTimes
-from uprobe_linux.fs.nodes import HostNode
 from uprobe_linux.fs.sandbox import Sandbox
 from uprobe_linux.fs.virtual import add_virtual
 from uprobe_linux.memory.address_space import AddressSpace
@@ -65,6 +63,8 @@ class LinuxMachine:
         self.counts: dict[str, int] = {}
         self.host_pid = os.getpid()
         """Of the host process that the run started in."""
+        self._executed_elsewhere = 0
+        """Instructions that the host process that we were forked from had executed."""
         self._closed = False
         self.native: Any = None
         """Places the sites of a native engine (a ``NativeBackend``), if the backend has it."""
@@ -149,25 +149,6 @@ class LinuxMachine:
 
     # --- the contract ----------------------------------------------------------------------------
 
-    def processes(self) -> Iterable[Process]:
-        """The processes of this machine that live in this host process."""
-        return list(self.family.local.values())
-
-    def resolve(self, path: str) -> tuple[str, FileId]:
-        """The host path and identity of the file that the guest calls *path*; raises TargetError."""
-        fs = self.main.fs
-        try:
-            node = fs.resolver.lookup(fs.cwd, path)
-        except OSError as error:
-            raise TargetError(f"cannot find {path}: {error.strerror}", exit_status=127) from error
-        try:
-            if not isinstance(node, HostNode):
-                raise TargetError(f"{path} is not a file", exit_status=126)
-            status = node.stat()
-            return os.readlink(node.magic), FileId(status.st_dev, status.st_ino)
-        finally:
-            node.close()
-
     def run(self) -> ExitStatus:
         """Run until the first process ends or a limit is reached; called once."""
         self.watcher.start()
@@ -203,7 +184,8 @@ class LinuxMachine:
 
     def statistics(self) -> Mapping[str, int]:
         """Counts: "syscalls", "unknown-syscalls", "unknown:NAME", "instructions"."""
-        return {"syscalls": 0, "unknown-syscalls": 0, **self.counts, "instructions": self.cpu.executed}
+        executed = self.cpu.executed - self._executed_elsewhere
+        return {"syscalls": 0, "unknown-syscalls": 0, **self.counts, "instructions": executed}
 
     def count(self, what: str) -> None:
         """Count one *what* for the statistics."""
@@ -250,6 +232,8 @@ class LinuxMachine:
     def after_fork(self, task: Task) -> None:
         """In a new host process: *task* is the only one, its registers are in its context."""
         self.current = None
+        self.counts.clear()
+        self._executed_elsewhere = self.cpu.executed
         task.process.memory.wipe_after_fork()
         self.watcher.after_fork()
 

@@ -41,6 +41,7 @@ class Runner:
         self._cpu = machine.cpu
         self._handler = machine.handler
         self._clock = machine.clock
+        self._tell = machine.target.on_syscall
         self._table = table.load()
         self._cpu.set_inline(self._on_hook)
 
@@ -139,6 +140,9 @@ class Runner:
             machine.count("unknown-syscalls")
             machine.count(f"unknown:{table.name_of(number)}")
             task.set_reg(0, -errno.ENOSYS & MASK64)
+            if self._tell is not None:
+                unknown = f"{table.name_of(number & 0xFFFF_FFFF)} (not there)"
+                self._tell(table.describe(task, unknown, tuple(arguments), -errno.ENOSYS))
             return
         self._call(task, entry, tuple(arguments))
 
@@ -148,6 +152,8 @@ class Runner:
             result = table.call(entry, task, arguments)
         except table.NoReturn:
             task.wait = task.pending = None
+            if self._tell is not None:
+                self._tell(table.describe(task, entry.name, arguments[: entry.arguments], None))
             return True
         except table.Block as block:
             task.wait = block.wait
@@ -158,6 +164,8 @@ class Runner:
             self._machine.scheduler.block(task, block.wait)
             return False
         task.wait = task.pending = None
+        if self._tell is not None:
+            self._tell(table.describe(task, entry.name, arguments[: entry.arguments], result))
         if not task.exited:
             task.set_reg(0, result & MASK64)
         return True

@@ -72,7 +72,7 @@ def test_a_slot_that_was_given_back_is_nothing_any_more(session: Any) -> None:
 
 def test_slots_cannot_be_read(session: Any) -> None:
     machine = session.open()
-    (process,) = machine.processes()
+    process = machine.main
     area = area_of(session)
     with pytest.raises(MemoryFault):
         process.read(area.start, 4)

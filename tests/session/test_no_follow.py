@@ -79,5 +79,5 @@ def test_a_return_that_is_pending_at_a_fork_is_the_parents() -> None:
 
 
 def test_hijacked_returns_cannot_be_left_alone() -> None:
-    with pytest.raises(UsageError, match="must be followed"):
+    with pytest.raises(UsageError, match="must then be followed"):
         run("family.c", returns="hijack", follow=False)

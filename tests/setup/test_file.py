@@ -57,6 +57,7 @@ returns = "hijack"
 engine = "py"
 strict = true
 debug = true
+explain = ["hits"]
 
 [output]
 file = "out"
@@ -131,6 +132,7 @@ def test_every_key_ends_up_in_the_setup() -> None:
         engine="py",
         strict=True,
         debug=True,
+        explain=("hits",),
         output="out",
         format="jsonl",
         profile="-",

@@ -48,7 +48,12 @@ WAYS: dict[str, tuple[list[str], str, dict[str, Any]]] = {
     "returns": (["--returns", "watch"], '[run]\nreturns = "watch"', {"returns": "watch"}),
     "engine": (["--engine", "py"], '[run]\nengine = "py"', {"engine": "py"}),
     "strict": (["--strict"], "[run]\nstrict = true", {"strict": True}),
-    "debug": (["--debug"], "[run]\ndebug = true", {"debug": True}),
+    "debug": (["--debug="], "[run]\ndebug = true", {"debug": True}),
+    "explain": (
+        ["--debug=hits,places"],
+        '[run]\nexplain = ["hits", "places"]',
+        {"explain": ["hits", "places"]},
+    ),
     "timeout": (["--timeout", "1.5"], "[limits]\nseconds = 1.5", {"timeout": 1.5}),
     "max_insns": (["--max-insns", "7"], "[limits]\ninstructions = 7", {"max_insns": 7}),
     "max_memory": (["--max-memory", "2K"], '[limits]\nmemory = "2K"', {"max_memory": "2K"}),
@@ -94,7 +99,7 @@ def test_every_field_of_a_set_up_has_a_row() -> None:
 
 
 def test_a_backend_is_told_what_it_asks_for_by_name() -> None:
-    derived = {"native"}  # from the engine that was chosen
+    derived = {"native", "on_syscall"}  # from the engine that was chosen, and what is explained
     assert {field.name for field in fields(Target)} - derived <= {field.name for field in fields(RunSetup)}
 
 

@@ -70,7 +70,14 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         module.add_arguments(parser)
-        parser.add_argument("--debug", action="store_true", help="show tracebacks and more detail")
+        parser.add_argument(
+            "--debug",
+            action="append",
+            nargs="?",
+            default=[],
+            metavar="WHAT,...",
+            help="show tracebacks and more detail; of a run, explain hits, places, syscalls",
+        )
         return parser
     parser = argparse.ArgumentParser(
         "uprobe",
@@ -114,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser(command)
     args = parser.parse_args(_joined(arguments, parser))
     args.usage_error = parser.error
-    return guarded(lambda: _module(command).run(args), debug=args.debug)
+    return guarded(lambda: _module(command).run(args), debug="" in args.debug)
 
 
 def _joined(arguments: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
@@ -128,6 +135,8 @@ def _joined(arguments: Sequence[str], parser: argparse.ArgumentParser) -> list[s
     for word in rest:
         if word == "--" or not word.startswith("-"):
             return [*found, word, *rest]
+        if word == "--debug":
+            word = "--debug="  # noqa: PLW2901  # what follows is no value of it
         value = next(rest, None) if word in valued else None
         if value is not None and value.startswith("-:") and word in {"-e", "--event"}:
             found.append(f"--event={value}")

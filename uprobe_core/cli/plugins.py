@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"\n{_state(status)}: {status.error}")
             if status.hint:
                 print(f"hint: {status.hint}")
-            if args.debug:
+            if "" in args.debug:
                 print(status.traceback.rstrip())
     return 0
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.option import PARTS, Option, flags_of
-from uprobe_core.run_setup import RunSetup
+from uprobe_core.run_setup import RunSetup, parse_topic
 from uprobe_core.setup.options import OPTIONS, combine
 from uprobe_core.value_types import parse_natural
 
@@ -41,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         flags, metavar = flags_of(row)
         if row.name == "argv":
             parser.add_argument("program", nargs=argparse.REMAINDER, metavar=metavar, help=row.help)
-        elif flags and row.name != "debug":  # which every command has
+        elif flags and row.name not in {"debug", "explain"}:  # which every command has
             _add_option(groups[row.part], row, flags, metavar)
 
 
@@ -94,7 +94,8 @@ def gather(args: argparse.Namespace) -> Gathered:
     own = [_given(args, *given) for given in args.given]
     program = args.program[1:] if args.program[:1] == ["--"] else args.program
     own += [{"argv": tuple(program)}] if program else []
-    own += [{"debug": True}] if args.debug else []
+    own += [{"debug": True}] if "" in args.debug else []
+    own += [{"explain": tuple(map(parse_topic, text.split(",")))} for text in args.debug if text]
     files = [_file(path) for part in own for path in part.get("config", ())]
     parts = [{name: value for name, value in part.items() if name != "config"} for part in own]
     setup = combine(*(file.given for file in files), *parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from uprobe_core.native.semantics import Semantics
 from uprobe_core.native.sites import NativeSites
@@ -61,13 +61,13 @@ class SessionNative:
     ) -> None:
         self._registry, self._events, self._safe_points = registry, events, safe_points
         self.sites = NativeSites(
-            machine.native,  # type: ignore[attr-defined]  # may_run_natively has seen it
+            machine.native,
             setup.mode,
             write=output.record,
             lost=output.lose,
             failed=failed,
             vote_out=self._vote_out,
-            current=lambda: machine.current,  # type: ignore[attr-defined]  # as above
+            current=cast("Callable[[], Task]", lambda: machine.current),  # there is one at every hit
             keep=setup.lossy or 0,
             plain_records=records,
             semantics=semantics,

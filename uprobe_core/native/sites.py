@@ -159,6 +159,10 @@ class NativeSites:
             return Mode.TRAP  # a handler may move PC, which takes a stop of its own in a slot's hook
         return self._mode
 
+    def how(self, site: Site) -> str:
+        """How *site* is reached, in a few words."""
+        return f"natively by {self._backend.how(site.vaddr)}"
+
     def remove(self, space: Space, site: Site) -> None:
         """Take *site* out of the program."""
         self._backend.remove(space.process, site.vaddr)

@@ -26,6 +26,7 @@ class UprobeRegistry:
 
     :param mode: TRAP or INLINE; how sites are executed unless an instruction rules it out
     :param follow: whether what is forked and executed is probed as well
+    :param placed: called with what was placed where and by whom, if somebody wants to know
     :param refused: called with (uprobe, ProbeError) when a mapping that comes later cannot be
         probed, which a kernel ignores without a word
     """
@@ -38,6 +39,7 @@ class UprobeRegistry:
         *,
         inline_available: bool = False,
         follow: bool = True,
+        placed: Callable[[Space, Site, NativeInstaller | None], None] | None = None,
         refused: Callable[[Uprobe, ProbeError], None] | None = None,
     ) -> None:
         self.arch = arch
@@ -45,6 +47,7 @@ class UprobeRegistry:
         self.mode = mode
         self.inline_available = inline_available
         self.follow = follow
+        self._placed = placed
         self.refused = refused
         self.native: NativeInstaller | None = None
         self.spaces: dict[Process, Space] = {}
@@ -326,6 +329,11 @@ class UprobeRegistry:
 
     def _place(self, space: Space, site: Site) -> None:
         """Have hits of *site* delivered: natively if that can be, by hook or by trap."""
+        self._place_somehow(space, site)
+        if self._placed is not None:
+            self._placed(space, site, self.native)
+
+    def _place_somehow(self, space: Space, site: Site) -> None:
         native = None if self._has_visitors(space) else self.native
         site.native = native is not None and native.install(space, site)
         if site.native:

@@ -81,6 +81,10 @@ class NativeInstaller(Protocol):
         """Place *site* natively if it can be; otherwise nothing has changed."""
         ...
 
+    def how(self, site: Site) -> str:
+        """How *site*, which was installed, is reached, in a few words."""
+        ...
+
     def remove(self, space: Space, site: Site) -> None:
         """Take *site* out."""
         ...

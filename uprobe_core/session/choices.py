@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import fields
 
 from uprobe_core.backend import Capabilities, Target
@@ -16,7 +17,11 @@ INLINE_AT_MOST = 64
 """Sites up to which *auto* runs probes inline: each further code hook slows every hit of every other."""
 
 
-def target_of(setup: RunSetup) -> Target:
+_OWN = {"native", "on_syscall"}
+"""Fields of a target that no field of the set-up says."""
+
+
+def target_of(setup: RunSetup, on_syscall: Callable[[str], None] | None = None) -> Target:
     """What a backend is told of *setup*: fields of the same name, and the environment with its changes."""
     env = dict(os.environ) if setup.inherit_env else {}
     for key, value in setup.env.items():
@@ -24,8 +29,10 @@ def target_of(setup: RunSetup) -> Target:
             env.pop(key, None)
         else:
             env[key] = value
-    told = {field.name: getattr(setup, field.name) for field in fields(Target) if field.name != "native"}
-    return Target(**{**told, "env": env, "native": True if setup.engine == "c" else None})
+    told = {field.name: getattr(setup, field.name) for field in fields(Target) if field.name not in _OWN}
+    return Target(
+        **{**told, "env": env, "native": True if setup.engine == "c" else None, "on_syscall": on_syscall}
+    )
 
 
 def choose_mode(capabilities: Capabilities, setup: RunSetup, locations: int) -> Mode:

@@ -28,6 +28,7 @@ from uprobe_core.records.spool import Spool
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
 from uprobe_core.session.choices import choose_mode, choose_returns, target_of
 from uprobe_core.session.complaints import Complaints
+from uprobe_core.session.explain import Explaining, say_statistics
 from uprobe_core.session.live import Batch, LiveChanges
 from uprobe_core.session.probe_changes import ProbeChanges
 from uprobe_core.session.report import ConsumerReports
@@ -85,6 +86,7 @@ class Session:
         self._wants_stacks = False
         self._ran = False
         self._live = LiveChanges()
+        self._explain = Explaining(setup.explain)
         self._complaints = Complaints(strict=setup.strict, debug=setup.debug)
         self._output: RunOutput | None = None
         self._files: ResultFiles | None = None
@@ -99,6 +101,7 @@ class Session:
         self.engine = for_operations(
             self.engine, setup.engine, self.arch.info, self.warn, wrapped=bool(wrappers)
         )
+        self.engine = self._explain.engine(self.engine)
         check_policy(self.arch, setup.policy)
         self.files = GuestFiles(setup.sysroot, setup.cwd, setup.binds)
         self.events = EventSet(setup.policy, self.arch, self.files, self._complaints.sink_failed, self.warn)
@@ -208,7 +211,9 @@ class Session:
             # probed is noticed when it is mapped, and the program runs on.
             self.events.install(self.events.events, registry, self.files)
         with blaming(setup.backend, "open the program", "backend"):
-            self._machine = backend.open(target_of(setup), dispatcher)
+            self._machine = backend.open(
+                target_of(setup, self._explain.on_syscall), self._explain.handler(dispatcher)
+            )
         self._changes.place_in(registry)
         self._connect_native(self._machine, registry, self._output)
         if not setup.policy.is_kernel:
@@ -227,7 +232,8 @@ class Session:
             Mode.TRAP if self.mode is Mode.JUMP else self.mode,
             inline_available=Mode.INLINE in capabilities.modes,
             follow=setup.follow,
-            refused=self._complaints.refused,
+            placed=self._explain.placed,
+            refused=self._explain.refused(self._complaints.refused),
         )
         self._dispatcher = Dispatcher(
             self.arch,
@@ -237,7 +243,7 @@ class Session:
             on_error=self._complaints.link_failed,
             on_process=self._on_process,
             on_map=self._on_map,
-            on_end=lambda: self.events.lives.end_child(self.spool),
+            on_end=self._on_end,
         )
         self._dispatcher.unwind = self.stacks.stack
         return registry, self._dispatcher
@@ -325,7 +331,7 @@ class Session:
         if self._engine is not None:
             self._engine.sites.drain()
         if self._output is not None:
-            task = getattr(self._machine, "current", None)
+            task = None if self._machine is None else self._machine.current
             when = (0, 0) if task is None else (task.clock(), task.process.pid)
             self._output.line(text, *when)
 
@@ -399,6 +405,11 @@ class Session:
         if self._engine is not None:
             self._engine.on_process(kind, task)
 
+    def _on_end(self) -> None:
+        self.events.lives.end_child(self.spool)
+        if self.setup.debug and self._machine is not None:
+            self.spool.put(("statistics", dict(self._machine.statistics())))
+
     def _on_map(self, process: Process) -> None:
         self.stacks.changed(process)
         if self._engine is not None:
@@ -465,6 +476,8 @@ class Session:
         for loss in (*self.events.findings.losses(), *losses):
             self.warn(loss)
         self._complaints.sum_up()
+        if self.setup.debug and self._machine is not None:
+            say_statistics(self._machine.statistics(), self.events.findings.statistics)
         if found.failure is not None:
             raise found.failure
 

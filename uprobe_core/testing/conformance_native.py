@@ -65,6 +65,10 @@ class NativeProbes:
             space.process, site.vaddr, number, self.mode, calls_python=False, core=Core.NOT
         )
 
+    def how(self, site: Site) -> str:
+        """How *site* is reached."""
+        return self._backend.how(site.vaddr)
+
     def remove(self, space: Space, site: Site) -> None:
         """Take *site* out."""
         self._backend.remove(space.process, site.vaddr)

@@ -10,15 +10,14 @@ mechanisms use a machine alone; tests of sessions open it through
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingABC
 
-from uprobe_core.backend import Capabilities, ExitStatus, ProbeHandler, Process, Target
-from uprobe_core.errors import TargetError
+from uprobe_core.backend import Capabilities, ExitStatus, ProbeHandler, Target
 from uprobe_core.testing.fake_memory import PAGE, FakeFile, FakeProcess
 from uprobe_core.testing.fake_task import FakeTask
 from uprobe_core.testing.toy_arch import ToyArch
-from uprobe_core.types import FileId, Mode, Returns
+from uprobe_core.types import Mode, Returns
 
 __all__ = ("ALL_CAPABILITIES", "FakeBackend", "FakeMachine", "Script")
 
@@ -128,15 +127,13 @@ class FakeMachine:
 
     # --- the contract ----------------------------------------------------------------------------------
 
-    def processes(self) -> Iterable[Process]:
-        """See :class:`uprobe_core.backend.Machine`."""
-        return tuple(self._processes)
+    native = None
 
-    def resolve(self, path: str) -> tuple[str, FileId]:
-        """See :class:`uprobe_core.backend.Machine`."""
-        if path not in self.files:
-            raise TargetError(f"no file {path!r}", exit_status=127)
-        return path, self.files[path].id
+    @property
+    def current(self) -> FakeTask | None:
+        """The last task of the last process: a script calls for whom it likes."""
+        tasks = [task for process in self._processes for task in process.tasks]
+        return tasks[-1] if tasks else None
 
     def run(self) -> ExitStatus:
         """Run the script."""

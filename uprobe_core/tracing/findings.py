@@ -101,6 +101,8 @@ class Findings:
 
     def __init__(self, lives: Lives) -> None:
         self._lives = lives
+        self.statistics: Counter[str] = Counter()
+        """What the machine counted in forked processes."""
         self.elsewhere: Counter[tuple[str, str]] = Counter()
         """What the tallies of each event (full name, what) have got out of forked processes."""
         self.probes: list[EventProbe] = []
@@ -164,6 +166,8 @@ class Findings:
                 self._add(probes[rest[0]], rest[1], 1)
             elif kind == "tallies":
                 self._add(probes[rest[0]], rest[1], rest[2])
+            elif kind == "statistics":
+                self.statistics.update(rest[0])
             elif kind == "life":
                 self._lives.heard(rest[0])
             elif kind == "hist":

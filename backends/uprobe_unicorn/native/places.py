@@ -344,6 +344,14 @@ class NativePlaces:
             self._drop(place)
         self._rebalance()
 
+    def how(self, address: int) -> str:
+        """How the place at *address* is reached."""
+        place = self._places[address]
+        if place.hooked:
+            return "a code hook"
+        slot = " and a slot" if self._areas.entries.get(place.number) else ", the core does the instruction"
+        return ("a breakpoint" if place.visible or self._traps[address] else "a branch") + slot
+
     # --- taking out --------------------------------------------------------------------------------------
 
     def remove(self, process: Process, address: int) -> None:

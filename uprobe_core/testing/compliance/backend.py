@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -56,19 +55,17 @@ class BackendCompliance(BackendTraps, BackendInline):
 
     def test_opening_tells_of_the_programs_mapping(self, rig: Any) -> None:
         made = rig(CALLS)
-        _host, identity = made.machine.resolve(str(made.path))
-        places = [m.address_of(CALLS.offset("work")) for _, m in made.handler.mapped if m.file == identity]
+        places = [m.address_of(CALLS.offset("work")) for _, m in made.handler.mapped if m.file == made.file]
         assert places == [WORK]
 
     def test_the_identity_of_a_file_is_the_hosts(self, rig: Any) -> None:
         made = rig(CALLS)
-        _host, identity = made.machine.resolve(str(made.path))
-        status = os.stat(made.path)
-        assert (identity.device, identity.inode) == (status.st_dev, status.st_ino)
+        assert made.file in {mapping.file for _, mapping in made.handler.mapped}
 
-    def test_an_unknown_path_cannot_be_resolved(self, rig: Any) -> None:
-        with pytest.raises(TargetError):
-            rig(CALLS).machine.resolve("/no/such/file/anywhere")
+    def test_the_task_that_is_about_to_run_is_current(self, rig: Any) -> None:
+        made = rig(CALLS)
+        (process,) = {id(process) for process, _ in made.handler.mapped}
+        assert id(made.machine.current.process) == process
 
     def test_nothing_has_run_when_it_is_opened(self, rig: Any) -> None:
         assert rig(CALLS).handler.log == []

@@ -11,7 +11,7 @@ import pytest
 from uprobe_core.backend import Backend, ExitStatus, Machine, Process, Target, Task
 from uprobe_core.testing.compliance.backend_handler import ScriptedHandler
 from uprobe_core.testing.tiny_elf import ARCH, CALLS, TinyProgram
-from uprobe_core.types import Mode, TrapResult
+from uprobe_core.types import FileId, Mode, TrapResult
 
 __all__ = (
     "ADD",
@@ -55,10 +55,17 @@ class Rig:
         )
 
     @property
+    def file(self) -> FileId:
+        """What the host calls the program's file."""
+        status = self.path.stat()
+        return FileId(status.st_dev, status.st_ino)
+
+    @property
     def process(self) -> Process:
         """The only process."""
-        (process,) = self.machine.processes()
-        return process
+        task = self.machine.current
+        assert task is not None
+        return task.process
 
     def word(self, address: int) -> bytes:
         """The instruction at *address* as the guest's data view has it."""
