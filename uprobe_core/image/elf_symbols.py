@@ -59,7 +59,11 @@ class ElfImage(ElfFile):
 
     @cached_property
     def _functions(self) -> dict[str, Symbol]:
-        return self._placed((STT_FUNC, STT_IFUNC))
+        """The first of each name."""
+        found: dict[str, Symbol] = {}
+        for symbol in self._code:
+            found.setdefault(symbol.name, symbol)
+        return found
 
     @cached_property
     def _objects(self) -> dict[str, Symbol]:
@@ -69,20 +73,23 @@ class ElfImage(ElfFile):
                 found[name] = Symbol(name, value, self.vaddr_to_offset(value) or 0, size)
         return found
 
-    def _placed(self, kinds: tuple[int, ...]) -> dict[str, Symbol]:
-        found: dict[str, Symbol] = {}
+    @cached_property
+    def _code(self) -> list[Symbol]:
+        """Functions and untyped labels in code, in the order of the tables.
+
+        A separate debug file has the names of code whose bytes it has not; their offset is 0.
+        """
+        found: list[Symbol] = []
         for name, kind, value, size in self._raw_symbols():
-            if name in found or name[:1] == "$":
-                continue
-            if kind not in kinds and not (kind == 0 and self._is_code(value)):
+            if name[:1] == "$" or (kind not in (STT_FUNC, STT_IFUNC) and (kind or not self._is_code(value))):
                 continue
             offset = self.vaddr_to_offset(value)
-            if offset is not None:
-                found[name] = Symbol(name, value, offset, size)
+            if offset is not None or self._is_code(value):
+                found.append(Symbol(name, value, offset or 0, size))
         return found
 
     def _is_code(self, vaddr: int) -> bool:
-        return any(s.flags & 1 and s.vaddr <= vaddr < s.vaddr + s.file_size for s in self.segments)
+        return any(s.flags & 1 and s.vaddr <= vaddr < s.vaddr + s.memory_size for s in self.segments)
 
     def functions(self) -> list[Symbol]:
         """The functions (and untyped labels in code), by address, then name; each name once."""
@@ -116,7 +123,7 @@ class ElfImage(ElfFile):
 
     @cached_property
     def _by_address(self) -> tuple[list[int], list[Symbol]]:
-        functions = self.functions()
+        functions = sorted(set(self._code), key=lambda s: (s.vaddr, s.name, s.size))
         return [s.vaddr for s in functions], functions
 
     def symbol_at(self, vaddr: int) -> tuple[Symbol, int] | None:
