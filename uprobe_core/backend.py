@@ -141,6 +141,11 @@ class Target:
     native: bool | None = None
 
 
+ENDED_BY = {"interrupt": 130, "terminated": 143, "hangup": 129}
+"""128 + SIGINT, SIGTERM, SIGHUP: the status of a run that one of them ended."""
+LIMIT_REACHED = 124
+
+
 @dataclass(frozen=True, slots=True)
 class ExitStatus:
     """How a program ended.
@@ -157,7 +162,13 @@ class ExitStatus:
 
     @property
     def shell_status(self) -> int:
-        """The status as a shell shows it: 128 + signal for a killed program."""
+        """The status as the command line ends with it.
+
+        128 + signal for a killed program and for a run that SIGINT, SIGTERM or SIGHUP ended, 124 for
+        one that a limit ended (as timeout(1) answers), else the program's own.
+        """
+        if self.reason:
+            return ENDED_BY.get(self.reason, LIMIT_REACHED)
         return 128 + self.signal if self.signal else self.code
 
 
@@ -327,6 +338,13 @@ class ProbeHandler(Protocol):
 
     def on_mmap(self, process: Process, mapping: Mapping) -> None:
         """A file was mapped (also by exec and the loader); probes are placed before it is used."""
+        ...
+
+    def on_idle(self) -> None:
+        """Nothing of the program can run until a descriptor, another process or the time wakes it.
+
+        A machine that never waits for its program need not call it.
+        """
         ...
 
     def on_munmap(self, process: Process, start: int, end: int) -> None:

@@ -14,7 +14,10 @@ from typing import ClassVar
 __all__ = (
     "BackendError",
     "ConfigError",
+    "ConsumerStopped",
     "InternalError",
+    "OutputError",
+    "OverdueError",
     "PluginError",
     "ProbeError",
     "SpecError",
@@ -150,6 +153,22 @@ class ProbeError(UprobeError):
         self.address = address
         self.where = where
         self.errno_name = errno_name
+
+
+class ConsumerStopped(BaseException):  # no error, and no Exception: who catches these goes on
+    """Raised inside of a consumer's method that does not come back; the text says why it was stopped."""
+
+
+class OverdueError(PluginError):
+    """A consumer's method was stopped because it did not come back."""
+
+    slug = "consumer-overdue"
+
+
+class OutputError(UprobeError):
+    """Something that was collected could not be written."""
+
+    slug = "not-written"
 
 
 class BackendError(UprobeError):

@@ -20,6 +20,7 @@ from uprobe_core.value_types import (
     ENVIRONMENT,
     NATURAL,
     POLICY,
+    SECONDS,
     STRING,
     WORDS,
     ValueType,
@@ -406,5 +407,14 @@ class RunSetup:
         "execution",
         table="run",
         flags="--debug WHAT",
+    )
+    handler_timeout: float | None = option(
+        None,
+        SECONDS,
+        "how long one call of a consumer may take; one that takes longer is disabled",
+        "limits",
+        table="limits",
+        key="handler-seconds",
+        flags="--handler-timeout SECONDS",
     )
     limits: Limits = Limits()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -25,3 +26,18 @@ def uprobe(
 def uprobe_json(*arguments: str, stdin: str = "") -> Any:
     """The JSON document that a command prints."""
     return json.loads(uprobe(*arguments, "--json", stdin=stdin).stdout)
+
+
+def installed(folder: Path, group: str, target: str, source: str) -> dict[str, str]:
+    """The environment in which the plugin "third" of *group* is installed.
+
+    :param target: "module:attribute"
+    :param source: of the module
+    """
+    (folder / f"{target.partition(':')[0]}.py").write_text(source)
+    info = folder / "third-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: third\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{group}]\nthird = {target}\n")
+    before = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{before}" if before else str(folder)}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import uprobe
+from tests.cli.command import installed, uprobe
 
 pytestmark = pytest.mark.thorough
 
@@ -19,11 +19,86 @@ EVENT = ["-e", "p:work ./loop:work a=%x0"]
 COMMAND = [sys.executable, "-m", "uprobe_core.cli"]
 
 
-def test_output_that_cannot_be_written_is_said_and_the_program_runs_on() -> None:
-    done = uprobe("run", "-o", "/dev/full", *EVENT, "--", "./loop", "2", cwd=EXAMPLES)
+ENGINES = pytest.mark.parametrize("engine", ["c", "py"])
+FORMATS = ["tracefs", "jsonl", "csv", "chrome", "folded", "parquet"]
+
+
+@ENGINES
+@pytest.mark.parametrize("name", FORMATS)
+def test_output_that_cannot_be_written_is_125_and_the_program_runs_on(engine: str, name: str) -> None:
+    options = ["--engine", engine, "--format", name, "-o", "/dev/full", *EVENT]
+    done = uprobe("run", *options, "--", "./loop", "2", cwd=EXAMPLES)
     assert done.stdout == "sum 3\n"
     assert "records are lost: cannot write the output: No space left on device" in done.stderr
-    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 125
+
+
+@pytest.mark.parametrize("option", ["--profile", "--report"])
+def test_every_file_of_a_run_that_cannot_be_written_is_125(option: str) -> None:
+    done = uprobe("run", option, "/dev/full", *EVENT, "--", "./loop", "2", cwd=EXAMPLES)
+    assert done.stdout == "sum 3\n"
+    assert f"uprobe: error: cannot write the {option[2:]} '/dev/full': No space left on device" in done.stderr
+    assert done.returncode == 125
+
+
+@ENGINES
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_reader_that_goes_away_ends_the_records_and_not_the_program(
+    tmp_path: Path, engine: str, name: str
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    options = ["--engine", engine, "--format", name, "-o", str(pipe), *EVENT]
+    running = subprocess.Popen(
+        [*COMMAND, "run", *options, "--", "./loop", "100"],
+        cwd=EXAMPLES,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(os.open(pipe, os.O_RDONLY))  # opened by both, and nobody reads
+    assert running.communicate(timeout=60) == ("sum 9925\n", "")
+    assert running.returncode == 0
+
+
+@ENGINES
+def test_trace_text_into_head_ends_quietly(engine: str) -> None:
+    command = " ".join([*COMMAND, "run", "--engine", engine, "-e", "'p:work ./loop:work'", "./loop", "3000"])
+    done = subprocess.run(
+        ["bash", "-c", f"exec 3>&2; {{ {command}; echo status $? >&3; }} 2>&1 >/dev/null | head -1"],
+        cwd=EXAMPLES,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr == "status 1\n"
+
+
+WRITER = """
+class W:
+    def __init__(self, stream, header): self.stream = stream
+    def write(self, record): WRITE
+    def close(self): CLOSE
+"""
+
+
+@ENGINES
+@pytest.mark.parametrize(
+    ("write", "close", "what"),
+    [("1 / 0", "pass", "write a record"), ("pass", "1 / 0", "finish its file")],
+)
+def test_a_writer_that_raises_is_named_and_makes_it_125(
+    tmp_path: Path, engine: str, write: str, close: str, what: str
+) -> None:
+    source = WRITER.replace("WRITE", write).replace("CLOSE", close)
+    env = installed(tmp_path, "uprobe.writers", "third_writer:W", source)
+    options = ["--engine", engine, "--format", "third", "-C", "trace", "-C", "count", *EVENT]
+    done = uprobe("run", *options, "./loop", "3", cwd=EXAMPLES, env=env)
+    assert f"uprobe: error: writer 'third' failed to {what}" in done.stderr
+    assert "uprobes/work: count" in done.stderr, "what the others found is written"
+    assert (done.stdout, done.returncode) == ("sum 7\n", 125)
 
 
 def test_a_full_standard_output_is_no_internal_error() -> None:

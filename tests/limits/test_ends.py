@@ -119,3 +119,24 @@ def test_a_process_limit_is_the_programs_eagain(calls: Path, tmp_path: Path) -> 
     text, _ = run.communicate(timeout=60)
     assert run.returncode == 124
     assert text == "3 children, then EAGAIN\n"
+
+
+@pytest.mark.parametrize("engine", ["c", "py"])
+@pytest.mark.parametrize(("name", "first"), [("tracefs", "work: "), ("jsonl", "g/work")])
+def test_a_file_of_records_can_be_read_while_the_program_waits(
+    calls: Path, tmp_path: Path, engine: str, name: str, first: str
+) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "uprobe_core.cli", "run", "--engine", engine, "-o", str(out)]
+    command += ["--format", name, "-e", f"p:g/work {calls}:work n=%x0", "--", str(calls), "sleep"]
+    run = subprocess.Popen(command, cwd=ROOT)
+    try:
+        end = time.monotonic() + 60
+        while not out.exists() or first not in out.read_text():
+            assert time.monotonic() < end
+            assert run.poll() is None
+            time.sleep(0.05)
+        assert run.poll() is None
+    finally:
+        run.terminate()
+        assert run.wait(60) == 143

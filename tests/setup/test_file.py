@@ -71,6 +71,7 @@ seconds = 1.5
 instructions = 1000
 memory = "2M"
 processes = 4
+handler-seconds = 2
 
 [filters]
 work = "a > 3"
@@ -139,6 +140,7 @@ def test_every_key_ends_up_in_the_setup() -> None:
         report="run.json",
         lossy=10,
         limits=Limits(1.5, 1000, 2 << 20, 4),
+        handler_timeout=2,
     )
 
 

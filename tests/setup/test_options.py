@@ -54,6 +54,11 @@ WAYS: dict[str, tuple[list[str], str, dict[str, Any]]] = {
         '[run]\nexplain = ["hits", "places"]',
         {"explain": ["hits", "places"]},
     ),
+    "handler_timeout": (
+        ["--handler-timeout", "2"],
+        "[limits]\nhandler-seconds = 2",
+        {"handler_timeout": 2},
+    ),
     "timeout": (["--timeout", "1.5"], "[limits]\nseconds = 1.5", {"timeout": 1.5}),
     "max_insns": (["--max-insns", "7"], "[limits]\ninstructions = 7", {"max_insns": 7}),
     "max_memory": (["--max-memory", "2K"], '[limits]\nmemory = "2K"', {"max_memory": "2K"}),

@@ -31,11 +31,6 @@ examples:
 exit status: the program's, 128+N if signal N killed it, 124 if a limit ended the
 run, 125 if uprobe failed, 126 or 127 if the program cannot be executed or found."""
 
-LIMIT_REACHED = 124
-"""What timeout(1) answers."""
-STOPPED = {"interrupt": 130, "terminated": 143, "hangup": 129}
-"""128 + SIGINT, 128 + SIGTERM, 128 + SIGHUP."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options and arguments."""
@@ -98,10 +93,10 @@ def _run(setup: RunSetup) -> ExitStatus:
 
 def _exit_status(status: ExitStatus, setup: RunSetup) -> int:
     """The status to exit with; an end that was not the program's own is said on standard error."""
-    if not status.reason:
+    from uprobe_core.backend import ENDED_BY
+
+    if not status.reason or status.reason in ENDED_BY:
         return status.shell_status
-    if status.reason in STOPPED:
-        return STOPPED[status.reason]
     limits = setup.limits
     named = {
         "timeout": f"after {limits.seconds:g} s" if limits.seconds is not None else "",
@@ -110,4 +105,4 @@ def _exit_status(status: ExitStatus, setup: RunSetup) -> int:
     }
     detail = f" ({named[status.reason]})" if named.get(status.reason) else ""
     print(f"uprobe: the run was ended: {status.reason}{detail}", file=sys.stderr)
-    return LIMIT_REACHED
+    return status.shell_status

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from uprobe_core.errors import ConsumerStopped, OverdueError
 from uprobe_core.native import _engine
 from uprobe_core.native.hits import make_hit
 from uprobe_core.native.plan import Chain
@@ -108,7 +109,9 @@ class NativeCalls:
     def _outcome(self, number: int, outcome: Any) -> None:
         """A handler raised, or voted."""
         event, sink = self._handlers[number]
-        if isinstance(outcome, BaseException) and not isinstance(outcome, Exception):
+        if isinstance(outcome, ConsumerStopped):
+            outcome = OverdueError(str(outcome))
+        elif isinstance(outcome, BaseException) and not isinstance(outcome, Exception):
             outcome = RuntimeError(repr(outcome))  # sys.exit() in a handler: its own fault, not the run's end
         error = outcome if isinstance(outcome, Exception) else check_vote(outcome)
         if error is None:

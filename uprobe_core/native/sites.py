@@ -278,9 +278,14 @@ class NativeSites:
             self.error = fatal
             self._backend.stop()
 
-    def _after_run(self) -> None:
-        if self.live and self.engine.records and not self.records.bounded:
+    def show(self) -> None:
+        """Hand on what waits in the ring, unless it is to keep the last records only."""
+        if self.engine.records and not self.records.bounded:
             self.drain()
+
+    def _after_run(self) -> None:
+        if self.live:
+            self.show()
         if self.error is not None:
             error, self.error = self.error, None
             raise error

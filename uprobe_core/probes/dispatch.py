@@ -45,6 +45,7 @@ class Dispatcher:
 
     :param on_error: called with (link, exception) when a consumer raised; it may re-raise
     :param on_process: called with (kind, task) for "task", "fork", "exec" and "exit"
+    :param on_idle: called before the whole program waits
     :param on_map: called with a process when one of its mappings has come or is about to go
     :param on_end: called when this host process, a forked one, is about to end
     """
@@ -60,6 +61,7 @@ class Dispatcher:
         on_process: Callable[[str, Task], None] | None = None,
         on_map: Callable[[Process], None] | None = None,
         on_end: Callable[[], None] = lambda: None,
+        on_idle: Callable[[], None] | None = None,
     ) -> None:
         self.arch = arch
         self.registers = arch.info.registers
@@ -69,6 +71,7 @@ class Dispatcher:
         self._on_process = on_process or (lambda _kind, _task: None)
         self._on_map = on_map or (lambda _process: None)
         self._on_end = on_end
+        self._on_idle = on_idle or (lambda: None)
         self.unwind: Callable[[Task, int], tuple[Frame, ...]] | None = None
         """What hits ask for stacks."""
         self._utasks: dict[Task, TaskState] = {}
@@ -343,6 +346,10 @@ class Dispatcher:
     def on_code_written(self, process: Process, start: int, end: int) -> None:
         """The guest rewrote code: displaced instructions there are looked at again."""
         self.registry.code_written(process, start, end)
+
+    def on_idle(self) -> None:
+        """Nothing of the program can run now: what was found may be shown."""
+        self._on_idle()
 
     def on_task(self, parent: Task, task: Task) -> None:
         """A thread starts with an empty stack of pending returns."""

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.errors import UsageError
+from uprobe_core.errors import OutputError, UprobeError, UsageError
 
 if TYPE_CHECKING:
     from uprobe_core.event_model import Record
@@ -37,11 +37,25 @@ def _write_patiently(fd: int, data: Any) -> int:
             select.select([], [fd], [])
 
 
-class _PatientFile(io.FileIO):
-    """For writers: a descriptor that never says that it would block."""
+class _WriterFile(io.FileIO):
+    """For writers: a file that takes everything.
+
+    It waits for a slow reader; what cannot be written goes to *lost*, once, and the writer,
+    which could do nothing about it, does not hear of it.
+    """
+
+    def __init__(self, fd: int, lost: Callable[[OSError], None]) -> None:
+        super().__init__(fd, "wb")
+        self._lost_to, self._broken = lost, False
 
     def write(self, data: Any, /) -> int:
-        return _write_patiently(self.fileno(), data)
+        if not self._broken:
+            try:
+                return _write_patiently(self.fileno(), data)
+            except OSError as error:
+                self._broken = True
+                self._lost_to(error)
+        return len(data)
 
 
 def _text_of(record: Record) -> bytes:
@@ -59,6 +73,7 @@ class RunOutput:
     :param writer: None for trace text, else an object with ``write(record)`` and ``close()``
         made by *make_writer* from the open stream
     :param keep: keep only the last so many records and write them at the end; None: write all at once
+    :param not_written: told of what could not be written; it may raise to end the run
     :ivar dropped: records that made room for later ones, or were lost on their way here
     """
 
@@ -68,7 +83,10 @@ class RunOutput:
         spool: Spool,
         make_writer: Callable[[Any], Any] | None = None,
         keep: int | None = None,
+        *,
+        not_written: Callable[[UprobeError], None],
     ) -> None:
+        self._path, self._not_written = path, not_written
         self._kept: deque[Record] | None = None if keep is None else deque(maxlen=keep)
         self.dropped = 0
         self._spool = spool
@@ -79,11 +97,10 @@ class RunOutput:
         self._watched = make_writer is None and keep is None and os.isatty(self._fd)
         self._collected = False
         """Whether what forked processes gave is here by now."""
-        self._said_lost = False
         self._stream: Any = None
         self._writer: Any = None
         if make_writer is not None:
-            self._stream = io.BufferedWriter(_PatientFile(self._fd, "wb"))
+            self._stream = io.BufferedWriter(_WriterFile(self._fd, self._lost))
             self._fd, self._live = self._open(None), True  # such a file has no place for lines of text
             self._writer = make_writer(self._stream)
 
@@ -108,7 +125,7 @@ class RunOutput:
         """Write one hit, or collect it once there are several processes."""
         if not self._collects:
             self._take(record)
-        elif self._writer is None and self._kept is None:
+        elif self._stream is None and self._kept is None:
             self._spool.put_output(record.timestamp_ns, record.pid, _text_of(record))
         else:
             self._spool.put_output(record.timestamp_ns, record.pid, record)
@@ -138,10 +155,22 @@ class RunOutput:
         self.dropped += count
 
     def _write(self, record: Record) -> None:
-        if self._writer is not None:
-            self._writer.write(record)
+        if self._stream is not None:
+            self._by_writer("write", record)
             return
         self._add(_text_of(record))
+
+    def _by_writer(self, method: str, *arguments: Any) -> None:
+        """Have the writer do something; one that fails gets no more records, and they are counted."""
+        if self._writer is None:
+            self.dropped += method == "write"
+            return
+        try:
+            getattr(self._writer, method)(*arguments)
+        except UprobeError as error:  # whatever it raised: it is a BlamedWriter
+            self._writer = None
+            self.dropped += method == "write"
+            self._not_written(error)
 
     def write_kept(self) -> None:
         """Write what a bounded run has kept, and before it how much is missing; else nothing is to do."""
@@ -153,10 +182,10 @@ class RunOutput:
 
     def _write_loss(self, count: int) -> None:
         """In trace text as a kernel says it (print_trace_line in kernel/trace/trace.c)."""
-        if self._writer is None:
+        if self._stream is None:
             self.line(f"CPU:0 [LOST {count} EVENTS]")
         elif hasattr(self._writer, "lost"):
-            self._writer.lost(count)
+            self._by_writer("lost", count)
 
     def line(self, text: str, time: int = 0, pid: int = 0) -> None:
         """Write one line of text, given without its newline, that process *pid* gave at *time*."""
@@ -185,20 +214,34 @@ class RunOutput:
             view = view[written:]
 
     def _lost(self, error: OSError) -> None:
-        """Say once that records are lost, unless the reader went away and wants no more."""
-        if error.errno == errno.EPIPE or self._said_lost or sys.stderr is None:
+        """Tell that records are lost, unless the reader went away and wants no more."""
+        if error.errno == errno.EPIPE:
             return
-        self._said_lost = True
         text = f"records are lost: cannot write the output: {error.strerror}"
-        print(f"uprobe: warning: {text}", file=sys.stderr)
+        if self._spool.is_root:
+            self.fail(text)
+        else:
+            self._spool.put(("not-written", text))
+
+    def fail(self, text: str) -> None:
+        """Something could not be written, here or in a forked child."""
+        where = "standard error" if self._path is None else repr(self._path)
+        self._not_written(OutputError(text, hint=f"is there room where {where} lies?"))
+
+    def show(self) -> None:
+        """Let everything so far be read by others: the program waits, and so may they."""
+        if self._lines:
+            self.flush()
+        if self._stream is not None and not self._stream.closed and self._spool.is_root:
+            self._stream.flush()
 
     def close(self) -> None:
         """Finish the format and close; idempotent."""
         self.flush()
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        if self._stream is not None and not self._stream.closed:
+            self._by_writer("close")
             self._stream.close()
+            self._writer = None
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

@@ -63,6 +63,8 @@ class Spool:
         self._fd: int | None = None
         self.forked = False
         """Whether there has been a fork, so that order across processes matters from here on."""
+        self.lost = False
+        """Whether some of it had no room; known once the children were waited for."""
         self._alive_read = self._alive_write = -1
         self._before: Callable[[], None] = _nothing
         self._in_child: Callable[[], None] = _nothing
@@ -104,7 +106,7 @@ class Spool:
                 self._in_child()
 
     def put(self, message: Any) -> None:
-        """Append one message; it is safe once this returns."""
+        """Append one message; it is safe once this returns, or it is known that something is lost."""
         self._append(_MESSAGE, 0, 0, pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
 
     def put_output(self, time: int, pid: int, output: Any) -> None:
@@ -116,7 +118,20 @@ class Spool:
 
     def _append(self, kind: int, time: int, pid: int, body: bytes) -> None:
         assert self._fd is not None
-        os.write(self._fd, _HEADER.pack(len(body), kind, time, pid) + body)
+        data = _HEADER.pack(len(body), kind, time, pid) + body
+        try:
+            whole = os.write(self._fd, data) == len(data)
+        except OSError:
+            whole = False
+        if not whole:
+            self._note_loss()
+
+    def _note_loss(self) -> None:
+        """Something had no room: the session's own process reads it when it waits for the others."""
+        if self._alive_write >= 0:
+            os.write(self._alive_write, b"L")
+        else:
+            self.lost = True
 
     def wait_for_children(self) -> None:
         """In the session's own process: wait until every forked process has ended."""
@@ -124,7 +139,7 @@ class Spool:
             os.close(self._alive_write)
             self._alive_write = -1
         while os.read(self._alive_read, 4096):
-            pass
+            self.lost = True
 
     def messages(self) -> Iterator[Any]:
         """All messages so far, in the order in which they were put."""

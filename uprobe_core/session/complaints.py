@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from uprobe_core.errors import PluginError, ProbeError
+from uprobe_core.errors import OverdueError, PluginError, ProbeError, UprobeError
 
 if TYPE_CHECKING:
     from uprobe_core.probes.registry import Link, Uprobe
@@ -27,12 +28,22 @@ class Complaints:
         self._raised: Counter[str] = Counter()
         self._said: set[str] = set()
         self._refused: set[Uprobe] = set()
+        self.failure: UprobeError | None = None
+        """What makes the run itself fail once it has ended, and everything else is written."""
 
     def warn(self, text: str) -> None:
         """Tell the user once, on standard error."""
         if text not in self._said and sys.stderr is not None:
             self._said.add(text)
-            print(f"uprobe: warning: {text}", file=sys.stderr, flush=True)
+            with suppress(OSError):  # the reader of standard error may have gone away
+                print(f"uprobe: warning: {text}", file=sys.stderr, flush=True)
+
+    def not_written(self, error: UprobeError) -> None:
+        """Something that was collected is lost: said at once, and an error of the run when it has ended."""
+        if self._strict and isinstance(error, PluginError):
+            raise error
+        self.failure = self.failure or error
+        self.warn(error.message)
 
     def not_probed(self, error: ProbeError) -> None:
         """A place could not be probed when nobody was there to be told: raises *error* if strict."""
@@ -58,9 +69,11 @@ class Complaints:
         self._blame(f"consumer {getattr(link.consumer, 'name', '?')!r}", error)
 
     def _blame(self, name: str, error: Exception) -> None:
-        self._raised[name] += 1
+        self._raised[name] += not isinstance(error, OverdueError)
         text = f"{name} raised {type(error).__name__}: {error}"
-        if isinstance(error, PluginError):  # it already names who is to blame
+        if isinstance(error, OverdueError):
+            text = f"{name} did not come back and was stopped: {error.message}"
+        elif isinstance(error, PluginError):  # it already names who is to blame
             text = error.message
         if self._strict:
             raise PluginError(text, plugin=name, slug="consumer-raised") from error
@@ -72,6 +85,6 @@ class Complaints:
 
     def sum_up(self) -> None:
         """Say how often each consumer raised."""
-        for name, count in self._raised.items():
+        for name, count in (+self._raised).items():
             times = "time" if count == 1 else "times"
             self.warn(f"{name} raised {count} {times}; it was disabled the first time")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
-from uprobe_core.errors import UsageError
+from uprobe_core.errors import OutputError, UprobeError, UsageError
 
 if TYPE_CHECKING:
     from uprobe_core.run_setup import RunSetup
@@ -30,16 +32,18 @@ class ResultFiles:
         """Whether there is a file for :meth:`write_report`."""
         return self._report is not None
 
-    def write_profile(self, lines: Callable[[], list[str]], warn: Callable[[str], None]) -> None:
+    def write_profile(
+        self, lines: Callable[[], list[str]], not_written: Callable[[UprobeError], None]
+    ) -> None:
         """The text of ``uprobe_profile``, if it has a file."""
         if self._profile is not None:
-            self._profile.write("".join(f"{line}\n" for line in lines()), warn)
+            self._profile.write("".join(f"{line}\n" for line in lines()), not_written)
 
-    def write_report(self, document: dict[str, Any], warn: Callable[[str], None]) -> None:
+    def write_report(self, document: dict[str, Any], not_written: Callable[[UprobeError], None]) -> None:
         """The run as one JSON document, if it has a file."""
         if self._report is not None:
             text = json.dumps({"version": REPORT_VERSION, **document}, indent=2)
-            self._report.write(f"{text}\n", warn)
+            self._report.write(f"{text}\n", not_written)
 
     def close(self) -> None:
         """Close what is open; idempotent."""
@@ -70,16 +74,18 @@ class _File:
                 hint=f"--{what} names a file in a folder that exists and may be written; - is standard error",
             ) from None
 
-    def write(self, text: str, warn: Callable[[str], None]) -> None:
-        """Write all of it; what cannot be written is said to *warn*."""
+    def write(self, text: str, not_written: Callable[[UprobeError], None]) -> None:
+        """Write all of it; *not_written* is told what cannot be, unless its reader went away."""
         file = self._file or sys.stderr
         try:
             if file is not None:
                 file.write(text)
                 file.flush()
         except OSError as error:
-            warn(f"cannot write the {self._what} {self._path!r}: {error.strerror}")
+            if error.errno != errno.EPIPE:
+                not_written(OutputError(f"cannot write the {self._what} {self._path!r}: {error.strerror}"))
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # what is still in its buffer was complained about
+                self._file.close()

@@ -17,7 +17,7 @@ from uprobe_core.actions.kinds import Action
 from uprobe_core.backend import Capabilities, ExitStatus, Machine, Process, Task
 from uprobe_core.discovery.contracts import blaming, check_sink
 from uprobe_core.discovery.load import load_arch, load_backend, load_consumer, load_writer
-from uprobe_core.errors import UsageError, noted
+from uprobe_core.errors import OutputError, UsageError, noted
 from uprobe_core.image.guest_files import GuestFiles
 from uprobe_core.native.choice import choose_engine, for_operations, may_run_natively
 from uprobe_core.probes.arch_ops import bind_arch, check_policy
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from uprobe_core.native.semantics import Semantics
     from uprobe_core.native.session import SessionNative
     from uprobe_core.native.sites import NativeSites
+    from uprobe_core.session.interrupts import Interrupts
     from uprobe_core.stacks.user_stacks import UserStacks
     from uprobe_core.tracing.event import Event
 
@@ -91,6 +92,7 @@ class Session:
         self._output: RunOutput | None = None
         self._files: ResultFiles | None = None
         self._machine: Machine | None = None
+        self._interrupts: Interrupts | None = None
         self._engine: SessionNative | None = None
         self.engine = choose_engine(setup.engine)
         self.spool = Spool()
@@ -204,7 +206,13 @@ class Session:
         backend = load_backend(setup.backend)
         registry, dispatcher = self._make_dispatcher(backend.capabilities)
         self._attach_consumers()
-        self._output = RunOutput(setup.output, self.spool, self._writer_maker(), setup.lossy)
+        self._output = RunOutput(
+            setup.output,
+            self.spool,
+            self._writer_maker(),
+            setup.lossy,
+            not_written=self._complaints.not_written,
+        )
         self._files = ResultFiles(setup)
         if setup.policy.is_kernel:
             # As if the events had been enabled before the program started: what cannot be
@@ -244,13 +252,18 @@ class Session:
             on_process=self._on_process,
             on_map=self._on_map,
             on_end=self._on_end,
+            on_idle=self._show_output,
         )
         self._dispatcher.unwind = self.stacks.stack
         return registry, self._dispatcher
 
     def run(self) -> ExitStatus:
-        """Run the program to its end (or a limit's, or Ctrl-C's) and write what was collected."""
-        from uprobe_core.session.interrupts import interrupts_stop
+        """Run the program to its end (or a limit's, or Ctrl-C's) and write what was collected.
+
+        Raises OutputError when some of it could not be written, PluginError when a consumer or
+        writer failed at the end; everything else is written then, and :attr:`status` is there.
+        """
+        from uprobe_core.session.interrupts import Interrupts
 
         if self._closed:
             raise UsageError(
@@ -267,7 +280,9 @@ class Session:
         status: ExitStatus | None = None
         try:
             self.events.lives.start()
-            with interrupts_stop(machine):
+            limits = self.setup.limits
+            self._interrupts = Interrupts(machine, self.events, limits.seconds, self.setup.handler_timeout)
+            with self._interrupts.taken():
                 self._live.begin(machine)
                 status = self.status = machine.run()
         finally:
@@ -275,6 +290,8 @@ class Session:
             if not self.spool.is_root:
                 self._leave_child(status)
             self._finish(status)
+        if self._complaints.failure is not None:
+            raise self._complaints.failure
         return status
 
     def _leave_child(self, status: ExitStatus | None) -> None:
@@ -291,6 +308,9 @@ class Session:
                 self._output.flush()
             self.spool.wait_for_children()
             self.events.findings.replay(self.spool, self._output)
+            if self.spool.lost:
+                text = "what forked processes found is lost: no room in the folder of temporary files"
+                self._complaints.not_written(OutputError(text, hint="TMPDIR names another folder"))
         self.events.lives.finish()
         if self._output is not None:
             self._output.write_kept()
@@ -452,6 +472,13 @@ class Session:
         """What the native engine has taken, for a look inside."""
         return None if self._engine is None else self._engine.sites
 
+    def _show_output(self) -> None:
+        """The program waits for something: whoever looks into the output sees everything so far."""
+        if self._output is not None:
+            if self._engine is not None:
+                self._engine.sites.show()
+            self._output.show()
+
     def _before_fork(self) -> None:
         if self._engine is not None:
             self._engine.sites.before_fork()
@@ -459,6 +486,8 @@ class Session:
             self._output.flush()
 
     def _in_child(self) -> None:
+        if self._interrupts is not None:
+            self._interrupts.begin()
         self._live.in_child()
         self.events.lives.enter_child()
         self.events.findings.enter_child(self.spool)
@@ -478,14 +507,11 @@ class Session:
         self._complaints.sum_up()
         if self.setup.debug and self._machine is not None:
             say_statistics(self._machine.statistics(), self.events.findings.statistics)
-        if found.failure is not None:
-            raise found.failure
+        self._complaints.failure = self._complaints.failure or found.failure
 
     def _write_files(self, files: ResultFiles, found: ConsumerReports, status: ExitStatus | None) -> None:
-        findings = self.events.findings
-        files.write_profile(
-            lambda: findings.profile(with_missed=not self.setup.policy.is_kernel), self._complaints.warn
-        )
+        findings, lost = self.events.findings, self._complaints.not_written
+        files.write_profile(lambda: findings.profile(with_missed=not self.setup.policy.is_kernel), lost)
         if files.wants_report:
             document = {
                 "program": list(self.setup.argv),
@@ -493,7 +519,7 @@ class Session:
                 "events": [each.as_json() for each in findings.totals()],
                 "consumers": found.as_json(),
             }
-            files.write_report(document, self._complaints.warn)
+            files.write_report(document, lost)
 
     def warn(self, text: str) -> None:
         """Tell the user once, on standard error."""

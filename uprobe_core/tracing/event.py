@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from uprobe_core.backend import Process
 from uprobe_core.consumer import EntryState, Hit, ReturnHit
+from uprobe_core.errors import ConsumerStopped, OverdueError
 from uprobe_core.event_model import EventSpec
 from uprobe_core.events.fetch_run import FetchProgram, compile_fetch, run_fetch
 from uprobe_core.events.record_buffer import RecordBuffer
@@ -149,6 +150,9 @@ class Event:
     def _asks(self, sink: Sink, wants: Callable[[Process], bool] | None, process: Process) -> bool:
         try:
             return wants is None or bool(wants(process))
+        except ConsumerStopped as stopped:
+            self._on_error(self, sink, OverdueError(str(stopped)))
+            return False
         except Exception as error:
             self._on_error(self, sink, error)
             return False
@@ -227,6 +231,9 @@ class Event:
             return HandlerVote(vote)
         except SystemExit as error:  # sys.exit() in a consumer must not end the run without its records
             self._on_error(self, sink, RuntimeError(f"SystemExit({error})"))
+            return HandlerVote.IGNORE
+        except ConsumerStopped as stopped:
+            self._on_error(self, sink, OverdueError(str(stopped)))
             return HandlerVote.IGNORE
         except Exception as error:
             self._on_error(self, sink, error)

@@ -162,6 +162,8 @@ class Findings:
         for kind, *rest in spool.messages():
             if kind == "action":
                 self.actions[rest[0]].apply(rest[1])
+            elif kind == "not-written" and output is not None:
+                output.fail(rest[0])
             elif kind == "tally":
                 self._add(probes[rest[0]], rest[1], 1)
             elif kind == "tallies":

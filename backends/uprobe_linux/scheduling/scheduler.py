@@ -222,6 +222,7 @@ class Scheduler:
 
     def _idle(self) -> None:
         """Nobody can run: sleep on the host until a descriptor, another process or the time wakes us."""
+        self._machine.handler.on_idle()
         deadline = self._next_deadline(asleep=True)
         clock = self._machine.clock
         if deadline is None:

@@ -74,6 +74,9 @@ class ScriptedHandler:
         self.mapped.append((process, mapping))
         self._do("mmap", None, process, mapping)
 
+    def on_idle(self) -> None:
+        """Nothing."""
+
     def on_munmap(self, process: Process, start: int, end: int) -> None:
         """Nothing."""
 

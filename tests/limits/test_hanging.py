@@ -1,0 +1,144 @@
+"""A consumer that does not come back: who ends it, what is written then, and who is named."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import EXAMPLES, installed
+
+CONSUMER = """
+import os
+import time
+
+class C:
+    name = "third"
+
+    def __init__(self, options): pass
+    def attach(self, event, context): return self
+    def report(self): return None
+
+    def METHOD(self, hit):
+        os.write(2, b"in it\\n")
+        HANG
+"""
+HANGS = {
+    "loops": "while True: pass",
+    "sleeps": "time.sleep(1000)",
+    "loops in another function": "self.help()\n\n    def help(self):\n        while True: pass",
+    "catches everything": "while True:\n            try: time.sleep(1000)\n            except: pass",
+}
+ENGINES = pytest.mark.parametrize("engine", ["c", "py"])
+STOPPED = "consumer 'third' of uprobes/work did not come back and was stopped"
+COUNT = ["-C", "count", "-e", "p:work ./loop:work a=%x0"]
+
+
+def start(
+    folder: Path, engine: str, hang: str, *options: str, method: str = "handler"
+) -> subprocess.Popen[str]:
+    """A run with a consumer that hangs, and with one that counts; returns once it hangs."""
+    source = CONSUMER.replace("HANG", hang).replace("METHOD", method)
+    env = installed(folder, "uprobe.consumers", "third_consumer:C", source)
+    command = [sys.executable, "-m", "uprobe_core.cli", "run", "--engine", engine, *options]
+    run = subprocess.Popen(
+        [*command, *COUNT, "-C", "third", "--", "./loop", "5"],
+        cwd=EXAMPLES,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stderr is not None
+    assert run.stderr.readline() == "in it\n"
+    time.sleep(0.2)
+    return run
+
+
+@ENGINES
+@pytest.mark.parametrize("hang", HANGS.values(), ids=HANGS)
+def test_a_time_limit_ends_a_consumer_that_hangs(tmp_path: Path, engine: str, hang: str) -> None:
+    run = start(tmp_path, engine, hang, "--timeout", "1")
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 124
+    assert f"{STOPPED}: the time of the run was" in err
+    assert "uprobes/work: count\n" in err
+
+
+@ENGINES
+@pytest.mark.parametrize("hang", HANGS.values(), ids=HANGS)
+def test_sigterm_ends_a_consumer_that_hangs(tmp_path: Path, engine: str, hang: str) -> None:
+    run = start(tmp_path, engine, hang)
+    run.terminate()
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 143
+    assert f"{STOPPED}: SIGTERM came" in err
+    assert "uprobes/work: count\n" in err
+
+
+@ENGINES
+@pytest.mark.parametrize("hang", HANGS.values(), ids=HANGS)
+def test_the_first_ctrl_c_asks_and_the_second_ends_a_consumer_that_hangs(
+    tmp_path: Path, engine: str, hang: str
+) -> None:
+    run = start(tmp_path, engine, hang)
+    run.send_signal(signal.SIGINT)
+    assert run.stderr is not None
+    assert "waiting for consumer 'third' of uprobes/work; Ctrl-C once more" in run.stderr.readline()
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert f"{STOPPED}: Ctrl-C came twice" in err
+    assert "uprobes/work: count\n" in err
+
+
+@ENGINES
+@pytest.mark.parametrize("hang", HANGS.values(), ids=HANGS)
+@pytest.mark.parametrize("method", ["handler", "ret_handler"])
+def test_a_handler_timeout_disables_the_consumer_and_the_run_goes_on(
+    tmp_path: Path, engine: str, hang: str, method: str
+) -> None:
+    run = start(tmp_path, engine, hang, "--handler-timeout", "0.5", method=method)
+    out, err = run.communicate(timeout=60)
+    assert (run.returncode, out) == (0, "sum 22\n")
+    assert f"{STOPPED}: it took more than 0.5 s" in err
+    assert re.search(r"^uprobes/work: count\n +5$", err, re.MULTILINE)
+
+
+@ENGINES
+def test_many_short_calls_are_no_long_one(tmp_path: Path, engine: str) -> None:
+    run = start(tmp_path, engine, "time.sleep(0.3)", "--handler-timeout", "0.6")
+    out, err = run.communicate(timeout=60)
+    assert (run.returncode, out) == (0, "sum 22\n")
+    assert "stopped" not in err
+
+
+@ENGINES
+def test_after_ctrl_c_python_says_what_the_command_line_says(tmp_path: Path, engine: str) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import uprobe_core as up\n"
+        "class Told:\n"
+        "    def handler(self, hit):\n"
+        "        print('in it', flush=True)\n"
+        "        Told.handler = lambda self, hit: None\n"
+        f"with up.Session(['./loop', '2000000000'], engine={engine!r}) as s:\n"
+        "    s.probe('p:work ./loop:work', Told())\n"
+        "    status = s.run()\n"
+        "print(status.shell_status, status.reason)\n"
+    )
+    run = subprocess.Popen(
+        [sys.executable, str(script)], cwd=EXAMPLES, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+    )
+    assert run.stdout is not None
+    assert run.stdout.readline() == "in it\n"
+    run.send_signal(signal.SIGINT)
+    out, _ = run.communicate(timeout=60)
+    assert out.splitlines()[-1] == "130 interrupt"
+    assert run.returncode == 0
