@@ -14,10 +14,10 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from uprobe_core import backend
+from uprobe_linux.calls import Syscall, Wait
 from uprobe_linux.cpu import Cpu
 from uprobe_linux.memory.address_space import AddressSpace
 from uprobe_linux.shared.pids import PidTable, ProcessEntry
@@ -28,51 +28,10 @@ __all__ = (
     "Machine",
     "Process",
     "Scheduler",
-    "Syscall",
     "Task",
     "Timers",
-    "Wait",
     "Watcher",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Syscall:
-    """One registered system call.
-
-    :param handler: takes the task and *arguments* unsigned 64-bit values
-    :param arguments: how many argument registers it takes, 0-6
-    """
-
-    name: str
-    handler: Callable[..., int]
-    arguments: int
-
-
-@dataclass(slots=True)
-class Wait:
-    """What a blocked task waits for; any one of them wakes it.
-
-    :param fds: (host file descriptor, poll events)
-    :param deadline: in nanoseconds of the machine's clock, None: no time-out
-    :param key: anything hashable that another task may wake (futex key, "child" ...)
-    :param interruptible: whether a signal ends the wait
-    :param woken: set by whoever woke the task through *key*
-    :param timed_out: set by the scheduler when *deadline* has passed
-    :param data: the handler's own, kept from the first call to the next
-    :param interrupted: what the call answers when a signal handler ends the wait. None: it is
-        restarted under SA_RESTART, else -EINTR; a number: that result (bytes already written, or
-        -EINTR for calls that are never restarted, signal(7)); a function: called for that number
-    """
-
-    fds: tuple[tuple[int, int], ...] = ()
-    deadline: int | None = None
-    key: Any = None
-    interruptible: bool = True
-    woken: bool = False
-    timed_out: bool = False
-    data: Any = None
-    interrupted: int | Callable[[], int] | None = None
 
 
 class Clock(Protocol):

@@ -7,8 +7,8 @@ import struct
 from typing import TYPE_CHECKING
 
 from uprobe_core.types import Access, Fault, FaultKind, MemoryFault, TrapResult
+from uprobe_linux.calls import Wait
 from uprobe_linux.cpu import Event, Perm
-from uprobe_linux.kernel import Wait
 from uprobe_linux.memory.address_space import untagged
 from uprobe_linux.scheduling.clock import SYSCALL_NS
 from uprobe_linux.scheduling.exclusives import LOOK_AHEAD, ends_exclusive_sequence
@@ -17,7 +17,8 @@ from uprobe_linux.signals.faults import UPROBE_BRK, deliver_fault
 from uprobe_linux.syscalls import table
 
 if TYPE_CHECKING:
-    from uprobe_linux.kernel import Syscall, Task
+    from uprobe_linux.calls import Syscall
+    from uprobe_linux.kernel import Task
     from uprobe_linux.processes.world import World
     from uprobe_linux.scheduling.run_limits import RunLimits
 

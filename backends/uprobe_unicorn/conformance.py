@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from uprobe_linux.kernel import Syscall
+from uprobe_linux.calls import Syscall
 from uprobe_linux.signals.numbers import BUS_ADRALN, SEGV_ACCERR, SEGV_MAPERR, Sig
 from uprobe_linux.syscalls import table
 

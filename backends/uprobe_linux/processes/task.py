@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from uprobe_linux.kernel import Syscall, Wait
+    from uprobe_linux.calls import Syscall, Wait
     from uprobe_linux.processes.process import LinuxProcess
 
 __all__ = ("LinuxTask",)

@@ -19,7 +19,8 @@ from uprobe_linux.scheduling.futex import Waiter
 from uprobe_linux.signals.numbers import Sig, bit
 
 if TYPE_CHECKING:
-    from uprobe_linux.kernel import Machine, Process, Task, Wait
+    from uprobe_linux.calls import Wait
+    from uprobe_linux.kernel import Machine, Process, Task
 
 __all__ = ("Scheduler",)
 

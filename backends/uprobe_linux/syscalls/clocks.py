@@ -6,7 +6,7 @@ import errno
 import struct
 from typing import TYPE_CHECKING
 
-from uprobe_linux.kernel import Wait
+from uprobe_linux.calls import Wait
 from uprobe_linux.syscalls.support import fail, pack_timespec, timespec
 from uprobe_linux.syscalls.table import Block, s32, syscall
 

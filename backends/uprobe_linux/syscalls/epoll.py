@@ -8,9 +8,9 @@ import platform
 import struct
 from typing import TYPE_CHECKING
 
+from uprobe_linux.calls import Wait
 from uprobe_linux.fs import hostcalls, oflags
 from uprobe_linux.fs.descriptors import Stream
-from uprobe_linux.kernel import Wait
 from uprobe_linux.syscalls.pipes import SignalStream, watch_signals
 from uprobe_linux.syscalls.poll import enter_mask, leave_mask
 from uprobe_linux.syscalls.support import fail, files, timespec

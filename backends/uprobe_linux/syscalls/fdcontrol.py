@@ -7,8 +7,8 @@ import errno
 import struct
 from typing import TYPE_CHECKING
 
+from uprobe_linux.calls import Wait
 from uprobe_linux.fs import hostcalls, oflags
-from uprobe_linux.kernel import Wait
 from uprobe_linux.syscalls.support import fail, files
 from uprobe_linux.syscalls.table import Block, s32, syscall
 

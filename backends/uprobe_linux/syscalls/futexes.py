@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from uprobe_linux.kernel import Wait
+from uprobe_linux.calls import Wait
 from uprobe_linux.scheduling.futex import MATCH_ANY, FutexKey, Waiter
 from uprobe_linux.syscalls.support import fail, timespec
 from uprobe_linux.syscalls.table import Block, s32, syscall

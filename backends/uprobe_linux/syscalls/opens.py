@@ -8,10 +8,10 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
+from uprobe_linux.calls import Wait
 from uprobe_linux.fs import oflags
 from uprobe_linux.fs.descriptors import Description, stream
 from uprobe_linux.fs.opening import FifoOpen, open_path
-from uprobe_linux.kernel import Wait
 from uprobe_linux.syscalls.support import base_node, fail, files, fs, path_at, ready
 from uprobe_linux.syscalls.table import Block, s32, syscall
 

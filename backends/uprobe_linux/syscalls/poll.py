@@ -7,8 +7,8 @@ import errno
 import struct
 from typing import TYPE_CHECKING
 
+from uprobe_linux.calls import Wait
 from uprobe_linux.fs import hostcalls
-from uprobe_linux.kernel import Wait
 from uprobe_linux.syscalls.pipes import SignalStream, watch_signals
 from uprobe_linux.syscalls.support import fail, files, pack_timespec, timespec
 from uprobe_linux.syscalls.table import Block, s32, syscall

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from uprobe_linux.kernel import Wait
+from uprobe_linux.calls import Wait
 from uprobe_linux.shared.pids import INIT_PID
 from uprobe_linux.signals.delivery import return_from_handler
 from uprobe_linux.signals.numbers import LAST_SIGNAL, SI_TKILL, SI_USER, UNBLOCKABLE, bit

@@ -11,10 +11,10 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
+from uprobe_linux.calls import Wait
 from uprobe_linux.cpu import Perm
 from uprobe_linux.fs import hostcalls
 from uprobe_linux.fs.descriptors import Description, adopt, stream
-from uprobe_linux.kernel import Wait
 from uprobe_linux.syscalls.io import EAGAINS, _rest, _stored
 from uprobe_linux.syscalls.socket_addresses import guest_address, host_address
 from uprobe_linux.syscalls.socket_options import SO_RCVTIMEO, SO_SNDTIMEO, guest_pid

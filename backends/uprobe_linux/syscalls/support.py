@@ -8,8 +8,8 @@ import select
 from typing import TYPE_CHECKING
 
 from uprobe_core.types import Access, MemoryFault
+from uprobe_linux.calls import Wait
 from uprobe_linux.fs.nodes import HostNode, Node
-from uprobe_linux.kernel import Wait
 from uprobe_linux.processes.credentials import Credentials
 from uprobe_linux.signals.numbers import SI_USER, Sig
 from uprobe_linux.signals.sending import send_to_task

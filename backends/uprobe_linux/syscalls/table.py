@@ -18,7 +18,8 @@ from pkgutil import iter_modules
 from typing import TypeVar
 
 from uprobe_core.types import MemoryFault
-from uprobe_linux.kernel import Syscall, Task, Wait
+from uprobe_linux.calls import Syscall, Wait
+from uprobe_linux.kernel import Task
 from uprobe_linux.syscalls.numbers import NAMES, NUMBERS
 
 __all__ = ("RESTART", "Block", "NoReturn", "call", "load", "s32", "s64", "syscall")

@@ -9,7 +9,7 @@ import errno
 import struct
 from dataclasses import dataclass
 
-from uprobe_linux.kernel import Wait
+from uprobe_linux.calls import Wait
 from uprobe_linux.processes.forking import (
     CLONE_FILES,
     CLONE_FS,

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from uprobe_linux.kernel import Wait
+from uprobe_linux.calls import Wait
 from uprobe_linux.shared.pids import State
 from uprobe_linux.signals.numbers import (
     CLD_CONTINUED,
