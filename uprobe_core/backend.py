@@ -50,6 +50,8 @@ class Capabilities:
     invisible_traps: bool = False
     """Whether breakpoints can be kept out of the guest's data view."""
     vectors: bool = True
+    work: bool = False
+    """Whether executed instructions are counted exactly; without it events with $insns are refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,10 @@ class Task(Protocol):
 
     def single_step(self, on: bool) -> None:
         """While on, the backend reports on_step_done after the next completed instruction of this task."""
+        ...
+
+    def work(self) -> int:
+        """Instructions that the task has executed; only differences mean something (Capabilities.work)."""
         ...
 
     def clock(self) -> int:

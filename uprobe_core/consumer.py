@@ -41,12 +41,14 @@ class EntryState:
 
     :param timestamp: the task's clock at entry, nanoseconds
     :param values: the arguments captured at entry
+    :param work: how many instructions the task had executed
     :param cookies: what each of the event's consumers left in its hit's cookie
     """
 
     timestamp: int
     values: tuple[Any, ...] = ()
     cookies: list[Any] = field(default_factory=list)
+    work: int = 0
 
 
 class Hit:
@@ -92,6 +94,11 @@ class Hit:
     def latency_ns(self) -> int:
         """Nanoseconds since the returning function was entered, 0 at an entry."""
         return 0 if self.entry is None else self.task.clock() - self.entry.timestamp
+
+    @property
+    def insns(self) -> int:
+        """Instructions that the task has executed since the returning function was entered, 0 at an entry."""
+        return 0 if self.entry is None else self.task.work() - self.entry.work
 
     @property
     def process(self) -> Process:

@@ -63,6 +63,8 @@ class OpCode(enum.IntEnum):
     """Value *param* of those that were captured at entry (extension, return events)."""
     LATENCY = 11
     """Nanoseconds since entry (extension, return events)."""
+    INSNS = 12
+    """Instructions that the task has executed since entry (extension, return events)."""
     # --- then any number of
     DEREF = 16
     """value = the word (as wide as a register) at value + *param*."""

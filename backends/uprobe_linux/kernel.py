@@ -77,6 +77,8 @@ class Task(backend.Task, Protocol):
     orig_x0: int
     pc_written: bool
     skip_hook: int
+    elsewhere: int
+    stopped: int
 
     @property
     def process(self) -> Process:

@@ -216,8 +216,11 @@ class LinuxMachine:
         before = self.current
         if before is task:
             return
-        if before is not None and not before.exited:
-            before.context = self.cpu.save()
+        if before is not None:
+            before.stopped = self.cpu.executed
+            if not before.exited:
+                before.context = self.cpu.save()
+        task.elsewhere += self.cpu.executed - task.stopped
         self.cpu.restore(task.context)
         self.current = task
         if before is None or before.process.memory is not task.process.memory:

@@ -40,6 +40,7 @@ class UnicornBackend:
             threads=True,
             processes=True,
             invisible_traps=True,
+            work=True,
         )
 
     def open(self, target: Target, handler: ProbeHandler) -> Machine:

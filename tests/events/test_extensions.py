@@ -244,6 +244,12 @@ def test_latency_is_nanoseconds_since_entry() -> None:
     assert fetch("$latency", hit, "r") == 12345
 
 
+def test_insns_are_instructions_since_entry() -> None:
+    hit = FakeHit()
+    hit.insns = 70_008
+    assert fetch("$insns", hit, "r") == 70_008
+
+
 @pytest.mark.parametrize(("argument", "value"), [("%d1", 1.5), ("%d1:f64", 1.5), ("%s2:f32", -0.25)])
 def test_floating_point_registers_print_as_numbers(argument: str, value: float) -> None:
     bits = {
@@ -262,13 +268,13 @@ def test_a_sum_of_registers_wraps_and_extends() -> None:
     assert fetch("$sum(%x0,%x1,sxtw,3)", hit) == 0x1000 - 8
 
 
-@pytest.mark.parametrize("argument", ["$latency", "$entry(%x0)"])
+@pytest.mark.parametrize("argument", ["$latency", "$insns", "$entry(%x0)"])
 def test_entry_values_belong_to_return_events(argument: str) -> None:
     assert refusal(f"p:x /root/loops:0x6d4 {argument}", ANYWHERE).message == "Invalid $-variable specified"
 
 
 @pytest.mark.parametrize(
-    "argument", ["$arg1", "$latency", "$entry(%x0)", "@main", "%d0", "%x0:f64", "$sum(%x0,%x1)"]
+    "argument", ["$arg1", "$latency", "$insns", "$entry(%x0)", "@main", "%d0", "%x0:f64", "$sum(%x0,%x1)"]
 )
 def test_the_kernels_policy_refuses_our_arguments(argument: str) -> None:
     refusal(f"r:x /root/loops:0x6d4 {argument}", KERNEL)

@@ -45,7 +45,7 @@ class Machine:
         self.comm = comm
         self.address, self.probe_offset = 0x401000, 0x1000
         self.entry_values: tuple[Any, ...] = ()
-        self.latency_ns = 0
+        self.latency_ns = self.insns = 0
         self.task: Any = self
         self.process: Any = self
 
@@ -98,7 +98,8 @@ def both(spec: EventSpec, machine: Machine) -> tuple[object, object]:
     engine = _engine.Engine(MemoryFault, 1 << 20, pack_registers(machine.registers))
     comm = machine.comm.encode()
     engine.run_task(engine.set_task(-1, 1, 1, 0, comm))
-    cells, text = engine.fetch(*packed, machine, machine.address, machine.probe_offset, machine.latency_ns)
+    place = (machine.address, machine.probe_offset)
+    cells, text = engine.fetch(*packed, machine, *place, machine.latency_ns, machine.insns)
     size, decode = value_decoder(spec.args)
     assert len(cells) == size
     return reference, decode(cells + text, 0, len(cells))
@@ -171,7 +172,7 @@ def test_an_exception_that_is_no_memory_fault_comes_out() -> None:
     packed = pack_program(event(["%x0"]).args)
     assert packed is not None
     with pytest.raises(RuntimeError, match="no registers"):
-        engine.fetch(*packed, Broken([], {}), 0, 0, 0)
+        engine.fetch(*packed, Broken([], {}), 0, 0, 0, 0)
 
 
 @given(data=st.binary(max_size=80))
@@ -180,4 +181,4 @@ def test_a_program_of_random_bytes_is_refused_or_runs(data: bytes) -> None:
     engine.run_task(engine.set_task(-1, 1, 1, 0, b"x"))
     machine = Machine([0x10000] * 34, {0x10000: bytes(PAGE)})
     with contextlib.suppress(ValueError):
-        engine.fetch(data, 4096, machine, 0, 0, 0)
+        engine.fetch(data, 4096, machine, 0, 0, 0, 0)

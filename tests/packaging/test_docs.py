@@ -132,7 +132,7 @@ def test_the_python_of_the_manual_runs_as_it_stands() -> None:
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if not line.startswith("sum ")]
     assert ast.literal_eval(lines[0])[0] == 1
-    assert lines[1] == "0 []"
+    assert lines[1] == "0 [(0, 6), (1, 6), (2, 6), (3, 6), (4, 6)]"
 
 
 def test_every_action_and_every_consumer_of_ours_has_an_example() -> None:

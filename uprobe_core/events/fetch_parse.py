@@ -49,6 +49,8 @@ RESERVED = frozenset(
 )
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 _DIGITS = "0123456789"
+_OF_CALLS = {"latency": OpCode.LATENCY, "insns": OpCode.INSNS}
+"""What only a return event can say."""
 
 
 @dataclass(slots=True)
@@ -139,13 +141,13 @@ class ArgumentParser:
         return kind
 
     def _natural_type(self, kind: FetchType, type_name: str | None) -> FetchType:
-        """A float register or a latency that is not cast prints as what it is."""
+        """A float register, a latency or a count that is not cast prints as what it is."""
         if type_name is not None or len(self.ops) != 1:
             return kind
         op = self.ops[0]
         if op.code is OpCode.VREG and op.size in (4, 8):
             return EXTENSION_TYPES[f"f{op.size * 8}"]
-        return TYPES["u64"] if op.code is OpCode.LATENCY else kind
+        return TYPES["u64"] if op.code in (OpCode.LATENCY, OpCode.INSNS) else kind
 
     # --- expressions ----------------------------------------------------------------------------
 
@@ -178,14 +180,14 @@ class ArgumentParser:
             self._add(FetchOp(OpCode.COMM))
         elif name.startswith("arg"):
             self._argument(name[3:])
-        elif self.variables.extended and self.variables.is_return and name == "latency":
-            self._add(FetchOp(OpCode.LATENCY))
+        elif self.variables.extended and self.variables.is_return and name in _OF_CALLS:
+            self._add(FetchOp(_OF_CALLS[name]))
         elif self.variables.extended and self.variables.is_return and name.startswith("entry("):
             self._entry(name[6:])
         elif self.variables.extended and name.startswith("sum("):
             self._sum(name[4:])
         else:
-            names = ["$retval", "$stack", "$stack0", "$comm", "$arg1", "$latency", "$entry(...)"]
+            names = ["$retval", "$stack", "$stack0", "$comm", "$arg1", "$latency", "$insns", "$entry(...)"]
             raise self.fail("BAD_VAR", hint=nearest("$" + name, names))
 
     def _stack(self, number: str) -> None:

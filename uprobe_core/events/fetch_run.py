@@ -35,6 +35,7 @@ class FetchSource(Protocol):
     :ivar probe_offset: file offset of the probed instruction, bytes
     :ivar entry_values: what the event's entry_args gave when the function was entered
     :ivar latency_ns: nanoseconds since then
+    :ivar insns: instructions that the task has executed since then
     """
 
     address: int
@@ -68,6 +69,11 @@ class FetchSource(Protocol):
     @property
     def latency_ns(self) -> int:
         """Time since entry; 0 at an entry."""
+        ...
+
+    @property
+    def insns(self) -> int:
+        """Executed since entry; 0 at an entry."""
         ...
 
 
@@ -159,6 +165,8 @@ def _extended_source(op: FetchOp) -> Getter:
         return lambda c: c.task.get_vec(op.param) & mask
     if op.code is OpCode.ENTRY:
         return lambda c: int(c.entry_values[op.param]) & _MASK
+    if op.code is OpCode.INSNS:
+        return lambda c: c.insns & _MASK
     return lambda c: c.latency_ns & _MASK  # LATENCY
 
 
@@ -348,7 +356,7 @@ def explain(arg: FetchArg) -> str:
 
 def _explain_op(op: FetchOp) -> str:
     name, param = op.code.name, op.param
-    if op.code in (OpCode.END, OpCode.STACKP, OpCode.RETVAL, OpCode.COMM, OpCode.LATENCY):
+    if op.code in (OpCode.END, OpCode.STACKP, OpCode.RETVAL, OpCode.COMM, OpCode.LATENCY, OpCode.INSNS):
         return name
     if op.code in (OpCode.IMM, OpCode.FOFFS):
         return f"{name}({param:#x})"

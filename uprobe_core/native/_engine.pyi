@@ -92,7 +92,7 @@ class Engine:
     def __new__(cls, fault_type: type[Exception], ring_size: int, registers: tuple[int, ...]) -> Engine: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def fetch(
-        self, program: bytes, room: int, hit: Any, address: int, offset: int, latency: int, /
+        self, program: bytes, room: int, hit: Any, address: int, offset: int, latency: int, insns: int, /
     ) -> tuple[bytes, bytes]:
         """Run one program on the registers and memory of *hit*; returns (cells, text)."""
     def add_probe(

@@ -24,6 +24,7 @@ class _Native(Hit):
     _current: Callable[[], Task]
     _decode: Any
     native_latency: int
+    native_insns: int
 
     def attach(self, engine: Any, current: Callable[[], Task], event: Event, *, fetches: bool) -> None:
         """Who answers.  The engine sets address, probe_offset, cookie and _values before each call.
@@ -81,12 +82,17 @@ class NativeHit(_Native):
 class NativeReturnHit(_Native, ReturnHit):
     """A return."""
 
-    __slots__ = ("_current", "_decode", "_engine", "native_latency")
+    __slots__ = ("_current", "_decode", "_engine", "native_insns", "native_latency")
 
     @property
     def latency_ns(self) -> int:
         """Nanoseconds since the returning function was entered."""
         return int(self.native_latency)
+
+    @property
+    def insns(self) -> int:
+        """Instructions that the task has executed since then."""
+        return int(self.native_insns)
 
 
 def make_hit(

@@ -17,7 +17,7 @@ from uprobe_core.event_model import EventSpec
 from uprobe_core.image.guest_files import GuestFiles
 from uprobe_core.probes.arch_ops import bind_arch, check_policy
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
-from uprobe_core.session.choices import choose_mode, choose_returns
+from uprobe_core.session.choices import choose_mode, choose_returns, refuse_counts
 from uprobe_core.tracing.event_set import EventSet
 from uprobe_core.tracing.place_check import PlaceCheck
 
@@ -182,6 +182,7 @@ def _backend(setup: RunSetup, events: EventSet) -> None:
     can = load_backend(setup.backend).capabilities
     choose_mode(can, setup, events.location_count)
     choose_returns(can, setup)
+    refuse_counts(can, setup, (event.spec for event in events.events))
 
 
 def _decoder(name: str) -> None:

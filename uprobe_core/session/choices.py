@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 
 from uprobe_core.backend import Capabilities, Target
 from uprobe_core.errors import BackendError, UsageError
+from uprobe_core.event_model import EventSpec, OpCode
 from uprobe_core.run_setup import RunSetup
 from uprobe_core.types import Mode, Returns
 
-__all__ = ("INLINE_AT_MOST", "choose_mode", "choose_returns", "target_of")
+__all__ = ("INLINE_AT_MOST", "choose_mode", "choose_returns", "refuse_counts", "target_of")
 
 INLINE_AT_MOST = 64
 """Sites up to which *auto* runs probes inline: each further code hook slows every hit of every other."""
@@ -45,6 +46,17 @@ def choose_mode(capabilities: Capabilities, setup: RunSetup, locations: int) -> 
         allowed = ", ".join(sorted(m.value for m in capabilities.modes))
         raise BackendError(f"backend {setup.backend!r} has no mode {mode.value!r}", hint=f"it has: {allowed}")
     return mode
+
+
+def refuse_counts(capabilities: Capabilities, setup: RunSetup, events: Iterable[EventSpec]) -> None:
+    """Raises BackendError if one of *events* counts instructions and the backend does not."""
+    for event in events:
+        counts = any(op.code is OpCode.INSNS for arg in event.args for op in arg.ops)
+        if counts and not capabilities.work:
+            raise BackendError(
+                f"{event.group}/{event.name} has $insns, and backend {setup.backend!r} does not count",
+                hint="$latency is there on every backend",
+            )
 
 
 def choose_returns(capabilities: Capabilities, setup: RunSetup) -> Returns:

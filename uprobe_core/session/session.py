@@ -26,7 +26,7 @@ from uprobe_core.probes.registry import UprobeRegistry
 from uprobe_core.records.output import RunOutput
 from uprobe_core.records.spool import Spool
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
-from uprobe_core.session.choices import choose_mode, choose_returns, target_of
+from uprobe_core.session.choices import choose_mode, choose_returns, refuse_counts, target_of
 from uprobe_core.session.complaints import Complaints
 from uprobe_core.session.explain import Explaining, say_statistics
 from uprobe_core.session.live import Batch, LiveChanges
@@ -234,6 +234,7 @@ class Session:
         setup = self.setup
         self.mode = choose_mode(capabilities, setup, self.events.location_count)
         self.returns = choose_returns(capabilities, setup)
+        refuse_counts(capabilities, setup, (event.spec for event in self.events.events))
         registry = UprobeRegistry(
             self.arch,
             setup.policy,

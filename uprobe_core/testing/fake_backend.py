@@ -29,6 +29,7 @@ ALL_CAPABILITIES = Capabilities(
     threads=True,
     processes=True,
     invisible_traps=True,
+    work=True,
 )
 
 

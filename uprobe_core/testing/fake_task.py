@@ -61,6 +61,7 @@ class FakeTask:
         self.vecs = [0] * 32
         self.stepping = False
         self.pending: list[str] = []
+        self.executed = 0
         self.delivered: list[tuple[str, int, int]] = []
         self.on_signal: Callable[[FakeTask], None] | None = None
         process.tasks.append(self)
@@ -91,6 +92,10 @@ class FakeTask:
     def single_step(self, on: bool) -> None:
         """Report the next completed instruction."""
         self.stepping = on
+
+    def work(self) -> int:
+        """The test says what was executed."""
+        return self.executed
 
     def clock(self) -> int:
         """Ticks of the machine."""

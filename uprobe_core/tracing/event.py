@@ -167,7 +167,7 @@ class Event:
         state = None
         if self.wants_returns:
             values = run_fetch(self.entry_program, hit) if self.entry_program is not None else ()
-            state = EntryState(hit.task.clock(), values, [None] * len(self._places))
+            state = EntryState(hit.task.clock(), values, [None] * len(self._places), hit.task.work())
         hit.event = self
         if self.is_return or self.triggers is None:
             return self._entered(hit, state)

@@ -28,6 +28,10 @@ class LinuxTask:
         self.cpu_core = process.machine.cpu
         self.name = b""
         self.context = context
+        self.elsewhere = 0
+        """Of all instructions that were executed, those that were not this task's."""
+        self.stopped = self.cpu_core.executed
+        """Executed instructions when it was the current task last."""
         self.wait: Wait | None = None
         """What the task is blocked on; kept while the blocked call is made again."""
         self.pending: tuple[Syscall, tuple[int, ...]] | None = None
@@ -104,6 +108,10 @@ class LinuxTask:
     def single_step(self, on: bool) -> None:
         """While on, the handler's on_step_done follows the next completed instruction."""
         self.stepping = on
+
+    def work(self) -> int:
+        """Instructions that this task has executed, and its parents before it was made."""
+        return (self.cpu_core.executed if self.machine.current is self else self.stopped) - self.elsewhere
 
     def clock(self) -> int:
         """Nanoseconds for trace timestamps."""

@@ -109,6 +109,7 @@ class NativePlaces:
     # --- around each run ----------------------------------------------------------------------------
 
     def _start_run(self) -> None:
+        self._show_time()
         task = self._machine.current
         if task is not None and (task is not self._task or task.name != self._name):
             self._switch(task)
@@ -119,7 +120,6 @@ class NativePlaces:
                 self._forget_returns()
             if self.before_run is not None and not self._engine.trampoline:
                 self.before_run()
-        self._show_time()
 
     def _end_run(self) -> None:
         self._show_time()

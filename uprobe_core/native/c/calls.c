@@ -108,6 +108,7 @@ void up_deliver(struct up_engine *engine, const struct up_source *source, struct
 	hit.address = call->site->address;
 	hit.pc = call->return_address;
 	hit.latency = engine->now - call->entered;
+	hit.insns = up_task_work(engine) - call->work;
 	hit.entry = call->kept ? call->kept->words : nothing;
 	for (unsigned i = 0; i < call->site->count; i++) {
 		if (call->followed >> i & 1)
@@ -128,6 +129,21 @@ void up_task_abandon(struct up_task *task, int reason)
 	task->pending.count = task->suspects.count = 0;
 }
 
+void up_task_run(struct up_task *task, struct up_engine *engine)
+{
+	if (engine->task && engine->task != task)
+		engine->task->stopped = engine->work;
+	if (engine->task != task)
+		task->elsewhere += engine->work - task->stopped;
+	task->stopped = engine->work;
+	engine->task = task;
+}
+
+uint64_t up_task_work(const struct up_engine *engine)
+{
+	return engine->work - engine->task->elsewhere;
+}
+
 static bool copy_calls(struct up_calls *to, const struct up_calls *from, struct up_engine *engine)
 {
 	for (unsigned i = 0; i < from->count; i++) {
@@ -145,6 +161,8 @@ static bool copy_calls(struct up_calls *to, const struct up_calls *from, struct 
 /* task is a copy of parent (fork): it will return from the same calls.  False: out of memory. */
 bool up_task_inherit(struct up_task *task, const struct up_task *parent, struct up_engine *engine)
 {
+	task->elsewhere = parent->elsewhere;
+	task->stopped = engine->work;
 	if (copy_calls(&task->pending, &parent->pending, engine) && copy_calls(&task->suspects, &parent->suspects, engine))
 		return true;
 	up_task_deinit(task);

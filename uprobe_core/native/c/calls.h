@@ -12,6 +12,7 @@ struct up_call {
 	struct up_site *site;
 	uint64_t sp, return_address;
 	uint64_t entered;	/* ns */
+	uint64_t work;		/* instructions that the task had executed */
 	uint64_t followed;	/* bit i: probe i of the site wants its return */
 	struct up_kept *kept;	/* NULL if there is nothing */
 	bool chained;		/* hijack: it shares its frame with the call before it */
@@ -28,6 +29,8 @@ struct up_task {
 	char comm[UP_COMM];
 	unsigned comm_size;
 	struct up_calls pending, suspects;
+	uint64_t elsewhere;	/* of all executed instructions, those that are not the task's */
+	uint64_t stopped;	/* executed instructions when it ran last */
 	bool used;
 };
 
@@ -46,6 +49,10 @@ void up_deliver(struct up_engine *engine, const struct up_source *source, struct
 void up_deliver_latency(struct up_engine *engine, const struct up_call *call);
 
 void up_task_deinit(struct up_task *task);
+/* task is the running one from now on. */
+void up_task_run(struct up_task *task, struct up_engine *engine);
+/* Instructions that the running task has executed; differences alone mean something. */
+uint64_t up_task_work(const struct up_engine *engine);
 /* No pending return of task will be seen any more. */
 void up_task_abandon(struct up_task *task, int reason);
 /* How many returns of probe task is waiting for. */

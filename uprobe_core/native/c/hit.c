@@ -11,7 +11,7 @@ void up_hit_init(struct up_hit *hit, const struct up_source *source, struct up_e
 	hit->source = source;
 	hit->registers = &engine->registers;
 	hit->now = engine->now;
-	hit->latency = 0;
+	hit->latency = hit->insns = 0;
 	hit->entry = NULL;
 	hit->task = engine->task;
 	hit->engine = engine;

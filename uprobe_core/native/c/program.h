@@ -18,6 +18,7 @@ enum up_op_code {
 	UP_VREG = 9,
 	UP_ENTRY = 10,
 	UP_LATENCY = 11,
+	UP_INSNS = 12,
 	UP_DEREF = 16,
 	UP_UDEREF = 17,
 	UP_ST_RAW = 24,

@@ -88,7 +88,7 @@ static bool enter_deeper(struct up_site *site, const struct up_source *source, u
 		return false;
 	*ret = link_of(engine, source);
 	*call = (struct up_call){.site = site, .sp = sp, .return_address = *ret, .entered = engine->now,
-				 .followed = followed, .kept = kept};
+				 .work = up_task_work(engine), .followed = followed, .kept = kept};
 	pending->count++;
 	return true;
 }
@@ -105,7 +105,7 @@ bool up_enter(struct up_site *site, const struct up_source *source, uint64_t fol
 		return true;
 	struct up_call call = {.site = site, .sp = sp_of(engine, source),
 			       .return_address = link_of(engine, source),
-			       .entered = engine->now, .followed = followed, .kept = kept};
+			       .entered = engine->now, .work = up_task_work(engine), .followed = followed, .kept = kept};
 
 	if (engine->hijack) {
 		up_hijack(site, source, &call);

@@ -43,6 +43,8 @@ static uint64_t load_source(struct up_hit *hit, const struct up_op *op)
 		return hit->entry ? hit->entry[op->param] : 0;
 	case UP_LATENCY:
 		return hit->latency;
+	case UP_INSNS:
+		return hit->insns;
 	default:
 		return 0;
 	}

@@ -13,10 +13,10 @@
 
 #include "allocate.h"
 
-enum slot { ADDRESS, OFFSET, VALUES, COOKIE, FUNCTION, RETURN_ADDRESS, LATENCY, SLOTS };
+enum slot { ADDRESS, OFFSET, VALUES, COOKIE, FUNCTION, RETURN_ADDRESS, LATENCY, INSNS, SLOTS };
 
 static const char *const slot_names[SLOTS] = {
-	"address", "probe_offset", "_values", "cookie", "function", "return_address", "native_latency",
+	"address", "probe_offset", "_values", "cookie", "function", "return_address", "native_latency", "native_insns",
 };
 
 /* A number and the int object that was last made of it. */
@@ -79,7 +79,7 @@ static bool refresh(struct handler *handler, const struct up_hit *hit)
 		return false;
 	return !hit->entry || (put_number(handler, FUNCTION, hit->address) &&
 			       put_number(handler, RETURN_ADDRESS, hit->pc) &&
-			       put_number(handler, LATENCY, hit->latency));
+			       put_number(handler, LATENCY, hit->latency) && put_number(handler, INSNS, hit->insns));
 }
 
 /* --- the call ------------------------------------------------------------------------- */

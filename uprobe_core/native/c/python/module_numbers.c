@@ -65,6 +65,7 @@ static const struct {
 	{"VREG", UP_VREG},
 	{"ENTRY", UP_ENTRY},
 	{"LATENCY", UP_LATENCY},
+	{"INSNS", UP_INSNS},
 	{"DEREF", UP_DEREF},
 	{"UDEREF", UP_UDEREF},
 	{"ST_RAW", UP_ST_RAW},

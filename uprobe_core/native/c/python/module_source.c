@@ -105,10 +105,11 @@ PyObject *engine_fetch(EngineObject *self, PyObject *args)
 	unsigned room;
 	PyObject *hit_object, *result = NULL;
 	struct up_program program;
-	unsigned long long address, offset, latency;
+	unsigned long long address, offset, latency, insns;
 	struct up_hit hit;
 
-	if (!PyArg_ParseTuple(args, "y*IOKKK", &packed, &room, &hit_object, &address, &offset, &latency))
+	if (!PyArg_ParseTuple(args, "y*IOKKKK", &packed, &room, &hit_object, &address, &offset, &latency,
+			      &insns))
 		return NULL;
 	enum up_made made = up_program_init(&program, &self->core.registers, packed.buf, (size_t)packed.len, room);
 	PyBuffer_Release(&packed);
@@ -123,6 +124,7 @@ PyObject *engine_fetch(EngineObject *self, PyObject *args)
 		hit.pc = source.reg(&context, self->core.registers.pc);
 		hit.file_offset = offset;
 		hit.latency = latency;
+		hit.insns = insns;
 		up_fetch_all(&hit);
 		if (!context.failed)
 			result = Py_BuildValue("y#y#", hit.cells,

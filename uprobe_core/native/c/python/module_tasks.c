@@ -47,7 +47,7 @@ PyObject *engine_run_task(EngineObject *self, PyObject *number)
 
 	if (!task)
 		return NULL;
-	self->core.task = task;
+	up_task_run(task, &self->core);
 	Py_RETURN_NONE;
 }
 
