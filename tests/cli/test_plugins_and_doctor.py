@@ -36,6 +36,7 @@ def test_plugins_as_json() -> None:
     assert found["backend", "unicorn"]["ok"]
 
 
+@pytest.mark.thorough
 def test_a_plugin_that_fails_is_shown_with_its_own_error(broken: dict[str, str]) -> None:
     done = uprobe("plugins", env=broken)
     assert done.returncode == 0
@@ -93,6 +94,7 @@ def shortcuts(**env: str) -> dict[str, str]:
     return found
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("switch", "why"),
     [
@@ -107,11 +109,13 @@ def test_doctor_says_why_translated_code_takes_no_shortcuts(switch: dict[str, st
     assert (found["state"], found["detail"]) == ("note", why)
 
 
+@pytest.mark.thorough
 def test_doctor_says_whether_translated_code_takes_shortcuts() -> None:
     found = shortcuts()
     assert found["detail"] == "translated code takes them" or found["state"] == "note"
 
 
+@pytest.mark.thorough
 def test_doctor_shows_a_plugin_that_fails(broken: dict[str, str]) -> None:
     done = uprobe("doctor", env=broken)
     assert "decoder broken" in done.stdout

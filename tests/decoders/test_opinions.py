@@ -110,6 +110,7 @@ def listed() -> dict[Disagreement, dict[str, Any]]:
     }
 
 
+@pytest.mark.slow
 def test_no_disagreement_is_unlisted(found: dict[Disagreement, int], listed: dict[Disagreement, Any]) -> None:
     new = {key: f"{word:08x}" for key, word in found.items() if key not in listed}
     assert new == {}

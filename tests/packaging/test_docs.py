@@ -233,6 +233,7 @@ def test_the_writer_of_the_manual_works(tmp_path: Path) -> None:
     assert done.stderr.splitlines() == rows
 
 
+@pytest.mark.thorough
 def test_the_hooks_of_the_manual_work(tmp_path: Path) -> None:
     source = example("watcher/uprobe_watcher.py")
     install(tmp_path, "uprobe_watcher", source, "uprobe.plugins", "watcher = uprobe_watcher:WatcherPlugin")

@@ -94,6 +94,7 @@ def test_a_suite_sees_calls_arguments_streams_and_processes(suite: Path) -> None
     assert "3 passed" in done.stdout, done.stdout + done.stderr
 
 
+@pytest.mark.thorough
 def test_an_assertion_in_a_handler_fails_the_test_and_is_explained(suite: Path) -> None:
     done = run(
         suite,
@@ -113,6 +114,7 @@ def test_an_assertion_in_a_handler_fails_the_test_and_is_explained(suite: Path) 
     assert re.search(r"^E +assert 4 < 4$", done.stdout, re.MULTILINE), done.stdout
 
 
+@pytest.mark.thorough
 def test_a_failure_called_by_name_in_a_handler_is_pytests(suite: Path) -> None:
     done = run(
         suite,
@@ -127,6 +129,7 @@ def test_a_failure_called_by_name_in_a_handler_is_pytests(suite: Path) -> None:
     assert "Failed: never again" in done.stdout, done.stdout
 
 
+@pytest.mark.thorough
 def test_without_strictness_what_a_handler_raises_is_a_warning(suite: Path) -> None:
     done = run(
         suite,
@@ -142,6 +145,7 @@ def test_without_strictness_what_a_handler_raises_is_a_warning(suite: Path) -> N
     assert "1 passed" in done.stdout, done.stdout
 
 
+@pytest.mark.thorough
 def test_a_failed_expectation_shows_the_hits(suite: Path) -> None:
     done = run(
         suite,
@@ -172,6 +176,7 @@ def test_a_failed_expectation_shows_the_hits(suite: Path) -> None:
     assert "+ work a=4" in shown
 
 
+@pytest.mark.thorough
 def test_a_run_is_a_function_of_its_input_as_hypothesis_wants_it(suite: Path) -> None:
     done = run(
         suite,
@@ -198,6 +203,7 @@ def test_a_source_that_does_not_compile_is_an_error_with_the_compilers_words(sui
     assert "nothing" in done.stdout
 
 
+@pytest.mark.thorough
 def test_the_example_of_the_manual_passes(suite: Path) -> None:
     page = (ROOT / "docs" / "pytest.md").read_text()
     example = page.partition("```python\n")[2].partition("```")[0]
