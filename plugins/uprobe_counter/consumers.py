@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 from uprobe_core.actions import MAX_KEYS, Action, Count, Hist, Latency, Stacks, Sum
 from uprobe_core.consumer import ConsumerContext, EventInfo
+from uprobe_counter.keys import KeyText, key_text
 from uprobe_counter.options import Options
-from uprobe_counter.report import TableReport, bars, counts, statistics, total, with_lost
+from uprobe_counter.report import Section, TableReport, bars, counts, statistics, together, total, with_lost
 
 __all__ = ("CountConsumer", "HistConsumer", "LatencyConsumer", "StacksConsumer", "SumConsumer")
 
@@ -29,15 +30,15 @@ class _ActionConsumer:
         self.when = self.options.text("when")
         self.max_keys = self.options.number("max_keys", MAX_KEYS)
         self.context: ConsumerContext | None = None
-        self._actions: list[tuple[str, Any]] = []
+        self._actions: list[tuple[EventInfo, Any]] = []
         self.make()  # so that a bad option is refused before there is an event
 
     def make(self) -> Action:
         """A new action with the options; raises UsageError for bad ones."""
         raise AssertionError("each consumer defines it")
 
-    def describe(self, action: Any) -> tuple[list[str], Any]:
-        """What *action* found, as lines and as JSON data."""
+    def describe(self, action: Any, text: KeyText) -> tuple[list[str], Any]:
+        """What *action* found, as lines, with keys as *text* shows them, and as JSON data."""
         raise AssertionError("each consumer defines it")
 
     def title(self) -> str:
@@ -48,18 +49,31 @@ class _ActionConsumer:
         """The action for *event*."""
         action = self.make()
         self.context = context
-        self._actions.append((f"{event.group}/{event.name}", action))
+        self._actions.append((event, action))
         return action
 
     def report(self) -> TableReport | None:
         """A section for each event; None if there was no event."""
-        sections = [(event, *self._describe(action)) for event, action in self._actions]
+        sections = self.sections()
         return TableReport(self.title(), sections) if sections else None
 
-    def _describe(self, action: Any) -> tuple[list[str], Any]:
-        """The same with what is missing from it."""
-        lines, data = self.describe(action)
-        return with_lost(lines, data, action.lost, action.max_keys)
+    def sections(self) -> list[Section]:
+        """What was found at each event, and how many hits are missing from it."""
+        found: list[Section] = []
+        for event, action in self._actions:
+            lines, data = self.describe(action, key_text(event, self.by, self.name_of))
+            lines, data = with_lost(lines, data, action.lost, action.max_keys)
+            found.append(Section(f"{event.group}/{event.name}", lines, data, self.is_empty(action)))
+        return found
+
+    def is_empty(self, action: Any) -> bool:
+        """Whether *action* saw nothing."""
+        return not action.lost and not action.result()
+
+    def name_of(self, address: int) -> str:
+        """The name of a guest address, "" if it has none."""
+        name = getattr(self.context, "name_of", None)  # a context of an earlier version has none
+        return "" if name is None else str(name(address))
 
 
 class CountConsumer(_ActionConsumer):
@@ -72,10 +86,17 @@ class CountConsumer(_ActionConsumer):
         """Count, by key if one is given."""
         return Count(self.by or None, when=self.when, max_keys=self.max_keys)
 
-    def describe(self, action: Count) -> tuple[list[str], Any]:
+    def describe(self, action: Count, text: KeyText) -> tuple[list[str], Any]:
         """A number, or a table by key."""
         result = action.result()
-        return counts(result) if isinstance(result, dict) else total(result)
+        return counts(result, text) if isinstance(result, dict) else total(result)
+
+    def report(self) -> TableReport | None:
+        """One table where many events only count, a section for each event otherwise."""
+        sections = self.sections()
+        if self.by or len(sections) < 2:
+            return super().report()
+        return TableReport(self.title(), sections, together(sections))
 
 
 class SumConsumer(_ActionConsumer):
@@ -94,10 +115,14 @@ class SumConsumer(_ActionConsumer):
         """With the field."""
         return super().title().replace("sum", f"sum of {self.options.text('arg')}", 1)
 
-    def describe(self, action: Sum) -> tuple[list[str], Any]:
+    def describe(self, action: Sum, text: KeyText) -> tuple[list[str], Any]:
         """A row for each key."""
         result = action.result()
-        return statistics(result if self.by else {(): result})
+        return statistics(result if self.by else {(): result}, text)
+
+    def is_empty(self, action: Sum) -> bool:
+        """Whether *action* saw nothing."""
+        return not action.lost and not action.stats
 
 
 class HistConsumer(_ActionConsumer):
@@ -131,10 +156,10 @@ class HistConsumer(_ActionConsumer):
         by = f" by {', '.join(self.by)}" if self.by else ""
         return f"{self.options.text('kind') or 'log2'} histogram of {self.options.text('arg')}{by}"
 
-    def describe(self, action: Hist) -> tuple[list[str], Any]:
+    def describe(self, action: Hist, text: KeyText) -> tuple[list[str], Any]:
         """Bars."""
         result = action.result()
-        return bars(result if self.by else {(): result}, lambda low: _upper(action, low))
+        return bars(result if self.by else {(): result}, lambda low: _upper(action, low), text)
 
 
 class LatencyConsumer(HistConsumer):
@@ -165,26 +190,20 @@ class StacksConsumer(_ActionConsumer):
         """Count stacks."""
         return Stacks(self.options.number("depth", 32), when=self.when, max_keys=self.max_keys)
 
-    def describe(self, action: Stacks) -> tuple[list[str], Any]:
+    def describe(self, action: Stacks, text: KeyText) -> tuple[list[str], Any]:
         """Stacks by count, innermost frame first, one frame a line with its name."""
         lines: list[str] = []
         data: list[dict[str, Any]] = []
         for stack, number in action.result().items():
-            names = [self._name(address) for address in stack]
+            names = [self.name_of(address) for address in stack]
             frames = zip(stack, names, strict=True)
             lines += [f"{number} times:", *(f"  {address:#x}  {name}".rstrip() for address, name in frames)]
             data.append({"count": number, "stack": list(stack), "names": names})
         return lines or ["nothing was seen"], data
 
-    def _name(self, address: int) -> str:
-        name = getattr(self.context, "name_of", None)  # a context of an earlier version has none
-        return "" if name is None else str(name(address))
-
 
 def _upper(action: Hist, low: int) -> int:
     """The largest value that falls in the bucket that begins at *low*."""
-    if low < 0:
-        return low  # negative values mirror positive ones: the bucket ends at its name
     high, step = low, 1
     while action.bucket(high + step) == low:
         high += step

@@ -3,65 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from uprobe_core.consumer import Frame
+from uprobe_counter.keys import KeyText, is_stack, shown
 
-__all__ = ("TableReport", "bars", "counts", "statistics", "total", "with_lost")
+__all__ = ("Section", "TableReport", "bars", "counts", "statistics", "together", "total", "with_lost")
 
-STACK = " <- "
-"""Between a frame and its caller's."""
 BAR = 40
 """Characters of the longest bar."""
 
 
-class TableReport:
-    """One section per event: a heading and the lines below it.
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What was found at one event.
 
-    :param title: what was done, such as "count by a"
-    :param sections: (event, lines, JSON data)
+    :param lines: for people
+    :param data: plain data for JSON
+    :param is_empty: no hit was seen
     """
 
-    def __init__(self, title: str, sections: Sequence[tuple[str, Sequence[str], Any]]) -> None:
+    event: str
+    lines: Sequence[str]
+    data: Any
+    is_empty: bool
+
+
+class TableReport:
+    """One section per event: a heading and the lines below it; events without a hit are only counted.
+
+    :param title: what was done, such as "count by a"
+    :param table: the lines below one heading for all events, instead of sections
+    """
+
+    def __init__(self, title: str, sections: Sequence[Section], table: Sequence[str] = ()) -> None:
         self.title = title
         self._sections = sections
+        self._table = table
 
     def as_text(self) -> str:
         """Lines for people."""
+        parts = self._sections if len(self._sections) == 1 else [s for s in self._sections if not s.is_empty]
+        empty = len(self._sections) - len(parts)
         out: list[str] = []
-        for event, lines, _ in self._sections:
-            out += [f"{event}: {self.title}", *(f"  {line}" for line in lines)]
+        if self._table:
+            out += [self.title, *(f"  {line}" for line in self._table)]
+        else:
+            for part in parts:
+                out += [f"{part.event}: {self.title}", *(f"  {line}" for line in part.lines)]
+            out += [self.title] if empty and not parts else []
+        if empty:
+            out.append(f"  {empty} event{'' if empty == 1 else 's'} without a hit")
         return "".join(f"{line}\n" for line in out)
 
     def as_json(self) -> Any:
-        """Title and data by event."""
-        return {"title": self.title, "events": {event: data for event, _, data in self._sections}}
+        """Title and data by event, those without a hit included."""
+        return {"title": self.title, "events": {part.event: part.data for part in self._sections}}
 
 
-def is_stack(key: Any) -> bool:
-    """Whether *key* is a user stack."""
-    return isinstance(key, tuple) and key != () and all(isinstance(frame, Frame) for frame in key)
-
-
-def shown(key: Any) -> str:
-    """A key as text: several parts with commas, strings quoted, what could not be read as (fault).
-
-    A stack goes from the inside outwards.
-    """
-    if is_stack(key):
-        return STACK.join(frame.name for frame in key)
-    if isinstance(key, tuple):
-        return ", ".join(map(shown, key))
-    if key is None:
-        return "(fault)"
-    return f'"{key}"' if isinstance(key, str) else str(key)
+def together(sections: Sequence[Section]) -> list[str]:
+    """One table of the counts of many events, the largest first; those without a hit are left out."""
+    found = {part.event: int(part.data) for part in sections if not part.is_empty}
+    rows = sorted(found.items(), key=lambda row: (-row[1], row[0]))
+    width = len(str(sum(found.values())))
+    return [*(f"{n:>{width}}  {event}" for event, n in rows), f"{sum(found.values()):>{width}}  total"]
 
 
 def plain(key: Any) -> str:
-    """A key as a JSON object's name."""
+    """A key as a JSON object's name; what could not be read is "null"."""
     if is_stack(key):
         return shown(key)
-    return ", ".join(map(plain, key)) if isinstance(key, tuple) else str(key)
+    if isinstance(key, tuple):
+        return ", ".join(map(plain, key))
+    return "null" if key is None else str(key)
 
 
 def total(number: int) -> tuple[list[str], Any]:
@@ -69,18 +83,21 @@ def total(number: int) -> tuple[list[str], Any]:
     return [str(number)], number
 
 
-def counts(table: Mapping[Any, int]) -> tuple[list[str], Any]:
+def counts(table: Mapping[Any, int], text: KeyText = shown) -> tuple[list[str], Any]:
     """Counts by key, in the order of *table*, with the sum below."""
     width = len(str(sum(table.values())))
-    lines = [f"{number:>{width}}  {shown(key)}" for key, number in table.items()]
+    lines = [f"{number:>{width}}  {text(key)}" for key, number in table.items()]
     lines.append(f"{sum(table.values()):>{width}}  total")
     return lines, {plain(key): number for key, number in table.items()}
 
 
-def statistics(table: Mapping[Any, Mapping[str, float]]) -> tuple[list[str], Any]:
+def statistics(table: Mapping[Any, Mapping[str, float]], text: KeyText = shown) -> tuple[list[str], Any]:
     """Count, sum, smallest, largest and mean by key; the key () has no name."""
     columns = ("count", "sum", "min", "max", "avg")
-    rows = [[*(_number(stats[c]) for c in columns), shown(key)] for key, stats in table.items()]
+    rows = [
+        [*(_number(stats[c]) for c in columns), text(key) if key != () else ""]
+        for key, stats in table.items()
+    ]
     rows.insert(0, [*columns, ""])
     widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
     lines = [
@@ -95,12 +112,14 @@ def _number(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.2f}"
 
 
-def bars(table: Mapping[Any, Mapping[int, int]], upper: Callable[[int], int]) -> tuple[list[str], Any]:
+def bars(
+    table: Mapping[Any, Mapping[int, int]], upper: Callable[[int], int], text: KeyText = shown
+) -> tuple[list[str], Any]:
     """A histogram for each key: from *lower* to *upper* (both inclusive), a count and a bar."""
     lines: list[str] = []
     for key, buckets in table.items():
         if key != ():
-            lines.append(f"{shown(key)}:")
+            lines.append(f"{text(key)}:")
         lines += _bars(buckets, upper)
     data = {plain(key): {str(low): number for low, number in b.items()} for key, b in table.items()}
     return lines, data.get("", {}) if set(table) <= {()} else data

@@ -54,7 +54,7 @@ def _hit(found: Mapping[str, Any]) -> RecordedHit:
     return RecordedHit(
         found["event"].partition("/")[2],
         found["args"],
-        found["ts"],
+        found["timestamp_ns"],
         found["pid"],
         found["tid"],
         found["comm"],

@@ -10,6 +10,8 @@ import json
 from typing import Any, BinaryIO
 
 from uprobe_core.writer import Record, RunHeader
+from uprobe_writers.escapes import escaped
+from uprobe_writers.jsonl import json_value
 
 __all__ = ("ChromeWriter",)
 
@@ -66,8 +68,9 @@ class ChromeWriter:
         if key in self._named:
             return
         self._named.add(key)
-        for kind, name in (("process_name", record.comm), ("thread_name", record.comm)):
-            self._put({"ph": "M", "name": kind, "pid": record.pid, "tid": record.tid, "args": {"name": name}})
+        for kind in ("process_name", "thread_name"):
+            name = {"name": escaped(record.comm)}
+            self._put({"ph": "M", "name": kind, "pid": record.pid, "tid": record.tid, "args": name})
 
     def _put(self, event: dict[str, Any]) -> None:
         self._stream.write((b"\n" if self._first else b",\n") + json.dumps(event).encode())
@@ -97,5 +100,5 @@ def _arguments(record: Record) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for arg, value in zip(record.event.args, record.values, strict=True):
         large = isinstance(value, int) and abs(value) >= 1 << 53
-        shown[arg.name] = str(value) if large else value
+        shown[arg.name] = str(value) if large else json_value(value)
     return shown

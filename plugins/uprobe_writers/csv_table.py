@@ -7,6 +7,7 @@ import io
 from typing import BinaryIO
 
 from uprobe_core.writer import Record, RunHeader, Value
+from uprobe_writers.escapes import escaped, escaped_value
 
 __all__ = ("CsvWriter",)
 
@@ -18,7 +19,7 @@ class CsvWriter:
 
     def __init__(self, stream: BinaryIO, header: RunHeader) -> None:
         self._names = list(dict.fromkeys(arg.name for event in header.events for arg in event.args))
-        self._text = io.TextIOWrapper(stream, "utf-8", "surrogateescape", newline="", write_through=True)
+        self._text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
         self._rows = csv.writer(self._text)
         self._rows.writerow([*_FIXED, *self._names])
 
@@ -30,7 +31,7 @@ class CsvWriter:
             record.timestamp_ns,
             record.pid,
             record.tid,
-            record.comm,
+            escaped(record.comm),
             record.cpu,
             hex(record.ip),
             "" if record.function is None else hex(record.function),
@@ -46,4 +47,4 @@ def _cell(value: Value) -> str | int | float:
     """A value in one cell: an array as ``{a,b}``, an unreadable string as ``(fault)``."""
     if isinstance(value, tuple):
         return "{" + ",".join(str(_cell(each)) for each in value) + "}"
-    return "(fault)" if value is None else value
+    return "(fault)" if value is None else escaped_value(value)  # type: ignore[return-value]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, BinaryIO
 
 from uprobe_core.errors import PluginError
-from uprobe_core.writer import EventSpec, Record, RunHeader
+from uprobe_core.writer import EventSpec, Record, RunHeader, Value
+from uprobe_writers.escapes import escaped, escaped_value
 
 __all__ = ("ParquetWriter",)
 
@@ -60,16 +61,13 @@ class ParquetWriter:
             "timestamp_ns": record.timestamp_ns,
             "pid": record.pid,
             "tid": record.tid,
-            "comm": _clean(record.comm),
+            "comm": escaped(record.comm),
             "cpu": record.cpu,
             "ip": record.ip,
             "function": record.function,
         }
         for arg, value in zip(record.event.args, record.values, strict=True):
-            kind = self._types[arg.name]
-            row[arg.name] = str(value) if kind == "string" and value is not None else value
-            if isinstance(row[arg.name], str):
-                row[arg.name] = _clean(row[arg.name])
+            row[arg.name] = _cell(self._types[arg.name], value)
         self._rows.append(row)
         if len(self._rows) >= _BATCH:
             self._flush()
@@ -85,9 +83,9 @@ class ParquetWriter:
         self._writer.close()
 
 
-def _clean(text: str) -> str:
-    """Text that is UTF-8; bytes that were not appear as ``\\xNN``."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+def _cell(kind: str, value: Value) -> Any:
+    """A value for a column of *kind*; None is null."""
+    return str(value) if kind == "string" and not isinstance(value, str | None) else escaped_value(value)
 
 
 def _argument_types(events: Any) -> dict[str, str]:

@@ -204,7 +204,7 @@ def test_a_bounded_run_says_in_json_how_many_are_lost(build: Build, engine: str,
     with bounded(build("mixed"), out, 3, 10, "jsonl") as session:
         session.run()
     first, *others = [json.loads(line) for line in out.read_text().splitlines()]
-    assert first == {"v": 1, "lost": 17}
+    assert first == {"v": 2, "lost": 17}
     assert [record["args"]["a"] for record in others] == [7, 8, 9]
 
 

@@ -43,7 +43,7 @@ def test_count_by_a_field_has_a_line_for_each_value_and_the_sum() -> None:
 
 def test_count_by_two_fields_tells_both_apart() -> None:
     rows = report("count:by=a,name")
-    assert '   1  0, "zero"' in rows
+    assert '   1  0x0, "zero"' in rows
 
 
 def test_a_condition_is_applied_before_counting() -> None:

@@ -6,11 +6,17 @@ import csv
 import io
 import itertools
 import json
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from uprobe_writers.escapes import escaped
+from uprobe_writers.jsonl import json_value
 
 import uprobe_core as up
 from tests.programs import zig
@@ -44,7 +50,7 @@ def run(tmp_path: Path) -> Run:
 def test_jsonl_is_one_typed_versioned_object_per_hit(run: Run) -> None:
     records = [json.loads(line) for line in run("jsonl").splitlines()]
     assert [r["event"] for r in records] == [*["g/in"] * 4, "g/leaf", *["g/out"] * 4, "g/leaf"]
-    assert {r["v"] for r in records} == {1}
+    assert {r["v"] for r in records} == {2}
     assert [r["args"]["n"] for r in records if r["event"] == "g/in"] == [3, 2, 1, 0]
     assert [r["args"]["rv"] for r in records if r["event"] == "g/out"] == [2, 3, 4, 5]
     assert records[4]["args"]["bad"] is None
@@ -106,3 +112,106 @@ def test_parquet_keeps_types(run: Run) -> None:
     table = parquet.read_table(io.BytesIO(run("parquet")))
     assert table.schema.field("n").type == pyarrow.int64()
     assert [n for n in table.column("n").to_pylist() if n is not None] == [3, 2, 1, 0]
+
+
+# --- text that is not UTF-8, values that are not there ------------------------------------------------
+
+BYTES = [
+    b"plain",
+    b"caf\xc3\xa9",
+    b"\xff\xfe",
+    b"\\x41",
+    b"\\\xff",
+    b"a\\xffb",
+    b"\\x5c",
+    b"\xed\xa0\x80",
+    b"\\",
+    b"\\xZZ",
+]
+"""What a guest passes: UTF-8, bytes that are none, and text that looks like their escapes."""
+
+
+def unescaped(text: str) -> bytes:
+    """The guest's bytes, as the manual says."""
+    return re.sub(rb"\\x([0-9a-f]{2})", lambda match: bytes.fromhex(match[1].decode()), text.encode())
+
+
+@pytest.fixture(params=["py", "c"])
+def taken(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Pass BYTES to a function whose argument is recorded; gives what was written."""
+    if request.param == "c":
+        pytest.importorskip("uprobe_core.native._engine")
+    monkeypatch.setenv("UPROBE_ENGINE", request.param)
+    program, out = zig("takes.c"), tmp_path / "out"
+    line = f"p:g/take {program}:take text=+0(%x1):string bad=+0(%x2):string"
+
+    def go(fmt: str) -> bytes:
+        argv = (str(program), *(os.fsdecode(each) for each in BYTES))
+        setup = RunSetup(argv=argv, events=(EventLine(line),), output=str(out), format=fmt)
+        with up.Session.from_setup(setup) as session:
+            session.run()
+        return out.read_bytes()
+
+    return go
+
+
+def test_json_lines_are_utf_8_and_bytes_that_are_not_can_be_got_back(taken: Run) -> None:
+    records = [json.loads(line.decode("utf-8")) for line in taken("jsonl").splitlines()]
+    texts = [record["args"]["text"] for record in records]
+    assert [text.encode("utf-8", "strict") for text in texts]  # no lone surrogate
+    assert texts[:2] == ["plain", "café"]
+    assert [unescaped(text) for text in texts] == BYTES
+
+
+def test_csv_has_the_text_of_json_lines(taken: Run) -> None:
+    texts = [json.loads(line)["args"]["text"] for line in taken("jsonl").splitlines()]
+    assert [row["text"] for row in csv.DictReader(io.StringIO(taken("csv").decode("utf-8")))] == texts
+
+
+def test_parquet_has_the_text_of_json_lines(taken: Run) -> None:
+    pytest.importorskip("pyarrow", reason="needs pyarrow, the extra uprobe[parquet]")
+    import pyarrow.parquet as parquet
+
+    texts = [json.loads(line)["args"]["text"] for line in taken("jsonl").splitlines()]
+    assert parquet.read_table(io.BytesIO(taken("parquet"))).column("text").to_pylist() == texts
+
+
+def test_what_cannot_be_read_is_null_where_a_format_has_it(taken: Run) -> None:
+    pytest.importorskip("pyarrow", reason="needs pyarrow, the extra uprobe[parquet]")
+    import pyarrow.parquet as parquet
+
+    assert {json.loads(line)["args"]["bad"] for line in taken("jsonl").splitlines()} == {None}
+    assert set(parquet.read_table(io.BytesIO(taken("parquet"))).column("bad").to_pylist()) == {None}
+    chrome = [e for e in json.loads(taken("chrome"))["traceEvents"] if e["ph"] == "i"]
+    assert {event["args"]["bad"] for event in chrome} == {None}
+    assert b"(fault)" in taken("csv")
+
+
+def test_time_has_one_name_in_every_format(taken: Run) -> None:
+    pytest.importorskip("pyarrow", reason="needs pyarrow, the extra uprobe[parquet]")
+    import pyarrow.parquet as parquet
+
+    times = [json.loads(line)["timestamp_ns"] for line in taken("jsonl").splitlines()]
+    rows = csv.DictReader(io.StringIO(taken("csv").decode()))
+    assert [int(row["timestamp_ns"]) for row in rows] == times
+    assert parquet.read_table(io.BytesIO(taken("parquet"))).column("timestamp_ns").to_pylist() == times
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (float("nan"), "NaN"),
+        (float("inf"), "Infinity"),
+        ((1.5, float("-inf")), [1.5, "-Infinity"]),
+        (("a\udcff", None), ["a\\xff", None]),
+    ],
+)
+def test_json_has_no_number_that_is_not_finite_and_no_array_that_is_not_utf_8(
+    value: Any, written: Any
+) -> None:
+    assert json_value(value) == written
+
+
+@given(st.binary())
+def test_any_bytes_can_be_got_back(data: bytes) -> None:
+    assert unescaped(escaped(data.decode("utf-8", "surrogateescape"))) == data

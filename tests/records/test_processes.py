@@ -39,7 +39,7 @@ def test_a_process_that_was_slower_on_the_host_stands_where_its_clock_says(
     tmp_path: Path, engine: str
 ) -> None:
     records = [json.loads(line) for line in run(tmp_path / "records", engine, "jsonl")]
-    times = [record["ts"] for record in records]
+    times = [record["timestamp_ns"] for record in records]
     assert times == sorted(times)
     assert [record["args"]["n"] for record in records] == [1, 3, 2, 4]
 

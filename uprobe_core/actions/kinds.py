@@ -19,6 +19,8 @@ from uprobe_core.errors import UsageError
 
 __all__ = ("MAX_KEYS", "Action", "Count", "Hist", "Latency", "Record", "Stacks", "Sum")
 
+_LOWEST = -(1 << 63)
+
 
 class Count(Action):
     """How many hits, in all or for each value of the fields *by*."""
@@ -109,8 +111,11 @@ class Sum(Action):
 class Hist(Action):
     """A histogram of the field *arg*, in all or by key.
 
+    A bucket is named by its lower bound, which belongs to it, below zero too.
+
     :param kind: "log2" (bucket n holds 2**n to 2**(n+1) - 1, zero in a bucket of its own),
-        "linear" (buckets of *step*), or "sub" (each power of two split in 2***bits* equal parts)
+        "linear" (buckets of *step*, one of which begins at 0), or "sub" (each power of two split in
+        2***bits* equal parts); of log2 and sub, the negative buckets mirror the positive ones
     """
 
     name = "hist"
@@ -143,17 +148,18 @@ class Hist(Action):
         self._held = 0
 
     def bucket(self, value: int) -> int:
-        """The lower bound of the bucket that holds *value*; negative values mirror positive ones."""
-        if value < 0:
-            return -self.bucket(-value)
+        """The lower bound of the bucket that holds *value*, at least that of a signed 64-bit number."""
         if self.kind == "linear":
-            return value // self.step * self.step
-        if value == 0:
-            return 0
+            return max(value // self.step * self.step, _LOWEST)
+        if value < 0:
+            low = self.bucket(-value)
+            return max(1 - low - self._width(low), _LOWEST)
+        return value // self._width(value) * self._width(value) if value else 0
+
+    def _width(self, value: int) -> int:
+        """How many numbers are in the bucket of *value*, which is positive (of kind log2 or sub)."""
         power = value.bit_length() - 1
-        if self.kind == "log2" or power <= self.bits:
-            return 1 << power if self.kind == "log2" else value
-        return value >> (power - self.bits) << (power - self.bits)
+        return 1 << (power if self.kind == "log2" else max(power - self.bits, 0))
 
     def bind(self, event: EventInfo) -> Getter:
         """Measure (key, bucket)."""

@@ -64,11 +64,14 @@ static char *put_field(char *to, struct up_hit *hit, struct up_field field)
 	return to + (text.bytes ? text.size : 0);
 }
 
-static uint64_t power_bucket(uint64_t value, unsigned power, uint64_t bits)
+/* How many numbers are in the bucket of value, which is not 0 (of UP_LOG2 or UP_SUB). */
+static uint64_t width_of(enum up_hist_kind kind, uint64_t bits, uint64_t value)
 {
-	if (power <= bits)
-		return value;
-	return value >> (power - bits) << (power - bits);
+	unsigned power = 63 - (unsigned)__builtin_clzll(value);
+
+	if (kind == UP_LOG2)
+		return UINT64_C(1) << power;
+	return power > bits ? UINT64_C(1) << (power - bits) : 1;
 }
 
 /* The lower bound of the bucket that holds value. */
@@ -76,19 +79,28 @@ uint64_t up_bucket(enum up_hist_kind kind, uint64_t parameter, uint64_t value)
 {
 	if (kind == UP_LINEAR)
 		return value / parameter * parameter;
-	if (value == 0)
-		return 0;
-	unsigned power = 63 - (unsigned)__builtin_clzll(value);
-	return kind == UP_LOG2 ? UINT64_C(1) << power : power_bucket(value, power, parameter);
+	return value ? value & -width_of(kind, parameter, value) : 0;
 }
 
-/* Negative values mirror positive ones. */
+/* The same of -size: how far below zero the bucket begins, at most where a signed number does. */
+static uint64_t depth_of(enum up_hist_kind kind, uint64_t parameter, uint64_t size)
+{
+	const uint64_t lowest = UINT64_C(1) << 63;
+
+	if (kind != UP_LINEAR) {
+		uint64_t width = width_of(kind, parameter, size), last = (size & -width) + (width - 1);
+		return last < lowest ? last : lowest;
+	}
+	uint64_t steps = size / parameter + (size % parameter != 0);
+	return steps <= lowest / parameter ? steps * parameter : lowest;
+}
+
 static uint64_t bucket_of(const struct up_action *action, struct up_hit *hit)
 {
 	uint64_t value = up_field_number(hit, action->value);
 
 	if (action->value.kind == 's' && (int64_t)value < 0)
-		return -up_bucket(action->hist, action->parameter, -value);
+		return -depth_of(action->hist, action->parameter, -value);
 	return up_bucket(action->hist, action->parameter, value);
 }
 
