@@ -53,7 +53,7 @@ def test_a_probed_instruction_that_faults_shows_its_own_address(
 ) -> None:
     program = build("fault")
     done = uprobe(
-        "--mode", mode, "-e", f"p:load {program}:load", "-e", f"p:constant {program}:constant", program
+        "run", "--mode", mode, "-e", f"p:load {program}:load", "-e", f"p:constant {program}:constant", program
     )
     assert done.stdout.splitlines() == ["1 1 10", "41 42"]
     assert done.stderr.count(": load: ") == 4

@@ -179,6 +179,17 @@ def test_mappings_are_not_listed_for_every_frame(
     assert sum(during) < 10
 
 
+@ENGINES
+def test_stacks_of_children_and_of_what_they_execute_are_counted_too(engine: str) -> None:
+    program, stacks = zig("heirs.c", "-fomit-frame-pointer"), up.Stacks()
+    run(program, ("p:probe {path}:seen", stacks), engine=engine)
+    callers: Counter[str] = Counter()
+    for stack, count in stacks.result().items():
+        assert [stack[0].name, stack[2].function] == ["seen", "main"]
+        callers[stack[1].function] += count
+    assert callers == {"in_parent": 3, "in_child": 3, "executed": 3}
+
+
 def test_records_in_folded_form_have_the_stacks_of_their_hits(program: Path, tmp_path: Path) -> None:
     look, out = Look(lambda hit: hit.stack()), tmp_path / "folded"
     run(program, ("p:probe {path}:seen", look))

@@ -24,7 +24,7 @@ _STEP = struct.Struct("<qIBBBB")
 _SAVED = struct.Struct("<qBB6x")
 _IS_CODE, _LEADS_ON, _INTERRUPTED, _ASKS = 1, 2, 4, 8
 _MOST_FRAMES = 1 << 20
-"""Frames that are told apart in one run; a program that makes more places to be at has no further stacks."""
+"""Places that are told apart on stacks in one run; all further ones are one, which says so by its name."""
 
 
 class StackSource(Protocol):
@@ -66,8 +66,10 @@ class NativeStacks:
     def _number(self, frame: Frame) -> int:
         number = self._numbers.get(frame)
         if number is None:
-            if len(self.frames) >= _MOST_FRAMES:
-                raise RuntimeError(f"more than {_MOST_FRAMES} places are on stacks")
+            if len(self.frames) > _MOST_FRAMES:
+                return _MOST_FRAMES
+            if len(self.frames) == _MOST_FRAMES:
+                frame = Frame(0, f"(one of more than {_MOST_FRAMES} places)")
             number = self._numbers[frame] = len(self.frames)
             self.frames.append(frame)
         return number
