@@ -1,4 +1,4 @@
-"""What a hit costs that looks at its user stack, 13 frames deep: eight calls, main, and the start code."""
+"""What a hit costs that looks at its user stack, 14 frames deep: nine calls, main, and the start code."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def measure(path: str, rounds: int, repeat: int) -> list[Section]:
     for name in ("jsonl", "folded"):
         ways[f"--format {name}"] = lambda name=name: _format(path, name, few)  # type: ignore[misc]
     found = sample(ways, repeat)
-    section = Section("user stacks of 13 frames, ns that a hit adds")
+    section = Section("user stacks of 14 frames, ns that a hit adds")
     for name in ways:
         if not name.startswith("no probe"):
             slow = "Python" in name or "format" in name

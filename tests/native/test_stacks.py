@@ -85,7 +85,8 @@ class World:
 def native_stack(world: World, depth: int) -> tuple[Frame, ...]:
     """The same by the engine, as a key."""
     engine = _engine.Engine(MemoryFault, 1 << 21, pack_registers(FRAME_RULES.registers))
-    stacks = NativeStacks(engine, world, lambda: world)  # type: ignore[arg-type]  # as above
+    double: Any = world
+    stacks = NativeStacks(engine, double, lambda: double)
     engine.run_task(engine.set_task(-1, 1, 1, 0, b"t"))
     program, key = pack_program([]), stack_field(depth)
     assert program is not None
