@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.command import LOOP, uprobe, uprobe_json
+from tests.cli.command import LOOP, installed, uprobe, uprobe_json
 
 RECORDED: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "data" / "kernel" / "errors.json").read_text()
@@ -86,8 +86,8 @@ def test_all_problems_are_reported_with_file_and_line(tmp_path: Path) -> None:
     assert [line for line in done.stderr.splitlines() if "error:" in line] == [
         f"{path}:3:8: uprobe: error: symbol 'wrok' is not in ./loop",
         f"{path}:4:20: trace_uprobe: error: Invalid $-variable specified",
-        "filter good:b > 1: trace_uprobe: error: Field not found",
         "consumer count: uprobe: error: event uprobes/good has no field 'zz'",
+        "filter good:b > 1: trace_uprobe: error: Field not found",
     ]
     assert "did you mean work?" in done.stderr
 
@@ -240,3 +240,153 @@ def test_a_number_is_wanted_where_there_is_none(consumer: str, argument: str, wh
     done = uprobe("check", "-e", f"p:w ./loop:work s={argument}", "-C", f"{consumer}:arg=s")
     assert done.returncode == 2
     assert f"{consumer} needs a number, but field 's' of uprobes/w is {what}" in done.stderr
+
+
+# --- check is run -------------------------------------------------------------------------------------
+
+REFUSES = """
+from uprobe_core.errors import UsageError
+from uprobe_core.hookspecs import hookimpl
+
+class P:
+    @hookimpl
+    def uprobe_configure(self, setup):
+        raise UsageError("seed 7 brings bad luck", hint="take another")
+"""
+
+
+def both(*words: str, env: dict[str, str] | None = None) -> tuple[Any, Any]:
+    """What ``check`` and ``run`` say to the same words."""
+    return uprobe("check", *words, env=env), uprobe("run", *words, env=env)
+
+
+def test_a_set_up_file_without_a_program_fails_as_run_does(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text('events = ["p:a ./loop:work"]\n')
+    check, run = both("-c", str(path))
+    assert (check.returncode, run.returncode) == (2, 2)
+    assert "program: uprobe: error: no program to run" in check.stderr
+    assert "PROGRAM" in run.stderr
+    assert uprobe("check", "-c", str(path), "--", "./loop", "1").returncode == 0
+
+
+def test_event_lines_by_themselves_need_no_program() -> None:
+    assert uprobe("check", "-e", "p:a ./loop:work").returncode == 0
+
+
+def test_check_takes_every_word_that_run_takes() -> None:
+    words = ["-e", "p:a ./loop:work a=%x0", "--mode", "trap", "--seed", "3", "-C", "count", "--timeout", "5"]
+    check, run = both(*words, "--", "./loop", "1")
+    assert (check.returncode, run.returncode) == (0, 0)
+    assert check.stdout == "ok: 1 location\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "status"), [(["./nowhere"], 127), (["./loop.c"], 126), (["nosuchprogram"], 127)]
+)
+def test_a_program_that_cannot_be_run_is_the_same_error(program: list[str], status: int) -> None:
+    check, run = both("-e", "p:a ./loop:work", "--", *program)
+    assert (check.returncode, run.returncode) == (status, status)
+    assert check.stderr == f"program {program[0]}: {run.stderr}"
+
+
+def test_a_missing_interpreter_is_the_same_error(tmp_path: Path) -> None:
+    program = tmp_path / "dynamic"
+    program.write_bytes(with_interpreter("/nowhere/ld-linux-aarch64.so.1"))
+    program.chmod(0o755)
+    check, run = both("-e", "p:a ./loop:work", "--", str(program))
+    assert check.returncode == run.returncode != 0
+    assert check.stderr == f"program {program}: {run.stderr}"
+
+
+def with_interpreter(path: str) -> bytes:
+    """An arm64 program that asks for the interpreter *path* (ELF-64: a PT_INTERP before the PT_LOAD)."""
+    import struct
+
+    name = path.encode() + b"\0"
+    at, base = 64 + 2 * 56, 0x400000
+    size = at + len(name)
+    ident = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
+    header = struct.pack("<16sHHIQQQIHHHHHH", ident, 2, 183, 1, base + at, 64, 0, 0, 64, 56, 2, 0, 0, 0)
+    interp = struct.pack("<IIQQQQQQ", 3, 4, at, base + at, base + at, len(name), len(name), 1)
+    load = struct.pack("<IIQQQQQQ", 1, 5, 0, base, base, size, size, 0x1000)
+    return header + interp + load + name
+
+
+def test_a_plugin_that_refuses_the_set_up_is_the_same_error(tmp_path: Path) -> None:
+    env = installed(tmp_path, "uprobe.plugins", "third_plugin:P", REFUSES)
+    check, run = both("-e", "p:a ./loop:work", "--seed", "7", "--", "./loop", "1", env=env)
+    assert (check.returncode, run.returncode) == (2, 2)
+    assert run.stderr == "uprobe: error: seed 7 brings bad luck\nhint: take another\n"
+    assert check.stderr == f"plugins: {run.stderr}"
+
+
+def test_a_second_set_up_file_does_not_vanish(tmp_path: Path) -> None:
+    first, second = tmp_path / "1.toml", tmp_path / "2.toml"
+    first.write_text('events = ["p:one ./loop:work"]\n[target]\nargv = ["./loop", "1"]\n')
+    second.write_text('events = ["p:two ./loop:main"]\n')
+    listed = uprobe("check", "-c", str(first), "-c", str(second), "--list").stdout
+    assert [line.split()[0] for line in listed.splitlines()] == ["p:uprobes/one", "p:uprobes/two"]
+    ran = uprobe("run", "-c", str(first), "-c", str(second)).stderr
+    assert ": two: (" in ran
+    assert ": one: (" in ran
+
+
+def test_a_mistake_of_the_second_file_names_that_file(tmp_path: Path) -> None:
+    first, second = tmp_path / "1.toml", tmp_path / "2.toml"
+    first.write_text("[run]\nmode = 1\n")
+    second.write_text("[run]\nengine = 1\n")
+    for done in both("-c", str(first), "-c", str(second)):
+        assert done.returncode == 125
+        assert f"{first}: [run] mode: " in done.stderr
+        assert f"{second}: [run] engine: " in done.stderr
+
+
+def test_all_mistakes_of_a_file_are_shown_whatever_section_they_are_in(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(
+        'events = ["p:a ./loop:wrok", "p:b ./loop:work $x"]\nconsumers = ["cuont", "count:by=zz,event=c"]\n'
+        "nope = 1\n"
+        '[target]\nargv = ["./nowhere"]\n[run]\nmode = "x"\ndecoder = "dd"\nbackend = "bb"\n'
+        '[output]\nformat = "jsnl"\nfile = "/nowhere/x"\nprofile = "/nowhere/y"\n'
+        '[limits]\nsecond = 1\n[filters]\nc = "q > 1"\n[triggers]\nc = "b"\n'
+    )
+    found = uprobe("check", "-c", str(path))
+    assert found.returncode == 125
+    for mistake in (
+        "unknown table or key 'nope'",
+        "[run] mode: ",
+        "[limits] second: ",
+        "symbol 'wrok' is not in ./loop",
+        "Invalid $-variable specified",
+        "no consumer is called 'cuont'",
+        "no event is called 'c'",
+        "no decoder is called 'dd'",
+        "no backend is called 'bb'",
+        "no writer is called 'jsnl'",
+        "output /nowhere/x: ",
+        "profile /nowhere/y: ",
+        "filter c:q > 1: ",
+        "trigger c:b: ",
+    ):
+        assert mistake in found.stderr, mistake
+    document = uprobe_json("check", "-c", str(path))
+    assert not document["ok"]
+    assert any("[run] mode" in each["what"] for each in document["others"])
+    assert any(each["what"] == "decoder dd" for each in document["others"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        (["--decoder", "dd", "-e", "p:b ./loop:wrok"], 2),
+        (["-e", "p:b ./loop:wrok", "-C", "cuont"], 125),
+        (["-C", "cuont", "-e", "p:b ./loop:0x7000000"], 2),
+        (["-e", "p:b ./loop:work", "-C", "cuont", "--format", "jsnl"], 2),
+    ],
+)
+def test_of_several_mistakes_the_status_is_that_of_the_one_run_stops_at(
+    wrong: list[str], status: int
+) -> None:
+    check, run = both(*wrong, "--", "./nowhere")
+    assert (check.returncode, run.returncode) == (status, status)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.errors import SpecError, UprobeError
+from uprobe_core.errors import ConfigError, SpecError, UprobeError
 from uprobe_core.events.listing import listing_of
 
 if TYPE_CHECKING:
     import argparse
 
     from uprobe_core.run_setup import EventLine
-    from uprobe_core.session.check import CheckResult, LineResult
+    from uprobe_core.session.check import CheckResult, LineResult, Problem
+    from uprobe_core.setup.file import ConfigProblem
 
 DESCRIPTION = """\
 Validate event lines and everything that belongs to them without running a program.
@@ -47,18 +48,18 @@ def run(args: argparse.Namespace) -> int:
     if not args.given and not args.program:
         args.usage_error("nothing to check: give -e SPEC, -f FILE or -c TOML")
     gathered = gather(args)
-    if gathered.problems:
-        from uprobe_core.setup.file import SetupFileError
-
-        raise SetupFileError(gathered.problems)
-    setup = gathered.setup
-    result = check_setup(setup)
+    # Event lines may be checked by themselves; a set-up file, or a program, makes it a run.
+    whole = any(row.name == "config" for row, *_ in args.given)
+    whole = whole and all(problem.key != "argv" for problem in gathered.problems)
+    result = check_setup(gathered.setup, whole=whole)
     if args.json:
         from uprobe_core.cli.output import print_json
 
-        print_json(_as_json(result, explain=args.explain))
+        print_json(_as_json(result, gathered.problems, explain=args.explain))
     else:
-        _print(result, args)
+        _print(result, gathered.problems, args)
+    if gathered.problems:
+        return ConfigError.exit_status
     error = result.first_error
     return 0 if error is None else error.exit_status
 
@@ -75,10 +76,14 @@ def where_of(line: EventLine, error: UprobeError | None = None) -> str:
     return f"{line.source}:{row}:{column}: "
 
 
-def _print(result: CheckResult, args: argparse.Namespace) -> None:
+def _print(result: CheckResult, problems: list[ConfigProblem], args: argparse.Namespace) -> None:
     """The same for people: problems to standard error, the rest to standard output."""
     from uprobe_core.cli.failures import print_error
 
+    if problems:
+        from uprobe_core.setup.file import SetupFileError
+
+        print_error(SetupFileError(problems))
     for found in result.lines:
         if found.error is not None:
             print_error(found.error, where=where_of(found.line, found.error))
@@ -86,11 +91,11 @@ def _print(result: CheckResult, args: argparse.Namespace) -> None:
             print(f"{where_of(found.line)}warning: {warning}", file=sys.stderr)
         if args.explain:
             _print_programs(found)
-    for what, error in result.others:
-        print_error(error, where=f"{what}: ")
+    for problem in result.others:
+        print_error(problem.error, where=f"{problem.what}: ")
     if args.list:
         print("".join(f"{line}\n" for line in result.listing), end="")
-    elif result.first_error is None and not args.explain:
+    elif result.first_error is None and not problems and not args.explain:
         count = len(result.listing)
         print(f"ok: {count} location{'s' if count != 1 else ''}")
 
@@ -103,22 +108,25 @@ def _print_programs(found: LineResult) -> None:
         print("\n".join(explain(spec)))
 
 
-def _as_json(result: CheckResult, *, explain: bool) -> dict[str, Any]:
+def _as_json(
+    result: CheckResult, problems: list[ConfigProblem] | None = None, *, explain: bool
+) -> dict[str, Any]:
     """Everything as plain JSON data."""
+    wrong_files = [
+        {"what": each.where, "slug": ConfigError.slug, "message": each.message, "hint": each.hint}
+        for each in problems or ()
+    ]
     return {
-        "ok": result.first_error is None,
+        "ok": result.first_error is None and not wrong_files,
         "lines": [_line_as_json(found, explain=explain) for found in result.lines],
-        "others": [
-            {
-                "what": what,
-                "slug": error.slug,
-                "message": error.message,
-                "hint": error.hint,
-                **_position(error),
-            }
-            for what, error in result.others
-        ],
+        "others": [*wrong_files, *(_problem_as_json(each) for each in result.others)],
     }
+
+
+def _problem_as_json(problem: Problem) -> dict[str, Any]:
+    error = problem.error
+    told = {"what": problem.what, "slug": error.slug, "message": error.message, "hint": error.hint}
+    return told | _position(error)
 
 
 def _position(error: object) -> dict[str, Any]:

@@ -7,21 +7,24 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from uprobe_core.actions.kinds import Action
 from uprobe_core.discovery.contracts import blaming, check_sink
 from uprobe_core.discovery.load import check_writer, load_arch, load_backend, load_consumer
-from uprobe_core.errors import ProbeError, SpecError, TargetError, UprobeError, UsageError
+from uprobe_core.errors import ProbeError, SpecError, UprobeError, UsageError
 from uprobe_core.event_model import EventSpec
 from uprobe_core.image.guest_files import GuestFiles
 from uprobe_core.probes.arch_ops import bind_arch, check_policy
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
-from uprobe_core.session.choices import choose_mode, choose_returns, refuse_counts
+from uprobe_core.session.choices import choose_mode, choose_returns, refuse_counts, target_of
 from uprobe_core.tracing.event_set import EventSet
 from uprobe_core.tracing.place_check import PlaceCheck
 
-__all__ = ("CheckResult", "LineResult", "check_setup")
+if TYPE_CHECKING:
+    from uprobe_core.backend import ProbeHandler
+
+__all__ = ("CheckResult", "LineResult", "Problem", "check_setup")
 
 
 @dataclass(slots=True)
@@ -39,24 +42,44 @@ class LineResult:
     warnings: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong besides the event lines.
+
+    :param what: what it is about, such as "consumer count"
+    """
+
+    what: str
+    error: UprobeError
+
+
 @dataclass(slots=True)
 class CheckResult:
     """Everything that was found.
 
     :param listing: the events as ``uprobe_events`` would list them
-    :param others: (what, error) for filters, triggers and consumers
+    :param before: what a run would fail with before it reads its event lines
+    :param after: what it would fail with once it has read them
     """
 
     lines: list[LineResult]
     listing: list[str]
-    others: list[tuple[str, UprobeError]]
+    before: list[Problem]
+    after: list[Problem]
+
+    @property
+    def others(self) -> list[Problem]:
+        """All that is no event line's."""
+        return [*self.before, *self.after]
 
     @property
     def first_error(self) -> UprobeError | None:
-        """The first problem, None if the set-up is good."""
-        errors: list[UprobeError] = [line.error for line in self.lines if line.error is not None]
-        errors += [error for _, error in self.others]
-        return errors[0] if errors else None
+        """What a run would fail with, None if the set-up is good: places come last, they need the program."""
+        refused: list[UprobeError] = [line.error for line in self.lines if line.error is not None]
+        lines = [error for error in refused if isinstance(error, SpecError)]
+        places = [error for error in refused if not isinstance(error, SpecError)]
+        before, after = ([each.error for each in part] for part in (self.before, self.after))
+        return next(iter([*before, *lines, *after, *places]), None)
 
 
 class _Nowhere:
@@ -73,22 +96,55 @@ class _Nowhere:
         return ""
 
 
-def check_setup(setup: RunSetup) -> CheckResult:
-    """Check all of *setup* but the program.
+class _NoProbes:
+    """What a program is opened with that is not going to run: whatever it is told, it has no answer."""
 
-    Raises UsageError or PluginError only when nothing can be checked (no such
-    architecture).
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_arguments, **_more: None
+
+
+def check_setup(setup: RunSetup, *, whole: bool = False) -> CheckResult:
+    """Check all of *setup*, as :class:`~uprobe_core.session.Session` would take it; never raises UprobeError.
+
+    :param whole: whether a program belongs to it; else its event lines may stand for themselves
     """
-    arch = bind_arch(load_arch(setup.arch))
-    check_policy(arch, setup.policy)
+    before = _wrong(_first(setup, whole=whole))
+    try:
+        arch = bind_arch(load_arch(setup.arch), _wrappers(setup, before))
+        check_policy(arch, setup.policy)
+    except UprobeError as error:
+        return CheckResult([], [], [*before, Problem(f"architecture {setup.arch}", error)], [])
     files = GuestFiles(setup.sysroot, setup.cwd, setup.binds)
     events = EventSet(setup.policy, arch, files, lambda *_: None)
     lines = [_line(events, line) for line in setup.events]
     with PlaceCheck(files, arch, setup.policy) as places:
         for found in lines:
             _look_at(found, places)
-    others = [(what, error) for what, check in _others(setup, events, files) if (error := _attempt(check))]
-    return CheckResult(lines, events.table.listing(), others)
+    return CheckResult(lines, events.table.listing(), before, _wrong(_then(setup, events)))
+
+
+def _wrong(checks: Iterator[tuple[str, Callable[[], None]]]) -> list[Problem]:
+    """The problems that *checks* find, each by itself."""
+    found = []
+    for what, check in checks:
+        try:
+            check()
+        except UprobeError as error:
+            found.append(Problem(what, error))
+    return found
+
+
+def _wrappers(setup: RunSetup, before: list[Problem]) -> tuple[Any, ...]:
+    """What the plugins of every run wrap around the architecture, once they have seen *setup*."""
+    from uprobe_core.discovery.called import create
+
+    try:
+        plugins = create(on_failure=lambda _error: None)  # a run goes on without it, with a warning
+        plugins.hook.uprobe_configure(setup=setup)
+        return tuple(w for group in plugins.hook.uprobe_arch_wrappers() for w in group or ())
+    except UprobeError as error:
+        before.append(Problem("plugins", error))
+        return ()
 
 
 def _line(events: EventSet, line: EventLine) -> LineResult:
@@ -118,49 +174,53 @@ def _look_at(found: LineResult, places: PlaceCheck) -> None:
 # --- the rest ---------------------------------------------------------------------------------------
 
 
-def _others(setup: RunSetup, events: EventSet, files: GuestFiles) -> Iterator[tuple[str, Callable[[], None]]]:
-    """A check for each filter, trigger and consumer, with what to call it in a message."""
-    for chosen in setup.filters:
-        yield (
-            f"filter {chosen.event}:{chosen.expression}",
-            partial(events.set_filter, chosen.event, chosen.expression),
-        )
-    for trigger in setup.triggers:
-        yield (
-            f"trigger {trigger.event}:{trigger.text}",
-            partial(events.add_trigger, trigger.event, trigger.text, _Nowhere()),
-        )
-    yield from _machinery(setup, events)
-    if setup.argv and "/" in setup.argv[0]:
-        yield f"program {setup.argv[0]}", partial(_program, setup.argv[0], files)
-    if setup.format != "tracefs":
-        yield f"format {setup.format}", partial(check_writer, setup.format)
-    for use in setup.consumers:
-        yield f"consumer {use.name}", partial(_consumer, use, events)
-
-
-def _machinery(setup: RunSetup, events: EventSet) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Whether what was named can be had: nothing that a run would take by itself is looked at."""
+def _first(setup: RunSetup, *, whole: bool) -> Iterator[tuple[str, Callable[[], None]]]:
+    """What a run looks at before its events: what to call it in a message, and a check."""
+    if whole and not setup.argv:
+        yield "program", _no_program
     default = RunSetup()
-    chosen = (setup.backend, setup.mode, setup.returns)
-    if chosen != (default.backend, default.mode, default.returns):
-        yield f"backend {setup.backend}", partial(_backend, setup, events)
     if setup.decoder != default.decoder:
         yield f"decoder {setup.decoder}", partial(_decoder, setup.decoder)
     if setup.engine != default.engine:
         yield f"engine {setup.engine}", partial(_engine, setup.engine)
-    for what, path in (("output", setup.output), ("profile", setup.profile)):
-        if path is not None and path != "-":
+
+
+def _then(setup: RunSetup, events: EventSet) -> Iterator[tuple[str, Callable[[], None]]]:
+    """What it looks at after them, in its order."""
+    default = RunSetup()
+    chosen = (setup.backend, setup.mode, setup.returns)
+    if setup.argv or chosen != (default.backend, default.mode, default.returns):
+        yield f"backend {setup.backend}", partial(_backend, setup, events)
+    for use in setup.consumers:
+        yield f"consumer {use.name}", partial(_consumer, use, events)
+    for chosen_filter in setup.filters:
+        event, text = chosen_filter.event, chosen_filter.expression
+        yield f"filter {event}:{text}", partial(events.set_filter, event, text)
+    for trigger in setup.triggers:
+        event, text = trigger.event, trigger.text
+        yield f"trigger {event}:{text}", partial(events.add_trigger, event, text, _Nowhere())
+    if setup.format != default.format:
+        yield f"format {setup.format}", partial(check_writer, setup.format)
+    for what in ("output", "profile", "report"):
+        path = getattr(setup, what)
+        if path is not None and (path != "-" or what == "output"):
             yield f"{what} {path}", partial(_writable, path)
+    if setup.argv:
+        yield f"program {setup.argv[0]}", partial(_program, setup)
 
 
-def _program(path: str, files: GuestFiles) -> None:
-    """A name without a slash is searched by the backend, with the program's PATH."""
-    status = files(path)
-    if status.errno_name:
-        raise TargetError(f"{path}: no such program", exit_status=127, slug="not-found")
-    if not os.access(status.host_path, os.X_OK):
-        raise TargetError(f"cannot run {path}: not executable")
+def _no_program() -> None:
+    raise UsageError("no program to run", hint="give it in [target] argv or after the options")
+
+
+def _program(setup: RunSetup) -> None:
+    """Open it as a run does, and close it again: none of its instructions is executed."""
+    try:
+        backend = load_backend(setup.backend)
+    except UprobeError:
+        return  # which was said
+    with blaming(setup.backend, "open the program", "backend"):
+        backend.open(target_of(setup), cast("ProbeHandler", _NoProbes())).close()
 
 
 def _writable(path: str) -> None:
@@ -205,12 +265,3 @@ def _consumer(use: ConsumerUse, events: EventSet) -> None:
             made = plugin.attach(event, _Nowhere())
             sink = made.attach(event) if isinstance(made, Action) else made
             check_sink(sink, plugin, event.full_name)
-
-
-def _attempt(check: Callable[[], None]) -> UprobeError | None:
-    """The error of one check, None if it went well."""
-    try:
-        check()
-    except UprobeError as error:
-        return error
-    return None

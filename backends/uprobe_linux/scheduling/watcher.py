@@ -14,6 +14,7 @@ import contextlib
 import os
 import select
 import signal
+import socket
 import threading
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ class Watcher:
         """Start the thread, and let Python's signals wake it if this is Python's main thread."""
         self._stop_pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         if threading.current_thread() is threading.main_thread():
-            self._signals = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            self._signals = _numbers_of_signals()
             self._previous_fd = signal.set_wakeup_fd(self._signals[1], warn_on_full_buffer=False)
         quiet = (self._machine.family.bell.fileno(),)
         if not self._machine.cpu.watch(self._stop_pipe[0], quiet, self.descriptors()):
@@ -97,8 +98,27 @@ class Watcher:
                 return
             self._machine.family.rung()
             # A signal of the host's is a request to end; guest code may then stop at any place.
-            final = not ready.isdisjoint(self.descriptors())
+            final = any(fd in ready and _asks_for_end(fd) for fd in self.descriptors())
             self._machine.cpu.request_stop(final=final)
             # As long as a descriptor stays readable nobody has looked, and we come back and ask again.
             self._answered.wait(RETRY_SECONDS)
             self._answered.clear()
+
+
+def _numbers_of_signals() -> tuple[int, int]:
+    """Ends to read and to write, by which Python tells the numbers of signals; they can be peeked at."""
+    reader, writer = socket.socketpair()
+    for end in (reader, writer):
+        end.setblocking(False)
+    return reader.detach(), writer.detach()
+
+
+def _asks_for_end(fd: int) -> bool:
+    """Whether the signals that came ask for the end of the run.
+
+    SIGALRM does not: it is about a consumer that is running, and the program goes on.
+    """
+    end = socket.socket(fileno=os.dup(fd))
+    with end, contextlib.suppress(BlockingIOError):
+        return any(number != signal.SIGALRM for number in end.recv(512, socket.MSG_PEEK))
+    return False

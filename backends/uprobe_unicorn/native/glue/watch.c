@@ -9,11 +9,27 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "emulator.h"
 
 static const struct timespec retry = {0, 2000000};
+
+/*
+ * Whether what Python's wake-up socket holds, the numbers of signals, asks for the end of the run.
+ * SIGALRM does not: it is about a consumer that is running, and the program goes on.
+ */
+static bool asks_for_end(int fd)
+{
+	unsigned char numbers[64];
+	ssize_t count = recv(fd, numbers, sizeof(numbers), MSG_PEEK | MSG_DONTWAIT);
+
+	for (ssize_t i = 0; i < count; i++)
+		if (numbers[i] != SIGALRM)
+			return true;
+	return count <= 0;
+}
 
 /* A request that meets the emulator on its way in is lost: asked again as long as a descriptor stays readable. */
 static void *watch(void *data)
@@ -28,7 +44,7 @@ static void *watch(void *data)
 			break;
 		final = false;
 		for (unsigned i = self->first_final; i < self->count; i++)
-			final |= self->polls[i].revents != 0;
+			final |= self->polls[i].revents && asks_for_end(self->polls[i].fd);
 		self->rung = true;
 		self->glue->stop = true;
 		if (final)
