@@ -200,6 +200,20 @@ def test_records_in_folded_form_have_the_stacks_of_their_hits(program: Path, tmp
     assert out.read_text().splitlines() == [f"{line} {n}" for line, n in sorted(Counter(lines).items())]
 
 
+@ENGINES
+def test_the_stacktrace_trigger_shows_the_stack_of_its_hit(
+    program: Path, engine: str, tmp_path: Path
+) -> None:
+    from uprobe_core.cli import main
+
+    look, out = Look(lambda hit: hit.stack()), tmp_path / "out"
+    run(program, ("p:probe {path}:seen", look))
+    event = ["-e", f"p:probe {program}:seen", "--trigger", "probe:stacktrace:1", "--", str(program)]
+    main(["run", "--engine", engine, "-o", str(out), *event])
+    shown = [line.removeprefix(" => ") for line in out.read_text().splitlines() if line.startswith(" => ")]
+    assert shown == [frame.label for frame in look.found[0]]
+
+
 def test_reports_name_frames_with_their_offsets(program: Path, tmp_path: Path) -> None:
     from uprobe_core.cli import main
 

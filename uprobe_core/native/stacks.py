@@ -28,9 +28,12 @@ _MOST_FRAMES = 1 << 20
 
 
 class StackSource(Protocol):
-    """Who knows the run's stacks (UserStacks)."""
+    """Who knows the run's stacks (RunStacks)."""
 
-    rules: FrameRules | None
+    @property
+    def rules(self) -> FrameRules | None:
+        """Of the architecture."""
+        ...
 
     def space(self, process: Process) -> Space:
         """The address space of *process*."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from uprobe_core.actions.kinds import Action
@@ -33,6 +32,7 @@ from uprobe_core.session.live import Batch, LiveChanges
 from uprobe_core.session.probe_changes import ProbeChanges
 from uprobe_core.session.report import ConsumerReports
 from uprobe_core.session.result_files import ResultFiles
+from uprobe_core.session.stacks import RunStacks
 from uprobe_core.tracing.event_set import EventSet
 from uprobe_core.tracing.findings import inherit, make_record
 from uprobe_core.types import Mode, Returns
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from uprobe_core.native.session import SessionNative
     from uprobe_core.native.sites import NativeSites
     from uprobe_core.session.interrupts import Interrupts
-    from uprobe_core.stacks.user_stacks import UserStacks
     from uprobe_core.tracing.event import Event
 
 __all__ = ("Session",)
@@ -106,6 +105,7 @@ class Session:
         self.engine = self._explain.engine(self.engine)
         check_policy(self.arch, setup.policy)
         self.files = GuestFiles(setup.sysroot, setup.cwd, setup.binds)
+        self.stacks = RunStacks(self.files, self.arch, self._real_return)
         self.events = EventSet(setup.policy, self.arch, self.files, self._complaints.sink_failed, self.warn)
         self._changes = ProbeChanges(self.events, self.files, self._live, self._complaints.not_probed)
         for line in setup.events:
@@ -372,17 +372,6 @@ class Session:
         """
         return self.stacks.name_of(address)
 
-    @cached_property
-    def stacks(self) -> UserStacks:
-        """The user stacks of the run's processes, and names for addresses."""
-        from uprobe_core.stacks.user_stacks import UserStacks
-
-        def real_return(task: Task, address: int, sp: int) -> int | None:
-            found = self._dispatcher.real_return(task, address, sp)
-            return self._engine.sites.engine.real_return(sp) if found is None and self._engine else found
-
-        return UserStacks(self.files, self.arch.frame_rules(), real_return, self.arch.info.registers.pc)
-
     # --- inside ---------------------------------------------------------------------------------------
 
     def _attach_consumers(self) -> None:
@@ -416,10 +405,8 @@ class Session:
 
     def _on_process(self, kind: str, task: Task) -> None:
         if kind in ("exec", "exit") and self.spool.is_root:
-            self.stacks.ends(task.process, task.process.mappings())
+            self.stacks.ends(task, kind)
         self.events.lives.on_process(kind, task)
-        if kind == "exec":
-            self.stacks.forget(task.process)
         if kind == "fork":
             utask = self._dispatcher.utask(task)
             inherit([*utask.returns, *utask.suspects])
@@ -430,6 +417,12 @@ class Session:
         self.events.lives.end_child(self.spool)
         if self.setup.debug and self._machine is not None:
             self.spool.put(("statistics", dict(self._machine.statistics())))
+
+    def _real_return(self, task: Task, address: int, sp: int) -> int | None:
+        found = self._dispatcher.real_return(task, address, sp)
+        if found is None and self._engine is not None:
+            found = self._engine.sites.engine.real_return(sp)
+        return found
 
     def _on_map(self, process: Process) -> None:
         self.stacks.changed(process)

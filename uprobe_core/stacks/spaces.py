@@ -93,11 +93,6 @@ class Space(Names):
         self._process, self._rules = process, rules
         self._steps: dict[tuple[int, int], Step] = {}
 
-    def changed(self) -> None:
-        """Something was mapped or unmapped."""
-        self._steps.clear()
-        self._set(())
-
     def mapping_at(self, address: int) -> Mapping | None:
         """The mapping that holds *address*; what is not known, or is no code, is looked at again."""
         found = super().mapping_at(address)

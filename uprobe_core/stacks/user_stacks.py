@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from uprobe_core.frame import Frame
@@ -11,8 +13,6 @@ from uprobe_core.stacks.unwind import Hijacked, unwind
 from uprobe_core.types import Mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from uprobe_core.backend import Process, Task
     from uprobe_core.image.guest_files import GuestFiles
     from uprobe_core.unwinding import FrameRules
@@ -34,7 +34,6 @@ class UserStacks:
         self.rules = rules
         self._hijacked, self._pc = hijacked, pc
         self._spaces: dict[Process, Space] = {}
-        self._last_seen: dict[Process, Names] = {}
 
     def space(self, process: Process) -> Space:
         """The address space of *process*."""
@@ -53,33 +52,22 @@ class UserStacks:
             return (space.frame_at(task.get_reg(self._pc) if pc is None else pc),)[:depth]
         return unwind(task, space, self.rules, depth, self._hijacked, pc)
 
-    # --- what happens to address spaces -------------------------------------------------------------
-
-    def changed(self, process: Process) -> None:
-        """Something of *process* was mapped or unmapped."""
-        space = self._spaces.get(process)
-        if space is not None:
-            space.changed()
-
-    def ends(self, process: Process, mappings: Sequence[Mapping]) -> None:
-        """A task of *process* ends, or executes another program; *mappings* are those that it had."""
-        if mappings:
-            self._last_seen.pop(process, None)
-            self._last_seen[process] = Names(self.images, mappings)
-
     def forget(self, process: Process) -> None:
-        """*process* has another program now."""
+        """Something of *process* was mapped or unmapped, or it has another program now."""
         self._spaces.pop(process, None)
 
-    def name_of(self, address: int) -> str:
+    def name_of(self, address: int, last_seen: Iterable[Sequence[Mapping]]) -> str:
         """``symbol+0x8``, ``[file+0x12]``, or "" if nothing is or was there.
 
         A :class:`~uprobe_core.frame.Frame` knows its name.  Of another number: what is there
         now, else what was there last.
+
+        :param last_seen: the mappings of address spaces that are gone, the last first
         """
         if isinstance(address, Frame):
             return address.name
-        for names in (*self._spaces.values(), *reversed(self._last_seen.values())):
+        gone = (Names(self.images, mappings) for mappings in last_seen)
+        for names in chain(list(self._spaces.values()), gone):
             if names.mapping_at(address) is not None:
                 return names.frame_at(address).name
         return ""

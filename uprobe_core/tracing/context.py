@@ -8,17 +8,26 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uprobe_core.consumer import Hit
 
 if TYPE_CHECKING:
+    from uprobe_core.backend import Process
     from uprobe_core.records.spool import Spool
-    from uprobe_core.stacks.user_stacks import UserStacks
+    from uprobe_core.stacks.spaces import Space
 
 __all__ = ("ActsAround", "TriggerContext")
+
+
+class Spaces(Protocol):
+    """What is mapped where."""
+
+    def space(self, process: Process) -> Space:
+        """The address space of *process*, for names."""
+        ...
 
 
 class TriggerContext(Protocol):
     """What a trigger asks of its run (a Session)."""
 
     @property
-    def stacks(self) -> UserStacks:
+    def stacks(self) -> Spaces:
         """Names of what is mapped where."""
         ...
 
