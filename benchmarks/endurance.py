@@ -112,7 +112,7 @@ def run_case(path: str, case: Case, hits: int, engine: str = "auto") -> Outcome:
         if case.unread:
             discard_records(session)
         session.run()
-        outcome.hits = sum(p.tallies["hits"] for e in session.events.events[:1] for p in e.probes)
+        outcome.hits = sum(p.tallies["hits"] for p in next(iter(session.events.events)).probes)
         outcome.lost = getattr(consumer, "lost", 0)
     return outcome
 

@@ -46,7 +46,7 @@ def play(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
 
 def assert_native(session: up.Session) -> None:
     """Every site that is placed belongs to the native engine."""
-    sites = [site for space in session._dispatcher.registry.spaces.values() for site in space.sites.values()]
+    sites = [site for space in session._dispatcher.registry.spaces.values() for site in space.sites]
     assert sites
     assert all(site.native for site in sites)
 

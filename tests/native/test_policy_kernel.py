@@ -61,7 +61,7 @@ def play(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
 
 
 def sites(session: up.Session) -> list[Any]:
-    return [site for space in session._dispatcher.registry.spaces.values() for site in space.sites.values()]
+    return [site for space in session._dispatcher.registry.spaces.values() for site in space.sites]
 
 
 @pytest.mark.parametrize("skip", [0, 1, 2])

@@ -37,7 +37,7 @@ class Theatre:
         assert isinstance(spec, EventSpec)
         self.event = Event(spec, self.failed)
         self.probe = EventProbe(spec, self.event)
-        self.event.probes.append(self.probe)
+        self.event.probes.add(self.probe)
 
     def failed(self, event: Event, sink: Any, error: Exception) -> None:
         """As a session does it: blame and detach."""

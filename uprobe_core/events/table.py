@@ -7,12 +7,14 @@ kernel/trace/trace_uprobe.c, dyn_event_release in kernel/trace/trace_dynevent.c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from uprobe_core.errors import SpecError
 from uprobe_core.event_model import DeleteSpec, EventSpec
 from uprobe_core.events.hints import nearest
+from uprobe_core.events.in_order import InOrder
 from uprobe_core.events.line import EventLine
 from uprobe_core.events.listing import listing_of
 from uprobe_core.events.parse import DEFAULT_GROUP
@@ -24,15 +26,21 @@ __all__ = ("EventTable",)
 
 
 class EventTable:
-    """The events that are defined, in the order in which they were."""
+    """The events that are defined, in the order in which they were.
+
+    :ivar undo: if it is a list, it takes a function for each change, which undoes it
+    """
 
     def __init__(self, language: Language) -> None:
         self.language = language
-        self._events: list[EventSpec] = []
-        self._names: dict[str, list[EventSpec]] = {}
-        """The same by full name; made again when something was removed."""
-        self._offsets: dict[int, list[EventSpec]] = {}
-        """The same by offset, whatever the file."""
+        self.undo: list[Callable[[], object]] | None = None
+        self._events: InOrder[EventSpec] = InOrder()
+        self._named: dict[str, InOrder[EventSpec]] = {}
+        """Locations by NAME and by GROUP/NAME."""
+        self._placed: dict[int, dict[str, InOrder[EventSpec]]] = {}
+        """Locations by offset and path."""
+        self._same: dict[tuple[str, int, tuple[str, ...]], InOrder[EventSpec]] = {}
+        """Locations of one event by what a second one at that offset must not repeat."""
         self._enabled: set[str] = set()
 
     def __iter__(self) -> Iterator[EventSpec]:
@@ -40,6 +48,30 @@ class EventTable:
 
     def __len__(self) -> int:
         return len(self._events)
+
+    def _put(self, event: EventSpec) -> None:
+        for group in self._groups_of(event):
+            group.add(event)
+        self._note(lambda: self._take(event))
+
+    def _take(self, event: EventSpec) -> None:
+        places = [(group, group.remove(event)) for group in self._groups_of(event)]
+        for group, number in places:
+            self._note(partial(group.put_back, event, number))
+
+    def _groups_of(self, event: EventSpec) -> tuple[InOrder[EventSpec], ...]:
+        paths = self._placed.setdefault(event.offset, {})
+        return (
+            self._events,
+            self._named.setdefault(event.full_name, InOrder()),
+            self._named.setdefault(event.name, InOrder()),
+            paths.setdefault(event.path, InOrder()),
+            self._same.setdefault(_repeated(event), InOrder()),
+        )
+
+    def _note(self, undo: Callable[[], object]) -> None:
+        if self.undo is not None:
+            self.undo.append(undo)
 
     # --- writing --------------------------------------------------------------------------------
 
@@ -61,28 +93,25 @@ class EventTable:
         """Define *event*, or add a location to the event of that name.  Raises SpecError."""
         line = EventLine.split(event.line or listing_of(event), quotes=True)
         self._check_reference(line, event)
-        members = self.members(event.full_name)
-        if members:
-            self._check_append(line, event, members)
+        first = next(iter(self._named.get(event.full_name, ())), None)
+        if first is not None:
+            self._check_append(line, event, first)
         elif self.language.policy.is_kernel and event.group != DEFAULT_GROUP:
             self._check_taken(line, event)
-        self._events.append(event)
-        self._names.setdefault(event.full_name, []).append(event)
-        self._offsets.setdefault(event.offset, []).append(event)
+        self._put(event)
 
     def delete(self, spec: DeleteSpec) -> list[EventSpec]:
         """Remove and return what *spec* matches.  Raises SpecError: ENOENT, or EBUSY while enabled."""
         line = EventLine.split(spec.line, quotes=True)
-        found = [event for event in self._events if _matches(spec, event)]
+        candidates = self._named.get(spec.name, ()) if spec.name else self._events
+        found = [event for event in candidates if _matches(spec, event)]
         if not found:
             hint = nearest(spec.name, [event.name for event in self._events])
             raise line.refusal(f"no such event: {_wanted(spec)}", errno_name="ENOENT", hint=hint)
         for event in found:
-            if event.full_name in self._enabled and len(self.members(event.full_name)) == 1:
+            if event.full_name in self._enabled and len(self._named[event.full_name]) == 1:
                 raise line.refusal(f"event is enabled: {event.full_name}", errno_name="EBUSY")
-            self._events.remove(event)
-            self._names[event.full_name].remove(event)
-            self._offsets[event.offset].remove(event)
+            self._take(event)
         return found
 
     def clear(self) -> None:
@@ -92,29 +121,23 @@ class EventTable:
             raise SpecError(
                 f"event is enabled: {busy[0]}", errno_name="EBUSY", logged=False, hint="disable it first"
             )
-        self._events.clear()
-        self._names.clear()
-        self._offsets.clear()
+        self.drop(list(self._events))
 
-    def keep(self, events: Iterable[EventSpec]) -> None:
-        """Have exactly *events*, in this order: undo what was added or deleted since they were listed."""
-        self._events = list(events)
-        self._names, self._offsets = {}, {}
-        for event in self._events:
-            self._names.setdefault(event.full_name, []).append(event)
-            self._offsets.setdefault(event.offset, []).append(event)
+    def drop(self, events: Iterable[EventSpec]) -> None:
+        """Remove *events*, enabled or not; those that are not there are no error."""
+        for event in events:
+            if event in self._events:
+                self._take(event)
 
     # --- reading --------------------------------------------------------------------------------
 
     def members(self, full_name: str) -> list[EventSpec]:
         """The locations of the event ``GROUP/NAME``, first defined first; empty if there is none."""
-        return list(self._names.get(full_name, ()))
+        return list(self._named.get(full_name, ()))
 
     def find(self, name: str) -> list[EventSpec]:
         """The members of events called *name*, as ``NAME`` (in any group) or ``GROUP/NAME``."""
-        if "/" in name:
-            return self.members(name)
-        return [event for event in self._events if event.name == name]
+        return self.members(name)
 
     def listing(self) -> list[str]:
         """The lines of the file, without newlines."""
@@ -140,7 +163,8 @@ class EventTable:
         return a.path == b.path or check(a.path).identity == check(b.path).identity
 
     def _check_reference(self, line: EventLine, event: EventSpec) -> None:
-        for other in self._offsets.get(event.offset, ()):
+        for group in self._placed.get(event.offset, {}).values():
+            other = next(iter(group), event)  # all of one path have the same
             if other.ref != event.ref and self._same_file(other, event):
                 raise line.refusal(
                     f"another event at this place has the semaphore {other.ref:#x}, not {event.ref:#x}",
@@ -153,24 +177,22 @@ class EventTable:
         if is_kernel_event(event.group, event.name):
             raise line.error("EVENT_EXIST", 0, errno_name="EEXIST", hint="choose another group or name")
 
-    def _check_append(self, line: EventLine, event: EventSpec, members: list[EventSpec]) -> None:
-        first = members[0]
-        existing = f"existing: {listing_of(first)}"
+    def _check_append(self, line: EventLine, event: EventSpec, first: EventSpec) -> None:
+        """Raise the SpecError of an event that cannot be a location of the one that *first* began."""
         if first.kind != event.kind:
             name = f"{event.kind}:{event.group}/{event.name}_{'return' if event.is_return else 'entry'}"
-            hint = f"{existing}; give this one a name of its own, such as {name}"
+            hint = f"existing: {listing_of(first)}; give this one a name of its own, such as {name}"
             raise line.error("DIFF_PROBE_TYPE", 0, errno_name="EEXIST", hint=hint)
         different = _different_argument(event, first)
         if different is not None:
-            raise line.error("DIFF_ARG_TYPE", different + 2, errno_name="EEXIST", hint=existing)
-        for member in members:
-            same_place = member.offset == event.offset and self._same_file(member, event)
-            if same_place and _texts(member) == _texts(event):
-                raise line.error("SAME_PROBE", 0, errno_name="EEXIST")
+            hint = f"existing: {listing_of(first)}"
+            raise line.error("DIFF_ARG_TYPE", different + 2, errno_name="EEXIST", hint=hint)
+        if any(self._same_file(other, event) for other in self._same.get(_repeated(event), ())):
+            raise line.error("SAME_PROBE", 0, errno_name="EEXIST")
 
 
-def _texts(event: EventSpec) -> list[str]:
-    return [arg.text for arg in event.args]
+def _repeated(event: EventSpec) -> tuple[str, int, tuple[str, ...]]:
+    return event.full_name, event.offset, tuple(arg.text for arg in event.args)
 
 
 def _different_argument(new: EventSpec, old: EventSpec) -> int | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from uprobe_core.backend import Bind
 from uprobe_core.errors import UsageError
@@ -36,7 +37,20 @@ class GuestFiles:
             ((_parts(b.guest), os.path.abspath(b.host)) for b in binds), key=lambda b: -len(b[0])
         )
 
+        self._known: dict[str, FileStatus] | None = None
         self._check_folders(sysroot, cwd)
+
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Look each path up once until the end of the ``with``, in which many lines name the same files."""
+        if self._known is not None:
+            yield
+            return
+        self._known = {}
+        try:
+            yield
+        finally:
+            self._known = None
 
     def _check_folders(self, sysroot: str | None, cwd: str | None) -> None:
         """Raise UsageError for a sysroot or working directory that is not there, before files are missed."""
@@ -56,6 +70,13 @@ class GuestFiles:
 
     def __call__(self, path: str) -> FileStatus:
         """What *path* leads to, for the event language."""
+        if self._known is None:
+            return self._look(path)
+        if path not in self._known:
+            self._known[path] = self._look(path)
+        return self._known[path]
+
+    def _look(self, path: str) -> FileStatus:
         if "\0" in path:
             return FileStatus("ENOENT")
         try:

@@ -154,8 +154,6 @@ class Dispatcher:
 
         Only what lies there now tells them apart: a trap instruction is the program's.
         """
-        if address not in space.removed:
-            return TrapResult.NOT_OURS
         try:
             insn = self.arch.read_insn(space.process, address)
         except MemoryFault:

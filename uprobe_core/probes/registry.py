@@ -8,7 +8,8 @@ sites with them.  What happens at a hit is :mod:`uprobe_core.probes.dispatch`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from uprobe_core.backend import Process
@@ -51,8 +52,8 @@ class UprobeRegistry:
         self.refused = refused
         self.native: NativeInstaller | None = None
         self.spaces: dict[Process, Space] = {}
-        self._uprobes: dict[tuple[FileId, int], Uprobe] = {}
-        self._by_file: dict[FileId, list[Uprobe]] = {}
+        self._files: dict[FileId, dict[int, Uprobe]] = {}
+        """Uprobes by file and offset."""
         self._left: set[Process] = set()
         """Processes that are left alone."""
 
@@ -66,11 +67,10 @@ class UprobeRegistry:
         All or nothing over the mappings that exist: raises ProbeError with the
         kernel's errno name when one of them cannot be probed.
         """
-        uprobe = self._uprobes.get((file, offset))
+        uprobe = self._find(file, offset)
         if uprobe is None:
             uprobe = Uprobe(file, offset, path, ref_offset)
-            self._uprobes[file, offset] = uprobe
-            self._by_file.setdefault(file, []).append(uprobe)
+            self._files.setdefault(file, {})[offset] = uprobe
         self._same_semaphore(uprobe, ref_offset, path)
         link = Link(consumer)
         uprobe.links = (*uprobe.links, link)
@@ -85,14 +85,28 @@ class UprobeRegistry:
             raise
         return uprobe
 
+    def _find(self, file: FileId, offset: int) -> Uprobe | None:
+        return self._files.get(file, {}).get(offset)
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """No guest code runs until the end of the ``with``: what is mapped need not be asked again."""
+        spaces = list(self.spaces.values())
+        for space in spaces:
+            space.look_once(True)
+        try:
+            yield
+        finally:
+            for space in spaces:
+                space.look_once(False)
+
     def check(self, file: FileId, offset: int, *, ref_offset: int = 0, path: str = "") -> None:
         """Raise the ProbeError that :meth:`register` would raise now; nothing changes."""
-        uprobe = self._uprobes.get((file, offset)) or Uprobe(file, offset, path, ref_offset)
+        uprobe = self._find(file, offset) or Uprobe(file, offset, path, ref_offset)
         self._same_semaphore(uprobe, ref_offset, path)
         for space in self.spaces.values():
-            for mapping in space.process.mappings():
-                if mapping.file == file:
-                    self._examine(space, uprobe, mapping)
+            for mapping in space.mappings_of(file):
+                self._examine(space, uprobe, mapping)
 
     @staticmethod
     def _same_semaphore(uprobe: Uprobe, ref_offset: int, path: str) -> None:
@@ -108,9 +122,8 @@ class UprobeRegistry:
     def unregister(self, uprobe: Uprobe, consumer: Any) -> None:
         """Take *consumer* off *uprobe*; places that no remaining consumer wants lose their trap."""
         uprobe.links = tuple(link for link in uprobe.links if link.consumer is not consumer)
-        if not uprobe.links and (uprobe.file, uprobe.offset) in self._uprobes:
-            del self._uprobes[uprobe.file, uprobe.offset]
-            self._by_file[uprobe.file].remove(uprobe)
+        if not uprobe.links and self._find(uprobe.file, uprobe.offset) is uprobe:
+            del self._files[uprobe.file][uprobe.offset]
         for space in list(self.spaces.values()):
             self._remove_unwanted(space, uprobe)
         self.place_again(uprobe)
@@ -120,13 +133,13 @@ class UprobeRegistry:
         if self.native is None:
             return
         for space in self.spaces.values():
-            for site in [s for s in space.sites.values() if s.uprobe is uprobe]:
+            for site in space.sites.of(uprobe):
                 self._take_away(space, site)
                 self._place(space, site)
 
     def _remove_unwanted(self, space: Space, uprobe: Uprobe) -> None:
         if not any(link.filter(space.process) for link in uprobe.links):
-            for site in [s for s in space.sites.values() if s.uprobe is uprobe]:
+            for site in space.sites.of(uprobe):
                 self.remove_site(space, site)
 
     def ask_filters(self, uprobe: Uprobe, process: Process | None = None) -> None:
@@ -150,13 +163,13 @@ class UprobeRegistry:
         A kernel copies all of them and asks nobody; under its policy so do we.
         """
         if not self.policy.is_kernel:
-            for uprobe in list(self._uprobes.values()):
+            for uprobe in list(self.uprobes()):
                 if any(link.has_filter for link in uprobe.links):
                     self.ask_filters(uprobe, process)
 
     def uprobes(self) -> Iterable[Uprobe]:
-        """All uprobes, in the order in which they were made."""
-        return self._uprobes.values()
+        """All uprobes, file by file in the order in which they were made."""
+        return (uprobe for uprobes in self._files.values() for uprobe in uprobes.values())
 
     # --- address spaces come and go ---------------------------------------------------------------
 
@@ -170,7 +183,7 @@ class UprobeRegistry:
     def forget(self, process: Process) -> None:
         """The address space is gone (exec, exit): forget it without touching its memory."""
         self.spaces.pop(process, None)
-        shared = any(site.native for space in self.spaces.values() for site in space.sites.values())
+        shared = any(site.native for space in self.spaces.values() for site in space.sites)
         if self.native is not None and not shared:
             self.native.forget(process, 0, 1 << 64)
 
@@ -180,7 +193,7 @@ class UprobeRegistry:
         space = self.spaces.get(process)
         if space is None:
             return
-        for site in list(space.sites.values()):
+        for site in list(space.sites):
             if space.process is process:
                 self.remove_site(space, site)
             else:  # the memory is its parent's, who goes on being probed: whose a hit is we look at in Python
@@ -210,7 +223,7 @@ class UprobeRegistry:
         if not space.announce(mapping.start, mapping.end) and self.policy.is_kernel:
             return
         raise_waiting(space, mapping)
-        for uprobe in self._by_file.get(mapping.file, ()):
+        for uprobe in list(self._files.get(mapping.file, {}).values()):
             if not any(link.filter(process) for link in uprobe.links):
                 continue
             try:
@@ -225,11 +238,8 @@ class UprobeRegistry:
         if space is None:
             return
         space.unannounce(start, end)
-        space.removed = {v for v in space.removed if not start <= v < end}
-        for vaddr in [v for v in space.sites if start <= v < end]:
-            site = space.sites.pop(vaddr)
-            if site.mode is not Mode.INLINE:
-                space.removed.add(vaddr)
+        for site in space.sites.between(start, end):
+            space.sites.remove(site)
             lower_semaphore(space, site.uprobe)
         if self.native is not None:
             self.native.forget(process, start, end)
@@ -239,7 +249,7 @@ class UprobeRegistry:
         space = self.spaces.get(process)
         if space is None:
             return
-        for site in [s for v, s in space.sites.items() if start <= v < end]:
+        for site in space.sites.between(start, end):
             try:
                 insn = self.arch.read_insn(process, site.vaddr)
             except MemoryFault:
@@ -266,17 +276,15 @@ class UprobeRegistry:
         return mapping.executable or self.policy.is_kernel
 
     def _install_everywhere(self, space: Space, uprobe: Uprobe) -> None:
-        for mapping in space.process.mappings():
-            if mapping.file == uprobe.file:
-                self._install(space, uprobe, mapping)
+        for mapping in space.mappings_of(uprobe.file):
+            self._install(space, uprobe, mapping)
 
     def _install(self, space: Space, uprobe: Uprobe, mapping: Mapping) -> None:
         site = None if self.is_left(space.process) else self._examine(space, uprobe, mapping)
         if site is None:
             return
         self._place(space, site)
-        space.sites[site.vaddr] = site
-        space.removed.discard(site.vaddr)
+        space.sites.add(site)
         raise_semaphore(space, uprobe)
 
     def _examine(self, space: Space, uprobe: Uprobe, mapping: Mapping) -> Site | None:
@@ -322,7 +330,7 @@ class UprobeRegistry:
 
     def remove_site(self, space: Space, site: Site) -> None:
         """Take one site out of one process, its semaphore lowered."""
-        if space.sites.pop(site.vaddr, None) is None:
+        if not space.sites.remove(site):
             return
         self._take_away(space, site)
         lower_semaphore(space, site.uprobe)
@@ -351,4 +359,3 @@ class UprobeRegistry:
             space.process.remove_inline(site.vaddr)
         else:
             space.process.remove_trap(site.vaddr)
-            space.removed.add(site.vaddr)

@@ -53,8 +53,8 @@ def raise_waiting(space: Space, mapping: Mapping) -> None:
 
 def _address(space: Space, key: tuple[FileId, int]) -> int | None:
     """Where a private writable mapping shows the semaphore (the kernel's valid_ref_ctr_vma)."""
-    for mapping in space.process.mappings():
-        if mapping.file == key[0] and mapping.writable and not mapping.shared:
+    for mapping in space.mappings_of(key[0]):
+        if mapping.writable and not mapping.shared:
             address = mapping.address_of(key[1])
             if address is not None:
                 return address

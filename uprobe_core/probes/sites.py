@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from uprobe_core.backend import Process
+from uprobe_core.probes.installed import Installed
 from uprobe_core.probes.xol import XolArea
-from uprobe_core.types import Analysis, FileId, Mode
+from uprobe_core.types import Analysis, FileId, Mapping, Mode
 
 __all__ = ("Link", "NativeInstaller", "Site", "Space", "Uprobe", "accept_all")
 
@@ -98,20 +99,32 @@ class NativeInstaller(Protocol):
 class Space:
     """Probe state of one address space.
 
-    :param sites: what is installed, by address
-    :param removed: addresses whose trap was taken out; a trap still on its way there is retried
     :param raised: (file, ref_offset) of a semaphore -> how often it was raised here
     :param waiting: the same for raises that wait for the mapping with the semaphore
     :param announced: what of files is mapped, [start, end), whatever its protection
     """
 
     process: Process
-    sites: dict[int, Site] = field(default_factory=dict)
-    removed: set[int] = field(default_factory=set)
+    sites: Installed = field(default_factory=Installed)
     xol: XolArea | None = None
     raised: dict[tuple[FileId, int], int] = field(default_factory=dict)
     waiting: dict[tuple[FileId, int], int] = field(default_factory=dict)
     announced: list[tuple[int, int]] = field(default_factory=list)
+    _known: dict[FileId, list[Mapping]] | None = None
+
+    def look_once(self, on: bool) -> None:
+        """Whether to ask for the mappings only once from now on, because no guest code runs meanwhile."""
+        self._known = {} if on else None
+
+    def mappings_of(self, file: FileId) -> list[Mapping]:
+        """The mappings of *file*, by address."""
+        if self._known is None:
+            return [mapping for mapping in self.process.mappings() if mapping.file == file]
+        if not self._known:
+            for mapping in self.process.mappings():
+                if mapping.file is not None:
+                    self._known.setdefault(mapping.file, []).append(mapping)
+        return self._known.get(file, [])
 
     def announce(self, start: int, end: int) -> bool:
         """Note that [start, end) is mapped from a file; False if it was already (its protection changed)."""
@@ -131,12 +144,9 @@ class Space:
 
     def copy(self, process: Process) -> Space:
         """What fork makes of it: everything but the XOL area, whose page is not copied (VM_DONTCOPY)."""
-        return Space(
-            process,
-            {vaddr: replace(site) for vaddr, site in self.sites.items()},
-            set(self.removed),
-            None,
-            dict(self.raised),
-            dict(self.waiting),
-            list(self.announced),
+        space = Space(
+            process, raised=dict(self.raised), waiting=dict(self.waiting), announced=list(self.announced)
         )
+        for site in self.sites:
+            space.sites.add(replace(site))
+        return space

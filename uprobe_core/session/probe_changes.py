@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from uprobe_core.errors import ProbeError
 from uprobe_core.session.live import Batch, LiveChanges
+from uprobe_core.tracing.collector import collector_waits
 
 if TYPE_CHECKING:
     from uprobe_core.image.guest_files import GuestFiles
@@ -50,8 +51,9 @@ class ProbeChanges:
         restore = self._events.state()
         self._batch = batch = Batch()
         try:
-            result = function(batch)
-            self._take_effect(batch)
+            with self._files.remembering(), collector_waits():
+                result = function(batch)
+                self._take_effect(batch)
         except BaseException:
             restore()
             raise

@@ -33,6 +33,7 @@ from uprobe_core.session.probe_changes import ProbeChanges
 from uprobe_core.session.report import ConsumerReports
 from uprobe_core.session.result_files import ResultFiles
 from uprobe_core.session.stacks import RunStacks
+from uprobe_core.tracing.collector import collector_waits
 from uprobe_core.tracing.event_set import EventSet
 from uprobe_core.tracing.findings import inherit, make_record
 from uprobe_core.types import Mode, Returns
@@ -108,8 +109,9 @@ class Session:
         self.stacks = RunStacks(self.files, self.arch, self._real_return)
         self.events = EventSet(setup.policy, self.arch, self.files, self._complaints.sink_failed, self.warn)
         self._changes = ProbeChanges(self.events, self.files, self._live, self._complaints.not_probed)
-        for line in setup.events:
-            self.events.add_line(line)
+        with self.files.remembering(), collector_waits():
+            for line in setup.events:
+                self.events.add_line(line)
 
     # --- probes -----------------------------------------------------------------------------------
 
@@ -225,7 +227,8 @@ class Session:
         self._changes.place_in(registry)
         self._connect_native(self._machine, registry, self._output)
         if not setup.policy.is_kernel:
-            self.events.install(self.events.events, registry, self.files)
+            with collector_waits():
+                self.events.install(self.events.events, registry, self.files)
         self.plugins.hook.uprobe_session_start(session=self)
         return self._machine
 

@@ -16,6 +16,7 @@ from uprobe_core.consumer import EntryState, Hit, ReturnHit
 from uprobe_core.errors import ConsumerStopped, OverdueError
 from uprobe_core.event_model import EventSpec
 from uprobe_core.events.fetch_run import FetchProgram, compile_fetch, run_fetch
+from uprobe_core.events.in_order import InOrder
 from uprobe_core.events.record_buffer import RecordBuffer
 from uprobe_core.tracing.context import ActsAround
 from uprobe_core.types import HandlerVote
@@ -67,7 +68,7 @@ class Event:
         """Called after what is done with a hit has changed."""
         self.triggers: ActsAround | None = None
         """What acts around each hit, whatever the filter says."""
-        self.probes: list[EventProbe] = []
+        self.probes: InOrder[EventProbe] = InOrder()
         self.sinks: tuple[Sink, ...] = ()
         self._places: dict[int, int] = {}
         self._on_error = on_error

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from uprobe_core.actions.kinds import Action
 from uprobe_core.errors import UsageError
 from uprobe_core.event_model import DeleteSpec, EventSpec, OpCode
+from uprobe_core.events.in_order import InOrder
 from uprobe_core.events.parse import Language
 from uprobe_core.events.record_buffer import RecordBuffer
 from uprobe_core.events.table import EventTable
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from uprobe_core.tracing.state import TracingState
 
 __all__ = ("EventSet", "make_language")
+
+T = TypeVar("T")
 
 
 def make_language(policy: Policy, arch: ArchOps, files: GuestFiles) -> Language:
@@ -54,14 +57,15 @@ class EventSet:
         warn: Callable[[str], None] = lambda _text: None,
     ) -> None:
         self.table = EventTable(make_language(policy, arch, files))
-        self.events: list[Event] = []
+        self.events: InOrder[Event] = InOrder()
         self._on_error = on_error
         self._warn = warn
         self.lives = Lives(on_error)
         self.findings = Findings(self.lives)
-        self._before: dict[Event, tuple[list[EventProbe], tuple[Sink, ...]]] = {}
-        """Since the last :meth:`state`: what events had before something of theirs changed."""
-        self._by_name: dict[str, Event] = {}
+        self._named: dict[str, InOrder[Event]] = {}
+        """Events by NAME and by GROUP/NAME."""
+        self._probes: dict[int, EventProbe] = {}
+        """Locations by the id() of their specs."""
         self._with_triggers: list[Event] = []
         self._to_ask: list[EventProbe] = []
         self._changed: Callable[[Event], None] | None = None
@@ -93,75 +97,95 @@ class EventSet:
         """Do what one line says: the events that it made or extended, the locations to take out."""
         changed: dict[str, Event] = {}
         gone: list[EventProbe] = []
-        for command in self.table.write(line.text):
+        for command in self.table.language.parse(line.text):
             if isinstance(command, DeleteSpec):
-                gone += self._drop_deleted()
+                gone += self._forget(self.table.delete(command))
             else:
+                self.table.add(command)
                 event = self._add(command)
                 changed[event.full_name] = event
         return list(changed.values()), gone
 
     def _add(self, spec: EventSpec) -> Event:
-        event = self._by_name.get(spec.full_name)
+        event = self.named(spec.full_name)
         if event is None:
-            event = self._by_name[spec.full_name] = Event(spec, self._on_error, self._buffer)
+            event = Event(spec, self._on_error, self._buffer)
             event.on_change = self._changed
-            self.events.append(event)
-        self._touch(event)
-        probe = EventProbe(spec, event)
-        event.probes.append(probe)
-        self.findings.probes.append(probe)
+            self._put(event)
+        probe = self._probes[id(spec)] = EventProbe(spec, event)
+        self._note(lambda: self._probes.pop(id(spec)))
+        for group in (event.probes, self.findings.probes):
+            self._join(group, probe)
         return event
+
+    def _put(self, event: Event) -> None:
+        for group in self._groups_of(event):
+            self._join(group, event)
+
+    def _groups_of(self, event: Event) -> tuple[InOrder[Event], ...]:
+        names = (event.full_name, event.name)
+        return self.events, *(self._named.setdefault(name, InOrder()) for name in names)
 
     def remove(self, events: Sequence[Event]) -> list[EventProbe]:
         """Forget *events*, so that their names are free; returns the locations to take out.
 
         What they found stays.  Events that were removed before are no error.
         """
-        self.table.keep(spec for spec in self.table if self._by_name.get(spec.full_name) not in events)
-        return self._drop_deleted()
+        gone = [probe.spec for event in events if event in self.events for probe in event.probes]
+        self.table.drop(gone)
+        return self._forget(gone)
 
-    def _drop_deleted(self) -> list[EventProbe]:
-        """Follow the table; returns what was placed and is to be taken out."""
-        kept = set(map(id, self.table))
-        gone = [probe for event in self.events for probe in event.probes if id(probe.spec) not in kept]
-        for event in self.events:
-            self._touch(event)
-            event.probes = [probe for probe in event.probes if id(probe.spec) in kept]
-        self.events = [event for event in self.events if event.probes]
-        self._by_name = {event.full_name: event for event in self.events}
-        unplaced = [probe for probe in gone if probe.uprobe is None]
-        self.findings.probes = [probe for probe in self.findings.probes if probe not in unplaced]
-        return [probe for probe in gone if probe.uprobe is not None]
+    def _forget(self, specs: Iterable[EventSpec]) -> list[EventProbe]:
+        """The table has *specs* no more; returns what was placed and is to be taken out."""
+        placed = []
+        for spec in specs:
+            probe = self._probes.pop(id(spec))
+            self._note(lambda spec=spec, probe=probe: self._probes.__setitem__(id(spec), probe))  # type: ignore[misc]
+            self._leave(probe.event.probes, probe)
+            if probe.uprobe is not None:
+                placed.append(probe)
+            else:
+                self._leave(self.findings.probes, probe)
+            if not probe.event.probes:
+                for group in self._groups_of(probe.event):
+                    self._leave(group, probe.event)
+        return placed
+
+    # --- undoing ------------------------------------------------------------------------------------
 
     def state(self) -> Callable[[], None]:
         """What there is now, as a function that goes back to it."""
-        specs, events, numbered = list(self.table), list(self.events), list(self.findings.probes)
+        undo = self.table.undo = []
         actions, attached = len(self.findings.actions), len(self.lives)
-        before = self._before = {}
 
         def restore() -> None:
-            self.table.keep(specs)
-            self.events, self.findings.probes = events, numbered
-            self._by_name = {event.full_name: event for event in events}
-            for event in filter(before.__contains__, events):
-                event.probes, sinks = before[event]
-                for sink in [sink for sink in event.sinks if sink not in sinks]:
-                    event.remove(sink)
-                    self._follow(event)
+            self.table.undo = None
+            for each in reversed(undo):
+                each()
             self.findings.drop_actions(actions)
             self.lives.keep(attached)
 
         return restore
 
-    def _touch(self, event: Event) -> None:
-        """Something of *event* is about to change."""
-        if event not in self._before:
-            self._before[event] = (list(event.probes), event.sinks)
+    def _note(self, undo: Callable[[], object]) -> None:
+        if self.table.undo is not None:
+            self.table.undo.append(undo)
+
+    def _join(self, group: InOrder[T], item: T) -> None:
+        group.add(item)
+        self._note(lambda: group.remove(item))
+
+    def _leave(self, group: InOrder[T], item: T) -> None:
+        number = group.remove(item)
+        self._note(lambda: group.put_back(item, number))
+
+    def named(self, full_name: str) -> Event | None:
+        """The event ``GROUP/NAME``, None if there is none."""
+        return next(iter(self._named.get(full_name, ())), None)
 
     def find(self, name: str) -> list[Event]:
         """Events called *name*, [GROUP/]NAME; raises UsageError with near names if there is none."""
-        found = [e for e in self.events if name in {e.name, e.full_name}]
+        found = list(self._named.get(name, ()))
         if not found:
             from difflib import get_close_matches
 
@@ -173,12 +197,16 @@ class EventSet:
 
     def attach(self, event: Event, sink: Sink, spool: Spool, source: object) -> None:
         """Attach *sink*; an action's measurements in forked children travel through *spool*."""
-        self._touch(event)
         event.add(sink)
         self.lives.add(event, sink, source)
         self._follow(event)
+        self._note(lambda: self._detach(event, sink))
         if isinstance(source, Action):
             self.findings.take(source, spool)
+
+    def _detach(self, event: Event, sink: Sink) -> None:
+        event.remove(sink)
+        self._follow(event)
 
     def _follow(self, event: Event) -> None:
         """*event* has gained or lost a sink."""
@@ -230,34 +258,38 @@ class EventSet:
 
     # --- placing ------------------------------------------------------------------------------------
 
-    def install(self, events: Sequence[Event], registry: UprobeRegistry, files: GuestFiles) -> None:
+    def install(self, events: Iterable[Event], registry: UprobeRegistry, files: GuestFiles) -> None:
         """Turn *events* into uprobes, all of them or none; raises ProbeError."""
         done: list[EventProbe] = []
+        events = list(events)
         if registry.policy.is_kernel:
             # A kernel calls the consumers of one place newest first.  Enabling a group enables
             # its events newest first, which cancels out; the groups follow each other.
-            groups = list(dict.fromkeys(event.group for event in events))
-            events = sorted(events, key=lambda event: -groups.index(event.group))
+            groups = {group: -n for n, group in enumerate(dict.fromkeys(event.group for event in events))}
+            events = sorted(events, key=lambda event: groups[event.group])
         # A trigger enables its target and its own event when it is written, before any group.
-        early = [event for event in reversed(self._with_triggers) if event in events]
-        events = [*(event for event in events if event not in early), *early]
-        self._look_at(events, registry, files)
+        wanted = set(events)
+        early = [event for event in reversed(self._with_triggers) if event in wanted]
+        events = [*(event for event in events if event not in set(early)), *early]
         try:
-            for event in events:
-                for probe in event.probes:
-                    if probe.uprobe is None:
-                        self._register(probe, registry, files)
-                        done.append(probe)
+            with files.remembering(), registry.at_rest():
+                self._look_at(events, registry, files)
+                for event in events:
+                    for probe in event.probes:
+                        if probe.uprobe is None:
+                            self._register(probe, registry, files)
+                            done.append(probe)
         except BaseException:
             self.uninstall(done, registry)
             raise
 
-    def check(self, events: Sequence[Event], registry: UprobeRegistry, files: GuestFiles) -> None:
+    def check(self, events: Iterable[Event], registry: UprobeRegistry, files: GuestFiles) -> None:
         """Raise the ProbeError that :meth:`install` would raise now; nothing changes."""
-        self._look_at(events, registry, files)
-        for spec in self._unplaced(events):
-            file = file_of(spec, files)
-            registry.check(file, spec.offset, ref_offset=spec.ref, path=spec.path)
+        with files.remembering(), registry.at_rest():
+            self._look_at(events, registry, files)
+            for spec in self._unplaced(events):
+                file = file_of(spec, files)
+                registry.check(file, spec.offset, ref_offset=spec.ref, path=spec.path)
 
     def _look_at(self, events: Iterable[Event], registry: UprobeRegistry, files: GuestFiles) -> None:
         """Raise ProbeError for a place that cannot be probed, and warn of one that will not be hit.
@@ -284,7 +316,8 @@ class EventSet:
     @staticmethod
     def uninstall(probes: Sequence[EventProbe], registry: UprobeRegistry) -> None:
         """Take the uprobes of *probes* out; those that have none are left alone."""
-        for probe in probes:
-            if probe.uprobe is not None:
-                registry.unregister(probe.uprobe, probe)
-                probe.uprobe = None
+        with registry.at_rest():
+            for probe in probes:
+                if probe.uprobe is not None:
+                    registry.unregister(probe.uprobe, probe)
+                    probe.uprobe = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uprobe_core.actions.kinds import Action
 from uprobe_core.actions.merge import merge
 from uprobe_core.event_model import Record
+from uprobe_core.events.in_order import InOrder
 from uprobe_core.events.trace_text import profile_line
 from uprobe_core.tracing.event import Event, EventProbe
 
@@ -93,7 +94,7 @@ class EventTotals:
 
 
 class Findings:
-    """What is found by locations and actions, which forked children name by their place in the lists.
+    """What is found by locations and actions, which forked children name by their numbers.
 
     :ivar probes: every location that was ever placed or may be
     :ivar actions: every action, in the order in which they were attached
@@ -105,7 +106,7 @@ class Findings:
         """What the machine counted in forked processes."""
         self.elsewhere: Counter[tuple[str, str]] = Counter()
         """What the tallies of each event (full name, what) have got out of forked processes."""
-        self.probes: list[EventProbe] = []
+        self.probes: InOrder[EventProbe] = InOrder()
         self.actions: list[Action] = []
         self.sync: Callable[[], None] | None = None
         """Brings in what a native engine has counted."""
@@ -187,10 +188,12 @@ class Findings:
     def spool_native(self, spool: Spool, message: tuple[Any, ...]) -> None:
         """Send what a native engine found in a forked child: objects go as their numbers."""
         kind, what, *rest = message
-        probes, actions = self._shared or (len(self.probes), len(self.actions))
-        known: list[Any] = self.actions[:actions] if kind == "found" else self.probes[:probes]
-        number = next((n for n, each in enumerate(known) if each is what), None)
-        if number is not None:
+        probes, actions = self._shared or (self.probes.next, len(self.actions))
+        if kind == "found":
+            number, known = self._numbers.get(id(what), actions), actions
+        else:
+            number, known = self.probes.number(what), probes
+        if number < known:
             spool.put((kind, number, *rest))
 
     def enter_child(self, spool: Spool) -> None:
@@ -199,9 +202,11 @@ class Findings:
         What is added in it from here on is its own, and the session does not hear of it.
         """
         if self._shared is None:
-            self._shared = len(self.probes), len(self.actions)
-        for number, probe in enumerate(self.probes[: self._shared[0]]):
-            probe.journal = lambda what, number=number: spool.put(("tally", number, what))
+            self._shared = self.probes.next, len(self.actions)
+        for probe in self.probes:
+            number = self.probes.number(probe)
+            if number < self._shared[0]:
+                probe.journal = lambda what, number=number: spool.put(("tally", number, what))
 
     def _found(self) -> dict[Event, list[EventProbe]]:
         """Every event that was placed, with its locations, those that were taken out included."""

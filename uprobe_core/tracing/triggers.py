@@ -9,7 +9,7 @@ it has no condition; ``stacktrace`` comes after the record.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, cast
 
 from uprobe_core.consumer import Hit
@@ -29,8 +29,12 @@ class TriggerEvents(Protocol):
     """The events that triggers may speak of (an EventSet)."""
 
     @property
-    def events(self) -> Sequence[Event]:
+    def events(self) -> Iterable[Event]:
         """All that are defined, in order."""
+        ...
+
+    def named(self, full_name: str) -> Event | None:
+        """The event ``GROUP/NAME``, None if there is none."""
         ...
 
     @property
@@ -76,8 +80,7 @@ class EventTriggers:
 
         Raises SpecError.
         """
-        known = {event.full_name for event in self._events.events}
-        trigger = self.list.write(text, self._event, known.__contains__)
+        trigger = self.list.write(text, self._event, lambda name: self._events.named(name) is not None)
         command = trigger.hist.command if trigger.hist is not None else ""
         if command in {"pause", "continue", "clear"} and self._command(trigger, command):
             return None
@@ -127,7 +130,9 @@ class EventTriggers:
         return self._state.symbols.get(address, f"{address:#x}")
 
     def _target(self, name: str) -> Event:
-        return next(event for event in self._events.events if event.full_name == name)
+        found = self._events.named(name)
+        assert found is not None, name  # it was there when the trigger was written
+        return found
 
     # --- a hit --------------------------------------------------------------------------------------
 

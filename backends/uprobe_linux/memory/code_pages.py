@@ -168,16 +168,17 @@ class CodePages:
         """Show the original again; nothing happens if there is no breakpoint."""
         page = address & -PAGE
         traps = self._traps.get(page, {})
-        if traps.pop(address, None) is None:
+        insn = traps.pop(address, None)
+        if insn is None:
             return
         code = self.pages[page]
         self._drop_translations(code)
-        if traps or code.barred:
-            self._rebuild(page, code)
         if traps:
+            self._restore(code, address, len(insn))
             return
         del self._traps[page]
         if code.barred:
+            self._rebuild(page, code)
             return
         self._arena.release(code.copy, PAGE)
         code.copy = -1
@@ -206,6 +207,13 @@ class CodePages:
     def _patch(self, code: CodePage, address: int, insn: bytes) -> None:
         at = code.copy + (address & (PAGE - 1))
         self._arena.view[at : at + len(insn)] = insn
+
+    def _restore(self, code: CodePage, address: int, size: int) -> None:
+        """Show the *size* bytes of the data page at *address* again, but for what is barred."""
+        at = address & (PAGE - 1)
+        original = bytes(self._arena.view[code.physical + at : code.physical + at + size])
+        barred = any(each < at + size and at < each + len(UDF) for each in code.barred)
+        self._patch(code, address, UDF if barred else original)
 
     def _rebuild(self, page: int, code: CodePage) -> None:
         if code.copy < 0:

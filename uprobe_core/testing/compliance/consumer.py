@@ -56,7 +56,7 @@ class Stage:
         assert isinstance(spec, EventSpec)
         self.event = Event(spec, self._sink_failed)
         self._probe = EventProbe(spec, self.event)
-        self.event.probes.append(self._probe)
+        self.event.probes.add(self._probe)
         self._registry, self._file = registry, file
 
     def _failed(self, _link: Any, error: Exception) -> None:
