@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from uprobe_core.option import option
-from uprobe_core.types import Access, Fault, Mapping, Mode, Returns, TrapResult
+from uprobe_core.types import Fault, Mapping, Mode, Returns, TrapResult
 from uprobe_core.value_types import COUNT, SECONDS, SIZE
 
 __all__ = (
@@ -244,10 +244,6 @@ class Process(Protocol):
         """All mappings, sorted by address."""
         ...
 
-    def fault_for(self, address: int, access: Access) -> Fault | None:
-        """What an access by the guest at *address* would raise, None if it would succeed; pc is 0."""
-        ...
-
     def insert_trap(self, address: int, insn: bytes, *, visible: bool) -> None:
         """Put a breakpoint over the instruction at *address* (Mode.TRAP).
 
@@ -277,11 +273,13 @@ class Process(Protocol):
         """Undo one insert_watch."""
         ...
 
-    def create_xol_area(self) -> tuple[int, int, int]:
+    def create_xol_area(self, trap: bytes) -> tuple[int, int, int]:
         """Map the XOL page if it is not there; returns (address, size in bytes, stride in bytes).
 
-        The first stride-free unit at *address* is the return trampoline, a
-        trap instruction that on_trap is told of; slots follow at *address* +
+        :param trap: the architecture's trap instruction, slot_bytes at most
+
+        The first stride-free unit at *address* is the return trampoline, which
+        holds *trap*, and on_trap is told of it; slots follow at *address* +
         slot_bytes, one per *stride*.  The kernel maps it at the top of the
         address space as "[uprobes]", readable and executable, not writable.
         """

@@ -62,14 +62,17 @@ class NativeBackend(Protocol):
 
     before_run: Callable[[], None] | None
 
-    def connect(self, engine: Any, api: Any, who: Callable[[int, int, str], int], *, visible: bool) -> None:
+    def connect(
+        self, engine: Any, api: Any, who: Callable[[int, int, str], int], *, trap: bytes, visible: bool
+    ) -> None:
         """Bring hits to *engine*.
 
         :param engine: its attribute ``pointer`` is what the functions of *api* take
         :param api: a capsule with the engine's functions (struct up_api in its header api.h)
         :param who: called with (pid, tid, comm) of each task before it runs with that
             name; answers the number that stands for it in records
-        :param visible: the program sees breakpoints where places are trapped
+        :param trap: the architecture's trap instruction, for places that are trapped
+        :param visible: the program sees it there
         """
         ...
 

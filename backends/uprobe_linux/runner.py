@@ -266,8 +266,8 @@ class Runner:
         assert task is not None
         probes = task.process.probes
         task.pc_written = False
-        if address in probes.watches:
+        if probes.at(address).watches:
             self._handler.on_watch(task, address)
-        if address in probes.inlines and not task.pc_written:
+        if probes.at(address).inline and not task.pc_written:
             self._handler.on_inline(task, address)
         return task.pc_written

@@ -72,7 +72,7 @@ class Program:
     def only_slots(self, count: int) -> None:
         """Shrink the XOL area to *count* slots, so that instructions have to share them."""
         process = self.bench.driver.process
-        address, _, stride = process.create_xol_area()
+        address, _, stride = process.create_xol_area(self.bench.registry.arch.info.breakpoint)
         self.bench.registry.space_of(process).xol = XolArea(address, 4 + count * stride, 4, stride)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from uprobe_unicorn.native import places as native_places
+from uprobe_unicorn.native.place import How
 
 import uprobe_core as up
 from tests.programs import zig
@@ -62,11 +63,8 @@ def line(session: up.Session, name: str, kind: str = "p", offset: int = 0) -> st
 def ways(session: up.Session) -> list[str]:
     """How the places are reached now."""
     native = session._machine.native  # type: ignore[union-attr]
-    names = {True: "hook", False: "slot"}
-    return sorted(
-        "trap" if native._traps.get(place.address) and not place.hooked else names[place.hooked]
-        for place in native._places.values()
-    )
+    names = {How.HOOK: "hook", How.JUMP: "slot", How.TRAP: "trap"}
+    return sorted(names[place.how] for place in native._places.values())
 
 
 def test_one_or_two_places_have_hooks(session: Any) -> None:

@@ -63,8 +63,8 @@ def test_a_jump_to_where_no_slot_is_faults(session: Any, where: Any) -> None:
 def test_a_slot_that_was_given_back_is_nothing_any_more(session: Any) -> None:
     events = list(session.events.events)
     session.open()
-    entries = dict(session._machine.native._areas.entries)
-    session.probe(f"p:mark {session.setup.argv[0]}:mark", Jump(session, lambda _area: min(entries.values())))
+    entries = [place.entry for place in session._machine.native._places.values()]
+    session.probe(f"p:mark {session.setup.argv[0]}:mark", Jump(session, lambda _area: min(entries)))
     session.remove(events[0])
     session.remove(events[1])
     assert session.run().signal == SIGSEGV
@@ -80,15 +80,15 @@ def test_slots_cannot_be_read(session: Any) -> None:
 
 
 def test_an_instruction_that_branches_to_where_slots_are_has_no_slot_there(session: Any) -> None:
-    from uprobe_unicorn.native.places import Place
+    from uprobe_unicorn.native.place import Place
 
     machine = session.open()
     native, area = machine.native, area_of(session)
     memory = machine.main.memory
     address = next(iter(native._places)) + 8
     branch = 0x14000000 | ((area.start - address) >> 2 & 0x03FF_FFFF)
-    place = Place(native._glue.add_place(address, 0, False), address, memory, -1, False, False)
+    place = Place(native._glue.add_place(address, 0, False), address, memory, -1, False)
     entry = native._slot(place, branch)
     assert not area.holds(entry)
     assert not native._areas.overlapping(area.start, area.start + 4)
-    assert all(native._areas.entries[p.number] for p in native._places.values())
+    assert all(place.entry for place in native._places.values())

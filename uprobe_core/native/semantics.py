@@ -18,6 +18,7 @@ __all__ = ("Semantics", "core_of")
 class Semantics(NamedTuple):
     """What a run wants done as a kernel does it.
 
+    :param trap: the architecture's trap instruction
     :param known: the trampoline of a process, at the start of its XOL area; 0 if it has none yet
     :param trampoline: that of a task's process, made on first use
     :param hijack: whether return addresses are swapped; else they are watched
@@ -26,6 +27,7 @@ class Semantics(NamedTuple):
     :param fetches: whether the engine may fetch arguments
     """
 
+    trap: bytes
     known: Callable[[Process], int]
     trampoline: Callable[[Task], int]
     hijack: bool = False

@@ -111,7 +111,7 @@ class NativeSites:
         self.error: Exception | None = None
         self.engine.set_outside(self._voted_out, self._trampoline)
         self.engine.hijack, self.engine.depth = semantics.hijack, semantics.depth or 0
-        backend.connect(self.engine, _engine.API, self._who, visible=semantics.visible)
+        backend.connect(self.engine, _engine.API, self._who, trap=semantics.trap, visible=semantics.visible)
         if semantics.visible:
             backend.before_run = self._find_area
         backend.after_run = self._after_run

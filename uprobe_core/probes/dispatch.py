@@ -165,7 +165,7 @@ class Dispatcher:
 
     def _area(self, space: Space) -> XolArea:
         if space.xol is None:
-            address, size, stride = space.process.create_xol_area()
+            address, size, stride = space.process.create_xol_area(self.arch.info.breakpoint)
             keep = not self.policy.is_kernel
             space.xol = XolArea(address, size, self.arch.info.slot_bytes, stride, keep=keep)
         return space.xol

@@ -116,7 +116,8 @@ def check_setup(setup: RunSetup, *, whole: bool = False) -> CheckResult:
         return CheckResult([], [], [*before, Problem(f"architecture {setup.arch}", error)], [])
     files = GuestFiles(setup.sysroot, setup.cwd, setup.binds)
     events = EventSet(setup.policy, arch, files, lambda *_: None)
-    lines = [_line(events, line) for line in setup.events]
+    with files.remembering():
+        lines = [_line(events, line) for line in setup.events]
     with PlaceCheck(files, arch, setup.policy) as places:
         for found in lines:
             _look_at(found, places)
@@ -149,12 +150,10 @@ def _wrappers(setup: RunSetup, before: list[Problem]) -> tuple[Any, ...]:
 
 def _line(events: EventSet, line: EventLine) -> LineResult:
     """Write one line to the table, as the kernel would."""
-    before = set(map(id, events.table))
     try:
-        events.add_line(line)
+        return LineResult(line, events.add_line(line))
     except SpecError as error:
         return LineResult(line, error=error)
-    return LineResult(line, [spec for spec in events.table if id(spec) not in before])
 
 
 # --- places -----------------------------------------------------------------------------------------

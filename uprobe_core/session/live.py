@@ -31,12 +31,12 @@ T = TypeVar("T")
 class Batch:
     """What takes effect together.
 
-    :param added: events with locations that are not placed yet
+    :param added: locations that are not placed yet
     :param gone: locations to take out
     :param switched: (event, whether it is to be enabled), in order
     """
 
-    added: list[Event] = field(default_factory=list)
+    added: list[EventProbe] = field(default_factory=list)
     gone: list[EventProbe] = field(default_factory=list)
     switched: list[tuple[Event, bool]] = field(default_factory=list)
 

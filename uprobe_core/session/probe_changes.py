@@ -76,7 +76,7 @@ class ProbeChanges:
         try:
             batch.apply(self._events, registry, self._files)
         except ProbeError as error:
-            self._events.remove(batch.added)
+            self._events.remove(list(dict.fromkeys(probe.event for probe in batch.added)))
             self._not_probed(error)
 
     def take_out(self, batch: Batch, gone: Sequence[EventProbe]) -> None:

@@ -132,12 +132,13 @@ class Session:
 
         def add(batch: Batch) -> list[Event]:
             added, gone = self.events.change_line(EventLine(spec, "probe()"))
-            for event in added:
+            events = list(dict.fromkeys(probe.event for probe in added))
+            for event in events:
                 for consumer in consumers:
                     self._attach(event, consumer)
             batch.added += added
             self._changes.take_out(batch, gone)
-            return added
+            return events
 
         added = self._changes.make(add)
         if len(consumers) == 1:
@@ -219,7 +220,7 @@ class Session:
         if setup.policy.is_kernel:
             # As if the events had been enabled before the program started: what cannot be
             # probed is noticed when it is mapped, and the program runs on.
-            self.events.install(self.events.events, registry, self.files)
+            self.events.install(self.events.locations(), registry, self.files)
         with blaming(setup.backend, "open the program", "backend"):
             self._machine = backend.open(
                 target_of(setup, self._explain.on_syscall), self._explain.handler(dispatcher)
@@ -228,7 +229,7 @@ class Session:
         self._connect_native(self._machine, registry, self._output)
         if not setup.policy.is_kernel:
             with collector_waits():
-                self.events.install(self.events.events, registry, self.files)
+                self.events.install(self.events.locations(), registry, self.files)
         self.plugins.hook.uprobe_session_start(session=self)
         return self._machine
 
@@ -456,6 +457,7 @@ class Session:
 
         dispatcher, policy = self._dispatcher, self.setup.policy
         return Semantics(
+            trap=self.arch.info.breakpoint,
             known=dispatcher.known_trampoline,
             trampoline=dispatcher.trampoline,
             hijack=self.returns is Returns.HIJACK,

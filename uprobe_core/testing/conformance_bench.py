@@ -149,7 +149,7 @@ class Bench:
         self._file = self._text_file()
         # The engine takes no site under the kernel's policy: its traps have to be visible.
         wanted = native and not self.policy.is_kernel
-        self._native = native_probes(self.machine, self._arch.info.registers) if wanted else None
+        self._native = native_probes(self.machine, self._arch.info) if wanted else None
         self.registry.native = self._native
         self.ways = ways(backend.capabilities.modes, native=self._native is not None)
         """What each case is run in, beside bare."""

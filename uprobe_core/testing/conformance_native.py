@@ -9,7 +9,7 @@ from uprobe_core.native_backend import Core
 from uprobe_core.types import MemoryFault, Mode
 
 if TYPE_CHECKING:
-    from uprobe_core.architecture import Registers
+    from uprobe_core.architecture import Architecture
     from uprobe_core.backend import Machine, Process
     from uprobe_core.native_backend import NativeBackend
     from uprobe_core.probes.registry import Site, Space
@@ -33,13 +33,13 @@ class Way:
 class NativeProbes:
     """What the registry asks to take sites over; each counts its hits and does nothing else."""
 
-    def __init__(self, backend: NativeBackend, registers: Registers) -> None:
+    def __init__(self, backend: NativeBackend, info: Architecture) -> None:
         from uprobe_core.native import _engine
         from uprobe_core.native.packing import pack_program, pack_registers
 
         self._backend = backend
-        self._engine: Any = _engine.Engine(MemoryFault, _RING, pack_registers(registers))
-        backend.connect(self._engine, _engine.API, lambda _pid, _tid, _comm: 0, visible=False)
+        self._engine: Any = _engine.Engine(MemoryFault, _RING, pack_registers(info.registers))
+        backend.connect(self._engine, _engine.API, lambda _pid, _tid, _comm: 0, trap=info.breakpoint, visible=False)
         nothing = pack_program(())
         assert nothing is not None
         program, room = nothing
@@ -78,13 +78,13 @@ class NativeProbes:
         self._backend.forget(process, start, end)
 
 
-def native_probes(machine: Machine, registers: Registers) -> NativeProbes | None:
+def native_probes(machine: Machine, info: Architecture) -> NativeProbes | None:
     """The native probes of *machine*, None if it has none or the engine is not installed."""
     backend = getattr(machine, "native", None)
     if backend is None:
         return None
     try:
-        return NativeProbes(backend, registers)
+        return NativeProbes(backend, info)
     except ImportError:
         return None
 

@@ -175,7 +175,7 @@ class FakeProcess:
         """See :class:`uprobe_core.backend.Process`."""
         return [s.mapping for s in self.segments]
 
-    def fault_for(self, address: int, access: Access) -> Fault | None:
+    def _fault_for(self, address: int, access: Access) -> Fault | None:
         """See :class:`uprobe_core.backend.Process`."""
         try:
             mapping = self._segment(address, access).mapping
@@ -190,7 +190,7 @@ class FakeProcess:
 
     def fetch(self, address: int) -> bytes:
         """The bytes that the CPU looks at to execute at *address*: stale ones if nobody flushed."""
-        fault = self.fault_for(address, Access.FETCH)
+        fault = self._fault_for(address, Access.FETCH)
         if fault is not None:
             raise MemoryFault(address, Access.FETCH, fault.kind)
         if address in self.traps:
@@ -226,7 +226,7 @@ class FakeProcess:
         assert self.watches[address] > 0, f"watch at {address:#x} removed more often than inserted"
         self.watches[address] -= 1
 
-    def create_xol_area(self) -> tuple[int, int, int]:
+    def create_xol_area(self, trap: bytes) -> tuple[int, int, int]:
         """The area has as many slots as the machine was told to have; each is one instruction."""
         slot = self.machine.architecture.slot_bytes
         size = slot + slot * self.machine.xol_slots
@@ -235,7 +235,7 @@ class FakeProcess:
             self.map(None, XOL_BASE)
             segment = self._segment(XOL_BASE, Access.READ)
             segment.mapping = replace(segment.mapping, path="[uprobes]")
-            self.poke(XOL_BASE, self.machine.architecture.breakpoint)
+            self.poke(XOL_BASE, trap)
         return XOL_BASE, size, slot
 
     def write_slot(self, address: int, insn: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from uprobe_core.actions.kinds import Action
@@ -89,24 +89,27 @@ class EventSet:
 
     # --- adding -------------------------------------------------------------------------------------
 
-    def add_line(self, line: EventLine) -> list[Event]:
-        """Add what one line says; returns the events that it made or extended."""
-        return self.change_line(line)[0]
+    def locations(self) -> list[EventProbe]:
+        """Those of all events."""
+        return [probe for event in self.events for probe in event.probes]
 
-    def change_line(self, line: EventLine) -> tuple[list[Event], list[EventProbe]]:
-        """Do what one line says: the events that it made or extended, the locations to take out."""
-        changed: dict[str, Event] = {}
+    def add_line(self, line: EventLine) -> list[EventSpec]:
+        """Do what one line says; returns the locations that it made."""
+        return [probe.spec for probe in self.change_line(line)[0]]
+
+    def change_line(self, line: EventLine) -> tuple[list[EventProbe], list[EventProbe]]:
+        """Do what one line says: the locations that it made, and those to take out."""
+        made: list[EventProbe] = []
         gone: list[EventProbe] = []
         for command in self.table.language.parse(line.text):
             if isinstance(command, DeleteSpec):
                 gone += self._forget(self.table.delete(command))
             else:
                 self.table.add(command)
-                event = self._add(command)
-                changed[event.full_name] = event
-        return list(changed.values()), gone
+                made.append(self._add(command))
+        return made, gone
 
-    def _add(self, spec: EventSpec) -> Event:
+    def _add(self, spec: EventSpec) -> EventProbe:
         event = self.named(spec.full_name)
         if event is None:
             event = Event(spec, self._on_error, self._buffer)
@@ -116,7 +119,7 @@ class EventSet:
         self._note(lambda: self._probes.pop(id(spec)))
         for group in (event.probes, self.findings.probes):
             self._join(group, probe)
-        return event
+        return probe
 
     def _put(self, event: Event) -> None:
         for group in self._groups_of(event):
@@ -258,40 +261,38 @@ class EventSet:
 
     # --- placing ------------------------------------------------------------------------------------
 
-    def install(self, events: Iterable[Event], registry: UprobeRegistry, files: GuestFiles) -> None:
-        """Turn *events* into uprobes, all of them or none; raises ProbeError."""
+    def install(self, probes: Iterable[EventProbe], registry: UprobeRegistry, files: GuestFiles) -> None:
+        """Turn *probes* into uprobes, all of them or none; raises ProbeError."""
         done: list[EventProbe] = []
-        events = list(events)
+        new = self._unplaced(probes)
         if registry.policy.is_kernel:
             # A kernel calls the consumers of one place newest first.  Enabling a group enables
             # its events newest first, which cancels out; the groups follow each other.
-            groups = {group: -n for n, group in enumerate(dict.fromkeys(event.group for event in events))}
-            events = sorted(events, key=lambda event: groups[event.group])
+            groups = {group: -n for n, group in enumerate(dict.fromkeys(p.event.group for p in new))}
+            new.sort(key=lambda probe: groups[probe.event.group])
         # A trigger enables its target and its own event when it is written, before any group.
-        wanted = set(events)
-        early = [event for event in reversed(self._with_triggers) if event in wanted]
-        events = [*(event for event in events if event not in set(early)), *early]
+        early = {event: -n for n, event in enumerate(self._with_triggers, 1)}
+        new.sort(key=lambda probe: early.get(probe.event, -len(early) - 1))
         try:
             with files.remembering(), registry.at_rest():
-                self._look_at(events, registry, files)
-                for event in events:
-                    for probe in event.probes:
-                        if probe.uprobe is None:
-                            self._register(probe, registry, files)
-                            done.append(probe)
+                self._look_at(new, registry, files)
+                for probe in new:
+                    self._register(probe, registry, files)
+                    done.append(probe)
         except BaseException:
             self.uninstall(done, registry)
             raise
 
-    def check(self, events: Iterable[Event], registry: UprobeRegistry, files: GuestFiles) -> None:
+    def check(self, probes: Iterable[EventProbe], registry: UprobeRegistry, files: GuestFiles) -> None:
         """Raise the ProbeError that :meth:`install` would raise now; nothing changes."""
+        new = self._unplaced(probes)
         with files.remembering(), registry.at_rest():
-            self._look_at(events, registry, files)
-            for spec in self._unplaced(events):
+            self._look_at(new, registry, files)
+            for spec in (probe.spec for probe in new):
                 file = file_of(spec, files)
                 registry.check(file, spec.offset, ref_offset=spec.ref, path=spec.path)
 
-    def _look_at(self, events: Iterable[Event], registry: UprobeRegistry, files: GuestFiles) -> None:
+    def _look_at(self, probes: Iterable[EventProbe], registry: UprobeRegistry, files: GuestFiles) -> None:
         """Raise ProbeError for a place that cannot be probed, and warn of one that will not be hit.
 
         Not under a kernel's policy: what a kernel refuses shows when it is mapped.
@@ -299,14 +300,15 @@ class EventSet:
         if registry.policy.is_kernel:
             return
         with PlaceCheck(files, registry.arch, registry.policy) as places:
-            for spec in self._unplaced(events):
-                warning = places.look(spec)
+            for probe in probes:
+                warning = places.look(probe.spec)
                 if warning:
                     self._warn(warning)
 
     @staticmethod
-    def _unplaced(events: Iterable[Event]) -> Iterator[EventSpec]:
-        return (probe.spec for event in events for probe in event.probes if probe.uprobe is None)
+    def _unplaced(probes: Iterable[EventProbe]) -> list[EventProbe]:
+        """Those of *probes* that are still to be placed: not those that were removed since."""
+        return [probe for probe in probes if probe.uprobe is None and probe in probe.event.probes]
 
     @staticmethod
     def _register(probe: EventProbe, registry: UprobeRegistry, files: GuestFiles) -> None:

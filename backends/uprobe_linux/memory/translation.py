@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from uprobe_core.types import Access, Fault, FaultKind, MemoryFault
+from uprobe_core.types import Access, FaultKind, MemoryFault
 from uprobe_linux.cpu import HOLE, PAGE, Cpu, Perm
 from uprobe_linux.memory.arena import Arena
 from uprobe_linux.memory.code_pages import CodePages
@@ -95,11 +95,6 @@ class Translation:
         if vma is None or not self.code.is_plain(page):
             return None
         return self.code.span(page, vma.start, vma.end)
-
-    def fault_for(self, address: int, access: Access) -> Fault | None:
-        """What an access by the guest at *address* would raise, None if it would succeed; pc is 0."""
-        kind = self.refusal(address, _ACCESS[access])
-        return None if kind is None else Fault(kind, 0, address, access)
 
     def refusal(self, address: int, access: int) -> FaultKind | None:
         """Why an access (one Perm bit) at *address* is refused, None if it is not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uprobe_core.types import MemoryFault
@@ -12,15 +13,39 @@ from uprobe_linux.probing.successors import successors
 if TYPE_CHECKING:
     from uprobe_linux.kernel import Task
 
-__all__ = ("BREAKPOINT", "XOL_ADDRESS", "ProbePoints")
+__all__ = ("LANDING", "XOL_ADDRESS", "Point", "ProbePoints")
 
-BREAKPOINT = 0xD420_00A0.to_bytes(4, "little")
-"""BRK #5 (arch/arm64/include/asm/brk-imm.h UPROBES_BRK_IMM)."""
+LANDING = 0xD420_00A0.to_bytes(4, "little")
+"""What follows a stepped instruction: a breakpoint of our own, which the runner knows by its address."""
 XOL_ADDRESS = 0xF_FFFF_FFFF_F000
 """The last page of a 52-bit address space, where kernel/events/uprobes.c xol_add_vma puts it."""
 SLOT = 4
 STRIDE = 8
 """A slot and the landing breakpoint behind it."""
+
+
+@dataclass(slots=True)
+class Point:
+    """What is at one address of one address space.
+
+    :param inline: whether arrivals are reported (on_inline)
+    :param watches: how many returns are awaited there (on_watch)
+    :param landings: how many steps end there
+    :param original: what a breakpoint displaced that the program sees, None: there is none
+    """
+
+    inline: bool = False
+    watches: int = 0
+    landings: int = 0
+    original: bytes | None = None
+
+    @property
+    def is_hooked(self) -> bool:
+        """Whether a code hook is there."""
+        return self.inline or self.watches > 0
+
+
+_NOTHING = Point()
 
 
 class ProbePoints:
@@ -32,33 +57,45 @@ class ProbePoints:
     def __init__(self, memory: AddressSpace, cpu: Cpu) -> None:
         self._memory = memory
         self._cpu = cpu
-        self.inlines: set[int] = set()
-        self.watches: dict[int, int] = {}
-        self._visible: dict[int, bytes] = {}
-        """Breakpoints in the data view: address -> what they displaced."""
-        self._landings: dict[int, int] = {}
-        self.xol = False
+        self._points: dict[int, Point] = {}
+        self._visible = 0
+        self._xol = False
 
     @property
     def any(self) -> bool:
         """Whether the program can tell that it is probed (MMF_HAS_UPROBES): policy=kernel only."""
-        return bool(self._visible)
+        return self._visible > 0
+
+    def at(self, address: int) -> Point:
+        """What is at *address*, to look at."""
+        return self._points.get(address, _NOTHING)
+
+    def _make(self, address: int) -> Point:
+        return self._points.setdefault(address, Point())
+
+    def _tidy(self, address: int) -> None:
+        """Forget the point at *address* if nothing is there any more."""
+        if self._points[address] == _NOTHING:
+            del self._points[address]
 
     # --- breakpoints -----------------------------------------------------------------------------
 
     def insert_trap(self, address: int, insn: bytes, *, visible: bool) -> None:
         """Put *insn* over the instruction at *address*; idempotent. MemoryFault if nothing is mapped."""
-        if visible:
-            original = self._memory.read_any(address, len(insn))
-            self._visible.setdefault(address, original)
-            if original != insn:
-                self._memory.poke(address, insn)
-        else:
+        if not visible:
             self._memory.insert_trap(address, insn)
+            return
+        original = self._memory.read_any(address, len(insn))
+        point = self._make(address)
+        if point.original is None:
+            point.original = original
+            self._visible += 1
+        if original != insn:
+            self._memory.poke(address, insn)
 
     def remove_trap(self, address: int) -> None:
         """Take the breakpoint out; nothing happens if there is none or its page is gone."""
-        original = self._visible.pop(address, None)
+        original = self._forget_original(address)
         if original is not None:
             try:
                 self._memory.poke(address, original)
@@ -66,37 +103,43 @@ class ProbePoints:
                 return
         self._memory.code.remove(address)
 
+    def _forget_original(self, address: int) -> bytes | None:
+        original = self.at(address).original
+        if original is not None:
+            self._points[address].original = None
+            self._visible -= 1
+            self._tidy(address)
+        return original
+
     def forget(self, start: int, end: int) -> None:
-        """[start, end) is unmapped: visible breakpoints and hooks in it are gone."""
-        for address in [a for a in self._visible if start <= a < end]:
-            del self._visible[address]
+        """[start, end) is unmapped: breakpoints in it that the program sees are gone."""
+        if self._visible:
+            for address in [a for a in self._points if start <= a < end]:
+                self._forget_original(address)
 
     # --- hooks -----------------------------------------------------------------------------------
 
     def insert_inline(self, address: int) -> None:
         """Report before each execution at *address*."""
-        if address not in self.inlines:
-            self.inlines.add(address)
+        if not self.at(address).inline:
+            self._make(address).inline = True
             self._hook(address)
 
     def remove_inline(self, address: int) -> None:
         """Undo insert_inline."""
-        if address in self.inlines:
-            self.inlines.remove(address)
+        if self.at(address).inline:
+            self._points[address].inline = False
             self._unhook(address)
 
     def insert_watch(self, address: int) -> None:
         """Like insert_inline, for returns; counted."""
-        self.watches[address] = self.watches.get(address, 0) + 1
+        self._make(address).watches += 1
         self._hook(address)
 
     def remove_watch(self, address: int) -> None:
         """Undo one insert_watch."""
-        count = self.watches.get(address, 0)
-        if count > 1:
-            self.watches[address] = count - 1
-        elif count:
-            del self.watches[address]
+        if self.at(address).watches:
+            self._points[address].watches -= 1
             self._unhook(address)
 
     def _hook(self, address: int) -> None:
@@ -104,28 +147,28 @@ class ProbePoints:
         self._memory.forget_code(address)
 
     def _unhook(self, address: int) -> None:
-        if address not in self.inlines and address not in self.watches:
+        if not self._points[address].is_hooked:
             self._cpu.remove_hook(address)
             self._memory.forget_code(address)
+        self._tidy(address)
 
     def clear(self) -> None:
         """The address space is about to go: take all hooks out, and what was translated with them."""
-        for address in {*self.inlines, *self.watches}:
-            self._cpu.remove_hook(address)
-            self._memory.forget_code(address)
-        self.inlines.clear()
-        self.watches.clear()
-        self._visible.clear()
-        self._landings.clear()
+        for address, point in self._points.items():
+            if point.is_hooked:
+                self._cpu.remove_hook(address)
+                self._memory.forget_code(address)
+        self._points.clear()
+        self._visible = 0
 
     # --- slots and steps ---------------------------------------------------------------------------
 
-    def create_xol_area(self) -> tuple[int, int, int]:
-        """Map the XOL page, zeroes but for the trampoline as a kernel's is: (address, size, stride)."""
-        if not self.xol:
-            self.xol = True
+    def create_xol_area(self, trap: bytes) -> tuple[int, int, int]:
+        """Map the XOL page, zeroes but for *trap* at its start as a kernel's is: (address, size, stride)."""
+        if not self._xol:
+            self._xol = True
             self._memory.map(XOL_ADDRESS, PAGE, Perm.READ | Perm.EXEC, label="[uprobes]")
-            self._memory.poke(XOL_ADDRESS, BREAKPOINT)
+            self._memory.poke(XOL_ADDRESS, trap)
         return XOL_ADDRESS, PAGE, STRIDE
 
     def begin_step(self, task: Task) -> None:
@@ -139,24 +182,23 @@ class ProbePoints:
 
     def _land(self, address: int) -> bool:
         """Put a landing breakpoint there, unless one is; False for a place that PC cannot reach."""
-        count = self._landings.get(address, 0)
-        if not count:
+        if not self.at(address).landings:
             if self._memory.code.has(address) or address & 3:
                 return not address & 3
             try:
-                self._memory.insert_trap(address, BREAKPOINT)
+                self._memory.insert_trap(address, LANDING)
             except MemoryFault:
                 return True
-        self._landings[address] = count + 1
+        self._make(address).landings += 1
         return True
 
     def end_step(self, task: Task) -> None:
         """Take the step's landings out again."""
         for address in task.landings:
-            count = self._landings.get(address, 0)
-            if count > 1:
-                self._landings[address] = count - 1
-            elif count:
-                del self._landings[address]
+            if not self.at(address).landings:
+                continue
+            self._points[address].landings -= 1
+            if not self._points[address].landings:
                 self._memory.code.remove(address)
+                self._tidy(address)
         task.landings = ()

@@ -6,9 +6,9 @@ import random
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.types import Access, Fault, Mapping
+from uprobe_core.types import Mapping
 from uprobe_linux.memory.address_space import AddressSpace
-from uprobe_linux.probing.points import BREAKPOINT, ProbePoints
+from uprobe_linux.probing.points import LANDING, ProbePoints
 
 if TYPE_CHECKING:
     from uprobe_linux.kernel import Process, Task
@@ -114,13 +114,13 @@ class LinuxProcess:
         """Undo one insert_watch."""
         self.probes.remove_watch(address)
 
-    def create_xol_area(self) -> tuple[int, int, int]:
-        """(address, size, stride) of the XOL page, mapped if it is not there."""
-        return self.probes.create_xol_area()
+    def create_xol_area(self, trap: bytes) -> tuple[int, int, int]:
+        """(address, size, stride) of the XOL page, mapped if it is not there, *trap* at its start."""
+        return self.probes.create_xol_area(trap)
 
     def write_slot(self, address: int, insn: bytes) -> None:
         """Store *insn* into a slot, its landing behind it; translations are flush's part."""
-        self.memory.store_raw(address, insn + BREAKPOINT)
+        self.memory.store_raw(address, insn + LANDING)
 
     def flush(self, address: int, size: int) -> None:
         """Forget translations of [address, address + size)."""
@@ -143,7 +143,3 @@ class LinuxProcess:
     def mappings(self) -> Sequence[Mapping]:
         """All mappings, sorted by address."""
         return self.memory.mappings()
-
-    def fault_for(self, address: int, access: Access) -> Fault | None:
-        """What an access at *address* would raise, None if it would succeed."""
-        return self.memory.fault_for(address, access)

@@ -50,6 +50,10 @@ def native_refusal(wanted: bool | None = None) -> str:
     return ""
 
 
+def _nothing(_address: int) -> None:
+    return None
+
+
 def _no_span(_page: int) -> tuple[int, int] | None:
     return None
 
@@ -62,8 +66,8 @@ class NativeCpu(UnicornCpu):
         self._space: Any = None
         self._span: Callable[[int], tuple[int, int] | None] = _no_span
         self._code_span: Callable[[int], tuple[int, int] | None] = _no_span
-        self.displaced: dict[int, int] = {}
-        """Instruction words under the patches of native probes."""
+        self.displaced: Callable[[int], int | None] = _nothing
+        """The instruction word under the patch of a native probe at an address, None if there is none."""
         self.before_run: Callable[[], None] | None = None
         self.after_run: Callable[[], None] | None = None
         super().__init__(arena)
@@ -165,7 +169,7 @@ class NativeCpu(UnicornCpu):
 
     def _word(self, address: int) -> int:
         """The instruction word of the program at *address*, 0 if there is none."""
-        word = self.displaced.get(address)
+        word = self.displaced(address)
         return super()._word(address) if word is None else word
 
     def request_stop(self, *, final: bool = False) -> None:

@@ -8,14 +8,13 @@ one, since the next call from there will want it again.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from uprobe_linux.probing.points import BREAKPOINT
 
 from uprobe_core.native_backend import Core
 from uprobe_core.types import MemoryFault, Mode
+from uprobe_unicorn.native.place import How, Place
 from uprobe_unicorn.native.slot_areas import SlotAreas
 
 if TYPE_CHECKING:
@@ -44,26 +43,9 @@ def _branch_target(word: int, address: int) -> int | None:
     return (address + ((word & 0x03FF_FFFF ^ 0x0200_0000) - 0x0200_0000) * 4) & (1 << 64) - 1
 
 
-@dataclass(slots=True, eq=False)
-class Place:
-    """A placed address.
-
-    :param number: the glue's
-    :param site: the engine's site, -1: returns are watched here and nothing else
-    :param hooked: reached by a code hook rather than a patch
-    """
-
-    number: int
-    address: int
-    memory: AddressSpace
-    site: int
-    watched: bool
-    hooked: bool
-    calls_python: bool = False
-    process: Any = None
-    core: Core = Core.NOT
-    visible: bool = False
-    """Whether the program sees the breakpoint."""
+def _branch(address: int, target: int) -> bytes:
+    """The instruction B from *address* to *target* (DDI 0487, C6.2.26)."""
+    return (0x1400_0000 | ((target - address) >> 2 & 0x03FF_FFFF)).to_bytes(4, "little")
 
 
 class NativePlaces:
@@ -77,10 +59,9 @@ class NativePlaces:
         self._who: Callable[[int, int, str], int] = _nobody
         self._places: dict[int, Place] = {}
         self._areas = SlotAreas(cpu.glue, machine.arena)
-        self._auto: set[Place] = set()
-        """Those that may change between hook and slot."""
-        self._traps: dict[int, bool] = {}
-        """Patched addresses: whether the patch is a breakpoint."""
+        self._automatic: Counter[How] = Counter()
+        """How many of those that may change are placed how."""
+        self._trap = b""
         self._tasks: dict[Any, int] = {}
         self._ended: list[int] = []
         """Numbers of tasks that are gone, for new ones."""
@@ -96,11 +77,15 @@ class NativePlaces:
         self.before_run: Callable[[], None] | None = None
         self.after_run: Callable[[], None] | None = None
 
-    def connect(self, engine: Any, api: Any, who: Callable[[int, int, str], int], *, visible: bool) -> None:
-        """Bring hits to *engine* from now on; *visible*: trapped places show their breakpoint."""
+    def connect(
+        self, engine: Any, api: Any, who: Callable[[int, int, str], int], *, trap: bytes, visible: bool
+    ) -> None:
+        """Bring hits to *engine* from now on; *visible*: trapped places show their breakpoint, *trap*."""
         self._engine = engine
         self._who = who
+        self._trap = trap
         self._visible = visible
+        self._cpu.displaced = self._displaced
         self._glue.connect(engine, engine.pointer, api)
         engine.host_clock = not self._machine.clock.virtual
         self._cpu.before_run = self._start_run
@@ -182,11 +167,10 @@ class NativePlaces:
             return self._take_over(
                 place, process, site, calls_python=calls_python, core=core, visible=visible
             )
-        place = self._new(memory, address, site, watched=False)
+        place = self._new(memory, address, site, watched=False, automatic=mode is Mode.AUTO)
         place.calls_python, place.process = calls_python, process
         place.core, place.visible = core, visible
         if mode is Mode.AUTO:
-            self._auto.add(place)
             done = self._choose(place)
             self._rebalance()  # outside of guest code, where nobody is in a slot
         else:
@@ -200,8 +184,7 @@ class NativePlaces:
     ) -> bool:
         """Returns are watched there already, or it had another site: now it is *site*'s."""
         place.site, place.process, place.core = site, process, core
-        jumps = not place.hooked and not self._traps.get(place.address, False)
-        if visible != place.visible or (calls_python and jumps):
+        if visible != place.visible or (calls_python and place.how is How.JUMP):
             self._unpatch(place)
             place.calls_python, place.visible = calls_python, visible
             self._renumber(place)
@@ -211,11 +194,23 @@ class NativePlaces:
             place.memory.forget_code(place.address)
         return True
 
-    def _new(self, memory: AddressSpace, address: int, site: int, *, watched: bool) -> Place:
+    def _new(self, memory: AddressSpace, address: int, site: int, *, watched: bool, automatic: bool) -> Place:
         pointer = self._engine.site_pointer(site) if site >= 0 else 0
         number = self._glue.add_place(address, pointer, watched)
-        place = self._places[address] = Place(number, address, memory, site, watched, False)
+        place = self._places[address] = Place(number, address, memory, site, watched, automatic)
+        self._automatic[place.how] += automatic
         return place
+
+    def _set(self, place: Place, how: How) -> None:
+        if place.automatic:
+            self._automatic[place.how] -= 1
+            self._automatic[how] += 1
+        place.how = how
+
+    def _displaced(self, address: int) -> int | None:
+        """The instruction that a patch at *address* is over, None if there is no patch."""
+        place = self._places.get(address)
+        return place.word if place is not None and place.patched else None
 
     def _choose(self, place: Place) -> bool:
         """AUTO: a hook while there are few, else a slot, else a hook after all."""
@@ -223,19 +218,21 @@ class NativePlaces:
             return self._hook(place)
         if self._patch(place, trap=place.calls_python, core=False):
             return True
-        hooks = sum(each.hooked for each in self._auto)  # a hook slows every hit a little, the core one a lot
+        hooks = self._automatic[How.HOOK]  # a hook slows every hit a little, the core one a lot
         return (hooks > INLINE_CALLS and self._patch(place, trap=True)) or self._hook(place)
 
     def _is_hook_best(self, place: Place) -> bool:
-        return len(self._auto) <= (INLINE_CALLS if place.calls_python else INLINE_AT_MOST)
+        return self._automatic.total() <= (INLINE_CALLS if place.calls_python else INLINE_AT_MOST)
 
     def _rebalance(self) -> None:
         """AUTO: if there have become too many for hooks, or few enough again, change over."""
-        crowd = (len(self._auto) > INLINE_AT_MOST, len(self._auto) > INLINE_CALLS)
+        count = self._automatic.total()
+        crowd = (count > INLINE_AT_MOST, count > INLINE_CALLS)
         if crowd == self._crowd:
             return
         self._crowd = crowd
-        for place in [p for p in self._auto if p.hooked is not self._is_hook_best(p)]:
+        movable = [p for p in self._places.values() if p.automatic]
+        for place in [p for p in movable if (p.how is How.HOOK) is not self._is_hook_best(p)]:
             self._unpatch(place)
             self._renumber(place)
             self._choose(place)
@@ -249,7 +246,7 @@ class NativePlaces:
         self._rebalance()
 
     def _hook(self, place: Place) -> bool:
-        place.hooked = True
+        self._set(place, How.HOOK)
         if self._glue.hook(place.number, self._cpu.has_hook(place.address)):
             return False
         place.memory.forget_code(place.address)
@@ -271,17 +268,14 @@ class NativePlaces:
         if not entry and (place.core is Core.NOT or not core):
             return False
         memory.on_reserve = self._evict
-        trap = trap or not entry
-        self._cpu.displaced[address] = word
-        self._traps[address] = trap
-        place.hooked = False
+        place.word = word
+        self._set(place, How.TRAP if trap or not entry else How.JUMP)
         if place.visible or not entry:
             self._glue.trap(place.number, place.core is Core.STEPS and place.visible)
         if place.visible:
-            place.process.insert_trap(address, BREAKPOINT, visible=True)
+            place.process.insert_trap(address, self._trap, visible=True)
         else:
-            branch = (0x14000000 | ((entry - address) >> 2 & 0x03FFFFFF)).to_bytes(4, "little")
-            memory.insert_trap(address, BREAKPOINT if trap else branch)
+            memory.insert_trap(address, self._trap if place.how is How.TRAP else _branch(address, entry))
         return True
 
     def _slot(self, place: Place, word: int) -> int:
@@ -289,33 +283,32 @@ class NativePlaces:
         target = _branch_target(word, place.address)
         if target is not None:
             self._evict(target, target + 4)
-        entry = self._areas.slot(place.memory, place.number, place.address, word)
+        entry = place.entry = self._areas.slot(place.memory, place.number, place.address, word)
         if entry and target is not None and self._areas.overlapping(target, target + 4):
             return 0
         return entry
 
     def _unpatch(self, place: Place) -> None:
         self._glue.forget(place.number)
-        if place.hooked:
+        if place.how is How.HOOK:
             place.memory.forget_code(place.address)
-        elif self._cpu.displaced.pop(place.address, None) is None:
-            return
-        elif place.visible:
+        elif place.patched and place.visible:
             place.process.remove_trap(place.address)
-        else:
+        elif place.patched:
             place.memory.code.remove(place.address)
+        place.entry = 0
+        self._set(place, How.NOT)
 
     def _evict(self, start: int, end: int) -> None:
         """The program maps [start, end): slots that lie there move elsewhere."""
         for area in self._areas.overlapping(start, end):
-            moved = [p for p in self._places.values() if area.holds(self._areas.entries.get(p.number, 0))]
-            trapped = [self._traps.get(p.address, False) for p in moved]
-            for place in moved:
+            moved = [(p, p.how) for p in self._places.values() if area.holds(p.entry)]
+            for place, _ in moved:
                 self._unpatch(place)
             self._areas.remove(area)
-            for place, trap in zip(moved, trapped, strict=True):
+            for place, how in moved:
                 self._renumber(place)
-                if not self._patch(place, trap=trap):
+                if not self._patch(place, trap=how is How.TRAP):
                     self._hook(place)
 
     def _renumber(self, place: Place) -> None:
@@ -324,9 +317,12 @@ class NativePlaces:
         place.number = self._glue.add_place(place.address, site, place.watched)
 
     def _drop(self, place: Place) -> None:
-        self._places.pop(place.address, None)
-        self._auto.discard(place)
         self._unpatch(place)
+        self._lose(place)
+
+    def _lose(self, place: Place) -> None:
+        del self._places[place.address]
+        self._automatic[place.how] -= place.automatic
 
     def _watch(self, address: int) -> None:
         """The first return to *address* is pending."""
@@ -337,9 +333,8 @@ class NativePlaces:
             return
         task = self._machine.current
         assert task is not None
-        place = self._new(task.process.memory, address, -1, watched=True)
+        place = self._new(task.process.memory, address, -1, watched=True, automatic=True)
         place.calls_python = self._python_returns
-        self._auto.add(place)
         if not self._choose(place):
             self._drop(place)
         self._rebalance()
@@ -369,11 +364,10 @@ class NativePlaces:
     def forget(self, process: Process, start: int, end: int) -> None:
         """[start, end) lost its mapping."""
         for address in [a for a in self._places if start <= a < end]:
-            place = self._places.pop(address)
-            self._auto.discard(place)
-            self._cpu.displaced.pop(address, None)
+            place = self._places[address]
+            self._lose(place)
             self._glue.forget(place.number)
-            if place.hooked:
+            if place.how is How.HOOK:
                 place.memory.forget_code(address)  # what is translated may outlive its mapping
             self._removed = True
         if end - start >= 1 << 56:

@@ -45,8 +45,6 @@ class SlotAreas:
         self._glue = glue
         self._arena = arena
         self.areas: list[Area] = []
-        self.entries: dict[int, int] = {}
-        """Entries by the glue's number of the place."""
         self._slots = FIRST_SLOTS
 
     def slot(self, memory: AddressSpace, place: int, address: int, word: int) -> int:
@@ -59,11 +57,9 @@ class SlotAreas:
             if abs(area.start - address) < REACH:
                 entry = self._glue.slot(place, area.start, word)
                 if entry:
-                    self.entries[place] = entry
                     return entry
         new = self._create(memory, address)
-        entry = self.entries[place] = self._glue.slot(place, new.start, word) if new is not None else 0
-        return entry
+        return self._glue.slot(place, new.start, word) if new is not None else 0
 
     def _create(self, memory: AddressSpace, address: int) -> Area | None:
         size = _glue.area_size(self._slots)
@@ -118,5 +114,4 @@ class SlotAreas:
         """Give all areas back."""
         for area in list(self.areas):
             self.remove(area)
-        self.entries.clear()
         self._slots = FIRST_SLOTS

@@ -137,7 +137,7 @@ def test_trap_is_told_before_each_execution(
 
 def step_in_slots(process: Any, handler: Recorder, original: bytes) -> None:
     """What the core does with a hit: out of line, at the first slot."""
-    area, size, stride = process.create_xol_area()
+    area, size, stride = process.create_xol_area(BRK5)
     assert (area, size, stride) == (0xFFFFFFFFFF000, 4096, 8)
     slot = area + 4
     places: list[int] = []
@@ -342,16 +342,6 @@ def test_closing_twice_is_fine(opened: Any) -> None:
     machine = opened()
     machine.close()
     machine.close()
-
-
-def test_fault_for_agrees_with_the_mappings(opened: Any, symbols: dict[str, int]) -> None:
-    """Code is not writable, nothing is at null, the stack is not executable."""
-    process = process_of(opened())
-    assert process.fault_for(symbols["place"], Access.FETCH) is None
-    assert process.fault_for(symbols["place"], Access.WRITE).kind is FaultKind.ACCERR
-    assert process.fault_for(8, Access.READ).kind is FaultKind.MAPERR
-    stack = next(m for m in process.mappings() if m.path == "[stack]")
-    assert process.fault_for(stack.end - 8, Access.FETCH).kind is FaultKind.ACCERR
 
 
 def test_package_imports_no_emulator(program: Path) -> None:

@@ -33,7 +33,7 @@ def make_task(registers: Registers) -> FakeTask:
     task = FakeMachine(_Silent(), arch=ToyArch(registers)).start_process()
     task.regs = [0x1000_0000 + 0x10 * index for index in range(registers.count)]
     task.pc = PLACE
-    task.space.create_xol_area()
+    task.space.create_xol_area(b"")
     return task
 
 

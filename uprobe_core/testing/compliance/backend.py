@@ -11,10 +11,10 @@ from uprobe_core.backend import Backend, ExitStatus, Target, Task
 from uprobe_core.errors import TargetError
 from uprobe_core.testing.compliance.backend_handler import ScriptedHandler
 from uprobe_core.testing.compliance.backend_inline import BackendInline
-from uprobe_core.testing.compliance.backend_rig import REGISTERS, WORK, Rig, needs
+from uprobe_core.testing.compliance.backend_rig import REGISTERS, SWBP, WORK, Rig, needs
 from uprobe_core.testing.compliance.backend_traps import BackendTraps
 from uprobe_core.testing.tiny_elf import CALLS, SEGFAULT, SPIN, WRITES_OWN_TEXT
-from uprobe_core.types import Access, FaultKind, MemoryFault, Mode, Returns
+from uprobe_core.types import MemoryFault, Mode, Returns
 
 __all__ = ("BackendCompliance", "Rig")
 
@@ -107,14 +107,11 @@ class BackendCompliance(BackendTraps, BackendInline):
         made.process.poke(WORK + 8, b"\x12\x34\x56\x78")
         assert made.word(WORK + 8) == b"\x12\x34\x56\x78"
 
-    def test_it_says_what_an_access_would_raise(self, rig: Any) -> None:
+    def test_the_area_begins_with_the_trap_that_it_was_told(self, rig: Any) -> None:
         process = rig(CALLS).process
-        assert process.fault_for(WORK, Access.READ) is None
-        assert process.fault_for(WORK, Access.FETCH) is None
-        write, read = process.fault_for(WORK, Access.WRITE), process.fault_for(0x10, Access.READ)
-        assert write is not None
-        assert read is not None
-        assert (write.kind, read.kind) == (FaultKind.ACCERR, FaultKind.MAPERR)
+        address, size, stride = process.create_xol_area(SWBP)
+        assert process.read(address, len(SWBP)) == SWBP
+        assert process.create_xol_area(SWBP) == (address, size, stride)
 
     def test_mappings_are_sorted_and_hold_the_text(self, rig: Any) -> None:
         mappings = rig(CALLS).process.mappings()

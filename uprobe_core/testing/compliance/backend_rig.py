@@ -103,7 +103,7 @@ class Slots:
 
     def begin(self, task: Task, address: int) -> TrapResult:
         """At the trap: to the slot."""
-        base, size, stride = task.process.create_xol_area()
+        base, size, stride = task.process.create_xol_area(SWBP)
         slot = base + ARCH.slot_bytes
         assert size >= ARCH.slot_bytes + stride
         insn = self._original(address)
