@@ -34,6 +34,8 @@ class Lives:
         self._failed = failed
         self._attached: list[tuple[Event, Sink, bool]] = []
         """With whether what it finds in forked processes reaches the session."""
+        self._first: dict[int, int] = {}
+        """The number of each consumer, by its id()."""
         self._shared: int | None = None
         """In a forked process: how many of them the session knows as well."""
         self._started = False
@@ -45,23 +47,25 @@ class Lives:
 
     def add(self, event: Event, sink: Sink, source: object) -> None:
         """*sink*, which *source* made, was attached to *event*."""
-        known = any(sink is each for _, each, _ in self._attached)
+        number = len(self._attached)
+        is_new = self._first.setdefault(id(sink), number) == number
         travels = isinstance(source, Action) or getattr(sink, "writes_records", False)
         self._attached.append((event, sink, travels or hasattr(sink, "merge")))
-        if self._started and not known:
+        if self._started and is_new:
             self._call(event, sink, "start")
 
     def keep(self, count: int) -> None:
         """Forget all but the first *count*."""
+        for _, sink, _ in self._attached[count:]:
+            if self._first.get(id(sink), 0) >= count:
+                del self._first[id(sink)]
         del self._attached[count:]
 
     def _each(self) -> Iterator[tuple[int, Event, Sink]]:
         """Every consumer once, with its number."""
-        seen: set[int] = set()
-        for number, (event, sink, _) in enumerate(self._attached):
-            if id(sink) not in seen:
-                seen.add(id(sink))
-                yield number, event, sink
+        for number in list(self._first.values()):
+            event, sink, _ = self._attached[number]
+            yield number, event, sink
 
     def _call(self, event: Event, sink: Sink, name: str, *arguments: Any) -> Any:
         method = getattr(sink, name, None)
