@@ -39,7 +39,9 @@ class NativeProbes:
 
         self._backend = backend
         self._engine: Any = _engine.Engine(MemoryFault, _RING, pack_registers(info.registers))
-        backend.connect(self._engine, _engine.API, lambda _pid, _tid, _comm: 0, trap=info.breakpoint, visible=False)
+        backend.connect(
+            self._engine, _engine.API, lambda _pid, _tid, _comm: 0, trap=info.breakpoint, visible=False
+        )
         nothing = pack_program(())
         assert nothing is not None
         program, room = nothing

@@ -342,10 +342,10 @@ class NativePlaces:
     def how(self, address: int) -> str:
         """How the place at *address* is reached."""
         place = self._places[address]
-        if place.hooked:
+        if place.how is How.HOOK:
             return "a code hook"
-        slot = " and a slot" if self._areas.entries.get(place.number) else ", the core does the instruction"
-        return ("a breakpoint" if place.visible or self._traps[address] else "a branch") + slot
+        slot = " and a slot" if place.entry else ", the core does the instruction"
+        return ("a breakpoint" if place.how is How.TRAP else "a branch") + slot
 
     # --- taking out --------------------------------------------------------------------------------------
 
