@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from uprobe_core.probes.sites import Site, Uprobe
+from uprobe_core.probes.sites import Site, Uprobe
 
 __all__ = ("Installed",)
 

@@ -16,7 +16,8 @@ from uprobe_core.backend import Process
 from uprobe_core.errors import ProbeError
 from uprobe_core.probes.arch_ops import ArchOps
 from uprobe_core.probes.semaphores import lower_semaphore, raise_semaphore, raise_waiting
-from uprobe_core.probes.sites import Link, NativeInstaller, Site, Space, Uprobe, accept_all
+from uprobe_core.probes.sites import Link, Site, Uprobe, accept_all
+from uprobe_core.probes.spaces import NativeInstaller, Space
 from uprobe_core.types import Analysis, FileId, Mapping, MemoryFault, Mode, Policy, Verdict
 
 __all__ = ("Link", "Site", "Space", "Uprobe", "UprobeRegistry", "accept_all")

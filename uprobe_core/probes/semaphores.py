@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 
-from uprobe_core.probes.sites import Space, Uprobe
+from uprobe_core.probes.sites import Uprobe
+from uprobe_core.probes.spaces import Space
 from uprobe_core.types import FileId, Mapping, MemoryFault
 
 __all__ = ("lower_semaphore", "raise_semaphore", "raise_waiting")

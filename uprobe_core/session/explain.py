@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from uprobe_core.backend import ProbeHandler, Task
     from uprobe_core.errors import ProbeError
     from uprobe_core.probes.dispatch import Dispatcher
-    from uprobe_core.probes.sites import NativeInstaller, Site, Space, Uprobe
+    from uprobe_core.probes.sites import Site, Uprobe
+    from uprobe_core.probes.spaces import NativeInstaller, Space
 
 __all__ = ("ExplainedHits", "ExplainedPlaces", "Explaining", "say_statistics", "sayer")
 
