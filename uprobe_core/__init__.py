@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from uprobe_core.actions.kinds import Count, Hist, Latency, Record, Stacks, Sum
+    from uprobe_core.actions import Count, Hist, Latency, Record, Stacks, Sum
     from uprobe_core.consumer import Consumer, Frame, Hit, ReturnHit
     from uprobe_core.errors import UprobeError
     from uprobe_core.session.session import Session

@@ -40,8 +40,9 @@ class EntryState:
     """What an event remembers of a call between its entry and its return.
 
     :param timestamp: the task's clock at entry, nanoseconds
-    :param values: the arguments captured at entry
+    :param values: what the event's entry_args gave at entry (``$entry``, ``$argN`` of a return event)
     :param work: how many instructions the task had executed
+    :param args: an entry event's own arguments at entry, None: nobody looks at them at the return
     :param cookies: what each of the event's consumers left in its hit's cookie
     """
 
@@ -49,6 +50,7 @@ class EntryState:
     values: tuple[Any, ...] = ()
     cookies: list[Any] = field(default_factory=list)
     work: int = 0
+    args: tuple[Any, ...] | None = None
 
 
 class Hit:
@@ -165,7 +167,10 @@ class Hit:
 
     @property
     def values(self) -> tuple[Any, ...]:
-        """The event's fetched arguments in order, fetched once per hit on first use."""
+        """The event's fetched arguments in order, fetched once per hit on first use.
+
+        At the return of an entry event they are those of the entry.
+        """
         if self._values is None:
             self._values = () if self.event is None else self.event.fetch(self)
         return self._values

@@ -9,7 +9,7 @@ from uprobe_core.actions import MAX_KEYS, Action, Count, Hist, Latency, Stacks, 
 from uprobe_core.consumer import ConsumerContext, EventInfo
 from uprobe_counter.keys import KeyText, key_text
 from uprobe_counter.options import Options
-from uprobe_counter.report import Section, TableReport, bars, counts, statistics, together, total, with_lost
+from uprobe_counter.report import Section, TableReport, bars, counts, latencies, statistics, together, total, with_lost
 
 __all__ = ("CountConsumer", "HistConsumer", "LatencyConsumer", "StacksConsumer", "SumConsumer")
 
@@ -163,16 +163,39 @@ class HistConsumer(_ActionConsumer):
 
 
 class LatencyConsumer(HistConsumer):
-    """``-C latency[:by=FIELDS][,kind=log2][,when=EXPR][,max_keys=N]``: time from entry to return."""
+    """``-C latency[:by=FIELDS][,kind=log2][,when=EXPR][,max_keys=N][,top=N[,stack=FRAMES]]``.
+
+    Time from entry to return: a histogram with quantiles below it, and the slowest calls.
+    """
 
     name = "latency"
-    allowed: ClassVar = {"kind": "log2, linear or sub", "by": _BY, "when": _WHEN, "max_keys": _MAX_KEYS}
+    allowed: ClassVar = {
+        "kind": "log2, linear or sub",
+        "by": _BY,
+        "when": _WHEN,
+        "max_keys": _MAX_KEYS,
+        "top": "how many of the slowest calls to show, with their arguments",
+        "stack": "frames of their stacks; 1: 32 of them",
+    }
 
     def make(self) -> Latency:
         """The histogram of the time."""
+        stack = self.options.number("stack", 0)
         return Latency(
-            self.by or None, self.options.text("kind") or "log2", when=self.when, max_keys=self.max_keys
+            self.by or None,
+            self.options.text("kind") or "log2",
+            when=self.when,
+            max_keys=self.max_keys,
+            top=self.options.number("top", 0),
+            stack=True if stack == 1 else stack,
         )
+
+    def describe(self, action: Hist, text: KeyText) -> tuple[list[str], Any]:
+        """Bars with quantiles below, by key, then the slowest calls."""
+        assert isinstance(action, Latency)
+        result, found = action.result(), action.quantiles()
+        tables, quantiles = (result, found) if self.by else ({(): result}, {(): found})
+        return latencies(tables, quantiles, action.slowest(), lambda low: _upper(action, low), text)
 
     def title(self) -> str:
         """With the unit."""

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from uprobe_core.actions import SlowCall
 from uprobe_counter.keys import KeyText, is_stack, shown
 
-__all__ = ("Section", "TableReport", "bars", "counts", "statistics", "together", "total", "with_lost")
+__all__ = ("Section", "TableReport", "bars", "counts", "latencies", "statistics", "together", "total", "with_lost")
 
 BAR = 40
 """Characters of the longest bar."""
@@ -137,6 +138,40 @@ def _bars(buckets: Mapping[int, int], upper: Callable[[int], int]) -> list[str]:
         for low, number in buckets.items()
     ]
     return [*lines, f"{'total':>{width}}  {sum_of_all}"]
+
+
+def latencies(
+    tables: Mapping[Any, Mapping[int, int]],
+    quantiles: Mapping[Any, Mapping[str, int]],
+    slowest: Sequence[SlowCall],
+    upper: Callable[[int], int],
+    text: KeyText = shown,
+) -> tuple[list[str], Any]:
+    """For each key a histogram and its quantiles; then the slowest calls of all keys."""
+    lines: list[str] = []
+    data: dict[str, Any] = {}
+    for key, buckets in tables.items():
+        part, found = bars({key: buckets}, upper, text)
+        words = "  ".join(f"{name} {value}" for name, value in quantiles[key].items() if name != "count")
+        lines += [*part, *([words] if buckets else [])]
+        histogram = found if key == () else found[plain(key)]
+        data[plain(key)] = {"histogram": histogram, **quantiles[key]}
+    whole = data.get("", {}) if set(tables) <= {()} else {"keys": data}
+    if slowest:
+        lines += ["slowest:", *(line for call in slowest for line in _slow_call(call))]
+        whole = {**whole, "slowest": [_slow_data(call) for call in slowest]}
+    return lines, whole
+
+
+def _slow_call(call: SlowCall) -> list[str]:
+    shown_args = " ".join(f"{name}={shown(value)}" for name, value in call.args.items())
+    head = f"  {call.latency}  {call.comm}-{call.tid}  {shown_args}".rstrip()
+    return [head, *(f"      {int(frame):#x}  {frame.name}".rstrip() for frame in call.stack)]
+
+
+def _slow_data(call: SlowCall) -> dict[str, Any]:
+    stack = [{"address": int(frame), "name": frame.name} for frame in call.stack]
+    return {**call._asdict(), "stack": stack}
 
 
 def with_lost(lines: list[str], data: Any, lost: int, keys: int) -> tuple[list[str], Any]:

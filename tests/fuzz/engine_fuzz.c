@@ -14,6 +14,7 @@ static void add_probe(struct world *world, struct input *input)
 {
 	uint8_t packed[PACKED_ROOM], choice = take_byte(input);
 	struct up_probe *probe = &world->probes[world->probe_count];
+	const struct up_registers *registers = &world->engine.registers;
 
 	if (world->probe_count == PROBES)
 		return;
@@ -21,19 +22,28 @@ static void add_probe(struct world *world, struct input *input)
 	size_t size = choice & 1 ? take_program(input, packed, 0) : 4;
 	if (!(choice & 1))
 		memset(packed, 0, size);
-	bool usable = up_program_init(&probe->capture, &world->engine.registers, packed, size, 0) == UP_MADE;
-	size = take_program(input, packed, probe->capture.cells);
 	unsigned room = choice & 2 ? UP_MAX_RECORD : take_byte(input);
-	usable = usable && up_program_init(&probe->program, &world->engine.registers, packed, size, room) == UP_MADE;
-	usable = usable && up_program_entries(&probe->program) <= probe->capture.cells;
+	bool usable = up_program_init(&probe->capture, registers, packed, size, room) == UP_MADE;
+	size = take_program(input, packed, probe->capture.cells);
+	usable = usable && up_program_init(&probe->program, registers, packed, size, room) == UP_MADE;
+	probe->is_return = choice & 4;
+	if (usable && !probe->is_return) {	/* what is kept of it are its own values, or nothing */
+		up_program_deinit(&probe->capture);
+		if (choice & 16) {
+			usable = up_program_init(&probe->capture, registers, packed, size, room) == UP_MADE &&
+				 up_program_init(&probe->returned, registers, packed, size, room) == UP_MADE;
+			up_program_give(&probe->returned);
+		}
+	}
+	usable = usable && up_program_finds(&probe->program, &probe->capture);
 	usable = usable && up_engine_reserve(&world->engine, probe->program.cells);
 	if (!usable) {
 		up_program_deinit(&probe->program);
 		up_program_deinit(&probe->capture);
+		up_program_deinit(&probe->returned);
 		return;
 	}
 	probe->enabled = true;
-	probe->is_return = choice & 4;
 	probe->wants_returns = choice & (4 | 8);
 	world->probe_count++;
 }

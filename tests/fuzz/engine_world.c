@@ -129,6 +129,7 @@ static void deinit_probe(struct up_probe *probe)
 {
 	up_program_deinit(&probe->program);
 	up_program_deinit(&probe->capture);
+	up_program_deinit(&probe->returned);
 	up_filter_deinit(&probe->filter);
 	free(probe->entry_actions);
 	free(probe->return_actions);
@@ -144,6 +145,7 @@ void world_deinit(struct world *world)
 	for (unsigned i = 0; i < world->action_count; i++) {
 		up_filter_deinit(&world->actions[i].filter);
 		up_map_deinit(&world->actions[i].map);
+		up_top_deinit(&world->actions[i].top);
 	}
 	for (unsigned i = 0; i < world->site_count; i++)
 		free(world->sites[i].probes);

@@ -50,7 +50,7 @@ def engine_with(kind: str, *action: Any) -> tuple[Any, int, int]:
     engine.run_task(engine.set_task(-1, 1, 1, 0, b"t"))
     program = pack_program([argument("a", 0, TYPES[kind]), argument("b", 1, TYPES["u64"])])
     assert program is not None
-    probe = engine.add_probe(*program, struct.pack("<I", 0), False)
+    probe = engine.add_probe(*program, struct.pack("<I", 0), 0, False)
     number = engine.add_action(probe, *action, b"", b"")
     engine.set_probe(probe, True, False, [number], [], b"", b"")
     return engine, engine.add_site(0x1000, 0, [probe]), number
@@ -74,10 +74,10 @@ def test_a_keyed_count_is_a_counter_in_order_of_first_sight(values: list[int]) -
         hit(engine, site, task, value)
     total, lost, entries = engine.take_action(action)
     decode = key_decoder([key], ())
-    found = {decode(k)[0][0]: n for _, k, n, _ in entries}
+    found = {decode(k)[0][0]: n for _, k, n, *_ in entries}
     expected = Counter(((value & 0xFFFFFFFF) ^ 0x80000000) - 0x80000000 for value in values)
     assert (total, lost, found, list(found)) == (0, 0, dict(expected), list(expected))
-    assert [order for order, _, _, _ in entries] == sorted(order for order, _, _, _ in entries)
+    assert [order for order, *_ in entries] == sorted(order for order, *_ in entries)
 
 
 @settings(deadline=None)
@@ -96,7 +96,7 @@ def test_buckets_are_those_of_the_reference(values: list[int], shape: tuple[str,
         hit(engine, site, task, value)
         expected[reference.bucket(((value % 2**64) ^ 2**63) - 2**63)] += 1
     entries = engine.take_action(action)[2]
-    assert {int.from_bytes(k, "little", signed=True): n for _, k, n, _ in entries} == dict(expected)
+    assert {int.from_bytes(k, "little", signed=True): n for _, k, n, *_ in entries} == dict(expected)
 
 
 @pytest.mark.parametrize("hits", [10, 60_000])
@@ -185,7 +185,7 @@ def test_a_full_map_keeps_counting_its_keys_and_counts_the_hits_of_others_as_los
     for value in [5, 6, 7, 8, 9, 5, 8, 7]:
         hit(engine, site, task, value)
     _, lost, entries = engine.take_action(action)
-    found = [(int.from_bytes(key, "little"), count) for _, key, count, _ in entries]
+    found = [(int.from_bytes(key, "little"), count) for _, key, count, *_ in entries]
     assert (found, lost) == ([(5, 2), (6, 1), (7, 2)], 3)
 
 
@@ -199,5 +199,5 @@ def test_taking_results_makes_no_room_for_other_keys() -> None:
     for value in (3, 2):
         hit(engine, site, task, value)
     _, lost, entries = engine.take_action(action)
-    assert [int.from_bytes(key, "little") for _, key, _, _ in entries] == [2]
+    assert [int.from_bytes(key, "little") for _, key, *_ in entries] == [2]
     assert lost == 1

@@ -46,7 +46,7 @@ def glue(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_a_hit_and_its_return_go_through_a_glue_from_outside(glue: Any) -> None:
     engine = _engine.Engine(MemoryFault, 1 << 20, pack_registers(REGISTERS))
     program, room = pack_program(()) or (b"", 0)
-    probe = engine.add_probe(program, room, program, False)
+    probe = engine.add_probe(program, room, program, 0, False)
     action = engine.add_action(probe, _engine.ACTION_COUNT, 0, 0, 0, b"", NOTHING.pack(), b"", b"")
     engine.set_probe(probe, True, True, [action], [], b"", b"")
     site = engine.add_site(0x400, 0, [probe])

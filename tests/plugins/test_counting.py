@@ -88,7 +88,16 @@ def test_the_longest_bar_belongs_to_the_fullest_bucket() -> None:
 def test_latency_sees_every_return() -> None:
     rows = report("latency")
     assert rows[0] == "uprobes/work: latency in ns"
-    assert rows[-1].split() == ["total", "10"]
+    assert rows[-2].split() == ["total", "10"]
+    assert rows[-1].split()[::2] == ["p50", "p90", "p99", "max"]
+
+
+def test_the_slowest_calls_are_shown_with_their_arguments_and_stacks() -> None:
+    rows = report("latency:top=2,stack=2")
+    at = rows.index("  slowest:")
+    assert [row.split()[1].split("-")[0] for row in rows[at + 1 :: 3]] == ["loop", "loop"]
+    assert [row.split()[2].split("=")[0] for row in rows[at + 1 :: 3]] == ["a", "a"]
+    assert rows[at + 2].split()[1].startswith("main+0x")
 
 
 def test_returns_balance() -> None:

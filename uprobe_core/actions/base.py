@@ -102,6 +102,8 @@ class _Bound:
         self.action = action
         self._measure = measure
         self._when = when
+        self.reads_values = True
+        """Whether it looks at the event's arguments; False saves keeping those of an entry for its return."""
 
     def _observe(self, hit: Hit) -> None:
         if self._when is None or self._when(hit):
@@ -155,7 +157,9 @@ class Action:
 
             when = compile_filter(self.when, event)
         cls = _BoundReturn if event.is_return or self.at_return else _BoundEntry
-        return cls(self, measure, when)
+        bound = cls(self, measure, when)
+        bound.reads_values = self.reads(event)
+        return bound
 
     def join(self, run: ActionRun) -> None:
         """Serve *run* from now on; raises UsageError if it serves another, whose results it would mix in."""
@@ -176,6 +180,10 @@ class Action:
         """Bring in what was found elsewhere; every result begins with it."""
         if self._run is not None:
             self._run.bring_in()
+
+    def reads(self, event: EventInfo) -> bool:
+        """Whether it may look at the arguments of *event*."""
+        return True
 
     def bind(self, event: EventInfo) -> Getter:
         """Return how a measurement is taken from a hit of *event*."""

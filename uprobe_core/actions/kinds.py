@@ -17,7 +17,7 @@ from uprobe_core.actions.base import MAX_KEYS, Action, Getter, getter_of, key_ge
 from uprobe_core.consumer import EventInfo, Frame, checked_depth
 from uprobe_core.errors import UsageError
 
-__all__ = ("MAX_KEYS", "Action", "Count", "Hist", "Latency", "Record", "Stacks", "Sum")
+__all__ = ("MAX_KEYS", "Action", "Count", "Hist", "Record", "Stacks", "Sum")
 
 _LOWEST = -(1 << 63)
 
@@ -185,28 +185,6 @@ class Hist(Action):
         self.sync()
         table = {key: dict(sorted(counts.items())) for key, counts in self.buckets.items()}
         return table if self.by else table.get((), {})
-
-
-class Latency(Hist):
-    """A histogram of the nanoseconds from entry to return."""
-
-    name = "latency"
-    at_return = True
-
-    def __init__(
-        self,
-        by: str | Sequence[str] | None = None,
-        kind: str = "log2",
-        *,
-        when: str | None = None,
-        max_keys: int = MAX_KEYS,
-    ) -> None:
-        super().__init__("latency", kind, by=by, when=when, max_keys=max_keys)
-
-    def bind(self, event: EventInfo) -> Getter:
-        """Measure (key, bucket of the latency)."""
-        key = key_getter(event, self.by)
-        return lambda hit: (key(hit), self.bucket(hit.latency_ns))
 
 
 class Record(Action):

@@ -6,18 +6,22 @@ from typing import Any
 
 from uprobe_core.actions.base import Action
 from uprobe_core.actions.kinds import Count, Hist, Stacks, Sum
+from uprobe_core.actions.latency import Latency
 
 __all__ = ("Found", "merge")
 
 Found = list[tuple[int, Any, int, Any]]
-"""(order of first sight, key, count, (total, low, high) or bucket or None)."""
+"""(order of first sight, key, count, (total, low, high), bucket, (bucket, longest) or None)."""
 
 
 def merge(action: Action, found: Found, lost: int) -> None:
     """Add what was *found*, in order of first sight, to *action*, and what was *lost*."""
     action.lost += lost
     for _order, key, count, extra in sorted(found, key=lambda each: each[0]):
-        if isinstance(action, Hist):
+        if isinstance(action, Latency):
+            bucket, high = extra
+            action.add(key, bucket, count, high)
+        elif isinstance(action, Hist):
             action.add(key, extra, count)
         elif isinstance(action, Sum):
             action.add(key, count, *extra)

@@ -94,7 +94,10 @@ class ArgumentParser:
         type_offset = len(body) + 1 if type_name is not None else 0
         kind = self._type_of(body, type_name, count, type_offset)
         self.entry_type = type_name
-        self.expression(body)
+        if self._is_read_at_entry(body, kind, count):
+            self._at_entry(body, self.offset)
+        else:
+            self.expression(body)
         kind = self._natural_type(kind, type_name)
         if used + kind.size * (count or 1) > MAX_EVENT:
             raise self.fail("EVENT_TOO_BIG", errno="E2BIG")
@@ -226,9 +229,18 @@ class ArgumentParser:
         """``$entry(ARG)``: ARG's operations run at entry, their value is kept until the return."""
         if not rest.endswith(")"):
             raise self.fail("DEREF_OPEN_BRACE", self.offset + len("$entry(") + len(rest))
-        text = rest[:-1]
+        self._at_entry(rest[:-1], self.offset + len("$entry("))
+
+    def _is_read_at_entry(self, body: str, kind: FetchType, count: int) -> bool:
+        """Whether it is a string behind ``$argN`` of a return: its memory may be another's by then."""
+        variables = self.variables
+        behind = body[:1] in ("+", "-") and "$arg" in body and "$entry(" not in body
+        return variables.extended and variables.is_return and kind.is_string and not count and behind
+
+    def _at_entry(self, text: str, offset: int) -> None:
+        """Run the operations of *text*, which begins at column *offset*, at entry, and keep their value."""
         at_entry = replace(self.variables, is_return=False)
-        inner = ArgumentParser(self.line, self.index, at_entry, offset=self.offset + len("$entry("))
+        inner = ArgumentParser(self.line, self.index, at_entry, offset=offset)
         captured = self.entry_type if not self.ops and self.entry_type in ("string", "ustring") else None
         typed = f"{text}:{captured}" if captured else text
         arg = inner.parse(f"entry{len(self.entry)}", typed, inner.offset, 0)

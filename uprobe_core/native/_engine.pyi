@@ -14,6 +14,7 @@ ABI: int
 """Number of the layout; :func:`uprobe_core.native_backend.abi` must agree."""
 # The numbers of the C headers (c/python/module_numbers.c), for all that packs and unpacks.
 MAX_PROBES: int
+MAX_SLOWEST: int
 MAX_KEY: int
 MAX_RECORD: int
 MAX_STACK: int
@@ -100,6 +101,7 @@ class Engine:
         program: bytes,
         room: int,
         capture: bytes,
+        capture_room: int,
         is_return: bool,
         chain: int = ...,
         votes: int = ...,
@@ -107,6 +109,8 @@ class Engine:
     ) -> int:
         """A probe with its arguments and what it captures at entry.
 
+        :param capture: of an entry event *program* itself, or nothing: its values at the return
+        :param capture_room: bytes that captured strings may take
         :param chain: its functions in Python, -1: none
         :param votes: whom they speak for (VOTES_...)
         """
@@ -138,10 +142,16 @@ class Engine:
         /,
     ) -> int:
         """An action over the arguments of *probe*."""
-    def take_action(self, action: int, /) -> tuple[int, int, list[tuple[int, bytes, int, bytes | None]]]:
-        """(total, lost, [(order of first sight, key, count, struct up_stat)]) since the last time."""
+    def take_action(self, action: int, /) -> tuple[int, int, list[tuple[int, bytes, int, bytes | None, int]]]:
+        """(total, lost, [(order of first sight, key, count, struct up_stat, longest)]) since last time."""
     def limit_keys(self, action: int, limit: int, /) -> None:
         """Keys that *action* may hold; hits with others are lost, and counted."""
+    def keep_slowest(self, action: int, calls: int, depth: int, /) -> None:
+        """*action*, a histogram of latencies, writes records of the slowest *calls* to its sink.
+
+        Behind the cells of such a record lie as words its latency and the numbers of at most
+        *depth* frames, with how many they are before them.
+        """
     def add_site(self, address: int, offset: int, probes: Sequence[int], /) -> int:
         """A probed address."""
     def site_pointer(self, site: int, /) -> int:

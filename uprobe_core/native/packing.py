@@ -123,10 +123,7 @@ def pack_program(args: Sequence[FetchArg]) -> tuple[bytes, int] | None:
     """The program that fetches *args* and the bytes that its strings may take."""
     parts = [struct.pack("<I", len(args))]
     for arg in args:
-        code = arg.ops[0].code
         is_text = arg.type.is_string
-        if code is OpCode.ENTRY and is_text:
-            return None
         if any(op.code is OpCode.ADD for op in arg.ops):
             return None
         ops = b"".join(op.pack() for op in arg.ops)

@@ -9,7 +9,8 @@ from enum import Enum
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.actions.kinds import Action, Count, Hist, Latency, Record, Stacks, Sum
+from uprobe_core.actions.kinds import Action, Count, Hist, Record, Stacks, Sum
+from uprobe_core.actions.latency import SKETCH_BITS, Latency
 from uprobe_core.events.filters import parse_filter
 from uprobe_core.native import _engine
 from uprobe_core.native.packing import (
@@ -81,6 +82,7 @@ class EventPlan:
     program: bytes
     room: int
     capture: bytes = _EMPTY
+    capture_room: int = 0
     tests: bytes = b""
     texts: bytes = b""
     actions: list[ActionPlan] = field(default_factory=list)
@@ -135,7 +137,7 @@ def _plan_whole(event: Event) -> EventPlan | None:
     capture = _capture(event)
     if event.triggers is not None or event.has_filters or program is None or capture is None:
         return None
-    plan = EventPlan(*program, capture)
+    plan = EventPlan(*program, *capture)
     if event.filter is not None:
         packed = pack_filter(event.filter_ops) if event.filter_ops is not None else None
         if packed is None:
@@ -168,15 +170,20 @@ def _is_chain(sink: Any) -> bool:
     return methods[2] or sum(methods) != 1
 
 
-def _capture(event: Event) -> bytes | None:
-    """The program of what is captured at entry: scalar integers only."""
+def _capture(event: Event) -> tuple[bytes, int] | None:
+    """The program of what is kept of an entry for its return, and room for its strings; None: Python's part.
+
+    Of a return event that is what its arguments ask for, by number; of an entry event its arguments, as
+    they are, if a consumer may look at them then.
+    """
+    if not event.wants_returns:
+        return _EMPTY, 0
+    if not event.is_return:
+        return pack_program(event.spec.args) if event.keeps_values else (_EMPTY, 0)
     args = event.spec.entry_args
-    if not event.wants_returns or not args:
-        return _EMPTY
-    if any(arg.count or arg.type.kind in ("f", "string") for arg in args):
+    if any(arg.count or arg.type.kind == "f" for arg in args):
         return None
-    packed = pack_program(args)
-    return packed[0] if packed is not None else None
+    return pack_program(args) if args else (_EMPTY, 0)
 
 
 def _plan_sink(event: Event, sink: Any) -> ActionPlan | None:
@@ -203,8 +210,10 @@ def _plan_action(event: Event, action: Action) -> ActionPlan | None:
         plan = ActionPlan(_engine.ACTION_COUNT, action, at_return, "count", keys)
     elif type(action) is Sum:
         plan = _plan_sum(event, action, at_return, keys)
-    elif type(action) is Hist or type(action) is Latency:
+    elif type(action) is Hist:
         plan = _plan_hist(event, action, at_return, keys)
+    elif type(action) is Latency:
+        plan = _plan_latency(action, keys)
     elif type(action) is Record and _names_are_known(event, action):
         plan = ActionPlan(_engine.ACTION_RECORD, action, at_return)
     elif type(action) is Stacks:
@@ -230,7 +239,7 @@ def _plan_sum(event: Event, action: Sum, at_return: bool, keys: tuple[FieldRef, 
 
 
 def _plan_hist(event: Event, action: Hist, at_return: bool, keys: tuple[FieldRef, ...]) -> ActionPlan | None:
-    value = common_field("latency") if type(action) is Latency else _field(event, action.arg)
+    value = _field(event, action.arg)
     if value is None or value.kind in "ftk":
         return None
     kind = _HISTS[action.kind]
@@ -239,6 +248,16 @@ def _plan_hist(event: Event, action: Hist, at_return: bool, keys: tuple[FieldRef
         return None
     result = "shist" if value.kind == "s" else "hist"
     return ActionPlan(_engine.ACTION_HIST, action, at_return, result, keys, value, kind, parameter)
+
+
+def _plan_latency(action: Latency, keys: tuple[FieldRef, ...]) -> ActionPlan | None:
+    value = common_field("latency")
+    assert value is not None
+    exact = action.kind == "linear"
+    kind, parameter = (_engine.HIST_LINEAR, 1) if exact else (_engine.HIST_SUB, SKETCH_BITS)
+    if action.stack > _engine.MAX_STACK:
+        return None
+    return ActionPlan(_engine.ACTION_HIST, action, True, "latency", keys, value, kind, parameter)
 
 
 def _fields(event: Event, names: Sequence[str]) -> tuple[FieldRef, ...] | None:

@@ -13,11 +13,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.actions.kinds import Action
+from uprobe_core.actions.latency import Latency, SlowCall
 from uprobe_core.event_model import Record as TraceRecord
 from uprobe_core.native import _engine
 from uprobe_core.native.packing import value_decoder
 
 if TYPE_CHECKING:
+    from uprobe_core.frame import Frame
     from uprobe_core.native.plan import ActionPlan
     from uprobe_core.tracing.event import Event
 
@@ -25,6 +27,7 @@ __all__ = ("NativeRecords",)
 
 HEADER = struct.Struct(_engine.RECORD_LAYOUT)
 """struct up_record: size, sink, who, text size, time, pc, function."""
+_WORDS = struct.Struct("<QQ")
 _MOST_PEOPLE = 256
 """Tasks that are remembered for their names when no record of theirs is left."""
 Consume = Callable[[Any, int, int, int, int, int], None]
@@ -59,6 +62,8 @@ class NativeRecords:
         self._numbers: dict[tuple[int, int, str], int] = {}
         self._next = self._last = 0
         self._draining = False
+        self.frames: list[Frame] = []
+        """What the numbers of frames in records stand for."""
         self.bounded = keep > 0
         """Whether records stay in the engine until the end."""
         engine.keep_last(keep)
@@ -88,7 +93,8 @@ class NativeRecords:
         """The number of a new taker of records."""
         if isinstance(plan.source, Action):
             self.keep_all()  # an action has a bound of its own
-            consume = self._for_action(event, plan)
+            slow = isinstance(plan.source, Latency)
+            consume = self._for_slowest(event, plan) if slow else self._for_action(event, plan)
         else:
             consume = self._for_output(event, plan)
         self._consumers.append(consume)
@@ -121,6 +127,20 @@ class NativeRecords:
                 common = {"pid": pid, "tid": tid, "common_pid": tid, "comm": comm, "ip": function or pc}
                 fields = {**common, **fields}
             action.emit({name: fields[name] for name in names})
+
+        return consume
+
+    def _for_slowest(self, event: Event, plan: ActionPlan) -> Consume:
+        size, decode = value_decoder(event.spec.args)
+        action, people, names = plan.source, self._people, tuple(event.names)
+
+        def consume(buffer: Any, at: int, who: int, time: int, _pc: int, _function: int) -> None:
+            latency, count = _WORDS.unpack_from(buffer, at + size)
+            numbers = struct.unpack_from(f"<{count}Q", buffer, at + size + _WORDS.size)
+            values = decode(buffer, at, at + size + _WORDS.size + 8 * count)
+            stack = tuple(self.frames[number] for number in numbers)
+            args = dict(zip(names, values, strict=True))
+            action.emit(SlowCall(latency, time, *people[who], args, stack))
 
         return consume
 

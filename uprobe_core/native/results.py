@@ -31,11 +31,11 @@ def take(engine: Any, number: int, decode: Decode, kind: str) -> tuple[Found, in
     """What action *number* found since the last time, and how many hits had a key that found no room.
 
     :param decode: of its keys
-    :param kind: "count", "sum", "fsum" (of floats), "hist" or "shist" (of signed numbers)
+    :param kind: "count", "sum", "fsum" (of floats), "hist", "shist" (of signed numbers) or "latency"
     """
     total, lost, entries = engine.take_action(number)
     found: Found = [(-1, (), total, None)] if total else []
-    for order, key, count, stat in entries:
+    for order, key, count, stat, high in entries:
         values, rest = decode(key)
         plain = values[0] if len(values) == 1 else values
         extra: Any = None
@@ -43,5 +43,7 @@ def take(engine: Any, number: int, decode: Decode, kind: str) -> tuple[Found, in
             extra = stat_values(stat, kind == "fsum")
         elif kind in ("hist", "shist"):
             extra = int.from_bytes(key[rest:], "little", signed=kind == "shist")
+        elif kind == "latency":
+            extra = (int.from_bytes(key[rest:], "little"), high)
         found.append((order, plain, count, extra))
     return found, lost

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.actions.kinds import Action
+from uprobe_core.actions.latency import Latency
 from uprobe_core.actions.merge import merge
 from uprobe_core.native import _engine
 from uprobe_core.native.calls import NativeCalls
@@ -96,6 +97,7 @@ class NativeSites:
         self._events: dict[Event, _NativeEvent] = {}
         self._retired: list[_NativeEvent] = []
         self.stacks = NativeStacks(self.engine, stacks, current)
+        self.records.frames = self.stacks.frames
         self._calls = NativeCalls(
             self.engine,
             registers=registers,
@@ -188,7 +190,13 @@ class NativeSites:
         if number is None:
             plan = native.plan
             number = self.engine.add_probe(
-                plan.program, plan.room, plan.capture, probe.event.is_return, native.chain, plan.votes
+                plan.program,
+                plan.room,
+                plan.capture,
+                plan.capture_room,
+                probe.event.is_return,
+                native.chain,
+                plan.votes,
             )
             native.probes[probe] = number
             if not native.actions:
@@ -198,7 +206,8 @@ class NativeSites:
 
     def _action(self, event: Event, probe: int, plan: ActionPlan) -> int:
         sink = 0
-        if plan.kind == _engine.ACTION_RECORD:
+        top = plan.source.top if isinstance(plan.source, Latency) else 0
+        if plan.kind == _engine.ACTION_RECORD or top:
             sink = self.records.sink(event, plan)
         elif plan.kind == _engine.ACTION_CALL:
             sink = self._calls.handler(event, plan)
@@ -208,6 +217,8 @@ class NativeSites:
         )
         if isinstance(plan.source, Action):
             self.engine.limit_keys(number, min(plan.source.max_keys, _MOST_KEYS))
+        if top:
+            self.engine.keep_slowest(number, top, plan.source.stack)
         return number
 
     def _set(self, native: _NativeEvent, probe: EventProbe, number: int) -> None:

@@ -45,7 +45,7 @@ class NativeProbes:
         nothing = pack_program(())
         assert nothing is not None
         program, room = nothing
-        self._probe = self._engine.add_probe(program, room, program, False)
+        self._probe = self._engine.add_probe(program, room, program, 0, False)
         self._engine.set_probe(self._probe, True, False, (), (), b"", b"")
         self._sites: dict[int, int] = {}
         self.mode: Mode | None = None

@@ -78,6 +78,8 @@ class Event:
         self._return_calls: tuple[tuple[int, Sink, Callable[[ReturnHit], Any]], ...] = ()
         self._missed_calls: tuple[tuple[Sink, Callable[[int, str], Any]], ...] = ()
         self._filters: tuple[tuple[Sink, Callable[[Process], bool] | None], ...] = ()
+        self.keeps_values = False
+        """Whether a consumer may look at an entry's arguments at the return."""
 
     @property
     def full_name(self) -> str:
@@ -129,6 +131,8 @@ class Event:
         self._return_calls = tuple((i, s, leave) for i, s, _, leave in calls if leave is not None)
         self._missed_calls = tuple((s, s.missed) for s in sinks if hasattr(s, "missed"))
         self._filters = tuple((s, getattr(s, "filter", None)) for s in sinks)
+        readers = [sink for _, sink, _ in self._return_calls if getattr(sink, "reads_values", True)]
+        self.keeps_values = bool(readers) and bool(self.spec.args) and not self.is_return
         self.changed()
 
     def _method(self, sink: Sink, name: str) -> Callable[[Any], Any] | None:
@@ -178,6 +182,8 @@ class Event:
     def _entered(self, hit: Hit, state: EntryState | None) -> tuple[HandlerVote, EntryState | None]:
         if not self.is_return and self.filter is not None and not self.filter(hit):
             return HandlerVote.IGNORE, None
+        if state is not None and self.keeps_values:
+            state.args = hit.values
         return self._run_entry_calls(hit, state), state
 
     def _run_entry_calls(self, hit: Hit, state: EntryState | None) -> HandlerVote:
@@ -199,6 +205,8 @@ class Event:
         """Run the return handlers."""
         hit.event = self
         hit.entry = state
+        if state.args is not None:
+            hit._values = state.args  # an entry event's values are those of the entry
         if not self.enabled:
             return
         if self.is_return and self.triggers is not None:

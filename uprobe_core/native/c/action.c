@@ -174,7 +174,23 @@ static void run_keyed(struct up_action *action, struct up_hit *hit)
 	}
 	if (action->kind == UP_SUM)
 		add_value(action, hit, entry);
+	if (action->value.source == UP_FIELD_LATENCY && hit->latency > entry->high)
+		entry->high = hit->latency;
 	entry->count++;
+}
+
+/* One of the slowest calls: a record with its latency, how many frames its stack has, and their numbers. */
+static void keep_slow(struct up_action *action, struct up_hit *hit)
+{
+	uint32_t frames[UP_STACK_MAX];
+	uint64_t words[2 + UP_STACK_MAX];
+	unsigned count = action->depth ? up_stack(hit->engine, hit, action->depth, frames) : 0;
+
+	words[0] = hit->latency;
+	words[1] = count;
+	for (unsigned i = 0; i < count; i++)
+		words[2 + i] = frames[i];
+	up_write_longer_record(action->engine, action->sink, hit, words, 2 + count);
 }
 
 void up_action_run(struct up_action *action, struct up_hit *hit)
@@ -192,6 +208,8 @@ void up_action_run(struct up_action *action, struct up_hit *hit)
 	case UP_SUM:
 	case UP_HIST:
 		run_keyed(action, hit);
+		if (action->top.room && up_top_takes(&action->top, hit->latency))
+			keep_slow(action, hit);
 		break;
 	case UP_RECORD:
 		up_write_record(action->engine, action->sink, hit);

@@ -4,6 +4,7 @@
 
 #include "filter.h"
 #include "map.h"
+#include "top.h"
 
 enum up_action_kind { UP_COUNT, UP_SUM, UP_HIST, UP_RECORD, UP_CALL };
 enum up_hist_kind { UP_LOG2, UP_LINEAR, UP_SUB };
@@ -23,6 +24,8 @@ struct up_action {
 	uint64_t total;		/* of an unkeyed count */
 	uint64_t lost;		/* hits for whose key there was no room */
 	uint32_t sink;
+	struct up_top top;	/* of a histogram of latencies: the calls that it keeps, in sink */
+	uint16_t depth;		/* frames of their stacks */
 	struct up_engine *engine;
 };
 

@@ -57,6 +57,21 @@ void up_miss(struct up_call *call, int reason)
 	up_kept_give(engine, call->site, call->kept);
 }
 
+/* What the probe sees: of an entry event, the values of the entry. */
+static void look_at(struct up_engine *engine, const struct up_call *call, const struct up_probe *probe,
+		    struct up_hit *hit)
+{
+	bool given = call->kept && probe->returned.count;
+
+	hit->program = given ? &probe->returned : &probe->program;
+	hit->cells = given ? (uint64_t *)(uintptr_t)hit->entry : engine->cells;
+	hit->area = given ? (char *)(uintptr_t)hit->entry_text : engine->area;
+	hit->area_size = given ? call->kept->text : 0;
+	hit->texts_done = given;
+	hit->done[0] = hit->done[1] = given ? UINT64_MAX : 0;
+	hit->file_offset = call->site->file_offset;
+}
+
 static void deliver_probe(struct up_engine *engine, struct up_call *call, unsigned index, struct up_hit *hit)
 {
 	struct up_probe *probe = call->site->probes[index];
@@ -64,10 +79,7 @@ static void deliver_probe(struct up_engine *engine, struct up_call *call, unsign
 	probe->returns++;
 	if (!probe->enabled)
 		return;
-	hit->program = &probe->program;
-	hit->texts_done = false;
-	hit->done[0] = hit->done[1] = 0;
-	hit->file_offset = call->site->file_offset;
+	look_at(engine, call, probe, hit);
 	if (probe->is_return && probe->has_filter && !up_filter_accepts(&probe->filter, hit))
 		return;
 	for (unsigned i = 0; i < probe->return_count; i++)
@@ -85,14 +97,18 @@ static void deliver_probe(struct up_engine *engine, struct up_call *call, unsign
 void up_deliver_latency(struct up_engine *engine, const struct up_call *call)
 {
 	struct up_action *action = call->site->only;
-	uint64_t bucket = up_bucket(action->hist, action->parameter, engine->now - call->entered);
+	uint64_t latency = engine->now - call->entered;
+	uint64_t bucket = up_bucket(action->hist, action->parameter, latency);
 	struct up_entry *entry = up_map_at_number(&action->map, bucket, &engine->order);
 
 	call->site->probes[0]->returns++;
-	if (entry)
-		entry->count++;
-	else
+	if (!entry) {
 		action->lost++;
+		return;
+	}
+	entry->count++;
+	if (latency > entry->high)
+		entry->high = latency;
 }
 
 void up_deliver(struct up_engine *engine, const struct up_source *source, struct up_call *call)
@@ -110,6 +126,7 @@ void up_deliver(struct up_engine *engine, const struct up_source *source, struct
 	hit.latency = engine->now - call->entered;
 	hit.insns = up_task_work(engine) - call->work;
 	hit.entry = call->kept ? call->kept->words : nothing;
+	hit.entry_text = call->kept ? up_kept_text(call->kept) : NULL;
 	for (unsigned i = 0; i < call->site->count; i++) {
 		if (call->followed >> i & 1)
 			deliver_probe(engine, call, i, &hit);

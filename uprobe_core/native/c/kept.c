@@ -26,8 +26,28 @@ struct up_kept *up_kept_take(struct up_engine *engine, unsigned words)
 		kept->size = engine->kept_room;
 	}
 	kept->used = words;
+	kept->text = 0;
 	memset(kept->words, 0, words * sizeof(kept->words[0]));
 	return kept;
+}
+
+bool up_kept_add_text(struct up_engine *engine, struct up_kept **kept, const char *text, unsigned size)
+{
+	unsigned words = (*kept)->used + ((*kept)->text + size + 7) / 8;
+
+	if (words > engine->kept_room)
+		engine->kept_room = words;
+	if (words > (*kept)->size) {
+		struct up_kept *larger =
+			up_reallocate(*kept, sizeof(**kept) + engine->kept_room * sizeof((*kept)->words[0]));
+		if (!larger)
+			return false;
+		larger->size = engine->kept_room;
+		*kept = larger;
+	}
+	memcpy(up_kept_text(*kept) + (*kept)->text, text, size);
+	(*kept)->text += size;
+	return true;
 }
 
 void *up_kept_cookie(const struct up_site *site, const struct up_kept *kept, unsigned index)
@@ -43,11 +63,13 @@ void up_kept_set_cookie(const struct up_site *site, struct up_kept *kept, unsign
 /* A copy with cookies of its own; NULL: out of memory. */
 struct up_kept *up_kept_copy(struct up_engine *engine, const struct up_site *site, const struct up_kept *kept)
 {
-	struct up_kept *twin = up_kept_take(engine, kept->used);
+	struct up_kept *twin = up_kept_take(engine, kept->used + (kept->text + 7) / 8);
 
 	if (!twin)
 		return NULL;
-	memcpy(twin->words, kept->words, kept->used * sizeof(kept->words[0]));
+	twin->used = kept->used;
+	twin->text = kept->text;
+	memcpy(twin->words, kept->words, kept->used * sizeof(kept->words[0]) + kept->text);
 	for (unsigned i = 0; i < site->count; i++) {
 		void *cookie = up_kept_cookie(site, kept, i);
 		if (cookie && cookie != UP_IGNORED)

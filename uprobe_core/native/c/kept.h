@@ -17,9 +17,18 @@ struct up_site;
 struct up_kept {
 	struct up_kept *next;	/* while it is spare */
 	unsigned size;		/* words that it has room for */
-	unsigned used;
+	unsigned used;		/* words of captured values and cookies */
+	unsigned text;		/* bytes of captured strings, which lie behind those */
 	uint64_t words[];
 };
+
+static inline char *up_kept_text(struct up_kept *kept)
+{
+	return (char *)(kept->words + kept->used);
+}
+
+/* Appends size bytes of text; the block may move.  False: out of memory, and it is as it was. */
+bool up_kept_add_text(struct up_engine *engine, struct up_kept **kept, const char *text, unsigned size);
 
 /* A cookie is that of probe number index of the call's site. */
 struct up_kept *up_kept_take(struct up_engine *engine, unsigned words);

@@ -71,7 +71,7 @@ void up_map_deinit(struct up_map *map)
 void up_map_zero(struct up_map *map)
 {
 	for (uint32_t i = 0; i < map->count; i++)
-		map->entries[i].count = 0;
+		map->entries[i].count = map->entries[i].high = 0;
 	if (map->with_stats)
 		memset(map->stats, 0, map->count * sizeof(*map->stats));
 }
@@ -138,7 +138,7 @@ static struct up_entry *insert(struct up_map *map, const void *key, size_t size,
 	if (!grow_keys(map, size))
 		return NULL;
 	struct up_entry *entry = &map->entries[map->count];
-	*entry = (struct up_entry){hash, (*order)++, 0, (uint32_t)map->keys_used, (uint32_t)size};
+	*entry = (struct up_entry){hash, (*order)++, 0, 0, (uint32_t)map->keys_used, (uint32_t)size};
 	memcpy(map->keys + map->keys_used, key, size);
 	map->keys_used += size;
 	if (map->with_stats)

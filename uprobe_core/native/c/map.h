@@ -14,6 +14,7 @@ struct up_entry {
 	uint64_t hash;
 	uint64_t order;		/* of first sight, over all maps of an engine */
 	uint64_t count;
+	uint64_t high;		/* of latencies: the longest */
 	uint32_t key_at, key_size;
 };
 

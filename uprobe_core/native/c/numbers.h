@@ -16,6 +16,7 @@ enum {
 	UP_COMM = 16,
 	UP_MAX_KEY = 8,		/* fields of a key */
 	UP_MAX_PROBES = 64,	/* at one site */
+	UP_MAX_SLOWEST = 1 << 20,	/* calls that an action keeps */
 };
 
 /* How making an object ended; an object that was not made has nothing to give back. */

@@ -69,8 +69,6 @@ static bool decode_ops(struct up_arg *arg, const struct up_registers *registers,
 		arg->offsets[arg->derefs++] = ops[at++].param;
 	if (at >= count || !decode_store(arg, ops, count, at))
 		return false;
-	if (arg->kind == 't' && ops[0].code == UP_ENTRY && arg->derefs == 0)
-		return false;	/* a string that was captured at entry: Python's part */
 	if (arg->count && arg->kind == 't' && arg->derefs == 0)
 		return false;
 	return !(arg->count && arg->kind != 't' && !arg->from_memory);
@@ -181,14 +179,33 @@ void up_program_deinit(struct up_program *program)
 	memset(program, 0, sizeof(*program));
 }
 
-uint64_t up_program_entries(const struct up_program *program)
+/* Whether value number cell is a string. */
+static bool is_text_cell(const struct up_program *program, uint64_t cell)
 {
-	uint64_t entries = 0;
-
 	for (unsigned i = 0; i < program->count; i++) {
-		const struct up_op *source = &program->args[i].source;
-		if (source->code == UP_ENTRY && (uint64_t)source->param >= entries)
-			entries = (uint64_t)source->param + 1;
+		const struct up_arg *arg = &program->args[i];
+		if (cell >= arg->cell && cell < arg->cell + (arg->count ? arg->count : 1u))
+			return arg->kind == 't';
 	}
-	return entries;
+	return false;
+}
+
+bool up_program_finds(const struct up_program *program, const struct up_program *capture)
+{
+	for (unsigned i = 0; i < program->count; i++) {
+		const struct up_arg *arg = &program->args[i];
+		uint64_t cell = (uint64_t)arg->source.param;
+		if (arg->source.code != UP_ENTRY)
+			continue;
+		if (cell >= capture->cells || (arg->kind == 't' && !arg->derefs && !is_text_cell(capture, cell)))
+			return false;
+	}
+	return true;
+}
+
+void up_program_give(struct up_program *program)
+{
+	for (unsigned i = 0; i < program->count; i++)
+		program->args[i].simple = false;
+	program->simple = program->count == 0;
 }

@@ -88,7 +88,9 @@ struct up_registers;
 enum up_made up_program_init(struct up_program *program, const struct up_registers *registers, const uint8_t *packed,
 			     size_t size, unsigned room);
 void up_program_deinit(struct up_program *program);
-/* How many values captured at entry the program may look at. */
-uint64_t up_program_entries(const struct up_program *program);
+/* Whether what the program takes of an entry is among what capture keeps of it. */
+bool up_program_finds(const struct up_program *program, const struct up_program *capture);
+/* From now on its values are given: nothing is read from registers in place of them. */
+void up_program_give(struct up_program *program);
 
 #endif

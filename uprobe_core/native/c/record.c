@@ -33,16 +33,16 @@ static void put_cells(const struct up_hit *hit, uint64_t *to)
 	}
 }
 
-/* Appends the hit with all values of its program; false: dropped, and counted. */
-bool up_write_record(struct up_engine *engine, uint32_t sink, struct up_hit *hit)
+static inline bool write_record(struct up_engine *engine, uint32_t sink, struct up_hit *hit, const uint64_t *more,
+				unsigned count)
 {
 	struct up_ring *ring = &engine->ring;
 
 	if (!hit->program->simple)
 		up_fetch_all(hit);
-	size_t cells = hit->program->cells * sizeof(uint64_t);
+	size_t cells = hit->program->cells * sizeof(uint64_t), words = count * sizeof(uint64_t);
 	size_t text = hit->texts_done ? hit->area_size : 0;
-	size_t size = (sizeof(struct up_record) + cells + text + 7) & ~(size_t)7;
+	size_t size = (sizeof(struct up_record) + cells + words + text + 7) & ~(size_t)7;
 	if (ring->size - ring->used < size || ring->limit) {
 		if (!make_room(engine, size)) {
 			ring->dropped++;
@@ -61,9 +61,22 @@ bool up_write_record(struct up_engine *engine, uint32_t sink, struct up_hit *hit
 	};
 	to += sizeof(struct up_record);
 	put_cells(hit, (uint64_t *)(void *)to);
+	if (words)
+		memcpy(to + cells, more, words);
 	if (text)
-		memcpy(to + cells, hit->area, text);
+		memcpy(to + cells + words, hit->area, text);
 	ring->used += size;
 	ring->records++;
 	return true;
+}
+
+bool up_write_record(struct up_engine *engine, uint32_t sink, struct up_hit *hit)
+{
+	return write_record(engine, sink, hit, NULL, 0);
+}
+
+bool up_write_longer_record(struct up_engine *engine, uint32_t sink, struct up_hit *hit, const uint64_t *more,
+			    unsigned count)
+{
+	return write_record(engine, sink, hit, more, count);
 }

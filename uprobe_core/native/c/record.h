@@ -9,5 +9,8 @@ struct up_hit;
 
 /* Appends the hit with all values of its program; false: dropped, and counted. */
 bool up_write_record(struct up_engine *engine, uint32_t sink, struct up_hit *hit);
+/* The same with count more words behind its cells. */
+bool up_write_longer_record(struct up_engine *engine, uint32_t sink, struct up_hit *hit, const uint64_t *more,
+			    unsigned count);
 
 #endif

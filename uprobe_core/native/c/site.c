@@ -2,23 +2,45 @@
 #include "site.h"
 
 #include "returns.h"
+#include "texts.h"
 
-/* Runs the captures of every probe that follows returns. */
-static void capture(struct up_site *site, struct up_hit *hit, struct up_kept *kept)
+/* The strings that were fetched last are kept, whose cells begin at word number at; false: out of memory. */
+static bool keep_texts(struct up_engine *engine, const struct up_hit *hit, unsigned at, struct up_kept **kept)
 {
-	uint64_t *before = hit->cells, *to = kept->words;
+	uint64_t before = (*kept)->text;
 
-	for (unsigned i = 0; i < site->count; i++) {
+	if (!up_kept_add_text(engine, kept, hit->area, hit->area_size))
+		return false;
+	for (unsigned i = 0; i < hit->program->count; i++) {
+		const struct up_arg *arg = &hit->program->args[i];
+		uint64_t *cells = (*kept)->words + at + arg->cell;
+		for (unsigned j = 0; arg->kind == 't' && j < (arg->count ? arg->count : 1); j++)
+			cells[j] += cells[j] == UP_NO_TEXT ? 0 : before << 32;
+	}
+	return true;
+}
+
+/* Runs the captures of every probe that follows returns; false: out of memory. */
+static bool capture(struct up_site *site, struct up_hit *hit, struct up_kept **kept)
+{
+	uint64_t *before = hit->cells;
+	unsigned at = 0;
+	bool kept_all = true;
+
+	for (unsigned i = 0; kept_all && i < site->count; i++) {
 		struct up_probe *probe = site->probes[i];
 		if (!probe->capture.cells)
 			continue;
 		hit->program = &probe->capture;
-		hit->cells = to;
+		hit->cells = (*kept)->words + at;
 		hit->done[0] = hit->done[1] = 0;
+		hit->texts_done = false;
 		up_fetch_all(hit);
-		to += probe->capture.cells;
+		kept_all = !hit->program->texts || keep_texts(site->engine, hit, at, kept);
+		at += probe->capture.cells;
 	}
 	hit->cells = before;
+	return kept_all;
 }
 
 /* What the event votes if its sink has voted: see Event.entered of tracing/event.py. */
@@ -72,6 +94,17 @@ static unsigned run_entry(struct up_site *site, unsigned index, struct up_hit *h
 	return vote;
 }
 
+/* What is kept of a call until it returns; NULL: out of memory. */
+static struct up_kept *keep(struct up_site *site, struct up_hit *hit)
+{
+	struct up_kept *kept = up_kept_take(site->engine, site->kept);
+
+	if (!kept || capture(site, hit, &kept))
+		return kept;
+	up_kept_give(site->engine, site, kept);
+	return NULL;
+}
+
 /* There was no memory for what has to be kept of a call: it cannot be followed. */
 static void miss_unkept(struct up_site *site, uint64_t followed)
 {
@@ -91,8 +124,8 @@ static bool run_general(struct up_site *site, const struct up_source *source, ui
 	up_hit_init(&hit, source, engine);
 	hit.address = hit.pc = site->address;
 	hit.file_offset = site->file_offset;
-	if (site->kept && (kept = up_kept_take(engine, site->kept)))
-		capture(site, &hit, kept);
+	if (site->kept)
+		kept = keep(site, &hit);
 	for (unsigned i = 0; i < site->count; i++) {
 		unsigned vote = run_entry(site, i, &hit, kept);
 		if (!vote && site->probes[i]->wants_returns)
@@ -147,7 +180,7 @@ static bool is_plain_latency(const struct up_probe *probe)
 	if (probe->has_filter || probe->return_count != 1)
 		return false;
 	const struct up_action *action = probe->return_actions[0];
-	return action->kind == UP_HIST && !action->keys && !action->has_filter &&
+	return action->kind == UP_HIST && !action->keys && !action->has_filter && !action->top.room &&
 	       action->value.source == UP_FIELD_LATENCY && action->value.kind == 'u';
 }
 

@@ -20,7 +20,8 @@ struct up_site;
 struct up_probe {
 	bool enabled, is_return, has_filter, wants_returns;
 	struct up_program program;
-	struct up_program capture;	/* entry_args */
+	struct up_program capture;	/* what is kept of an entry for its return */
+	struct up_program returned;	/* program at the return of an entry event: its values are those kept */
 	struct up_filter filter;
 	unsigned entry_count, return_count;
 	struct up_action **entry_actions, **return_actions;

@@ -66,6 +66,21 @@ static void find_at(struct up_hit *hit, uint64_t address, struct found *ret)
 	ret->state = read_text(hit->source, address, bytes, &ret->size);
 }
 
+/* Whether the string itself was kept of the entry. */
+static bool is_captured(const struct up_arg *arg)
+{
+	return arg->source.code == UP_ENTRY && !arg->derefs;
+}
+
+static struct found captured(const struct up_hit *hit, unsigned cell)
+{
+	uint64_t text = hit->entry && hit->entry_text ? hit->entry[cell] : UP_NO_TEXT;
+
+	if (text == UP_NO_TEXT)
+		return (struct found){TEXT_FAULT, 0, NULL, 0};
+	return (struct found){TEXT_TRACER, 0, hit->entry_text + (text >> 32), (unsigned)text};
+}
+
 /* The elements of a string argument; returns how many, the last one perhaps TEXT_NO_POINTER. */
 static unsigned find_texts(struct up_hit *hit, const struct up_arg *arg, struct found *ret)
 {
@@ -77,6 +92,10 @@ static unsigned find_texts(struct up_hit *hit, const struct up_arg *arg, struct 
 	}
 	if (arg->source.code == UP_IMMSTR) {
 		*ret = (struct found){TEXT_FAULT, 0, NULL, 0};
+		return 1;
+	}
+	if (is_captured(arg)) {
+		*ret = captured(hit, (unsigned)arg->source.param);
 		return 1;
 	}
 	ret->state = TEXT_NO_POINTER;
@@ -186,7 +205,7 @@ static bool fetch_single(struct up_hit *hit, const struct up_arg *arg)
 	unsigned size;
 
 	if (hit->program->texts != 1 || arg->count || arg->source.code == UP_COMM_TOKEN ||
-	    arg->source.code == UP_IMMSTR || hit->program->room < UP_MAX_STRING / 2)
+	    arg->source.code == UP_IMMSTR || is_captured(arg) || hit->program->room < UP_MAX_STRING / 2)
 		return false;
 	hit->cells[arg->cell] = UP_NO_TEXT;
 	if (!up_fetch_address(hit, arg, arg->derefs, &address))

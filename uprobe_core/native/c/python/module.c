@@ -160,6 +160,7 @@ static void deinit_probe(void *item)
 
 	up_program_deinit(&probe->program);
 	up_program_deinit(&probe->capture);
+	up_program_deinit(&probe->returned);
 	up_filter_deinit(&probe->filter);
 	free(probe->entry_actions);
 	free(probe->return_actions);
@@ -172,6 +173,7 @@ static void deinit_action(void *item)
 
 	up_filter_deinit(&action->filter);
 	up_map_deinit(&action->map);
+	up_top_deinit(&action->top);
 }
 
 static void deinit_site(void *item)
@@ -261,6 +263,7 @@ static PyMethodDef methods[] = {
 	METHOD(add_action, METH_VARARGS),
 	METHOD(take_action, METH_VARARGS),
 	METHOD(limit_keys, METH_VARARGS),
+	METHOD(keep_slowest, METH_VARARGS),
 	METHOD(add_site, METH_VARARGS),
 	METHOD(site_pointer, METH_O),
 	METHOD(hit, METH_VARARGS),

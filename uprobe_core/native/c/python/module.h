@@ -54,6 +54,7 @@ PyObject *engine_take_probe(EngineObject *self, PyObject *args);
 PyObject *engine_add_action(EngineObject *self, PyObject *args);
 PyObject *engine_take_action(EngineObject *self, PyObject *args);
 PyObject *engine_limit_keys(EngineObject *self, PyObject *args);
+PyObject *engine_keep_slowest(EngineObject *self, PyObject *args);
 PyObject *engine_add_site(EngineObject *self, PyObject *args);
 PyObject *engine_site_pointer(EngineObject *self, PyObject *number);
 PyObject *engine_hit(EngineObject *self, PyObject *args);

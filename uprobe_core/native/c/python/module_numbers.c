@@ -7,6 +7,7 @@ static const struct {
 } numbers[] = {
 	{"ABI", UP_ABI},
 	{"MAX_PROBES", UP_MAX_PROBES},
+	{"MAX_SLOWEST", UP_MAX_SLOWEST},
 	{"MAX_KEY", UP_MAX_KEY},
 	{"MAX_RECORD", UP_MAX_RECORD},
 	{"MAX_STACK", UP_STACK_MAX},

@@ -73,29 +73,54 @@ PyObject *engine_unmade(enum up_made made, const char *what)
 
 /* --- programs and probes ------------------------------------------------------------------ */
 
+/* Of an entry event, what is kept of an entry are its own values: the program of its returns has them. */
+static enum up_made give_values(struct up_probe *probe, const struct up_registers *registers,
+				const Py_buffer *program, unsigned room)
+{
+	if (probe->is_return || !probe->capture.count)
+		return UP_MADE;
+	if (probe->capture.count != probe->program.count || probe->capture.cells != probe->program.cells)
+		return UP_REFUSED;
+	enum up_made made = up_program_init(&probe->returned, registers, program->buf, (size_t)program->len, room);
+	if (made == UP_MADE)
+		up_program_give(&probe->returned);
+	return made;
+}
+
+static enum up_made make_programs(struct up_probe *probe, const struct up_registers *registers,
+				  const Py_buffer *program, unsigned room, const Py_buffer *capture,
+				  unsigned capture_room)
+{
+	enum up_made made = up_program_init(&probe->program, registers, program->buf, (size_t)program->len, room);
+
+	if (made == UP_MADE)
+		made = up_program_init(&probe->capture, registers, capture->buf, (size_t)capture->len, capture_room);
+	if (made == UP_MADE)
+		made = give_values(probe, registers, program, room);
+	return made != UP_MADE || up_program_finds(&probe->program, &probe->capture) ? made : UP_REFUSED;
+}
+
 PyObject *engine_add_probe(EngineObject *self, PyObject *args)
 {
 	Py_buffer program, capture;
-	unsigned room;
+	unsigned room, capture_room;
 	int is_return, chain = -1;
 	unsigned char votes = UP_VOTES_ALONE;
 
-	if (!PyArg_ParseTuple(args, "y*Iy*p|ib", &program, &room, &capture, &is_return, &chain, &votes))
+	if (!PyArg_ParseTuple(args, "y*Iy*Ip|ib", &program, &room, &capture, &capture_room, &is_return, &chain, &votes))
 		return NULL;
 	struct up_probe *probe = table_add(&self->probes, sizeof(*probe));
-	const struct up_registers *registers = &self->core.registers;
-	enum up_made made = UP_MADE;
-	if (probe)
-		made = up_program_init(&probe->program, registers, program.buf, (size_t)program.len, room);
-	if (probe && made == UP_MADE)
-		made = up_program_init(&probe->capture, registers, capture.buf, (size_t)capture.len, 0);
+	enum up_made made = UP_REFUSED;
+	if (probe) {
+		probe->is_return = is_return;
+		made = make_programs(probe, &self->core.registers, &program, room, &capture, capture_room);
+	}
 	PyBuffer_Release(&program);
 	PyBuffer_Release(&capture);
 	if (!probe)
 		return NULL;
-	if (made != UP_MADE || up_program_entries(&probe->program) > probe->capture.cells)
+	if (made != UP_MADE)
 		return engine_unmade(made, "the probe");
-	probe->is_return = is_return;
 	probe->chain = chain < 0 ? 0 : (uint32_t)chain + 1;
 	probe->votes = votes;
 	if (!up_engine_reserve(&self->core, probe->program.cells))
@@ -243,11 +268,11 @@ static PyObject *entry_tuple(const struct up_map *map, uint32_t index)
 	const struct up_entry *entry = &map->entries[index];
 	const void *stat = map->with_stats ? &map->stats[index] : NULL;
 
-	return Py_BuildValue("Ky#Ky#", entry->order, map->keys + entry->key_at, (Py_ssize_t)entry->key_size,
-			     entry->count, stat, (Py_ssize_t)(stat ? sizeof(struct up_stat) : 0));
+	return Py_BuildValue("Ky#Ky#K", entry->order, map->keys + entry->key_at, (Py_ssize_t)entry->key_size,
+			     entry->count, stat, (Py_ssize_t)(stat ? sizeof(struct up_stat) : 0), entry->high);
 }
 
-/* What was found since the last time: (total, lost, [(order, key, count, stat), ...]). */
+/* What was found since the last time: (total, lost, [(order, key, count, stat, longest latency), ...]). */
 PyObject *engine_take_action(EngineObject *self, PyObject *args)
 {
 	Py_ssize_t number;
@@ -284,6 +309,25 @@ PyObject *engine_limit_keys(EngineObject *self, PyObject *args)
 	if (!action)
 		return NULL;
 	action->map.limit = limit;
+	Py_RETURN_NONE;
+}
+
+/* (action, calls, frames of their stacks): a histogram of latencies keeps the slowest calls in its sink. */
+PyObject *engine_keep_slowest(EngineObject *self, PyObject *args)
+{
+	Py_ssize_t number;
+	unsigned calls, depth;
+
+	if (!PyArg_ParseTuple(args, "nII", &number, &calls, &depth))
+		return NULL;
+	struct up_action *action = table_get(&self->actions, number, "action");
+	if (!action)
+		return NULL;
+	if (action->value.source != UP_FIELD_LATENCY || action->top.room || !calls || calls > UP_MAX_SLOWEST || depth > UP_STACK_MAX)
+		return engine_refuse("such a list of the slowest calls");
+	if (!up_top_init(&action->top, calls))
+		return PyErr_NoMemory();
+	action->depth = (uint16_t)depth;
 	Py_RETURN_NONE;
 }
 
