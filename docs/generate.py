@@ -90,7 +90,7 @@ CONSUMERS = {
     "count": ["-C count", "-C count:by=name", "-C 'count:by=name,when=a >= 4'"],
     "sum": ["-C sum:arg=a,by=name"],
     "hist": ["-C hist:arg=a", "-C hist:arg=a,kind=linear,step=3"],
-    "latency": ["-C latency"],
+    "latency": ["-C latency:top=2,stack=1"],
     "stacks": ["-C stacks:depth=2"],
     "returns": ["-C returns"],
 }

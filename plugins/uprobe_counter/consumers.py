@@ -163,9 +163,9 @@ class HistConsumer(_ActionConsumer):
 
 
 class LatencyConsumer(HistConsumer):
-    """``-C latency[:by=FIELDS][,kind=log2][,when=EXPR][,max_keys=N][,top=N[,stack=FRAMES]]``.
+    """``-C latency[:by=FIELDS][,kind=log2][,when=EXPR][,max_keys=N][,top=N][,stack=N]``: how long calls took.
 
-    Time from entry to return: a histogram with quantiles below it, and the slowest calls.
+    A histogram of the time from entry to return, with quantiles below it, and the slowest calls.
     """
 
     name = "latency"

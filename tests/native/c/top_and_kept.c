@@ -55,7 +55,7 @@ static void capture_text(struct world *world)
 
 	memcpy(packed + 12, ops, sizeof(ops));
 	up_program_deinit(&world->probe.capture);
-	MUST(up_program_init(\&world->probe.capture, \&world->engine.registers, packed, sizeof(packed), UP_MAX_RECORD - 4) == UP_MADE);
+	MUST(up_program_init(&world->probe.capture, &world->engine.registers, packed, sizeof(packed), UP_MAX_RECORD - 4) == UP_MADE);
 	up_site_prepare(&world->site);
 }
 
@@ -125,16 +125,17 @@ TEST(a_program_may_take_only_strings_for_strings)
 	uint8_t packed[4 + 8 + 3 * sizeof(struct up_op)] = {1, 0, 0, 0, 't', 0, 0, 3};
 	struct up_op ops[3] = {{.code = UP_ENTRY, .param = 0}, {.code = UP_ST_STRING}, {.code = UP_END}};
 
+	world_init(&world);
 	memcpy(packed + 12, ops, sizeof(ops));
-	MUST(up_program_init(\&program, \&world.engine.registers, packed, sizeof(packed), 100) == UP_MADE);
+	MUST(up_program_init(&program, &world.engine.registers, packed, sizeof(packed), 100) == UP_MADE);
 	ops[0] = (struct up_op){.code = UP_REG, .param = 5};
 	memcpy(packed + 12, ops, sizeof(ops));
-	MUST(up_program_init(\&texts, \&world.engine.registers, packed, sizeof(packed), 100) == UP_MADE);
+	MUST(up_program_init(&texts, &world.engine.registers, packed, sizeof(packed), 100) == UP_MADE);
 	packed[4] = 'u';
 	packed[5] = 8;
 	ops[1] = (struct up_op){.code = UP_ST_RAW, .size = 8};
 	memcpy(packed + 12, ops, sizeof(ops));
-	MUST(up_program_init(\&numbers, \&world.engine.registers, packed, sizeof(packed), 100) == UP_MADE);
+	MUST(up_program_init(&numbers, &world.engine.registers, packed, sizeof(packed), 100) == UP_MADE);
 	MUST(up_program_finds(&program, &texts) && !up_program_finds(&program, &numbers));
 	MUST(up_program_finds(&numbers, &program));
 	up_program_deinit(&program);
