@@ -157,7 +157,7 @@ TEST(a_program_without_memory_is_not_called_unfit)
 	world_init(&world);
 	MUST(up_program_init(&program, &world.engine.registers, unfit, sizeof(unfit), 0) == UP_REFUSED);
 	uint8_t packed[4 + 8 + 3 * sizeof(struct up_op)] = {1, 0, 0, 0, 'u', 8, 0, 3};
-	const struct up_op ops[3] = {{.code = UP_REG}, {.code = UP_ST_RAW, .size = 8}, {.code = UP_END}};
+	const struct up_op ops[3] = {{.code = UP_REG, .param = 5}, {.code = UP_ST_RAW, .size = 8}, {.code = UP_END}};
 	memcpy(packed + 12, ops, sizeof(ops));
 	for (int n = 0; n < 2; n++) {
 		scarce_after(n);
