@@ -9,7 +9,17 @@ from uprobe_core.actions import MAX_KEYS, Action, Count, Hist, Latency, Stacks, 
 from uprobe_core.consumer import ConsumerContext, EventInfo
 from uprobe_counter.keys import KeyText, key_text
 from uprobe_counter.options import Options
-from uprobe_counter.report import Section, TableReport, bars, counts, latencies, statistics, together, total, with_lost
+from uprobe_counter.report import (
+    Section,
+    TableReport,
+    bars,
+    counts,
+    latencies,
+    statistics,
+    together,
+    total,
+    with_lost,
+)
 
 __all__ = ("CountConsumer", "HistConsumer", "LatencyConsumer", "StacksConsumer", "SumConsumer")
 

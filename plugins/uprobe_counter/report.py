@@ -9,7 +9,17 @@ from typing import Any
 from uprobe_core.actions import SlowCall
 from uprobe_counter.keys import KeyText, is_stack, shown
 
-__all__ = ("Section", "TableReport", "bars", "counts", "latencies", "statistics", "together", "total", "with_lost")
+__all__ = (
+    "Section",
+    "TableReport",
+    "bars",
+    "counts",
+    "latencies",
+    "statistics",
+    "together",
+    "total",
+    "with_lost",
+)
 
 BAR = 40
 """Characters of the longest bar."""
