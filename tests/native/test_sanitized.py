@@ -19,6 +19,7 @@ TESTS = (
     "native/test_relocate.py",
     "native/test_slot_areas.py",
     "native/test_calls.py",
+    "native/test_stacks.py",
     "unicorn/test_cpu.py",
 )
 

@@ -14,7 +14,9 @@ from uprobe_arm64.frames import FRAME_RULES
 import uprobe_core as up
 from tests.programs import build_debian
 from tests.stacks.sections import cie, fde, image_with
+from tests.stacks.test_like_gdb import instructions
 from uprobe_core.stacks.cfi import CallFrames
+from uprobe_core.stacks.expressions import evaluate
 from uprobe_core.unwinding import Saved, Where
 
 FLAGS = (
@@ -122,3 +124,61 @@ def test_a_debug_link_counts_if_its_checksum_fits(right: bool, tmp_path: Path) -
     link.write_bytes(b"other.debug\0" + struct.pack("<I", checksum))
     subprocess.run([OBJCOPY, "--add-section", f".gnu_debuglink={link}", program], check=True)
     assert (chains(tmp_path, place)[0][:1] == ["seen"]) is right
+
+
+def every_instruction(program: Path) -> list[tuple[int, list[str]]]:
+    """(address, chain of functions) of each hit at any instruction of the program's own functions."""
+    found = AllChains()
+    with up.Session([str(program)], output="/dev/null") as session:
+        for address, offset in instructions(program):
+            session.probe(f"p:at_{address:x} {program}:{offset:#x}", found)
+        session.run()
+    return found.seen
+
+
+class AllChains:
+    """Collects where each hit is, and the functions of its stack."""
+
+    name = "chains"
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, list[str]]] = []
+
+    def handler(self, hit: up.Hit) -> None:
+        self.seen.append((hit.address, [frame.name for frame in hit.stack()]))
+
+
+@pytest.mark.parametrize("frame", ["-fomit-frame-pointer", "-fno-omit-frame-pointer"])
+def test_without_any_unwind_information_the_functions_themselves_tell(frame: str, tmp_path: Path) -> None:
+    if shutil.which(OBJCOPY) is None:
+        pytest.skip(f"needs {OBJCOPY}")
+    whole, bare = build_debian("chains.c", *FLAGS, frame), tmp_path / "chains"
+    subprocess.run([OBJCOPY, "--strip-debug", whole, bare], check=True)
+    expected = every_instruction(whole)
+    assert len(expected) > 150
+    assert every_instruction(bare) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (b"\x8f\x10", 0x9010),  # breg31 16
+        (b"\x8f\x70\x06", 0x8FF0),  # breg31 -16, deref
+        (b"\x31\x34\x24", 16),  # lit1 lit4 shl
+        (b"\x0b\xff\xff", (1 << 64) - 1),  # const2s -1
+        (b"\x38\x33\x1c\x23\x80\x01", 133),  # lit8 lit3 minus, plus_uconst 128
+        (b"\x35\x12\x1e", 25),  # lit5 dup mul
+        (b"\x30\x28\x01\x00\x37\x36", 6),  # lit0, bra over nothing, lit7, lit6
+        (b"\x31\x28\x01\x00\x37\x36", 6),  # lit1, bra over lit7, lit6
+    ],
+)
+def test_expressions_are_computed_as_dwarf_says(code: bytes, expected: int) -> None:
+    class Echo:
+        def read(self, address: int, size: int) -> bytes:
+            return address.to_bytes(8, "little")[:size]
+
+        def write(self, address: int, data: bytes) -> None:
+            raise AssertionError("nothing is written")
+
+    registers = [0] * 31 + [0x9000, 0]
+    assert evaluate(code, registers, Echo()) == expected
