@@ -17,12 +17,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingABC
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from uprobe_core.option import option
+from uprobe_core.target import Bind, ExitStatus, Limits, Target
 from uprobe_core.types import Fault, Mapping, Mode, Returns, TrapResult
-from uprobe_core.value_types import COUNT, SECONDS, SIZE
 
 __all__ = (
     "Backend",
@@ -52,126 +51,6 @@ class Capabilities:
     vectors: bool = True
     work: bool = False
     """Whether executed instructions are counted exactly; without it events with $insns are refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bind:
-    """A host folder or file that the guest sees at *guest*; ``--bind HOST:GUEST[:ro]``."""
-
-    host: str
-    guest: str
-    read_only: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Where a run ends.  None means no limit.
-
-    :param seconds: host wall-clock seconds
-    :param instructions: executed guest instructions, over all processes of a machine
-    :param memory: bytes of guest memory per process
-    :param processes: guest processes alive at once
-    """
-
-    seconds: float | None = option(
-        None,
-        SECONDS,
-        "wall-clock time after which the run ends",
-        "limits",
-        name="timeout",
-        table="limits",
-        flags="--timeout SECONDS",
-    )
-    instructions: int | None = option(
-        None,
-        COUNT,
-        "executed instructions after which the run ends",
-        "limits",
-        name="max_insns",
-        table="limits",
-        flags="--max-insns N",
-    )
-    memory: int | None = option(
-        None,
-        SIZE,
-        "memory of each process of the program, such as 512M",
-        "limits",
-        name="max_memory",
-        table="limits",
-        flags="--max-memory SIZE",
-    )
-    processes: int | None = option(
-        None,
-        COUNT,
-        "processes of the program alive at once",
-        "limits",
-        name="max_processes",
-        table="limits",
-        flags="--max-processes N",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A program and its surroundings.
-
-    :param argv: the guest's argument vector; argv[0] is the program, found like a shell does
-    :param env: the guest's whole environment
-    :param cwd: the guest's working directory as the guest names it, None: the host's
-    :param sysroot: host folder that is the guest's "/", None: the host's own tree, read-only
-    :param seed: of everything random (AT_RANDOM, getrandom, scheduling)
-    :param clock: "virtual" (driven by executed work) or "host"
-    :param follow: whether probes and records follow fork and exec
-    :param on_syscall: told of each system call that was answered, in one line of text; None: nobody asks
-    :param native: whether the backend runs its own hooks in native code, where it has any; None: unless
-        the environment says ``UPROBE_ENGINE=py``
-    """
-
-    argv: Sequence[str]
-    env: MappingABC[str, str] = field(default_factory=dict)
-    cwd: str | None = None
-    sysroot: str | None = None
-    sysroot_read_only: bool = False
-    binds: Sequence[Bind] = ()
-    allow_net: bool = False
-    seed: int = 0
-    clock: str = "virtual"
-    follow: bool = True
-    limits: Limits = Limits()
-    debug: bool = False
-    on_syscall: Callable[[str], None] | None = None
-    native: bool | None = None
-
-
-ENDED_BY = {"interrupt": 130, "terminated": 143, "hangup": 129}
-"""128 + SIGINT, SIGTERM, SIGHUP: the status of a run that one of them ended."""
-LIMIT_REACHED = 124
-
-
-@dataclass(frozen=True, slots=True)
-class ExitStatus:
-    """How a program ended.
-
-    :param code: exit status 0-255; meaningless when *signal* is not 0
-    :param signal: number of the signal that killed it, else 0
-    :param reason: "" for an ordinary end, else which limit or interrupt ended the run
-        ("timeout", "max-insns", "memory", "interrupt", "terminated")
-    """
-
-    code: int = 0
-    signal: int = 0
-    reason: str = ""
-
-    @property
-    def shell_status(self) -> int:
-        """The status as the command line ends with it.
-
-        128 + signal for a killed program and for a run that SIGINT, SIGTERM or SIGHUP ended, 124 for
-        one that a limit ended (as timeout(1) answers), else the program's own.
-        """
-        if self.reason:
-            return ENDED_BY.get(self.reason, LIMIT_REACHED)
-        return 128 + self.signal if self.signal else self.code
 
 
 class Task(Protocol):

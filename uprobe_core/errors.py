@@ -15,7 +15,6 @@ __all__ = (
     "BackendError",
     "ConfigError",
     "ConsumerStopped",
-    "InternalError",
     "OutputError",
     "OverdueError",
     "PluginError",
@@ -95,12 +94,6 @@ class SpecError(UprobeError):
         self.logged = logged
         """Whether the kernel writes an error_log entry for it."""
 
-    def excerpt(self) -> str:
-        """The line and a caret under the failing column, or "" without a position."""
-        if self.caret is None:
-            return ""
-        return f"  {self.line}\n  {' ' * self.caret}^"
-
 
 class ConfigError(UprobeError):
     """A configuration file is wrong; names file, table, key, value and what is allowed."""
@@ -175,9 +168,3 @@ class BackendError(UprobeError):
     """The backend cannot do what was asked, or broke its contract."""
 
     slug = "backend"
-
-
-class InternalError(UprobeError):
-    """We are to blame: a state that the design rules out was reached."""
-
-    slug = "internal"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NewType, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 __all__ = (
     "Access",
@@ -30,9 +30,6 @@ __all__ = (
     "UtaskState",
     "Verdict",
 )
-
-FileOffset = NewType("FileOffset", int)
-"""A position in a file, in bytes from its start."""
 
 
 class Verdict(enum.Enum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from uprobe_core.errors import SpecError
 from uprobe_core.event_model import EventSpec
 from uprobe_core.events.files import FileStatus
 from uprobe_core.events.parse import Language
+from uprobe_core.events.reading import SourceLine
+from uprobe_core.events.table import EventTable
 from uprobe_core.types import Access, MemoryFault, Policy
 
 DATA = Path(__file__).parents[1] / "data" / "kernel"
@@ -145,3 +148,15 @@ class FakeHit:
         self.address, self.probe_offset = 0x4006D4, 0x6D4
         self.entry_values: tuple[Any, ...] = ()
         self.latency_ns = self.insns = 0
+
+
+def refusals(table: EventTable, lines: Iterable[SourceLine]) -> list[tuple[int, int, str]]:
+    """(line, column, slug) of each line that *table* refuses, counted from 1; column 0 is none."""
+    found = []
+    for line in lines:
+        try:
+            table.write(line.text)
+        except SpecError as error:
+            place = (line.number, 0) if error.caret is None else line.position(error.caret)
+            found.append((*place, error.slug))
+    return found

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.events.support import ANYWHERE, DATA, Tree, make_language, parse_one
+from tests.events.support import DATA, Tree, make_language
 from uprobe_core.errors import SpecError
 from uprobe_core.event_model import EventSpec, FetchArg, Record
 from uprobe_core.events.table import EventTable
-from uprobe_core.events.trace_text import format_record, header, profile_line, value_text
+from uprobe_core.events.trace_text import format_record, header, profile_line
 
 TRACES = sorted(
     path.parent
@@ -127,8 +127,3 @@ def test_the_header_is_the_recorded_one() -> None:
 
 def test_a_missed_column_follows_the_hits() -> None:
     assert profile_line("/bin/a", "ev", 7, 2).split() == ["/bin/a", "ev", "7", "2"]
-
-
-def test_floats_print_as_numbers() -> None:
-    (arg,) = parse_one("p:x /root/loops:0x6d4 a=%d0", ANYWHERE).args
-    assert value_text(arg, 1.5) == "1.5"

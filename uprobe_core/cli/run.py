@@ -93,7 +93,7 @@ def _run(setup: RunSetup) -> ExitStatus:
 
 def _exit_status(status: ExitStatus, setup: RunSetup) -> int:
     """The status to exit with; an end that was not the program's own is said on standard error."""
-    from uprobe_core.backend import ENDED_BY
+    from uprobe_core.target import ENDED_BY
 
     if not status.reason or status.reason in ENDED_BY:
         return status.shell_status

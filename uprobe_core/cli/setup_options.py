@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.option import PARTS, Option, flags_of
-from uprobe_core.run_setup import RunSetup, parse_topic
+from uprobe_core.run_setup import RunSetup
 from uprobe_core.setup.options import OPTIONS, combine
+from uprobe_core.setup_words import parse_topic
 from uprobe_core.value_types import parse_natural
 
 if TYPE_CHECKING:

@@ -67,8 +67,7 @@ def _failed(entry: PluginEntry, what: str, hint: str = "") -> PluginError:
     return PluginError(
         f"{entry} {what}",
         plugin=entry.name,
-        hint=hint
-        or "the plugin or something that it needs is broken or missing; --debug shows its traceback",
+        hint=hint or _BROKEN,
         slug="plugin-import",
     )
 

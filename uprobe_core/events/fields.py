@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from uprobe_core.event_model import EventSpec, FetchArg
 
-__all__ = ("Field", "FieldKind", "event_fields", "find_field", "spec_of")
+__all__ = ("Field", "FieldKind", "event_fields", "spec_of")
 
 
 class FieldKind(enum.Enum):
@@ -87,11 +87,6 @@ def event_fields(spec: EventSpec) -> dict[str, Field]:
     own = [_argument(index, arg) for index, arg in enumerate(spec.args)]
     head = _RETURN if spec.is_return else _ENTRY
     return COMMON | {field.name: field for field in (*head, *own)}
-
-
-def find_field(spec: EventSpec, name: str) -> Field | None:
-    """The field called *name*, None if there is none."""
-    return event_fields(spec).get(name)
 
 
 def join(values: tuple[int, ...], size: int, total: int, signed: bool) -> int:

@@ -1,4 +1,4 @@
-"""Files in the form of ``uprobe_events``: comments, continued lines, every error at once.
+"""Files in the form of ``uprobe_events``: comments, continued lines, places of errors.
 
 A line that ends in a backslash goes on in the next one (a kernel has no such
 thing, so under policy=kernel the backslash is an argument and refused).
@@ -6,16 +6,13 @@ thing, so under policy=kernel the backslash is an argument and refused).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from uprobe_core.errors import SpecError
-from uprobe_core.events.kernel_messages import ERRNO
 from uprobe_core.events.line import EventLine
 from uprobe_core.events.quoting import without_comment
-from uprobe_core.events.table import EventTable
 
-__all__ = ("Problem", "SourceLine", "load_lines", "source_lines")
+__all__ = ("SourceLine", "source_lines")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,52 +49,6 @@ class SourceLine:
         return self.number + before.count("\n"), index - (before.rfind("\n") + 1) + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One error of a set-up, with everything that a message or a script needs.
-
-    :param line: 1-based line in *source*, 0 when unknown
-    :param column: 1-based column of the failing character, 0 when there is none
-    """
-
-    source: str
-    line: int
-    column: int
-    error: SpecError
-
-    @classmethod
-    def at(cls, where: SourceLine, error: SpecError) -> Problem:
-        """The problem that *error* is for the line *where*."""
-        if error.caret is None:
-            return cls(where.source, where.number, 0, error)
-        line, column = where.position(error.caret)
-        return cls(where.source, line, column, error)
-
-    def as_text(self) -> str:
-        """``source:line:column: message``, the line with a caret, and the hint; ends without newline."""
-        place = ":".join([self.source, *(str(n) for n in (self.line, self.column) if n)])
-        parts = [f"{place}: {self.error.message}", self.error.excerpt()]
-        if self.error.hint:
-            parts.append(f"  hint: {self.error.hint}")
-        return "\n".join(part for part in parts if part)
-
-    def as_json(self) -> dict[str, object]:
-        """The fields that ``uprobe check --json`` has for a line that was refused."""
-        error = self.error
-        return {
-            "source": self.source,
-            "line_number": self.line,
-            "column": self.column,
-            "line": error.line,
-            "errno": ERRNO.get(error.errno_name, 22),
-            "errname": error.errno_name,
-            "message": error.message if error.logged else None,
-            "caret": error.caret if error.logged else None,
-            "reason": error.message,
-            "hint": error.hint or None,
-        }
-
-
 def source_lines(text: str, source: str, *, continued: bool = True) -> Iterator[SourceLine]:
     """The lines of *text* that are not blank or comments.
 
@@ -116,17 +67,3 @@ def source_lines(text: str, source: str, *, continued: bool = True) -> Iterator[
             yield SourceLine(whole, source, first)
     if EventLine.split(waiting, quotes=True).words:
         yield SourceLine(waiting, source, first)
-
-
-def load_lines(table: EventTable, lines: Iterable[SourceLine]) -> list[Problem]:
-    """Write every line to *table*; returns what was refused, in order.
-
-    A line that fails does not stop the next one, so all errors come at once.
-    """
-    problems = []
-    for line in lines:
-        try:
-            table.write(line.text)
-        except SpecError as error:
-            problems.append(Problem.at(line, error))
-    return problems

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from uprobe_core.event_model import EventSpec, FetchArg, FetchType, Record, Scalar, Value
+    from uprobe_core.event_model import EventSpec, FetchType, Record, Scalar, Value
 
 __all__ = (
     "FLAGS",
@@ -21,7 +21,6 @@ __all__ = (
     "header",
     "line_prefix",
     "profile_line",
-    "value_text",
 )
 
 FLAGS = "....."
@@ -82,11 +81,6 @@ def _printer(kind: FetchType, count: int) -> Printer:
     if not count:
         return one  # type: ignore[return-value]  # a value without a count is a scalar
     return lambda values: "{" + ",".join(map(one, values)) + "}"  # type: ignore[arg-type]
-
-
-def value_text(arg: FetchArg, value: Value) -> str:
-    """*value* as the type of *arg* prints it."""
-    return _printer(arg.type, arg.count)(value)
 
 
 _made: dict[int, tuple[EventSpec, tuple[tuple[str, Printer], ...]]] = {}

@@ -24,7 +24,6 @@ __all__ = (
     "PC",
     "SIZE",
     "SP",
-    "TPIDR",
     "Layout",
     "StateMaker",
     "differences",
@@ -36,7 +35,6 @@ PC: Final = 32
 NZCV: Final = 33
 FPCR: Final = 34
 FPSR: Final = 35
-TPIDR: Final = 36
 WORDS: Final = 37
 VECTORS: Final = 8 * WORDS
 """Byte offset of v0."""
