@@ -9,11 +9,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 
-from benchmarks import hits, many, stacks, startup, whole_programs
+from benchmarks import hits, many, processes, stacks, startup, whole_programs
 from benchmarks.programs import build
 from benchmarks.report import Section, as_svg, as_table, write_json
 
-SECTIONS = ("hits", "stacks", "many", "crossover", "start", "records", "programs")
+SECTIONS = ("hits", "stacks", "many", "crossover", "start", "records", "processes", "programs")
 
 
 def _programs(repeat: int, sysroot: str | None) -> Section:
@@ -41,6 +41,7 @@ def _measured(options: argparse.Namespace) -> Iterator[Section]:
         "many": lambda: many.measure(path, rounds, repeat, most),
         "crossover": lambda: many.measure_crossover(path, rounds, repeat, counts),
         "start": lambda: [startup.measure_start(path, repeat)],
+        "processes": lambda: [processes.measure(repeat)],
         "records": lambda: [startup.measure_records(path)],
         "programs": lambda: [] if options.quick else [_programs(repeat, options.sysroot)],
     }

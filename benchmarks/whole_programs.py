@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from benchmarks.programs import build
 
-__all__ = ("PROGRAMS", "Program", "measure", "rows")
+__all__ = ("PROGRAMS", "Program", "measure", "rows", "seconds")
 
 _SQL = """
 create table t(a integer primary key, b text, c int);
@@ -122,7 +122,7 @@ class _Ways:
         return found
 
 
-def _seconds(command: list[str]) -> float:
+def seconds(command: list[str]) -> float:
     """Processor time of *command* and its children."""
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -140,7 +140,7 @@ def _measure_one(ways: _Ways, work: int, repeat: int) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {way: [] for way in busy}
     for _ in range(repeat):
         for way in busy:
-            found[way].append(_seconds(busy[way]) - _seconds(idle[way]))
+            found[way].append(seconds(busy[way]) - seconds(idle[way]))
     return found
 
 

@@ -122,7 +122,9 @@ class CodePages:
 
     def any_in(self, start: int, end: int) -> bool:
         """Whether a page of [start, end) was executed or has a breakpoint."""
-        return any(start <= page < end for page in self.pages) if self.pages else False
+        if (end - start) // PAGE > 4 * len(self.pages):
+            return any(start <= page < end for page in self.pages)
+        return not self.pages.keys().isdisjoint(range(start, end, PAGE))
 
     # --- stores by system calls and by the core --------------------------------------------------
 

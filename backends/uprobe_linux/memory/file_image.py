@@ -28,6 +28,11 @@ class HostFile:
     def __del__(self) -> None:
         os.close(self.fd)
 
+    def stamp(self) -> tuple[int, ...]:
+        """Device, inode, size and times of change: another one means that the file has changed."""
+        status = os.fstat(self.fd)
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
     def size(self) -> int:
         """Bytes in the file now."""
         return os.fstat(self.fd).st_size
@@ -53,6 +58,7 @@ class FileImage:
     :param physical: arena address that shows file position *offset*
     :param size: bytes, a multiple of PAGE
     :ivar host: the file
+    :ivar stamp: what it was when it was mapped
     """
 
     def __init__(self, arena: Arena, host: HostFile, physical: int, size: int, offset: int) -> None:
@@ -61,7 +67,8 @@ class FileImage:
         self._physical = physical
         self._offset = offset
         self._done = bytearray(size // PAGE)
-        self._limit = host.size()
+        self.stamp = host.stamp()
+        self._limit = self.stamp[2]
 
     def ensure(self, physical: int, size: int) -> int:
         """Fill [physical, physical + size) and answer how many of these bytes lie in pages of the file."""

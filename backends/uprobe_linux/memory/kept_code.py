@@ -8,7 +8,6 @@ changed is kept, and only for a file that has not changed since.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -22,7 +21,7 @@ __all__ = ("Kept", "KeptCode")
 
 MOST_BYTES = 64 << 20
 Key = tuple[int, ...]
-"""Of a file's text: device, inode, size, times of change, offset."""
+"""Of a file's text: the file's stamp and the offset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +53,8 @@ class KeptCode:
         if image is None or vma.changed or not vma.prot & Perm.EXEC:
             return False
         live = tuple(page - vma.start for page in code.take_live(vma.start, vma.end))
-        key = _key(image.host, vma.offset)
-        if not live or key in self._kept:
+        key = (*image.stamp, vma.offset)
+        if not live or key in self._kept or image.host.stamp() != image.stamp:
             for page in live:
                 self._cpu.forget_code(vma.physical + page, PAGE)
             return False
@@ -66,7 +65,7 @@ class KeptCode:
 
     def take(self, host: HostFile, offset: int, size: int) -> Kept | None:
         """What was kept of *host* from *offset* on, if it is no more than *size* bytes."""
-        key = _key(host, offset) if self._kept else ()
+        key = (*host.stamp(), offset) if self._kept else ()
         kept = self._kept.get(key)
         return self._kept.pop(key) if kept is not None and kept.size <= size else None
 
@@ -79,8 +78,3 @@ class KeptCode:
 
     def __iter__(self) -> Iterator[Kept]:
         return iter(self._kept.values())
-
-
-def _key(host: HostFile, offset: int) -> Key:
-    status = os.fstat(host.fd)
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, offset)

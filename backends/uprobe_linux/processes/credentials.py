@@ -49,6 +49,13 @@ class Credentials:
         held = ALL_CAPABILITIES if euid == 0 else 0
         return cls(uid, euid, suid, gid, egid, sgid, os.getgroups(), euid, egid, held, held)
 
+    def copy(self) -> Credentials:
+        """Those of a forked process."""
+        other = object.__new__(Credentials)
+        for name in self.__slots__:
+            setattr(other, name, getattr(self, name))
+        return other
+
     def can(self, capability: int) -> bool:
         """Whether *capability* (a CAP_* number) is effective."""
         return bool(self.effective >> capability & 1)

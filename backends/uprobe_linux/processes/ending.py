@@ -8,6 +8,7 @@ to their end, as a shell's background jobs do; those that left the session
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import select
 import signal
@@ -50,6 +51,8 @@ def finish(machine: World) -> None:
         with contextlib.suppress(OSError):
             os.kill(entry.host_pid, signal.SIGKILL)
     machine.family.reap_host_children()
+    if machine.family.frozen:
+        gc.unfreeze()
 
 
 def _leave(machine: World) -> None:

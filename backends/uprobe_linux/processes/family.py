@@ -67,6 +67,8 @@ class Family:
         self._truncations = 0
         self.main_pid = 0
         self.root_host_pid = os.getpid()
+        self.frozen = False
+        """Whether what there was before the first fork is out of the garbage collector's reach."""
         self.was_rung = True
         """Whether the mailboxes have to be looked at; set by the watcher's thread too."""
 

@@ -10,7 +10,7 @@ Facts: kernel/fork.c (copy_process, copy_sighand, copy_files); clone(2), vfork(2
 
 from __future__ import annotations
 
-import copy
+import gc
 import os
 import random
 import sys
@@ -51,7 +51,7 @@ def fork(parent: LinuxTask, flags: int, exit_signal: int) -> tuple[int, LinuxTas
     machine.family.papers.inherit(parent.process, entry.pid)
     machine.family.ipc.inherit(parent.process.pid, entry.pid, now)
     try:
-        host_pid = host_fork()
+        host_pid = host_fork(machine)
     except OSError:
         machine.family.ipc.detach(entry.pid, now)
         machine.family.pids.free(entry)
@@ -87,7 +87,7 @@ def move_out(task: LinuxTask) -> bool:
     """Give the process of *task*, which shares its memory, a host process; True there, False here."""
     machine, process = task.machine, task.process
     entry = machine.family.entry(process)
-    host_pid = host_fork()
+    host_pid = host_fork(machine)
     if host_pid:
         entry.host_pid = host_pid
         machine.family.watch_host_child(host_pid)
@@ -108,11 +108,16 @@ def _forget_here(machine: World, process: LinuxProcess) -> None:
     machine.family.abandon(process)
 
 
-def host_fork() -> int:
+def host_fork(machine: World) -> int:
     """os.fork, with nothing of ours buffered and without Python's warning about the watcher thread.
 
-    That thread only ever polls; it holds no lock that the child could miss.
+    That thread only ever polls; it holds no lock that the child could miss.  What there is
+    at the first fork leaves Python's garbage collector until the end of the run: a collection would
+    write to all of it, and every page would have to be copied.
     """
+    if not machine.family.frozen and not gc.get_freeze_count():
+        machine.family.frozen = True
+        gc.freeze()
     sys.stdout.flush()
     sys.stderr.flush()
     with warnings.catch_warnings():
@@ -141,7 +146,8 @@ def _copy(parent: LinuxTask, entry: ProcessEntry, flags: int) -> LinuxTask:
     process.tasks = []
     process.random = random.Random(parent.machine.target.seed * 1_000_003 + entry.pid)
     process.rlimits = dict(parent.process.rlimits)
-    process.credentials = copy.copy(parent.process.credentials)
+    held = parent.process.credentials
+    process.credentials = None if held is None else held.copy()
     process.signals = parent.process.signals.for_fork(share_actions=bool(flags & CLONE_SIGHAND))
     task = LinuxTask(process, entry.pid, parent.cpu_core.save())
     task.name = parent.name
