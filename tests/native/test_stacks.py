@@ -90,13 +90,13 @@ def native_stack(world: World, depth: int) -> tuple[Frame, ...]:
     engine.run_task(engine.set_task(-1, 1, 1, 0, b"t"))
     program, key = pack_program([]), stack_field(depth)
     assert program is not None
-    probe = engine.add_probe(*program, struct.pack("<I", 0), False)
+    probe = engine.add_probe(*program, struct.pack("<I", 0), 0, False)
     action = engine.add_action(probe, COUNT, 0, 0, 0, key.pack(), NOTHING, b"", b"")
     engine.set_probe(probe, True, False, [action], [], b"", b"")
     site = engine.add_site(0x1000, 0, [probe])
     for _ in range(2):  # what is known already, and what has to be asked for
         engine.hit(site, world)
-    _, _, ((_, packed, count, _),) = engine.take_action(action)
+    _, _, ((_, packed, count, _, _),) = engine.take_action(action)
     assert count == 2
     stack: tuple[Frame, ...] = key_decoder([key], stacks.frames)(packed)[0][0]
     return stack
@@ -128,11 +128,11 @@ def test_what_is_no_step_is_no_stack(step: Any) -> None:
     engine.run_task(engine.set_task(-1, 1, 1, 0, b"t"))
     program, key = pack_program([]), stack_field(8)
     assert program is not None
-    probe = engine.add_probe(*program, struct.pack("<I", 0), False)
+    probe = engine.add_probe(*program, struct.pack("<I", 0), 0, False)
     action = engine.add_action(probe, COUNT, 0, 0, 0, key.pack(), NOTHING, b"", b"")
     engine.set_probe(probe, True, False, [action], [], b"", b"")
     engine.hit(engine.add_site(0x1000, 0, [probe]), World(1))
-    _, _, ((_, packed, _, _),) = engine.take_action(action)
+    _, _, ((_, packed, _, _, _),) = engine.take_action(action)
     assert key_decoder([key], [])(packed)[0] == (None,)
 
 

@@ -8,7 +8,7 @@
 #include "hit.h"
 #include "source.h"
 
-enum { FIRST_STEPS = 256, MOST_STEPS = 1 << 16 };
+enum { FIRST_STEPS = 256, MOST_STEPS = 1 << 16, MOST_SPAN = 256 };
 
 void up_stacks_deinit(struct up_stacks *stacks)
 {
@@ -89,6 +89,23 @@ static bool is_valid(const struct up_stacks *stacks, const struct up_step *step,
 	return true;
 }
 
+/* Registers are saved close together: they are read at once. */
+static void find_span(struct up_step *step, const struct up_saved *saved)
+{
+	int64_t low = INT64_MAX, high = INT64_MIN;
+
+	for (unsigned i = 0; i < step->saved; i++) {
+		if (saved[i].where == UP_IN_MEMORY && saved[i].value < low)
+			low = saved[i].value;
+		if (saved[i].where == UP_IN_MEMORY && saved[i].value > high)
+			high = saved[i].value;
+	}
+	step->low = low;
+	step->span = 0;
+	if (low <= high && (uint64_t)high - (uint64_t)low <= MOST_SPAN - sizeof(uint64_t))
+		step->span = (uint32_t)((uint64_t)high - (uint64_t)low + sizeof(uint64_t));
+}
+
 /* What is known of pc, asked for outside at first sight; NULL: that failed. */
 static const struct up_step *step_at(struct up_stacks *stacks, uint64_t pc, uint32_t pid, bool after_call)
 {
@@ -106,6 +123,7 @@ static const struct up_step *step_at(struct up_stacks *stacks, uint64_t pc, uint
 	step.pid = pid;
 	step.after_call = after_call;
 	step.saved_at = stacks->saved_used;
+	find_span(&step, saved);
 	memcpy(stacks->saved + stacks->saved_used, saved, step.saved * sizeof(*saved));
 	stacks->saved_used += step.saved;
 	stacks->used++;
@@ -143,6 +161,9 @@ static bool registers_above(const struct walk *walk, const struct up_step *step,
 	const struct up_source *source = walk->hit->source;
 	uint64_t cfa = walk->registers[step->base] + (uint64_t)step->offset;
 
+	char near[MOST_SPAN];
+	bool is_near = step->span && up_read_exactly(source, cfa + (uint64_t)step->low, near, step->span);
+
 	memcpy(ret, walk->registers, stacks->count * sizeof(*ret));
 	ret[stacks->sp] = cfa;
 	for (const struct up_saved *saved = stacks->saved + step->saved_at, *end = saved + step->saved; saved < end;
@@ -152,6 +173,8 @@ static bool registers_above(const struct walk *walk, const struct up_step *step,
 			ret[saved->reg] = walk->registers[saved->value];
 		else if (saved->where == UP_IS_VALUE)
 			ret[saved->reg] = at;
+		else if (saved->where == UP_IN_MEMORY && is_near)
+			memcpy(&ret[saved->reg], near + (saved->value - step->low), sizeof(*ret));
 		else if (saved->where == UP_IN_MEMORY) {
 			if (!up_read_exactly(source, at, &ret[saved->reg], sizeof(*ret)))
 				return false;

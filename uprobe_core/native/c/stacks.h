@@ -40,6 +40,8 @@ struct up_step {
 	uint32_t pid;
 	uint32_t frame;		/* its number + 1; 0: this place in the table is free */
 	uint32_t saved_at;	/* in the table's saved */
+	uint32_t span;		/* bytes from CFA + low on that hold all that is in memory, 0: too many */
+	int64_t low;
 	uint8_t base, pc_from, saved, flags;
 	uint8_t after_call;	/* pc is a return address */
 };
@@ -52,7 +54,7 @@ struct up_stacks {
 	uint32_t used, mask;
 	uint32_t saved_used, saved_room;
 	void *context;
-	/* Fills in all but pid and saved_at; saved_ret has UP_FOLLOWED_MAX places. */
+	/* Fills in offset, frame, base, pc_from, saved and flags; saved_ret has UP_FOLLOWED_MAX places. */
 	bool (*find)(void *context, uint64_t pc, bool after_call, struct up_step *step_ret,
 		     struct up_saved *saved_ret);
 	/* The reference's walk, from the hit's place. */
