@@ -44,6 +44,9 @@ class World:
         return self.registers[index]
 
     def read(self, address: int, size: int) -> bytes:
+        return b"".join(self._word(address + at) for at in range(0, size, 8))[:size]
+
+    def _word(self, address: int) -> bytes:
         if address not in self._words:
             likely = [0x1000 + 4 * self._chance.randrange(PLACES)] * 6
             others = [None, 0, BOTTOM + 8 * self._chance.randrange(400), self._chance.getrandbits(64)]
@@ -51,7 +54,7 @@ class World:
         word = self._words[address]
         if word is None:
             raise MemoryFault(address, Access.READ)
-        return word.to_bytes(8, "little")[:size]
+        return word.to_bytes(8, "little")
 
     def space(self, _process: Any) -> World:
         return self
