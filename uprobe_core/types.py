@@ -104,6 +104,13 @@ class Policy:
         """Whether a kernel's refusals apply."""
         return self.name == "kernel"
 
+    @property
+    def release(self) -> tuple[int, int]:
+        """Major and minor number of the version; (0, 0) of one that has none."""
+        parts = self.version.split("-", maxsplit=1)[0].split(".")
+        major, minor = (*parts, "")[:2]
+        return (int(major), int(minor)) if major.isdecimal() and minor.isdecimal() else (0, 0)
+
     def __str__(self) -> str:
         return self.name if not self.is_kernel else f"kernel:{self.version}"
 

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ("KERNEL_VERSIONS", "ROWS")
 
-KERNEL_VERSIONS: Final[tuple[Version, ...]] = ((6, 1), (6, 12), (6, 13), (6, 18))
-"""The kernels whose rulings the table knows.  6.1 and 6.12 are checked against recordings (the
-Debian kernels 6.1 and 6.12.117); 6.13 and 6.18 follow their sources."""
+KERNEL_VERSIONS: Final[tuple[Version, ...]] = ((6, 1), (6, 12), (6, 13), (6, 18), (7, 3))
+"""The kernels whose rulings the table knows.  6.1, 6.12 and 7.3 are checked against recordings (the
+Debian kernels 6.1, 6.12.117 and 7.3.4); 6.13 and 6.18 follow their sources."""
 
 ROWS: Final[tuple[Row, ...]] = (
     *table_system.ROWS,

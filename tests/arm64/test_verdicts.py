@@ -19,12 +19,15 @@ ANYWHERE = Policy("anywhere")
 ADDRESS = 0x40_0000
 
 
-def recorded() -> Iterator[tuple[int, str, str]]:
-    """Each recorded word with the answers of 6.1 and 6.12 ("sim", "xol" or an errno name)."""
+RELEASES = ("6.1", "6.12", "7.3")
+
+
+def recorded() -> Iterator[tuple[int, dict[str, str]]]:
+    """Each recorded word with the answers of the releases ("sim", "xol" or an errno name)."""
     for line in (DATA / "classify.tsv").read_text().splitlines():
         if not line.startswith("#"):
-            word, old, new, _ = line.split("\t")
-            yield int(word, 16), old, new
+            word, *answers = line.split("\t")
+            yield int(word, 16), dict(zip(RELEASES, answers, strict=False))
 
 
 def answer(word: int, policy: Policy) -> str:
@@ -34,26 +37,25 @@ def answer(word: int, policy: Policy) -> str:
     return names[analysis.verdict]
 
 
-@pytest.mark.parametrize("version", ["6.1", "6.12"])
+@pytest.mark.parametrize("version", RELEASES)
 def test_every_recorded_kernel_verdict_is_ours(version: str) -> None:
-    column = 1 if version == "6.1" else 2
     rows = list(recorded())
     assert len(rows) > 9000
     policy = Policy("kernel", version)
-    wrong = [(f"{row[0]:08x}", row[column], answer(row[0], policy)) for row in rows]
-    assert [entry for entry in wrong if entry[1] != entry[2]] == []
+    found = [(f"{word:08x}", answers[version], answer(word, policy)) for word, answers in rows]
+    assert [entry for entry in found if entry[1] != entry[2]] == []
 
 
-@pytest.mark.parametrize("version", ["6.1", "6.12"])
+@pytest.mark.parametrize("version", RELEASES)
 def test_every_recorded_registration_around_the_rows_is_answered_as_by_the_kernel(version: str) -> None:
     policy = Policy("kernel", version)
     wrong = []
     for line in (DATA / "around_rows.tsv").read_text().splitlines():
         if line.startswith("#"):
             continue
-        word, old, new = line.split("\t")
+        word, *answers = line.split("\t")
         ours = analyze(int(word, 16), ADDRESS, policy).errno_name or "accepted"
-        if ours != (old if version == "6.1" else new):
+        if ours != answers[RELEASES.index(version)]:
             wrong.append((word, ours))
     assert wrong == []
 
@@ -87,7 +89,7 @@ ADR_ADRP = ((0x1F000000, 0x10000000),)
 EXCLUSIVE = ((0x3F800000, 0x08000000),)
 MOPS = ((0x3B200C00, 0x19000400),)
 STEPPABLE_HINTS = {0, 7, 8, 10, 24, 25, 26, 27, 32, 34, 36, 38}
-BRK_5 = 0xD42000A0
+BRK_5, NOP = 0xD42000A0, 0xD503201F
 
 
 def matches(word: int, masks: tuple[tuple[int, int], ...]) -> bool:
@@ -98,7 +100,9 @@ def kernel_decides(word: int, version: str) -> str:
     """What the kernel's code does with *word*, written down from its masks."""
     if word == BRK_5:
         return "ENOTSUPP"
-    condition = ((0xFF000000 if version == "6.12" else 0xFF000010, 0x54000000),)
+    if word == NOP and version == "7.3":
+        return "sim"
+    condition = ((0xFF000010 if version == "6.1" else 0xFF000000, 0x54000000),)
     simulated = (*BRANCHES, *condition, *ADR_ADRP)
     if word & 0x1C000000 == 0x14000000:  # class_branch_sys
         if matches(word, (*BRANCHES, *condition, *AUTHENTICATED, *NEVER_STEPPED)):
@@ -110,7 +114,7 @@ def kernel_decides(word: int, version: str) -> str:
         else:
             steppable = True
     else:
-        mops = MOPS if version == "6.12" else ()
+        mops = () if version == "6.1" else MOPS
         steppable = not matches(word, (*LITERALS, *ADR_ADRP, *EXCLUSIVE, *mops))
     if steppable:
         return "xol"
@@ -131,7 +135,7 @@ def around_every_row(seed: int) -> Iterator[int]:
         yield 0xD400_0000 | source.getrandbits(26)
 
 
-@pytest.mark.parametrize("version", ["6.1", "6.12"])
+@pytest.mark.parametrize("version", RELEASES)
 def test_the_table_agrees_with_the_masks_of_the_kernel_around_every_row(version: str) -> None:
     policy = Policy("kernel", version)
     wrong = {
@@ -144,9 +148,9 @@ def test_the_table_agrees_with_the_masks_of_the_kernel_around_every_row(version:
 
 def test_the_mask_model_itself_agrees_with_the_recording() -> None:
     wrong = [
-        row
-        for row in recorded()
-        if (kernel_decides(row[0], "6.1"), kernel_decides(row[0], "6.12")) != row[1:]
+        (word, answers)
+        for word, answers in recorded()
+        if {version: kernel_decides(word, version) for version in RELEASES} != answers
     ]
     assert wrong == []
 
@@ -158,6 +162,7 @@ def test_the_mask_model_itself_agrees_with_the_recording() -> None:
         ("6.12", "xol", "sim", "EINVAL"),
         ("6.13", "sim", "xol", "EINVAL"),
         ("6.18", "sim", "sim", "EINVAL"),
+        ("7.3", "sim", "sim", "EINVAL"),
     ],
 )
 def test_versions_differ_where_the_kernels_do(version: str, nop: str, bc_cond: str, mops: str) -> None:

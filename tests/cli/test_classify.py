@@ -25,7 +25,9 @@ def test_a_line_per_word_with_verdict_and_reason() -> None:
     assert done.returncode == 0
 
 
-@pytest.mark.parametrize(("policy", "column"), [("kernel:6.1", 1), ("kernel:6.12", 2), ("kernel", 2)])
+@pytest.mark.parametrize(
+    ("policy", "column"), [("kernel:6.1", 1), ("kernel:6.12", 2), ("kernel", 2), ("kernel:7.3", 3)]
+)
 def test_verdicts_are_those_of_the_recorded_kernel(policy: str, column: int) -> None:
     rows = [line.split("\t") for line in KERNEL.read_text().splitlines() if not line.startswith("#")]
     done = uprobe("classify", "--policy", policy, stdin=KERNEL.read_text())

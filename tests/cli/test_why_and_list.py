@@ -76,7 +76,7 @@ def test_why_shows_word_and_text_of_the_place_and_its_surroundings(work: tuple[i
 
 def test_why_gives_a_verdict_for_each_policy_or_for_the_one_asked_for() -> None:
     found = uprobe_json("why", "./loop", "work")["verdicts"]
-    assert [v["policy"] for v in found] == ["kernel:6.12", "kernel:6.1", "anywhere"]
+    assert [v["policy"] for v in found] == ["kernel:7.3", "kernel:6.12", "kernel:6.1", "anywhere"]
     found = uprobe_json("why", "./loop", "work", "--policy", "kernel:6.1")["verdicts"]
     assert [v["policy"] for v in found] == ["kernel:6.1"]
 

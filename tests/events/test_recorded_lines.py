@@ -1,7 +1,7 @@
 """Every recorded line gets the kernel's errno, message, column and listing.
 
-Recorded on Linux 6.12.117 (Debian, arm64); each line was written alone to a
-list that held one event.
+Recorded on Linux 6.12.117 and 7.3.4 (Debian, arm64); each line was written alone to a
+list that held one event.  Of 7.3.4 only the answers that differ are kept.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ from typing import Any
 
 import pytest
 
-from tests.events.support import Tree, load, make_language
+from tests.events.support import KERNEL, Tree, load, make_language
 from uprobe_core.errors import SpecError
 from uprobe_core.events.table import EventTable
+from uprobe_core.types import Policy
 
 HAVE = "p:have /root/loops:0x6d4 a=%x0"
 HAVE_LISTED = "p:uprobes/have /root/loops:0x00000000000006d4 a=%x0"
 
 
-def answer(line: str, tree: Tree) -> dict[str, Any]:
+def answer(line: str, tree: Tree, policy: Policy = KERNEL) -> dict[str, Any]:
     """What the table makes of *line*, in the recording's terms."""
-    table = EventTable(make_language(tree=tree))
+    table = EventTable(make_language(policy, tree=tree))
     table.write(HAVE)
     try:
         table.write(line)
@@ -41,22 +42,41 @@ def expected(case: dict[str, Any]) -> dict[str, Any]:
 
 SMALL = load("errors.json")
 LARGE = load("event_lines.json")
+LATER = load("event_lines-7.3.json")
+KERNELS = {"6.12": LARGE["cases"], "7.3": [*LARGE["cases"], *LATER["cases"]]}
+"""By release; a line's last answer is that release's."""
 
 
+@pytest.mark.parametrize("release", KERNELS)
 @pytest.mark.parametrize("case", SMALL, ids=lambda case: repr(case["line"])[:60])
-def test_line_gets_the_recorded_answer(case: dict[str, Any]) -> None:
+def test_line_gets_the_recorded_answer(case: dict[str, Any], release: str) -> None:
+    """Both kernels gave the same."""
     tree = Tree(["/root/loops", "/proc/self/exe"], ["/dev/null", "/root", "/"])
-    assert answer(case["line"], tree) == expected(case)
+    assert answer(case["line"], tree, Policy("kernel", release)) == expected(case)
 
 
-def test_further_lines_get_the_recorded_answers() -> None:
-    tree = Tree(LARGE["regular"], LARGE["other"], LARGE["links"])
-    wrong = {
-        case["line"]: (answer(case["line"], tree), expected(case))
-        for case in LARGE["cases"]
-        if answer(case["line"], tree) != expected(case)
-    }
-    assert wrong == {}
+@pytest.mark.parametrize("release", KERNELS)
+def test_further_lines_get_the_recorded_answers(release: str) -> None:
+    tree, policy = Tree(LARGE["regular"], LARGE["other"], LARGE["links"]), Policy("kernel", release)
+    recorded = {case["line"]: expected(case) for case in KERNELS[release]}
+    found = {line: answer(line, tree, policy) for line in recorded}
+    assert {line: (found[line], want) for line, want in recorded.items() if found[line] != want} == {}
+
+
+def test_a_release_between_the_recorded_ones_reads_as_the_older_one() -> None:
+    tree, line = Tree(["/root/loops"]), "p:x /root/loops:0x6d4 $stack18446744073709551616"
+    errors = [answer(line, tree, Policy("kernel", r))["errname"] for r in ("6.18", "7.3.4-arm64")]
+    assert errors == ["EINVAL", "ERANGE"]
+
+
+@pytest.mark.parametrize(
+    ("release", "says"), [("6.12", False), ("6.13", False), ("6.18", True), ("7.3", True)]
+)
+def test_too_many_arguments_have_a_message_since_6_18(release: str, says: bool) -> None:
+    """Recorded on 6.12.117, 6.18.15 and 7.3.4."""
+    line = "p:x /root/loops:0x6d4" + " %x0" * 129
+    found = answer(line, Tree(["/root/loops"]), Policy("kernel", release))
+    assert (found["errname"], "message" in found) == ("E2BIG", says)
 
 
 def test_each_logged_error_quotes_the_words_joined_by_one_space() -> None:

@@ -14,7 +14,9 @@ import pytest
 from tests.programs import ROOT, debian, expand
 from tests.warm_python import python
 
-TRACES = ROOT / "tests" / "data" / "kernel" / "traces"
+DATA = ROOT / "tests" / "data" / "kernel"
+TRACES = {"6.12": DATA / "traces", "7.3": DATA / "traces-7.3"}
+"""By release: 6.12.117 and 7.3.4."""
 _TRACE_LINE = re.compile(r"^\s*(?P<comm>.+)-(?P<pid>\d+)\s+\[\d+\] \S+\s+\d+\.\d+: (?P<rest>.*)$")
 
 
@@ -57,9 +59,9 @@ def profile_rows(text: str) -> tuple[tuple[str, str, int], ...]:
 class Case:
     """One recorded run."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.folder = TRACES / name
+    def __init__(self, name: str, release: str = "6.12") -> None:
+        self.name, self.release = name, release
+        self.folder = TRACES[release] / name
         self.case: dict[str, Any] = json.loads((self.folder / "case.json").read_text())
 
     def __repr__(self) -> str:
@@ -101,8 +103,7 @@ class Case:
         return command.split(), pipe.strip() or None
 
 
-def _replay(name: str, options: tuple[tuple[str, str], ...], folder: str) -> tuple[Result, tuple[str, ...]]:
-    case = Case(name)
+def _replay(case: Case, options: tuple[tuple[str, str], ...], folder: str) -> tuple[Result, tuple[str, ...]]:
     argv, pipe = case.argv_and_filter
     work = Path(folder)
     job = {
@@ -123,7 +124,7 @@ def _replay(name: str, options: tuple[tuple[str, str], ...], folder: str) -> tup
             ["sh", "-c", pipe], input=stdout, capture_output=True, check=True, encoding="utf-8"
         ).stdout
     if not (work / "answers").exists():
-        pytest.fail(f"{name} did not run:\n{done.stderr}", pytrace=False)
+        pytest.fail(f"{case.name} did not run:\n{done.stderr}", pytrace=False)
     trace = (work / "trace").read_text(errors="surrogateescape")
     result = Result(
         trace_lines(trace),
@@ -141,7 +142,7 @@ def replay(tmp_path: Path) -> Any:
     """Run a case with options of a session; returns (Result, errno names)."""
 
     def run(case: Case, **options: str) -> tuple[Result, tuple[str, ...]]:
-        return _replay(case.name, tuple(sorted(options.items())), str(tmp_path))
+        return _replay(case, tuple(sorted(options.items())), str(tmp_path))
 
     return run
 
@@ -153,6 +154,12 @@ def unprobed() -> Any:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "case" in metafunc.fixturenames:
-        names = sorted(path.name for path in TRACES.iterdir() if (path / "case.json").exists())
-        metafunc.parametrize("case", [Case(name) for name in names], ids=names)
+    for fixture, releases in (("case", ("6.12",)), ("recording", tuple(TRACES))):
+        if fixture in metafunc.fixturenames:
+            cases = [Case(name, release) for release in releases for name in _names(release)]
+            ids = [f"{case.release}-{case.name}" if len(releases) > 1 else case.name for case in cases]
+            metafunc.parametrize(fixture, cases, ids=ids)
+
+
+def _names(release: str) -> list[str]:
+    return sorted(path.name for path in TRACES[release].iterdir() if (path / "case.json").exists())

@@ -26,7 +26,7 @@ examples:
   uprobe why ./loop work+8 --policy kernel:6.1
   uprobe why ./loop 0x400754 --json"""
 
-POLICIES = ("kernel:6.12", "kernel:6.1", "anywhere")
+POLICIES = ("kernel:7.3", "kernel:6.12", "kernel:6.1", "anywhere")
 """What is asked when no policy is named."""
 _PLACE = re.compile(r"(?:(?P<form>sym|va|off):)?(?P<base>[^+\s]+)(?:\+(?P<plus>0[xX][0-9a-fA-F]+|[0-9]+))?")
 

@@ -26,9 +26,6 @@ from uprobe_core.events.variables import Variables, argument_op
 __all__ = ("ArgumentParser", "parse_arguments")
 
 MAX_ARGS = 128
-MAX_TEXT = 255
-MAX_KERNEL_TEXT = 63
-"""MAX_ARGSTR_LEN of 6.12; later kernels take 255 characters, and so do we outside policy=kernel."""
 MAX_NAME = 32
 MAX_ARRAY = 64
 MAX_EVENT = 3072
@@ -64,6 +61,7 @@ class ArgumentParser:
     offset: int = 0
     ops: list[FetchOp] = field(default_factory=list)
     entry_type: str | None = None
+    nested: int = 0
 
     # --- errors ---------------------------------------------------------------------------------
 
@@ -85,7 +83,7 @@ class ArgumentParser:
         :param used: bytes of the record that earlier arguments take
         """
         self.offset = start
-        longest = MAX_TEXT if self.variables.extended else MAX_KERNEL_TEXT
+        longest = self.variables.dialect.longest
         if len(text) > longest:
             raise self.fail("ARG_TOO_LONG", errno="E2BIG", hint=f"at most {longest} characters")
         if not text:
@@ -167,6 +165,9 @@ class ArgumentParser:
             self._dereference(text)
         elif head == "\\":
             self._immediate(text[1:])
+        elif head == "(" and self.variables.dialect.casts:
+            self._nest()
+            raise self.fail("NOSUP_BTFARG", errno="EOPNOTSUPP", hint="no BTF here: write the offset, +8(%x0)")
         elif head and head in _LETTERS:
             raise self.fail("NOSUP_BTFARG", hint=_prefix_hint(text, self.variables))
         else:
@@ -197,19 +198,22 @@ class ArgumentParser:
         if not number:
             self._add(FetchOp(OpCode.STACKP))
             return
+        errno = "EINVAL"
         try:
             slot = kstrtoul(number, 10) if number[0] in _DIGITS else -1
-        except NumberError:
-            slot = -1
+        except NumberError as error:
+            slot, errno = -1, self._errno_of(error)
         if slot < 0:
-            raise self.fail("BAD_VAR", hint="$stack is the stack pointer, $stackN its slot N, decimal")
+            hint = "$stack is the stack pointer, $stackN its slot N, decimal"
+            raise self.fail("BAD_VAR", errno=errno, hint=hint)
         self._add(FetchOp(OpCode.STACK, slot % (1 << 32)))
 
     def _argument(self, number: str) -> None:
         try:
             n = kstrtoul(number, 10)
-        except NumberError:
-            raise self.fail("BAD_VAR", hint="write $arg1, $arg2, ...") from None
+        except NumberError as error:
+            errno = self._errno_of(error)
+            raise self.fail("BAD_VAR", errno=errno, hint="write $arg1, $arg2, ...") from None
         if not 0 < n <= PARAM_MAX_STACK:
             raise self.fail("BAD_ARG_NUM")
         if not self.variables.extended:
@@ -219,6 +223,9 @@ class ArgumentParser:
         if self.variables.is_return:
             op = FetchOp(OpCode.ENTRY, self._capture(f"$arg{n}", [op]))
         self._add(op)
+
+    def _errno_of(self, error: NumberError) -> str:
+        return error.errno_name if self.variables.dialect.says_range else "EINVAL"
 
     def _first_argument(self) -> str:
         registers = self.variables.registers
@@ -301,8 +308,16 @@ class ArgumentParser:
         except NumberError as error:
             raise self.fail(code, self.offset + shift, errno=error.errno_name) from None
 
+    def _nest(self) -> None:
+        """One level deeper, whatever stands there."""
+        self.nested += 1
+        most = self.variables.dialect.nested
+        if most is not None and self.nested > most:
+            raise self.fail("TOO_MANY_NESTED", errno="E2BIG", hint=f"at most {most} within each other")
+
     def _dereference(self, text: str) -> None:
         code = OpCode.DEREF
+        self._nest()
         if text[1:2] == "u":
             code, text = OpCode.UDEREF, text[0] + text[2:]
         if text[0] == "+":

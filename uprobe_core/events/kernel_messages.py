@@ -1,4 +1,4 @@
-"""The kernel's error texts, by their names in kernel/trace/trace_probe.h (6.12).
+"""The kernel's error texts, by their names in kernel/trace/trace_probe.h (6.12, and two of 7.3).
 
 The texts are an interface: scripts match them, and users search for them.
 """
@@ -18,6 +18,7 @@ ERRNO = {
     "ERANGE": 34,
     "ENAMETOOLONG": 36,
     "ELOOP": 40,
+    "EOPNOTSUPP": 95,
     "ENOTSUPP": 524,
 }
 """Numbers of the errno names that an event line can end in (asm-generic/errno.h)."""
@@ -46,6 +47,8 @@ MESSAGES = {
     "IMMSTR_NO_CLOSE": "String is not closed with '\"'",
     "BAD_FILE_OFFS": "Invalid file offset value",
     "SYM_ON_UPROBE": "Symbol is not available with uprobe",
+    "TOO_MANY_NESTED": "Too many nested typecasts/dereferences",
+    "TOO_MANY_ARGS": "Too many arguments are specified",
     "TOO_MANY_OPS": "Dereference is too much nested",
     "DEREF_NEED_BRACE": "Dereference needs a brace",
     "BAD_DEREF_OFFS": "Invalid dereference offset",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from uprobe_core.event_model import DeleteSpec, EventSpec
+from uprobe_core.events.dialect import dialect_of
 from uprobe_core.events.fetch_parse import MAX_ARGS, parse_arguments
 from uprobe_core.events.files import FileCheck, FileStatus, host_file
 from uprobe_core.events.line import EventLine
@@ -67,6 +68,8 @@ class Language:
         if len(line.words) < 2:
             raise line.refusal(f"no location after {head}", hint="p[:[GROUP/]NAME] PATH:OFFSET [ARG...]")
         if len(line.words) - 2 > MAX_ARGS:
+            if dialect_of(self.policy).counts:
+                raise line.error("TOO_MANY_ARGS", 2, errno_name="E2BIG")
             raise line.refusal(f"more than {MAX_ARGS} arguments", errno_name="E2BIG")
         location = line.words[1]
         quoted = None if self.policy.is_kernel else quoted_path(location)
@@ -126,6 +129,7 @@ class Language:
             extended=not self.policy.is_kernel,
             vectors=self.vectors,
             hint=self.hint,
+            dialect=dialect_of(self.policy),
             symbol=self._symbol_finder(line, location),
             is_return=is_return,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from uprobe_core.architecture import Registers
 from uprobe_core.event_model import FetchOp, OpCode
+from uprobe_core.events.dialect import OLDER, Dialect
 
 __all__ = ("Variables", "argument_op")
 
@@ -19,6 +20,7 @@ class Variables:
     :param extended: whether the extensions are on (not policy=kernel)
     :param vectors: (index, size in bytes) for ``%d0`` and the like, None if no such register
     :param hint: what to write instead of a register that there is not, None: nothing special
+    :param dialect: how the policy's kernel reads lines
     :param symbol: file-relative distance for ``@SYMBOL`` as FOFFS takes it; raises SpecError
     """
 
@@ -27,6 +29,7 @@ class Variables:
     vectors: Callable[[str], tuple[int, int] | None] | None = None
     hint: Callable[[str], str | None] = lambda _name: None
     symbol: Callable[[str], int] | None = None
+    dialect: Dialect = OLDER
     is_return: bool = False
 
 

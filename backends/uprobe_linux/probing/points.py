@@ -167,7 +167,7 @@ class ProbePoints:
         """Map the XOL page, zeroes but for *trap* at its start as a kernel's is: (address, size, stride)."""
         if not self._xol:
             self._xol = True
-            self._memory.map(XOL_ADDRESS, PAGE, Perm.READ | Perm.EXEC, label="[uprobes]")
+            self._memory.map(XOL_ADDRESS, PAGE, Perm.EXEC, label="[uprobes]")
             self._memory.poke(XOL_ADDRESS, trap)
         return XOL_ADDRESS, PAGE, STRIDE
 
