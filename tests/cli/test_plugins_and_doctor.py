@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import PATHS, uprobe, uprobe_json
+from tests.cli.command import PATHS, installed, uprobe, uprobe_json
 from uprobe_core.doctor.self_test import ANSWER, CODE_OFFSET, program
 
 
@@ -155,3 +155,38 @@ def test_the_self_tests_program_gives_the_same_answer_under_qemu(tmp_path: Path)
     path.write_bytes(program())
     path.chmod(0o755)
     assert subprocess.run(["qemu-aarch64", path], check=False).returncode == ANSWER
+
+
+WHILE_IMPORTED = {
+    "exits": ("import sys; sys.exit(3)", "exited while it was imported (status 3)"),
+    "prints": ("print('hello')\nclass P: pass", "printed while it was imported: 'hello'"),
+    "hangs": ("import time; time.sleep(1000)", "was still importing after 5 s"),
+}
+
+
+@pytest.mark.parametrize(("source", "complaint"), WHILE_IMPORTED.values(), ids=WHILE_IMPORTED)
+def test_who_misbehaves_while_imported_is_named_by_all_and_takes_nothing_else_down(
+    tmp_path: Path, source: str, complaint: str
+) -> None:
+    env = installed(tmp_path, "uprobe.plugins", "third_plugin:P", source) | {"UPROBE_IMPORT_SECONDS": "5"}
+    run = uprobe("run", "-e", "p:work ./loop:work", "./loop", "1", env=env)
+    assert f"plugin 'third' (third_plugin:P, from third 1.0) {complaint}" in run.stderr
+    assert (run.stdout, run.returncode) == ("sum 1\n", 0)
+    assert "work: (" in run.stderr
+    listed = uprobe("plugins", env=env)
+    assert complaint in listed.stdout
+    assert "arm64" in listed.stdout
+    found = uprobe("doctor", env=env)
+    assert complaint in found.stdout
+    assert "a probed program ran: 1 hit" in found.stdout
+
+
+@pytest.mark.parametrize("source", ["import os; os._exit(3)", "import os; os.abort()"])
+def test_who_ends_the_process_while_imported_is_named_by_plugins_and_doctor(
+    tmp_path: Path, source: str
+) -> None:
+    env = installed(tmp_path, "uprobe.plugins", "third_plugin:P", source)
+    for command, rest in (("plugins", "arm64"), ("doctor", "a probed program ran: 1 hit")):
+        done = uprobe(command, env=env)
+        assert "plugin 'third' (third_plugin:P, from third 1.0) " in done.stdout
+        assert rest in done.stdout
