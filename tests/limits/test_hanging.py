@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import EXAMPLES, installed
+from tests.programs import zig
 
 CONSUMER = """
 import os
@@ -142,3 +143,31 @@ def test_after_ctrl_c_python_says_what_the_command_line_says(tmp_path: Path, eng
     out, _ = run.communicate(timeout=60)
     assert out.splitlines()[-1] == "130 interrupt"
     assert run.returncode == 0
+
+
+@ENGINES
+@pytest.mark.parametrize("method", ["handler", "fork"])
+def test_a_consumer_that_hangs_in_a_forked_process_is_ended_there(
+    tmp_path: Path, engine: str, method: str
+) -> None:
+    program = zig("../native/programs/family.c")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, time\n"
+        "import uprobe_core as up\n"
+        "class Hangs:\n"
+        "    name = 'hangs'\n"
+        "    home = os.getpid()\n"
+        "    def handler(self, hit): self.hang('handler')\n"
+        "    def fork(self): self.hang('fork')\n"
+        "    def hang(self, where):\n"
+        f"        if where == {method!r} and os.getpid() != self.home: time.sleep(1000)\n"
+        f"with up.Session([{str(program)!r}], engine={engine!r}, handler_timeout=0.5) as s:\n"
+        f"    s.probe('p:g/work {program}:work', Hangs())\n"
+        "    print(s.run().shell_status)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.split() == ["123", "12", "0"]
+    assert f"{STOPPED.replace('third', 'hangs').replace('uprobes', 'g')}: it took more" in done.stderr

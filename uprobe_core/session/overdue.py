@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ("Call", "call_under_way", "stop_call")
 
-_METHODS = ("handler", "ret_handler", "missed", "filter")
+_METHODS = ("handler", "ret_handler", "missed", "filter", "fork", "exec")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

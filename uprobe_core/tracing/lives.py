@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.actions.kinds import Action
+from uprobe_core.errors import ConsumerStopped, OverdueError
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Task
@@ -71,9 +72,11 @@ class Lives:
         method = getattr(sink, name, None)
         try:
             return method(*arguments) if callable(method) else None
+        except ConsumerStopped as stopped:
+            self._failed(event, sink, OverdueError(str(stopped)))
         except Exception as error:  # a consumer's bug must not end the run
             self._failed(event, sink, error)
-            return None
+        return None
 
     # --- in every process -----------------------------------------------------------------------------
 
