@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 
+from uprobe_core.arch_hooks import hookimpl
 from uprobe_core.testing.fake_memory import XOL_BASE
 from uprobe_core.testing.toy_arch import REGISTERS, SWBP, Op, encode
 from uprobe_core.types import HandlerVote, MemoryFault, Mode, Policy, TrapResult, UtaskState
+from uprobe_core.utask import Utask
 
 NOP, ADD = encode(Op.NOP), encode(Op.ADD, 7)
 KERNEL = Policy("kernel")
@@ -378,3 +381,60 @@ def test_code_that_cannot_be_read_back_keeps_its_probe(world: Any, monkeypatch: 
         patch.setattr(task.space, "read", refuse)
         world.dispatcher.on_code_written(task.process, 0x1000, 0x1004)
     assert 0x1000 in task.space.traps
+
+
+def test_a_fault_that_is_not_the_instructions_has_it_run_again(make_world: Any) -> None:
+    """The architecture says so; a kernel lets the task go on in its slot (uprobe_deny_signal)."""
+    asked: list[bool] = []
+
+    class Denies:
+        @hookimpl(wrapper=True)
+        def xol_was_trapped(self, utask: Utask) -> Generator[None, bool, bool]:
+            trapped = yield
+            asked.append(trapped)
+            return trapped and len(asked) > 1
+
+    world = make_world(wrappers=(Denies(),))
+    task, file = world.program(encode(Op.LOAD, 2))
+    world.probe(file, 0, world.recorder())
+    task.args[2] = 0xDEAD000
+    task.execute()
+    assert asked == [True, True]
+    assert task.delivered == [("SIGSEGV", 0x1000, 0xDEAD000)]
+
+
+def test_a_trap_is_offered_to_the_architecture_before_its_instruction_is_done(make_world: Any) -> None:
+    """After the handlers of each hit, simulated or stepped (handle_swbp calls arch_uprobe_optimize)."""
+    offered: list[tuple[int, int]] = []
+
+    class Offers:
+        @hookimpl(wrapper=True)
+        def optimize(self, task: Any, analysis: Any, vaddr: int) -> Generator[None, bool, bool]:
+            offered.append((vaddr, len(consumer.log)))
+            return (yield)
+
+    world = make_world(wrappers=(Offers(),))
+    task, file = world.program(ADD, encode(Op.JUMP, 0x20))
+    consumer = world.recorder()
+    world.probe(file, 0, consumer)
+    world.probe(file, 4, consumer)
+    task.run_until(0x1024)
+    assert offered == [(0x1000, 1), (0x1004, 2)]
+
+
+def test_a_hit_that_the_architecture_ignores_calls_nobody_and_does_nothing(make_world: Any) -> None:
+    """arch_uprobe_ignore: the task goes on where it is, so it traps again until it is not ignored."""
+    times = iter((True, True, False))
+
+    class Ignores:
+        @hookimpl(wrapper=True)
+        def ignore(self, task: Any, analysis: Any) -> Generator[None, bool, bool]:
+            yield
+            return next(times)
+
+    world = make_world(wrappers=(Ignores(),))
+    task, file = world.program(ADD, NOP)
+    consumer = world.recorder()
+    world.probe(file, 0, consumer)
+    task.run_until(0x1004)
+    assert (len(consumer.log), task.args[0]) == (1, 7)

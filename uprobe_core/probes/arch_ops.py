@@ -145,15 +145,16 @@ def _plain_call(
 ) -> Callable[..., Any]:
     caller = getattr(manager.hook, hook)
     impls = caller.get_hookimpls()
-    if not impls:
-        if hook in OPTIONAL:
-            return lambda *_args: None
+    is_done = any(not (impl.wrapper or impl.hookwrapper) for impl in impls)
+    if not impls and hook in OPTIONAL:
+        return lambda *_args: None
+    if not is_done and hook not in OPTIONAL:
         raise PluginError(
             f"arch plugin {plugin} does not implement {hook!r}",
             plugin=plugin,
             hint=f"every operation but {', '.join(sorted(OPTIONAL))} is required",
         )
-    if len(impls) == 1 and tuple(impls[0].argnames) == names:
+    if is_done and len(impls) == 1 and tuple(impls[0].argnames) == names:
         function: Callable[..., Any] = impls[0].function
         return function
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from uprobe_core.arch_hooks import hookimpl
 from uprobe_core.architecture import Architecture, Registers
 from uprobe_core.types import Analysis, GuestMemory, Policy, RegisterFile, Verdict
+from uprobe_core.unwinding import FrameRules
 from uprobe_core.utask import POISONED_FAULT_CODE
 
 if TYPE_CHECKING:
@@ -148,6 +149,12 @@ class ToyArch:
     def architecture(self) -> Architecture:
         """Instructions of two and four bytes."""
         return Architecture("toy", self.registers, SWBP, insn_sizes=(2, 4), slot_bytes=4)
+
+    @hookimpl
+    def frame_rules(self) -> FrameRules:
+        """Frame records, and nothing else to go by."""
+        registers = self.registers
+        return FrameRules(registers, registers.count, registers.mask, lambda *_: None, lambda _code: None)
 
     @hookimpl
     def analyze_insn(self, insn: bytes, address: int, policy: Policy) -> Analysis:
