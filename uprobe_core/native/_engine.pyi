@@ -202,6 +202,8 @@ class Engine:
         """The return addresses of all calls of any task that have not returned."""
     def pending(self, probe: int, /) -> int:
         """How many returns of *probe* the running task is waiting for."""
+    def unwound(self, lowest: int, highest: int, /) -> None:
+        """An exception ended the running task's calls entered with SP in [*lowest*, *highest*]."""
     def reset_ring(self) -> None:
         """Forget the records; BufferError while a view is in use."""
     def set_drain(self, function: Callable[[], None], /) -> None:

@@ -72,6 +72,8 @@ class Dispatcher:
         self._on_map = on_map or (lambda _process: None)
         self._on_end = on_end
         self._on_idle = on_idle or (lambda: None)
+        self.on_file: Callable[[Process, Mapping], None] = lambda _process, _mapping: None
+        """Called when a file was mapped, before the probes in it are placed."""
         self.unwind: Callable[[Task, int], tuple[Frame, ...]] | None = None
         """What hits ask for stacks."""
         self._utasks: dict[Task, TaskState] = {}
@@ -280,6 +282,12 @@ class Dispatcher:
         if utask is not None and isinstance(self.returns, WatchReturns):
             self.returns.on_watch(task, utask, address)
 
+    def unwound(self, task: Task, lowest: int, highest: int) -> None:
+        """An exception ended the calls that *task* entered with SP from *lowest* to *highest* (inclusive)."""
+        utask = self._utasks.get(task)
+        if utask is not None and isinstance(self.returns, WatchReturns):
+            self.returns.unwound(task, utask, lowest, highest)
+
     # --- consumers ----------------------------------------------------------------------------------
 
     def _run_chain(self, task: Task, utask: TaskState, site: Site, space: Space) -> None:
@@ -334,6 +342,7 @@ class Dispatcher:
     def on_mmap(self, process: Process, mapping: Mapping) -> None:
         """A file was mapped: place the probes that lie in it."""
         self._on_map(process)
+        self.on_file(process, mapping)
         self.registry.mapped(process, mapping)
 
     def on_munmap(self, process: Process, start: int, end: int) -> None:

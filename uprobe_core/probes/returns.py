@@ -178,6 +178,13 @@ class WatchReturns:
             else:
                 _miss(instance, "longjmp")
 
+    def unwound(self, task: Task, utask: TaskState, lowest: int, highest: int) -> None:
+        """An exception ended the calls that were entered with SP from *lowest* to *highest* (inclusive)."""
+        for pending in (utask.returns, utask.suspects):
+            for number in reversed(range(len(pending))):
+                if lowest <= pending[number].sp <= highest:
+                    self._settle(task, pending.pop(number), "exception")
+
     def _suspect_below(self, task: Task, utask: TaskState, sp: int) -> None:
         """Frames below *sp* look gone, unless their stack is another one that will be switched back to."""
         pending = utask.returns

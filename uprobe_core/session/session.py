@@ -35,6 +35,7 @@ from uprobe_core.session.result_files import ResultFiles
 from uprobe_core.session.stacks import RunStacks
 from uprobe_core.tracing.collector import collector_waits
 from uprobe_core.tracing.event_set import EventSet
+from uprobe_core.tracing.exceptions import Exceptions
 from uprobe_core.tracing.findings import inherit, make_record
 from uprobe_core.types import Mode, Returns
 
@@ -260,7 +261,20 @@ class Session:
             on_idle=self._show_output,
         )
         self._dispatcher.unwind = self.stacks.stack
+        if self.returns is Returns.WATCH and not setup.policy.is_kernel:
+            self._dispatcher.on_file = Exceptions(
+                registry,
+                self.files,
+                self.arch.info.registers.sp,
+                wanted=lambda: any(event.wants_returns for event in self.events.events),
+                ended=self._unwound,
+            ).mapped
         return registry, self._dispatcher
+
+    def _unwound(self, task: Task, lowest: int, highest: int) -> None:
+        self._dispatcher.unwound(task, lowest, highest)
+        if self._engine is not None:
+            self._engine.sites.engine.unwound(lowest, highest)
 
     def run(self) -> ExitStatus:
         """Run the program to its end (or a limit's, or Ctrl-C's) and write what was collected.

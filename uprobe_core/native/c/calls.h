@@ -36,8 +36,8 @@ struct up_task {
 
 /* Why a call will not be seen to return, and the words for it. */
 enum { UP_MISSED_LONGJMP, UP_MISSED_EXEC, UP_MISSED_EXIT, UP_MISSED_DEPTH, UP_MISSED_NO_CALLER, UP_MISSED_NO_MEMORY,
-       UP_MISSED_KINDS };
-#define UP_MISSED_WORDS {"longjmp", "exec", "exit", "depth", "no-caller", "no-memory"}
+       UP_MISSED_EXCEPTION, UP_MISSED_KINDS };
+#define UP_MISSED_WORDS {"longjmp", "exec", "exit", "depth", "no-caller", "no-memory", "exception"}
 
 bool up_calls_push(struct up_calls *calls, struct up_call call);
 void up_calls_take_out(struct up_calls *calls, unsigned index);

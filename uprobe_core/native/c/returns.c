@@ -200,3 +200,23 @@ bool up_return_hit(struct up_engine *engine, const struct up_source *source, uin
 		return true;
 	return task->suspects.count && land(engine, source, &task->suspects, sp, address, false);
 }
+
+static void settle_unwound(struct up_calls *calls, uint64_t lowest, uint64_t highest)
+{
+	for (unsigned i = calls->count; i-- > 0;) {
+		struct up_call call = calls->items[i];
+		if (call.sp < lowest || call.sp > highest)
+			continue;
+		up_calls_take_out(calls, i);
+		up_miss(&call, UP_MISSED_EXCEPTION);
+		i = i < calls->count ? i : calls->count;
+	}
+}
+
+void up_unwound(struct up_engine *engine, uint64_t lowest, uint64_t highest)
+{
+	if (!engine->task)
+		return;
+	settle_unwound(&engine->task->pending, lowest, highest);
+	settle_unwound(&engine->task->suspects, lowest, highest);
+}

@@ -9,5 +9,7 @@ bool up_enter(struct up_site *site, const struct up_source *source, uint64_t fol
 	      uint64_t *ret);
 /* The task reached an address where returns are watched; answers whether one was there. */
 bool up_return_hit(struct up_engine *engine, const struct up_source *source, uint64_t address);
+/* An exception ended the running task's calls that were entered with sp from lowest to highest (inclusive). */
+void up_unwound(struct up_engine *engine, uint64_t lowest, uint64_t highest);
 
 #endif

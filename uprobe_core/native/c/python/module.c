@@ -274,6 +274,7 @@ static PyMethodDef methods[] = {
 	METHOD(inherit, METH_VARARGS),
 	METHOD(awaited, METH_NOARGS),
 	METHOD(pending, METH_O),
+	METHOD(unwound, METH_VARARGS),
 	METHOD(trampoline_hit, METH_O),
 	METHOD(add_chain, METH_VARARGS),
 	METHOD(drop_chain, METH_O),

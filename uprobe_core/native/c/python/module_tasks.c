@@ -93,6 +93,17 @@ PyObject *engine_awaited(EngineObject *self, PyObject *unused)
 	return list;
 }
 
+/* An exception ended the running task's calls that were entered with SP in a range. */
+PyObject *engine_unwound(EngineObject *self, PyObject *args)
+{
+	unsigned long long lowest, highest;
+
+	if (!PyArg_ParseTuple(args, "KK", &lowest, &highest))
+		return NULL;
+	up_unwound(&self->core, lowest, highest);
+	Py_RETURN_NONE;
+}
+
 /* How many returns of the probe the running task is waiting for. */
 PyObject *engine_pending(EngineObject *self, PyObject *number)
 {

@@ -1,0 +1,98 @@
+"""Calls that an exception ends, told from those that a longjmp ends.
+
+Both leave functions without a return.  Before it unwinds, the program calls the
+unwinder, and where the exception lands it calls its language's runtime or, after
+a clean-up, the unwinder again (Itanium C++ ABI: Exception Handling, 1.3 and 2.5).
+Hidden probes on those functions see both: every pending call whose stack pointer
+lies between the two was ended by the exception.  They are placed in files that
+have the names, in runs in which a return is followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from uprobe_core.backend import Process, Task
+from uprobe_core.consumer import Hit
+from uprobe_core.errors import ProbeError, TargetError
+from uprobe_core.image.elf_symbols import ElfImage
+from uprobe_core.image.guest_files import GuestFiles
+from uprobe_core.probes.registry import UprobeRegistry
+from uprobe_core.types import FileId, Mapping
+
+__all__ = ("Exceptions",)
+
+_STARTS = ("_Unwind_RaiseException", "_Unwind_ForcedUnwind", "_Unwind_Resume_or_Rethrow", "_Unwind_Resume")
+_LANDS = ("_Unwind_Resume", "__cxa_begin_catch", "__rust_panic_cleanup")
+
+
+class _Place:
+    """The consumer of a hidden probe."""
+
+    name = "exceptions"
+
+    def __init__(self, seen: Callable[[Task], None]) -> None:
+        self._seen = seen
+
+    def handler(self, hit: Hit) -> None:
+        """A task enters the function."""
+        self._seen(hit.task)
+
+
+class Exceptions:
+    """The hidden probes of one run.
+
+    :param wanted: whether a return is followed, asked for each file
+    :param sp: the number of the stack pointer
+    :param ended: called with (task, lowest, highest): calls that were entered with a stack pointer
+        in that range (inclusive) were ended by an exception
+    """
+
+    def __init__(
+        self,
+        registry: UprobeRegistry,
+        files: GuestFiles,
+        sp: int,
+        *,
+        wanted: Callable[[], bool],
+        ended: Callable[[Task, int, int], None],
+    ) -> None:
+        self._registry, self._files, self._sp = registry, files, sp
+        self._wanted, self._ended = wanted, ended
+        self._known: set[FileId] = set()
+        self._raised: dict[Task, int] = {}
+        """The stack pointer at which an exception was raised that has not landed."""
+
+    def mapped(self, _process: Process, mapping: Mapping) -> None:
+        """A file was mapped: place the probes in it, once."""
+        file = mapping.file
+        if file is None or not mapping.executable or file in self._known or not self._wanted():
+            return
+        self._known.add(file)
+        for offset, lands, starts in self._places(mapping.path):
+            try:
+                seen = partial(self._seen, lands=lands, starts=starts)
+                self._registry.register(file, offset, _Place(seen), path=mapping.path)
+            except ProbeError:
+                continue  # what cannot be probed leaves calls that are said to be left by longjmp
+
+    def _places(self, path: str) -> list[tuple[int, bool, bool]]:
+        """(file offset, whether exceptions land there, whether they start there) in the file *path*."""
+        status = self._files(path)
+        if status.errno_name or not status.regular:
+            return []
+        try:
+            with ElfImage(status.host_path) as image:
+                found = {name: image.find(name) for name in {*_STARTS, *_LANDS}}
+        except TargetError:
+            return []
+        return [(s.offset, name in _LANDS, name in _STARTS) for name, s in found.items() if s is not None]
+
+    def _seen(self, task: Task, *, lands: bool, starts: bool) -> None:
+        sp = task.get_reg(self._sp)
+        raised = self._raised.pop(task, None)
+        if lands and raised is not None and raised <= sp:
+            self._ended(task, raised, sp)
+        if starts:
+            self._raised[task] = sp
