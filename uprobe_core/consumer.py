@@ -237,7 +237,7 @@ class Consumer(Protocol):
         handler ran and did not vote IGNORE or REMOVE (a *session*);
     ``missed(function: int, reason: str) -> None``
         called when an entry will never be seen to return: "longjmp",
-        "depth", "exec", "exit", "no-caller", "no-memory";
+        "exception", "depth", "exec", "exit", "no-caller", "no-memory";
     ``filter(process) -> bool``
         called when a probe is about to be placed in a process (at mappings, after
         a fork, when consumers come and go), when it is about to be removed, and

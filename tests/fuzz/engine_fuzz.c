@@ -191,6 +191,8 @@ static void change_task(struct world *world, struct input *input)
 	uint8_t choice = take_byte(input);
 
 	world->engine.task = &world->tasks[choice % TASKS];
+	if (choice % 16 == 5)
+		up_unwound(&world->engine, 0x20000, 0x20000 + 16u * (choice >> 3));
 	if (choice >= 192)
 		up_task_abandon(world->engine.task, choice % UP_MISSED_KINDS);
 }

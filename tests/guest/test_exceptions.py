@@ -1,4 +1,4 @@
-"""Calls that do not return say why: an exception is no longjmp.  The program's own counts are the reference."""
+"""Calls that do not return say why: an exception is no longjmp.  The program counts for itself."""
 
 from __future__ import annotations
 

@@ -45,8 +45,10 @@ def play(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
 
 
 def assert_native(session: up.Session) -> None:
-    """Every site that is placed belongs to the native engine."""
-    sites = [site for space in session._dispatcher.registry.spaces.values() for site in space.sites]
+    """Every site of an event that is placed belongs to the native engine."""
+    uprobes = {probe.uprobe for event in session.events.events for probe in event.probes}
+    spaces = session._dispatcher.registry.spaces.values()
+    sites = [site for space in spaces for site in space.sites if site.uprobe in uprobes]
     assert sites
     assert all(site.native for site in sites)
 
