@@ -57,6 +57,8 @@ CASES: dict[str, tuple[str, Callable[[], Any]]] = {
     "record a string": (STRING, Discard),
     "histogram": (ENTRY, lambda: up.Hist("a")),
     "entry + return latency": (RETURN, up.Latency),
+    "latency by an argument of the entry": (ENTRY, lambda: up.Latency(by="b")),
+    "latency with the ten slowest calls": (ENTRY, lambda: up.Latency(top=10)),
     "filter that rejects": (ENTRY, lambda: up.Count(when="a == 77777777777")),
     "Python handler": (ENTRY, Increment),
 }
