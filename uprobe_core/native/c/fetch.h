@@ -27,4 +27,14 @@ static inline uint64_t up_number(struct up_hit *hit, unsigned index)
 	return hit->cells[hit->program->args[index].cell];
 }
 
+/* All values of a simple program. */
+static inline void up_fetch_plain(const struct up_source *source, const struct up_program *program, uint64_t *ret)
+{
+	for (unsigned i = 0; i < program->count; i++) {
+		const struct up_plain *plain = &program->plain[i];
+		uint64_t value = up_source_register(source, (unsigned)plain->reg);
+		ret[i] = ((value & plain->mask) ^ plain->sign) - plain->sign;
+	}
+}
+
 #endif

@@ -21,16 +21,12 @@ static void put_cells(const struct up_hit *hit, uint64_t *to)
 {
 	const struct up_program *program = hit->program;
 
-	if (!program->simple) {
-		for (unsigned i = 0; i < program->cells; i++)
-			to[i] = hit->cells[i];
+	if (program->simple) {
+		up_fetch_plain(hit->source, program, to);
 		return;
 	}
-	for (unsigned i = 0; i < program->count; i++) {
-		const struct up_plain *plain = &program->plain[i];
-		uint64_t value = up_source_register(hit->source, (unsigned)plain->reg);
-		to[i] = ((value & plain->mask) ^ plain->sign) - plain->sign;
-	}
+	for (unsigned i = 0; i < program->cells; i++)
+		to[i] = hit->cells[i];
 }
 
 static inline bool write_record(struct up_engine *engine, uint32_t sink, struct up_hit *hit, const uint64_t *more,

@@ -20,6 +20,17 @@ static bool keep_texts(struct up_engine *engine, const struct up_hit *hit, unsig
 	return true;
 }
 
+static bool capture_one(struct up_engine *engine, const struct up_program *program, struct up_hit *hit, unsigned at,
+			struct up_kept **kept)
+{
+	hit->program = program;
+	hit->cells = (*kept)->words + at;
+	hit->done[0] = hit->done[1] = 0;
+	hit->texts_done = false;
+	up_fetch_all(hit);
+	return !program->texts || keep_texts(engine, hit, at, kept);
+}
+
 /* Runs the captures of every probe that follows returns; false: out of memory. */
 static bool capture(struct up_site *site, struct up_hit *hit, struct up_kept **kept)
 {
@@ -29,14 +40,10 @@ static bool capture(struct up_site *site, struct up_hit *hit, struct up_kept **k
 
 	for (unsigned i = 0; kept_all && i < site->count; i++) {
 		struct up_probe *probe = site->probes[i];
-		if (!probe->capture.cells)
-			continue;
-		hit->program = &probe->capture;
-		hit->cells = (*kept)->words + at;
-		hit->done[0] = hit->done[1] = 0;
-		hit->texts_done = false;
-		up_fetch_all(hit);
-		kept_all = !hit->program->texts || keep_texts(site->engine, hit, at, kept);
+		if (probe->capture.cells && probe->capture.simple)
+			up_fetch_plain(hit->source, &probe->capture, (*kept)->words + at);
+		else if (probe->capture.cells)
+			kept_all = capture_one(site->engine, &probe->capture, hit, at, kept);
 		at += probe->capture.cells;
 	}
 	hit->cells = before;
