@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import mmap
 import struct
+import weakref
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-from weakref import WeakSet
 
 from uprobe_linux.signals.numbers import SI_TIMER, Sig
 from uprobe_linux.signals.sending import kernel_info, send, send_to_task
@@ -75,34 +75,35 @@ class SharedTimer(Timer):
     """A timer that all host processes which hold its descriptor see, set and let expire (timerfd).
 
     :param lock: held while it is decided whose expiry it is
+    :ivar words: expiry (0: disarmed) and interval
     """
 
-    __slots__ = ("_lock", "_words")
+    __slots__ = ("_lock", "words")
 
     def __init__(
         self, process: Process, *, realtime: bool, lock: Callable[[], AbstractContextManager[object]]
     ) -> None:
         self._lock = lock
-        self._words = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("q")
+        self.words = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("q")
         super().__init__(process, -1, 0, realtime=realtime)
 
     @property
     def expiry(self) -> int | None:
         """As for every timer; 0 in memory while disarmed."""
-        return self._words[0] or None
+        return self.words[0] or None
 
     @expiry.setter
     def expiry(self, value: int | None) -> None:
-        self._words[0] = value or 0
+        self.words[0] = value or 0
 
     @property
     def interval(self) -> int:
         """As for every timer."""
-        return self._words[1]
+        return self.words[1]
 
     @interval.setter
     def interval(self, value: int) -> None:
-        self._words[1] = value
+        self.words[1] = value
 
     def take(self, now: int) -> int:
         """As for every timer; 0 if another host process was first."""
@@ -123,11 +124,13 @@ class Timers:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._owned: dict[Process, _Owned] = {}
-        self._watched: WeakSet[Timer] = WeakSet()
+        self._watched: dict[int, tuple[weakref.ref[SharedTimer], memoryview]] = {}
+        """Timers of descriptors that live, with the words that they are kept in: there may be thousands."""
 
-    def watch(self, timer: Timer) -> None:
+    def watch(self, timer: SharedTimer) -> None:
         """Let a timer of a timerfd expire for as long as its descriptor lives."""
-        self._watched.add(timer)
+        number, watched = id(timer), self._watched
+        watched[number] = weakref.ref(timer, lambda _gone: watched.pop(number, None)), timer.words
 
     def interval(self, process: Process, which: int) -> Timer:
         """The interval timer *which* (ITIMER_*) of *process*."""
@@ -178,8 +181,6 @@ class Timers:
             for timer in (*owned.intervals.values(), *owned.posix.values()):
                 if timer.expiry is not None:
                     yield timer
-        if len(self._watched):  # going through an empty one takes longer than all the rest
-            yield from [timer for timer in self._watched if timer.expiry is not None]
 
     def next_expiry(self, *, asleep: bool = False) -> int | None:
         """When (monotonic ns) the next timer expires if all work goes on; None: no timer is armed.
@@ -188,14 +189,22 @@ class Timers:
         """
         now = self._clock.monotonic()
         times = [now + self.left(timer) for timer in self._armed() if not (asleep and timer.cpu)]
+        shared = [at for _, words in self._watched.values() if (at := words[0])]
+        if shared:
+            times.append(max(min(shared), now + 1))
         return min(times, default=None)
 
     def expire(self) -> None:
         """Send the signals of all timers whose time has come."""
-        for timer in list(self._armed()):
+        for timer in (*self._armed(), *self._shared_by(self._clock.monotonic())):
             now = self.now(timer)
             if timer.expiry is not None and timer.expiry <= now:
                 self._fire(timer, now)
+
+    def _shared_by(self, now: int) -> list[SharedTimer]:
+        """The timers of descriptors that expire by *now*, the first first."""
+        due = [(at, ref()) for ref, words in list(self._watched.values()) if 0 < (at := words[0]) <= now]
+        return [timer for _, timer in sorted(due, key=lambda each: each[0]) if timer is not None]
 
     def _fire(self, timer: Timer, now: int) -> None:
         times = timer.take(now)
