@@ -70,7 +70,7 @@ class Task(Protocol):
         ...
 
     def get_reg(self, index: int) -> int:
-        """64-bit register *index*: 0-30 x0-x30, 31 SP, 32 PC, 33 PSTATE."""
+        """Register *index*, by the architecture's numbers (:class:`~uprobe_core.architecture.Registers`)."""
         ...
 
     def set_reg(self, index: int, value: int) -> None:
@@ -78,11 +78,11 @@ class Task(Protocol):
         ...
 
     def get_vec(self, index: int) -> int:
-        """128-bit vector register *index* (0-31)."""
+        """Vector register *index*, unsigned."""
         ...
 
     def set_vec(self, index: int, value: int) -> None:
-        """Write vector register *index* (0-31)."""
+        """Write vector register *index*."""
         ...
 
     def single_step(self, on: bool) -> None:
@@ -112,7 +112,10 @@ class Process(Protocol):
         ...
 
     def write(self, address: int, data: bytes) -> None:
-        """Store through the guest's own permissions, keeping translations coherent; raises MemoryFault."""
+        """Store through the guest's own permissions, keeping translations coherent; raises MemoryFault.
+
+        For handlers that change the program's memory; the core itself never does.
+        """
         ...
 
     def poke(self, address: int, data: bytes) -> None:

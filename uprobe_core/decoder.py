@@ -20,7 +20,8 @@ class Decoded:
     :param mnemonic: lower case, such as "ldr"
     :param operands: as text, such as "x0, [x1, #8]"; "" when there are none
     :param branches: whether it may write PC, None if the decoder cannot tell
-    :param reads_pc: whether its effect depends on its own address, None if unknown
+    :param reads_pc: whether its effect depends on its own address, None if unknown; like *branches*
+        an opinion, which tests compare with the architecture's table and no run asks for
     """
 
     size: int
@@ -45,7 +46,7 @@ class Decoder(Protocol):
     def decode(self, code: bytes, address: int) -> Decoded | None:
         """Decode the first instruction of *code*, which lies at *address*.
 
-        Called by ``uprobe why``, ``uprobe list`` and messages; never per hit.
+        Called by ``uprobe why`` for each instruction that it shows; never by a run.
         None means that the bytes are not a defined instruction.
         """
         ...

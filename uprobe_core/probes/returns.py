@@ -1,8 +1,8 @@
 """Return probes: pending returns of a task, and the two ways of seeing them end.
 
-*hijack* is the kernel's way: LR is swapped for a trampoline, records are
+*hijack* is the kernel's way: the return address is swapped for a trampoline, records are
 matched by stack order, and a record whose frame is gone is dropped.  *watch*
-leaves LR alone: the return address is watched and a return is recognised by
+leaves it alone: it is watched and a return is recognised by
 address and stack pointer together, so unwinding, longjmp and coroutines keep
 working.  Either way each entry ends as a return or as a miss with a reason.
 """
@@ -129,11 +129,11 @@ class HijackReturns:
 
 
 class WatchReturns:
-    """Returns recognised by where they land; the program's own LR stays what it was.
+    """Returns recognised by where they land; the program's own return address stays what it was.
 
     A return is there when PC is the return address, SP is what it was at
-    entry and LR still holds the return address, which RET leaves in place
-    (AAPCS64 6.1.1) and a longjmp to the same spot does not.
+    entry and the link register still holds the return address, which a return
+    leaves in place and a longjmp to the same spot does not.
     """
 
     def __init__(self, arch: ArchOps, deliver: Deliver) -> None:

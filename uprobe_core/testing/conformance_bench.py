@@ -164,7 +164,7 @@ class Bench:
             )
         path = os.path.join(self._folder.name, "program")
         with open(path, "wb") as file:
-            file.write(build(self.encodings.stop))
+            file.write(build(self.encodings.stop, self._arch.info.elf_machine or 0))
         os.chmod(path, 0o700)
         machine = backend.open(Target([path]), dispatcher)
         return machine, make(machine)

@@ -24,7 +24,7 @@ LAYOUT: Final = Layout(
 TEXT_OFFSET: Final = PAGE
 """Where the text lies in the file."""
 
-_EM_AARCH64, _PT_LOAD = 183, 1
+_PT_LOAD = 1
 _READ, _WRITE, _EXECUTE = 4, 2, 1
 
 
@@ -38,8 +38,8 @@ PRISTINE: Final = _pattern(LAYOUT.data[1] - LAYOUT.data[0])
 """What the data looks like before each case."""
 
 
-def build(stop: int) -> bytes:
-    """The ELF file; its text is filled with the instruction *stop*."""
+def build(stop: int, machine: int) -> bytes:
+    """The ELF file for *machine* (e_machine); its text is filled with the instruction *stop*."""
     text = stop.to_bytes(4, "little") * ((LAYOUT.text[1] - LAYOUT.text[0]) // 4)
     written = LAYOUT.writable[1] - LAYOUT.writable[0]
     segments = (
@@ -56,6 +56,6 @@ def build(stop: int) -> bytes:
         offset += len(data)
     ident = b"\x7fELF" + bytes((2, 1, 1)) + bytes(9)
     header = ident + struct.pack(
-        "<HHIQQQIHHHHHH", 2, _EM_AARCH64, 1, LAYOUT.text[0], 64, 0, 0, 64, 56, len(segments), 0, 0, 0
+        "<HHIQQQIHHHHHH", 2, machine, 1, LAYOUT.text[0], 64, 0, 0, 64, 56, len(segments), 0, 0, 0
     )
     return (header + headers).ljust(PAGE, b"\0") + body

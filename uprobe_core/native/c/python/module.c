@@ -239,7 +239,7 @@ static PyMemberDef members[] = {
 	{"work", T_ULONGLONG, offsetof(EngineObject, core.work), 0, "Instructions executed so far."},
 	{"host_clock", T_BOOL, offsetof(EngineObject, core.host_clock), 0, "Whether the host's clock is read at hits."},
 	{"vote", T_UINT, offsetof(EngineObject, core.vote), 0, "What the handlers of the hit under way voted."},
-	{"hijack", T_BOOL, offsetof(EngineObject, core.hijack), 0, "Whether LR is swapped for the trampoline."},
+	{"hijack", T_BOOL, offsetof(EngineObject, core.hijack), 0, "Whether return addresses are swapped for the trampoline."},
 	{"trampoline", T_ULONGLONG, offsetof(EngineObject, core.trampoline), 0, "Its address, 0: not known."},
 	{"depth", T_UINT, offsetof(EngineObject, core.depth), 0, "Hijacked calls that a task may have; 0: any."},
 	{"hits", T_ULONGLONG, offsetof(EngineObject, core.hits), 0, "Hits so far."},
