@@ -171,3 +171,22 @@ def test_a_consumer_that_hangs_in_a_forked_process_is_ended_there(
     )
     assert done.stdout.split() == ["123", "12", "0"]
     assert f"{STOPPED.replace('third', 'hangs').replace('uprobes', 'g')}: it took more" in done.stderr
+
+
+def test_an_alarm_of_the_callers_is_the_callers(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import signal\n"
+        "import uprobe_core as up\n"
+        "seen = []\n"
+        "signal.signal(signal.SIGALRM, lambda *_: seen.append(1))\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.2)\n"
+        "with up.Session(['./loop', '20000000']) as s:\n"
+        "    s.probe('p:work ./loop:main', up.Count())\n"
+        "    s.run()\n"
+        "print(len(seen))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=EXAMPLES, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.splitlines()[-1] == "1"

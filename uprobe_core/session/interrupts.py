@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from uprobe_core.backend import Machine
 from uprobe_core.session.overdue import Call, call_under_way, stop_call
@@ -47,6 +47,8 @@ class Interrupts:
         self._timeout, self._patience = timeout, patience
         self._reason = ""
         self._overdue: Call | None = None
+        self._others_alarm: Any = None
+        self._armed = False
         self._watch_ended = threading.Event()
 
     @contextmanager
@@ -60,7 +62,8 @@ class Interrupts:
                 # A SIGHUP that is ignored stays so: nohup(1) means it.
                 if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                     undo.callback(signal.signal, number, signal.signal(number, self._stop))
-            undo.callback(signal.signal, signal.SIGALRM, signal.signal(signal.SIGALRM, self._alarm))
+            self._others_alarm = signal.signal(signal.SIGALRM, self._alarm)
+            undo.callback(signal.signal, signal.SIGALRM, self._others_alarm)
             undo.callback(signal.setitimer, signal.ITIMER_REAL, *signal.getitimer(signal.ITIMER_REAL))
             undo.callback(self._watch_ended.set)
             self.begin()
@@ -77,6 +80,7 @@ class Interrupts:
             threading.Thread(target=self._watch, args=arguments, name="uprobe-patience", daemon=True).start()
 
     def _force_after(self, seconds: float) -> None:
+        self._armed = True
         signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_SECONDS)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
@@ -90,11 +94,14 @@ class Interrupts:
         elif (call := call_under_way(self._events, frame)) is not None:
             _say(f"uprobe: waiting for {call.name}; Ctrl-C once more stops it")
 
-    def _alarm(self, _number: int, frame: FrameType | None) -> None:
-        """The grace is over, or one call has taken too long."""
+    def _alarm(self, number: int, frame: FrameType | None) -> None:
+        """The grace is over, or one call has taken too long, or the alarm is somebody else's."""
         call, self._overdue = self._overdue, None
-        if call is None:
+        if call is None and self._armed:
             self._force(frame)
+        elif call is None:
+            if callable(self._others_alarm):
+                self._others_alarm(number, frame)
         elif _is_in(call, frame) and not _is_ours(frame):
             stop_call(call, frame, f"it took more than {self._patience:g} s (--handler-timeout)")
 
