@@ -6,13 +6,16 @@ format ``tracefs`` is built in, since it needs no writer: it is one line a recor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, runtime_checkable
 
 from uprobe_core.event_model import EventSpec, Record, Value
 
-__all__ = ("EventSpec", "Record", "RunHeader", "Value", "Writer")
+__all__ = ("EventSpec", "Record", "RunHeader", "Value", "Writer", "escaped", "escaped_value")
+
+_NOT_UTF_8 = re.compile(r"[\udc80-\udcff]|\\(?=x[0-9a-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +49,21 @@ class Writer(Protocol):
     def close(self) -> None:
         """Finish the format; the stream itself is closed by the caller.  Called once."""
         ...
+
+
+def escaped(text: str) -> str:
+    r"""*text* of a guest for a format that holds UTF-8 only; reversible.
+
+    Bytes that are not UTF-8, which the strings of a record carry as lone
+    surrogates (PEP 383), become ``\xNN`` with two lower-case hexadecimal digits;
+    a backslash in front of what would look so is ``\x5c``; all else is itself.
+    Each ``\xNN`` turned back into its byte gives the guest's bytes.
+    """
+    return _NOT_UTF_8.sub(lambda match: f"\\x{ord(match[0]) & 0xFF:02x}", text)
+
+
+def escaped_value(value: Value) -> Value:
+    """A fetched value with its text, or the texts of an array, :func:`escaped`."""
+    if isinstance(value, tuple):
+        return tuple(escaped(each) if isinstance(each, str) else each for each in value)
+    return escaped(value) if isinstance(value, str) else value

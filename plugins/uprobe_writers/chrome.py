@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, BinaryIO
 
-from uprobe_core.writer import Record, RunHeader
-from uprobe_writers.escapes import escaped
+from uprobe_core.writer import Record, RunHeader, escaped
 from uprobe_writers.jsonl import json_value
 
 __all__ = ("ChromeWriter",)

@@ -6,8 +6,7 @@ import csv
 import io
 from typing import BinaryIO
 
-from uprobe_core.writer import Record, RunHeader, Value
-from uprobe_writers.escapes import escaped, escaped_value
+from uprobe_core.writer import Record, RunHeader, Value, escaped, escaped_value
 
 __all__ = ("CsvWriter",)
 

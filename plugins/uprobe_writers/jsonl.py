@@ -6,8 +6,7 @@ import json
 from math import isfinite, isnan
 from typing import Any, BinaryIO
 
-from uprobe_core.writer import Record, RunHeader, Value
-from uprobe_writers.escapes import escaped, escaped_value
+from uprobe_core.writer import Record, RunHeader, Value, escaped, escaped_value
 
 __all__ = ("VERSION", "JsonlWriter", "json_value", "record_as_json")
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, BinaryIO
 
 from uprobe_core.errors import PluginError
-from uprobe_core.writer import EventSpec, Record, RunHeader, Value
-from uprobe_writers.escapes import escaped, escaped_value
+from uprobe_core.writer import EventSpec, Record, RunHeader, Value, escaped, escaped_value
 
 __all__ = ("ParquetWriter",)
 

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from uprobe_writers.escapes import escaped
 from uprobe_writers.jsonl import json_value
 
 import uprobe_core as up
 from tests.programs import zig
-from uprobe_core.run_setup import EventLine, RunSetup
+from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
+from uprobe_core.writer import escaped
 
 Run = Callable[..., bytes]
 
@@ -210,6 +210,22 @@ def test_json_has_no_number_that_is_not_finite_and_no_array_that_is_not_utf_8(
     value: Any, written: Any
 ) -> None:
     assert json_value(value) == written
+
+
+def test_a_report_in_json_is_utf_8_too(tmp_path: Path) -> None:
+    program, report = str(zig("takes.c")), tmp_path / "report"
+    setup = RunSetup(
+        argv=(program, os.fsdecode(b"\xff")),
+        events=(EventLine(f"p:g/take {program}:take text=+0(%x1):string"),),
+        consumers=(ConsumerUse("count", {"by": "text"}),),
+        output=os.devnull,
+        report=str(report),
+    )
+    with up.Session.from_setup(setup) as session:
+        session.run()
+    document = json.loads(report.read_bytes().decode("utf-8"))
+    json.dumps(document, ensure_ascii=False).encode("utf-8")  # no lone surrogate
+    assert document["consumers"][0]["found"]["events"] == {"g/take": {"\\xff": 1}}
 
 
 @given(st.binary())

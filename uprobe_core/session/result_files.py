@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from uprobe_core.errors import OutputError, UprobeError, UsageError
+from uprobe_core.writer import escaped
 
 if TYPE_CHECKING:
     from uprobe_core.run_setup import RunSetup
@@ -42,7 +43,7 @@ class ResultFiles:
     def write_report(self, document: dict[str, Any], not_written: Callable[[UprobeError], None]) -> None:
         """The run as one JSON document, if it has a file."""
         if self._report is not None:
-            text = json.dumps({"version": REPORT_VERSION, **document}, indent=2)
+            text = json.dumps(_escaped({"version": REPORT_VERSION, **document}), indent=2)
             self._report.write(f"{text}\n", not_written)
 
     def close(self) -> None:
@@ -89,3 +90,12 @@ class _File:
         if self._file is not None:
             with contextlib.suppress(OSError):  # what is still in its buffer was complained about
                 self._file.close()
+
+
+def _escaped(data: Any) -> Any:
+    """Plain data with every text as UTF-8 can hold it."""
+    if isinstance(data, dict):
+        return {escaped(name): _escaped(value) for name, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_escaped(value) for value in data]
+    return escaped(data) if isinstance(data, str) else data
