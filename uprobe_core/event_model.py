@@ -164,6 +164,8 @@ class EventSpec:
     :param line: what the user wrote, words joined by one space
     :param entry_args: what a return event captures at entry (``$entry``, ``$argN``)
     :param location: what an extension location said ("main+8", "f.c:12"), else ""
+    :param resolver: the function is an indirect one: the file offset of what says at run time where
+        it is; *offset* is as far from there as the place is from the function's start
     """
 
     kind: str
@@ -176,6 +178,7 @@ class EventSpec:
     line: str = field(default="", compare=False)
     entry_args: tuple[FetchArg, ...] = ()
     location: str = field(default="", compare=False)
+    resolver: int | None = None
 
     @property
     def is_return(self) -> bool:

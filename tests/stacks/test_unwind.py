@@ -8,7 +8,7 @@ import pytest
 
 import uprobe_core as up
 from tests.programs import zig
-from uprobe_core.stacks.demangling import demangle
+from uprobe_core.image.demangling import demangle
 
 FLAGS = {
     "frame-pointers": ("-fno-omit-frame-pointer",),

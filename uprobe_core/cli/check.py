@@ -89,6 +89,8 @@ def _print(result: CheckResult, problems: list[ConfigProblem], args: argparse.Na
             print_error(found.error, where=where_of(found.line, found.error))
         for warning in found.warnings:
             print(f"{where_of(found.line)}warning: {warning}", file=sys.stderr)
+        for note in found.notes:
+            print(f"{where_of(found.line)}note: {note}", file=sys.stderr)
         if args.explain:
             _print_programs(found)
     for problem in result.others:

@@ -59,9 +59,16 @@ def run(args: argparse.Namespace) -> int:
 def _functions(image: ElfImage, glob: str) -> list[dict[str, Any]]:
     """The functions whose name matches *glob*, by address."""
     return [
-        {"name": symbol.name, "address": symbol.vaddr, "offset": symbol.offset, "size": symbol.size}
+        {
+            "name": symbol.name,
+            "source_name": image.source_name(symbol),
+            "address": symbol.vaddr,
+            "offset": symbol.offset,
+            "size": symbol.size,
+            "indirect": symbol.indirect,
+        }
         for symbol in image.functions()
-        if fnmatchcase(symbol.name, glob)
+        if image.is_match(symbol, glob)
     ]
 
 
@@ -83,11 +90,19 @@ def _markers(image: ElfImage, glob: str, arch: ArchOps) -> list[dict[str, Any]]:
     ]
 
 
+def _shown(function: dict[str, Any]) -> str:
+    """A function's name, beside it what else is to be known of it."""
+    if function["indirect"]:
+        return f"{function['name']}  indirect: what {function['name']}@resolver, which is here, returns"
+    same = function["source_name"] == function["name"]
+    return function["name"] if same else f"{function['name']}  {function['source_name']}"
+
+
 def _print(functions: list[dict[str, Any]], marked: list[dict[str, Any]], args: argparse.Namespace) -> None:
     """The same for people; what stands under NAME can stand after PATH: in an event line."""
     from uprobe_core.cli.output import print_table
 
-    rows = [(f"{f['address']:#x}", f"{f['offset']:#x}", str(f["size"]), f["name"]) for f in functions]
+    rows = [(f"{f['address']:#x}", f"{f['offset']:#x}", str(f["size"]), _shown(f)) for f in functions]
     rows += [
         (f"{m['address']:#x}", f"{m['offset']:#x}", "-", f"sdt:{m['provider']}:{m['name']}  {m['operands']}")
         for m in marked

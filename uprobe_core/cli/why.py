@@ -145,6 +145,7 @@ def explain(
         "offset": offset,
         "symbol": None if around is None else around[0].name,
         "symbol_offset": None if around is None else around[1],
+        "indirect": around is not None and around[0].indirect,
         "word": arch.encoding_of(found),
         "text": choice.text(image.read(vaddr, arch.info.slot_bytes), vaddr),
         "decoder": choice.name,
@@ -213,6 +214,9 @@ def _print(found: dict[str, Any]) -> None:
     """The same for people."""
     symbol = f"{found['symbol']}+{found['symbol_offset']:#x}" if found["symbol"] else "no symbol"
     print(f"{symbol}  address {found['address']:#x}  file offset {found['offset']:#x}  {found['binary']}\n")
+    if found["indirect"]:
+        name = found["symbol"]
+        print(f"{name} is an indirect function; this is {name}@resolver, which returns where it is\n")
     for line in found["around"]:
         mark = ">" if line["address"] == found["address"] else " "
         print(f"{mark} {line['address']:#x}  {line['word']}  {line['text']}")

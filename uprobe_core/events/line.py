@@ -38,6 +38,13 @@ class EventLine:
     def __str__(self) -> str:
         return " ".join(self.words)
 
+    def with_whole_location(self) -> EventLine:
+        """The same with a location's parameters, ``app::add(int, int)``, in its word (extension)."""
+        words = list(self.words)
+        while len(words) > 2 and words[1].count("(") > words[1].count(")"):
+            words[1:3] = [f"{words[1]} {words[2]}"]
+        return EventLine(tuple(words))
+
     def column(self, index: int, offset: int = 0) -> int:
         """0-based column of word *index* plus *offset*; past the last word, one after its end."""
         if index >= len(self.words):

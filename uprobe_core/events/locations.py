@@ -26,6 +26,7 @@ class Location:
     :param ref: file offset of a semaphore, 0 for none
     :param name: the event's name when the line gives none, "" for the kernel's ``p_FILE_0xOFF``
     :param text: what the user wrote and what it resolved to, for messages
+    :param resolver: of an indirect function, see :class:`~uprobe_core.event_model.EventSpec`
     :param arguments: fetch arguments that the location brings along (a USDT marker's)
     """
 
@@ -35,6 +36,7 @@ class Location:
     name: str = ""
     text: str = ""
     arguments: tuple[str, ...] = ()
+    resolver: int | None = None
 
     def with_arguments(self, line: EventLine) -> EventLine:
         """*line* with this location's own arguments when the line has none."""

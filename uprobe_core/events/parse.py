@@ -62,6 +62,8 @@ class Language:
         return list(self._create(line))
 
     def _create(self, line: EventLine) -> list[EventSpec]:
+        if not self.policy.is_kernel:
+            line = line.with_whole_location()
         head = line.words[0]
         if head[0] not in "pr":
             raise line.refusal(f"not a uprobe command: {head}", hint="a line starts with p, r or -")
@@ -146,6 +148,7 @@ class Language:
             str(line),
             entry,
             location.text,
+            location.resolver,
         )
 
     def _symbol_finder(self, line: EventLine, location: Location) -> Callable[[str], int] | None:

@@ -8,18 +8,24 @@ ABI (gABI chapter 4).
 from __future__ import annotations
 
 import bisect
+import fnmatch
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from uprobe_core.errors import TargetError
+from uprobe_core.image.demangling import demangle
 from uprobe_core.image.elf import ElfFile, Section
 
-__all__ = ("ElfImage", "Symbol")
+__all__ = ("RESOLVER", "ElfImage", "Symbol")
+
+RESOLVER = "@resolver"
+"""What an indirect function's resolver is called by, after the function's name."""
 
 _SYM = struct.Struct("<IBBHQQ")
 SHT_SYMTAB, SHT_DYNSYM = 2, 11
+SHF_EXECINSTR = 4
 STT_OBJECT, STT_FUNC, STT_TLS, STT_IFUNC = 1, 2, 6, 10
 _PLACED = frozenset((0, STT_OBJECT, STT_FUNC, STT_IFUNC))
 
@@ -31,12 +37,14 @@ class Symbol:
     :param vaddr: virtual address in the file's own numbering (no load bias)
     :param offset: file offset, bytes
     :param size: bytes, 0 when the file does not say
+    :param indirect: the program calls what is there once, to be told where the function is (STT_GNU_IFUNC)
     """
 
     name: str
     vaddr: int
     offset: int
     size: int
+    indirect: bool = False
 
 
 class ElfImage(ElfFile):
@@ -46,8 +54,8 @@ class ElfImage(ElfFile):
         kinds = {s.kind: s for s in self.sections if s.kind in (SHT_SYMTAB, SHT_DYNSYM)}
         return [kinds[k] for k in (SHT_SYMTAB, SHT_DYNSYM) if k in kinds]
 
-    def _raw_symbols(self) -> Iterator[tuple[str, int, int, int]]:
-        """(name, type, value, size) of the defined symbols of both tables."""
+    def _raw_symbols(self) -> Iterator[tuple[str, int, int, int, int]]:
+        """(name, type, value, size, section) of the defined symbols of both tables."""
         for table in self._tables():
             symbols = self.bytes_of(table)
             strings = self.bytes_of(self.sections[table.link]) if table.link < len(self.sections) else b""
@@ -55,7 +63,7 @@ class ElfImage(ElfFile):
                 if not index or not name or info & 15 not in _PLACED:
                     continue
                 end = strings.find(b"\0", name)
-                yield strings[name:end].decode("utf-8", "surrogateescape"), info & 15, value, size
+                yield strings[name:end].decode("utf-8", "surrogateescape"), info & 15, value, size, index
 
     @cached_property
     def _functions(self) -> dict[str, Symbol]:
@@ -68,7 +76,7 @@ class ElfImage(ElfFile):
     @cached_property
     def _objects(self) -> dict[str, Symbol]:
         found: dict[str, Symbol] = {}
-        for name, kind, value, size in self._raw_symbols():
+        for name, kind, value, size, _ in self._raw_symbols():
             if kind in (0, STT_OBJECT) and name not in found:
                 found[name] = Symbol(name, value, self.vaddr_to_offset(value) or 0, size)
         return found
@@ -80,13 +88,20 @@ class ElfImage(ElfFile):
         A separate debug file has the names of code whose bytes it has not; their offset is 0.
         """
         found: list[Symbol] = []
-        for name, kind, value, size in self._raw_symbols():
-            if name[:1] == "$" or (kind not in (STT_FUNC, STT_IFUNC) and (kind or not self._is_code(value))):
+        for name, kind, value, size, section in self._raw_symbols():
+            if kind not in (STT_FUNC, STT_IFUNC) and (kind or not self._is_label(name, value, section)):
                 continue
             offset = self.vaddr_to_offset(value)
             if offset is not None or self._is_code(value):
-                found.append(Symbol(name, value, offset or 0, size))
+                found.append(Symbol(name, value, offset or 0, size, kind == STT_IFUNC))
         return found
+
+    def _is_label(self, name: str, vaddr: int, section: int) -> bool:
+        """Whether an untyped symbol is a place in code: no mapping symbol ($x), no section's end."""
+        if name[:1] == "$" or section >= len(self.sections):
+            return False
+        of = self.sections[section]
+        return bool(of.flags & SHF_EXECINSTR) and of.vaddr <= vaddr < of.vaddr + of.size
 
     def _is_code(self, vaddr: int) -> bool:
         return any(s.flags & 1 and s.vaddr <= vaddr < s.vaddr + s.memory_size for s in self.segments)
@@ -100,8 +115,39 @@ class ElfImage(ElfFile):
         return sorted(self._objects.values(), key=lambda s: (s.vaddr, s.name))
 
     def find(self, name: str) -> Symbol | None:
-        """The function called *name*, None if there is none."""
-        return self._functions.get(name)
+        """The function called *name*, None if there is none; ``NAME@resolver`` is that of an indirect one."""
+        found = self._functions.get(name)
+        if found is None and name.endswith(RESOLVER):
+            function = self._functions.get(name.removesuffix(RESOLVER))
+            if function is not None and function.indirect:
+                return replace(function, name=name, indirect=False)
+        return found
+
+    def source_name(self, symbol: Symbol) -> str:
+        """What the source calls *symbol*: ``app::add(int, int)``; its own name where there is no other."""
+        return demangle(symbol.name)
+
+    @cached_property
+    def _by_source(self) -> dict[str, list[Symbol]]:
+        """Functions by the name in the source without blanks, with and without its parameters."""
+        found: dict[str, list[Symbol]] = {}
+        for symbol in self.functions():
+            name = self.source_name(symbol).replace(" ", "")
+            if name != symbol.name:
+                for each in {name, name.partition("(")[0]}:
+                    found.setdefault(each, []).append(symbol)
+        return found
+
+    def find_source(self, name: str) -> list[Symbol]:
+        """The functions that the source calls *name*; without parameters those of every overload."""
+        return self._by_source.get(name.replace(" ", ""), [])
+
+    def is_match(self, symbol: Symbol, glob: str) -> bool:
+        """Whether *glob* matches a function's name, or what the source calls it."""
+        if fnmatch.fnmatchcase(symbol.name, glob):
+            return True
+        name = self.source_name(symbol)
+        return name != symbol.name and fnmatch.fnmatchcase(name.replace(" ", ""), glob.replace(" ", ""))
 
     def find_object(self, name: str) -> Symbol | None:
         """The data symbol called *name*, else the function of that name, else None."""
@@ -109,7 +155,7 @@ class ElfImage(ElfFile):
 
     def offset_of(self, name: str) -> int:
         """The file offset of the function called *name*; raises TargetError that suggests near names."""
-        symbol = self._functions.get(name)
+        symbol = self.find(name)
         if symbol is None:
             near = self.nearest(name)
             hint = "did you mean " + " or ".join(near) + "?" if near else self._without_symbols()

@@ -48,19 +48,17 @@ class LineTable:
         """The places to stop at *line* of *file*: the first statement of each stretch of code it has.
 
         *file* matches whole trailing path components (``a.c``, ``src/a.c``).
-        A line without code gives the next one that has some, as debuggers do.
-        Empty if the file is not there or has no code from *line* on.
+        Empty if the file is not there or the line has no code.
         """
         rows = [(at, address) for name, at, address in self._load() if not at or _matches(name, file)]
-        lines = {at for at, _ in rows if at and at >= line}
-        if not lines:
-            return []
-        chosen = min(lines)
-        return _first_of_runs([(address, at == chosen) for at, address in rows])
+        return _first_of_runs([(address, at == line) for at, address in rows])
 
-    def last_line(self, file: str) -> int:
-        """The last line of *file* that has code, 0 if the file is not there."""
-        return max((at for name, at, _ in self._load() if at and _matches(name, file)), default=0)
+    def nearest_lines(self, file: str, line: int) -> list[int]:
+        """The last line of *file* with code before *line* and the first after it, as far as there are any."""
+        lines = {at for name, at, _ in self._load() if at and _matches(name, file)}
+        before = max((at for at in lines if at < line), default=0)
+        after = min((at for at in lines if at > line), default=0)
+        return [at for at in (before, after) if at]
 
     def files(self) -> list[str]:
         """The source files, each once, sorted."""

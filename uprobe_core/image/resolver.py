@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-import fnmatch
+import zlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from uprobe_core.events.hints import nearest
 from uprobe_core.events.line import EventLine
 from uprobe_core.events.locations import Location
 from uprobe_core.events.quoting import quoted_path
-from uprobe_core.image.elf_symbols import ElfImage
+from uprobe_core.image.elf_symbols import ElfImage, Symbol
 
 if TYPE_CHECKING:
     from uprobe_core.architecture import Architecture
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from uprobe_core.image.usdt import MarkerArgument, OperandReader
 
 __all__ = ("ImageResolver",)
+
+_MOST = 63
+"""Characters of an event's name (MAX_EVENT_NAME_LEN - 1)."""
 
 
 class ImageResolver:
@@ -36,6 +40,7 @@ class ImageResolver:
     def __init__(self, wanted: Architecture, operand: OperandReader) -> None:
         self._wanted, self._operand = wanted, operand
         self._images: dict[str, ElfImage] = {}
+        self._lines: dict[str, LineTable] = {}
 
     def _image(self, line: EventLine, status: FileStatus) -> ElfImage:
         image = self._images.get(status.host_path)
@@ -58,13 +63,7 @@ class ImageResolver:
                 "write PATH:SYMBOL[+OFF] or PATH:OFFSET; PATH has a /, and quotation marks if it has spaces",
             )
         path, target = path if quoted else location[:colon], location[colon + 1 :]
-        target, brace, reference = target.partition("(")
-        ref = 0
-        if brace:
-            try:
-                ref = int(reference.removesuffix(")"), 0)
-            except ValueError:
-                raise line.error("BAD_REFCNT", 1, location.index("(") + 1) from None
+        target, ref = _reference(target)
         is_return = target.endswith("%return")
         return path, target.removesuffix("%return"), is_return, ref
 
@@ -85,22 +84,37 @@ class ImageResolver:
             return [self._virtual(line, path, image, target)]
         if any(c in target for c in "*?["):
             return self._glob(line, path, image, target)
-        name, plus, offset = target.partition("+")
-        symbol = image.find(name)
-        if symbol is None:
+        name, offset = _name_and_offset(image, target)
+        found = self._named(image, name)
+        if not found:
             hint = nearest(name, (s.name for s in image.functions())) or "`uprobe list` shows what there is"
             raise _refusal(line, f"symbol {name!r} is not in {path}", hint)
         try:
-            distance = int(offset, 0) if plus else 0
+            distance = int(offset, 0) if offset else 0
         except ValueError:
             raise _refusal(
                 line, f"bad offset {offset!r} after symbol {name!r}", "write a number: +8 or +0x8"
             ) from None
-        if symbol.size and distance >= symbol.size:
-            text = f"offset {distance:#x} is outside {name!r}, which is {symbol.size} bytes long"
-            raise _refusal(line, text, "`uprobe list` shows sizes")
-        event = f"{name}_{distance:#x}" if distance else name
-        return [Location(path, symbol.offset + distance, name=_identifier(event), text=target)]
+        for symbol in found:
+            if symbol.size and distance >= symbol.size and not symbol.indirect:
+                text = f"offset {distance:#x} is outside {name!r}, which is {symbol.size} bytes long"
+                raise _refusal(line, text, "`uprobe list` shows sizes")
+        event = f"{_short(name)}_{distance:#x}" if distance else _short(name)
+        if len(found) == 1:
+            return [_location(path, found[0], distance, _identifier(event), target)]
+        names = _apart([event] * len(found), [symbol.name for symbol in found])
+        return [
+            _location(path, symbol, distance, each, image.source_name(symbol))
+            for symbol, each in zip(found, names, strict=True)
+        ]
+
+    @staticmethod
+    def _named(image: ElfImage, name: str) -> list[Symbol]:
+        """The function of a symbol's name, or those of a name as the source has it."""
+        symbol = image.find(name)
+        if symbol is not None:
+            return [symbol]
+        return list({each.offset: each for each in image.find_source(name)}.values())
 
     def _source_line(self, line: EventLine, path: str, image: ElfImage, target: str) -> list[Location]:
         """``FILE.c:LINE``: every stretch of code that the line has."""
@@ -111,9 +125,9 @@ class ImageResolver:
             text = f"bad source line {target!r} in {path}"
             raise _refusal(line, text, "write PATH:FILE.c:LINE, or PATH:sdt:PROVIDER:NAME for a marker")
         try:
-            table = LineTable(image.path)
+            table = self._lines.setdefault(image.path, LineTable(image.path))
             addresses = table.addresses(file, int(number[:9]))
-            hint = "" if addresses else _line_hint(table, file)
+            hint = "" if addresses else _line_hint(table, file, int(number[:9]))
         except TargetError as error:
             raise _refusal(line, str(error), error.hint) from None
         offsets = [offset for a in addresses if (offset := image.vaddr_to_offset(a)) is not None]
@@ -157,12 +171,16 @@ class ImageResolver:
         return Location(path, offset, text=target)
 
     def _glob(self, line: EventLine, path: str, image: ElfImage, target: str) -> list[Location]:
-        found = [s for s in image.functions() if fnmatch.fnmatchcase(s.name, target)]
+        found = [s for s in image.functions() if image.is_match(s, target)]
         if not found:
             raise _refusal(
                 line, f"no function of {path} matches {target!r}", "`uprobe list` shows what there is"
             )
-        return [Location(path, s.offset, name=_identifier(s.name), text=s.name) for s in found]
+        names = _apart([_short(image.source_name(s)) for s in found], [s.name for s in found])
+        return [
+            _location(path, symbol, 0, name, image.source_name(symbol))
+            for symbol, name in zip(found, names, strict=True)
+        ]
 
     def data_symbol(self, line: EventLine, status: FileStatus, offset: int, symbol: str) -> int:
         """What FOFFS takes to reach data *symbol* from a probe at file *offset*, bytes."""
@@ -173,6 +191,18 @@ class ImageResolver:
             hint = nearest(symbol, (s.name for s in image.objects()))
             raise _refusal(line, f"data symbol {symbol!r} is not in {status.host_path}", hint)
         return found.vaddr - here + offset
+
+
+def _reference(target: str) -> tuple[str, int]:
+    """*target* without the ``(REF)`` that ends it, and the number; parameters are no number."""
+    head, brace, rest = target.rpartition("(")
+    number = rest.removesuffix(")")
+    if brace and head and number[:1].isdigit():
+        try:
+            return head, int(number, 0)
+        except ValueError:
+            pass
+    return target, 0
 
 
 def _path_end(location: str, check: FileCheck) -> int:
@@ -194,11 +224,11 @@ def _refusal(line: EventLine, text: str, hint: str) -> SpecError:
     return error
 
 
-def _line_hint(table: LineTable, file: str) -> str:
+def _line_hint(table: LineTable, file: str, line: int) -> str:
     """What to write instead of a source line that has no code."""
-    last = table.last_line(file)
-    if last:
-        return f"the last line of {file} with code is {last}"
+    lines = table.nearest_lines(file, line)
+    if lines:
+        return f"the nearest lines of {file} with code: {' and '.join(map(str, lines))}"
     files = table.files()
     return (
         nearest(file, {name.rpartition("/")[2] for name in files} | set(files)) or "is the file name right?"
@@ -210,7 +240,42 @@ def _marker_arguments(arguments: Sequence[MarkerArgument]) -> tuple[str, ...]:
     return tuple(f"arg{n}={each.text}" for n, each in enumerate(arguments, start=1) if each.text)
 
 
+def _location(path: str, symbol: Symbol, distance: int, name: str, text: str) -> Location:
+    resolver = symbol.offset if symbol.indirect else None
+    return Location(path, symbol.offset + distance, name=name, text=text, resolver=resolver)
+
+
+def _name_and_offset(image: ElfImage, target: str) -> tuple[str, str]:
+    """*target* at its last plus, if a number follows it: ``operator+`` is a name."""
+    name, plus, offset = target.rpartition("+")
+    if plus and name and (offset[:1].isdigit() or image.find(name) is not None):
+        return name, offset or "+"
+    return target, ""
+
+
+def _short(name: str) -> str:
+    """A name of the source without its parameters: ``app::add(int, int)`` is ``app::add``."""
+    return name.partition("(")[0] or name
+
+
+def _apart(shorts: list[str], names: list[str]) -> list[str]:
+    """An event name for each function; those that would be the same get a sum of the symbol's own name."""
+    texts = [_identifier(short) for short in shorts]
+    often = Counter(texts)
+    return [
+        _with_sum(text, name) if often[text] > 1 else text for text, name in zip(texts, names, strict=True)
+    ]
+
+
+def _with_sum(text: str, name: str) -> str:
+    return f"{text[: _MOST - 9]}_{zlib.crc32(name.encode('utf-8', 'surrogateescape')):08x}"
+
+
 def _identifier(name: str) -> str:
-    """*name* as an event name: what is no letter, digit or underscore becomes one."""
-    text = "".join(c if (c.isalnum() and c.isascii()) or c == "_" else "_" for c in name)[:63]
-    return text if not text[:1].isdigit() else f"_{text}"[:63]
+    """*name* as an event name: what is no letter, digit or underscore becomes one.
+
+    What is too long for a kernel ends in a sum of all of it, so that two do not become one.
+    """
+    text = "".join(c if (c.isalnum() and c.isascii()) or c == "_" else "_" for c in name)
+    text = text if not text[:1].isdigit() else f"_{text}"
+    return text if len(text) <= _MOST else _with_sum(text, name)

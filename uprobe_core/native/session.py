@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from uprobe_core.native.semantics import Semantics
 from uprobe_core.native.sites import NativeSites
+from uprobe_core.tracing.indirect import uprobes_of
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Machine, Process, Task
@@ -86,8 +87,8 @@ class SessionNative:
     def _event_changed(self, event: Event) -> None:
         if self.sites.changed(event):
             for probe in event.probes:
-                if probe.uprobe is not None:
-                    self._safe_points.soon(partial(self._registry.place_again, probe.uprobe))
+                for uprobe in uprobes_of(probe):
+                    self._safe_points.soon(partial(self._registry.place_again, uprobe))
 
     def _vote_out(self, process: Process, address: int) -> None:
         """All consumers of the site at *address* voted for its removal."""

@@ -34,12 +34,14 @@ class LineResult:
     :param specs: the locations that it defined; empty for a deletion or an error
     :param error: why the line is refused, or a place of it cannot be probed
     :param warnings: what would go wrong later, such as a place that is not in code
+    :param notes: what else is to be known of it
     """
 
     line: EventLine
     specs: list[EventSpec] = field(default_factory=list)
     error: SpecError | ProbeError | None = None
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,10 @@ def _look_at(found: LineResult, places: PlaceCheck) -> None:
             found.error = found.error or error
         else:
             found.warnings += [warning] if warning else []
+            if spec.resolver is not None:
+                found.notes.append(
+                    f"{spec.location} is an indirect function: what its resolver returns is probed"
+                )
 
 
 # --- the rest ---------------------------------------------------------------------------------------

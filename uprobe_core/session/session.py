@@ -109,6 +109,7 @@ class Session:
         self.files = GuestFiles(setup.sysroot, setup.cwd, setup.binds)
         self.stacks = RunStacks(self.files, self.arch, self._real_return)
         self.events = EventSet(setup.policy, self.arch, self.files, self._complaints.sink_failed, self.warn)
+        self.events.soon, self.events.refused = self._live.soon, self._complaints.not_probed
         self._changes = ProbeChanges(self.events, self.files, self._live, self._complaints.not_probed)
         with self.files.remembering(), collector_waits():
             for line in setup.events:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from uprobe_core.frame import Frame
-from uprobe_core.stacks.demangling import demangle
+from uprobe_core.image.demangling import demangle
 from uprobe_core.stacks.images import Image, Images
 from uprobe_core.types import Mapping, MemoryFault
 from uprobe_core.unwinding import FrameRules, Row, Saved, Where

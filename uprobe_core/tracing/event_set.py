@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from uprobe_core.actions.kinds import Action
-from uprobe_core.errors import UsageError
+from uprobe_core.errors import ProbeError, UsageError
 from uprobe_core.event_model import DeleteSpec, EventSpec, OpCode
 from uprobe_core.events.in_order import InOrder
 from uprobe_core.events.parse import Language
@@ -17,6 +17,7 @@ from uprobe_core.probes.arch_ops import ArchOps
 from uprobe_core.probes.registry import UprobeRegistry
 from uprobe_core.tracing.event import Event, EventProbe, Sink
 from uprobe_core.tracing.findings import Findings
+from uprobe_core.tracing.indirect import Indirect, uprobes_of
 from uprobe_core.tracing.lives import Lives
 from uprobe_core.tracing.place_check import PlaceCheck, file_of
 from uprobe_core.types import Policy
@@ -68,6 +69,10 @@ class EventSet:
         """Locations by the id() of their specs."""
         self._with_triggers: list[Event] = []
         self._to_ask: list[EventProbe] = []
+        self.soon: Callable[[Callable[[], None]], None] = lambda function: function()
+        """Calls a function at the next safe point."""
+        self.refused: Callable[[ProbeError], None] = lambda error: warn(str(error))
+        """Told of a place that turned out to be impossible while the program ran."""
         self._changed: Callable[[Event], None] | None = None
         self._buffer = RecordBuffer() if policy.is_kernel else None
 
@@ -226,7 +231,8 @@ class EventSet:
         asked, self._to_ask = self._to_ask, []
         for probe in asked:
             if probe.uprobe is not None:
-                registry.ask_filters(probe.uprobe)
+                for uprobe in uprobes_of(probe):
+                    registry.ask_filters(uprobe)
 
     def set_filter(self, name: str, expression: str) -> None:
         """Give the events called *name* a filter; "0" clears it.  Raises SpecError."""
@@ -310,9 +316,13 @@ class EventSet:
         """Those of *probes* that are still to be placed: not those that were removed since."""
         return [probe for probe in probes if probe.uprobe is None and probe in probe.event.probes]
 
-    @staticmethod
-    def _register(probe: EventProbe, registry: UprobeRegistry, files: GuestFiles) -> None:
+    def _register(self, probe: EventProbe, registry: UprobeRegistry, files: GuestFiles) -> None:
         file, spec = file_of(probe.spec, files), probe.spec
+        if spec.resolver is not None:
+            indirect = Indirect(probe, registry, self.soon, self.refused)
+            indirect.place(file, spec.resolver, spec.path)
+            probe.uprobe = indirect
+            return
         probe.uprobe = registry.register(file, spec.offset, probe, ref_offset=spec.ref, path=spec.path)
 
     @staticmethod
@@ -320,6 +330,8 @@ class EventSet:
         """Take the uprobes of *probes* out; those that have none are left alone."""
         with registry.at_rest():
             for probe in probes:
-                if probe.uprobe is not None:
+                if isinstance(probe.uprobe, Indirect):
+                    probe.uprobe.take_out()
+                elif probe.uprobe is not None:
                     registry.unregister(probe.uprobe, probe)
-                    probe.uprobe = None
+                probe.uprobe = None

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import re
 from typing import Any
 
 __all__ = ("demangle",)
+
+_REFERENCE = re.compile(r"S[0-9A-Z]*_|T[0-9]*_")
+_MOST_REFERENCES = 32
+"""Substitutions and template parameters of a name that is read.
+
+Each repeats what came before, so that a hostile name of 600 bytes stands for gigabytes.
+"""
 
 
 @functools.cache
@@ -24,7 +32,8 @@ def _demangler() -> Any:
 @functools.lru_cache(maxsize=4096)
 def demangle(name: str) -> str:
     """The source form of a C++ symbol; *name* itself when it is none or nothing here can read it."""
-    function = _demangler() if name.startswith("_Z") else None
+    is_mangled = name.startswith("_Z") and len(_REFERENCE.findall(name)) <= _MOST_REFERENCES
+    function = _demangler() if is_mangled else None
     if function is None:
         return name
     status = ctypes.c_int()
