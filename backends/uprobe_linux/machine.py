@@ -24,7 +24,7 @@ from uprobe_linux.processes.ending import finish
 from uprobe_linux.processes.family import Family
 from uprobe_linux.processes.process import LinuxProcess
 from uprobe_linux.processes.task import LinuxTask
-from uprobe_linux.program.elf_loader import ElfError
+from uprobe_linux.program.elf_loader import ElfError, NoInterpreterError
 from uprobe_linux.program.exec import Image, install, prepare
 from uprobe_linux.runner import Runner
 from uprobe_linux.scheduling.clock import Clock
@@ -135,9 +135,10 @@ class LinuxMachine:
             try:
                 return prepare(process, path, argv, envp)
             except OSError as error:
-                if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                is_there = isinstance(error, NoInterpreterError)
+                if is_there or error.errno not in (errno.ENOENT, errno.ENOTDIR):
                     refusal = error
-                    if "/" in name or error.errno != errno.EACCES:
+                    if is_there or "/" in name or error.errno != errno.EACCES:
                         break
         raise _target_error(name, refusal)
 
@@ -241,7 +242,28 @@ class LinuxMachine:
         self.watcher.after_fork()
 
 
+_CROSS_ROOTS = ("/usr/aarch64-linux-gnu", "/usr/aarch64-linux-musl", "/usr/aarch64-linux-gnu/sys-root")
+"""Where distributions put the C library for cross-compilers."""
+
+
+def _interpreter_hint(path: str) -> str:
+    """Where *path*, an interpreter that is not there, can be had."""
+    for root in _CROSS_ROOTS:
+        if os.path.exists(root + path):
+            return f"--sysroot {root} has it; docs/dynamic.md says what a dynamic program needs"
+    package = "musl:arm64" if "musl" in path else "libc6:arm64 (or libc6-arm64-cross)"
+    what = f"install it (Debian: {package})" if "/ld-" in path else "install what the script is for"
+    return f"{what}, or give the root of an arm64 system with --sysroot; see docs/dynamic.md"
+
+
 def _target_error(name: str, error: OSError) -> TargetError:
+    if isinstance(error, NoInterpreterError):
+        return TargetError(
+            f"cannot run {name}: {error.text}",
+            exit_status=127,
+            hint=_interpreter_hint(error.path),
+            slug="no-interpreter",
+        )
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         hint = "a path is looked up as the program would: inside --sysroot and --bind, if they are given"
         return TargetError(f"{name}: no such program", exit_status=127, hint=hint)

@@ -105,7 +105,7 @@ def test_a_source_file_may_be_named_with_its_folder() -> None:
 
 
 def test_a_line_behind_the_last_one_says_which_that_is() -> None:
-    assert error("markers.c:999").hint == "the last line of markers.c with code is 44"
+    assert error("markers.c:999").hint == "the nearest lines of markers.c with code: 44"
 
 
 def test_a_program_without_line_information_says_how_to_get_it(tmp_path: Path) -> None:
@@ -141,6 +141,19 @@ def test_an_operand_that_cannot_be_fetched_disables_that_argument_only() -> None
 def test_own_arguments_replace_a_markers() -> None:
     (spec,) = places("sdt:demo:plain", rest="mine=%x3")
     assert [arg.name for arg in spec.args] == ["mine"]
+
+
+def test_at_a_marker_the_arguments_are_the_markers() -> None:
+    """``$argN`` is what the note describes, not the register of a function's argument N."""
+    (spec,) = places("sdt:demo:plain", rest="a=$arg1 $arg2 b=$arg2:u8 s=+0($arg1):string")
+    found = [(arg.name, arg.text) for arg in spec.args]
+    assert found == [("a", "%x3:u64"), ("arg2", "%x6:s32"), ("b", "%x6:u8"), ("s", "+0(%x3):string")]
+
+
+def test_an_argument_that_a_marker_does_not_have_is_refused() -> None:
+    refusal = error("sdt:demo:odd", "a=$arg2")
+    assert "$arg2 is no argument of this marker" in str(refusal)
+    assert refusal.hint == "it has arg1, arg3"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ Finding symbols, lines and markers in a file is the part of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from uprobe_core.events.files import FileCheck, FileStatus
 
 __all__ = ("Location", "LocationResolver")
+
+_OWN = re.compile(r"\$(arg[1-9][0-9]*)(?![0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +42,31 @@ class Location:
     resolver: int | None = None
 
     def with_arguments(self, line: EventLine) -> EventLine:
-        """*line* with this location's own arguments when the line has none."""
-        if len(line.words) > 2 or not self.arguments:
+        """*line* with this location's own arguments: all when it has none, else those it names, ``$argN``.
+
+        Raises SpecError for one that the location does not have.
+        """
+        if not self.text.startswith("sdt:"):
             return line
-        return EventLine((*line.words[:2], *self.arguments))
+        if len(line.words) <= 2:
+            return EventLine((*line.words[:2], *self.arguments))
+        own = dict(each.split("=", 1) for each in self.arguments)
+        return EventLine((*line.words[:2], *(_with_own(line, word, own) for word in line.words[2:])))
+
+
+def _with_own(line: EventLine, word: str, own: dict[str, str]) -> str:
+    """*word* with the operands of a marker for ``$argN``; its type comes along where *word* gives none."""
+    name, equals, text = word.rpartition("=")
+    whole = _OWN.fullmatch(text)
+
+    def operand(match: re.Match[str]) -> str:
+        found = own.get(match[1])
+        if found is None:
+            known = f"it has {', '.join(own)}" if own else "it has none"
+            raise line.refusal(f"${match[1]} is no argument of this marker", hint=known)
+        return found if whole else found.rpartition(":")[0]
+
+    return f"{name or (whole[1] if whole else '')}{equals or ('=' if whole else '')}{_OWN.sub(operand, text)}"
 
 
 class LocationResolver(Protocol):

@@ -13,7 +13,7 @@ from uprobe_linux.cpu import PAGE, Perm
 from uprobe_linux.memory.address_space import MAP_WINDOW, MMAP_BASE, AddressSpace, page_up
 from uprobe_linux.memory.file_image import HostFile, MappedFile
 
-__all__ = ("PIE_BASE", "Elf", "ElfError", "Segment", "map_image", "read_elf")
+__all__ = ("PIE_BASE", "Elf", "ElfError", "NoInterpreterError", "Segment", "map_image", "read_elf")
 
 PIE_BASE = 2 * MAP_WINDOW // 3
 """ELF_ET_DYN_BASE; rounded down to the image's alignment."""
@@ -38,6 +38,14 @@ class ElfError(OSError):
     def __init__(self, text: str, number: int = errno.ENOEXEC) -> None:
         super().__init__(number, text)
         self.text = text
+
+
+class NoInterpreterError(ElfError):
+    """What is to run the program, PT_INTERP or that of a ``#!`` line, is not there (ENOENT)."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"its interpreter {path} is not there", errno.ENOENT)
+        self.path = path
 
 
 @dataclass(frozen=True, slots=True)

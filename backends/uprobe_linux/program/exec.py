@@ -13,7 +13,7 @@ from uprobe_linux.cpu import PAGE, Perm
 from uprobe_linux.fs.opening import FifoOpen, open_path
 from uprobe_linux.memory.address_space import MMAP_BASE, AddressSpace, page_up
 from uprobe_linux.memory.file_image import HostFile
-from uprobe_linux.program.elf_loader import PIE_BASE, Elf, ElfError, map_image, read_elf
+from uprobe_linux.program.elf_loader import PIE_BASE, Elf, ElfError, NoInterpreterError, map_image, read_elf
 from uprobe_linux.program.stack import ARG_MAX, AuxValues, build_stack
 from uprobe_linux.program.vdso import SIGRETURN_OFFSET, VDSO_BYTES, vdso_image
 
@@ -68,7 +68,7 @@ def prepare(process: Process, path: str, argv: list[bytes], envp: list[bytes]) -
         interpreter, argument = script
         argv = [interpreter, *([argument] if argument else []), os.fsencode(path), *argv[1:]]
         path = os.fsdecode(interpreter)
-        file = _open(process, path)
+        file = _open_interpreter(process, path)
     else:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     if sum(len(text) + 9 for text in (*argv, *envp)) > ARG_MAX or any(
@@ -76,8 +76,17 @@ def prepare(process: Process, path: str, argv: list[bytes], envp: list[bytes]) -
     ):
         raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
     elf = read_elf(file.host.fd)
-    loader = _open(process, elf.interpreter) if elf.interpreter else None
+    loader = _open_interpreter(process, elf.interpreter) if elf.interpreter else None
     return Image(name, argv or [b""], envp, elf, file, read_elf(loader.host.fd) if loader else None, loader)
+
+
+def _open_interpreter(process: Process, path: str) -> _File:
+    try:
+        return _open(process, path)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            raise NoInterpreterError(path) from None
+        raise
 
 
 def _open(process: Process, path: str) -> _File:
