@@ -229,3 +229,11 @@ def test_reports_name_frames_with_their_offsets(program: Path, tmp_path: Path) -
 
 def test_frames_are_plain_numbers_for_json() -> None:
     assert json.dumps([up.Frame(0x1000, "work", 8)]) == "[4096]"
+
+
+@pytest.mark.parametrize("make", [up.Stacks, lambda n: up.Latency(top=3, stack=n)])
+def test_an_action_does_not_begin_with_a_depth_that_no_stack_has(make: Callable[[int], Any]) -> None:
+    assert make(1024) is not None
+    with pytest.raises(UsageError) as refused:
+        make(1025)
+    assert refused.value.slug == "bad-option"

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from uprobe_core.actions.base import MAX_KEYS, STACK_DEPTH, Getter, key_getter
 from uprobe_core.actions.kinds import Hist
-from uprobe_core.consumer import EventInfo, Frame, Hit
+from uprobe_core.consumer import EventInfo, Frame, Hit, checked_depth
 from uprobe_core.errors import UsageError
 
 __all__ = ("MOST_SLOWEST", "QUANTILES", "SKETCH_BITS", "Latency", "SlowCall", "sketch_bucket")
@@ -87,7 +87,7 @@ class Latency(Hist):
                 hint=f"top is at most {MOST_SLOWEST}, and stack is for the calls that it keeps",
                 slug="bad-option",
             )
-        self.top, self.stack = top, STACK_DEPTH if stack is True else stack
+        self.top, self.stack = top, STACK_DEPTH if stack is True else stack and checked_depth(stack)
         self.spread: dict[Any, dict[int, list[int]]] = {}
         """By key and bucket: count, longest latency."""
         self._slowest: list[SlowCall] = []
