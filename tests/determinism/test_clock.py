@@ -92,10 +92,10 @@ def test_a_probe_costs_the_program_no_time(way: str) -> None:
     probed = run(
         way, "-e", f"p:g/mark {program}:mark", *more, "--format", "jsonl", "--", str(program), "spin", "300"
     )
-    times = [json.loads(line)["ts"] for line in plain.splitlines()]
+    times = [json.loads(line)["timestamp_ns"] for line in plain.splitlines()]
     records = [json.loads(line) for line in probed.splitlines()]
     assert len(times) == 3
-    assert [r["ts"] for r in records if r["event"] == "g/mark"] == times
+    assert [r["timestamp_ns"] for r in records if r["event"] == "g/mark"] == times
 
 
 def test_the_instruction_limit_ends_the_run_at_the_same_instruction_everywhere() -> None:
