@@ -154,7 +154,8 @@ class Family:
         self.follow_truncations()
 
     def _receive(self, process: Process, mail: Mail) -> None:
-        self._machine.clock.catch_up(mail.clock)
+        if not process.signals.ignores(mail.signo):  # when it comes is up to the host, so it must not matter
+            self._machine.clock.catch_up(mail.clock)
         info = SigInfo(mail.signo, mail.code, mail.payload)
         if mail.signo == Sig.CHLD and mail.code > SI_USER:
             receive_child_signal(self._machine, self.entry(process), info)

@@ -156,11 +156,6 @@ void up_task_run(struct up_task *task, struct up_engine *engine)
 	engine->task = task;
 }
 
-uint64_t up_task_work(const struct up_engine *engine)
-{
-	return engine->work - engine->task->elsewhere;
-}
-
 static bool copy_calls(struct up_calls *to, const struct up_calls *from, struct up_engine *engine)
 {
 	for (unsigned i = 0; i < from->count; i++) {

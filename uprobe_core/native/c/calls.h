@@ -51,8 +51,6 @@ void up_deliver_latency(struct up_engine *engine, const struct up_call *call);
 void up_task_deinit(struct up_task *task);
 /* task is the running one from now on. */
 void up_task_run(struct up_task *task, struct up_engine *engine);
-/* Instructions that the running task has executed; differences alone mean something. */
-uint64_t up_task_work(const struct up_engine *engine);
 /* No pending return of task will be seen any more. */
 void up_task_abandon(struct up_task *task, int reason);
 /* How many returns of probe task is waiting for. */

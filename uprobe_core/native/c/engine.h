@@ -68,4 +68,10 @@ bool up_engine_reserve(struct up_engine *engine, unsigned cells);
 /* A hit takes virtual time; without a virtual clock it happens when it happens. */
 void up_tick(struct up_engine *engine);
 
+/* Instructions that the running task has executed; differences alone mean something. */
+static inline uint64_t up_task_work(const struct up_engine *engine)
+{
+	return engine->work - engine->task->elsewhere;
+}
+
 #endif

@@ -244,9 +244,10 @@ void glue_on_interrupt(uc_engine *uc, uint32_t number, void *data)
 void glue_on_block(uc_engine *uc, uint64_t address, uint32_t size, void *data)
 {
 	struct glue *glue = data;
+	bool may_be_free = glue->area_count || (glue->engine && glue->engine->trampoline);
 
 	(void)uc;
-	if (!glue->work.is_free(glue, address))
+	if (!may_be_free || !glue->work.is_free(glue, address))
 		work_count(&glue->work, address, size);
 }
 
