@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import uprobe_core as up
-from benchmarks.cases import ENTRY, Increment, measure_session
+from benchmarks.cases import ENTRY, Increment, measure_session, quietly
 from benchmarks.meter import sample
 from benchmarks.programs import file_offset, symbols
 from benchmarks.report import Section
@@ -21,6 +23,8 @@ _PASSES = 1000
 """Each place is passed so often at least, so that its translation does not count."""
 _REPEAT = 3
 """Rounds at most: to place ten thousand probes takes seconds."""
+_FEW = 100
+"""Event lines from which on one of many is told from the first, which imports things."""
 _INLINE_MOST = 100
 """Code hooks are walked one by one: with more it takes minutes to learn nothing new."""
 
@@ -34,7 +38,46 @@ def _places(path: str, count: int, make: Callable[[], Any] = up.Count) -> list[L
 def measure(path: str, rounds: int, repeat: int, most: int = KS[-1]) -> list[Section]:
     """One hot of K, all in turn, and code without probes."""
     counts, repeat = [k for k in KS if k <= most], min(repeat, _REPEAT)
-    return [_one_hot(path, rounds, repeat, counts), _in_turn(path, rounds, repeat, counts)]
+    return [
+        _one_hot(path, rounds, repeat, counts),
+        _in_turn(path, rounds, repeat, counts),
+        _placing(path, counts),
+    ]
+
+
+def _placing(path: str, counts: list[int]) -> Section:
+    """What it takes to place event lines and to take them out: the same per line, however many there are."""
+    section = Section("many probes, us of processor time per event line")
+    for what in ("placed", "taken out"):
+        section.rows |= {f"{k} lines {what}": 0.0 for k in counts if k >= _FEW}
+    for k in counts:
+        if k >= _FEW:
+            placed, out = _place_and_take_out(path, k)
+            section.rows[f"{k} lines placed"] = placed
+            section.rows[f"{k} lines taken out"] = out
+    most = f"{counts[-1]} lines placed"
+    if counts[-1] > _FEW:
+        section.judge(
+            most, f"with {_FEW} x", section.rows[most] / section.rows[f"{_FEW} lines placed"], at_most=1.5
+        )
+    return section
+
+
+def _remove_all(session: up.Session) -> None:
+    for event in list(session.events.events):
+        session.remove(event)
+
+
+def _place_and_take_out(path: str, count: int) -> tuple[float, float]:
+    lines = [line.format(path=path) for line, _ in _places(path, count)]
+    with quietly(), up.Session([path, "0"], output=os.devnull) as session:
+        session.open()
+        begin = time.process_time()
+        session.change(lambda: [session.probe(line, up.Count()) for line in lines])
+        middle = time.process_time()
+        session.change(lambda: _remove_all(session))
+        end = time.process_time()
+    return (middle - begin) * 1e6 / count, (end - middle) * 1e6 / count
 
 
 def _one_hot(path: str, rounds: int, repeat: int, counts: list[int]) -> Section:

@@ -10,6 +10,7 @@ from uprobe_unicorn import UnicornBackend
 
 from tests.linux.guests import build, run
 from tests.linux.run_guest import Nobody
+from tests.programs import build_debian
 from uprobe_core.backend import Target
 from uprobe_core.errors import TargetError
 
@@ -106,3 +107,13 @@ def test_script_passes_interpreter_argument_and_path() -> None:
     executable(script, b"#! " + str(program).encode() + b" -x y \n")
     outcome = run(script, "more")
     assert outcome.stdout.startswith("argc 4,"), outcome.stderr
+
+
+@pytest.mark.parametrize("script", [False, True])
+def test_an_interpreter_that_is_not_there_is_named_with_where_to_get_it(tmp_path: Path, script: bool) -> None:
+    flags = ("-O1", "-Wl,-I,/lib/ld-nowhere.so.1")
+    content = b"#!/lib/ld-nowhere.so.1\n" if script else build_debian("indirect.c", *flags).read_bytes()
+    error = refusal(executable(tmp_path / "program", content), tmp_path)
+    assert "its interpreter /lib/ld-nowhere.so.1 is not there" in str(error)
+    assert "--sysroot" in error.hint
+    assert error.exit_status == 127
