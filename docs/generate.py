@@ -186,7 +186,8 @@ def session() -> str:
     from uprobe_core import Session
 
     parts = []
-    for name, function in vars(Session).items():
+    methods = {name: each for cls in reversed(Session.__mro__) for name, each in vars(cls).items()}
+    for name, function in methods.items():
         if name.startswith("_") or not inspect.isfunction(function):
             continue
         parameters = list(inspect.signature(function).parameters.values())[1:]

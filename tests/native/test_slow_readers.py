@@ -106,7 +106,7 @@ def with_writer(monkeypatch: pytest.MonkeyPatch, writer: type) -> None:
     def choose(name: str) -> Any:
         return (False, make) if name == "slow" else load_writer(name)
 
-    monkeypatch.setattr("uprobe_core.session.session.load_writer", choose)
+    monkeypatch.setattr("uprobe_core.session.prepared.load_writer", choose)
 
 
 def test_a_writer_that_sleeps_sees_every_record_in_order(

@@ -67,7 +67,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
     """The program, which sessions open on the toy."""
     made = Toy(tmp_path)
     monkeypatch.setattr(session_module, "load_backend", lambda _name: made.backend)
-    monkeypatch.setattr(session_module, "load_arch", lambda _name: ToyArch())
+    monkeypatch.setattr("uprobe_core.session.prepared.load_arch", lambda _name: ToyArch())
     return made
 
 

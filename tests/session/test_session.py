@@ -65,7 +65,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def make(script: Callable[[Play], None], **options: Any) -> tuple[up.Session, Play]:
         play = Play(tmp_path / "program", script)
         monkeypatch.setattr("uprobe_core.session.session.load_backend", lambda _name: play.backend)
-        monkeypatch.setattr("uprobe_core.session.session.load_arch", lambda _name: ToyArch())
+        monkeypatch.setattr("uprobe_core.session.prepared.load_arch", lambda _name: ToyArch())
         options.setdefault("output", str(tmp_path / "out"))
         new = up.Session([play.path], engine="py", **options)
         made.append(new)

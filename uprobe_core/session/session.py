@@ -1,57 +1,46 @@
 """A session: a program, the probes in it, and what is found.
 
-This is the Python API and what the command line runs.  It chooses plugins,
-opens the backend, turns event lines into uprobes, and at the end writes what
-was collected, whatever ended the run.
+This is the Python API and what the command line runs.  It opens the backend,
+turns event lines into uprobes, and at the end writes what was collected,
+whatever ended the run.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from uprobe_core.actions.kinds import Action
 from uprobe_core.backend import Capabilities, ExitStatus, Machine, Process, Task
-from uprobe_core.discovery.contracts import blaming, check_sink
-from uprobe_core.discovery.load import load_arch, load_backend, load_consumer, load_writer
-from uprobe_core.errors import OutputError, UsageError, noted
-from uprobe_core.image.guest_files import GuestFiles
-from uprobe_core.native.choice import choose_engine, for_operations, may_run_natively
-from uprobe_core.probes.arch_ops import bind_arch, check_policy
+from uprobe_core.discovery.contracts import blaming
+from uprobe_core.discovery.load import load_backend
+from uprobe_core.errors import OutputError, UsageError
+from uprobe_core.native.choice import may_run_natively
 from uprobe_core.probes.dispatch import Dispatcher
 from uprobe_core.probes.registry import UprobeRegistry
 from uprobe_core.records.output import RunOutput
-from uprobe_core.records.spool import Spool
-from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
+from uprobe_core.run_setup import RunSetup
 from uprobe_core.session.choices import choose_mode, choose_returns, refuse_counts, target_of
-from uprobe_core.session.complaints import Complaints
-from uprobe_core.session.explain import Explaining, say_statistics
-from uprobe_core.session.live import Batch, LiveChanges
-from uprobe_core.session.probe_changes import ProbeChanges
+from uprobe_core.session.explain import say_statistics
+from uprobe_core.session.prepared import PreparedSession
 from uprobe_core.session.report import ConsumerReports
 from uprobe_core.session.result_files import ResultFiles
-from uprobe_core.session.stacks import RunStacks
 from uprobe_core.tracing.collector import collector_waits
-from uprobe_core.tracing.event_set import EventSet
 from uprobe_core.tracing.exceptions import Exceptions
 from uprobe_core.tracing.findings import inherit, make_record
 from uprobe_core.types import Mode, Returns
 
 if TYPE_CHECKING:
     from uprobe_core.native.semantics import Semantics
-    from uprobe_core.native.session import SessionNative
     from uprobe_core.native.sites import NativeSites
-    from uprobe_core.session.interrupts import Interrupts
-    from uprobe_core.tracing.event import Event
 
 __all__ = ("Session",)
 
 T = TypeVar("T")
 
 
-class Session:
+class Session(PreparedSession):
     """One run of one program.
 
     >>> with Session(["./loop", "10"]) as s:                        # doctest: +SKIP
@@ -76,130 +65,6 @@ class Session:
         session = cls.__new__(cls)
         session._start(setup, explicit=False)
         return session
-
-    def _start(self, setup: RunSetup, *, explicit: bool) -> None:
-        if not setup.argv:
-            raise UsageError("no program to run", hint="give the program and its arguments after --")
-        self.setup = setup
-        self._explicit = explicit
-        self._consumers: list[tuple[ConsumerUse, Any]] = []
-        self.status: ExitStatus | None = None
-        self._closed = False
-        self._wants_stacks = False
-        self._ran = False
-        self._live = LiveChanges()
-        self._explain = Explaining(setup.explain)
-        self._complaints = Complaints(strict=setup.strict, debug=setup.debug)
-        self._output: RunOutput | None = None
-        self._files: ResultFiles | None = None
-        self._machine: Machine | None = None
-        self._interrupts: Interrupts | None = None
-        self._engine: SessionNative | None = None
-        self.engine = choose_engine(setup.engine)
-        self.spool = Spool()
-        self.plugins = self._load_plugins()
-        self.plugins.hook.uprobe_configure(setup=setup)
-        wrappers = tuple(w for group in self.plugins.hook.uprobe_arch_wrappers() for w in group or ())
-        self.arch = bind_arch(load_arch(setup.arch), wrappers)
-        self.engine = for_operations(
-            self.engine, setup.engine, self.arch.info, self.warn, wrapped=bool(wrappers)
-        )
-        self.engine = self._explain.engine(self.engine)
-        check_policy(self.arch, setup.policy)
-        self.files = GuestFiles(setup.sysroot, setup.cwd, setup.binds)
-        self.stacks = RunStacks(self.files, self.arch, self._real_return)
-        self.events = EventSet(setup.policy, self.arch, self.files, self._complaints.sink_failed, self.warn)
-        self.events.soon, self.events.refused = self._live.soon, self._complaints.not_probed
-        self._changes = ProbeChanges(self.events, self.files, self._live, self._complaints.not_probed)
-        with self.files.remembering(), collector_waits():
-            for line in setup.events:
-                self.events.add_line(line)
-
-    # --- probes -----------------------------------------------------------------------------------
-
-    def probe(self, spec: str, *consumers: Any) -> Any:
-        """Add the event line *spec* and attach *consumers* to it.
-
-        A consumer is an action (``up.Count(by="b")``) or any object with
-        ``handler(hit)`` and/or ``ret_handler(hit)``.  Returns the only
-        consumer, all of them as a tuple, or without any the event itself (None
-        for a line that deletes).  Works before and, from a consumer or another
-        thread, during the run; then it takes effect at the next safe point,
-        for which another thread waits.  Raises SpecError, ProbeError,
-        UsageError; nothing has changed then.
-        """
-
-        if not isinstance(spec, str):
-            raise UsageError(f"event line {spec!r} is no string", hint="write one as for -e")
-
-        def add(batch: Batch) -> list[Event]:
-            added, gone = self.events.change_line(EventLine(spec, "probe()"))
-            events = list(dict.fromkeys(probe.event for probe in added))
-            for event in events:
-                for consumer in consumers:
-                    self._attach(event, consumer)
-            batch.added += added
-            self._changes.take_out(batch, gone)
-            return events
-
-        added = self._changes.make(add)
-        if len(consumers) == 1:
-            return consumers[0]
-        return tuple(consumers) or (added[0] if added else None)
-
-    def change(self, function: Callable[[], T]) -> T:
-        """Call *function*; what it adds, removes, enables and disables takes effect all at once.
-
-        If it raises, or a place cannot be probed, nothing has changed and the
-        error comes out here.  While the program runs it is called between two
-        instructions of it, or from a consumer at once.
-        """
-        return self._changes.make(lambda _batch: function())
-
-    def attach(self, event: Event, consumer: Any) -> None:
-        """Attach one consumer object, action or consumer plugin to *event*."""
-        self._changes.make(lambda _batch: self._attach(event, consumer))
-
-    def _attach(self, event: Event, consumer: Any) -> None:
-        if isinstance(consumer, type):
-            raise UsageError(
-                f"{consumer.__name__} is a class, not a consumer",
-                hint=f"{consumer.__name__}(...) makes one",
-                slug="bad-consumer",
-            )
-        attach = getattr(consumer, "attach", None)
-        sink = attach(event, self) if attach is not None else consumer
-        if isinstance(sink, Action):  # a consumer plugin may leave the work to an action
-            consumer, sink = sink, sink.attach(event, self)
-        check_sink(sink, consumer, event.full_name)
-        self.events.attach(event, sink, self.spool, consumer)
-
-    def remove(self, event: Event | str) -> None:
-        """Take the probes of *event* (or its [GROUP/]NAME) out; what it found stays.
-
-        Its name is free then, and none of its consumers is called any more,
-        also not for the return of a call that was seen to begin.  An event
-        that was removed before is no error; an unknown name is a UsageError.
-        """
-
-        def take_out(batch: Batch) -> None:
-            found = self.events.find(event) if isinstance(event, str) else [event]
-            self._changes.take_out(batch, self.events.remove(found))
-
-        self._changes.make(take_out)
-
-    def enable(self, event: Event | str, on: bool = True) -> None:
-        """Switch what *event* does at a hit on or off."""
-
-        def switch(batch: Batch) -> None:
-            found = self.events.find(event) if isinstance(event, str) else [event]
-            batch.switched += [(each, on) for each in found if each in self.events.events]
-
-        self._changes.make(switch)
-
-    def disable(self, event: Event | str) -> None:
-        """The opposite of :meth:`enable`."""
-        self.enable(event, False)
 
     # --- the run ------------------------------------------------------------------------------------
 
@@ -393,35 +258,6 @@ class Session:
 
     # --- inside ---------------------------------------------------------------------------------------
 
-    def _attach_consumers(self) -> None:
-        uses = self.setup.consumers
-        if not uses and not self._explicit:
-            uses = (ConsumerUse("trace"),)
-        if self.setup.consumers and not self._explicit and not self.events.events:
-            self.warn("there are consumers but no events: give them with -e, -f or -c")
-        for use in uses:
-            plugin = load_consumer(use.name, use.options)
-            self._consumers.append((use, plugin))
-            events = self.events.events if use.event is None else self.events.find(use.event)
-            for event in events:
-                with blaming(use.name, f"attach to {event.full_name}"):
-                    self._attach(event, plugin)
-        for chosen in self.setup.filters:
-            with noted(f"filter {chosen.event}:{chosen.expression}: "):
-                self.events.set_filter(chosen.event, chosen.expression)
-        for trigger in self.setup.triggers:
-            with noted(f"trigger {trigger.event}:{trigger.text}: "):
-                self.events.add_trigger(trigger.event, trigger.text, self)
-
-    def _writer_maker(self) -> Any:
-        if self.setup.format == "tracefs":
-            return None
-        self._wants_stacks, make = load_writer(self.setup.format)
-        from uprobe_core.writer import RunHeader
-
-        header = RunHeader(self.setup.argv, list(self.events.table))
-        return lambda stream: make(stream, header)
-
     def _on_process(self, kind: str, task: Task) -> None:
         if kind in ("exec", "exit") and self.spool.is_root:
             self.stacks.ends(task, kind)
@@ -436,12 +272,6 @@ class Session:
         self.events.lives.end_child(self.spool)
         if self.setup.debug and self._machine is not None:
             self.spool.put(("statistics", dict(self._machine.statistics())))
-
-    def _real_return(self, task: Task, address: int, sp: int) -> int | None:
-        found = self._dispatcher.real_return(task, address, sp)
-        if found is None and self._engine is not None:
-            found = self._engine.sites.engine.real_return(sp)
-        return found
 
     def _on_map(self, process: Process) -> None:
         self.stacks.changed(process)
@@ -534,12 +364,3 @@ class Session:
                 "consumers": found.as_json(),
             }
             files.write_report(document, lost)
-
-    def warn(self, text: str) -> None:
-        """Tell the user once, on standard error."""
-        self._complaints.warn(text)
-
-    def _load_plugins(self) -> Any:
-        from uprobe_core.discovery.called import create
-
-        return create(on_failure=lambda error: self.warn(str(error)))
