@@ -164,6 +164,7 @@ WHILE_IMPORTED = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("source", "complaint"), WHILE_IMPORTED.values(), ids=WHILE_IMPORTED)
 def test_who_misbehaves_while_imported_is_named_by_all_and_takes_nothing_else_down(
     tmp_path: Path, source: str, complaint: str
@@ -181,6 +182,7 @@ def test_who_misbehaves_while_imported_is_named_by_all_and_takes_nothing_else_do
     assert "a probed program ran: 1 hit" in found.stdout
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("source", ["import os; os._exit(3)", "import os; os.abort()"])
 def test_who_ends_the_process_while_imported_is_named_by_plugins_and_doctor(
     tmp_path: Path, source: str

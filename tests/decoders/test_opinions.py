@@ -24,6 +24,8 @@ from uprobe_core.types import Policy, Verdict
 pytest.importorskip("pypcode", reason="the second opinion needs pypcode")
 pytest.importorskip("capstone", reason="the first opinion needs capstone")
 
+pytestmark = pytest.mark.thorough
+
 LISTED = Path(__file__).parent.parent / "data" / "decoder_disagreements.toml"
 RANDOM_WORDS_PER_ROW = 300
 ADDRESS = 0x40_0000
@@ -110,7 +112,6 @@ def listed() -> dict[Disagreement, dict[str, Any]]:
     }
 
 
-@pytest.mark.slow
 def test_no_disagreement_is_unlisted(found: dict[Disagreement, int], listed: dict[Disagreement, Any]) -> None:
     new = {key: f"{word:08x}" for key, word in found.items() if key not in listed}
     assert new == {}

@@ -12,6 +12,8 @@ import pytest
 
 from tests.programs import zig
 
+pytestmark = pytest.mark.thorough
+
 WAYS = {
     "inline": ("c", "inline", {}),
     "jump": ("c", "jump", {}),

@@ -15,6 +15,8 @@ import pytest
 from tests.cli.command import EXAMPLES, installed
 from tests.programs import zig
 
+pytestmark = pytest.mark.thorough
+
 CONSUMER = """
 import os
 import time
