@@ -19,6 +19,8 @@ import pytest
 from tests.programs import symbols, zig
 from tests.warm_python import python
 
+pytestmark = pytest.mark.thorough
+
 SHAPES = (
     "sum branches work loop fib deep text use add mul apply thrower catcher "
     "tail_last tail_mid tail_top fp vadd"
