@@ -24,6 +24,7 @@ class FileStatus:
     :param size: bytes, 0 if not found
     :param identity: equal for two paths exactly if they lead to the same file
     :param host_path: where the file can be read on this machine, "" if nowhere
+    :param is_library: the path is the name of a library that the program loads, not a path
     """
 
     errno_name: str = ""
@@ -31,6 +32,7 @@ class FileStatus:
     size: int = 0
     identity: Hashable = None
     host_path: str = ""
+    is_library: bool = False
 
 
 FileCheck = Callable[[str], FileStatus]

@@ -26,7 +26,7 @@ _EHDR = struct.Struct("<16sHHIQQQIHHHHHH")
 _PHDR = struct.Struct("<IIQQQQQQ")
 _SHDR = struct.Struct("<IIQQQQIIQQ")
 _CHDR = struct.Struct("<IIQQ")
-PT_LOAD, PT_DYNAMIC = 1, 2
+PT_LOAD, PT_DYNAMIC, PT_INTERP = 1, 2, 3
 SHT_NOBITS = 8
 SHF_COMPRESSED, ELFCOMPRESS_ZLIB = 0x800, 1
 _MAX_INFLATED = 1 << 28
@@ -137,6 +137,21 @@ class ElfFile:
             for p in self._program_headers
             if p[0] == PT_LOAD
         )
+
+    @cached_property
+    def interpreter(self) -> str:
+        """The guest path of the program's dynamic linker (PT_INTERP), "" if it has none."""
+        return self._content(PT_INTERP).partition(b"\0")[0].decode(errors="surrogateescape")
+
+    @cached_property
+    def dynamic(self) -> bytes:
+        """The entries of PT_DYNAMIC, 16 bytes each; empty in a static file."""
+        return self._content(PT_DYNAMIC)
+
+    def _content(self, kind: int) -> bytes:
+        """What the first program header of *kind* covers in the file."""
+        found = next((p for p in self._program_headers if p[0] == kind), None)
+        return b"" if found is None else self._data[found[2] : found[2] + found[5]]
 
     @cached_property
     def sections(self) -> tuple[Section, ...]:

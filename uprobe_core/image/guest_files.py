@@ -11,6 +11,8 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
 
 from uprobe_core.backend import Bind
 from uprobe_core.errors import UsageError
@@ -26,11 +28,19 @@ class GuestFiles:
     """Looks up guest paths under a sysroot and binds.
 
     :param cwd: the guest's working directory, for relative paths
+    :param program: a guest path; where a name without a slash is no file, it may be one of the
+        libraries that this program loads (``libc`` or ``libc.so.6``)
     """
 
     def __init__(
-        self, sysroot: str | None = None, cwd: str | None = None, binds: Sequence[Bind] = ()
+        self,
+        sysroot: str | None = None,
+        cwd: str | None = None,
+        binds: Sequence[Bind] = (),
+        *,
+        program: str | None = None,
     ) -> None:
+        self._program = program
         self._sysroot = None if sysroot is None else os.path.abspath(sysroot)
         self._cwd = cwd or ("/" if sysroot else os.getcwd())
         self._binds = sorted(
@@ -71,10 +81,28 @@ class GuestFiles:
     def __call__(self, path: str) -> FileStatus:
         """What *path* leads to, for the event language."""
         if self._known is None:
-            return self._look(path)
+            return self._meant(path)
         if path not in self._known:
-            self._known[path] = self._look(path)
+            self._known[path] = self._meant(path)
         return self._known[path]
+
+    def _meant(self, path: str) -> FileStatus:
+        """A file, else the library of that name."""
+        found = self._look(path)
+        if found.errno_name == "ENOENT" and "/" not in path and path:
+            library = self.libraries.get(path)
+            return found if library is None else replace(self._look(library), is_library=True)
+        return found
+
+    @cached_property
+    def libraries(self) -> dict[str, str]:
+        """Whole and short names of what the program loads when it starts -> guest paths."""
+        if self._program is None:
+            return {}
+        from uprobe_core.image.libraries import loaded_libraries, short_name
+
+        loaded = loaded_libraries(self._program, self.host_path)
+        return {short_name(name): path for name, path in reversed(loaded.items())} | loaded
 
     def _look(self, path: str) -> FileStatus:
         if "\0" in path:

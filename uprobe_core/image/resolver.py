@@ -56,11 +56,14 @@ class ImageResolver:
         location = line.words[1]
         quoted = quoted_path(location)
         path, colon = quoted or (location, _path_end(location, check))
-        if "/" not in path or colon < 0 or location[colon : colon + 1] != ":" or colon + 1 == len(location):
+        complete = colon >= 0 and location[colon : colon + 1] == ":" and colon + 1 < len(location)
+        file = path if quoted else location[: max(colon, 0)]
+        if not complete or not ("/" in path or check(file).is_library):
             raise _refusal(
                 line,
                 f"not a uprobe location: {location}",
-                "write PATH:SYMBOL[+OFF] or PATH:OFFSET; PATH has a /, and quotation marks if it has spaces",
+                "write PATH:SYMBOL[+OFF] or PATH:OFFSET; PATH has a /, and quotation marks if it has spaces,"
+                " or is the name of a library that the program loads",
             )
         path, target = path if quoted else location[:colon], location[colon + 1 :]
         target, ref = _reference(target)

@@ -14,10 +14,9 @@ from uprobe_core.discovery.contracts import blaming, check_sink
 from uprobe_core.discovery.load import check_writer, load_arch, load_backend, load_consumer
 from uprobe_core.errors import ProbeError, SpecError, UprobeError, UsageError
 from uprobe_core.event_model import EventSpec
-from uprobe_core.image.guest_files import GuestFiles
 from uprobe_core.probes.arch_ops import bind_arch, check_policy
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
-from uprobe_core.session.choices import choose_mode, choose_returns, refuse_counts, target_of
+from uprobe_core.session.choices import choose_mode, choose_returns, files_of, refuse_counts, target_of
 from uprobe_core.tracing.event_set import EventSet
 from uprobe_core.tracing.place_check import PlaceCheck
 
@@ -116,7 +115,7 @@ def check_setup(setup: RunSetup, *, whole: bool = False) -> CheckResult:
         check_policy(arch, setup.policy)
     except UprobeError as error:
         return CheckResult([], [], [*before, Problem(f"architecture {setup.arch}", error)], [])
-    files = GuestFiles(setup.sysroot, setup.cwd, setup.binds)
+    files = files_of(setup)
     events = EventSet(setup.policy, arch, files, lambda *_: None)
     with files.remembering():
         lines = [_line(events, line) for line in setup.events]

@@ -9,13 +9,20 @@ from dataclasses import fields
 from uprobe_core.backend import Capabilities, Target
 from uprobe_core.errors import BackendError, UsageError
 from uprobe_core.event_model import EventSpec, OpCode
+from uprobe_core.image.guest_files import GuestFiles
 from uprobe_core.run_setup import RunSetup
 from uprobe_core.types import Mode, Returns
 
-__all__ = ("INLINE_AT_MOST", "choose_mode", "choose_returns", "refuse_counts", "target_of")
+__all__ = ("INLINE_AT_MOST", "choose_mode", "choose_returns", "files_of", "refuse_counts", "target_of")
 
 INLINE_AT_MOST = 64
 """Sites up to which *auto* runs probes inline: each further code hook slows every hit of every other."""
+
+
+def files_of(setup: RunSetup) -> GuestFiles:
+    """The guest's files; a kernel knows no library by its name."""
+    program = setup.argv[0] if setup.argv and not setup.policy.is_kernel else None
+    return GuestFiles(setup.sysroot, setup.cwd, setup.binds, program=program)
 
 
 _OWN = {"native", "on_syscall"}

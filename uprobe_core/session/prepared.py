@@ -13,12 +13,12 @@ from uprobe_core.backend import ExitStatus, Machine, Task
 from uprobe_core.discovery.contracts import blaming, check_sink
 from uprobe_core.discovery.load import load_arch, load_consumer, load_writer
 from uprobe_core.errors import UsageError, noted
-from uprobe_core.image.guest_files import GuestFiles
 from uprobe_core.native.choice import choose_engine, for_operations
 from uprobe_core.probes.arch_ops import bind_arch, check_policy
 from uprobe_core.records.output import RunOutput
 from uprobe_core.records.spool import Spool
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
+from uprobe_core.session.choices import files_of
 from uprobe_core.session.complaints import Complaints
 from uprobe_core.session.explain import Explaining
 from uprobe_core.session.live import Batch, LiveChanges
@@ -72,7 +72,7 @@ class PreparedSession:
         )
         self.engine = self._explain.engine(self.engine)
         check_policy(self.arch, setup.policy)
-        self.files = GuestFiles(setup.sysroot, setup.cwd, setup.binds)
+        self.files = files_of(setup)
         self.stacks = RunStacks(self.files, self.arch, self._real_return)
         self.events = EventSet(setup.policy, self.arch, self.files, self._complaints.sink_failed, self.warn)
         self.events.soon, self.events.refused = self._live.soon, self._complaints.not_probed
