@@ -12,7 +12,7 @@ from uprobe_arm64 import Arm64Arch
 import uprobe_core as up
 from uprobe_core.arch_hooks import hookimpl
 from uprobe_core.image.elf_symbols import ElfImage
-from uprobe_core.session import session as session_module
+from uprobe_core.session import prepared as session_module
 from uprobe_core.utask import POISONED_FAULT_CODE, Utask
 
 
