@@ -16,7 +16,14 @@ from uprobe_core.errors import ProbeError, SpecError, UprobeError, UsageError
 from uprobe_core.event_model import EventSpec
 from uprobe_core.probes.arch_ops import bind_arch, check_policy
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
-from uprobe_core.session.choices import choose_mode, choose_returns, files_of, refuse_counts, target_of
+from uprobe_core.session.choices import (
+    choose_mode,
+    choose_returns,
+    files_of,
+    refuse_counts,
+    refuse_other_machine,
+    target_of,
+)
 from uprobe_core.tracing.event_set import EventSet
 from uprobe_core.tracing.place_check import PlaceCheck
 
@@ -225,6 +232,7 @@ def _program(setup: RunSetup) -> None:
         return  # which was said
     with blaming(setup.backend, "open the program", "backend"):
         backend.open(target_of(setup), cast("ProbeHandler", _NoProbes())).close()
+    refuse_other_machine(setup, bind_arch(load_arch(setup.arch), ()).info, files_of(setup))
 
 
 def _writable(path: str) -> None:

@@ -6,14 +6,23 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 
+from uprobe_core.architecture import Architecture
 from uprobe_core.backend import Capabilities, Target
-from uprobe_core.errors import BackendError, UsageError
+from uprobe_core.errors import BackendError, TargetError, UsageError
 from uprobe_core.event_model import EventSpec, OpCode
 from uprobe_core.image.guest_files import GuestFiles
 from uprobe_core.run_setup import RunSetup
 from uprobe_core.types import Mode, Returns
 
-__all__ = ("INLINE_AT_MOST", "choose_mode", "choose_returns", "files_of", "refuse_counts", "target_of")
+__all__ = (
+    "INLINE_AT_MOST",
+    "choose_mode",
+    "choose_returns",
+    "files_of",
+    "refuse_counts",
+    "refuse_other_machine",
+    "target_of",
+)
 
 INLINE_AT_MOST = 64
 """Sites up to which *auto* runs probes inline: each further code hook slows every hit of every other."""
@@ -83,3 +92,20 @@ def choose_returns(capabilities: Capabilities, setup: RunSetup) -> Returns:
             f"backend {setup.backend!r} cannot {returns.value} returns", hint=f"it can: {allowed}"
         )
     return returns
+
+
+def refuse_other_machine(setup: RunSetup, arch: Architecture, files: GuestFiles) -> None:
+    """Raise TargetError (126) if a program that a backend takes is for another architecture than ``--arch``.
+
+    What is no ELF file, a script say, was the backend's to judge.
+    """
+    from uprobe_core.image.elf import ElfFile
+
+    try:
+        ElfFile(files.host_path(setup.argv[0]), arch).close()
+    except OSError:
+        return
+    except TargetError as error:
+        if error.slug == "wrong-machine":
+            error.hint = f"--arch {setup.arch} is what it would have to be built for"
+            raise

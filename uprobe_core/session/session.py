@@ -21,7 +21,13 @@ from uprobe_core.probes.dispatch import Dispatcher
 from uprobe_core.probes.registry import UprobeRegistry
 from uprobe_core.records.output import RunOutput
 from uprobe_core.run_setup import RunSetup
-from uprobe_core.session.choices import choose_mode, choose_returns, refuse_counts, target_of
+from uprobe_core.session.choices import (
+    choose_mode,
+    choose_returns,
+    refuse_counts,
+    refuse_other_machine,
+    target_of,
+)
 from uprobe_core.session.explain import say_statistics
 from uprobe_core.session.prepared import PreparedSession
 from uprobe_core.session.report import ConsumerReports
@@ -92,6 +98,7 @@ class Session(PreparedSession):
             self._machine = backend.open(
                 target_of(setup, self._explain.on_syscall), self._explain.handler(dispatcher)
             )
+        refuse_other_machine(setup, self.arch.info, self.files)
         self._changes.place_in(registry)
         self._connect_native(self._machine, registry, self._output)
         if not setup.policy.is_kernel:
