@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.kernel.expectations import OPTIONS
 from tests.programs import ROOT, debian, expand
 from tests.warm_python import python
 
@@ -111,7 +112,7 @@ def _replay(case: Case, options: tuple[tuple[str, str], ...], folder: str) -> tu
         "folder": str(case.program.parent),
         "events": case.events,
         "writes": case.case["writes"],
-        "options": dict(options),
+        "options": {**dict(options), **OPTIONS.get(case.name, {})},
         "trace": str(work / "trace"),
         "profile": str(work / "profile"),
         "answers": str(work / "answers"),

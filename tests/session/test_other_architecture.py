@@ -82,7 +82,10 @@ def open_session(request: pytest.FixtureRequest, toy: Toy, tmp_path: Path) -> Ca
     return make
 
 
-def test_the_engine_is_the_one_that_calls_its_operations(open_session: Any) -> None:
+def test_the_engine_is_the_one_that_calls_its_operations(
+    open_session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("UPROBE_ENGINE", raising=False)
     with open_session() as session:
         assert session.engine.name == "py"
         assert "arch 'toy' has operations" in session.engine.reason
