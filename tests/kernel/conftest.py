@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.kernel.expectations import OPTIONS
+from tests.kernel.expectations import TIMED
 from tests.programs import ROOT, debian, expand
 from tests.warm_python import python
 
@@ -105,6 +106,10 @@ class Case:
 
 
 def _replay(case: Case, options: tuple[tuple[str, str], ...], folder: str) -> tuple[Result, tuple[str, ...]]:
+    if case.name in TIMED and os.environ.get("UPROBE_ENGINE") == "py":
+        pytest.skip(
+            "40 ms of work until its last timer are millions of hits, too many for the reference engine"
+        )
     argv, pipe = case.argv_and_filter
     work = Path(folder)
     job = {
@@ -112,7 +117,7 @@ def _replay(case: Case, options: tuple[tuple[str, str], ...], folder: str) -> tu
         "folder": str(case.program.parent),
         "events": case.events,
         "writes": case.case["writes"],
-        "options": {**dict(options), **OPTIONS.get(case.name, {})},
+        "options": dict(options),
         "trace": str(work / "trace"),
         "profile": str(work / "profile"),
         "answers": str(work / "answers"),

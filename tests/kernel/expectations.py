@@ -26,9 +26,6 @@ UNORDERED = frozenset({"threads"})
 TIMED = frozenset({"signals"})
 """Cases with a part that runs until a timer has fired: its hit counts are not compared."""
 
-OPTIONS = {"signals": {"clock": "host"}}
-"""Options of a case: on the clock of work, 40 ms until its last timer are millions of hits."""
-
 SEEN_BY_THE_PROGRAM: dict[str, list[tuple[str, str]]] = {
     # Recorded: SIGTRAP of a BRK #5 has si_code 128 in a process with uprobes, 1 in one without.
     "ownbrk-handler": [(r"(brk #5 .*) code=128", r"\1 code=1")],
