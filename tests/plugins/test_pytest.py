@@ -12,6 +12,8 @@ import pytest
 
 from tests.programs import ROOT
 
+pytestmark = pytest.mark.thorough
+
 SOURCE = """
 #include <stdio.h>
 #include <string.h>

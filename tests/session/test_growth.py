@@ -13,6 +13,8 @@ import pytest
 import uprobe_core as up
 from uprobe_core.testing.tiny_elf import TEXT, TinyProgram
 
+pytestmark = pytest.mark.thorough
+
 MOST = 150
 EXIT = (0xD2800000, 0xD2800BC8, 0xD4000001)  # mov x0, #0; mov x8, #94; svc #0
 NOPS = TinyProgram((*EXIT, *(0xD503201F,) * MOST), {"_start": 0})

@@ -12,6 +12,8 @@ import uprobe_core as up
 from tests.programs import build_debian, symbols, zig
 from tests.stacks.debugger import gdb_stacks
 
+pytestmark = pytest.mark.thorough
+
 FUNCTIONS = ("seen", "middle", "tail", "moving", "busy", "compare", "interrupted", "last", "leave")
 SYSROOT = "/usr/aarch64-linux-gnu"
 GCC = ("-O2", "-fomit-frame-pointer")
