@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 
 from uprobe_core.architecture import Architecture
@@ -37,10 +37,19 @@ def files_of(setup: RunSetup) -> GuestFiles:
 _OWN = {"native", "on_syscall"}
 """Fields of a target that no field of the set-up says."""
 
+OWN_VARIABLES = "UPROBE_"
+"""How the environment variables begin that are meant for us. A program does not inherit them: a longer
+value would move its stack, and so change what its C library does with each string."""
+
+
+def inherited(caller: Mapping[str, str]) -> dict[str, str]:
+    """What a program has of its caller's environment: all of it but our own variables."""
+    return {name: value for name, value in caller.items() if not name.startswith(OWN_VARIABLES)}
+
 
 def target_of(setup: RunSetup, on_syscall: Callable[[str], None] | None = None) -> Target:
     """What a backend is told of *setup*: fields of the same name, and the environment with its changes."""
-    env = dict(os.environ) if setup.inherit_env else {}
+    env = inherited(os.environ) if setup.inherit_env else {}
     for key, value in setup.env.items():
         if value is None:
             env.pop(key, None)
