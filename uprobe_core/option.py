@@ -18,7 +18,7 @@ __all__ = ("PARTS", "Option", "flags_of", "option")
 
 T = TypeVar("T")
 
-PARTS = ("events", "the program's world", "output", "execution", "limits")
+PARTS = ("events", "the program's world", "output", "expectations", "execution", "limits")
 """Whom options are for, in the order of the command line's help."""
 
 

@@ -56,6 +56,7 @@ FILES = listing(EventsFile, EventsFile)
 CONSUMERS = listing(ConsumerUse.parse, ConsumerUse)
 FILTERS = listing(FilterUse.parse, FilterUse)
 TRIGGERS = listing(TriggerUse.parse, TriggerUse)
+EXPECTED = listing(str, str)
 BINDS = listing(
     parse_bind,
     Bind,
@@ -235,6 +236,34 @@ class RunSetup:
         "output",
         table="output",
         flags="--lossy N",
+    )
+    expect: tuple[str, ...] = option(
+        (),
+        EXPECTED,
+        "what must hold of what was found, such as work.hits == 5; else the exit status is 123",
+        "expectations",
+        table="expect",
+        key="that",
+        flags="--expect EXPR",
+    )
+    require_hits: bool = option(
+        False, BOOL, "every event must be hit", "expectations", table="expect", flags="--require-hits"
+    )
+    baseline: str | None = option(
+        None,
+        STRING,
+        "a report whose numbers expectations call baseline",
+        "expectations",
+        table="expect",
+        flags="--baseline FILE",
+    )
+    junit_xml: str | None = option(
+        None,
+        STRING,
+        "where outcomes go as JUnit XML, - for standard error",
+        "expectations",
+        table="expect",
+        flags="--junit-xml FILE",
     )
     backend: str = option(
         "unicorn", NAME, "what executes the program", "execution", table="run", flags="--backend NAME"

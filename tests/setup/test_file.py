@@ -66,6 +66,12 @@ profile = "-"
 report = "run.json"
 lossy = 10
 
+[expect]
+that = ["work.hits > 1"]
+require-hits = true
+baseline = "base.json"
+junit-xml = "junit.xml"
+
 [limits]
 seconds = 1.5
 instructions = 1000
@@ -124,6 +130,10 @@ def test_every_key_ends_up_in_the_setup() -> None:
         seed=7,
         clock="host",
         follow=False,
+        expect=("work.hits > 1",),
+        require_hits=True,
+        baseline="base.json",
+        junit_xml="junit.xml",
         backend="b",
         decoder="d",
         arch="a",

@@ -28,8 +28,13 @@ examples:
   everything from a file:
     uprobe run -c loop.toml
 
-exit status: the program's, 128+N if signal N killed it, 124 if a limit ended the
-run, 125 if uprobe failed, 126 or 127 if the program cannot be executed or found."""
+exit status: the program's, 128+N if signal N killed it, 123 if it ended well and an
+expectation did not hold, 124 if a limit ended the run, 125 if uprobe failed, 126 or
+127 if the program cannot be executed or found."""
+
+
+UNMET = 123
+"""The program ended well and an expectation did not hold."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         args.usage_error("no PROGRAM: uprobe run [options] [--] PROGRAM [ARG...]")
     _check_decoder(setup.decoder)
     try:
-        return _exit_status(_run(setup), setup)
+        return _run(setup)
     except SpecError as error:
         _note_source(error, setup)
         raise
@@ -80,15 +85,17 @@ def _note_source(error: SpecError, setup: RunSetup) -> None:
             return
 
 
-def _run(setup: RunSetup) -> ExitStatus:
-    """One session from opening to closing."""
+def _run(setup: RunSetup) -> int:
+    """One session from opening to closing; the status to exit with."""
     from uprobe_core.session.session import Session
 
     # What we printed so far must come before what the program writes to the same file.
     if sys.stdout is not None:  # it is None when the caller closed it
         sys.stdout.flush()
     with Session.from_setup(setup) as session:
-        return session.run()
+        status = _exit_status(session.run(), setup)
+        unmet = any(not outcome.held for outcome in session.outcomes)
+    return status or (UNMET if unmet else 0)
 
 
 def _exit_status(status: ExitStatus, setup: RunSetup) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from uprobe_core.errors import TargetError, UsageError
+from uprobe_core.expecting.quantities import numbers_in
 
 __all__ = ("RecordedRun", "Task", "read_run")
 
@@ -76,15 +77,7 @@ def _reported(report: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
         yield f"{event['name']} hits", event["hits"]
         yield from ((f"{event['name']} missed {why}", n) for why, n in event["missed"].items())
     for consumer in report["consumers"]:
-        yield from _numbers(consumer["title"], consumer["found"])
-
-
-def _numbers(name: str, found: Any) -> Iterable[tuple[str, float]]:
-    if isinstance(found, Mapping):
-        for key, value in found.items():
-            yield from _numbers(name if key == "events" else f"{name} {key}", value)
-    elif isinstance(found, int | float) and not isinstance(found, bool):
-        yield name, found
+        yield from ((" ".join((consumer["title"], *path)), n) for path, n in numbers_in(consumer["found"]))
 
 
 def _recorded(name: str, records: Iterable[Mapping[str, Any]]) -> RecordedRun:

@@ -212,10 +212,12 @@ def _then(setup: RunSetup, events: EventSet) -> Iterator[tuple[str, Callable[[],
         yield f"trigger {event}:{text}", partial(events.add_trigger, event, text, _Nowhere())
     if setup.format != default.format:
         yield f"format {setup.format}", partial(check_writer, setup.format)
-    for what in ("output", "profile", "report"):
+    if setup.expect or setup.baseline is not None:
+        yield "expectations", partial(_expectations, setup, events)
+    for what in ("output", "profile", "report", "junit_xml"):
         path = getattr(setup, what)
         if path is not None and (path != "-" or what == "output"):
-            yield f"{what} {path}", partial(_writable, path)
+            yield f"{what.replace('_', '-')} {path}", partial(_writable, path)
     if setup.argv:
         yield f"program {setup.argv[0]}", partial(_program, setup)
 
@@ -267,6 +269,16 @@ def _engine(name: str) -> None:
     from uprobe_core.native.choice import choose_engine
 
     choose_engine(name)
+
+
+def _expectations(setup: RunSetup, events: EventSet) -> None:
+    """Understand them and attach what they need, as a session does."""
+    from uprobe_core.expecting.expectations import Expectations
+
+    def attach(event: Any, action: Action) -> None:
+        check_sink(action.attach(event), action, event.full_name)
+
+    Expectations.of(setup).measure(events.events, (use.name for use in setup.consumers), attach)
 
 
 def _consumer(use: ConsumerUse, events: EventSet) -> None:

@@ -33,10 +33,15 @@ class Complaints:
 
     def warn(self, text: str) -> None:
         """Tell the user once, on standard error."""
-        if text not in self._said and sys.stderr is not None:
+        if text not in self._said:
             self._said.add(text)
+            self.say(f"warning: {text}")
+
+    def say(self, text: str) -> None:
+        """A line on standard error."""
+        if sys.stderr is not None:
             with suppress(OSError):  # the reader of standard error may have gone away
-                print(f"uprobe: warning: {text}", file=sys.stderr, flush=True)
+                print(f"uprobe: {text}", file=sys.stderr, flush=True)
 
     def not_written(self, error: UprobeError) -> None:
         """Something that was collected is lost: said at once, and an error of the run when it has ended."""

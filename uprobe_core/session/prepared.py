@@ -29,6 +29,8 @@ from uprobe_core.tracing.collector import collector_waits
 from uprobe_core.tracing.event_set import EventSet
 
 if TYPE_CHECKING:
+    from uprobe_core.expecting.expectations import Expectations
+    from uprobe_core.expecting.outcome import Outcome
     from uprobe_core.native.session import SessionNative
     from uprobe_core.probes.dispatch import Dispatcher
     from uprobe_core.session.interrupts import Interrupts
@@ -54,6 +56,9 @@ class PreparedSession:
         self._ran = False
         self._live = LiveChanges()
         self._explain = Explaining(setup.explain)
+        self._expectations: Expectations | None = None
+        self.outcomes: tuple[Outcome, ...] = ()
+        """What became of the expectations, once the run has ended."""
         self._complaints = Complaints(strict=setup.strict, debug=setup.debug)
         self._dispatcher: Dispatcher
         self._output: RunOutput | None = None
@@ -184,6 +189,15 @@ class PreparedSession:
         for trigger in self.setup.triggers:
             with noted(f"trigger {trigger.event}:{trigger.text}: "):
                 self.events.add_trigger(trigger.event, trigger.text, self)
+
+    def _expect(self) -> None:
+        """Have measured what the run is expected to find."""
+        setup = self.setup
+        if setup.expect or setup.require_hits or setup.junit_xml:
+            from uprobe_core.expecting.expectations import Expectations
+
+            self._expectations = expectations = Expectations.of(setup)
+            expectations.measure(self.events.events, (use.name for use, _ in self._consumers), self._attach)
 
     def _writer_maker(self) -> Any:
         if self.setup.format == "tracefs":

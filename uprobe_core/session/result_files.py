@@ -27,6 +27,7 @@ class ResultFiles:
     def __init__(self, setup: RunSetup) -> None:
         self._profile = None if setup.profile is None else _File("profile", setup.profile)
         self._report = None if setup.report is None else _File("report", setup.report)
+        self._junit = None if setup.junit_xml is None else _File("junit-xml", setup.junit_xml)
 
     @property
     def wants_report(self) -> bool:
@@ -46,13 +47,18 @@ class ResultFiles:
             text = json.dumps(_escaped({"version": REPORT_VERSION, **document}), indent=2)
             self._report.write(f"{text}\n", not_written)
 
+    def write_junit(self, text: Callable[[], str], not_written: Callable[[UprobeError], None]) -> None:
+        """The outcomes of expectations as JUnit XML, if they have a file."""
+        if self._junit is not None:
+            self._junit.write(text(), not_written)
+
     def close(self) -> None:
         """Close what is open; idempotent."""
         for file in self._files():
             file.close()
 
     def _files(self) -> Iterator[_File]:
-        yield from (file for file in (self._profile, self._report) if file is not None)
+        yield from (file for file in (self._profile, self._report, self._junit) if file is not None)
 
 
 class _File:

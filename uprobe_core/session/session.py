@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from uprobe_core.backend import Capabilities, ExitStatus, Machine, Process, Task
@@ -28,9 +27,7 @@ from uprobe_core.session.choices import (
     refuse_other_machine,
     target_of,
 )
-from uprobe_core.session.explain import say_statistics
-from uprobe_core.session.prepared import PreparedSession
-from uprobe_core.session.report import ConsumerReports
+from uprobe_core.session.reported import ReportedSession
 from uprobe_core.session.result_files import ResultFiles
 from uprobe_core.tracing.collector import collector_waits
 from uprobe_core.tracing.exceptions import Exceptions
@@ -46,7 +43,7 @@ __all__ = ("Session",)
 T = TypeVar("T")
 
 
-class Session(PreparedSession):
+class Session(ReportedSession):
     """One run of one program.
 
     >>> with Session(["./loop", "10"]) as s:                        # doctest: +SKIP
@@ -82,6 +79,7 @@ class Session(PreparedSession):
         backend = load_backend(setup.backend)
         registry, dispatcher = self._make_dispatcher(backend.capabilities)
         self._attach_consumers()
+        self._expect()
         self._output = RunOutput(
             setup.output,
             self.spool,
@@ -238,15 +236,6 @@ class Session(PreparedSession):
 
     # --- what consumer plugins may call (a ConsumerContext) --------------------------------------------
 
-    def emit(self, text: str) -> None:
-        """Write one line to the run's output, after what was recorded before."""
-        if self._engine is not None:
-            self._engine.sites.drain()
-        if self._output is not None:
-            task = None if self._machine is None else self._machine.current
-            when = (0, 0) if task is None else (task.clock(), task.process.pid)
-            self._output.line(text, *when)
-
     def record(self, hit: Any, event: Any) -> None:
         """Write a hit with its fetched values in the run's format."""
         if self._output is not None and self.events.findings.is_recording:
@@ -344,30 +333,3 @@ class Session(PreparedSession):
         self.events.findings.enter_child(self.spool)
         if self._engine is not None:
             self._engine.enter_child(self.spool)
-
-    def _report(self, status: ExitStatus | None) -> None:
-        found = ConsumerReports(self._consumers)
-        found.emit(self.emit)
-        for line in self.events.findings.reports():
-            self.emit(line)
-        if self._files is not None:
-            self._write_files(self._files, found, status)
-        losses = self.events.lives.losses(self.events.findings.elsewhere)
-        for loss in (*self.events.findings.losses(), *losses):
-            self.warn(loss)
-        self._complaints.sum_up()
-        if self.setup.debug and self._machine is not None:
-            say_statistics(self._machine.statistics(), self.events.findings.statistics)
-        self._complaints.failure = self._complaints.failure or found.failure
-
-    def _write_files(self, files: ResultFiles, found: ConsumerReports, status: ExitStatus | None) -> None:
-        findings, lost = self.events.findings, self._complaints.not_written
-        files.write_profile(lambda: findings.profile(with_missed=not self.setup.policy.is_kernel), lost)
-        if files.wants_report:
-            document = {
-                "program": list(self.setup.argv),
-                "status": None if status is None else asdict(status),
-                "events": [each.as_json() for each in findings.totals()],
-                "consumers": found.as_json(),
-            }
-            files.write_report(document, lost)

@@ -1,0 +1,82 @@
+"""The end of a session: what consumers found, whether it was expected, and the files that it goes to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from uprobe_core.backend import ExitStatus
+from uprobe_core.session.explain import say_statistics
+from uprobe_core.session.prepared import PreparedSession
+from uprobe_core.session.report import ConsumerReports
+from uprobe_core.session.result_files import ResultFiles
+
+__all__ = ("ReportedSession",)
+
+
+class ReportedSession(PreparedSession):
+    """What a :class:`~uprobe_core.session.Session` says and writes once its program has ended."""
+
+    def emit(self, text: str) -> None:
+        """Write one line to the run's output, after what was recorded before."""
+        if self._engine is not None:
+            self._engine.sites.drain()
+        if self._output is not None:
+            task = None if self._machine is None else self._machine.current
+            when = (0, 0) if task is None else (task.clock(), task.process.pid)
+            self._output.line(text, *when)
+
+    def _report(self, status: ExitStatus | None) -> None:
+        found = ConsumerReports(self._consumers)
+        found.emit(self.emit)
+        for line in self.events.findings.reports():
+            self.emit(line)
+        self._judge(found)
+        if self._files is not None:
+            self._write_files(self._files, found, status)
+        losses = self.events.lives.losses(self.events.findings.elsewhere)
+        for loss in (*self.events.findings.losses(), *losses):
+            self.warn(loss)
+        self._complaints.sum_up()
+        if self.setup.debug and self._machine is not None:
+            say_statistics(self._machine.statistics(), self.events.findings.statistics)
+        self._complaints.failure = self._complaints.failure or found.failure
+
+    def _judge(self, found: ConsumerReports) -> None:
+        """Say which expectations did not hold."""
+        if self._expectations is None:
+            return
+        totals = [each.as_json() for each in self.events.findings.totals()]
+        self.outcomes = tuple(self._expectations.judge(totals, found.as_json()))
+        for outcome in self.outcomes:
+            if not outcome.held:
+                self._complaints.say(f"expectation failed: {outcome}")
+
+    def _write_files(self, files: ResultFiles, found: ConsumerReports, status: ExitStatus | None) -> None:
+        findings, lost = self.events.findings, self._complaints.not_written
+        files.write_profile(lambda: findings.profile(with_missed=not self.setup.policy.is_kernel), lost)
+        if files.wants_report:
+            document = {
+                "program": list(self.setup.argv),
+                "status": None if status is None else asdict(status),
+                "events": [each.as_json() for each in findings.totals()],
+                "consumers": found.as_json(),
+                "expectations": [each.as_json() for each in self.outcomes],
+            }
+            files.write_report(document, lost)
+        files.write_junit(lambda: self._junit_xml(status), lost)
+
+    def _junit_xml(self, status: ExitStatus | None) -> str:
+        from uprobe_core.expecting.junit import junit_xml
+
+        return junit_xml(self.setup.argv, self.outcomes, _failure(status))
+
+
+def _failure(status: ExitStatus | None) -> str:
+    """How a program ended, "" if well."""
+    if status is None:
+        return "it did not run to its end"
+    if status.reason:
+        return f"the run was ended: {status.reason}"
+    if status.signal:
+        return f"signal {status.signal} killed it"
+    return f"its exit status is {status.code}" if status.code else ""
