@@ -9,11 +9,11 @@ engine, runs everything through :mod:`uprobe_core.probes.dispatch`, with equal r
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from enum import Enum
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -39,13 +39,14 @@ def include_dir() -> str:
     time, from the capsule that :meth:`NativeBackend.connect` is given, and has to refuse one
     whose ``abi`` is not the ``UP_ABI`` that it was compiled with.
     """
-    return str(Path(__file__).parent / "native" / "c")
+    return os.path.join(os.path.dirname(__file__), "native", "c")
 
 
 @cache
 def abi() -> int:
     """Number of the engine's layout that this version works with: UP_ABI of its headers."""
-    text = Path(include_dir(), "numbers.h").read_text(encoding="ascii")
+    with open(os.path.join(include_dir(), "numbers.h"), encoding="ascii") as file:
+        text = file.read()
     found = re.search(r"\bUP_ABI = (\d+)", text)
     assert found is not None
     return int(found[1])

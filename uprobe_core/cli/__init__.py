@@ -6,8 +6,10 @@ Only the module of the sub-command that was named is imported, so that
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -60,13 +62,15 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     """The parser of one sub-command, or of ``uprobe`` without one."""
     import argparse
 
+    # Without a width argparse imports shutil for each argument, and that compression libraries.
+    formatter = partial(argparse.RawDescriptionHelpFormatter, width=_width())
     if command is not None:
         module = _module(command)
         parser = argparse.ArgumentParser(
             f"uprobe {command}",
             description=module.DESCRIPTION,
             epilog=module.EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=formatter,
             allow_abbrev=False,
         )
         module.add_arguments(parser)
@@ -84,7 +88,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
         usage="uprobe COMMAND [options]",
         description="Linux-style user-space probes for arm64 programs, on any machine.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=formatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=_version())
@@ -92,6 +96,18 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     for name, summary in COMMANDS.items():
         commands.add_argument(name, nargs="?", help=summary, metavar=name)
     return parser
+
+
+def _width() -> int:
+    """Columns of help text, as argparse has them: those of the environment or the terminal, less 2; 78."""
+    try:
+        return int(os.environ["COLUMNS"]) - 2
+    except (KeyError, ValueError):
+        pass
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns - 2  # type: ignore[union-attr]
+    except (AttributeError, ValueError, OSError):
+        return 78
 
 
 def _module(command: str) -> Command:

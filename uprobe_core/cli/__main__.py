@@ -1,8 +1,6 @@
 """``python -m uprobe_core.cli`` is ``uprobe``."""
 
-import sys
-
-from uprobe_core.cli import main
+from uprobe_core.cli.process import command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

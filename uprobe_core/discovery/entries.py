@@ -1,11 +1,13 @@
-"""What is installed: stevedore over one entry-point group, each entry with the package to blame for it."""
+"""What is installed for one entry-point group, each entry with the package to blame for it."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from uprobe_core.discovery.plain_metadata import plain_points
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -62,8 +64,8 @@ class PluginStatus:
     usable: bool = False
 
 
-def _manager(kind: Kind, wanted: list[str], failed: Callable[..., None] | None = None) -> Any:
-    """stevedore's manager of *kind*, which has imported the *wanted* names and nothing else."""
+def _stevedores(kind: Kind) -> list[PluginEntry]:
+    """What stevedore finds: wherever a package can come from, in 40 ms."""
     from importlib.metadata import entry_points
 
     from stevedore.named import NamedExtensionManager
@@ -74,15 +76,21 @@ def _manager(kind: Kind, wanted: list[str], failed: Callable[..., None] | None =
         def list_entry_points(self) -> list[EntryPoint]:
             return list(entry_points(group=self.namespace))
 
-    return Manager(kind.value, wanted, on_load_failure_callback=failed, on_missing_entrypoints_callback=None)
+    points = Manager(kind.value, [], on_missing_entrypoints_callback=None).list_entry_points()
+    return [
+        PluginEntry(kind, point.name, point.value, f"{point.dist.metadata['Name']} {point.dist.version}")
+        for point in points
+        if point.dist is not None
+    ]
 
 
 def entries(kind: Kind) -> list[PluginEntry]:
     """What is installed for *kind*, sorted by name, imported or not; duplicates are all listed."""
-    found = []
-    for point in _manager(kind, []).list_entry_points():
-        package = f"{point.dist.metadata['Name']} {point.dist.version}"
-        found.append(PluginEntry(kind, point.name, point.value, package))
+    points = plain_points(kind.value)
+    if points is None:
+        found = _stevedores(kind)
+    else:
+        found = [PluginEntry(kind, point.name, point.value, point.distribution) for point in points]
     return sorted(set(found), key=lambda entry: (entry.name, entry.distribution))
 
 
@@ -93,8 +101,8 @@ def names(kind: Kind) -> list[str]:
 
 def load_point(entry: PluginEntry) -> Any:
     """Import what *entry*, the only one of its name, points to; raises whatever that raises."""
-    failures: list[Exception] = []
-    manager = _manager(entry.kind, [entry.name], lambda _manager, _point, error: failures.append(error))
-    if failures:
-        raise failures[0]
-    return manager[entry.name].plugin
+    module, _, attributes = entry.target.partition("[")[0].strip().partition(":")
+    found: Any = import_module(module.strip())
+    for attribute in filter(None, attributes.strip().split(".")):
+        found = getattr(found, attribute)
+    return found

@@ -15,7 +15,7 @@ from uprobe_core.discovery.entries import PluginEntry, load_point
 from uprobe_core.discovery.moved import where_to_look
 from uprobe_core.errors import PluginError, UprobeError
 
-__all__ = ("PATIENCE_SWITCH", "import_plugin", "patience")
+__all__ = ("PATIENCE_SWITCH", "import_plugin", "outsiders", "patience")
 
 PATIENCE_SWITCH = "UPROBE_IMPORT_SECONDS"
 """Environment variable: how long the import of one plugin may take."""
@@ -28,6 +28,9 @@ def patience() -> float:
     except ValueError:
         return 10.0
 
+
+outsiders: set[str] = set()
+"""The packages, other than ours, that a plugin was imported from."""
 
 _BROKEN = "the plugin or something that it needs is broken or missing; --debug shows its traceback"
 
@@ -43,6 +46,8 @@ def import_plugin(entry: PluginEntry, say: Callable[[str], None] | None = None) 
     told to *say* (default: standard error), with who printed it.
     """
     printed = StringIO()
+    if (package := entry.distribution.partition(" ")[0]) != "uprobe":
+        outsiders.add(package)
     try:
         with _no_longer_than(patience()), _without_output(printed):
             return load_point(entry)

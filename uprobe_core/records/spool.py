@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import pickle
 import struct
-import tempfile
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -41,6 +39,21 @@ def _before_fork() -> None:
 def _after_fork() -> None:
     for spool in _spools:
         spool.forked_here()
+
+
+def _unnamed_file() -> int:
+    """A descriptor of a new temporary file, which is appended to and goes with its last user."""
+    flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+    try:
+        return os.open(os.environ.get("TMPDIR") or "/tmp", flags | os.O_TMPFILE, 0o600)  # noqa: S108
+    except OSError:  # another folder is to be looked for, or the file system has no such files
+        import tempfile  # not needed to start
+
+    handle, name = tempfile.mkstemp(prefix="uprobe-spool-")
+    os.unlink(name)
+    fd = os.open(f"/proc/self/fd/{handle}", flags)
+    os.close(handle)
+    return fd
 
 
 def _watch_forks(spool: Spool) -> None:
@@ -76,10 +89,7 @@ class Spool:
 
     def prepare(self) -> None:
         """Open the file; called before the run, since a fork may come at any time."""
-        handle, name = tempfile.mkstemp(prefix="uprobe-spool-")
-        os.unlink(name)
-        fd = os.open(f"/proc/self/fd/{handle}", os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
-        os.close(handle)
+        fd = _unnamed_file()
         self._fd = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 700)
         os.close(fd)
         reader, writer = os.pipe()
@@ -96,6 +106,8 @@ class Spool:
     def about_to_fork(self) -> None:
         """Called before each fork of a process of the session."""
         if self._fd is not None:
+            import pickle  # noqa: F401  # each new process would do it for itself
+
             self._before()
 
     def forked_here(self) -> None:
@@ -107,6 +119,8 @@ class Spool:
 
     def put(self, message: Any) -> None:
         """Append one message; it is safe once this returns, or it is known that something is lost."""
+        import pickle
+
         self._append(_MESSAGE, 0, 0, pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
 
     def put_output(self, time: int, pid: int, output: Any) -> None:
@@ -114,6 +128,8 @@ class Spool:
         if isinstance(output, bytes):
             self._append(_TEXT, time, pid, output)
         else:
+            import pickle
+
             self._append(_RECORD, time, pid, pickle.dumps(output, protocol=pickle.HIGHEST_PROTOCOL))
 
     def _append(self, kind: int, time: int, pid: int, body: bytes) -> None:
@@ -143,12 +159,16 @@ class Spool:
 
     def messages(self) -> Iterator[Any]:
         """All messages so far, in the order in which they were put."""
+        import pickle
+
         for kind, _time, _pid, at, length in self._entries():
             if kind == _MESSAGE:
                 yield pickle.loads(self._body(at, length))  # noqa: S301  # our own unlinked file
 
     def outputs(self) -> Iterator[Any]:
         """All records and lines of text, by time, then by process, then as that process gave them."""
+        import pickle
+
         entries = [each for each in self._entries() if each[0] != _MESSAGE]
         entries.sort(key=lambda each: each[1:3])  # it is stable
         for kind, _time, _pid, at, length in entries:

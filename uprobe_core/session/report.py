@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -51,6 +50,8 @@ class ConsumerReports:
 
     def as_json(self) -> list[dict[str, Any]]:
         """An object for each consumer that found something: its name, options, title and findings."""
+        import json  # not needed to start
+
         documents: list[dict[str, Any]] = []
         for use, found in self._found:
             with self._heard(), blaming(use.name, "report as JSON"):

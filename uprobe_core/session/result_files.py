@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
@@ -44,6 +43,8 @@ class ResultFiles:
     def write_report(self, document: dict[str, Any], not_written: Callable[[UprobeError], None]) -> None:
         """The run as one JSON document, if it has a file."""
         if self._report is not None:
+            import json  # not needed to start
+
             text = json.dumps(_escaped({"version": REPORT_VERSION, **document}), indent=2)
             self._report.write(f"{text}\n", not_written)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import tempfile
 import weakref
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,7 @@ class Sandbox:
     """The mounts of a machine, and the private folder behind some of them."""
 
     def __init__(self, target: Target) -> None:
-        self._private = tempfile.mkdtemp(prefix="uprobe-")
+        self._private = _private_folder()
         # Also when nobody closes it: an error while the machine is made, an exit without close.
         self._remove = weakref.finalize(self, _remove, self._private, os.getpid())
         self.names_folder = self._folder("names")
@@ -123,6 +122,18 @@ class Sandbox:
         self._remove()
 
 
+def _private_folder() -> str:
+    """A new folder among the temporary ones, that nobody else may enter."""
+    path = os.path.join(os.environ.get("TMPDIR") or TMP, f"uprobe-{os.urandom(6).hex()}")
+    try:
+        os.mkdir(path, 0o700)
+    except OSError:  # another place is to be looked for
+        import tempfile  # not needed to start
+
+        return tempfile.mkdtemp(prefix="uprobe-")
+    return os.path.abspath(path)
+
+
 def _own_files_in(mounts: list[Mount]) -> list[Mount]:
     """What of ours lies in writable *mounts*, read-only; and a mount inside ours becomes read-only."""
     writable = [mount for mount in mounts if not mount.read_only]
@@ -140,7 +151,13 @@ def _own_files_in(mounts: list[Mount]) -> list[Mount]:
 
 def _remove(folder: str, owner: int) -> None:
     """Remove the private folder, in the process *owner* only: forked guests leave it alone."""
-    if os.getpid() == owner:
+    if os.getpid() != owner:
+        return
+    try:
+        for name in os.listdir(folder):
+            os.rmdir(os.path.join(folder, name))
+        os.rmdir(folder)
+    except OSError:  # the guest left something
         import shutil  # not needed to start
 
         shutil.rmtree(folder, ignore_errors=True)

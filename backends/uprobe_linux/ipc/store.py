@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import pickle
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -116,6 +115,8 @@ class IpcStore:
     @contextmanager
     def change(self) -> Iterator[IpcState]:
         """The state, to be changed; written back unless the block raises. IpcFullError if it does not fit."""
+        import pickle  # not needed to start
+
         with self._shared.locked(_LOCK) as data:
             (length,) = _LENGTH.unpack_from(data, self._start)
             begin = self._start + _LENGTH.size

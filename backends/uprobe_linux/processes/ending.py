@@ -14,7 +14,6 @@ import select
 import signal
 import sys
 import time
-import traceback
 from typing import TYPE_CHECKING
 
 from uprobe_linux.shared.pids import State
@@ -51,7 +50,7 @@ def finish(machine: World) -> None:
         with contextlib.suppress(OSError):
             os.kill(entry.host_pid, signal.SIGKILL)
     machine.family.reap_host_children()
-    if machine.family.frozen:
+    if machine.family.thaws:
         gc.unfreeze()
 
 
@@ -59,6 +58,8 @@ def _leave(machine: World) -> None:
     """End a forked host process; nothing of the program that called us may run in it."""
     try:
         if sys.exc_info()[0] is not None:
+            import traceback  # not needed to start
+
             traceback.print_exc()
         _kill_local(machine)
         machine.handler.on_end()

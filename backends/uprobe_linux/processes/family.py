@@ -69,6 +69,8 @@ class Family:
         self.root_host_pid = os.getpid()
         self.frozen = False
         """Whether what there was before the first fork is out of the garbage collector's reach."""
+        self.thaws = False
+        """Whether nothing was before that, so that all of it comes back at the end."""
         self.was_rung = True
         """Whether the mailboxes have to be looked at; set by the watcher's thread too."""
 

@@ -115,8 +115,9 @@ def host_fork(machine: World) -> int:
     at the first fork leaves Python's garbage collector until the end of the run: a collection would
     write to all of it, and every page would have to be copied.
     """
-    if not machine.family.frozen and not gc.get_freeze_count():
+    if not machine.family.frozen:
         machine.family.frozen = True
+        machine.family.thaws = not gc.get_freeze_count()
         gc.freeze()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import platform
+import os
 import struct
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ EPOLL_EXCLUSIVE = 1 << 28
 POLLIN = 1
 _GUEST = struct.Struct("<IxxxxQ")
 # struct epoll_event is packed on x86-64 hosts only (include/uapi/linux/eventpoll.h, EPOLL_PACKED).
-_HOST = struct.Struct("<IQ") if platform.machine() == "x86_64" else _GUEST
+_HOST = struct.Struct("<IQ") if os.uname().machine == "x86_64" else _GUEST
 MAX_EVENTS = 0x7FFF_FFFF // _GUEST.size
 AT_ONCE = 4096
 

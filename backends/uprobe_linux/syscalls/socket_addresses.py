@@ -8,7 +8,6 @@ the guest's; the private folder of the run remembers which path it stood for.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -54,6 +53,8 @@ def _checked(name: bytes, task: LinuxTask) -> bytes:
     room = UNIX_PATH_MAX - 1 - len(_prefix(task))
     if len(name) <= room:
         return name
+    import hashlib  # not needed to start
+
     return hashlib.sha256(name).hexdigest().encode()[:room]
 
 
@@ -94,6 +95,8 @@ def _short(text: str) -> str:
 
 
 def _record(task: LinuxTask, text: str) -> str:
+    import hashlib  # not needed to start
+
     digest = hashlib.sha256(os.fsencode(text)).hexdigest()[:32]
     return os.path.join(task.machine.sandbox.names_folder, digest)
 

@@ -13,6 +13,7 @@
 #include "allocate.h"
 #include "builds.h"
 #include "checks.h"
+#include "code_stores.h"
 #include "rewrite.h"
 #include "stubs.h"
 
@@ -80,6 +81,7 @@ static const char *start(struct shortcuts *shortcuts, const struct uc_api *api, 
 		*last = shortcuts->no_block;
 	if (divert_checks(library, layout))
 		AT(bool, engine, layout->uc_no_checks) = true;
+	shorten_code_stores(library, layout);
 	return NULL;
 }
 

@@ -1,0 +1,80 @@
+"""What ``dataclasses`` compiles, kept beside Python's own compiled modules.
+
+Before Python 3.13 it compiles each method of each class by itself: five hundred small sources, a
+fifth of a short run.  They are kept in one file of this module's ``__pycache__``, under the same terms
+as what lies there: it may be deleted, is written where the folder can be written and
+PYTHONDONTWRITEBYTECODE is not set, and holds for one version of Python.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+from importlib.util import MAGIC_NUMBER
+from types import CodeType
+from typing import Any
+from zlib import crc32
+
+__all__ = ("Compiled", "keep_dataclasses")
+
+_MOST = 4000
+"""Sources that one file holds; what was not asked for in a run goes first."""
+
+
+class Compiled:
+    """Code by source text, from and for the file at *path*."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._known = _read(path)
+        self._used: dict[str, CodeType] = {}
+        self._is_new = False
+
+    def execute(self, source: str, *spaces: dict[str, Any]) -> None:
+        """``exec(source, *spaces)``."""
+        code = self._known.get(source)
+        if code is None:
+            code = compile(source, "<string>", "exec")
+            self._is_new = True
+        self._used[source] = code
+        exec(code, *spaces)  # noqa: S102  # what dataclasses does itself
+
+    def save(self) -> None:
+        """Write the file anew if there is something new; where it cannot be written there is none."""
+        if not self._is_new or sys.dont_write_bytecode:
+            return
+        kept = self._known | self._used
+        data = marshal.dumps(kept if len(kept) <= _MOST else self._used)
+        fresh = f"{self._path}.{os.getpid()}"
+        try:
+            with open(fresh, "xb") as file:
+                file.write(MAGIC_NUMBER + crc32(data).to_bytes(4, "little") + data)
+            os.replace(fresh, self._path)
+        except OSError:
+            return
+
+
+def _read(path: str) -> dict[str, CodeType]:
+    """What the file holds; nothing if it is not whole, or another version's."""
+    try:
+        with open(path, "rb") as file:
+            start, data = file.read(8), file.read()
+    except OSError:
+        return {}
+    if start != MAGIC_NUMBER + crc32(data).to_bytes(4, "little"):
+        return {}
+    found: dict[str, CodeType] = marshal.loads(data)  # noqa: S302  # as Python reads the file beside it
+    return found
+
+
+def keep_dataclasses() -> Compiled | None:
+    """Let dataclasses take its methods from there; None where it needs none, or there is no such folder."""
+    beside = globals().get("__cached__")
+    if sys.version_info >= (3, 13) or not beside:
+        return None
+    import dataclasses
+
+    compiled = Compiled(f"{os.path.splitext(beside)[0]}.dataclasses")
+    dataclasses.exec = compiled.execute  # type: ignore[attr-defined]
+    return compiled
