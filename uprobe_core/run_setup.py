@@ -27,9 +27,11 @@ from uprobe_core.value_types import (
     COUNT,
     ENVIRONMENT,
     NATURAL,
+    PATH,
     POLICY,
     SECONDS,
     STRING,
+    VARIABLES,
     WORDS,
     ValueType,
     choice,
@@ -52,7 +54,7 @@ DEFAULT_ARCH = "arm64"
 """The architecture of a run that names none."""
 
 EVENTS = listing(EventLine.parse, EventLine)
-FILES = listing(EventsFile, EventsFile)
+FILES = listing(EventsFile, EventsFile, is_path=True)
 CONSUMERS = listing(ConsumerUse.parse, ConsumerUse)
 FILTERS = listing(FilterUse.parse, FilterUse)
 TRIGGERS = listing(TriggerUse.parse, TriggerUse)
@@ -62,6 +64,7 @@ BINDS = listing(
     Bind,
     "^[^:]+:/[^:]*(:ro)?$",
     'a list of "HOST:GUEST" or "HOST:GUEST:ro" strings with an absolute GUEST',
+    is_path=True,
 )
 NAME: ValueType = STRING
 """The name of a plugin."""
@@ -84,6 +87,14 @@ _CONFIG = Option(
     "a set-up file; a later one comes on top of an earlier one, options on top of all",
     "events",
     flags="-c, --config TOML",
+)
+_VARIABLES = Option(
+    "variables",
+    {},
+    VARIABLES,
+    "a value for ${NAME} in set-up files",
+    "events",
+    flags="--var NAME=VALUE",
 )
 _UNSET_ENV = Option(
     "unset_env",
@@ -110,7 +121,7 @@ class RunSetup:
         "events",
         key="events",
         flags="-e, --event SPEC",
-        also=(_EVENTS_FILES, _CONFIG),
+        also=(_EVENTS_FILES, _CONFIG, _VARIABLES),
     )
     consumers: tuple[ConsumerUse, ...] = option(
         (),
@@ -154,7 +165,7 @@ class RunSetup:
     )
     sysroot: str | None = option(
         None,
-        STRING,
+        PATH,
         "a folder that is the program's /",
         _WORLD,
         table="target",
@@ -198,7 +209,7 @@ class RunSetup:
     )
     output: str | None = option(
         None,
-        STRING,
+        PATH,
         "where records go, and reports if --format has a place for them (default: standard error)",
         "output",
         table="output",
@@ -215,7 +226,7 @@ class RunSetup:
     )
     profile: str | None = option(
         None,
-        STRING,
+        PATH,
         "where hit counts as uprobe_profile has them go, - for standard error",
         "output",
         table="output",
@@ -223,7 +234,7 @@ class RunSetup:
     )
     report: str | None = option(
         None,
-        STRING,
+        PATH,
         "where the run goes as a JSON document: status, counts, what consumers found",
         "output",
         table="output",
@@ -251,7 +262,7 @@ class RunSetup:
     )
     baseline: str | None = option(
         None,
-        STRING,
+        PATH,
         "a report whose numbers expectations call baseline",
         "expectations",
         table="expect",
@@ -259,7 +270,7 @@ class RunSetup:
     )
     junit_xml: str | None = option(
         None,
-        STRING,
+        PATH,
         "where outcomes go as JUnit XML, - for standard error",
         "expectations",
         table="expect",

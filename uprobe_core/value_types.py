@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -20,6 +20,7 @@ __all__ = (
     "COUNT",
     "ENVIRONMENT",
     "NATURAL",
+    "PATH",
     "POLICY",
     "SECONDS",
     "SIZE",
@@ -27,6 +28,7 @@ __all__ = (
     "STRINGS",
     "STRING_MAP",
     "TRIGGERS",
+    "VARIABLES",
     "WORDS",
     "ValueType",
     "choice",
@@ -52,6 +54,7 @@ class ValueType:
     :param parse: from a text of the command line to the same; raises ValueError or UsageError
     :param made: the classes of what is right already, for Python
     :param item: the class of each item, where it is a list of what strings are parsed to
+    :param is_path: whether it names files of ours; in a set-up file, one with ./ is relative to the file
     :param adds: whether a value given later is added to an earlier one instead of replacing it
     """
 
@@ -63,6 +66,7 @@ class ValueType:
     made: tuple[type, ...] = ()
     item: type | None = None
     adds: bool = False
+    is_path: bool = False
 
     @property
     def words(self) -> list[str]:
@@ -167,7 +171,9 @@ def choice(words: type[Enum] | tuple[str, ...]) -> ValueType:
 _STRING_SCHEMA: dict[str, Any] = {"type": "string"}
 
 
-def listing(parse: Callable[[str], Any], item: type, pattern: str = "", allowed: str = "") -> ValueType:
+def listing(
+    parse: Callable[[str], Any], item: type, pattern: str = "", allowed: str = "", *, is_path: bool = False
+) -> ValueType:
     """A list of strings, each of which *parse* makes an *item* of; lists of several places are added up.
 
     :param pattern: a regular expression that each string has to match
@@ -184,13 +190,18 @@ def listing(parse: Callable[[str], Any], item: type, pattern: str = "", allowed:
         parse=lambda text: (parse(text),),
         item=item,
         adds=True,
+        is_path=is_path,
     )
 
 
 def _variable(text: str) -> dict[str, str | None]:
+    return {**_assignment("--env", text, "--unset-env NAME removes a variable")}
+
+
+def _assignment(flag: str, text: str, hint: str) -> dict[str, str]:
     name, equals, value = text.partition("=")
     if not name or not equals:
-        raise UsageError(f"--env {text!r} is not NAME=VALUE", hint="--unset-env NAME removes a variable")
+        raise UsageError(f"{flag} {text!r} is not NAME=VALUE", hint=hint)
     return {name: value}
 
 
@@ -203,6 +214,7 @@ def _is_environment(value: Any) -> bool:
 
 
 STRING = ValueType("a string", _is_str, _STRING_SCHEMA)
+PATH = replace(STRING, is_path=True)
 BOOL = ValueType("true or false", lambda value: isinstance(value, bool), {"type": "boolean"})
 NATURAL = ValueType(
     "a whole number, 0 or more",
@@ -256,6 +268,13 @@ ENVIRONMENT = ValueType(
     },
     convert=lambda value: {name: None if text is False else text for name, text in value.items()},
     parse=_variable,
+    adds=True,
+)
+VARIABLES = ValueType(
+    STRING_MAP.allowed,
+    STRING_MAP.accepts,
+    STRING_MAP.schema,
+    parse=lambda text: _assignment("--var", text, "it is the value of ${NAME} in set-up files"),
     adds=True,
 )
 TRIGGERS = ValueType(

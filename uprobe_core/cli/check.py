@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from uprobe_core.run_setup import EventLine
     from uprobe_core.session.check import CheckResult, LineResult, Problem
-    from uprobe_core.setup.file import ConfigProblem
+    from uprobe_core.setup.problems import ConfigProblem
 
 DESCRIPTION = """\
 Validate event lines and everything that belongs to them without running a program.
@@ -81,7 +81,7 @@ def _print(result: CheckResult, problems: list[ConfigProblem], args: argparse.Na
     from uprobe_core.cli.failures import print_error
 
     if problems:
-        from uprobe_core.setup.file import SetupFileError
+        from uprobe_core.setup.problems import SetupFileError
 
         print_error(SetupFileError(problems))
     for found in result.lines:

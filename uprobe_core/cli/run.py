@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from uprobe_core.errors import SpecError
+from uprobe_core.errors import SpecError, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -51,9 +51,14 @@ def run(args: argparse.Namespace) -> int:
 
     gathered = gather(args)
     if gathered.problems:
-        from uprobe_core.setup.file import SetupFileError
+        from uprobe_core.setup.problems import SetupFileError
 
         raise SetupFileError(gathered.problems)
+    if gathered.axes:
+        raise UsageError(
+            f"the set-up has a matrix of {', '.join(gathered.axes)}: it means many runs",
+            hint="uprobe sweep runs them; --var NAME=VALUE does not take the place of an axis",
+        )
     setup = gathered.setup
     if not setup.argv:
         args.usage_error("no PROGRAM: uprobe run [options] [--] PROGRAM [ARG...]")

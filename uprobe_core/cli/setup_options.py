@@ -14,9 +14,10 @@ from uprobe_core.setup_words import parse_topic
 from uprobe_core.value_types import parse_natural
 
 if TYPE_CHECKING:
-    from uprobe_core.setup.file import ConfigProblem
+    from uprobe_core.setup.file import SetupFile
+    from uprobe_core.setup.problems import ConfigProblem
 
-__all__ = ("Gathered", "add_options", "gather", "natural")
+__all__ = ("Gathered", "add_options", "combined", "gather", "natural")
 
 
 class _Give(argparse.Action):
@@ -80,10 +81,12 @@ class Gathered:
     """What a command line says.
 
     :param problems: the mistakes of its set-up files
+    :param axes: what its set-up files vary
     """
 
     setup: RunSetup
     problems: list[ConfigProblem]
+    axes: tuple[str, ...] = ()
 
 
 def gather(args: argparse.Namespace) -> Gathered:
@@ -97,16 +100,26 @@ def gather(args: argparse.Namespace) -> Gathered:
     own += [{"argv": tuple(program)}] if program else []
     own += [{"debug": True}] if "" in args.debug else []
     own += [{"explain": tuple(map(parse_topic, text.split(",")))} for text in args.debug if text]
-    files = [_file(path) for part in own for path in part.get("config", ())]
-    parts = [{name: value for name, value in part.items() if name != "config"} for part in own]
+    variables = {name: value for part in own for name, value in part.get("variables", {}).items()}
+    files = [_file(path, variables) for part in own for path in part.get("config", ())]
+    parts = [{name: part[name] for name in part.keys() - {"config", "variables"}} for part in own]
+    return combined(files, parts)
+
+
+def combined(files: Sequence[SetupFile], parts: Sequence[Mapping[str, Any]]) -> Gathered:
+    """What *files* say, with what they say of the program in question, and *parts* on top."""
     setup = combine(*(file.given for file in files), *parts)
-    return Gathered(setup, [problem for file in files for problem in file.problems])
+    if setup.argv:
+        special = [given for file in files for given in file.for_program(setup.argv[0])]
+        setup = combine(*(file.given for file in files), *special, *parts) if special else setup
+    axes = {name: None for file in files for name in file.matrix.axes}
+    return Gathered(setup, [problem for file in files for problem in file.problems], tuple(axes))
 
 
-def _file(path: str) -> Any:
+def _file(path: str, variables: Mapping[str, str]) -> SetupFile:
     from uprobe_core.setup.file import read_file
 
-    return read_file(path)
+    return read_file(path, variables)
 
 
 def _given(args: argparse.Namespace, row: Option, flag: str, text: Any) -> Mapping[str, Any]:

@@ -1,22 +1,26 @@
 """Set-up files: what a TOML document says of a run, with every mistake named at once.
 
-A file says what the command line can say and means the same: paths are
-relative to the working directory of the run, not to the file.  What is
-allowed stands in :mod:`uprobe_core.setup.options` and :mod:`uprobe_core.setup.schema`.
+A file says what the command line can say and means the same, on top of what
+it extends (:mod:`uprobe_core.setup.chain`).  What is allowed stands in
+:mod:`uprobe_core.setup.options` and :mod:`uprobe_core.setup.schema`.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from typing import Any
 
 from uprobe_core.errors import ConfigError, UsageError
 from uprobe_core.option import Option, flags_of
 from uprobe_core.run_setup import ConsumerUse, EventLine, EventsFile, FilterUse, TriggerUse
-from uprobe_core.setup.options import TABLES, TOP
+from uprobe_core.setup.chain import CHAIN_KEYS, read_chain
+from uprobe_core.setup.matrix import Matrix, MatrixValue
+from uprobe_core.setup.options import TABLES, TOP, merged
+from uprobe_core.setup.problems import ConfigProblem, SetupFileError
 from uprobe_core.setup.schema import CONSUMER, EVENT, TOP_MAPS, Key
 from uprobe_core.setup.texts import event_line, event_name, read_text
 from uprobe_core.value_types import ValueType
@@ -25,73 +29,69 @@ __all__ = ("ConfigProblem", "SetupFile", "SetupFileError", "read_document", "rea
 
 
 @dataclass(frozen=True, slots=True)
-class ConfigProblem:
-    """One mistake in a set-up file.
-
-    :param file: as the caller named it
-    :param table: the table it is in, such as "limits" or "events[2]"; "" at the top level
-    :param key: the offending key, "" when the table itself is wrong
-    :param value: the offending value as text, "" when the key itself is wrong
-    :param allowed: what may stand there
-    """
-
-    file: str
-    table: str
-    key: str
-    value: str
-    message: str
-    allowed: str = ""
-    hint: str = ""
-
-    @property
-    def where(self) -> str:
-        """``FILE: [TABLE] KEY``, as far as known."""
-        table = f" [{self.table}]" if self.table else ""
-        return f"{self.file}:{table}{' ' + self.key if self.key else ''}".rstrip(":")
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.message}"
-
-
-class SetupFileError(ConfigError):
-    """All mistakes of one set-up file; the text is the first one's."""
-
-    def __init__(self, problems: list[ConfigProblem]) -> None:
-        super().__init__(str(problems[0]), hint=problems[0].hint)
-        self.problems = problems
-
-
-@dataclass(frozen=True, slots=True)
 class SetupFile:
-    """What a set-up file says.
+    """What a set-up file says, with the files that it extends.
 
     :param given: what is good of it, by option
     :param problems: everything else
+    :param programs: by a pattern of the program's path, what is said on top for such programs
+    :param matrix: what it varies
     """
 
     given: Mapping[str, Any]
     problems: list[ConfigProblem]
+    programs: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    matrix: Matrix = field(default_factory=lambda: Matrix({}))
+
+    def for_program(self, program: str) -> Iterator[Mapping[str, Any]]:
+        """What is said on top for *program*, in order."""
+        return (given for pattern, given in self.programs if fnmatchcase(program, pattern))
 
 
-def read_file(path: str) -> SetupFile:
-    """Read the set-up file *path*; raises ConfigError when it cannot be read at all."""
-    text = read_text(path)
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        message = f"not valid TOML: {_lower(str(error))}"
-        return SetupFile({}, [ConfigProblem(path, "", "", "", message)])
-    return read_document(document, path)
+def read_file(
+    path: str,
+    variables: Mapping[str, MatrixValue] | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> SetupFile:
+    """Read the set-up file *path* and what it extends.
 
+    Raises ConfigError when one of them cannot be read at all.
 
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
+    :param variables: what ``${NAME}`` is, before the *environment* and the files' own defaults
+    """
+    documents, axes, problems = read_chain(path, variables or {}, environment)
+    given: dict[str, Any] = {}
+    programs: list[tuple[str, Mapping[str, Any]]] = []
+    for each in documents:
+        found = read_document(each.data, each.path)
+        given = merged(given, found.given)
+        programs += found.programs
+        problems += found.problems
+    return SetupFile(given, problems, programs, Matrix(axes))
 
 
 def read_document(document: Mapping[str, Any], path: str) -> SetupFile:
-    """What a parsed document says; its problems blame *path*."""
+    """What a parsed document says by itself; its problems blame *path*."""
     reader = _Reader(path)
-    return SetupFile(reader.read(document), reader.problems)
+    given = reader.read({name: value for name, value in document.items() if name not in CHAIN_KEYS})
+    return SetupFile(given, reader.problems, tuple(_programs(document.get("programs", {}), path, reader)))
+
+
+def _programs(found: Any, path: str, reader: _Reader) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What a document says on top for some programs."""
+    if not isinstance(found, dict):
+        reader.bad("programs", "", found, f"must be a table, not {_shown(found)}", "a table by program")
+        return
+    for pattern, document in found.items():
+        if not isinstance(document, dict):
+            reader.bad("programs", pattern, document, f"{_shown(document)} is not a table", "a set-up")
+            continue
+        own = _Reader(path)
+        yield pattern, own.read(document)
+        where = f"programs.{pattern}"
+        reader.problems += [
+            replace(each, table=".".join(filter(None, (where, each.table)))) for each in own.problems
+        ]
 
 
 def _elsewhere(name: str, table: str) -> str:
@@ -122,7 +122,7 @@ class _Reader:
 
     def read(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """What is good of *document*, by option."""
-        self.unknown("", document, [*TABLES, *TOP])
+        self.unknown("", document, [*TABLES, *TOP], [*CHAIN_KEYS])
         given: dict[str, Any] = {}
         for name, keys in TABLES.items():
             good = self.table(name, document.get(name, {}), keys)
@@ -136,14 +136,16 @@ class _Reader:
 
     # --- checking ---------------------------------------------------------------------------------
 
-    def unknown(self, table: str, found: Mapping[str, Any], allowed: list[str]) -> None:
-        """A key that is not in *allowed* is a problem, with the nearest name."""
+    def unknown(
+        self, table: str, found: Mapping[str, Any], allowed: list[str], known: Sequence[str] = ()
+    ) -> None:
+        """A key that is not in *allowed* is a problem, with the nearest name; so is none of *known*."""
         what = "key" if table else "table or key"
         for key in found:
             if key not in allowed:
-                close = get_close_matches(key, allowed, n=1)
+                close = get_close_matches(key, [*allowed, *known], n=1)
                 hint = _elsewhere(key, table) or (f"did you mean {close[0]!r}?" if close else "")
-                listed = ", ".join(allowed)
+                listed = ", ".join([*allowed, *known])
                 self.bad(table, key, None, f"unknown {what} {key!r}; allowed: {listed}", listed, hint)
 
     def table(self, name: str, found: Any, keys: Mapping[str, Key] | Mapping[str, Option]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from uprobe_core.run_setup import EventLine, EventsFile, RunSetup
 from uprobe_core.setup.texts import event_lines, read_text
 from uprobe_core.types import Policy
 
-__all__ = ("BY_NAME", "OPTIONS", "TABLES", "TOP", "combine")
+__all__ = ("BY_NAME", "OPTIONS", "TABLES", "TOP", "combine", "merged")
 
 
 def _row(field: Field[Any], owner: str) -> Iterator[Option]:
@@ -53,13 +53,19 @@ def combine(*parts: Mapping[str, Any]) -> RunSetup:
     mappings are added.  Raises ConfigError for a file of events that cannot
     be read.
     """
+    values = merged(*parts)
+    limits = {row.field: values.pop(row.name) for row in OPTIONS if row.owner and row.name in values}
+    setup = RunSetup(**{**values, "limits": replace(values.get("limits", Limits()), **limits)})
+    return replace(setup, events=tuple(_lines(setup.events, setup.policy)))
+
+
+def merged(*parts: Mapping[str, Any]) -> dict[str, Any]:
+    """*parts* as one, by option: lists and mappings of a later one are added, single values replace."""
     values: dict[str, Any] = {}
     for part in parts:
         for name, value in part.items():
             values[name] = added(values, name, value)
-    limits = {row.field: values.pop(row.name) for row in OPTIONS if row.owner and row.name in values}
-    setup = RunSetup(**{**values, "limits": replace(values.get("limits", Limits()), **limits)})
-    return replace(setup, events=tuple(_lines(setup.events, setup.policy)))
+    return values
 
 
 def added(values: Mapping[str, Any], name: str, value: Any) -> Any:

@@ -10,7 +10,7 @@ from uprobe_core.option import Option
 from uprobe_core.setup.options import TABLES, TOP
 from uprobe_core.value_types import STRING, STRING_MAP, STRINGS, TRIGGERS, ValueType, choice
 
-__all__ = ("CONSUMER", "EVENT", "TOP_MAPS", "Key", "json_schema")
+__all__ = ("CONSUMER", "EVENT", "FILE_KEYS", "TOP_MAPS", "Key", "json_schema")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +86,42 @@ def _top_schema(name: str) -> dict[str, Any]:
     return TOP[name].kind.schema
 
 
+FILE_KEYS: Mapping[str, str] = {
+    "extends": "set-up files that this one comes on top of",
+    "variables": "what ${NAME} is if neither --var nor the environment says it",
+    "matrix": "what uprobe sweep varies: program, args, an option, or a variable; the last one fastest",
+    "programs": "what is said on top for some programs, by a pattern of the program's path",
+}
+"""What a file says of itself, at the top level."""
+
+
+def _chain_schema() -> dict[str, Any]:
+    value = {"type": ["string", "number"]}
+    axis = {
+        "anyOf": [
+            {"type": "string", "pattern": r"^-?[0-9]{1,18}\.\.-?[0-9]{1,18}$"},
+            {
+                "type": "array",
+                "minItems": 1,
+                "items": {"anyOf": [value, {"type": "boolean"}, STRINGS.schema]},
+            },
+        ]
+    }
+    shapes: dict[str, dict[str, Any]] = {
+        "extends": {"anyOf": [STRING.schema, STRINGS.schema]},
+        "variables": {"type": "object", "additionalProperties": value},
+        "matrix": {"type": "object", "additionalProperties": axis},
+        "programs": {"type": "object", "additionalProperties": {"type": "object"}},
+    }
+    return {name: {"description": FILE_KEYS[name], **shape} for name, shape in shapes.items()}
+
+
 def json_schema() -> dict[str, Any]:
     """The whole set-up file as JSON Schema (2020-12); ``docs/config.schema.json`` holds it."""
     properties: dict[str, Any] = {name: _table_schema(keys) for name, keys in TABLES.items()}
     for name, row in TOP.items():
         properties[name] = {"description": row.help, **_top_schema(name)}
+    properties |= _chain_schema()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "uprobe set-up file",
