@@ -66,6 +66,7 @@ BINDS = listing(
     'a list of "HOST:GUEST" or "HOST:GUEST:ro" strings with an absolute GUEST',
     is_path=True,
 )
+FOLDERS = listing(str, str)
 NAME: ValueType = STRING
 """The name of a plugin."""
 
@@ -183,6 +184,15 @@ class RunSetup:
         table="target",
         key="bind",
         flags="--bind HOST:GUEST[:ro]",
+    )
+    debug_folders: tuple[str, ...] = option(
+        (),
+        FOLDERS,
+        "a folder of this machine with debug information, laid out as /usr/lib/debug is",
+        "events",
+        table="target",
+        key="debug-dirs",
+        flags="--debug-dir DIR",
     )
     allow_net: bool = option(
         False, BOOL, "let the program use the network", _WORLD, table="target", flags="--allow-net"

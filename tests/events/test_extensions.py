@@ -21,12 +21,13 @@ from tests.events.support import (
     vector,
 )
 from tests.programs import debian
+from uprobe_core.debuginfo.info import DebugInfo
+from uprobe_core.debuginfo.lines import LineTable
 from uprobe_core.errors import SpecError, TargetError
 from uprobe_core.event_model import EventSpec
 from uprobe_core.events.fetch_run import compile_fetch
 from uprobe_core.events.parse import Language
 from uprobe_core.image.elf_symbols import ElfImage
-from uprobe_core.image.lines import LineTable
 from uprobe_core.image.resolver import ImageResolver
 from uprobe_core.image.usdt import markers, parse_operands
 from uprobe_core.types import Policy
@@ -93,11 +94,14 @@ def test_a_source_line_is_every_stretch_of_its_code() -> None:
     line = SOURCE.read_text().splitlines().index("\t\ts += work(n);\t/* the line */") + 1
     specs = places(f"markers.c:{line}")
     assert {spec.name for spec in specs} == {f"markers_{line}"}
-    table, image = LineTable(program()), ElfImage(program())
+    image = ElfImage(program())
+    table = LineTable(DebugInfo(image))
     for spec in specs:
         address = image.offset_to_vaddr(spec.offset)
         assert address is not None
-        assert (str(SOURCE), line) in {(name, at) for name, at, a in table._load() if a == address}
+        assert (str(SOURCE), line) in {
+            (name, at) for name, at, a in table.statements("markers.c") if a == address
+        }
 
 
 def test_a_source_file_may_be_named_with_its_folder() -> None:

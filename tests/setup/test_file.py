@@ -42,6 +42,7 @@ cwd = "/tmp"
 sysroot = "root"
 sysroot-read-only = true
 bind = ["data:/data", "x:/y:ro"]
+debug-dirs = ["dbg"]
 allow-net = true
 seed = 7
 clock = "host"
@@ -126,6 +127,7 @@ def test_every_key_ends_up_in_the_setup() -> None:
         sysroot="root",
         sysroot_read_only=True,
         binds=(Bind("data", "/data"), Bind("x", "/y", read_only=True)),
+        debug_folders=("dbg",),
         allow_net=True,
         seed=7,
         clock="host",

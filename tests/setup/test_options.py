@@ -31,6 +31,7 @@ WAYS: dict[str, tuple[list[str], str, dict[str, Any]]] = {
     "cwd": (["--cwd", "/tmp"], '[target]\ncwd = "/tmp"', {"cwd": "/tmp"}),
     "sysroot": (["--sysroot", "root"], '[target]\nsysroot = "root"', {"sysroot": Path("root")}),
     "binds": (["--bind", "a:/b:ro"], '[target]\nbind = ["a:/b:ro"]', {"binds": ["a:/b:ro"]}),
+    "debug_folders": (["--debug-dir", "d"], '[target]\ndebug-dirs = ["d"]', {"debug_folders": ["d"]}),
     "allow_net": (["--allow-net"], "[target]\nallow-net = true", {"allow_net": True}),
     "seed": (["--seed", "0x7"], "[target]\nseed = 7", {"seed": 7}),
     "clock": (["--clock", "host"], '[target]\nclock = "host"', {"clock": "host"}),

@@ -2,31 +2,39 @@
 
 By the build's identity under /usr/lib/debug/.build-id, else by the name in
 .gnu_debuglink, whose checksum must fit (GDB manual, "Separate Debug Files").
-Paths are the guest's, so it is looked for in the sysroot.
+Paths are the guest's, so it is looked for in the sysroot, after the folders of
+this machine that the user names (--debug-dir).
 """
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from uprobe_core.errors import TargetError
+from uprobe_core.events.files import FileCheck, FileStatus, host_file
 from uprobe_core.image.elf import ElfFile
 from uprobe_core.image.elf_symbols import ElfImage
-from uprobe_core.image.guest_files import GuestFiles
 
-__all__ = ("debug_file",)
+__all__ = ("debug_file", "mini_debug_file", "shared_file")
 
 _ROOT = "/usr/lib/debug"
 _CHUNK = 1 << 20
+_MOST_MINI = 1 << 26
+"""Bytes of the symbols of a MiniDebugInfo, unpacked."""
 
 
-def debug_file(image: ElfFile, path: str, files: GuestFiles) -> ElfImage | None:
-    """What belongs to *image*, which the guest calls *path*; None if there is none."""
-    for name, checksum in _candidates(image, path):
-        status = files(name)
+def debug_file(image: ElfFile, path: str, files: FileCheck, folders: Sequence[str] = ()) -> ElfImage | None:
+    """What belongs to *image*, which the guest calls *path*; None if there is none.
+
+    :param folders: of this machine, laid out as /usr/lib/debug is; they come first
+    """
+    places = [(partial(_inside, folder), "") for folder in folders] + [(files, _ROOT)]
+    for name, checksum, check in _candidates(image, path, places):
+        status = check(name)
         if status.errno_name or not status.regular:
             continue
         if checksum is not None and _checksum(status.host_path) != checksum:
@@ -41,10 +49,53 @@ def debug_file(image: ElfFile, path: str, files: GuestFiles) -> ElfImage | None:
     return None
 
 
-def _candidates(image: ElfFile, path: str) -> Iterator[tuple[str, int | None]]:
-    """(guest path, checksum that it must have or None) in the order in which they are tried."""
+def shared_file(image: ElfFile, files: FileCheck, folders: Sequence[str] = ()) -> ElfFile | None:
+    """The file with which *image* shares entries (dwz's, .gnu_debugaltlink), None if it is not there."""
+    link = image.section(".gnu_debugaltlink")
+    if link is None:
+        return None
+    name, _, identity = image.bytes_of(link).partition(b"\0")
+    text, wanted = name.decode("utf-8", "surrogateescape"), identity.hex()
+    beside = os.path.join(os.path.dirname(image.path), text)
+    tries = [host_file(beside), files(text)]
+    for folder in folders:
+        tries += [_inside(folder, f"/.build-id/{wanted[:2]}/{wanted[2:]}.debug")]
+        tries += [_inside(folder, text.removeprefix(_ROOT))]
+    tries.append(files(f"{_ROOT}/.build-id/{wanted[:2]}/{wanted[2:]}.debug"))
+    for status in tries:
+        if not status.errno_name and status.regular:
+            found = ElfFile(status.host_path)
+            if found.build_id == wanted:
+                return found
+            found.close()
+    return None
+
+
+def mini_debug_file(image: ElfFile) -> ElfImage | None:
+    """The symbols that a stripped file carries packed (MiniDebugInfo, .gnu_debugdata), None without them."""
+    section = image.section(".gnu_debugdata")
+    if section is None:
+        return None
+    import lzma
+
+    try:
+        data = lzma.LZMADecompressor().decompress(image.bytes_of(section), _MOST_MINI)
+        return ElfImage(image.path, content=data)
+    except (lzma.LZMAError, EOFError, TargetError):
+        return None
+
+
+def _inside(folder: str, path: str) -> FileStatus:
+    return host_file(folder + path)
+
+
+def _candidates(
+    image: ElfFile, path: str, places: list[tuple[FileCheck, str]]
+) -> Iterator[tuple[str, int | None, FileCheck]]:
+    """(path, checksum that it must have or None, who knows it) in the order in which they are tried."""
     if len(image.build_id) > 2:
-        yield f"{_ROOT}/.build-id/{image.build_id[:2]}/{image.build_id[2:]}.debug", None
+        for check, root in places:
+            yield f"{root}/.build-id/{image.build_id[:2]}/{image.build_id[2:]}.debug", None, check
     link = image.section(".gnu_debuglink")
     if link is None:
         return
@@ -54,9 +105,14 @@ def _candidates(image: ElfFile, path: str) -> Iterator[tuple[str, int | None]]:
         return
     checksum = struct.unpack("<I", data[-4:])[0]
     folder = path.rsplit("/", 1)[0]
-    for place in (folder, f"{folder}/.debug", f"{_ROOT}{folder}"):
+    files = places[-1][0]
+    beside = [(files, folder), (files, f"{folder}/.debug")]
+    named = [(check, f"{root}{folder}") for check, root in places] + [
+        (check, root) for check, root in places[:-1]
+    ]
+    for check, place in beside + named:
         if f"{place}/{name}" != path:
-            yield f"{place}/{name}", checksum
+            yield f"{place}/{name}", checksum, check
 
 
 def _checksum(path: str) -> int:

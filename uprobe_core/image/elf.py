@@ -66,13 +66,19 @@ class ElfFile:
     """One ELF file, 64 bit and little endian, open until :meth:`close` or the end of a ``with``.
 
     :param wanted: what it must be for, None: anything
+    :param content: the file's bytes, if they are not those of *path*
 
     Raises TargetError when *path* is missing, no ELF file, cut short, or for another machine.
     """
 
-    def __init__(self, path: str | os.PathLike[str], wanted: Architecture | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        wanted: Architecture | None = None,
+        content: bytes | None = None,
+    ) -> None:
         self.path = os.fspath(path)
-        self._data = _map_file(self.path)
+        self._data = _map_file(self.path) if content is None else content
         self._header(wanted)
 
     def __enter__(self) -> Self:

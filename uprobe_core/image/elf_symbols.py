@@ -48,14 +48,24 @@ class Symbol:
 
 
 class ElfImage(ElfFile):
-    """An ELF file with its symbols; raises TargetError as :class:`~uprobe_core.image.elf.ElfFile` does."""
+    """An ELF file with its symbols; raises TargetError as :class:`~uprobe_core.image.elf.ElfFile` does.
+
+    :ivar names_from: the file that has the names which a stripped one has not; set before any is asked for
+    """
+
+    names_from: ElfImage | None = None
 
     def _tables(self) -> list[Section]:
         kinds = {s.kind: s for s in self.sections if s.kind in (SHT_SYMTAB, SHT_DYNSYM)}
         return [kinds[k] for k in (SHT_SYMTAB, SHT_DYNSYM) if k in kinds]
 
     def _raw_symbols(self) -> Iterator[tuple[str, int, int, int, int]]:
-        """(name, type, value, size, section) of the defined symbols of both tables."""
+        """(name, type, value, size, section) of the defined symbols of all tables."""
+        yield from self._own_symbols()
+        if self.names_from is not None:
+            yield from self.names_from._own_symbols()
+
+    def _own_symbols(self) -> Iterator[tuple[str, int, int, int, int]]:
         for table in self._tables():
             symbols = self.bytes_of(table)
             strings = self.bytes_of(self.sections[table.link]) if table.link < len(self.sections) else b""

@@ -30,6 +30,7 @@ class GuestFiles:
     :param cwd: the guest's working directory, for relative paths
     :param program: a guest path; where a name without a slash is no file, it may be one of the
         libraries that this program loads (``libc`` or ``libc.so.6``)
+    :param debug_folders: of this machine, where debug information is looked for as below /usr/lib/debug
     """
 
     def __init__(
@@ -39,7 +40,9 @@ class GuestFiles:
         binds: Sequence[Bind] = (),
         *,
         program: str | None = None,
+        debug_folders: Sequence[str] = (),
     ) -> None:
+        self.debug_folders = tuple(debug_folders)
         self._program = program
         self._sysroot = None if sysroot is None else os.path.abspath(sysroot)
         self._cwd = cwd or ("/" if sysroot else os.getcwd())

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from uprobe_core.errors import SpecError, TargetError
-from uprobe_core.events.files import FileCheck, FileStatus
+from uprobe_core.events.files import FileCheck, FileStatus, host_file
 from uprobe_core.events.hints import nearest
 from uprobe_core.events.line import EventLine
 from uprobe_core.events.locations import Location
@@ -21,7 +21,8 @@ from uprobe_core.image.elf_symbols import ElfImage, Symbol
 
 if TYPE_CHECKING:
     from uprobe_core.architecture import Architecture
-    from uprobe_core.image.lines import LineTable
+    from uprobe_core.debuginfo.lines import LineTable
+    from uprobe_core.debuginfo.source import Source
     from uprobe_core.image.usdt import MarkerArgument, OperandReader
 
 __all__ = ("ImageResolver",)
@@ -35,21 +36,41 @@ class ImageResolver:
 
     :param wanted: what the files must be for
     :param operand: reads the operands of markers: ``marker_operand`` of uprobe_core.arch_hooks
+    :param files: finds files that the guest names, for debug information that lies apart
+    :param folders: of this machine, where it is looked for as below /usr/lib/debug
     """
 
-    def __init__(self, wanted: Architecture, operand: OperandReader) -> None:
+    def __init__(
+        self,
+        wanted: Architecture,
+        operand: OperandReader,
+        files: FileCheck = host_file,
+        folders: Sequence[str] = (),
+    ) -> None:
         self._wanted, self._operand = wanted, operand
+        self._files, self._folders = files, folders
         self._images: dict[str, ElfImage] = {}
-        self._lines: dict[str, LineTable] = {}
+        self._sources: dict[str, Source] = {}
 
-    def _image(self, line: EventLine, status: FileStatus) -> ElfImage:
+    def _image(self, line: EventLine, path: str, status: FileStatus) -> ElfImage:
         image = self._images.get(status.host_path)
         if image is None:
             try:
                 image = self._images[status.host_path] = ElfImage(status.host_path, self._wanted)
+                if image.section(".symtab") is None:
+                    image.names_from = self.source(image, path).found.symbols
             except TargetError as error:
                 raise _refusal(line, str(error), error.hint) from None
         return image
+
+    def source(self, image: ElfImage, path: str) -> Source:
+        """What debug information says of *image*, which the guest calls *path*."""
+        found = self._sources.get(image.path)
+        if found is None:
+            from uprobe_core.debuginfo.source import Source
+
+            found = self._sources[image.path] = Source(image, path, self._files, self._folders)
+        return found
 
     def split(self, line: EventLine, check: FileCheck) -> tuple[str, str, bool, int]:
         """Path, target text, whether ``%return`` was there, and the semaphore's file offset."""
@@ -72,7 +93,7 @@ class ImageResolver:
 
     def resolve(self, line: EventLine, path: str, status: FileStatus, target: str) -> Sequence[Location]:
         """All places that *target* names in the file, at least one; a damaged file is this line's error."""
-        image = self._image(line, status)
+        image = self._image(line, path, status)
         try:
             return self._places(line, path, image, target)
         except TargetError as error:
@@ -121,14 +142,12 @@ class ImageResolver:
 
     def _source_line(self, line: EventLine, path: str, image: ElfImage, target: str) -> list[Location]:
         """``FILE.c:LINE``: every stretch of code that the line has."""
-        from uprobe_core.image.lines import LineTable
-
         file, _, number = target.rpartition(":")
         if not number.isdecimal() or not file:
             text = f"bad source line {target!r} in {path}"
             raise _refusal(line, text, "write PATH:FILE.c:LINE, or PATH:sdt:PROVIDER:NAME for a marker")
         try:
-            table = self._lines.setdefault(image.path, LineTable(image.path))
+            table = self.source(image, path).lines
             addresses = table.addresses(file, int(number[:9]))
             hint = "" if addresses else _line_hint(table, file, int(number[:9]))
         except TargetError as error:
@@ -187,7 +206,7 @@ class ImageResolver:
 
     def data_symbol(self, line: EventLine, status: FileStatus, offset: int, symbol: str) -> int:
         """What FOFFS takes to reach data *symbol* from a probe at file *offset*, bytes."""
-        image = self._image(line, status)
+        image = self._image(line, status.host_path, status)
         found = image.find_object(symbol)
         here = image.offset_to_vaddr(offset)
         if found is None or here is None:

@@ -31,7 +31,9 @@ INLINE_AT_MOST = 64
 def files_of(setup: RunSetup) -> GuestFiles:
     """The guest's files; a kernel knows no library by its name."""
     program = setup.argv[0] if setup.argv and not setup.policy.is_kernel else None
-    return GuestFiles(setup.sysroot, setup.cwd, setup.binds, program=program)
+    return GuestFiles(
+        setup.sysroot, setup.cwd, setup.binds, program=program, debug_folders=setup.debug_folders
+    )
 
 
 _OWN = {"native", "on_syscall"}

@@ -35,7 +35,7 @@ class Image:
     def _debug(self) -> ElfImage | None:
         """Its separate debug file."""
         try:
-            return debug_file(self._elf, self._path, self._files)
+            return debug_file(self._elf, self._path, self._files, self._files.debug_folders)
         except DAMAGED:
             return None
 

@@ -9,6 +9,7 @@ from uprobe_core.actions.kinds import Action
 from uprobe_core.errors import ProbeError, UsageError
 from uprobe_core.event_model import DeleteSpec, EventSpec, OpCode
 from uprobe_core.events.in_order import InOrder
+from uprobe_core.events.locations import LocationResolver
 from uprobe_core.events.parse import Language
 from uprobe_core.events.record_buffer import RecordBuffer
 from uprobe_core.events.table import EventTable
@@ -32,17 +33,21 @@ __all__ = ("EventSet", "make_language")
 T = TypeVar("T")
 
 
-def make_language(policy: Policy, arch: ArchOps, files: GuestFiles) -> Language:
-    """The event language for *arch*, with symbols, lines and markers found through *files*."""
+def _resolver(arch: ArchOps, files: GuestFiles) -> LocationResolver:
     from uprobe_core.image.resolver import ImageResolver
 
+    return ImageResolver(arch.info, arch.marker_operand, files, files.debug_folders)
+
+
+def make_language(policy: Policy, arch: ArchOps, files: GuestFiles) -> Language:
+    """The event language for *arch*, with symbols, lines and markers found through *files*."""
     return Language(
         policy,
         arch.info.registers,
         vectors=arch.vector_register,
         hint=arch.register_hint,
         file_check=files,
-        resolver=None if policy.is_kernel else ImageResolver(arch.info, arch.marker_operand),
+        resolver=None if policy.is_kernel else _resolver(arch, files),
     )
 
 

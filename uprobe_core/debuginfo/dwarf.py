@@ -1,0 +1,104 @@
+"""The numbers of DWARF that are looked for: tags and attributes (DWARF 5, tables 7.3 and 7.5)."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+__all__ = ("At", "Tag")
+
+
+class Tag(IntEnum):
+    """What an entry is."""
+
+    ARRAY = 0x01
+    CLASS = 0x02
+    ENUMERATION = 0x04
+    PARAMETER = 0x05
+    LEXICAL_BLOCK = 0x0B
+    MEMBER = 0x0D
+    POINTER = 0x0F
+    REFERENCE = 0x10
+    COMPILE_UNIT = 0x11
+    STRUCTURE = 0x13
+    SUBROUTINE_TYPE = 0x15
+    TYPEDEF = 0x16
+    UNION = 0x17
+    UNSPECIFIED_PARAMETERS = 0x18
+    VARIANT = 0x19
+    INHERITANCE = 0x1C
+    INLINED = 0x1D
+    SUBRANGE = 0x21
+    BASE_TYPE = 0x24
+    CONST = 0x26
+    CONSTANT = 0x27
+    ENUMERATOR = 0x28
+    SUBPROGRAM = 0x2E
+    TEMPLATE_TYPE = 0x2F
+    TEMPLATE_VALUE = 0x30
+    VARIANT_PART = 0x33
+    VARIABLE = 0x34
+    VOLATILE = 0x35
+    RESTRICT = 0x37
+    NAMESPACE = 0x39
+    IMPORTED_UNIT = 0x3D
+    UNSPECIFIED_TYPE = 0x3B
+    PARTIAL_UNIT = 0x3C
+    RVALUE_REFERENCE = 0x42
+    ATOMIC = 0x47
+    CALL_SITE = 0x48
+    CALL_SITE_PARAMETER = 0x49
+    SKELETON_UNIT = 0x4A
+    GNU_CALL_SITE = 0x4109
+    GNU_CALL_SITE_PARAMETER = 0x410A
+
+
+class At(IntEnum):
+    """An attribute."""
+
+    SIBLING = 0x01
+    LOCATION = 0x02
+    NAME = 0x03
+    BYTE_SIZE = 0x0B
+    BIT_OFFSET = 0x0C
+    BIT_SIZE = 0x0D
+    STMT_LIST = 0x10
+    LOW_PC = 0x11
+    HIGH_PC = 0x12
+    LANGUAGE = 0x13
+    DISCR_VALUE = 0x16
+    COMP_DIR = 0x1B
+    CONST_VALUE = 0x1C
+    INLINE = 0x20
+    PROTOTYPED = 0x27
+    UPPER_BOUND = 0x2F
+    ABSTRACT_ORIGIN = 0x31
+    ARTIFICIAL = 0x34
+    COUNT = 0x37
+    MEMBER_LOCATION = 0x38
+    DECL_FILE = 0x3A
+    DECL_LINE = 0x3B
+    DECLARATION = 0x3C
+    ENCODING = 0x3E
+    EXTERNAL = 0x3F
+    FRAME_BASE = 0x40
+    SPECIFICATION = 0x47
+    TYPE = 0x49
+    ENTRY_PC = 0x52
+    RANGES = 0x55
+    CALL_FILE = 0x58
+    CALL_LINE = 0x59
+    OBJECT_POINTER = 0x64
+    DATA_BIT_OFFSET = 0x6B
+    ENUM_CLASS = 0x6D
+    LINKAGE_NAME = 0x6E
+    STR_OFFSETS_BASE = 0x72
+    ADDR_BASE = 0x73
+    RNGLISTS_BASE = 0x74
+    DWO_NAME = 0x76
+    CALL_RETURN_PC = 0x7D
+    CALL_VALUE = 0x7E
+    CALL_ORIGIN = 0x7F
+    LOCLISTS_BASE = 0x8C
+    MIPS_LINKAGE_NAME = 0x2007
+    GNU_CALL_SITE_VALUE = 0x2111
+    GNU_DWO_NAME = 0x2130

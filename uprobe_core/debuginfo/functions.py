@@ -1,0 +1,227 @@
+"""Functions, their inlined instances, and what can be named at a place in them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from uprobe_core.debuginfo.dwarf import At, Tag
+from uprobe_core.debuginfo.info import DebugInfo
+from uprobe_core.debuginfo.ranges import ranges_of
+from uprobe_core.debuginfo.types import Type, type_of
+from uprobe_core.debuginfo.unit import Die, Entry, Unit
+
+__all__ = ("Instance", "Variable", "function_at", "functions_of", "instances_of", "scopes_at", "variables_at")
+
+_SCOPES = frozenset({Tag.SUBPROGRAM, Tag.INLINED, Tag.LEXICAL_BLOCK})
+_FUNCTIONS = frozenset({Tag.SUBPROGRAM, Tag.INLINED})
+_C = frozenset({0x01, 0x02, 0x0C, 0x1D, 0x2C})
+_MOST_INSTANCES = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A function where it has code: of its own, or in another function.
+
+    :param entry: its first instruction
+    :param ranges: [start, end) of its code
+    :param inlined: whether it is in another
+    """
+
+    die: Die
+    entry: int
+    ranges: tuple[tuple[int, int], ...]
+    inlined: bool
+
+    @property
+    def name(self) -> str:
+        """As the source has it, without what is around it."""
+        return self.die.named()
+
+    def covers(self, vaddr: int) -> bool:
+        """Whether the code at *vaddr* belongs to it, or to what is inlined into it."""
+        return any(start <= vaddr < end for start, end in self.ranges)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """Something with a name and a value.
+
+    :param scope: the function or block that it belongs to, None for one outside of all functions
+    """
+
+    name: str
+    die: Die
+    scope: Die | None
+
+    @property
+    def is_parameter(self) -> bool:
+        """Whether callers give it."""
+        return self.die.tag == Tag.PARAMETER
+
+    @property
+    def type(self) -> Type:
+        """Its type."""
+        return type_of(self.die)
+
+
+def _instance(die: Die) -> Instance | None:
+    ranges = tuple(span for span in ranges_of(die) if die.unit.info.is_code(*span))
+    if not ranges:
+        return None
+    entry = die.get(At.ENTRY_PC)
+    if isinstance(entry, int) and die.form(At.ENTRY_PC) != 0x01 and entry < 1 << 32:
+        entry = ranges[0][0] + entry  # DWARF 5: an offset from the start
+    if not isinstance(entry, int):
+        entry = ranges[0][0]
+    return Instance(die, entry, ranges, die.tag == Tag.INLINED)
+
+
+def functions_of(unit: Unit) -> list[Instance]:
+    """The functions of *unit* that have code of their own, by address."""
+    known = unit.info.functions.get(unit.header.offset)
+    if known is None:
+        dies = (unit.die(entry.offset) for entry in unit.scan() if entry.tag == Tag.SUBPROGRAM)
+        found = (_instance(die) for die in dies if not die.get(At.DECLARATION))
+        known = sorted((each for each in found if each is not None), key=lambda each: each.entry)
+        unit.info.functions[unit.header.offset] = known
+    return known
+
+
+def function_at(info: DebugInfo, vaddr: int) -> Instance | None:
+    """The function that has the code at *vaddr*, None if nothing is said of one."""
+    unit = info.unit_at(vaddr)
+    if unit is None:
+        return None
+    found = [each for each in functions_of(unit) if each.covers(vaddr)]
+    return found[-1] if found else None
+
+
+def scopes_at(function: Instance, vaddr: int) -> list[Die]:
+    """The function, and the blocks and inlined functions in it around *vaddr*, innermost last."""
+    scopes = [function.die]
+    while True:
+        inner = next(
+            (
+                child
+                for child in scopes[-1].children()
+                if child.tag in _SCOPES
+                and child.tag != Tag.SUBPROGRAM
+                and any(start <= vaddr < end for start, end in ranges_of(child))
+            ),
+            None,
+        )
+        if inner is None or len(scopes) > 200:
+            return scopes
+        scopes.append(inner)
+
+
+def variables_at(scopes: list[Die]) -> list[Variable]:
+    """What has a name in *scopes*, innermost scope first; a name that is hidden comes later."""
+    found = []
+    for scope in reversed(scopes):
+        found += list(_variables_of(scope))
+    return found
+
+
+def _variables_of(scope: Die) -> Iterator[Variable]:
+    for child in scope.children():
+        if child.tag in (Tag.PARAMETER, Tag.VARIABLE):
+            name = child.named()
+            if name:
+                yield Variable(name, child, scope)
+
+
+def globals_named(info: DebugInfo, unit: Unit, name: str) -> list[Variable]:
+    """Variables outside of functions that are called *name*: those of *unit* first."""
+    found = []
+    for die in _named(info, name, frozenset({Tag.VARIABLE})):
+        places = [die, *info.referring(die, frozenset({Tag.VARIABLE}))]
+        found += [each for each in places if At.LOCATION in each.attributes and not _is_local(each)]
+    found.sort(key=lambda die: die.unit is not unit)
+    return [Variable(name, die, None) for die in found]
+
+
+def _named(info: DebugInfo, name: str, tags: frozenset[int]) -> list[Die]:
+    """The entries called *name*, with or without what is around them."""
+    last = last_part(name)
+    found = (
+        info.named(last, tags)
+        if info.shared is None
+        else [*info.named(last, tags), *info.shared.named(last, tags)]
+    )
+    found += info.named(name, tags) if last != name else []
+    return [die for die in found if name in (last, die.name) or _ends(qualified(die), name)]
+
+
+def last_part(name: str) -> str:
+    """What stands behind the last ``::`` that is not between angle brackets."""
+    depth, start = 0, 0
+    for at, letter in enumerate(name):
+        depth += (letter == "<") - (letter == ">" and name[at - 1 : at] not in "-=")
+        if not depth and name[at : at + 2] == "::":
+            start = at + 2
+    return name[start:]
+
+
+def _place(die: Die) -> tuple[list[Entry], Entry | None]:
+    """All entries of the unit of *die*, and that of *die* among them."""
+    entries = die.unit.scan()
+    at = bisect_left(entries, die.offset, key=lambda entry: entry.offset)
+    return entries, entries[at] if at < len(entries) and entries[at].offset == die.offset else None
+
+
+def _is_local(die: Die) -> bool:
+    entries, entry = _place(die)
+    parent = -1 if entry is None else entry.parent
+    while parent >= 0:
+        if entries[parent].tag in _SCOPES:
+            return True
+        parent = entries[parent].parent
+    return False
+
+
+def qualified(die: Die) -> str:
+    """The name of *die* with those of the namespaces and classes around it."""
+    origin = die.origin()
+    if origin is not None:
+        return qualified(origin)
+    entries, entry = _place(die)
+    words = [die.name]
+    parent = -1 if entry is None else entry.parent
+    while parent >= 0:
+        if entries[parent].tag not in _SCOPES:
+            words.append(die.unit.die(entries[parent].offset).name or "(anonymous namespace)")
+        parent = entries[parent].parent
+    return "::".join(reversed(words))
+
+
+def instances_of(info: DebugInfo, name: str) -> list[Instance]:
+    """Every place where the function called *name* has code: of its own first, then inlined ones, by address.
+
+    *name* is as the source has it, with or without namespaces, or the linker's.
+    """
+    found: dict[tuple[int, int], Instance] = {}
+    seen: set[tuple[int, int]] = set()
+    todo = _named(info, name, _FUNCTIONS)
+    while todo:
+        die = todo.pop()
+        if die.key in seen or len(seen) > _MOST_INSTANCES:
+            continue
+        seen.add(die.key)
+        instance = _instance(die)
+        if instance is not None:
+            found[die.key] = instance
+        elif die.tag == Tag.SUBPROGRAM and not (die.get(At.DECLARATION) and _is_c(die)):
+            todo += info.referring(die, _FUNCTIONS)
+    return sorted(found.values(), key=lambda each: (each.inlined, each.entry))
+
+
+def _is_c(die: Die) -> bool:
+    """Whether it is C, where nothing is an instance of a mere declaration."""
+    return die.unit.root.get(At.LANGUAGE) in _C
+
+
+def _ends(whole: str, name: str) -> bool:
+    return whole == name or whole.endswith(f"::{name}")

@@ -1,0 +1,149 @@
+"""Where an object is: what a DWARF expression says, as operations of a fetch program (DWARF 5, 2.5, 2.6).
+
+An expression is run on names instead of numbers.  What comes out is one of the
+few places that compilers write, for which a fetch program is as good as the
+same registers and dereferences written by hand; anything else stays an
+expression that is computed at the hit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from uprobe_core.event_model import FetchOp, OpCode
+
+__all__ = (
+    "Computed",
+    "Const",
+    "Gone",
+    "InMemory",
+    "InPieces",
+    "InRegister",
+    "InVector",
+    "IsValue",
+    "Piece",
+    "Place",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class InMemory:
+    """At the address that *ops* load, plus *offset* bytes."""
+
+    ops: tuple[FetchOp, ...]
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InRegister:
+    """In register *number*, from bit *bit* on."""
+
+    number: int
+    bit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InVector:
+    """In vector register *number*, from byte *offset* on."""
+
+    number: int
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IsValue:
+    """It is nowhere, but its value is what *ops* load, plus *added*, from bit *bit* on."""
+
+    ops: tuple[FetchOp, ...]
+    added: int = 0
+    bit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    """It is nowhere, but its bytes are known."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """What the expression *code* computes at the hit, from bit *bit* of it on.
+
+    :param is_value: whether that is the value, not the address
+    """
+
+    code: bytes
+    is_value: bool
+    bit: int = 0
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Nowhere at this place.
+
+    :param why: "" for what the compiler has removed
+    """
+
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """*size* bytes of an object."""
+
+    size: int
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class InPieces:
+    """Here and there."""
+
+    pieces: tuple[Piece, ...]
+
+
+Place = InMemory | InRegister | InVector | IsValue | Const | Computed | Gone | InPieces
+
+
+def part_of(place: Place, offset: int) -> Place:
+    """Where the bytes from *offset* on are of an object at *place*."""
+    if isinstance(place, InMemory):
+        return replace(place, offset=place.offset + offset)
+    if isinstance(place, InVector):
+        return replace(place, offset=place.offset + offset)
+    if isinstance(place, InRegister | IsValue):
+        return replace(place, bit=place.bit + 8 * offset)
+    if isinstance(place, Computed):
+        if place.is_value:
+            return replace(place, bit=place.bit + 8 * offset)
+        return replace(place, offset=place.offset + offset)
+    if isinstance(place, Const):
+        return Const(place.data[offset:])
+    if isinstance(place, InPieces):
+        return _piece_at(place, offset)
+    return place
+
+
+def _piece_at(place: InPieces, offset: int) -> Place:
+    at = 0
+    for number, piece in enumerate(place.pieces):
+        if at <= offset < at + piece.size:
+            first = Piece(at + piece.size - offset, part_of(piece.place, offset - at))
+            rest = place.pieces[number + 1 :]
+            return InPieces((first, *rest)) if rest else first.place
+        at += piece.size
+    return Gone()
+
+
+def of_size(place: Place, size: int) -> Place:
+    """The place of an object of *size* bytes that begins at *place*: a whole piece, if it is within one."""
+    if isinstance(place, InPieces) and place.pieces and place.pieces[0].size >= size:
+        return place.pieces[0].place
+    return place
+
+
+def load(code: OpCode, param: int = 0, size: int = 0) -> tuple[FetchOp, ...]:
+    """One operation that loads a value."""
+    return (FetchOp(code, param, size),)
