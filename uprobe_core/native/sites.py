@@ -111,6 +111,7 @@ class NativeSites:
         self.live = False
         """Whether records are wanted as soon as guest code stops."""
         self.error: Exception | None = None
+        self._over = False
         self.engine.set_outside(self._voted_out, self._trampoline)
         self.engine.hijack, self.engine.depth = semantics.hijack, semantics.depth or 0
         backend.connect(self.engine, _engine.API, self._who, trap=semantics.trap, visible=semantics.visible)
@@ -303,8 +304,15 @@ class NativeSites:
 
     # --- results --------------------------------------------------------------------------------------
 
+    def finish(self) -> None:
+        """The run is over: a last :meth:`sync`, after which there is nothing to ask the engine for."""
+        self.sync()
+        self._over = True
+
     def sync(self) -> None:
         """Let the Python objects know everything that was found until now."""
+        if self._over:
+            return
         self.drain()
         found: dict[int, tuple[Action, list[Any], list[int]]] = {}
         for native in self._natives:

@@ -192,7 +192,7 @@ class Session(ReportedSession):
 
     def _finish(self, status: ExitStatus | None) -> None:
         if self._engine is not None:
-            self._engine.sites.sync()
+            self._engine.sites.finish()
         if self.spool.forked:
             if self._output is not None:
                 self._output.flush()
