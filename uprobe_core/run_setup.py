@@ -16,6 +16,7 @@ from uprobe_core.setup_words import (
     EventLine,
     EventsFile,
     FilterUse,
+    FunctionOf,
     TriggerUse,
     parse_bind,
     parse_sysroot,
@@ -25,6 +26,7 @@ from uprobe_core.types import Mode, Policy, Returns
 from uprobe_core.value_types import (
     BOOL,
     COUNT,
+    DURATION,
     ENVIRONMENT,
     NATURAL,
     PATH,
@@ -44,6 +46,7 @@ __all__ = (
     "EventLine",
     "EventsFile",
     "FilterUse",
+    "FunctionOf",
     "RunSetup",
     "TriggerUse",
     "parse_bind",
@@ -67,6 +70,7 @@ BINDS = listing(
     is_path=True,
 )
 FOLDERS = listing(str, str)
+PATTERNS = listing(str, str)
 NAME: ValueType = STRING
 """The name of a plugin."""
 
@@ -142,6 +146,23 @@ class RunSetup:
         "events",
         key="triggers",
         flags="--trigger EVENT:TEXT",
+    )
+    functions: tuple[str, ...] = option(
+        (),
+        PATTERNS,
+        "every function that matches: PATH, PATH:GLOB, LIBRARY:GLOB, or GLOB of the program's own",
+        "events",
+        table="functions",
+        key="match",
+        flags="-F, --functions PATTERN",
+    )
+    exclude: tuple[str, ...] = option(
+        (),
+        PATTERNS,
+        "not the functions whose name matches: GLOB, or LIBRARY:GLOB",
+        "events",
+        table="functions",
+        flags="--exclude GLOB",
     )
     env: Mapping[str, str | None] = option(
         {},
@@ -227,12 +248,36 @@ class RunSetup:
         flags="-o, --output FILE",
     )
     format: str = option(
-        "tracefs",
+        "auto",
         NAME,
-        "name of the writer, see 'uprobe plugins'",
+        "name of the writer, see 'uprobe plugins'; auto: tree for functions, else tracefs",
         "output",
         table="output",
-        flags="--format NAME",
+        flags="--format NAME[:key=value,...]",
+    )
+    depth: int | None = option(
+        None,
+        COUNT,
+        "of a tree: calls that are nested at most so deep",
+        "output",
+        table="output",
+        flags="--depth N",
+    )
+    min_time: int | None = option(
+        None,
+        DURATION,
+        "of a tree: only calls that took at least so long, and what they are in",
+        "output",
+        table="output",
+        flags="--min-time TIME",
+    )
+    tree_of: str | None = option(
+        None,
+        STRING,
+        "of a tree: only this function's calls and what is called in them",
+        "output",
+        table="output",
+        flags="--tree-of FUNC",
     )
     profile: str | None = option(
         None,

@@ -11,19 +11,36 @@ from uprobe_core.errors import UsageError
 
 __all__ = (
     "TOPICS",
+    "TRACE",
     "ConsumerUse",
     "EventLine",
     "EventsFile",
     "FilterUse",
+    "FormatUse",
+    "FunctionOf",
     "TriggerUse",
     "parse_bind",
     "parse_sysroot",
     "parse_topic",
 )
 
+TRACE = "trace"
+"""The consumer that writes records, which there is when none is named."""
 TOPICS = ("hits", "places", "syscalls")
 """What ``--debug=`` explains."""
 _EVENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*[./])?[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionOf:
+    """Of an event line that was made for a function (``-F``): which end of which one it is for.
+
+    :param name: of the function, as its source has it
+    :param is_return: it is at the return, and only for those who read records
+    """
+
+    name: str
+    is_return: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +50,13 @@ class EventLine:
     :param text: the line in the kernel's language, continuation already joined
     :param source: "-e", or the file's name
     :param number: 1-based line in *source*, 0 when it is not a file
+    :param function: of a line that nobody wrote
     """
 
     text: str
     source: str = "-e"
     number: int = 0
+    function: FunctionOf | None = None
 
     @classmethod
     def parse(cls, text: str) -> EventLine:
@@ -85,23 +104,38 @@ class ConsumerUse:
         The option ``event`` is ours: the one event that the consumer is for.
         Raises UsageError.
         """
-        name, colon, rest = text.partition(":")
-        if not name or (colon and not rest):
-            raise UsageError(
-                f"consumer {text!r} has no name or no options after ':'", hint="NAME[:key=value,...]"
-            )
-        options: dict[str, str] = {}
-        for part in re.split(r",(?=[A-Za-z_][A-Za-z0-9_-]*=)", rest) if rest else ():
-            key, equals, value = part.partition("=")
-            if not key or not equals:
-                raise UsageError(
-                    f"{part!r} in consumer {text!r} is not key=value", hint="NAME[:key=value,...]"
-                )
-            if key in options:
-                raise UsageError(f"option {key!r} is given twice in consumer {text!r}")
-            options[key] = value
+        name, options = _name_and_options(text, "consumer")
         event = options.pop("event", None)
         return cls(name, options, event)
+
+
+def _name_and_options(text: str, what: str) -> tuple[str, dict[str, str]]:
+    """``NAME[:key=value,...]``; a comma belongs to a value unless ``key=`` follows it.  Raises UsageError."""
+    name, colon, rest = text.partition(":")
+    if not name or (colon and not rest):
+        raise UsageError(f"{what} {text!r} has no name or no options after ':'", hint="NAME[:key=value,...]")
+    options: dict[str, str] = {}
+    for part in re.split(r",(?=[A-Za-z_][A-Za-z0-9_-]*=)", rest) if rest else ():
+        key, equals, value = part.partition("=")
+        if not key or not equals:
+            raise UsageError(f"{part!r} in {what} {text!r} is not key=value", hint="NAME[:key=value,...]")
+        if key in options:
+            raise UsageError(f"option {key!r} is given twice in {what} {text!r}")
+        options[key] = value
+    return name, options
+
+
+@dataclass(frozen=True, slots=True)
+class FormatUse:
+    """A writer chosen by name, with its options; ``--format NAME[:key=value,...]``."""
+
+    name: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> FormatUse:
+        """From ``NAME[:key=value,...]``; raises UsageError."""
+        return cls(*_name_and_options(text, "format"))
 
 
 def _event_and(text: str, what: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from uprobe_core.types import Policy
 __all__ = (
     "BOOL",
     "COUNT",
+    "DURATION",
     "ENVIRONMENT",
     "NATURAL",
     "PATH",
@@ -33,6 +34,7 @@ __all__ = (
     "ValueType",
     "choice",
     "listing",
+    "parse_duration",
     "parse_natural",
     "parse_policy",
     "parse_size",
@@ -139,6 +141,24 @@ def _is_size(value: Any) -> bool:
         return False
 
 
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s)?")
+_UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+
+
+def parse_duration(text: str) -> int:
+    """Nanoseconds from a number with an optional ns, us, ms or s; raises ValueError."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a time such as 10us")
+    return round(float(match[1]) * _UNITS[match[2] or "ns"])
+
+
+def _is_duration(value: Any) -> bool:
+    if _is_int(value):
+        return bool(value >= 0)
+    return isinstance(value, str) and _DURATION.fullmatch(value) is not None
+
+
 # --- words --------------------------------------------------------------------------------------------
 
 _POLICY = re.compile(r"anywhere|kernel(:[0-9]+\.[0-9]+)?")
@@ -240,6 +260,13 @@ SIZE = ValueType(
     {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": _SIZE_PATTERN}]},
     convert=lambda value: parse_size(value) if isinstance(value, str) else value,
     parse=parse_size,
+)
+DURATION = ValueType(
+    'a number of nanoseconds, or a string such as "10us" or "1.5ms"',
+    _is_duration,
+    {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": f"^{_DURATION.pattern}$"}]},
+    convert=lambda value: parse_duration(value) if isinstance(value, str) else value,
+    parse=parse_duration,
 )
 POLICY = ValueType(
     '"anywhere", "kernel" or "kernel:VERSION" such as "kernel:6.1"',

@@ -7,8 +7,8 @@ format ``tracefs`` is built in, since it needs no writer: it is one line a recor
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol, runtime_checkable
 
 from uprobe_core.event_model import EventSpec, Record, Value
@@ -24,10 +24,12 @@ class RunHeader:
 
     :param argv: the guest's argument vector
     :param events: every probed location, in the order of definition
+    :param options: ``--format NAME:key=value,...``: those that the writer's class attribute ``options`` names
     """
 
     argv: Sequence[str]
     events: Sequence[EventSpec]
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -35,7 +37,9 @@ class Writer(Protocol):
     """A writer plugin: a class taking ``(stream, header)``.
 
     A class attribute ``wants_stacks = True`` asks for the user stack of every
-    record (:attr:`~uprobe_core.event_model.Record.stack`).  A method ``lost(count)``,
+    record (:attr:`~uprobe_core.event_model.Record.stack`).  A class attribute ``options``
+    names the options that it takes, with what each means; a bad value is a
+    :class:`~uprobe_core.errors.UsageError` of its constructor.  A method ``lost(count)``,
     if there is one, is called before the first record of a bounded run that
     dropped *count* earlier ones.
     """

@@ -1,4 +1,4 @@
-"""The writers that come with uprobe: JSON lines, CSV, Chrome trace events, folded stacks, Parquet."""
+"""The writers that come with uprobe, each a format of ``--format``."""
 
 from __future__ import annotations
 
@@ -7,5 +7,6 @@ from uprobe_writers.csv_table import CsvWriter
 from uprobe_writers.folded import FoldedWriter
 from uprobe_writers.jsonl import JsonlWriter
 from uprobe_writers.parquet import ParquetWriter
+from uprobe_writers.tree import TreeWriter
 
-__all__ = ("ChromeWriter", "CsvWriter", "FoldedWriter", "JsonlWriter", "ParquetWriter")
+__all__ = ("ChromeWriter", "CsvWriter", "FoldedWriter", "JsonlWriter", "ParquetWriter", "TreeWriter")

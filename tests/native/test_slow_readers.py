@@ -20,6 +20,7 @@ from uprobe_core.discovery.contracts import BlamedWriter
 from uprobe_core.discovery.load import load_consumer, load_writer
 from uprobe_core.errors import PluginError
 from uprobe_core.records.output import RunOutput
+from uprobe_core.setup_words import FormatUse
 
 pytest.importorskip("uprobe_core.native._engine")
 pytest.importorskip("uprobe_unicorn.native._glue")
@@ -104,8 +105,8 @@ def with_writer(monkeypatch: pytest.MonkeyPatch, writer: type) -> None:
     def make(stream: Any, header: Any) -> Any:
         return BlamedWriter("slow", writer(stream, header))
 
-    def choose(name: str) -> Any:
-        return (False, make) if name == "slow" else load_writer(name)
+    def choose(use: FormatUse) -> Any:
+        return (False, make) if use.name == "slow" else load_writer(use)
 
     monkeypatch.setattr("uprobe_core.session.prepared.load_writer", choose)
 

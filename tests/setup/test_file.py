@@ -66,6 +66,13 @@ format = "jsonl"
 profile = "-"
 report = "run.json"
 lossy = 10
+depth = 3
+min-time = "1.5us"
+tree-of = "main"
+
+[functions]
+match = ["./loop:w*", "libc:str*"]
+exclude = ["*_r"]
 
 [expect]
 that = ["work.hits > 1"]
@@ -151,6 +158,11 @@ def test_every_key_ends_up_in_the_setup() -> None:
         profile="-",
         report="run.json",
         lossy=10,
+        depth=3,
+        min_time=1500,
+        tree_of="main",
+        functions=("./loop:w*", "libc:str*"),
+        exclude=("*_r",),
         limits=Limits(1.5, 1000, 2 << 20, 4),
         handler_timeout=2,
     )

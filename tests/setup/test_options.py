@@ -53,6 +53,11 @@ WAYS: dict[str, tuple[list[str], str, dict[str, Any]]] = {
     "returns": (["--returns", "watch"], '[run]\nreturns = "watch"', {"returns": "watch"}),
     "engine": (["--engine", "py"], '[run]\nengine = "py"', {"engine": "py"}),
     "strict": (["--strict"], "[run]\nstrict = true", {"strict": True}),
+    "functions": (["-F", "libc:str*"], '[functions]\nmatch = ["libc:str*"]', {"functions": ["libc:str*"]}),
+    "exclude": (["--exclude", "*_r"], '[functions]\nexclude = ["*_r"]', {"exclude": ["*_r"]}),
+    "depth": (["--depth", "3"], "[output]\ndepth = 3", {"depth": 3}),
+    "min_time": (["--min-time", "1.5us"], '[output]\nmin-time = "1.5us"', {"min_time": "1.5us"}),
+    "tree_of": (["--tree-of", "main"], '[output]\ntree-of = "main"', {"tree_of": "main"}),
     "debug": (["--debug="], "[run]\ndebug = true", {"debug": True}),
     "explain": (
         ["--debug=hits,places"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -154,14 +154,14 @@ def check_class(entry: PluginEntry, plugin: Any) -> None:
     _check_members(entry, plugin, skip_self=isinstance(plugin, type))
 
 
-def try_writer(entry: PluginEntry, plugin: Any) -> None:
+def try_writer(entry: PluginEntry, plugin: Any, options: Mapping[str, str] | None = None) -> None:
     """Raise PluginError unless the class *plugin* is a writer that can be constructed here."""
     from io import BytesIO
 
     from uprobe_core.writer import RunHeader
 
     check_class(entry, plugin)
-    construct(entry, plugin, BytesIO(), RunHeader((), ()))
+    construct(entry, plugin, BytesIO(), RunHeader((), (), options or {}))
 
 
 def check_instance(entry: PluginEntry, instance: Any) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from uprobe_core.backend import Backend
     from uprobe_core.consumer import ConsumerPlugin
     from uprobe_core.decoder import Decoder
+    from uprobe_core.setup_words import FormatUse
 
 __all__ = (
     "check_writer",
@@ -23,6 +24,7 @@ __all__ = (
     "load_consumer",
     "load_decoder",
     "load_writer",
+    "refuse_options",
 )
 
 
@@ -87,14 +89,16 @@ def load_consumer(name: str, options: Mapping[str, str]) -> ConsumerPlugin:
     return cast("ConsumerPlugin", construct(entry, cls, options))
 
 
-def load_writer(name: str) -> tuple[bool, Callable[[Any, Any], Any]]:
-    """Whether the writer *name* wants stacks, and what makes it from (stream, header).
+def load_writer(use: FormatUse) -> tuple[bool, Callable[[Any, Any], Any]]:
+    """Whether a writer wants stacks, and what makes it from (stream, header).
 
     Raises UsageError or PluginError; so does what is returned, and every method of what that makes.
     """
+    name = use.name
     entry = choose(Kind.WRITER, name)
     plugin = import_plugin(entry)
     check_class(entry, plugin)
+    refuse_options(use, getattr(plugin, "options", {}))
 
     def make(stream: Any, header: Any) -> Any:
         return BlamedWriter(name, construct(entry, plugin, stream, header))
@@ -102,10 +106,27 @@ def load_writer(name: str) -> tuple[bool, Callable[[Any, Any], Any]]:
     return bool(getattr(plugin, "wants_stacks", False)), make
 
 
-def check_writer(name: str) -> None:
-    """Raise UsageError or PluginError unless a run could use the writer *name*."""
-    entry = choose(Kind.WRITER, name)
-    try_writer(entry, import_plugin(entry))
+def refuse_options(use: FormatUse, known: Mapping[str, str] | None = None) -> None:
+    """Raise UsageError for an option that the writer does not have; *known* says what each is."""
+    for name in use.options:
+        if name not in (known or {}):
+            listed = "; ".join(f"{each}: {meaning}" for each, meaning in (known or {}).items())
+            raise UsageError(
+                f"format {use.name} has no option {name!r}",
+                hint=f"options are {listed}" if listed else "it has none",
+                slug="bad-option",
+            )
+
+
+def check_writer(use: FormatUse) -> None:
+    """Raise UsageError or PluginError unless a run could use the writer."""
+    if use.name == "tracefs":
+        refuse_options(use)
+        return
+    entry = choose(Kind.WRITER, use.name)
+    plugin = import_plugin(entry)
+    refuse_options(use, getattr(plugin, "options", {}))
+    try_writer(entry, plugin, use.options)
 
 
 def _instance(kind: Kind, name: str) -> Any:

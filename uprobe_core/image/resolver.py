@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import zlib
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +16,7 @@ from uprobe_core.events.line import EventLine
 from uprobe_core.events.locations import Location
 from uprobe_core.events.quoting import quoted_path
 from uprobe_core.image.elf_symbols import ElfImage, Symbol
+from uprobe_core.image.event_names import apart, identifier, short
 
 if TYPE_CHECKING:
     from uprobe_core.architecture import Architecture
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
     from uprobe_core.image.usdt import MarkerArgument, OperandReader
 
 __all__ = ("ImageResolver",)
-
-_MOST = 63
-"""Characters of an event's name (MAX_EVENT_NAME_LEN - 1)."""
 
 
 class ImageResolver:
@@ -123,10 +119,10 @@ class ImageResolver:
             if symbol.size and distance >= symbol.size and not symbol.indirect:
                 text = f"offset {distance:#x} is outside {name!r}, which is {symbol.size} bytes long"
                 raise _refusal(line, text, "`uprobe list` shows sizes")
-        event = f"{_short(name)}_{distance:#x}" if distance else _short(name)
+        event = f"{short(name)}_{distance:#x}" if distance else short(name)
         if len(found) == 1:
-            return [_location(path, found[0], distance, _identifier(event), target)]
-        names = _apart([event] * len(found), [symbol.name for symbol in found])
+            return [_location(path, found[0], distance, identifier(event), target)]
+        names = apart([event] * len(found), [symbol.name for symbol in found])
         return [
             _location(path, symbol, distance, each, image.source_name(symbol))
             for symbol, each in zip(found, names, strict=True)
@@ -155,7 +151,7 @@ class ImageResolver:
         offsets = [offset for a in addresses if (offset := image.vaddr_to_offset(a)) is not None]
         if not offsets:
             raise _refusal(line, f"no code at {file}:{number} in {path}", hint)
-        stem = _identifier(file.rpartition("/")[2].partition(".")[0])
+        stem = identifier(file.rpartition("/")[2].partition(".")[0])
         return [Location(path, offset, name=f"{stem}_{number}"[:63], text=target) for offset in offsets]
 
     def _marker(self, line: EventLine, path: str, image: ElfImage, target: str) -> list[Location]:
@@ -172,7 +168,7 @@ class ImageResolver:
             names = {f"{m.provider}:{m.name}" for m in known}
             hint = nearest(f"{provider}:{name}", names) or f"markers: {' '.join(sorted(names)) or 'none'}"
             raise _refusal(line, f"no marker {provider}:{name} in {path}", hint)
-        common = _identifier(f"{provider}_{name}")
+        common = identifier(f"{provider}_{name}")
         return [
             Location(path, m.offset, m.semaphore, common, target, _marker_arguments(m.arguments))
             for m in found
@@ -198,7 +194,7 @@ class ImageResolver:
             raise _refusal(
                 line, f"no function of {path} matches {target!r}", "`uprobe list` shows what there is"
             )
-        names = _apart([_short(image.source_name(s)) for s in found], [s.name for s in found])
+        names = apart([short(image.source_name(s)) for s in found], [s.name for s in found])
         return [
             _location(path, symbol, 0, name, image.source_name(symbol))
             for symbol, name in zip(found, names, strict=True)
@@ -273,31 +269,3 @@ def _name_and_offset(image: ElfImage, target: str) -> tuple[str, str]:
     if plus and name and (offset[:1].isdigit() or image.find(name) is not None):
         return name, offset or "+"
     return target, ""
-
-
-def _short(name: str) -> str:
-    """A name of the source without its parameters: ``app::add(int, int)`` is ``app::add``."""
-    return name.partition("(")[0] or name
-
-
-def _apart(shorts: list[str], names: list[str]) -> list[str]:
-    """An event name for each function; those that would be the same get a sum of the symbol's own name."""
-    texts = [_identifier(short) for short in shorts]
-    often = Counter(texts)
-    return [
-        _with_sum(text, name) if often[text] > 1 else text for text, name in zip(texts, names, strict=True)
-    ]
-
-
-def _with_sum(text: str, name: str) -> str:
-    return f"{text[: _MOST - 9]}_{zlib.crc32(name.encode('utf-8', 'surrogateescape')):08x}"
-
-
-def _identifier(name: str) -> str:
-    """*name* as an event name: what is no letter, digit or underscore becomes one.
-
-    What is too long for a kernel ends in a sum of all of it, so that two do not become one.
-    """
-    text = "".join(c if (c.isalnum() and c.isascii()) or c == "_" else "_" for c in name)
-    text = text if not text[:1].isdigit() else f"_{text}"
-    return text if len(text) <= _MOST else _with_sum(text, name)

@@ -102,7 +102,11 @@ class RunOutput:
         if make_writer is not None:
             self._stream = io.BufferedWriter(_WriterFile(self._fd, self._lost))
             self._fd, self._live = self._open(None), True  # such a file has no place for lines of text
-            self._writer = make_writer(self._stream)
+            try:
+                self._writer = make_writer(self._stream)
+            except BaseException:
+                self.close()
+                raise
 
     @staticmethod
     def _open(path: str | None) -> int:

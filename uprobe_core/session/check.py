@@ -23,12 +23,17 @@ from uprobe_core.session.choices import (
     refuse_counts,
     refuse_other_machine,
     target_of,
+    writer_of,
+    writes_records,
 )
 from uprobe_core.tracing.event_set import EventSet
+from uprobe_core.tracing.functions import function_lines
 from uprobe_core.tracing.place_check import PlaceCheck
 
 if TYPE_CHECKING:
     from uprobe_core.backend import ProbeHandler
+    from uprobe_core.image.guest_files import GuestFiles
+    from uprobe_core.probes.arch_ops import ArchOps
 
 __all__ = ("CheckResult", "LineResult", "Problem", "check_setup")
 
@@ -126,10 +131,16 @@ def check_setup(setup: RunSetup, *, whole: bool = False) -> CheckResult:
     events = EventSet(setup.policy, arch, files, lambda *_: None)
     with files.remembering():
         lines = [_line(events, line) for line in setup.events]
+        before += _wrong(iter([("functions", partial(_functions, setup, files, arch, events))]))
     with PlaceCheck(files, arch, setup.policy) as places:
         for found in lines:
             _look_at(found, places)
     return CheckResult(lines, events.table.listing(), before, _wrong(_then(setup, events)))
+
+
+def _functions(setup: RunSetup, files: GuestFiles, arch: ArchOps, events: EventSet) -> None:
+    for line in function_lines(setup, files, arch, records=writes_records(setup), warn=lambda _text: None):
+        events.add_line(line)
 
 
 def _wrong(checks: Iterator[tuple[str, Callable[[], None]]]) -> list[Problem]:
@@ -210,8 +221,7 @@ def _then(setup: RunSetup, events: EventSet) -> Iterator[tuple[str, Callable[[],
     for trigger in setup.triggers:
         event, text = trigger.event, trigger.text
         yield f"trigger {event}:{text}", partial(events.add_trigger, event, text, _Nowhere())
-    if setup.format != default.format:
-        yield f"format {setup.format}", partial(check_writer, setup.format)
+    yield f"format {setup.format}", lambda: check_writer(writer_of(setup))
     if setup.expect or setup.baseline is not None:
         yield "expectations", partial(_expectations, setup, events)
     for what in ("output", "profile", "report", "junit_xml"):
@@ -284,7 +294,7 @@ def _expectations(setup: RunSetup, events: EventSet) -> None:
 def _consumer(use: ConsumerUse, events: EventSet) -> None:
     """Construct a consumer and attach it to its events, as a session does."""
     plugin = load_consumer(use.name, use.options)
-    for event in events.events if use.event is None else events.find(use.event):
+    for event in events.for_consumer(use):
         with blaming(use.name, f"attach to {event.full_name}"):
             made = plugin.attach(event, _Nowhere())
             sink = made.attach(event) if isinstance(made, Action) else made

@@ -12,6 +12,7 @@ from uprobe_core.errors import BackendError, TargetError, UsageError
 from uprobe_core.event_model import EventSpec, OpCode
 from uprobe_core.image.guest_files import GuestFiles
 from uprobe_core.run_setup import RunSetup
+from uprobe_core.setup_words import TRACE, FormatUse
 from uprobe_core.types import Mode, Returns
 
 __all__ = (
@@ -22,10 +23,27 @@ __all__ = (
     "refuse_counts",
     "refuse_other_machine",
     "target_of",
+    "writer_of",
+    "writes_records",
 )
 
 INLINE_AT_MOST = 64
 """Sites up to which *auto* runs probes inline: each further code hook slows every hit of every other."""
+
+
+def writes_records(setup: RunSetup) -> bool:
+    """Whether hits are recorded, on the command line: without a consumer, or where one of them does it."""
+    return not setup.consumers or any(use.name == TRACE for use in setup.consumers)
+
+
+def writer_of(setup: RunSetup) -> FormatUse:
+    """The writer that records go to, with its options; "tracefs" is built in.  Raises UsageError."""
+    chosen = FormatUse.parse(setup.format)
+    if chosen.name == "auto":
+        chosen = FormatUse("tree" if setup.functions and not setup.consumers else "tracefs", chosen.options)
+    of_tree = {"depth": setup.depth, "min_time": setup.min_time, "tree_of": setup.tree_of}
+    given = {name: str(value) for name, value in of_tree.items() if value is not None}
+    return FormatUse(chosen.name, {**given, **chosen.options})
 
 
 def files_of(setup: RunSetup) -> GuestFiles:

@@ -11,22 +11,24 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uprobe_core.actions.kinds import Action
 from uprobe_core.backend import ExitStatus, Machine, Task
 from uprobe_core.discovery.contracts import blaming, check_sink
-from uprobe_core.discovery.load import load_arch, load_consumer, load_writer
+from uprobe_core.discovery.load import load_arch, load_consumer, load_writer, refuse_options
 from uprobe_core.errors import UsageError, noted
 from uprobe_core.native.choice import choose_engine, for_operations
 from uprobe_core.probes.arch_ops import bind_arch, check_policy
 from uprobe_core.records.output import RunOutput
 from uprobe_core.records.spool import Spool
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
-from uprobe_core.session.choices import files_of
+from uprobe_core.session.choices import files_of, writer_of, writes_records
 from uprobe_core.session.complaints import Complaints
 from uprobe_core.session.explain import Explaining
 from uprobe_core.session.live import Batch, LiveChanges
 from uprobe_core.session.probe_changes import ProbeChanges
 from uprobe_core.session.result_files import ResultFiles
 from uprobe_core.session.stacks import RunStacks
+from uprobe_core.setup_words import TRACE
 from uprobe_core.tracing.collector import collector_waits
 from uprobe_core.tracing.event_set import EventSet
+from uprobe_core.tracing.functions import function_lines
 
 if TYPE_CHECKING:
     from uprobe_core.expecting.expectations import Expectations
@@ -84,6 +86,9 @@ class PreparedSession:
         self._changes = ProbeChanges(self.events, self.files, self._live, self._complaints.not_probed)
         with self.files.remembering(), collector_waits():
             for line in setup.events:
+                self.events.add_line(line)
+            records = writes_records(setup) and not (explicit and not setup.consumers)
+            for line in function_lines(setup, self.files, self.arch, records=records, warn=self.warn):
                 self.events.add_line(line)
 
     def probe(self, spec: str, *consumers: Any) -> Any:
@@ -173,14 +178,13 @@ class PreparedSession:
     def _attach_consumers(self) -> None:
         uses = self.setup.consumers
         if not uses and not self._explicit:
-            uses = (ConsumerUse("trace"),)
+            uses = (ConsumerUse(TRACE),)
         if self.setup.consumers and not self._explicit and not self.events.events:
             self.warn("there are consumers but no events: give them with -e, -f or -c")
         for use in uses:
             plugin = load_consumer(use.name, use.options)
             self._consumers.append((use, plugin))
-            events = self.events.events if use.event is None else self.events.find(use.event)
-            for event in events:
+            for event in self.events.for_consumer(use):
                 with blaming(use.name, f"attach to {event.full_name}"):
                     self._attach(event, plugin)
         for chosen in self.setup.filters:
@@ -200,12 +204,14 @@ class PreparedSession:
             expectations.measure(self.events.events, (use.name for use, _ in self._consumers), self._attach)
 
     def _writer_maker(self) -> Any:
-        if self.setup.format == "tracefs":
+        chosen = writer_of(self.setup)
+        if chosen.name == "tracefs":
+            refuse_options(chosen)
             return None
-        self._wants_stacks, make = load_writer(self.setup.format)
+        self._wants_stacks, make = load_writer(chosen)
         from uprobe_core.writer import RunHeader
 
-        header = RunHeader(self.setup.argv, list(self.events.table))
+        header = RunHeader(self.setup.argv, list(self.events.table), chosen.options)
         return lambda stream: make(stream, header)
 
     def _real_return(self, task: Task, address: int, sp: int) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from uprobe_core.actions.kinds import Action
@@ -16,6 +17,7 @@ from uprobe_core.events.table import EventTable
 from uprobe_core.image.guest_files import GuestFiles
 from uprobe_core.probes.arch_ops import ArchOps
 from uprobe_core.probes.registry import UprobeRegistry
+from uprobe_core.setup_words import TRACE
 from uprobe_core.tracing.event import Event, EventProbe, Sink
 from uprobe_core.tracing.findings import Findings
 from uprobe_core.tracing.indirect import Indirect, uprobes_of
@@ -25,7 +27,7 @@ from uprobe_core.types import Policy
 
 if TYPE_CHECKING:
     from uprobe_core.records.spool import Spool
-    from uprobe_core.run_setup import EventLine
+    from uprobe_core.run_setup import ConsumerUse, EventLine, FunctionOf
     from uprobe_core.tracing.state import TracingState
 
 __all__ = ("EventSet", "make_language")
@@ -66,6 +68,8 @@ class EventSet:
         self.events: InOrder[Event] = InOrder()
         self._on_error = on_error
         self._warn = warn
+        self.for_records: set[str] = set()
+        """Events (GROUP/NAME) that are there for those who read records."""
         self.lives = Lives(on_error)
         self.findings = Findings(self.lives)
         self._named: dict[str, InOrder[Event]] = {}
@@ -115,9 +119,23 @@ class EventSet:
             if isinstance(command, DeleteSpec):
                 gone += self._forget(self.table.delete(command))
             else:
-                self.table.add(command)
-                made.append(self._add(command))
+                spec = command if line.function is None else replace(command, location=line.function.name)
+                self.table.add(spec)
+                made.append(self._add(spec))
+                if line.function is not None:
+                    self._note_function(line.function, spec.full_name)
         return made, gone
+
+    def _note_function(self, function: FunctionOf, full_name: str) -> None:
+        self.findings.functions.add(full_name)
+        if function.is_return:
+            self.for_records.add(full_name)
+
+    def for_consumer(self, use: ConsumerUse) -> Sequence[Event]:
+        """The events that a consumer is for; raises UsageError if there is none of that name."""
+        if use.event is not None:
+            return self.find(use.event)
+        return [each for each in self.events if use.name == TRACE or each.full_name not in self.for_records]
 
     def _add(self, spec: EventSpec) -> EventProbe:
         event = self.named(spec.full_name)

@@ -108,6 +108,8 @@ class Findings:
         """What the tallies of each event (full name, what) have got out of forked processes."""
         self.probes: InOrder[EventProbe] = InOrder()
         self.actions: list[Action] = []
+        self.functions: set[str] = set()
+        """Events (GROUP/NAME) of functions that were named by a pattern: one line tells of all of them."""
         self.sync: Callable[[], None] | None = None
         """Brings in what a native engine has counted."""
         self._numbers: dict[int, int] = {}
@@ -227,7 +229,14 @@ class Findings:
         """The histograms of triggers, then a line for each event that missed returns."""
         if "tracing" in self.__dict__:
             yield from self.tracing.hist_lines()
-        yield from (total.balance() for total in self.totals() if total.missed or total.pending)
+        of_functions = EventTotals("functions", Counter())
+        for total in self.totals():
+            if total.name in self.functions:
+                of_functions.tallies.update(total.tallies)
+            elif total.missed or total.pending:
+                yield total.balance()
+        if of_functions.missed or of_functions.pending:
+            yield of_functions.balance()
 
     def losses(self) -> Iterator[str]:
         """A sentence for each action that had no room for a key."""

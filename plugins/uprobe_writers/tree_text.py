@@ -1,0 +1,107 @@
+"""How a call tree looks: times, values, colours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from uprobe_core.writer import Record, Value
+from uprobe_writers.tree_nodes import Node
+
+if TYPE_CHECKING:
+    from uprobe_core.event_model import FetchArg
+
+__all__ = ("Look", "amount_text", "results_of", "time_text", "values_of")
+
+_LONGEST = 64
+"""Characters of a string that are shown."""
+_MEASURES = {"took", "insns"}
+"""Results that stand in the first column."""
+_STEPS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"))
+_SLOW = 1_000_000
+_TIMES = "\u00d7"
+WIDTH = 10
+"""Characters of the first column."""
+
+
+def time_text(time: int) -> str:
+    """Nanoseconds in the unit in which they are between 1 and 1000."""
+    for size, unit in _STEPS:
+        if time >= size:
+            return f"{time / size:.3f} {unit}"
+    return f"{time} ns"
+
+
+def amount_text(amount: int, unit: str) -> str:
+    """A time, or a number of instructions."""
+    return time_text(amount) if unit == "time" else f"{amount}"
+
+
+def _scalar(arg: FetchArg, value: Value) -> str:
+    if value is None:
+        return "(fault)"
+    if isinstance(value, str):
+        return f'"{value}"' if len(value) <= _LONGEST else f'"{value[:_LONGEST]}"…'
+    if isinstance(value, float):
+        return f"{value:g}"
+    return f"{value:#x}" if arg.type.kind == "x" else str(value)
+
+
+def _value(arg: FetchArg, value: Value) -> str:
+    if isinstance(value, tuple):
+        return "{" + ",".join(_scalar(arg, each) for each in value) + "}"
+    return _scalar(arg, value)
+
+
+def values_of(record: Record) -> tuple[str, ...]:
+    """``name=value`` of each argument."""
+    return tuple(
+        f"{arg.name}={_value(arg, value)}"
+        for arg, value in zip(record.event.args, record.values, strict=True)
+    )
+
+
+def results_of(record: Record) -> tuple[str, ...]:
+    """The results of a return: a value alone if there is one, else with names; measures are left out."""
+    found = [
+        (arg.name, _value(arg, value))
+        for arg, value in zip(record.event.args, record.values, strict=True)
+        if arg.name not in _MEASURES
+    ]
+    return tuple(value for _, value in found) if len(found) == 1 else tuple(f"{n}={v}" for n, v in found)
+
+
+class Look:
+    """Lines of the tree.
+
+    :param unit: of the first column, "time" or "insns"
+    """
+
+    def __init__(self, unit: str, *, color: bool) -> None:
+        self._unit, self._color = unit, color
+
+    def _paint(self, code: str, text: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self._color and text else text
+
+    def task(self, comm: str, tid: int) -> str:
+        """Above what a task does."""
+        return self._paint("1", f"# {comm}-{tid}")
+
+    def line(self, node: Node, depth: int, part: str) -> str:
+        """One line; *part* is "open", "close" or "leaf"."""
+        amount = "" if part == "open" or node.amount is None else amount_text(node.amount, self._unit)
+        slow = self._unit == "time" and (node.amount or 0) >= _SLOW
+        column = self._paint("31" if slow else "32", f"{amount:>{WIDTH}}")
+        return f"{column} {self._paint('2', '│')} {'  ' * depth}{self._text(node, part)}".rstrip()
+
+    def _text(self, node: Node, part: str) -> str:
+        name = self._paint("1;36", node.name)
+        given = ", ".join(node.values[: node.given])
+        results = ", ".join(node.values[node.given :])
+        gives = f" = {self._paint('33', results)}" if results else ""
+        note = self._paint("35", f"  {node.note}" if node.note else "")
+        times = self._paint("1", f"  {_TIMES} {node.count}" if node.count > 1 else "")
+        if part == "open":
+            return f"{name}({given}) {{"
+        if part == "close":
+            return f"}}{gives}  {self._paint('2', f'/* {node.name} */')}{note}{times}"
+        return f"{name}({given}){gives}{note}{times}"

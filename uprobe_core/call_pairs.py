@@ -1,0 +1,110 @@
+"""Calls from records: the entry and the return of one call put together, task by task.
+
+For writers.  A location whose entry and return are both probed gives calls; all
+other records are points.  Where the return event has an argument ``$latency`` it
+says which entry it belongs to; else it is the newest call of that function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from typing import NamedTuple
+
+from uprobe_core.event_model import EventSpec, OpCode, Record
+
+__all__ = ("Call", "CallPairs", "Step", "What")
+
+
+class What(Enum):
+    """What happens to a call."""
+
+    ENTERED = "its entry was recorded"
+    RETURNED = "its return was recorded"
+    LEFT = "it will not return: its caller did"
+    POINT = "a record that belongs to no call"
+
+
+class Call:
+    """One call.
+
+    :ivar entry: its record; of a POINT the only one
+    :ivar leave: the record of its return, None as long as there is none
+    :ivar depth: how many calls of its task it is in
+    """
+
+    __slots__ = ("depth", "entry", "leave")
+
+    def __init__(self, entry: Record, depth: int) -> None:
+        self.entry, self.depth = entry, depth
+        self.leave: Record | None = None
+
+    @property
+    def time(self) -> int:
+        """Nanoseconds from entry to return; 0 without a return."""
+        return 0 if self.leave is None else self.leave.timestamp_ns - self.entry.timestamp_ns
+
+
+class Step(NamedTuple):
+    """One thing that happens, in the order of time."""
+
+    what: What
+    call: Call
+
+
+class CallPairs:
+    """Puts records together.
+
+    :param events: every probed location of the run
+    """
+
+    def __init__(self, events: Iterable[EventSpec]) -> None:
+        events = list(events)
+        entries = {(event.path, event.offset) for event in events if not event.is_return}
+        both = entries & {(event.path, event.offset) for event in events if event.is_return}
+        self._paired = {event.full_name for event in events if (event.path, event.offset) in both}
+        self._latency = {event.full_name: _place_of_latency(event) for event in events if event.is_return}
+        self._open: dict[tuple[int, int], list[Call]] = {}
+
+    def take(self, record: Record) -> Iterator[Step]:
+        """What the next record says."""
+        calls = self._open.setdefault((record.pid, record.tid), [])
+        if record.event.full_name not in self._paired:
+            yield Step(What.POINT, Call(record, len(calls)))
+        elif not record.event.is_return:
+            call = Call(record, len(calls))
+            calls.append(call)
+            yield Step(What.ENTERED, call)
+        else:
+            yield from self._returned(calls, record)
+
+    def _returned(self, calls: list[Call], leave: Record) -> Iterator[Step]:
+        number = self._entry_of(calls, leave)
+        if number is None:  # it was entered before this task was forked
+            yield Step(What.POINT, Call(leave, len(calls)))
+            return
+        while len(calls) > number + 1:
+            yield Step(What.LEFT, calls.pop())
+        call = calls.pop()
+        call.leave = leave
+        yield Step(What.RETURNED, call)
+
+    def _entry_of(self, calls: list[Call], leave: Record) -> int | None:
+        """The number of the call that *leave* ends."""
+        place = self._latency[leave.event.full_name]
+        same = [n for n in range(len(calls) - 1, -1, -1) if calls[n].entry.ip == leave.function]
+        if place is not None and len(same) > 1:
+            took = leave.values[place]
+            exact = [n for n in same if leave.timestamp_ns - calls[n].entry.timestamp_ns == took]
+            same = exact or same
+        return same[0] if same else None
+
+    def finish(self) -> Iterator[Step]:
+        """The run is over: what never returned, task by task, the innermost first."""
+        for calls in self._open.values():
+            while calls:
+                yield Step(What.LEFT, calls.pop())
+
+
+def _place_of_latency(event: EventSpec) -> int | None:
+    return next((n for n, arg in enumerate(event.args) if arg.ops[0].code is OpCode.LATENCY), None)

@@ -1,0 +1,179 @@
+"""``-F PATTERN``: events at the entry and, for those who read records, the return of functions that match."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from uprobe_core.errors import ProbeError, UsageError
+from uprobe_core.event_model import EventSpec
+from uprobe_core.events.hints import nearest
+from uprobe_core.events.quoting import place_as_written
+from uprobe_core.image.elf_symbols import ElfImage, Symbol
+from uprobe_core.image.event_names import MOST, apart, identifier, short
+from uprobe_core.image.libraries import short_name
+from uprobe_core.image.signatures import Signature, signature_of
+from uprobe_core.run_setup import EventLine, FunctionOf
+from uprobe_core.tracing.place_check import PlaceCheck
+
+if TYPE_CHECKING:
+    from uprobe_core.image.guest_files import GuestFiles
+    from uprobe_core.probes.arch_ops import ArchOps
+    from uprobe_core.run_setup import RunSetup
+
+__all__ = ("function_lines",)
+
+AT_RETURN = "__return"
+"""Ends the name of the event at a function's return, as perf names it."""
+_GLOB = frozenset("*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A function that matches.
+
+    :param path: of its file, as the pattern has it
+    :param shown: its name in the source
+    """
+
+    path: str
+    group: str
+    name: str
+    symbol: Symbol
+    shown: str
+
+
+def function_lines(
+    setup: RunSetup, files: GuestFiles, arch: ArchOps, *, records: bool, warn: Callable[[str], None]
+) -> list[EventLine]:
+    """The event lines that ``-F`` of *setup* means.
+
+    A function that cannot be probed is left out, and *warn* is told.  Raises
+    UsageError for a pattern that names no file or no function.
+
+    :param records: whether there are to be events at returns, for those who read records
+    """
+    found: dict[tuple[str, int], _Found] = {}
+    for pattern in setup.functions:
+        matching = list(_matching(pattern, setup, files, arch))
+        if not matching:
+            raise _nothing(f"-F {pattern}: no function matches", "`uprobe list` shows what there is")
+        for each in matching:
+            if not _is_excluded(each, setup.exclude):
+                found.setdefault((each.path, each.symbol.offset), each)
+    if setup.functions and not found:
+        raise _nothing("every function that matches -F is excluded", "is --exclude right?")
+    good = list(_probeable(found.values(), PlaceCheck(files, arch, setup.policy), warn))
+    kinds = (False, True) if records else (False,)
+    plain = setup.policy.is_kernel
+    return [_line(each, is_return, plain=plain) for each in good for is_return in kinds]
+
+
+def _nothing(text: str, hint: str) -> UsageError:
+    return UsageError(text, hint=hint, slug="no-function")
+
+
+# --- patterns ---------------------------------------------------------------------------------------
+
+
+def _matching(pattern: str, setup: RunSetup, files: GuestFiles, arch: ArchOps) -> Iterator[_Found]:
+    path, glob = _split(pattern, setup, files)
+    status = files(path)
+    with ElfImage(status.host_path, arch.info) as image:
+        group = identifier(short_name(status.host_path.rpartition("/")[2]))
+        symbols = list(_chosen(image, glob, group, indirect=not setup.policy.is_kernel))
+        if not symbols and not _GLOB & set(glob):
+            near = nearest(glob, (symbol.name for symbol in image.functions()))
+            raise UsageError(
+                f"-F {pattern}: no function {glob!r} in {path}",
+                hint=near or "`uprobe list` shows what there is",
+                slug="no-function",
+            )
+        shown = [image.source_name(symbol) for symbol in symbols]
+        most = MOST - len(AT_RETURN)
+        names = apart([short(each) for each in shown], [symbol.name for symbol in symbols], most)
+        for symbol, text, name in zip(symbols, shown, names, strict=True):
+            yield _Found(path, group, name, symbol, text)
+
+
+def _split(pattern: str, setup: RunSetup, files: GuestFiles) -> tuple[str, str]:
+    """The file and the glob of a pattern; without a file it is the program's."""
+    for at in [len(pattern), *(n for n, char in enumerate(pattern) if char == ":")]:
+        status = files(pattern[:at]) if at else None
+        if status is not None and not status.errno_name and status.regular:
+            return _with_slash(pattern[:at], files, is_library=status.is_library), pattern[at + 1 :] or "*"
+    if "/" in pattern or (":" in pattern and "::" not in pattern) or not setup.argv:
+        hint = "-F takes PATH, PATH:GLOB, LIBRARY:GLOB (libc:str*), or a GLOB of the program's own functions"
+        raise UsageError(f"-F {pattern} names no file", hint=hint, slug="no-file")
+    return _with_slash(setup.argv[0], files, is_library=False), pattern
+
+
+def _with_slash(path: str, files: GuestFiles, *, is_library: bool) -> str:
+    """*path* as an event line has it, where a number follows."""
+    if is_library:
+        return files.libraries[path]
+    return path if "/" in path else f"./{path}"
+
+
+def _chosen(image: ElfImage, glob: str, library: str, *, indirect: bool) -> Iterator[Symbol]:
+    """The functions that match, one of each place: that with the plainest name."""
+    places: dict[int, Symbol] = {}
+    is_glob = bool(_GLOB & set(glob))
+    for symbol in image.functions():
+        if symbol.offset and (symbol.size or symbol.indirect or not is_glob) and image.is_match(symbol, glob):
+            known = places.get(symbol.offset)
+            if known is None or _plainness(symbol, library) < _plainness(known, library):
+                places[symbol.offset] = symbol
+    yield from (symbol for symbol in places.values() if indirect or not symbol.indirect)
+
+
+def _plainness(symbol: Symbol, library: str) -> tuple[bool, int, int, str]:
+    name = symbol.name
+    return signature_of(library, name) is None, len(name) - len(name.lstrip("_")), len(name), name
+
+
+def _is_excluded(found: _Found, patterns: Sequence[str]) -> bool:
+    names = [found.symbol.name, found.shown, short(found.shown)]
+    names += [f"{found.group}:{name}" for name in names]
+    return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in patterns)
+
+
+# --- events -----------------------------------------------------------------------------------------
+
+
+def _probeable(
+    functions: Iterable[_Found], places: PlaceCheck, warn: Callable[[str], None]
+) -> Iterator[_Found]:
+    refused: list[str] = []
+    with places:
+        for each in functions:
+            try:
+                places.look(EventSpec("p", each.group, each.name, each.path, each.symbol.offset))
+            except ProbeError:
+                refused.append(each.shown)
+            else:
+                yield each
+    if refused:
+        more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
+        warn(f"-F leaves out what cannot be probed: {', '.join(refused[:3])}{more}")
+
+
+def _line(found: _Found, is_return: bool, *, plain: bool) -> EventLine:
+    """The event at one end of a function; a *plain* one fetches nothing."""
+    place = found.symbol.name if found.symbol.indirect else f"{found.symbol.offset:#x}"
+    signature = None if plain else signature_of(found.group, found.symbol.name)
+    words = [
+        f"{'r' if is_return else 'p'}:{found.group}/{found.name}{AT_RETURN if is_return else ''}",
+        place_as_written(f"{found.path}:{place}"),
+        *(() if plain else _arguments(signature, is_return)),
+    ]
+    return EventLine(" ".join(words), "-F", function=FunctionOf(found.shown, is_return))
+
+
+def _arguments(signature: Signature | None, is_return: bool) -> tuple[str, ...]:
+    if not is_return:
+        return () if signature is None else signature.arguments
+    gives = () if signature is None or not signature.gives else (signature.gives,)
+    return (*gives, "took=$latency", "insns=$insns")
