@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from uprobe_core.target import Bind, ExitStatus, Limits, Target
-from uprobe_core.types import Fault, Mapping, Mode, Returns, TrapResult
+from uprobe_core.types import Analysis, Fault, Mapping, Mode, Returns, TrapResult
 
 __all__ = (
     "Backend",
@@ -49,6 +49,8 @@ class Capabilities:
     invisible_traps: bool = False
     """Whether breakpoints can be kept out of the guest's data view."""
     vectors: bool = True
+    faults: bool = True
+    """Whether the fault of a step says which address was accessed, and how; else its address is 0."""
     work: bool = False
     """Whether executed instructions are counted exactly; without it events with $insns are refused."""
 
@@ -188,6 +190,14 @@ class ProbeHandler(Protocol):
         PC (which the core may have moved out of a slot).
         A Fault: the simulated instruction faulted; deliver it like any other.
         Also called when the instruction that is being single-stepped is a trap.
+        """
+        ...
+
+    def analyze(self, insn: bytes, address: int) -> Analysis:
+        """What the architecture says of the instruction *insn* that lies at *address*.
+
+        For a backend that executes displaced instructions itself (Mode.INLINE, Returns.WATCH):
+        whether one may run elsewhere, or has a function that does what it does.
         """
         ...
 

@@ -119,6 +119,14 @@ class RunSetup:
     argv: tuple[str, ...] = option(
         (), WORDS, "the program and its arguments", _WORLD, table="target", flags="PROGRAM [ARG...]"
     )
+    address: str | None = option(
+        None,
+        STRING,
+        "where the program runs already, or what is to run it, for a backend that does not",
+        _WORLD,
+        table="target",
+        flags="--target ADDRESS",
+    )
     events: tuple[EventLine, ...] = option(
         (),
         EVENTS,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from uprobe_core.option import option
 from uprobe_core.value_types import COUNT, SECONDS, SIZE
 
-__all__ = ("ENDED_BY", "LIMIT_REACHED", "Bind", "ExitStatus", "Limits", "Target")
+__all__ = ("ENDED_BY", "LIMIT_REACHED", "Bind", "ExitStatus", "Limits", "Paths", "Target")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,22 @@ class Limits:
     )
 
 
+class Paths(Protocol):
+    """Local files by the paths that the guest has them at: what *sysroot* and binds mean."""
+
+    def host_path(self, path: str) -> str:
+        """The local path that the guest's absolute *path* leads to, all links followed; raises OSError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A program and its surroundings.
 
     :param argv: the guest's argument vector; argv[0] is the program, found like a shell does
+    :param address: where the program runs already, or what is to run it, in the backend's own words;
+        None: the backend runs *argv* itself
+    :param paths: which local file a path of the guest's means, None: the same
     :param env: the guest's whole environment
     :param cwd: the guest's working directory as the guest names it, None: the host's
     :param sysroot: host folder that is the guest's "/", None: the host's own tree, read-only
@@ -85,6 +97,8 @@ class Target:
     """
 
     argv: Sequence[str]
+    address: str | None = None
+    paths: Paths | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str | None = None
     sysroot: str | None = None

@@ -38,6 +38,7 @@ consumers = [
 argv = ["./loop", "3"]
 env = { A = "b", GONE = false }
 inherit-env = false
+address = "unix:/x"
 cwd = "/tmp"
 sysroot = "root"
 sysroot-read-only = true
@@ -128,6 +129,7 @@ def test_every_key_ends_up_in_the_setup() -> None:
     plain = dataclasses.replace(setup, events=(), consumers=(), filters=(), triggers=())
     assert plain == RunSetup(
         argv=("./loop", "3"),
+        address="unix:/x",
         env={"A": "b", "GONE": None},
         inherit_env=False,
         cwd="/tmp",

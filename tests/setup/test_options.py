@@ -28,6 +28,7 @@ WAYS: dict[str, tuple[list[str], str, dict[str, Any]]] = {
     "triggers": (["--trigger", "w:traceoff"], '[triggers]\nw = "traceoff"', {"triggers": ["w:traceoff"]}),
     "env": (["--env", "A=1"], '[target]\nenv = { A = "1" }', {"env": {"A": "1"}}),
     "inherit_env": (["--no-inherit-env"], "[target]\ninherit-env = false", {"inherit_env": False}),
+    "address": (["--target", "unix:/x"], '[target]\naddress = "unix:/x"', {"address": "unix:/x"}),
     "cwd": (["--cwd", "/tmp"], '[target]\ncwd = "/tmp"', {"cwd": "/tmp"}),
     "sysroot": (["--sysroot", "root"], '[target]\nsysroot = "root"', {"sysroot": Path("root")}),
     "binds": (["--bind", "a:/b:ro"], '[target]\nbind = ["a:/b:ro"]', {"binds": ["a:/b:ro"]}),
@@ -114,7 +115,7 @@ def test_every_field_of_a_set_up_has_a_row() -> None:
 
 
 def test_a_backend_is_told_what_it_asks_for_by_name() -> None:
-    derived = {"native", "on_syscall"}  # from the engine that was chosen, and what is explained
+    derived = {"native", "on_syscall", "paths"}  # from the engine, what is explained, and sysroot and binds
     assert {field.name for field in fields(Target)} - derived <= {field.name for field in fields(RunSetup)}
 
 

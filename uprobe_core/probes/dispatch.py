@@ -19,6 +19,7 @@ from uprobe_core.probes.utask import TaskState
 from uprobe_core.probes.xol import XolArea
 from uprobe_core.types import (
     Access,
+    Analysis,
     Fault,
     FaultKind,
     HandlerVote,
@@ -221,6 +222,10 @@ class Dispatcher(ProcessFollower):
             return False
         space = self.registry.spaces.get(task.process)
         return space is None or space.sites.get(utask.vaddr) is not utask.active
+
+    def analyze(self, insn: bytes, address: int) -> Analysis:
+        """What may be done with an instruction that a backend displaces, whatever the policy refuses."""
+        return self.arch.analyze_insn(insn, address, _ANYWHERE)
 
     # --- inline hits and watched returns ------------------------------------------------------------
 

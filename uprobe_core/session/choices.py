@@ -54,7 +54,7 @@ def files_of(setup: RunSetup) -> GuestFiles:
     )
 
 
-_OWN = {"native", "on_syscall"}
+_OWN = {"native", "on_syscall", "paths"}
 """Fields of a target that no field of the set-up says."""
 
 OWN_VARIABLES = "UPROBE_"
@@ -77,7 +77,8 @@ def target_of(setup: RunSetup, on_syscall: Callable[[str], None] | None = None) 
             env[key] = value
     told = {field.name: getattr(setup, field.name) for field in fields(Target) if field.name not in _OWN}
     return Target(
-        **{**told, "env": env, "native": True if setup.engine == "c" else None, "on_syscall": on_syscall}
+        **{**told, "env": env, "native": True if setup.engine == "c" else None, "on_syscall": on_syscall},
+        paths=files_of(setup),
     )
 
 

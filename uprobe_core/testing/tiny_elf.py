@@ -16,11 +16,14 @@ from uprobe_core.discovery.load import load_arch
 from uprobe_core.probes.arch_ops import bind_arch
 from uprobe_core.run_setup import DEFAULT_ARCH
 
-__all__ = ("ARCH", "CALLS", "OWN_TRAP", "SEGFAULT", "SPIN", "WRITES_OWN_TEXT", "TinyProgram")
+__all__ = ("ANALYZE", "ARCH", "CALLS", "OWN_TRAP", "SEGFAULT", "SPIN", "WRITES_OWN_TEXT", "TinyProgram")
 
 _PLUGIN = load_arch(DEFAULT_ARCH)
-ARCH = bind_arch(_PLUGIN).info
+_OPS = bind_arch(_PLUGIN)
+ARCH = _OPS.info
 """What the programs are for."""
+ANALYZE = _OPS.analyze_insn
+"""Its verdict for an instruction."""
 BASE = 0x40_0000
 TEXT = 0x1000
 """File offset of the first instruction."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from uprobe_core.backend import Process, Task
-from uprobe_core.testing.tiny_elf import ARCH
-from uprobe_core.types import Fault, Mapping, TrapResult
+from uprobe_core.testing.tiny_elf import ANALYZE, ARCH
+from uprobe_core.types import Analysis, Fault, Mapping, Policy, TrapResult
 
 __all__ = ("ScriptedHandler",)
 
@@ -41,6 +41,10 @@ class ScriptedHandler:
         self.log.append(("trap", address))
         answer: TrapResult | Fault = self._do("trap", TrapResult.NOT_OURS, task, address)
         return answer
+
+    def analyze(self, insn: bytes, address: int) -> Analysis:
+        """What the architecture says."""
+        return ANALYZE(insn, address, Policy())
 
     def on_inline(self, task: Task, address: int) -> None:
         """Logged."""

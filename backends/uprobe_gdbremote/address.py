@@ -1,0 +1,95 @@
+"""Where a target is: ``tcp:HOST:PORT``, ``unix:PATH``, ``qemu`` or ``qemu:PATH``."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from uprobe_core.errors import BackendError, UsageError
+
+__all__ = ("Address", "connect")
+
+_FORMS = "tcp:HOST:PORT, unix:PATH, qemu or qemu:PATH, each with ,scratch=ADDRESS+SIZE if need be"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One target.
+
+    :param kind: "tcp", "unix" or "qemu"
+    :param path: of the socket or of the emulator
+    :param host: and *port*: of a TCP stub
+    :param scratch: memory of the program that nobody uses: (address, bytes)
+    """
+
+    kind: str
+    path: str = ""
+    host: str = ""
+    port: int = 0
+    scratch: tuple[int, int] | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """From what the user wrote; raises UsageError."""
+        text, _, more = text.partition(",")
+        scratch = _scratch(more) if more else None
+        kind, _, rest = text.partition(":")
+        if kind == "tcp":
+            host, _, port = rest.rpartition(":")
+            if host and port.isdecimal() and int(port) < 1 << 16:
+                return cls(kind, host=host.strip("[]"), port=int(port), scratch=scratch)
+        elif (kind == "unix" and rest) or kind == "qemu":
+            return cls(kind, rest or "qemu-aarch64", scratch=scratch)
+        raise UsageError(f"target {text!r} is no address", hint=_FORMS)
+
+    def __str__(self) -> str:
+        return f"tcp:{self.host}:{self.port}" if self.kind == "tcp" else f"{self.kind}:{self.path}"
+
+
+def _scratch(text: str) -> tuple[int, int]:
+    name, _, value = text.partition("=")
+    begin, plus, size = value.partition("+")
+    try:
+        found = int(begin, 0), int(size, 0)
+    except ValueError:
+        found = (0, 0)
+    if name != "scratch" or not plus or found[0] % 16 or found[1] < 64:
+        raise UsageError(f"{text!r} is no scratch area", hint="scratch=0x20001000+0x1000, 16 byte aligned")
+    return found
+
+
+def connect(address: Address, seconds: float, gone: Callable[[], str] = lambda: "") -> socket.socket:
+    """A connection to the stub at *address*, which may take *seconds* to listen; raises BackendError.
+
+    :param gone: says why nobody will ever listen there, "" as long as somebody may
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return _connected(address)
+        except OSError as error:
+            why = gone()
+            if why or time.monotonic() > deadline:
+                raise BackendError(
+                    f"no stub answers at {address}: {why or error.strerror or error}",
+                    hint="start it first: gdbserver HOST:PORT PROGRAM, or qemu-aarch64 -g PATH PROGRAM",
+                    slug="no-target",
+                ) from error
+            time.sleep(0.01)
+
+
+def _connected(address: Address) -> socket.socket:
+    if address.kind == "tcp":
+        made = socket.create_connection((address.host, address.port), timeout=10)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    else:
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            made.connect(address.path)
+        except OSError:
+            made.close()
+            raise
+    made.settimeout(None)
+    return made

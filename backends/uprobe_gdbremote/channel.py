@@ -1,0 +1,154 @@
+"""The connection to a stub: packets go out and come in, acknowledged as long as the stub wants that.
+
+Python's part per packet is what a hit costs, so an acknowledgement waits for
+the next packet that goes out, if one follows at once.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+from collections.abc import Callable
+
+from uprobe_core.errors import BackendError
+from uprobe_gdbremote.packets import INTERRUPT, Packet, frame, split
+
+__all__ = ("PATIENCE", "Channel", "Lost")
+
+PATIENCE = 20.0
+"""Seconds that a stub may take to answer."""
+_CHUNK = 1 << 16
+
+
+class Lost(BackendError):  # noqa: N818  # it is what happened
+    """The connection to the target broke; what was recorded until then is kept."""
+
+    slug = "target-lost"
+
+
+class Channel:
+    """Packets over *connection*.
+
+    :param where: the address, for messages
+    :ivar acks: whether packets are acknowledged (the protocol begins so)
+    :ivar packets: how many were sent
+    """
+
+    def __init__(self, connection: socket.socket, where: str) -> None:
+        self._socket, self.where = connection, where
+        self.acks = True
+        self.packets = 0
+        self._buffer = b""
+        self._owed = b""
+        self._last = b""
+        self._bell, self._clapper = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._poll = select.poll()
+        for descriptor in (connection.fileno(), self._bell):
+            self._poll.register(descriptor, select.POLLIN)
+        self.explain: Callable[[], str] = lambda: ""
+        """Why the other side may be gone, if that is known."""
+
+    def send(self, payload: bytes) -> None:
+        """Send *payload* as a packet; raises Lost."""
+        self._last = frame(payload)
+        self.packets += 1
+        self._write(self._owed + self._last)
+        self._owed = b""
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise self._lost(error.strerror or str(error)) from error
+
+    def ask(self, payload: bytes) -> bytes:
+        """Send *payload* and wait for the answer; raises Lost."""
+        self.send(payload)
+        answer = self.receive(PATIENCE)
+        if answer is None:
+            raise self._lost(f"no answer to {payload[:40].decode(errors='replace')!r} in {PATIENCE:g} s")
+        return answer
+
+    def receive(self, seconds: float | None, *, until_rung: bool = False) -> bytes | None:
+        """The next packet; None after *seconds* without one, and if it was *until_rung*.
+
+        Raises Lost.
+        """
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while True:
+            packet, self._buffer = split(self._buffer) if self._buffer else (None, b"")
+            if packet is not None:
+                if self._take(packet):
+                    return packet.data
+                continue
+            if not self._wait(deadline, until_rung=until_rung):
+                return None
+
+    def _take(self, packet: Packet) -> bool:
+        """Acknowledge *packet*; whether it is one that was waited for."""
+        if packet.notification:
+            return False
+        if self.acks:
+            self._owed = b"+" if packet.good else b""
+            if not packet.good:
+                self._write(b"-")
+        return packet.good
+
+    def settle(self) -> None:
+        """Send the acknowledgement that is owed: nothing else may follow for a while."""
+        if self._owed:
+            self._write(self._owed)
+            self._owed = b""
+
+    def _wait(self, deadline: float | None, *, until_rung: bool) -> bool:
+        """Wait for bytes and take them; False if the time is over or the bell rang."""
+        left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+        ready = [descriptor for descriptor, _ in self._poll.poll(left)]
+        if self._bell in ready:
+            os.read(self._bell, 64)
+            if until_rung:
+                return False
+        if self._socket.fileno() in ready:
+            self._fill()
+            return True
+        return bool(ready)
+
+    def _fill(self) -> None:
+        try:
+            data = self._socket.recv(_CHUNK)
+        except OSError as error:
+            raise self._lost(error.strerror or str(error)) from error
+        if not data:
+            raise self._lost("it closed the connection")
+        if data[:1] == b"-" and self.acks:
+            self._write(self._last)
+        self._buffer += data
+
+    def _lost(self, what: str) -> Lost:
+        return Lost(
+            f"the connection to {self.where} is lost: {what}{self.explain()}",
+            hint="what was recorded is kept; look at the target, then start it and the run again",
+        )
+
+    def ring(self) -> None:
+        """Have a ``receive(until_rung=True)`` return; from any thread and from signal handlers."""
+        try:
+            os.write(self._clapper, b"!")
+        except BlockingIOError:
+            pass  # it is ringing
+        except OSError:
+            pass  # it is closed
+
+    def interrupt(self) -> None:
+        """Ask a running target to stop."""
+        self._write(self._owed + INTERRUPT)
+        self._owed = b""
+
+    def close(self) -> None:
+        """Close the connection; idempotent."""
+        if self._socket.fileno() >= 0:
+            self._socket.close()
+            os.close(self._bell)
+            os.close(self._clapper)

@@ -1,0 +1,152 @@
+"""What is asked of a stub, as calls: memory, registers, breakpoints, objects.
+
+Each method is one exchange, or as many as the size of a packet asks for.
+Whether a stub knows an optional one is found out once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from uprobe_core.errors import BackendError
+from uprobe_gdbremote.channel import Channel
+from uprobe_gdbremote.packets import hexadecimal
+
+__all__ = ("Client", "StubError")
+
+_OURS = b"qSupported:multiprocess+;swbreak+;hwbreak+;vContSupported+;QThreadEvents+;no-resumed+;exec-events+"
+_ERROR = re.compile(rb"E(?:[0-9a-fA-F]{2}$|\.)")
+_SMALLEST = 400
+"""Bytes of a packet that every stub takes."""
+
+
+class StubError(Exception):
+    """The stub answered with an error."""
+
+    def __init__(self, asked: bytes, answer: bytes) -> None:
+        super().__init__(f"{asked[:40].decode(errors='replace')!r}: {answer.decode(errors='replace')}")
+
+
+class Client:
+    """A stub on *channel*.
+
+    :ivar features: what it said to qSupported: a word without ``+``, or ``word -> value``
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.features: dict[str, str] = {}
+        self.selected = b""
+
+    # --- beginning -----------------------------------------------------------------------------------
+
+    def greet(self) -> bytes:
+        """Agree on features and stop acknowledging if that can be; returns the answer to ``?``.
+
+        A gdbserver drops the connection if a breakpoint is set before ``?``.
+        """
+        for word in self.channel.ask(_OURS).decode(errors="replace").split(";"):
+            name, equals, value = word.partition("=")
+            if equals:
+                self.features[name] = value
+            elif word.endswith("+"):
+                self.features[word[:-1]] = ""
+        if self.has("QStartNoAckMode") and self.channel.ask(b"QStartNoAckMode") == b"OK":
+            self.channel.settle()
+            self.channel.acks = False
+        return self.channel.ask(b"?")
+
+    def has(self, feature: str) -> bool:
+        """Whether the stub said that it has *feature*."""
+        return feature in self.features
+
+    @property
+    def room(self) -> int:
+        """Bytes of a packet's payload."""
+        try:
+            return max(int(self.features.get("PacketSize", "0"), 16), _SMALLEST) - 16
+        except ValueError:
+            return _SMALLEST - 16
+
+    def ask(self, payload: bytes) -> bytes:
+        """The answer to *payload*; b"" for what the stub does not know; raises StubError, Lost."""
+        answer = self.channel.ask(payload)
+        if _ERROR.match(answer):
+            raise StubError(payload, answer)
+        return answer
+
+    def knows(self, payload: bytes) -> bool:
+        """Whether the stub does what *payload* says: it answers OK."""
+        return self.channel.ask(payload) == b"OK"
+
+    def do(self, payload: bytes) -> None:
+        """Have the stub do *payload*; raises StubError if it does not."""
+        answer = self.channel.ask(payload)
+        if answer != b"OK":
+            raise StubError(payload, answer)
+
+    # --- memory --------------------------------------------------------------------------------------
+
+    def read(self, address: int, size: int) -> bytes:
+        """As much of [address, address + size) as is there from its start on."""
+        result = b""
+        while len(result) < size:
+            want = min(size - len(result), self.room // 2)
+            answer = self.channel.ask(b"m%x,%x" % (address + len(result), want))
+            if len(answer) < 2 or _ERROR.match(answer):
+                break
+            part = bytes.fromhex(answer.decode("ascii"))
+            result += part
+            if len(part) < want:
+                break
+        return result
+
+    def write(self, address: int, data: bytes) -> bool:
+        """Store *data*; False if some of it could not be stored."""
+        step = self.room // 2 - 32
+        for at in range(0, len(data), step):
+            part = data[at : at + step]
+            if not self.knows(b"M%x,%x:%b" % (address + at, len(part), hexadecimal(part))):
+                return False
+        return True
+
+    # --- breakpoints ---------------------------------------------------------------------------------
+
+    def insert(self, address: int, size: int, *, hardware: bool = False, more: bytes = b"") -> None:
+        """Insert a breakpoint of the stub's; *more*: conditions and commands.  Raises StubError."""
+        self.do(b"Z%d,%x,%x%b" % (hardware, address, size, more))
+
+    def remove(self, address: int, size: int, *, hardware: bool = False) -> None:
+        """Take it out; raises StubError."""
+        self.do(b"z%d,%x,%x" % (hardware, address, size))
+
+    # --- objects -------------------------------------------------------------------------------------
+
+    def object(self, name: str, annex: str = "") -> bytes | None:
+        """All of a ``qXfer:NAME:read:ANNEX``; None if the stub has none."""
+        if not self.has(f"qXfer:{name}:read"):
+            return None
+        result, size = b"", self.room
+        while True:
+            asked = b"qXfer:%b:read:%b:%x,%x" % (name.encode(), annex.encode(), len(result), size)
+            answer = self.channel.ask(asked)
+            if answer[:1] not in (b"m", b"l"):
+                return None
+            result += answer[1:]
+            if answer[:1] == b"l" or len(answer) == 1:
+                return result
+
+    def threads(self) -> Iterator[bytes]:
+        """The thread ids, as the stub writes them."""
+        answer = self.channel.ask(b"qfThreadInfo")
+        while answer[:1] == b"m":
+            yield from answer[1:].split(b",")
+            answer = self.channel.ask(b"qsThreadInfo")
+
+    def select(self, thread: bytes) -> None:
+        """Have registers and memory be those of *thread*."""
+        if thread and thread != self.selected:
+            if not self.knows(b"Hg" + thread):
+                raise BackendError(f"the stub has no thread {thread.decode(errors='replace')}")
+            self.selected = thread

@@ -1,0 +1,99 @@
+"""One stub that we talk to, and what it is: somebody's, whose program goes on when we leave, or our own."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from uprobe_gdbremote.address import Address, connect
+from uprobe_gdbremote.channel import Channel
+from uprobe_gdbremote.client import Client
+
+if TYPE_CHECKING:
+    from uprobe_gdbremote.launch import Emulator
+    from uprobe_gdbremote.stops import Stop
+    from uprobe_gdbremote.task import RemoteTask
+
+__all__ = ("Connection",)
+
+_SECONDS = 5.0
+"""How long a stub that somebody starts may take to listen."""
+_SIGINT = 2
+_COMM_BYTES = 15
+
+
+class Connection:
+    """A stub at *address*, or the one of *emulator*, which is ours.
+
+    :param name: what the program is called, where nothing better is known
+    :ivar pid: the program's number, 0 if only the stub may know it
+    """
+
+    def __init__(self, address: Address, name: str, emulator: Emulator | None = None) -> None:
+        self._emulator = emulator
+        self.scratch = address.scratch
+        self.pid = 0 if emulator is None else emulator.pid
+        self._name = os.path.basename(name)[:_COMM_BYTES]
+        made = connect(address, _SECONDS) if emulator is None else emulator.connect()
+        channel = Channel(made, str(address))
+        if emulator is not None:
+            channel.explain = lambda: (why := emulator.gone()) and f" ({why})"
+        self.client = Client(channel)
+        self.first = self.client.greet()
+        self.is_qemu = bool(channel.ask(b"qqemu.sstepbits"))
+        self._interrupts = 0
+        self._closed = False
+
+    # --- stopping --------------------------------------------------------------------------------------
+
+    def interrupt(self) -> None:
+        """Ask the running program to stop."""
+        self._interrupts += 1
+        if self._emulator is not None:
+            self._emulator.interrupt()
+        else:
+            self.client.channel.interrupt()
+
+    def is_own(self, stop: Stop) -> bool:
+        """Whether *stop* is what :meth:`interrupt` asked for; each is once."""
+        if stop.signal in (0, _SIGINT) and self._interrupts:
+            self._interrupts -= 1
+            return True
+        return False
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the program is there only for us, and ends with us."""
+        return self._emulator is not None
+
+    def detach(self, process: bytes) -> None:
+        """Let *process* go on by itself, as the stub calls it; raises Lost."""
+        named = process and "multiprocess" in self.client.features
+        self.client.channel.ask(b"D;" + process if named else b"D")
+
+    def close(self) -> None:
+        """Close the connection, and end what is ours; idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self.client.channel.close()
+        if self._emulator is not None:
+            self._emulator.end()
+
+    def kill(self) -> None:
+        """End what is ours at once."""
+        if self._emulator is not None:
+            self._emulator.kill()
+
+    # --- names -----------------------------------------------------------------------------------------
+
+    def comm(self, task: RemoteTask) -> str:
+        """The name of *task*: what the emulator's thread is called once the program has named it."""
+        if self._emulator is None:
+            return self._name
+        try:
+            with open(f"/proc/{self.pid}/task/{task.tid}/comm", encoding="utf-8", errors="replace") as file:
+                found = file.read().rstrip("\n")
+        except OSError:
+            return self._name
+        return self._name if found == self._emulator.comm else found

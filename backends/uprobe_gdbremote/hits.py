@@ -1,0 +1,200 @@
+"""What a stop means: a probe was hit, a step is done, a signal came; and how the task goes on from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from uprobe_core.types import Analysis, Fault, FaultKind, MemoryFault, TrapResult, Verdict
+from uprobe_gdbremote.points import SIZE, Point
+from uprobe_gdbremote.stops import SIGTRAP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from uprobe_core.backend import ProbeHandler
+    from uprobe_gdbremote.process import RemoteProcess
+    from uprobe_gdbremote.runner import Runner
+    from uprobe_gdbremote.stops import Stop
+    from uprobe_gdbremote.task import RemoteTask
+
+__all__ = ("Hits",)
+
+_SIGILL, _SIGBUS, _SIGFPE, _SIGSEGV = 4, 7, 8, 11
+_FAULTS = {
+    _SIGILL: FaultKind.UNDEFINED,
+    _SIGBUS: FaultKind.ADRERR,
+    _SIGFPE: FaultKind.UNDEFINED,
+    _SIGSEGV: FaultKind.MAPERR,
+}
+"""Signals that an instruction makes, and what is said of it where the stub tells no more."""
+
+
+class Hits:
+    """Tells *handler* of the stops of *process*.
+
+    :param loaded: called when the stub says that libraries came or went
+    """
+
+    def __init__(
+        self, runner: Runner, process: RemoteProcess, handler: ProbeHandler, loaded: Callable[[], None]
+    ) -> None:
+        self._runner, self._handler, self._loaded = runner, handler, loaded
+        self._points, self._slots = process.points, process.slots
+        self._analyses: dict[int, Analysis] = {}
+        self._signal = 0
+        """What the current task gets when it goes on."""
+
+    # --- going on ------------------------------------------------------------------------------------
+
+    def go_on(self, task: RemoteTask) -> None:
+        """Resume the program; *task* stopped last."""
+        signal, self._signal = self._signal, 0
+        steps = task.stepping or task.finishing or task.lifted is not None
+        if not signal and task.held and not steps:
+            signal = task.held.popleft()
+        alone = task.lifted is not None
+        self._runner.resume(task, step=steps, signal=signal, alone=alone)
+
+    def put_back(self, task: RemoteTask) -> None:
+        """Have *task* be where it would be without slots."""
+        place = self._slots.place_of(task.pc)
+        if place is not None:
+            task.pc = place[0]
+
+    # --- SIGTRAP -------------------------------------------------------------------------------------
+
+    def trapped(self, task: RemoteTask, stop: Stop) -> None:
+        """*task* stopped with a SIGTRAP: a breakpoint of ours, a step, or the program's own trap."""
+        if "library" in stop.reasons:
+            self._loaded()
+            return
+        pc = task.pc
+        if task.lifted is not None:
+            self._landed(task, task.lifted, pc)
+        elif task.finishing:
+            task.finishing = False
+            self.put_back(task)
+        elif task.stepping:
+            self._handler.on_step_done(task)
+        else:
+            self._arrived(task, pc)
+
+    def _arrived(self, task: RemoteTask, pc: int) -> None:
+        point = self._points.get(pc)
+        if point is None or not point.inserted:
+            self._own_trap(task, pc)
+        elif self._told(task, point):
+            self._displace(task, point)
+
+    def _told(self, task: RemoteTask, point: Point) -> bool:
+        """Tell everybody who wants to know; whether the task has yet to do the instruction there."""
+        address = point.address
+        if not point.is_wanted:
+            self._points.in_vain(point)
+            return point.inserted
+        if point.ours is not None:
+            point.ours()
+        if point.watches:
+            self._handler.on_watch(task, address)
+        if task.pc == address and point.inline:
+            self._handler.on_inline(task, address)
+        if task.pc != address:
+            return False
+        if point.trap:
+            return self._after_trap(task, point, self._handler.on_trap(task, address))
+        return point.inserted
+
+    def _after_trap(self, task: RemoteTask, point: Point, answer: TrapResult | Fault) -> bool:
+        """False: the core did the instruction, or it faults, or is a trap of the program's own, in place."""
+        if answer in (TrapResult.HANDLED, TrapResult.SIMULATED):
+            return False
+        self._lift(task, point)
+        return False
+
+    def _own_trap(self, task: RemoteTask, pc: int) -> None:
+        """A trap instruction of the program, or the trampoline of the core."""
+        answer = self._handler.on_trap(task, pc)
+        if answer is TrapResult.NOT_OURS:
+            self._signal = SIGTRAP
+        elif isinstance(answer, Fault):
+            self._signal = _SIGILL
+
+    # --- the displaced instruction ---------------------------------------------------------------------
+
+    def _displace(self, task: RemoteTask, point: Point) -> None:
+        """Have *task* do the instruction that lies under the breakpoint of *point*."""
+        analysis = self._analysis(task, point.address)
+        if analysis.verdict is Verdict.SIMULATE and analysis.simulate is not None:
+            try:
+                analysis.simulate(task, task.process, point.address)
+                return
+            except MemoryFault:  # it faults for real where it lies
+                task.pc = point.address
+        elif analysis.special in ("", "svc") and analysis.verdict is not Verdict.REJECT:
+            slot = self._slots.of(point.address, analysis.word.to_bytes(SIZE, "little"))
+            if slot is not None:
+                task.pc = slot
+                return
+        self._lift(task, point)
+
+    def _analysis(self, task: RemoteTask, address: int) -> Analysis:
+        found = self._analyses.get(address)
+        if found is None:
+            insn = task.process.read(address, SIZE)
+            found = self._analyses[address] = self._handler.analyze(insn, address)
+        return found
+
+    def _lift(self, task: RemoteTask, point: Point) -> None:
+        """Have *task* do the instruction in place, alone, with the breakpoint out of its way."""
+        self._points.lift(point)
+        task.lifted = point
+
+    def _landed(self, task: RemoteTask, point: Point, pc: int) -> None:
+        """The instruction in place is done, or was a trap of the program's own."""
+        self._put_back(task, point)
+        if pc == point.address and self._analysis(task, pc).special == "trap":
+            self._signal = SIGTRAP
+
+    def _put_back(self, task: RemoteTask, point: Point) -> None:
+        task.lifted = None
+        if self._points.get(point.address) is point:
+            self._points.insert(point)
+
+    # --- other signals -------------------------------------------------------------------------------------
+
+    def signalled(self, task: RemoteTask, signal: int) -> None:
+        """*task* is to get *signal*: now, or when the instruction under way is done."""
+        pc = task.pc
+        if task.stepping:
+            self._in_step(task, signal, pc)
+        elif task.lifted is not None:
+            if signal in _FAULTS:
+                self._put_back(task, task.lifted)
+                self._signal = signal
+            else:
+                task.held.append(signal)
+        else:
+            self._from_slot(task, signal, pc)
+
+    def _from_slot(self, task: RemoteTask, signal: int, pc: int) -> None:
+        place = self._slots.place_of(pc)
+        if place is None:
+            self._signal = signal
+        elif place[1] or signal in _FAULTS:
+            task.pc = place[0]
+            self._signal = signal
+        else:  # the instruction first: else its probe would be hit once more
+            task.held.append(signal)
+            task.finishing = True
+
+    def _in_step(self, task: RemoteTask, signal: int, pc: int) -> None:
+        kind = _FAULTS.get(signal)
+        if kind is None:
+            if self._handler.may_deliver_signal(task):
+                self._signal = signal
+            else:
+                task.held.append(signal)
+            return
+        answer = self._handler.on_step_fault(task, Fault(kind, pc, 0, None))
+        if answer is not None:
+            self._signal = signal

@@ -1,0 +1,121 @@
+"""An emulator of our own: ``qemu-aarch64 -g SOCKET``, with the program's world as the set-up has it."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import tempfile
+from typing import TYPE_CHECKING
+
+from uprobe_core.errors import BackendError, TargetError
+from uprobe_gdbremote.address import Address, connect
+
+if TYPE_CHECKING:
+    import socket
+
+    from uprobe_core.backend import Target
+
+__all__ = ("Emulator", "find_program")
+
+_SECONDS = 20.0
+
+
+def find_program(target: Target) -> str:
+    """The local path of the target's program, found like a shell does; raises TargetError."""
+    name = target.argv[0]
+    cwd = target.cwd or os.getcwd()
+    if "/" in name:
+        candidates = [os.path.join(cwd, name)]
+    else:
+        path = target.env.get("PATH", "/usr/local/bin:/usr/bin:/bin")
+        candidates = [os.path.join(cwd, folder or ".", name) for folder in path.split(":")]
+    for candidate in candidates:
+        local = _local(target, candidate)
+        if os.path.isfile(local):
+            if not os.access(local, os.X_OK):
+                raise TargetError(f"cannot run {name}: it may not be executed", hint="chmod +x it")
+            return local
+    raise TargetError(f"{name}: no such program", exit_status=127, hint="a path is one of this machine")
+
+
+def _local(target: Target, path: str) -> str:
+    if target.sysroot is not None:
+        inside = os.path.join(target.sysroot, path.lstrip("/"))
+        if os.path.isfile(inside):
+            return inside
+    return path
+
+
+class Emulator:
+    """A process of qemu-user that waits for us on a socket.
+
+    :ivar pid: its number, which is also what the program thinks that it has
+    :ivar comm: what its threads are called, unless the program names them
+    """
+
+    def __init__(self, emulator: str, program: str, target: Target) -> None:
+        found = shutil.which(emulator)
+        if found is None:
+            raise BackendError(
+                f"there is no {emulator!r} to run the program with",
+                hint="install qemu-user, or give its path: --target qemu:PATH",
+                slug="no-target",
+            )
+        self._folder = tempfile.mkdtemp(prefix="uprobe-")
+        path = os.path.join(self._folder, "gdb")
+        words = [found, "-0", target.argv[0], "-g", path]
+        if target.sysroot is not None:
+            words += ["-L", target.sysroot]
+        try:
+            self._process = subprocess.Popen(
+                [*words, program, *target.argv[1:]], cwd=target.cwd, env=dict(target.env)
+            )
+        except OSError as error:
+            self._clear()
+            raise BackendError(f"cannot start {found}: {error.strerror}") from error
+        self.pid = self._process.pid
+        # A program that crashes is the program's business; the emulator's own image is nobody's.
+        resource.prlimit(
+            self.pid, resource.RLIMIT_CORE, (0, resource.prlimit(self.pid, resource.RLIMIT_CORE)[1])
+        )
+        self.comm = os.path.basename(found)[:15]
+        self._address = Address("unix", path)
+
+    def connect(self) -> socket.socket:
+        """The connection to it; raises BackendError."""
+        try:
+            return connect(self._address, _SECONDS, self.gone)
+        finally:
+            self._clear()
+
+    def gone(self) -> str:
+        """How it ended, "" while it runs."""
+        status = self._process.poll()
+        if status is None:
+            return ""
+        if status < 0:
+            return f"the emulator was killed by {signal.Signals(-status).name}"
+        return f"the emulator ended with status {status}"
+
+    def interrupt(self) -> None:
+        """Have the program stop soon: it does not look at the connection while it runs."""
+        self._process.send_signal(signal.SIGINT)
+
+    def end(self) -> None:
+        """End it if it has not ended; idempotent."""
+        try:
+            self._process.wait(0.5 if self._process.poll() is None else 0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait()
+
+    def _clear(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,0 +1,119 @@
+"""The places of a program at which a stub stops it for us, each with those who want to be told.
+
+One breakpoint of the stub's serves a trap, an inline probe, watches and our own
+stops at one address.  A watch that was taken out leaves its breakpoint there
+for a while: a function usually returns to the same place again, and two
+exchanges with the stub are what a hit costs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from uprobe_core.errors import ProbeError
+from uprobe_gdbremote.client import StubError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from uprobe_gdbremote.client import Client
+
+__all__ = ("SIZE", "Point", "Points")
+
+SIZE = 4
+"""Bytes of an instruction."""
+_VAIN = 2
+"""Stops in a row for nobody, after which a breakpoint that was left is taken out."""
+
+
+@dataclass(eq=False, slots=True)
+class Point:
+    """One address.
+
+    :param trap: the trap instruction of a probe in mode trap, b"" without one
+    :param visible: whether the program is to see it
+    :param inline: whether there is an inline probe
+    :param watches: how many returns are watched for here
+    :param ours: called when a task comes here, for what the backend itself wants to know
+    :param inserted: whether the stub has a breakpoint here
+    :param vain: stops in a row for nobody
+    """
+
+    address: int
+    trap: bytes = b""
+    visible: bool = False
+    inline: bool = False
+    watches: int = 0
+    ours: Callable[[], None] | None = None
+    inserted: bool = False
+    vain: int = 0
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody wants to be told."""
+        return bool(self.trap or self.inline or self.watches or self.ours is not None)
+
+
+class Points:
+    """The points of one address space.
+
+    :ivar get: the point at an address, None without one (bound once, since every hit asks)
+    """
+
+    def __init__(self, client: Client, size: int = SIZE) -> None:
+        self._client, self._size = client, size
+        self._points: dict[int, Point] = {}
+        self.get = self._points.get
+
+    def make(self, address: int) -> Point:
+        """The point at *address*, made and inserted if need be; raises ProbeError."""
+        point = self._points.get(address)
+        if point is None:
+            point = self._points[address] = Point(address)
+        try:
+            self.insert(point)
+        except StubError as error:
+            if not point.is_wanted:
+                del self._points[address]
+            raise ProbeError(
+                f"the target takes no breakpoint at {address:#x}: {error}", address=address
+            ) from error
+        return point
+
+    def insert(self, point: Point) -> None:
+        """Have the stub's breakpoint be there; raises StubError."""
+        if not point.inserted:
+            self._client.insert(point.address, self._size)
+            point.inserted = True
+
+    def lift(self, point: Point) -> None:
+        """Take the stub's breakpoint out; *point* stays."""
+        if point.inserted:
+            self._client.remove(point.address, self._size)
+            point.inserted = False
+
+    def release(self, point: Point) -> None:
+        """Somebody does not want to be told any more: nobody may."""
+        if not point.is_wanted:
+            self._points.pop(point.address, None)
+            self.lift(point)
+
+    def in_vain(self, point: Point) -> None:
+        """A task came to *point* and nobody wanted to know."""
+        point.vain += 1
+        if point.vain > _VAIN:
+            self.release(point)
+
+    def forget(self, start: int, end: int) -> None:
+        """[start, end) lost its mapping, and its breakpoints with it."""
+        for address in [each for each in self._points if start <= each < end]:
+            point = self._points.pop(address)
+            try:
+                self.lift(point)
+            except StubError:
+                continue  # its memory is gone
+
+    def all(self) -> list[Point]:
+        """Every point."""
+        return list(self._points.values())

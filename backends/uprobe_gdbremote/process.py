@@ -1,0 +1,178 @@
+"""One address space of a target; see :class:`uprobe_core.backend.Process`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from uprobe_core.types import Access, FaultKind, Mapping, MemoryFault
+from uprobe_gdbremote.areas import Areas, Mapper
+from uprobe_gdbremote.elf import PAGE
+from uprobe_gdbremote.inject import MPROTECT
+from uprobe_gdbremote.points import SIZE, Points
+from uprobe_gdbremote.slots import Slots
+
+if TYPE_CHECKING:
+    from uprobe_gdbremote.client import Client
+
+__all__ = ("RemoteProcess",)
+
+_XOL_SLOTS = 64
+
+
+class Owner(Mapper, Protocol):
+    """What a process asks of its machine."""
+
+    def known_mappings(self) -> list[Mapping]:
+        """What is mapped, by address."""
+        ...
+
+    def system_call(self, number: int, *arguments: int) -> int:
+        """Make a system call in the program's name."""
+        ...
+
+
+class RemoteProcess:
+    """The memory that a stub shows."""
+
+    def __init__(
+        self, client: Client, pid: int, owner: Owner, scratch: tuple[int, int] | None = None
+    ) -> None:
+        self._client, self._owner = client, owner
+        self.pid = pid
+        self.points = Points(client)
+        self.areas = Areas(client, owner, scratch)
+        self.slots = Slots(self.areas, owner.known_mappings)
+        self._xol: tuple[int, int, int] | None = None
+
+    # --- memory ----------------------------------------------------------------------------------------
+
+    def read(self, address: int, size: int) -> bytes:
+        """See :class:`uprobe_core.backend.Process`."""
+        area = self.areas.of(address, size)
+        if area is not None:
+            return area.read(address, size)
+        data = self._client.read(address, size)
+        if len(data) < size:
+            data += self._rest(address + len(data), size - len(data))
+        if len(data) < size:
+            raise MemoryFault(address + len(data), Access.READ)
+        return self._with_traps(address, data)
+
+    def _rest(self, address: int, size: int) -> bytes:
+        """What is there before the first page that is not: a stub may refuse a read as a whole."""
+        result = b""
+        while len(result) < size:
+            at = address + len(result)
+            part = self._client.read(at, min(size - len(result), PAGE - at % PAGE))
+            if not part:
+                break
+            result += part
+        return result
+
+    def _with_traps(self, address: int, data: bytes) -> bytes:
+        """*data* as the program would read it: visible breakpoints are in it, others are not."""
+        shown: bytearray | None = None
+        for at in range((address - SIZE + 1) & -SIZE, address + len(data), SIZE):
+            point = self.points.get(at) if len(data) < PAGE else None
+            if point is not None and point.trap and point.visible:
+                shown = shown or bytearray(data)
+                for n, byte in enumerate(point.trap):
+                    if address <= at + n < address + len(data):
+                        shown[at + n - address] = byte
+        return data if shown is None else bytes(shown)
+
+    def write(self, address: int, data: bytes) -> None:
+        """See :class:`uprobe_core.backend.Process`."""
+        for mapping in self._owner.known_mappings():
+            if mapping.start <= address < mapping.end and not mapping.writable:
+                raise MemoryFault(address, Access.WRITE, FaultKind.ACCERR)
+        if not self._client.write(address, data):
+            raise MemoryFault(address, Access.WRITE)
+
+    def poke(self, address: int, data: bytes) -> None:
+        """See :class:`uprobe_core.backend.Process`."""
+        if self._client.write(address, data):
+            return
+        if len(self._client.read(address, len(data))) < len(data) or not self._open_and_write(address, data):
+            raise MemoryFault(address, Access.WRITE)
+
+    def _open_and_write(self, address: int, data: bytes) -> bool:
+        """Store into pages that the stub respects the protection of."""
+        start = address & -PAGE
+        size = (address + len(data) + PAGE - 1 & -PAGE) - start
+        bits = next(
+            (
+                m.readable | m.writable << 1 | m.executable << 2
+                for m in self._owner.known_mappings()
+                if m.start <= address < m.end
+            ),
+            None,
+        )
+        if bits is None or self._owner.system_call(MPROTECT, start, size, bits | 2) != 0:
+            return False
+        done = self._client.write(address, data)
+        self._owner.system_call(MPROTECT, start, size, bits)
+        return done
+
+    def mappings(self) -> Sequence[Mapping]:
+        """See :class:`uprobe_core.backend.Process`."""
+        return self._owner.known_mappings()
+
+    # --- probes ----------------------------------------------------------------------------------------
+
+    def insert_trap(self, address: int, insn: bytes, *, visible: bool) -> None:
+        """See :class:`uprobe_core.backend.Process`."""
+        point = self.points.make(address)
+        point.trap, point.visible = insn, visible
+
+    def remove_trap(self, address: int) -> None:
+        """See :class:`uprobe_core.backend.Process`."""
+        point = self.points.get(address)
+        if point is not None:
+            point.trap = b""
+            self.points.release(point)
+
+    def insert_inline(self, address: int) -> None:
+        """See :class:`uprobe_core.backend.Process`."""
+        self.points.make(address).inline = True
+
+    def remove_inline(self, address: int) -> None:
+        """See :class:`uprobe_core.backend.Process`."""
+        point = self.points.get(address)
+        if point is not None:
+            point.inline = False
+            self.points.release(point)
+
+    def insert_watch(self, address: int) -> None:
+        """See :class:`uprobe_core.backend.Process`."""
+        point = self.points.make(address)
+        point.watches += 1
+        point.vain = 0
+
+    def remove_watch(self, address: int) -> None:
+        """See :class:`uprobe_core.backend.Process`; the breakpoint may stay a while."""
+        point = self.points.get(address)
+        if point is not None and point.watches:
+            point.watches -= 1
+
+    # --- slots of the core -------------------------------------------------------------------------------
+
+    def create_xol_area(self, trap: bytes) -> tuple[int, int, int]:
+        """See :class:`uprobe_core.backend.Process`."""
+        if self._xol is None:
+            size = len(trap) + _XOL_SLOTS * SIZE
+            area, address = self.areas.anywhere(size, self._owner.known_mappings())
+            area.write(address, trap)
+            self._xol = address, size, SIZE
+        return self._xol
+
+    def write_slot(self, address: int, insn: bytes) -> None:
+        """See :class:`uprobe_core.backend.Process`."""
+        area = self.areas.of(address, len(insn))
+        if area is None:
+            raise MemoryFault(address, Access.WRITE)
+        area.write(address, insn)
+
+    def flush(self, address: int, size: int) -> None:
+        """A stub makes what it writes coherent."""

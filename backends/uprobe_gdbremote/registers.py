@@ -1,0 +1,163 @@
+"""The registers of one thread while it is stopped: fetched when asked for, written back when it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from uprobe_core.errors import BackendError
+from uprobe_gdbremote.packets import hexadecimal
+from uprobe_gdbremote.target_xml import Layout, RemoteRegister
+
+if TYPE_CHECKING:
+    from uprobe_gdbremote.client import Client
+
+__all__ = ("ARM64", "PC", "VECTORS", "RegisterNames", "ThreadRegisters")
+
+SP, PC, PSTATE = 31, 32, 33
+ARM64 = (*(f"x{n}" for n in range(31)), "sp", "pc", "cpsr")
+"""The stub's names of the core's registers 0, 1, ... (GDB's manual, "AArch64 Features")."""
+VECTORS = tuple((f"v{n}", f"z{n}") for n in range(32))
+"""Names of each vector register: that of SVE begins with the other."""
+_VECTOR_BYTES = 16
+_FEW = 4
+"""So many registers are written one by one, more in one packet."""
+
+
+class RegisterNames:
+    """Where the core's registers are in a stub's *layout*; raises BackendError if they are not."""
+
+    def __init__(self, layout: Layout) -> None:
+        found = layout.registers
+        missing = [name for name in ARM64 if name not in found]
+        if missing:
+            what = layout.architecture or "an architecture that it does not name"
+            raise BackendError(
+                f"the stub describes {what}, without {', '.join(missing[:3])}",
+                hint="gdbremote knows AArch64; a stub without a target description does not tell enough",
+                slug="wrong-machine",
+            )
+        self.general: Sequence[RemoteRegister] = [found[name] for name in ARM64]
+        self.vectors = [found[a] if a in found else found[b] for a, b in VECTORS if a in found or b in found]
+        self.by_number = {each.number: index for index, each in enumerate(self.general)}
+        self.size = max(each.offset + each.size for each in self.general)
+
+
+def _bytes(register: RemoteRegister, value: int) -> bytes:
+    return value.to_bytes(register.size, "little")
+
+
+class ThreadRegisters:
+    """Registers of *thread*, valid while it is stopped; :meth:`forget` when it has run."""
+
+    def __init__(self, client: Client, names: RegisterNames, thread: bytes) -> None:
+        self._client, self._names, self._thread = client, names, thread
+        self._block: bytearray | None = None
+        self._known: dict[int, int] = {}
+        self._dirty: set[int] = set()
+
+    # --- reading and writing --------------------------------------------------------------------------
+
+    def get(self, index: int) -> int:
+        """Register *index*."""
+        value = self._known.get(index)
+        if value is None:
+            value = self._known[index] = self._fetch(index)
+        return value
+
+    def _fetch(self, index: int) -> int:
+        register = self._names.general[index]
+        block = self._fetched()
+        part = block[register.offset : register.offset + register.size]
+        return int.from_bytes(part, "little") if len(part) == register.size else self._one(register)
+
+    def _fetched(self) -> bytearray:
+        if self._block is None:
+            self._client.select(self._thread)
+            answer = self._client.ask(b"g")
+            self._block = bytearray.fromhex(answer.replace(b"x", b"0").decode("ascii"))
+        return self._block
+
+    def _one(self, register: RemoteRegister) -> int:
+        self._client.select(self._thread)
+        answer = self._client.ask(b"p%x" % register.number)
+        return int.from_bytes(bytes.fromhex(answer.decode("ascii")), "little")
+
+    def set(self, index: int, value: int) -> None:
+        """Write register *index*, when the thread goes on."""
+        value &= (1 << 8 * self._names.general[index].size) - 1
+        if self._known.get(index) != value:
+            self._known[index] = value
+            self._dirty.add(index)
+
+    def note(self, index: int, value: int) -> None:
+        """The stop told that register *index* is *value*."""
+        self._known[index] = value
+
+    def vector(self, index: int) -> int:
+        """The low 128 bits of vector register *index*."""
+        register = self._vector(index)
+        self._client.select(self._thread)
+        return self._one(register) & (1 << 8 * _VECTOR_BYTES) - 1
+
+    def set_vector(self, index: int, value: int) -> None:
+        """Write them at once; what is above them becomes zero, as for any write of the low half."""
+        register = self._vector(index)
+        self._client.select(self._thread)
+        low = value & (1 << 8 * _VECTOR_BYTES) - 1
+        self._client.do(b"P%x=%b" % (register.number, hexadecimal(low.to_bytes(register.size, "little"))))
+        self._block = None
+
+    def _vector(self, index: int) -> RemoteRegister:
+        if index >= len(self._names.vectors):
+            raise BackendError("the stub has no vector registers", hint="leave %d0 and %s0 out of the events")
+        return self._names.vectors[index]
+
+    # --- going on --------------------------------------------------------------------------------------
+
+    @property
+    def only_pc_changed(self) -> bool:
+        """Whether nothing but PC is to be written."""
+        return self._dirty == {PC}
+
+    def drop_pc(self) -> int:
+        """PC, which somebody else writes."""
+        self._dirty.discard(PC)
+        return self._known[PC]
+
+    def flush(self) -> None:
+        """Write what was changed."""
+        if not self._dirty:
+            return
+        self._client.select(self._thread)
+        changed = [(self._names.general[index], self._known[index]) for index in sorted(self._dirty)]
+        block = self._fetched() if len(changed) > _FEW else self._block
+        if block is not None:
+            for register, value in changed:
+                block[register.offset : register.offset + register.size] = _bytes(register, value)
+        if block is not None and len(changed) > _FEW:
+            self._client.do(b"G" + hexadecimal(bytes(block)))
+        else:
+            for register, value in changed:
+                self._client.do(b"P%x=%b" % (register.number, hexadecimal(_bytes(register, value))))
+        self._dirty.clear()
+
+    def forget(self) -> None:
+        """The thread has run."""
+        self._block = None
+        self._known.clear()
+        self._dirty.clear()
+
+    # --- everything ----------------------------------------------------------------------------------------
+
+    def save(self) -> bytes:
+        """All general registers, to restore them after code of ours has run."""
+        self.flush()
+        return bytes(self._fetched())
+
+    def restore(self, block: bytes) -> None:
+        """Write what :meth:`save` gave."""
+        self.forget()
+        self._client.select(self._thread)
+        self._client.do(b"G" + hexadecimal(block))
+        self._block = bytearray(block)

@@ -1,0 +1,84 @@
+"""Letting a target run: what is sent so that it goes on, and the stop that comes of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from uprobe_core.errors import BackendError
+from uprobe_gdbremote.stops import Stop, parse_stop, to_stub
+
+if TYPE_CHECKING:
+    from uprobe_gdbremote.client import Client
+    from uprobe_gdbremote.task import RemoteTask
+
+__all__ = ("Runner",)
+
+_QUIET = 0.1
+"""Seconds without a stop after which whoever looks at the output is shown everything."""
+
+
+class Runner:
+    """Resumes the threads of a stub.
+
+    :param takes_address: whether ``c ADDRESS`` goes on there (QEMU's stub), which saves an exchange
+    :ivar interrupt: asks what runs to stop
+    """
+
+    def __init__(self, client: Client, *, takes_address: bool, interrupt: Callable[[], None]) -> None:
+        self._client, self._channel = client, client.channel
+        self._takes_address = takes_address
+        self.interrupt = interrupt
+        words = client.channel.ask(b"vCont?").split(b";")
+        self._thread_wise = {b"c", b"C", b"s", b"S"} <= set(words[1:])
+        self.on_idle: Callable[[], None] = lambda: None
+        self.rung: Callable[[], bool] = lambda: False
+        """Whether something waits for a stop."""
+
+    def resume(self, task: RemoteTask, *, step: bool = False, signal: int = 0, alone: bool = False) -> None:
+        """Let the program go on; *task* stopped last.
+
+        :param step: *task* does one instruction
+        :param signal: Linux's number of the signal that *task* gets, 0 for none
+        :param alone: nobody but *task* goes on
+        """
+        registers = task.registers
+        if self._takes_address and registers.only_pc_changed and not signal:
+            self._channel.send(b"%c%x" % (b"s"[0] if step else b"c"[0], registers.drop_pc()))
+            return
+        registers.flush()
+        number = to_stub(signal)
+        action = (b"S%02x" if step else b"C%02x") % number if number else (b"s" if step else b"c")
+        if not self._thread_wise:
+            self._channel.send(action)
+        elif not task.thread or not (step or number or alone):
+            self._channel.send(b"vCont;" + action)
+        else:
+            others = b"" if alone else b";c"
+            self._channel.send(b"vCont;%b:%b%b" % (action, task.thread, others))
+
+    def wait(self) -> Stop:
+        """The next stop; what the target writes meanwhile goes to standard output.  Raises Lost."""
+        idle, asked = False, False
+        while True:
+            packet = self._channel.receive(None if idle else _QUIET, until_rung=True)
+            if packet is None:
+                if self.rung() and not asked:
+                    self.interrupt()
+                    asked = True
+                if not idle:
+                    self.on_idle()
+                    idle = True
+                continue
+            stop = self._parsed(packet)
+            if stop.kind != "output":
+                return stop
+            sys.stdout.buffer.write(stop.text)
+            sys.stdout.flush()
+
+    def _parsed(self, packet: bytes) -> Stop:
+        try:
+            return parse_stop(packet)
+        except ValueError as error:
+            raise BackendError(f"{self._channel.where} does not keep to the protocol: {error}") from error

@@ -1,0 +1,87 @@
+"""One thread of a target; see :class:`uprobe_core.backend.Task`."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from uprobe_gdbremote.registers import PC
+
+if TYPE_CHECKING:
+    from uprobe_gdbremote.points import Point
+    from uprobe_gdbremote.process import RemoteProcess
+    from uprobe_gdbremote.registers import ThreadRegisters
+
+__all__ = ("RemoteTask", "thread_numbers")
+
+
+def thread_numbers(thread: bytes) -> tuple[int, int]:
+    """Process and thread number of a thread id, ``pPID.TID`` or ``TID``; 0 for a process that is not said."""
+    if thread[:1] == b"p":
+        process, _, task = thread[1:].partition(b".")
+        return int(process, 16), int(task or process, 16)
+    return 0, int(thread, 16)
+
+
+class RemoteTask:
+    """A thread.
+
+    :ivar thread: its id as the stub writes it
+    :ivar stepping: whether the core wants to know when an instruction is done
+    :ivar lifted: the point whose breakpoint is out while the task does the instruction there
+    :ivar finishing: whether it does the instruction of a slot before it gets a signal
+    :ivar held: signals (Linux's numbers) that the program gets when the instruction under way is done
+    """
+
+    def __init__(
+        self,
+        process: RemoteProcess,
+        thread: bytes,
+        tid: int,
+        registers: ThreadRegisters,
+        clock: Callable[[], int],
+    ) -> None:
+        self.process = process
+        self.thread, self.tid = thread, tid
+        self.registers = registers
+        self._clock = clock
+        self.stepping = False
+        self.lifted: Point | None = None
+        self.finishing = False
+        self.held: deque[int] = deque()
+        self.get_reg = registers.get
+        self.set_reg = registers.set
+        self.get_vec = registers.vector
+        self.set_vec = registers.set_vector
+        self.name: Callable[[], str] = lambda: ""
+
+    @property
+    def comm(self) -> str:
+        """See :class:`uprobe_core.backend.Task`."""
+        return self.name()
+
+    @property
+    def pc(self) -> int:
+        """The program counter."""
+        return self.registers.get(PC)
+
+    @pc.setter
+    def pc(self, address: int) -> None:
+        self.registers.set(PC, address)
+
+    def single_step(self, on: bool) -> None:
+        """See :class:`uprobe_core.backend.Task`."""
+        self.stepping = on
+
+    def work(self) -> int:
+        """Not counted."""
+        return 0
+
+    def clock(self) -> int:
+        """Nanoseconds of the host's clock since the run began."""
+        return self._clock()
+
+    def cpu(self) -> int:
+        """A stub does not tell."""
+        return 0
