@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ("Syscall", "Wait")
+from uprobe_core.types import MemoryFault
+
+__all__ = ("REFUSALS", "Syscall", "Wait", "refusal")
+
+REFUSALS = (OSError, MemoryFault, OverflowError, MemoryError)
+"""What a system call may raise: its guest gets an error number."""
+
+
+def refusal(error: BaseException) -> int:
+    """The negative result of a system call that raised *error*, one of REFUSALS."""
+    if isinstance(error, OSError):
+        return -(error.errno or errno.EIO)
+    return -(errno.EFAULT if isinstance(error, MemoryFault) else errno.ENOMEM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +59,12 @@ class Wait:
     timed_out: bool = False
     data: Any = None
     interrupted: int | Callable[[], int] | None = None
+
+    def when_interrupted(self) -> int | None:
+        """What *interrupted* says, as a result of the call; None: restarted or -EINTR."""
+        if not callable(self.interrupted):
+            return self.interrupted
+        try:
+            return self.interrupted()
+        except REFUSALS as error:
+            return refusal(error)

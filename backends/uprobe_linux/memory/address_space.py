@@ -61,6 +61,7 @@ class AddressSpace(KernelAccess):
         self.limit = limit
         self.committed = 0
         """Bytes of accessible mappings."""
+        self._lost_pages = 0
         self.refused = 0
         """Times that *limit* was in the way."""
         self.brk_start = self.brk_end = 0
@@ -283,7 +284,19 @@ class AddressSpace(KernelAccess):
     def file_changed_size(self) -> None:
         """A file was truncated: pages beyond its end must not be reached through old translations."""
         if any(vma.shared and vma.file is not None for vma in self.vmas):
+            self._attach_lost()
             self._cpu.flush()
+        self.file_written()
+
+    def _attach_lost(self) -> None:
+        """Show files again where an access beyond a sudden end has put an empty page."""
+        lost = self.arena.lost_pages()
+        if lost == self._lost_pages:
+            return
+        self._lost_pages = lost
+        for vma in self.vmas:
+            if vma.shared and vma.physical >= 0 and vma.file is not None and vma.file.host is not None:
+                self.arena.attach(vma.physical, vma.end - vma.start, vma.file.host.fd, vma.offset)
 
     def synchronise(self, start: int, end: int) -> None:
         """msync(MS_SYNC): write shared pages to their files."""

@@ -11,6 +11,7 @@ import ctypes
 import errno
 import mmap
 import os
+from collections.abc import Callable
 
 __all__ = ("ARENA_SIZE", "Arena")
 
@@ -39,6 +40,9 @@ class Arena:
         self.base = ctypes.addressof(ctypes.c_char.from_buffer(self._map))
         """Host address of physical 0."""
         self._free: list[tuple[int, int]] = [(0, size)]
+        self.lost_pages: Callable[[], int] = int
+        """How many pages of attached files are empty ones of ours by now, since their files were made shorter
+        at the moment of an access; where nobody catches that, the host ends the process."""
         self._mmap = _host_mmap()
 
     def allocate(self, size: int) -> int:

@@ -99,6 +99,12 @@ class CodePages:
             return code.physical, prot & ~_WRITE
         return code.physical, _READ
 
+    def changes(self, page: int) -> None:
+        """The data of *page* is about to change by other ways than through it."""
+        code = self.pages.get(page)
+        if code is not None:
+            self._before_write(code)
+
     def _before_write(self, code: CodePage) -> None:
         if code.live:
             self._cpu.forget_code(code.copy if code.copy >= 0 else code.physical, PAGE)

@@ -105,6 +105,14 @@ class KernelAccess(Translation):
         address &= TAG_MASK
         if self.code.pages and size:
             self.code.host_wrote(address, address + size)
+        if self.shared_code:
+            for vma in self.vmas.overlapping(address, address + size):
+                self.shared_code.stored_range(vma, address, address + size)
+
+    def file_written(self) -> None:
+        """A file was written by a system call: code in shared mappings may be another one by now."""
+        if self.shared_code:
+            self.shared_code.written()
 
     def views(self, address: int, size: int, access: int) -> list[memoryview]:
         """Windows onto [address, address + size), for readv and the like; :meth:`wrote` follows a store."""

@@ -8,6 +8,7 @@ from uprobe_core.types import Access, FaultKind, MemoryFault
 from uprobe_linux.cpu import HOLE, PAGE, Cpu, Perm
 from uprobe_linux.memory.arena import Arena
 from uprobe_linux.memory.code_pages import CodePages
+from uprobe_linux.memory.shared_code import SharedCode
 from uprobe_linux.memory.vma import HARDWARE, Vma, VmaList
 
 __all__ = ("NAMES", "TAG_MASK", "Translation", "page_up", "untagged")
@@ -15,7 +16,7 @@ __all__ = ("NAMES", "TAG_MASK", "Translation", "page_up", "untagged")
 TAG_MASK = (1 << 56) - 1
 """An address without its tag byte, which loads and stores ignore."""
 _PAGE_BITS = TAG_MASK & -PAGE
-_READ_WRITE, _EXEC = int(Perm.READ | Perm.WRITE), int(Perm.EXEC)
+_READ_WRITE, _WRITE, _EXEC = int(Perm.READ | Perm.WRITE), int(Perm.WRITE), int(Perm.EXEC)
 _REFUSED = (HOLE, 0)
 WHOLE = 64 << 20
 """A mapping up to this many bytes gets its arena in one piece, a larger one by CHUNK when touched."""
@@ -49,6 +50,7 @@ class Translation:
         self.on_code_written: Callable[[int, int], None] = _ignore
         self._cpu = cpu
         self.code = CodePages(arena, cpu, self._code_written)
+        self.shared_code = SharedCode(cpu, self.code.changes)
 
     def _code_written(self, start: int, end: int) -> None:
         self.on_code_written(start, end)
@@ -71,7 +73,14 @@ class Translation:
         if vma.file is not None and self._present(vma, physical, PAGE) < PAGE:
             return _REFUSED
         if access == _EXEC:
+            if vma.shared and vma.file is not None:
+                self.shared_code.fetched(vma, page)
             return self.code.fetch(page, physical, prot)
+        if self.shared_code and vma.shared and vma.file is not None:
+            if access == _WRITE:
+                self.shared_code.stored(vma, page)
+            else:
+                prot &= ~_WRITE
         code = self.code.pages.get(page)
         if code is not None:
             return self.code.data(page, code, access, prot)
@@ -92,7 +101,7 @@ class Translation:
     def code_span(self, page: int) -> tuple[int, int] | None:
         """[start, end) around *page* whose fetches translate alike, None if that is the page alone."""
         vma = self.vmas.find(page)
-        if vma is None or not self.code.is_plain(page):
+        if vma is None or vma.shared or not self.code.is_plain(page):
             return None
         return self.code.span(page, vma.start, vma.end)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-__all__ = ("EPOCH", "SYSCALL_NS", "Clock")
+__all__ = ("EPOCH", "KTIME_MAX", "SYSCALL_NS", "Clock", "saturated")
 
 EPOCH = 1_735_689_600 * 10**9
 """2025-01-01 00:00:00 UTC in nanoseconds: what the virtual wall clock shows at the start."""
@@ -19,6 +19,14 @@ UPTIME = 3600 * 10**9
 
 SYSCALL_NS = 1000
 """What a system call takes."""
+
+KTIME_MAX = (1 << 63) - 1
+"""What a time of a program that lies further away means (include/linux/ktime.h)."""
+
+
+def saturated(nanoseconds: int) -> int:
+    """*nanoseconds*, at most KTIME_MAX."""
+    return min(nanoseconds, KTIME_MAX)
 
 
 def _none() -> int:

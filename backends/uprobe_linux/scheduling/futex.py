@@ -102,6 +102,8 @@ class FutexQueues:
     def __init__(self, shared: SharedWaiters) -> None:
         self._queues: dict[FutexKey, deque[Waiter]] = {}
         self._shared = shared
+        self._woken: list[Waiter] = []
+        """Waiters of this host process that were woken, until their threads are."""
 
     def add(self, key: FutexKey, owner: int, bitset: int = MATCH_ANY) -> Waiter:
         """Queue a waiter; the caller has compared the word's value, under :meth:`guard` if shared."""
@@ -129,11 +131,18 @@ class FutexQueues:
         """Wake at most *count* waiters whose bitset meets *bitset*; returns how many."""
         if key.shared:
             return self._shared.wake(key, count, bitset)
-        woken = [w for w in self._queues.get(key, ()) if w.bitset & bitset][:count]
+        meeting = (w for w in self._queues.get(key, ()) if w.bitset & bitset)
+        woken = list(itertools.islice(meeting, count))
         for waiter in woken:
             waiter.woken_here = True
             self.remove(waiter)
+        self._woken += woken
         return len(woken)
+
+    def take_woken(self) -> list[Waiter]:
+        """Whom :meth:`wake` has woken in this host process since the last time."""
+        woken, self._woken = self._woken, []
+        return woken
 
     def move(self, source: FutexKey, target: FutexKey, count: int) -> int:
         """Let at most *count* waiters of *source* wait at *target* instead; returns how many."""
@@ -164,6 +173,7 @@ class FutexQueues:
     def after_fork(self) -> None:
         """In the new host process: nobody waits here."""
         self._queues.clear()
+        self._woken.clear()
 
     def _drop_if_empty(self, key: FutexKey) -> None:
         if not self._queues[key]:

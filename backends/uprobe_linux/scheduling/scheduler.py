@@ -15,7 +15,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from uprobe_linux.scheduling.futex import Waiter
+from uprobe_linux.scheduling.sleepers import Sleepers, waiters
 from uprobe_linux.signals.numbers import Sig, bit
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Scheduler:
         self._seed = seed
         self._random = random.Random(seed)
         self._ready: deque[Task] = deque()
-        self._blocked: dict[Task, Wait] = {}
+        self._blocked = Sleepers()
         self._slice_end = 0
         self.next_event = 0
         """Clock (monotonic, ns) at which somebody must be looked at again; 0: nothing is due at any time."""
@@ -63,7 +63,7 @@ class Scheduler:
 
     def drop(self, task: Task) -> None:
         """A thread that ended or left for another host process; idempotent."""
-        wait = self._blocked.pop(task, None)
+        wait = self._blocked.pop(task)
         if wait is not None:
             self.abandon(task, wait)
         if task in self._ready:
@@ -83,30 +83,29 @@ class Scheduler:
         """*task* sleeps until *wait* is over or a signal comes."""
         if task in self._ready:
             self._ready.remove(task)
-        self._blocked[task] = wait
+        self._blocked.add(task, wait)
+        if any(waiter.woken for waiter in waiters(wait)):
+            self.wake_task(task)
         self.attention = True
 
     def wake(self, key: Any, count: int = 1 << 30) -> int:
         """Wake at most *count* threads that wait for *key*, in the order they came; returns how many."""
-        woken = [task for task, wait in self._blocked.items() if wait.key == key and not wait.woken][:count]
+        woken = self._blocked.at(key)[:count]
         for task in woken:
-            self._blocked[task].woken = True
-            self._unblock(task)
+            self.wake_task(task)
         return len(woken)
 
     def wake_task(self, task: Task) -> None:
         """What *task* waits for may be there: its call is made again."""
-        if task in self._blocked:
-            self._blocked[task].woken = True
+        wait = self._blocked.get(task)
+        if wait is not None:
+            wait.woken = True
             self._unblock(task)
 
     def collect_futexes(self) -> None:
         """Wake the threads whose futex waiters were woken."""
-        for task, wait in list(self._blocked.items()):
-            waiters = wait.data if isinstance(wait.data, list) else [wait.data]
-            if any(isinstance(w, Waiter) and w.woken for w in waiters):
-                wait.woken = True
-                self._unblock(task)
+        for task in self._blocked.woken(self._machine.family.futexes.take_woken()):
+            self.wake_task(task)
 
     def interrupt(self, task: Task) -> None:
         """A signal for *task* was queued: it must look at it before anything else."""
@@ -118,17 +117,15 @@ class Scheduler:
 
     def abandon(self, task: Task, wait: Wait) -> None:
         """*task* will not make the blocked call again: leave every queue that *wait* stands in."""
-        waiters = wait.data if isinstance(wait.data, list) else [wait.data]
-        for waiter in waiters:
-            if isinstance(waiter, Waiter):
-                self._machine.family.futexes.remove(waiter)
+        for waiter in waiters(wait):
+            self._machine.family.futexes.remove(waiter)
 
     def resumed(self, process: Process) -> None:
         """A stopped *process* goes on."""
         self.attention = True
 
     def _unblock(self, task: Task) -> None:
-        del self._blocked[task]
+        self._blocked.pop(task)
         self._ready.append(task)
         self.attention = True
 
@@ -164,7 +161,7 @@ class Scheduler:
             self._slice_end = now + int(length)
         self.attention = False
         self.next_event = self._next_deadline() or 0
-        if any(wait.fds for wait in self._blocked.values()):
+        if self._blocked.polling:
             # Not only as a budget: a thread that makes one call after the other never uses that up.
             look = now + WATCHED
             self.next_event = min(self.next_event or look, look)
@@ -208,14 +205,14 @@ class Scheduler:
         self._machine.family.look()
         now = self._machine.clock.monotonic()
         self._machine.timers.expire()
-        for task, wait in list(self._blocked.items()):
+        for task, wait in list(self._blocked.timed.items()):
             if wait.deadline is not None and now >= wait.deadline:
                 wait.timed_out = True
                 self._unblock(task)
         self._poll(0)
 
     def _next_deadline(self, *, asleep: bool = False) -> int | None:
-        deadlines = [wait.deadline for wait in self._blocked.values() if wait.deadline is not None]
+        deadlines = [wait.deadline for wait in self._blocked.timed.values() if wait.deadline is not None]
         timer = self._machine.timers.next_expiry(asleep=asleep)
         if timer is not None:
             deadlines.append(timer)
@@ -235,7 +232,7 @@ class Scheduler:
 
     def _poll(self, nanoseconds: int | None) -> bool:
         """Wait at most so long, None: for ever; wakes whose descriptors are ready; whether anything was."""
-        if nanoseconds == 0 and not any(wait.fds for wait in self._blocked.values()):
+        if nanoseconds == 0 and not self._blocked.polling:
             return False
         poller, owners = self._interests()
         ready = _wait(poller, nanoseconds)
@@ -248,7 +245,7 @@ class Scheduler:
 
     def _interests(self) -> tuple[select.poll, dict[int, list[tuple[Task, int]]]]:
         owners: dict[int, list[tuple[Task, int]]] = {}
-        for task, wait in self._blocked.items():
+        for task, wait in self._blocked.polling.items():
             for fd, events in wait.fds:
                 owners.setdefault(fd, []).append((task, events))
         poller = select.poll()

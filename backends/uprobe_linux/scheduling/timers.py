@@ -7,18 +7,21 @@ the signal is taken), setitimer(2), timer_create(2).
 from __future__ import annotations
 
 import contextlib
+import heapq
+import itertools
 import mmap
 import struct
 import weakref
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from uprobe_linux.scheduling.clock import saturated
 from uprobe_linux.signals.numbers import SI_TIMER, Sig
 from uprobe_linux.signals.sending import kernel_info, send, send_to_task
 from uprobe_linux.signals.siginfo import SigInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from uprobe_linux.kernel import Process
@@ -29,6 +32,8 @@ __all__ = ("ITIMER_PROF", "ITIMER_REAL", "ITIMER_VIRTUAL", "SharedTimer", "Timer
 ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF = 0, 1, 2
 _SIGNALS = {ITIMER_REAL: Sig.ALRM, ITIMER_VIRTUAL: Sig.VTALRM, ITIMER_PROF: Sig.PROF}
 OVERRUN_MAX = 0x7FFF_FFFF
+_CROWD = 64
+"""So many entries of the past may lie among those of the timers that are armed."""
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
@@ -94,7 +99,7 @@ class SharedTimer(Timer):
 
     @expiry.setter
     def expiry(self, value: int | None) -> None:
-        self.words[0] = value or 0
+        self.words[0] = saturated(value or 0)
 
     @property
     def interval(self) -> int:
@@ -103,7 +108,7 @@ class SharedTimer(Timer):
 
     @interval.setter
     def interval(self, value: int) -> None:
-        self.words[1] = value
+        self.words[1] = saturated(value)
 
     def take(self, now: int) -> int:
         """As for every timer; 0 if another host process was first."""
@@ -117,6 +122,11 @@ class _Owned:
     posix: dict[int, Timer] = field(default_factory=dict)
     next_id: int = 0
 
+    def disarm(self) -> None:
+        """None of them expires any more."""
+        for timer in (*self.intervals.values(), *self.posix.values()):
+            timer.expiry = None
+
 
 class Timers:
     """All timers of this host process."""
@@ -124,6 +134,11 @@ class Timers:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._owned: dict[Process, _Owned] = {}
+        self._due: dict[bool, list[tuple[int, int, Timer]]] = {False: [], True: []}
+        """Heaps of (expiry, number, timer), of processor time and else; a timer that was set anew since
+        has another expiry. There may be tens of thousands."""
+        self._numbers = itertools.count()
+        self._crowded = _CROWD
         self._watched: dict[int, tuple[weakref.ref[SharedTimer], memoryview]] = {}
         """Timers of descriptors that live, with the words that they are kept in: there may be thousands."""
 
@@ -153,20 +168,25 @@ class Timers:
 
     def delete(self, timer: Timer) -> None:
         """Forget a POSIX timer."""
+        timer.expiry = None
         self._owned[timer.process].posix.pop(timer.number, None)
 
     def forget(self, process: Process) -> None:
         """*process* ended: all its timers go."""
-        self._owned.pop(process, None)
+        owned = self._owned.pop(process, None)
+        if owned is not None:
+            owned.disarm()
 
     def keep_only(self, process: Process) -> None:
         """In a new host process: only *process* is here (and after a fork it has no timers)."""
-        self._owned = {owner: owned for owner, owned in self._owned.items() if owner is process}
+        for owner in [owner for owner in self._owned if owner is not process]:
+            self.forget(owner)
 
     def forget_posix(self, process: Process) -> None:
         """exec: POSIX timers go, interval timers stay."""
         if process in self._owned:
-            self._owned[process].posix.clear()
+            for timer in list(self._owned[process].posix.values()):
+                self.delete(timer)
 
     def now(self, timer: Timer) -> int:
         """The time of the clock that *timer* counts, in ns."""
@@ -176,11 +196,24 @@ class Timers:
         """Nanoseconds until *timer* expires, at least 1 while armed; 0: disarmed."""
         return 0 if timer.expiry is None else max(timer.expiry - self.now(timer), 1)
 
-    def _armed(self) -> Iterator[Timer]:
-        for owned in self._owned.values():
-            for timer in (*owned.intervals.values(), *owned.posix.values()):
-                if timer.expiry is not None:
-                    yield timer
+    def arm(self, timer: Timer, expiry: int | None) -> None:
+        """Let *timer* expire at *expiry* (ns of its clock), None: not at all."""
+        timer.expiry = expiry
+        if expiry is None:
+            return
+        due = self._due[timer.cpu]
+        if len(due) > self._crowded:
+            due[:] = {each[2]: each for each in due if each[2].expiry == each[0]}.values()
+            heapq.heapify(due)
+            self._crowded = 2 * len(due) + _CROWD
+        heapq.heappush(due, (expiry, next(self._numbers), timer))
+
+    def _first(self, *, cpu: bool) -> Timer | None:
+        """The armed timer that expires first by its clock."""
+        due = self._due[cpu]
+        while due and due[0][2].expiry != due[0][0]:
+            heapq.heappop(due)
+        return due[0][2] if due else None
 
     def next_expiry(self, *, asleep: bool = False) -> int | None:
         """When (monotonic ns) the next timer expires if all work goes on; None: no timer is armed.
@@ -188,7 +221,8 @@ class Timers:
         :param asleep: nobody runs, so timers of processor time do not count
         """
         now = self._clock.monotonic()
-        times = [now + self.left(timer) for timer in self._armed() if not (asleep and timer.cpu)]
+        first = [self._first(cpu=cpu) for cpu in ((False,) if asleep else (False, True))]
+        times = [now + self.left(timer) for timer in first if timer is not None]
         shared = [at for _, words in self._watched.values() if (at := words[0])]
         if shared:
             times.append(max(min(shared), now + 1))
@@ -196,10 +230,11 @@ class Timers:
 
     def expire(self) -> None:
         """Send the signals of all timers whose time has come."""
-        for timer in (*self._armed(), *self._shared_by(self._clock.monotonic())):
-            now = self.now(timer)
-            if timer.expiry is not None and timer.expiry <= now:
+        for cpu, now in ((False, self._clock.monotonic()), (True, self._clock.cpu_time())):
+            while (timer := self._first(cpu=cpu)) is not None and (timer.expiry or 0) <= now:
                 self._fire(timer, now)
+        for timer in self._shared_by(self._clock.monotonic()):
+            self._fire(timer, self.now(timer))
 
     def _shared_by(self, now: int) -> list[SharedTimer]:
         """The timers of descriptors that expire by *now*, the first first."""
@@ -208,6 +243,8 @@ class Timers:
 
     def _fire(self, timer: Timer, now: int) -> None:
         times = timer.take(now)
+        if not isinstance(timer, SharedTimer):
+            self.arm(timer, timer.expiry)
         if not times:
             return
         if timer.on_expiry is not None:

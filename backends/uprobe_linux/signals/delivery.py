@@ -138,7 +138,7 @@ def _finish_call(task: Task, action: Disposition) -> None:
     if wait is None:
         return
     task.machine.scheduler.abandon(task, wait)
-    answer = wait.interrupted() if callable(wait.interrupted) else wait.interrupted
+    answer = wait.when_interrupted()
     if answer is None and action.flags & SA_RESTART:
         task.set_reg(PC, task.get_reg(PC) - 4)
         return

@@ -190,7 +190,9 @@ def write_from(task: LinuxTask, entry: Descriptor, pairs: list[tuple[int, int]])
     total = done + sum(map(len, views))
     if file.is_stream and total > done:
         return _write_stream(task, entry, views, done, total)
-    return file.write(entry.host, clip(task, entry, views))
+    written = file.write(entry.host, clip(task, entry, views))
+    task.process.memory.file_written()
+    return written
 
 
 def _progress(task: LinuxTask) -> int:
@@ -314,7 +316,9 @@ def _pwrite(
     pairs = _vectors(task, entry, *where, oflags.G_RDONLY) if vector else [where]
     flags = _rwf(flags)
     views = clip(task, entry, _views(task, entry, pairs, Perm.READ, oflags.G_RDONLY), offset)
-    return entry.file.pwrite(entry.host, views, offset, flags)
+    written = entry.file.pwrite(entry.host, views, offset, flags)
+    task.process.memory.file_written()
+    return written
 
 
 def _views(

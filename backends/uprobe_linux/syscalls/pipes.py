@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import oflags
 from uprobe_linux.fs.descriptors import Buffers, Stream, stream
+from uprobe_linux.scheduling.clock import saturated
 from uprobe_linux.scheduling.timers import SharedTimer, Timer
 from uprobe_linux.signals.numbers import bit
 from uprobe_linux.syscalls.support import fail, files, ready
@@ -140,7 +141,7 @@ def sys_timerfd_settime(task: LinuxTask, fd: int, flags: int, new: int, old: int
         raise fail(errno.EINVAL)
     file, host = _timer_of(task, fd)
     previous = _timer_state(task, file.timer)
-    interval, value = (words[i] * 10**9 + words[i + 1] for i in (0, 2))
+    interval, value = (saturated(words[i] * 10**9 + words[i + 1]) for i in (0, 2))
     timer, clock = file.timer, task.machine.clock
     if value and flags & TFD_TIMER_ABSTIME and timer.realtime:
         value = max(value - clock.realtime() + clock.monotonic(), 1)

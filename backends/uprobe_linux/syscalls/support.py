@@ -11,6 +11,7 @@ from uprobe_core.types import Access, MemoryFault
 from uprobe_linux.calls import Wait
 from uprobe_linux.fs.nodes import HostNode, Node
 from uprobe_linux.processes.credentials import Credentials
+from uprobe_linux.scheduling.clock import saturated
 from uprobe_linux.signals.numbers import SI_USER, Sig
 from uprobe_linux.signals.sending import send_to_task
 from uprobe_linux.signals.siginfo import SigInfo
@@ -216,13 +217,15 @@ def identity(task: LinuxTask) -> Credentials:
 
 
 def timespec(task: LinuxTask, address: int) -> int:
-    """A struct timespec as nanoseconds; OSError(EINVAL) for one that is negative or not normalised."""
+    """A struct timespec as nanoseconds, KTIME_MAX for more than that; OSError(EINVAL) for one that is
+    negative or not normalised.
+    """
     raw = task.process.memory.read(address, 16)
     seconds = int.from_bytes(raw[:8], "little", signed=True)
     nanoseconds = int.from_bytes(raw[8:], "little", signed=True)
     if seconds < 0 or not 0 <= nanoseconds < 1_000_000_000:
         raise fail(errno.EINVAL)
-    return seconds * 1_000_000_000 + nanoseconds
+    return saturated(seconds * 1_000_000_000 + nanoseconds)
 
 
 def pack_timespec(nanoseconds: int) -> bytes:

@@ -17,8 +17,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TypeVar
 
-from uprobe_core.types import MemoryFault
-from uprobe_linux.calls import Syscall, Wait
+from uprobe_linux.calls import REFUSALS, Syscall, Wait, refusal
 from uprobe_linux.kernel import Task
 from uprobe_linux.syscalls.numbers import NAMES, NUMBERS
 
@@ -76,12 +75,8 @@ def call(entry: Syscall, task: Task, arguments: tuple[int, ...]) -> int:
     """Call the handler and fold errors into the kernel's negative results; passes Block and NoReturn on."""
     try:
         return entry.handler(task, *arguments[: entry.arguments])
-    except OSError as error:
-        return -(error.errno or errno.EIO)
-    except MemoryFault:
-        return -errno.EFAULT
-    except (OverflowError, MemoryError):
-        return -errno.ENOMEM
+    except REFUSALS as error:
+        return refusal(error)
 
 
 def name_of(number: int) -> str:

@@ -6,6 +6,7 @@ import errno
 import struct
 from typing import TYPE_CHECKING
 
+from uprobe_linux.scheduling.clock import saturated
 from uprobe_linux.scheduling.timers import ITIMER_PROF, ITIMER_REAL, Timer
 from uprobe_linux.signals.numbers import LAST_SIGNAL, Sig
 from uprobe_linux.syscalls.support import fail
@@ -27,7 +28,7 @@ def _read_pair(task: LinuxTask, address: int, unit: int) -> tuple[int, int]:
     for seconds, fraction in (words[:2], words[2:]):
         if seconds < 0 or not 0 <= fraction < 10**9 // unit:
             raise fail(errno.EINVAL)
-    return words[0] * 10**9 + words[1] * unit, words[2] * 10**9 + words[3] * unit
+    return saturated(words[0] * 10**9 + words[1] * unit), saturated(words[2] * 10**9 + words[3] * unit)
 
 
 def _write_pair(task: LinuxTask, address: int, interval: int, value: int, unit: int) -> None:
@@ -43,7 +44,7 @@ def _interval_timer(task: LinuxTask, which: int) -> Timer:
 
 def _arm(task: LinuxTask, timer: Timer, interval: int, value: int) -> None:
     timer.interval = interval
-    timer.expiry = task.machine.timers.now(timer) + value if value else None
+    task.machine.timers.arm(timer, task.machine.timers.now(timer) + value if value else None)
     task.machine.scheduler.attention = True
 
 

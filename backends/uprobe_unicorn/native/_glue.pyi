@@ -8,6 +8,9 @@ ABI: int
 def area_size(slots: int, /) -> int:
     """Bytes of a slot area, whole pages."""
 
+def guard_pages() -> int:
+    """Pages of guest memory in this process that a file showed until it was made shorter at that moment."""
+
 def relocate(word: int, source: int, target: int, /) -> bytes:
     """What does at *target* what *word* does at *source*, branch back included; b"": nothing can."""
 

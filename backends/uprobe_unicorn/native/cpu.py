@@ -74,7 +74,9 @@ class NativeCpu(UnicornCpu):
         self.registers_found = self.glue.find_registers()
 
     def _install_hooks(self) -> None:
-        from uprobe_unicorn.native._glue import Glue
+        from uprobe_unicorn.native._glue import Glue, guard_pages
+
+        self._arena.lost_pages = guard_pages
 
         self.glue = Glue(
             self._lib.glue_functions(),

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <structmember.h>
 
+#include "guard.h"
 #include "hooks.h"
 #include "run.h"
 
@@ -171,8 +172,10 @@ static PyObject *glue_object_new(PyTypeObject *type, PyObject *args, PyObject *k
 	core->context = self;
 	core->fill = call_fill;
 	core->inline_hook = call_inline;
-	if (glue_init(core))
+	if (glue_init(core)) {
+		guard_add(core->arena, core->arena_size);
 		return (PyObject *)self;
+	}
 	Py_DECREF(self);
 	PyErr_SetString(PyExc_RuntimeError, "libunicorn refused a hook");
 	return NULL;
@@ -186,6 +189,7 @@ static void glue_object_dealloc(GlueObject *self)
 	Py_CLEAR(self->inline_hook);
 	Py_CLEAR(self->engine);
 	Py_CLEAR(self->error);
+	guard_remove(self->core.arena);
 	glue_deinit(&self->core);
 	for (unsigned i = 0; i < self->place_count; i++)
 		free(self->places[i]);
@@ -213,6 +217,7 @@ static int glue_object_clear(GlueObject *self)
 static PyObject *glue_object_close(GlueObject *self, PyObject *unused)
 {
 	(void)unused;
+	guard_remove(self->core.arena);
 	glue_deinit(&self->core);
 	Py_RETURN_NONE;
 }
@@ -327,8 +332,16 @@ static PyTypeObject glue_type = {
 	.tp_getset = getters,
 };
 
+static PyObject *module_guard_pages(PyObject *self, PyObject *unused)
+{
+	(void)self;
+	(void)unused;
+	return PyLong_FromUnsignedLong(guard_pages());
+}
+
 static PyMethodDef functions[] = {
 	{"area_size", module_area_size, METH_O, NULL},
+	{"guard_pages", module_guard_pages, METH_NOARGS, NULL},
 	{"relocate", module_relocate, METH_VARARGS, NULL},
 	{NULL, NULL, 0, NULL},
 };
