@@ -7,6 +7,7 @@ it resolved to; ``hint`` says what to do, on a line of its own.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
@@ -19,11 +20,13 @@ __all__ = (
     "OverdueError",
     "PluginError",
     "ProbeError",
+    "ShortageError",
     "SpecError",
     "TargetError",
     "UprobeError",
     "UsageError",
     "noted",
+    "shortage",
 )
 
 
@@ -168,3 +171,42 @@ class BackendError(UprobeError):
     """The backend cannot do what was asked, or broke its contract."""
 
     slug = "backend"
+
+
+class ShortageError(UprobeError):
+    """The host has no more of something: nobody's bug."""
+
+    slug = "host-shortage"
+
+
+_SHORTAGES = {
+    errno.EMFILE: (
+        "descriptors",
+        "ulimit -n raises their number; a run needs some 30, and those of its program",
+    ),
+    errno.ENFILE: ("open files", "the whole host has no more; /proc/sys/fs/file-max raises their number"),
+    errno.ENOMEM: ("memory", "ulimit -v limits addresses, of which a run takes 64 GiB without using them"),
+    errno.EAGAIN: (
+        "processes and threads",
+        "ulimit -u raises their number; a run needs some, and its program's",
+    ),
+    errno.ENOSPC: (
+        "room on the disk",
+        "TMPDIR names another folder for what is temporary, -o for the output",
+    ),
+    errno.EDQUOT: ("room on the disk that is yours", "TMPDIR names another folder for what is temporary"),
+    errno.EROFS: ("folder to write to", "TMPDIR names a folder for what is temporary"),
+}
+
+
+def shortage(error: BaseException, what: str) -> ShortageError | None:
+    """That the host lacks what *what* needed, if that is what *error* means; else None."""
+    number = getattr(error, "errno", None)
+    if isinstance(error, MemoryError):
+        number = errno.ENOMEM
+    elif isinstance(error, FileNotFoundError) and "temporary directory" in str(error):  # tempfile.gettempdir
+        number = errno.EROFS
+    if number not in _SHORTAGES:
+        return None
+    thing, hint = _SHORTAGES[number]
+    return ShortageError(f"cannot {what}: the host has no more {thing}", hint=hint)

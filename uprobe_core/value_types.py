@@ -110,13 +110,17 @@ def _number(text: str, least: int) -> int:
     return number
 
 
+MOST_SECONDS = 10**9
+"""Thirty years; the host's timers take little more."""
+
+
 def _seconds(text: str) -> float:
     try:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
-    if not seconds > 0:
-        raise ValueError(f"{text!r} is not a number of seconds greater than 0")
+    if not 0 < seconds <= MOST_SECONDS:
+        raise ValueError(f"{text!r} is not a number of seconds greater than 0, at most {MOST_SECONDS}")
     return seconds
 
 
@@ -249,9 +253,11 @@ COUNT = ValueType(
     parse=_count,
 )
 SECONDS = ValueType(
-    "a number of seconds greater than 0",
-    lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value > 0,
-    {"type": "number", "exclusiveMinimum": 0},
+    f"a number of seconds greater than 0, at most {MOST_SECONDS}",
+    lambda value: (
+        isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MOST_SECONDS
+    ),
+    {"type": "number", "exclusiveMinimum": 0, "maximum": MOST_SECONDS},
     parse=_seconds,
 )
 SIZE = ValueType(

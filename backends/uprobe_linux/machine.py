@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.backend import Capabilities, ExitStatus
-from uprobe_core.errors import TargetError
+from uprobe_core.errors import TargetError, UprobeError, shortage
 from uprobe_linux.fs.context import FsContext
 from uprobe_linux.fs.fdtable import FdTable
 from uprobe_linux.fs.file_times import FileTimes
@@ -102,7 +102,7 @@ class LinuxMachine:
         try:
             process.fs = FsContext(self.sandbox.mounts, self.sandbox.cwd)
         except OSError as error:
-            raise TargetError(
+            raise shortage(error, f"enter {self.sandbox.cwd}") or TargetError(
                 f"cannot enter working directory {self.sandbox.cwd}: {error.strerror}",
                 exit_status=125,
                 hint="--cwd names a folder as the program sees it",
@@ -256,7 +256,10 @@ def _interpreter_hint(path: str) -> str:
     return f"{what}, or give the root of an arm64 system with --sysroot; see docs/dynamic.md"
 
 
-def _target_error(name: str, error: OSError) -> TargetError:
+def _target_error(name: str, error: OSError) -> UprobeError:
+    lacking = shortage(error, f"run {name}")
+    if lacking is not None:
+        return lacking
     if isinstance(error, NoInterpreterError):
         return TargetError(
             f"cannot run {name}: {error.text}",

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from uprobe_core.errors import SpecError, UprobeError
+from uprobe_core.errors import SpecError, UprobeError, shortage
 
 __all__ = ("guarded", "print_error")
 
@@ -41,11 +41,19 @@ def guarded(action: Callable[[], int], *, debug: bool) -> int:
         return BROKEN_PIPE
     except OSError as error:
         _traceback(debug)
+        lacking = shortage(error, "go on") if error.filename is None else None
+        if lacking is not None and error.errno not in _OUTPUT_ERRORS:
+            print_error(lacking)
+            return INTERNAL
         name = "" if error.filename is None else f"{error.filename}: "
         _say(f"uprobe: error: {name}{error.strerror or error}")
         if error.errno in _OUTPUT_ERRORS:
             _say("hint: standard output cannot be written: is the disk full?")
             _drop_output()
+        return INTERNAL
+    except MemoryError as error:
+        _traceback(debug)
+        print_error(shortage(error, "go on") or UprobeError("no memory"))
         return INTERNAL
     except Exception as error:  # the last line of defence: no traceback reaches a user
         _traceback(debug)

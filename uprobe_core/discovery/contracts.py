@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from uprobe_core.discovery.entries import Kind, PluginEntry
-from uprobe_core.errors import PluginError, UprobeError, UsageError
+from uprobe_core.errors import PluginError, UprobeError, UsageError, shortage
 
 __all__ = (
     "BlamedWriter",
@@ -85,7 +85,10 @@ class BlamedWriter:
             self.lost = blamed(writer.lost, name, "note lost records", "writer")
 
 
-def _failed(plugin: str, what: str, kind: str, error: Exception) -> PluginError:
+def _failed(plugin: str, what: str, kind: str, error: Exception) -> UprobeError:
+    lacking = shortage(error, what)
+    if lacking is not None:
+        return lacking
     return PluginError(
         f"{kind} {plugin!r} failed to {what}: {type(error).__name__}: {error}",
         plugin=plugin,

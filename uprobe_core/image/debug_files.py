@@ -18,6 +18,7 @@ from uprobe_core.errors import TargetError
 from uprobe_core.events.files import FileCheck, FileStatus, host_file
 from uprobe_core.image.elf import ElfFile
 from uprobe_core.image.elf_symbols import ElfImage
+from uprobe_core.image.host_files import open_regular
 
 __all__ = ("debug_file", "mini_debug_file", "shared_file")
 
@@ -118,7 +119,7 @@ def _candidates(
 def _checksum(path: str) -> int:
     value = 0
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             for chunk in iter(partial(file.read, _CHUNK), b""):
                 value = zlib.crc32(chunk, value)
     except OSError:

@@ -6,7 +6,6 @@ Every part of the core that looks into an ELF file does it through
 
 from __future__ import annotations
 
-import mmap
 import os
 import struct
 import zlib
@@ -17,6 +16,7 @@ from typing import Self
 
 from uprobe_core.architecture import Architecture
 from uprobe_core.errors import TargetError
+from uprobe_core.image.host_files import FileBytes, HeldBytes
 
 __all__ = ("ElfFile", "Section", "Segment", "notes")
 
@@ -31,6 +31,10 @@ SHT_NOBITS = 8
 SHF_COMPRESSED, ELFCOMPRESS_ZLIB = 0x800, 1
 _MAX_INFLATED = 1 << 28
 """Bytes of a section that is unpacked; what claims to be larger is taken for damaged."""
+_MOST_BYTES = 1 << 30
+"""Bytes of a part that is read at once; a file of holes may claim any size."""
+_MOST_SECTIONS = 1 << 18
+_MOST_NAMES = 1 << 28
 _NOTE_BUILD_ID = 3
 
 
@@ -78,8 +82,12 @@ class ElfFile:
         content: bytes | None = None,
     ) -> None:
         self.path = os.fspath(path)
-        self._data = _map_file(self.path) if content is None else content
-        self._header(wanted)
+        self._data = _opened(self.path) if content is None else HeldBytes(content)
+        try:
+            self._header(wanted)
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -88,16 +96,15 @@ class ElfFile:
         self.close()
 
     def close(self) -> None:
-        """Give the mapping of the file back; idempotent."""
-        if isinstance(self._data, mmap.mmap):
-            self._data.close()
+        """Give the file back; idempotent."""
+        self._data.close()
 
     # --- headers --------------------------------------------------------------------------------
 
     def _header(self, wanted: Architecture | None) -> None:
-        data = self._data
+        data = self._data.at(0, 64)
         if data[:4] != b"\x7fELF":
-            raise TargetError(f"not an ELF file: {self.path}{_what_else(data[:64])}", slug="not-elf")
+            raise TargetError(f"not an ELF file: {self.path}{_what_else(data)}", slug="not-elf")
         if len(data) < _EHDR.size:
             raise self._truncated("the ELF header")
         fields = _EHDR.unpack_from(data)
@@ -133,7 +140,16 @@ class ElfFile:
         start, size, count = self._ph
         if count and (size < _PHDR.size or start + size * count > len(self._data)):
             raise self._truncated("its program headers")
-        return [_PHDR.unpack_from(self._data, start + i * size) for i in range(count)]
+        data = self._data.at(start, size * count)
+        return [_PHDR.unpack_from(data, i * size) for i in range(count)]
+
+    def _part(self, start: int, size: int, what: str) -> bytes:
+        """[start, start + size) of the file; TargetError where that is more than anybody can want."""
+        if size > _MOST_BYTES:
+            raise TargetError(
+                f"{what} of {self.path} claims {size} bytes", hint="the file is damaged", slug="bad-section"
+            )
+        return self._data.at(start, size)
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
@@ -157,7 +173,7 @@ class ElfFile:
     def _content(self, kind: int) -> bytes:
         """What the first program header of *kind* covers in the file."""
         found = next((p for p in self._program_headers if p[0] == kind), None)
-        return b"" if found is None else self._data[found[2] : found[2] + found[5]]
+        return b"" if found is None else self._part(found[2], found[5], "a program header")
 
     @cached_property
     def sections(self) -> tuple[Section, ...]:
@@ -167,20 +183,14 @@ class ElfFile:
             return ()
         if size < _SHDR.size or start + size * max(count, 1) > len(self._data):
             raise self._truncated("its section headers")
-        first = _SHDR.unpack_from(self._data, start)
+        first = _SHDR.unpack(self._data.at(start, _SHDR.size))
         count, names = count or first[5], first[6] if names == 0xFFFF else names
-        if start + size * count > len(self._data):
-            raise self._truncated("its section headers")
-        raw = [_SHDR.unpack_from(self._data, start + i * size) for i in range(count)]
-        table = raw[names] if names < count else None
-        return tuple(Section(self._name(table, s[0]), s[1], s[2], s[3], s[4], s[5], s[6], s[9]) for s in raw)
-
-    def _name(self, table: tuple[int, ...] | None, at: int) -> str:
-        if table is None:
-            return ""
-        start = table[4] + at
-        end = self._data.find(b"\0", start, table[4] + table[5])
-        return self._data[start : max(end, start)].decode("utf-8", "surrogateescape")
+        if start + size * count > len(self._data) or count > _MOST_SECTIONS:
+            raise self._truncated(f"its {count} section headers")
+        data = self._data.at(start, size * count)
+        raw = [_SHDR.unpack_from(data, i * size) for i in range(count)]
+        table = self._data.at(raw[names][4], min(raw[names][5], _MOST_NAMES)) if names < count else b""
+        return tuple(Section(_name(table, s[0]), s[1], s[2], s[3], s[4], s[5], s[6], s[9]) for s in raw)
 
     def section(self, name: str) -> Section | None:
         """The first section called *name*, None if there is none."""
@@ -192,7 +202,7 @@ class ElfFile:
             return b""
         if section.offset + section.size > len(self._data):
             raise self._truncated(f"section {section.name}")
-        data = self._data[section.offset : section.offset + section.size]
+        data = self._part(section.offset, section.size, f"section {section.name}")
         return self._inflated(section, data) if section.flags & SHF_COMPRESSED else data
 
     def _inflated(self, section: Section, data: bytes) -> bytes:
@@ -225,7 +235,7 @@ class ElfFile:
         for segment in self.segments:
             if segment.vaddr <= vaddr < segment.vaddr + segment.file_size:
                 at = vaddr - segment.vaddr + segment.offset
-                return self._data[at : at + min(size, segment.vaddr + segment.file_size - vaddr)]
+                return self._part(at, min(size, segment.vaddr + segment.file_size - vaddr), "a segment")
         return b""
 
     # --- addresses ------------------------------------------------------------------------------
@@ -257,13 +267,16 @@ def notes(data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
         at = start + (size + 3 & ~3)
 
 
-def _map_file(path: str) -> mmap.mmap | bytes:
-    """The file's bytes, mapped; raises TargetError."""
+def _name(table: bytes, at: int) -> str:
+    """The string at *at* of a string table, "" where it has none."""
+    end = table.find(b"\0", at)
+    return table[at : max(end, at)].decode("utf-8", "surrogateescape")
+
+
+def _opened(path: str) -> FileBytes:
+    """The file's bytes; raises TargetError."""
     try:
-        with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                return b""
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return FileBytes(path)
     except FileNotFoundError:
         raise TargetError(f"no such file: {path}", exit_status=127, slug="not-found") from None
     except (OSError, ValueError) as error:

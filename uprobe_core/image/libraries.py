@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterator
 
 from uprobe_core.errors import TargetError
 from uprobe_core.image.elf import ElfFile
+from uprobe_core.image.host_files import read_bounded
 
 __all__ = ("loaded_libraries", "short_name")
 
 _DT_NEEDED, _DT_STRTAB, _DT_RPATH, _DT_RUNPATH = 1, 5, 15, 29
 _USUAL = ("/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib")
 _MOST = 512
+_MOST_BYTES = 1 << 20
 """Libraries that are looked at; more than any program has."""
 
 HostPath = Callable[[str], str]
@@ -79,8 +81,7 @@ def _guest_target(path: str, host_path: HostPath) -> str:
 def _configured(path: str, host_path: HostPath) -> Iterator[str]:
     """The folders that a file like ld.so.conf names, those of the files that it includes among them."""
     try:
-        with open(host_path(path), encoding="utf-8", errors="replace") as file:
-            lines = [line.partition("#")[0].split() for line in file]
+        lines = [line.partition("#")[0].split() for line in _lines(host_path(path))]
     except OSError:
         return
     for words in lines:
@@ -106,10 +107,14 @@ def _included(patterns: list[str], host_path: HostPath) -> Iterator[str]:
 
 def _plain_lines(path: str, host_path: HostPath) -> Iterator[str]:
     try:
-        with open(host_path(path), encoding="utf-8", errors="replace") as file:
-            yield from (text for line in file if (text := line.partition("#")[0].strip()).startswith("/"))
+        lines = [line.partition("#")[0].strip() for line in _lines(host_path(path))]
     except OSError:
         return
+    yield from (line for line in lines if line.startswith("/"))
+
+
+def _lines(path: str) -> list[str]:
+    return read_bounded(path, _MOST_BYTES).decode("utf-8", "replace").splitlines()
 
 
 def _needed(path: str, host_path: HostPath) -> Iterator[tuple[str, list[str]]]:

@@ -17,7 +17,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.errors import OutputError, UprobeError, UsageError
+from uprobe_core.errors import OutputError, UprobeError
+from uprobe_core.records.opening import open_output
 
 if TYPE_CHECKING:
     from uprobe_core.event_model import Record
@@ -117,13 +118,7 @@ class RunOutput:
                 return os.dup(2)
             except OSError:
                 return os.open(os.devnull, os.O_WRONLY)
-        try:
-            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            raise UsageError(
-                f"cannot write the output file {path!r}: {error.strerror}",
-                hint="-o names a file in a folder that exists and may be written",
-            ) from None
+        return open_output(path, "output file", "-o")
 
     def record(self, record: Record) -> None:
         """Write one hit, or collect it once there are several processes."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import struct
 import weakref
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ __all__ = ("Spool",)
 _HEADER = struct.Struct("<IIqq")
 """Bytes that follow, kind, time and process; the latter two of output alone."""
 _MESSAGE, _RECORD, _TEXT = range(3)
+_HIGH = 700
+"""Our descriptors' numbers begin here."""
 
 
 _spools: weakref.WeakSet[Spool] = weakref.WeakSet()
@@ -68,6 +71,14 @@ def _watch_forks(spool: Spool) -> None:
     _spools.add(spool)
 
 
+def _out_of_the_way(fd: int) -> int:
+    """Give *fd* a high number, where the host allows one; the old one is closed."""
+    high = min(_HIGH, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+    moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, high)
+    os.close(fd)
+    return moved
+
+
 class Spool:
     """An append-only file of pickled messages, shared by a family of processes."""
 
@@ -89,14 +100,9 @@ class Spool:
 
     def prepare(self) -> None:
         """Open the file; called before the run, since a fork may come at any time."""
-        fd = _unnamed_file()
-        self._fd = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 700)
-        os.close(fd)
+        self._fd = _out_of_the_way(_unnamed_file())
         reader, writer = os.pipe()
-        self._alive_read = fcntl.fcntl(reader, fcntl.F_DUPFD_CLOEXEC, 700)
-        self._alive_write = fcntl.fcntl(writer, fcntl.F_DUPFD_CLOEXEC, 700)
-        os.close(reader)
-        os.close(writer)
+        self._alive_read, self._alive_write = _out_of_the_way(reader), _out_of_the_way(writer)
         _watch_forks(self)
 
     def follow_forks(self, before: Callable[[], None], in_child: Callable[[], None]) -> None:

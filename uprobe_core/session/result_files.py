@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
-from uprobe_core.errors import OutputError, UprobeError, UsageError
+from uprobe_core.errors import OutputError, UprobeError
+from uprobe_core.records.opening import open_output
 from uprobe_core.writer import escaped
 
 if TYPE_CHECKING:
@@ -74,13 +76,8 @@ class _File:
         self._file: TextIO | None = None
         if path == "-":
             return
-        try:
-            self._file = open(path, "w", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115  # for the run
-        except OSError as error:
-            raise UsageError(
-                f"cannot write the {what} {path!r}: {error.strerror}",
-                hint=f"--{what} names a file in a folder that exists and may be written; - is standard error",
-            ) from None
+        descriptor = open_output(path, what, f"--{what}")
+        self._file = os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape")
 
     def write(self, text: str, not_written: Callable[[UprobeError], None]) -> None:
         """Write all of it; *not_written* is told what cannot be, unless its reader went away."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import sys
 from collections.abc import Mapping
@@ -10,10 +11,12 @@ from typing import Any
 from uprobe_core.errors import ConfigError
 from uprobe_core.events.quoting import place_as_written
 from uprobe_core.events.reading import source_lines
+from uprobe_core.image.host_files import read_bounded
 from uprobe_core.run_setup import EventLine
 
 __all__ = ("event_line", "event_lines", "event_name", "read_text")
 
+_MOST_BYTES = 64 << 20
 _NAMED_LINE = re.compile(r"\s*[pr][0-9]*:(?P<event>[^\s]+)\s")
 
 
@@ -21,15 +24,23 @@ def read_text(path: str) -> str:
     """The whole of a small text file, of standard input for ``-``; raises ConfigError."""
     try:
         if path == "-":
-            return sys.stdin.read()
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}", slug="unreadable-file") from error
+            return _standard_input()
+        data = read_bounded(path, _MOST_BYTES)
+        return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise ConfigError(
             f"cannot read {path}: not UTF-8 text at byte {error.start}", slug="unreadable-file"
         ) from error
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL byte
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot read {path}: {reason}", slug="unreadable-file") from error
+
+
+def _standard_input() -> str:
+    text = sys.stdin.read(_MOST_BYTES + 1)
+    if len(text) > _MOST_BYTES:
+        raise OSError(errno.EFBIG, f"it has more than {_MOST_BYTES >> 20} MiB")
+    return text
 
 
 def event_lines(text: str, source: str, *, continued: bool = True) -> list[EventLine]:

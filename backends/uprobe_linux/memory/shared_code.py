@@ -1,4 +1,4 @@
-"""Code in shared mappings, which a program may change through another mapping of the same file, or by write(2).
+"""Code in shared mappings: a program may change it through another mapping of the same file, or by write(2).
 
 Compilers that never map a page writable and executable at once do so: one mapping to write, one to
 run.  Stores are told apart by the page that they go through, so a page that was executed has to be

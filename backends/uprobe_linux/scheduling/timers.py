@@ -161,6 +161,11 @@ class Timers:
         owned.next_id += 1
         return timer.number
 
+    def count(self, process: Process) -> int:
+        """How many POSIX timers *process* has."""
+        owned = self._owned.get(process)
+        return len(owned.posix) if owned else 0
+
     def find(self, process: Process, number: int) -> Timer | None:
         """The POSIX timer *number* of *process*."""
         owned = self._owned.get(process)

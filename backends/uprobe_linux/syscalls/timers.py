@@ -6,9 +6,11 @@ import errno
 import struct
 from typing import TYPE_CHECKING
 
+from uprobe_linux.processes.rlimits import RLIMIT_SIGPENDING
 from uprobe_linux.scheduling.clock import saturated
 from uprobe_linux.scheduling.timers import ITIMER_PROF, ITIMER_REAL, Timer
 from uprobe_linux.signals.numbers import LAST_SIGNAL, Sig
+from uprobe_linux.syscalls.info import limit_of
 from uprobe_linux.syscalls.support import fail
 from uprobe_linux.syscalls.table import s32, syscall
 
@@ -76,6 +78,8 @@ def sys_timer_create(task: LinuxTask, clock: int, event: int, result: int) -> in
     if clock_id >= 0 and clock_id not in _CLOCKS:
         raise fail(errno.EINVAL)
     value, signo, tid = _read_event(task, event)
+    if task.machine.timers.count(task.process) >= limit_of(task, RLIMIT_SIGPENDING)[0]:
+        raise fail(errno.EAGAIN)  # each has a place in the queue of signals from here on
     timer = Timer(task.process, 0, signo, value, tid, is_cpu, realtime=clock_id in (CLOCK_REALTIME, 8, 11))
     task.process.memory.write_u32(result, 0)
     number = task.machine.timers.create(timer)

@@ -53,10 +53,12 @@ static void stuck_uncaught(void)
 
 static void far_mincore(void)
 {
-	static unsigned char there[1];
+	char *two = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *there = two + 4095; /* there is room for the answer for one page */
 	size_t size = 16ULL << 40;
 	void *at = mmap(0, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
+	munmap(two + 4096, 4096);
 	printf("mapped: %d\n", at != MAP_FAILED);
 	for (int i = 0; i < 100; i++)
 		syscall(SYS_mincore, at, size, there);

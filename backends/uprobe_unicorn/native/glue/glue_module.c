@@ -1,6 +1,7 @@
 /* The Python binding of the glue.  backends/uprobe_unicorn/native/cpu.py is its only user. */
 #include "glue_module.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <structmember.h>
 
@@ -121,8 +122,10 @@ static PyObject *glue_object_watch(GlueObject *self, PyObject *args)
 		if (watch->polls[i].fd < 0)
 			return NULL;
 	}
-	if (!watch_start(watch, &self->core))
-		return PyErr_Format(PyExc_RuntimeError, "no thread can be started");
+	if (!watch_start(watch, &self->core)) {
+		errno = EAGAIN;	/* what pthread_create has for it */
+		return PyErr_SetFromErrno(PyExc_OSError);
+	}
 	Py_RETURN_NONE;
 }
 
