@@ -74,12 +74,9 @@ class Space:
 
     def unannounce(self, start: int, end: int) -> None:
         """[start, end) is mapped no more."""
-        pieces = [
-            piece
-            for low, high in self.announced
-            for piece in ((low, min(high, start)), (max(low, end), high))
-        ]
-        self.announced = sorted({(low, high) for low, high in pieces if low < high})
+        for low, high in [piece for piece in self.announced if piece[0] < end and start < piece[1]]:
+            self.announced.remove((low, high))
+            self.announced += [(a, b) for a, b in ((low, start), (end, high)) if a < b]
 
     def copy(self, process: Process) -> Space:
         """What fork makes of it: everything but the XOL area, whose page is not copied (VM_DONTCOPY)."""

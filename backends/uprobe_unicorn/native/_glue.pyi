@@ -69,7 +69,8 @@ class Glue:
     def add_code(self, start: int, end: int, physical: int, perms: int, /) -> None: ...
     def drop(self, start: int, end: int, kinds: int, /) -> None:
         """Forget translations of [start, end); *kinds*: 1 data, 2 code, 3 both."""
-    def flush(self) -> None: ...
+    def flush(self, start: int, end: int, /) -> None:
+        """Forget translations of [start, end), here and in the emulator."""
     def forget_code(self, start: int, end: int, /) -> None: ...
     def find_registers(self) -> bool:
         """Read registers in place from now on, if they can be found; before anything runs."""

@@ -210,8 +210,7 @@ class NativeCpu(UnicornCpu):
 
     def flush(self, start: int = 0, end: int = 1 << 64) -> None:
         """Forget the translations of [start, end)."""
-        self.glue.drop(start, min(end, EVERYWHERE), _DATA | _CODE)
-        self.glue.flush()
+        self.glue.flush(start, min(end, EVERYWHERE))
 
     def forget_code(self, physical: int, size: int) -> None:
         """Forget translated instructions of physical [physical, physical + size)."""

@@ -3,6 +3,8 @@
 
 #include "emulator.h"
 
+enum { FEW_PAGES = 64 };	/* to forget them one by one takes less than to find all others again */
+
 /* Virtual window + p shows physical p, to forget translated code alone. */
 static const uint64_t window = UINT64_C(1) << 52;
 
@@ -18,6 +20,26 @@ void glue_flush(struct glue *glue)
 {
 	glue->fills = 0;
 	glue->uc.ctl(glue->engine_handle, uc_ctl_write(UC_CTL_TLB_FLUSH, 0));
+}
+
+/* Whether the emulator could be told page by page; not where code lies: more than addresses would have to go. */
+static bool flush_pages(struct glue *glue, uint64_t start, uint64_t end)
+{
+	if ((end - start) / PAGE_SIZE > FEW_PAGES || !shortcuts_flush_page(glue->shortcuts, start))
+		return false;
+	for (uint64_t page = start + PAGE_SIZE; page < end; page += PAGE_SIZE)
+		shortcuts_flush_page(glue->shortcuts, page);
+	return true;
+}
+
+void glue_flush_range(struct glue *glue, uint64_t start, uint64_t end)
+{
+	bool has_code = extents_overlap(&glue->code, start, end) || extents_overlap(&glue->hidden, start, end);
+
+	extents_drop(&glue->data, start, end);
+	extents_drop(&glue->code, start, end);
+	if (has_code || !flush_pages(glue, start, end))
+		glue_flush(glue);
 }
 
 /*

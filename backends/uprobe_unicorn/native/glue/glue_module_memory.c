@@ -39,10 +39,13 @@ PyObject *glue_object_drop(GlueObject *self, PyObject *args)
 	Py_RETURN_NONE;
 }
 
-PyObject *glue_object_flush(GlueObject *self, PyObject *unused)
+PyObject *glue_object_flush(GlueObject *self, PyObject *args)
 {
-	(void)unused;
-	glue_flush(&self->core);
+	unsigned long long start, end;
+
+	if (!PyArg_ParseTuple(args, "KK", &start, &end))
+		return NULL;
+	glue_flush_range(&self->core, start, end);
 	Py_RETURN_NONE;
 }
 

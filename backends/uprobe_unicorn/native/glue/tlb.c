@@ -20,6 +20,13 @@ static unsigned first_after(const struct extents *extents, uint64_t address)
 	return low;
 }
 
+bool extents_overlap(const struct extents *extents, uint64_t start, uint64_t end)
+{
+	unsigned index = first_after(extents, start);
+
+	return index < extents->count && extents->items[index].start < end;
+}
+
 const struct extent *extents_find(struct extents *extents, uint64_t address)
 {
 	if (!extents->count)

@@ -22,6 +22,8 @@ struct extents {
 bool extents_add(struct extents *extents, struct extent extent);
 /* Forgets [start, end); what reaches out of it is cut. */
 void extents_drop(struct extents *extents, uint64_t start, uint64_t end);
+/* Whether any of it is in [start, end). */
+bool extents_overlap(const struct extents *extents, uint64_t start, uint64_t end);
 /* The one that address is in, or NULL. */
 const struct extent *extents_find(struct extents *extents, uint64_t address);
 void extents_deinit(struct extents *extents);

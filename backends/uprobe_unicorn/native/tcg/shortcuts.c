@@ -56,7 +56,8 @@ static bool find_helpers(struct shortcuts *shortcuts, void *library)
 	shortcuts->check = dlsym(library, "helper_check_exit_request_aarch64");
 	shortcuts->look_up = dlsym(library, "helper_lookup_tb_ptr_aarch64");
 	shortcuts->block_at = dlsym(library, "tcg_tb_lookup_aarch64");
-	return shortcuts->check && shortcuts->look_up && shortcuts->block_at;
+	shortcuts->flush_page = dlsym(library, "tlb_flush_page_aarch64");
+	return shortcuts->flush_page && shortcuts->check && shortcuts->look_up && shortcuts->block_at;
 }
 
 /* Changes the blocks of the engine from now on; answers why they cannot be changed, NULL if they are. */
@@ -135,6 +136,17 @@ uint64_t shortcuts_registers(const struct shortcuts *shortcuts)
 	return shortcuts ? (uint64_t)(uintptr_t)(shortcuts->env + shortcuts->layout->env_registers) : 0;
 }
 
+bool shortcuts_flush_page(const struct shortcuts *shortcuts, uint64_t address)
+{
+	void (*flush_page)(void *cpu, uint64_t address);
+
+	if (!shortcuts)
+		return false;
+	memcpy(&flush_page, &shortcuts->flush_page, sizeof(flush_page));
+	flush_page(shortcuts->env - shortcuts->layout->cpu_env, address);
+	return true;
+}
+
 uint64_t shortcuts_uncounted(const struct shortcuts *shortcuts)
 {
 	return shortcuts ? shortcuts->uncounted : 0;
@@ -163,6 +175,13 @@ uint64_t shortcuts_registers(const struct shortcuts *shortcuts)
 {
 	(void)shortcuts;
 	return 0;
+}
+
+bool shortcuts_flush_page(const struct shortcuts *shortcuts, uint64_t address)
+{
+	(void)shortcuts;
+	(void)address;
+	return false;
 }
 
 uint64_t shortcuts_uncounted(const struct shortcuts *shortcuts)

@@ -10,6 +10,8 @@
 #ifndef UPROBE_SHORTCUTS_H
 #define UPROBE_SHORTCUTS_H
 
+#include <stdbool.h>
+
 #include "unicorn_api.h"
 #include "work.h"
 
@@ -19,6 +21,8 @@ struct shortcuts;
 struct shortcuts *shortcuts_create(uc_engine *engine, const struct uc_api *api, struct work *work, const char **why_ret);
 /* Address of x0 to x30 and SP in the engine, 0 if it is not known. */
 uint64_t shortcuts_registers(const struct shortcuts *shortcuts);
+/* Has the emulator forget where the page at address is; false: there is no way to. */
+bool shortcuts_flush_page(const struct shortcuts *shortcuts, uint64_t address);
 /* Blocks that did not look as they should, and so are not counted. */
 uint64_t shortcuts_uncounted(const struct shortcuts *shortcuts);
 /* The engine must not run any more. */

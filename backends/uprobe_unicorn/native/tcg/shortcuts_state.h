@@ -23,7 +23,7 @@ struct shortcuts {
 	const char *context;
 	const struct layout *layout;
 	struct work *work;
-	void *check, *look_up, *block_at;
+	void *check, *look_up, *block_at, *flush_page;
 	unsigned char *stubs;	/* a page within the reach of a call in translated code */
 	uint64_t uncounted;	/* blocks without the check that is to be replaced: there are none */
 	char no_block[64];	/* what the emulator takes for the last block while there was none */
