@@ -176,7 +176,7 @@ class Cpu(Protocol):
         ...
 
     def set_fill(self, fill: Fill) -> None:
-        """The translation callback for everything that follows."""
+        """The translation callback from now on; what another one has answered is forgotten."""
         ...
 
     def flush(self, start: int = 0, end: int = 1 << 64) -> None:

@@ -231,7 +231,6 @@ class LinuxMachine:
         """*process*, which is current, has another address space."""
         if self.current is not None and self.current.process is process:
             self.cpu.set_fill(process.memory.fill)
-            self.cpu.flush()
 
     def after_fork(self, task: Task) -> None:
         """In a new host process: *task* is the only one, its registers are in its context."""

@@ -302,8 +302,10 @@ class UnicornCpu(UnicornEngine):
     # --- translations --------------------------------------------------------------------------
 
     def set_fill(self, fill: Fill) -> None:
-        """The translation callback for everything that follows."""
-        self._fill = fill
+        """The translation callback from now on; what another one has answered is forgotten."""
+        if fill != self._fill:
+            self._fill = fill
+            self.flush()
 
     def _grow(self) -> None:
         """Many fills since the last flush: the emulator's TLB (256 entries at first) is too small.

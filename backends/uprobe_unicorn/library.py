@@ -63,12 +63,20 @@ def _path() -> str:
     return "libunicorn.so.2"
 
 
+def _bind_lazily(path: str) -> None:
+    """Load the library so that functions are bound at their first call; Python binds all 7,800 at once."""
+    load = ctypes.CDLL(None).dlopen
+    load.restype, load.argtypes = ctypes.c_void_p, (ctypes.c_char_p, ctypes.c_int)
+    load(os.fsencode(path), os.RTLD_LAZY)
+
+
 class Library:
     """The functions that we use, with their prototypes."""
 
     def __init__(self) -> None:
         path = _path()
         try:
+            _bind_lazily(path)
             fast, slow = ctypes.PyDLL(path), ctypes.CDLL(path)
         except OSError as error:
             raise BackendError(

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 from uprobe_arm64.decode import INSN_BYTES, analyze
 from uprobe_arm64.exceptions import exception_of
 from uprobe_arm64.frames import FRAME_RULES
-from uprobe_arm64.operands import fetch_expression
 from uprobe_arm64.registers import LINK, REGISTERS, Register, register_hint, vector_register
 from uprobe_core.arch_hooks import hookimpl
 from uprobe_core.architecture import Architecture
@@ -80,6 +79,8 @@ class Arm64Arch:
         self, operand: str, size: int, is_float: bool, low_bits: Callable[[str], int | None]
     ) -> str | None:
         """GNU assembler operands of AArch64."""
+        from uprobe_arm64.operands import fetch_expression  # only USDT markers have any
+
         return fetch_expression(operand, size, is_float=is_float, low_bits=low_bits)
 
     # --- when a probe is placed ---------------------------------------------------------------

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from uprobe_linux.fs.devices import make_dev
-from uprobe_linux.fs.proc import make_proc
 
 if TYPE_CHECKING:
+    from uprobe_linux.fs.nodes import VNode
     from uprobe_linux.kernel import Machine
 
 __all__ = ("add_virtual",)
@@ -20,6 +21,12 @@ def add_virtual(machine: Machine) -> None:
         assert machine.current is not None
         return machine.current.process.random.randbytes(size)
 
-    proc, dev = make_proc(machine), make_dev(draw)
-    machine.sandbox.mounts.add_virtual("/proc", lambda: proc)
+    @cache
+    def proc() -> VNode:
+        from uprobe_linux.fs.proc import make_proc  # many programs never look
+
+        return make_proc(machine)
+
+    dev = make_dev(draw)
+    machine.sandbox.mounts.add_virtual("/proc", proc)
     machine.sandbox.mounts.add_virtual("/dev", lambda: dev)

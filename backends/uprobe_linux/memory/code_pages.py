@@ -132,6 +132,19 @@ class CodePages:
             return any(start <= page < end for page in self.pages)
         return not self.pages.keys().isdisjoint(range(start, end, PAGE))
 
+    def none_around(self, page: int, start: int, end: int) -> tuple[int, int] | None:
+        """The largest [low, high) of [start, end) around *page* without such a page; None: it is one."""
+        if page in self.pages:
+            return None
+        if not self.any_in(start, end):
+            return start, end
+        low, high = page, page + PAGE
+        while low > start and low - PAGE not in self.pages:
+            low -= PAGE
+        while high < end and high not in self.pages:
+            high += PAGE
+        return low, high
+
     # --- stores by system calls and by the core --------------------------------------------------
 
     def host_wrote(self, start: int, end: int) -> None:

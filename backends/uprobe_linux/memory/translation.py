@@ -89,14 +89,14 @@ class Translation:
     def span(self, page: int) -> tuple[int, int] | None:
         """[start, end) around *page* whose data accesses translate alike, None if that is the page alone."""
         vma = self.vmas.find(page)
-        if vma is None or vma.physical < 0 or self.code.any_in(vma.start, vma.end):
+        if vma is None or vma.physical < 0:
             return None
         if vma.file is None:
-            return vma.start, vma.end
+            return self.code.none_around(page, vma.start, vma.end)
         if vma.image is None:
             return None
         low, high = vma.image.filled(vma.physical + page - vma.start, vma.physical, vma.end - vma.start)
-        return vma.start + low - vma.physical, vma.start + high - vma.physical
+        return self.code.none_around(page, vma.start + low - vma.physical, vma.start + high - vma.physical)
 
     def code_span(self, page: int) -> tuple[int, int] | None:
         """[start, end) around *page* whose fetches translate alike, None if that is the page alone."""

@@ -201,7 +201,9 @@ class NativeCpu(UnicornCpu):
     # --- translations ----------------------------------------------------------------------------------
 
     def set_fill(self, fill: Fill) -> None:
-        """The translation callback for everything that follows."""
+        """The translation callback from now on; what another one has answered is forgotten."""
+        if fill == self._fill:
+            return
         self._fill = fill
         self._space = getattr(fill, "__self__", None)
         self._span = getattr(self._space, "span", _no_span)

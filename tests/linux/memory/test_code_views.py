@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from uprobe_linux.cpu import Event, Perm
+from uprobe_linux.cpu import PAGE, Event, Perm
+from uprobe_unicorn.cpu import UnicornCpu
+from uprobe_unicorn.native.cpu import NativeCpu, native_refusal
 
 from tests.unicorn.cpu_bench import CODE, DATA, NOP, RET, SVC, Bench, bench
 from uprobe_core.types import MemoryFault
@@ -21,9 +23,12 @@ def mov_w0(value: int) -> int:
     return 0x52800000 | value << 5
 
 
-@pytest.fixture
-def machine() -> Iterator[Bench]:
-    with bench() as made:
+@pytest.fixture(params=[UnicornCpu, NativeCpu])
+def machine(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """With fills answered by Python, and by C."""
+    if request.param is NativeCpu and native_refusal():
+        pytest.skip(native_refusal())
+    with bench(request.param) as made:
         yield made
 
 
@@ -127,3 +132,37 @@ def test_unmapping_forgets_breakpoints(machine: Bench) -> None:
     machine.memory.map(CODE, 0x1000, Perm.READ | Perm.EXEC)
     assert machine.run(NOP, SVC) is Event.SYSCALL
     assert machine.memory.read_u32(DATA) == 0
+
+
+@pytest.mark.parametrize("pages", [1, 2, 100])
+def test_data_that_was_unmapped_is_missed_at_once_and_what_lies_beside_it_is_not(
+    machine: Bench, pages: int
+) -> None:
+    start = 0x600000
+    end = start + (pages + 2) * PAGE
+    machine.memory.map(start, end - start, RWX)
+    for address in range(start, end, PAGE):
+        assert machine.run(STR_W2_X1, SVC, x1=address, x2=address) is Event.SYSCALL
+    machine.memory.unmap(start + PAGE, pages * PAGE)
+    for address in (start + PAGE, end - 2 * PAGE):
+        assert machine.run(LDR_W0_X1, SVC, x1=address) is Event.FAULT
+        assert machine.cpu.fault_address == address
+    for address in (start, end - PAGE):
+        assert machine.run(LDR_W0_X1, SVC, x1=address) is Event.SYSCALL
+        assert machine.cpu.get_reg(0) == address
+
+
+def test_data_between_pages_of_code_is_read_and_written_as_it_is(machine: Bench) -> None:
+    """Pages 0 and 3 run, 1 and 2 are data; then page 2 runs as well, and changes."""
+    pages = range(0x600000, 0x604000, PAGE)
+    machine.memory.map(pages[0], 4 * PAGE, RWX)
+    for page in (pages[0], pages[3]):
+        machine.memory.write_u32(page, RET)
+        assert machine.run(BLR_X3, SVC, x3=page) is Event.SYSCALL
+    for value in (mov_w0(1), mov_w0(2)):
+        assert machine.run(STR_W2_X1, LDR_W0_X1, SVC, x1=pages[2], x2=value) is Event.SYSCALL
+        assert machine.cpu.get_reg(0) == value
+        machine.memory.write_u32(pages[2] + 4, RET)
+        assert machine.run(LDR_W0_X1, SVC, x1=pages[1]) is Event.SYSCALL
+        assert machine.run(BLR_X3, SVC, x3=pages[2]) is Event.SYSCALL
+        assert machine.cpu.get_reg(0) & 0xFFFF == value >> 5 & 0xFFFF
