@@ -25,6 +25,8 @@ COMMANDS = {
     "why": "can this place be probed, and why (not)",
     "list": "what can be probed in a program: functions and USDT markers",
     "compare": "what two runs do not have in common",
+    "sweep": "many runs of one set-up, as tables",
+    "query": "SQL over what a sweep found",
     "plugins": "what is installed, what failed to load, and why",
     "doctor": "whether everything is in order, and which engine runs and why",
 }
