@@ -17,13 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingABC
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
+from uprobe_core.capabilities import Capabilities
 from uprobe_core.target import Bind, ExitStatus, Limits, Target
-from uprobe_core.types import Analysis, Fault, Mapping, Mode, Returns, TrapResult
+from uprobe_core.types import Analysis, Fault, Mapping, TrapResult
 
 __all__ = (
+    "CONTRACT",
     "Backend",
     "Bind",
     "Capabilities",
@@ -38,25 +39,15 @@ __all__ = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What a backend can do.  Tests skip on these, never on a backend's name."""
-
-    modes: frozenset[Mode]
-    returns: frozenset[Returns]
-    threads: bool = False
-    processes: bool = False
-    invisible_traps: bool = False
-    """Whether breakpoints can be kept out of the guest's data view."""
-    vectors: bool = True
-    faults: bool = True
-    """Whether the fault of a step says which address was accessed, and how; else its address is 0."""
-    work: bool = False
-    """Whether executed instructions are counted exactly; without it events with $insns are refused."""
+CONTRACT: Final = "1.1"
+"""Version of this file, ``major.minor``; a plugin may say in ``contract`` which it was made for."""
 
 
 class Task(Protocol):
-    """One guest thread.  Also a :class:`~uprobe_core.types.RegisterFile`."""
+    """One guest thread; hashable, by identity: the core keeps what it knows of it in a mapping.
+
+    Also a :class:`~uprobe_core.types.RegisterFile`.
+    """
 
     tid: int
     """As the guest's gettid gives it."""
@@ -72,7 +63,7 @@ class Task(Protocol):
         ...
 
     def get_reg(self, index: int) -> int:
-        """Register *index*, by the architecture's numbers (:class:`~uprobe_core.architecture.Registers`)."""
+        """Register *index*, unsigned: numbers are :class:`~uprobe_core.architecture.Registers`'."""
         ...
 
     def set_reg(self, index: int, value: int) -> None:
@@ -80,7 +71,7 @@ class Task(Protocol):
         ...
 
     def get_vec(self, index: int) -> int:
-        """Vector register *index*, unsigned."""
+        """Vector register *index*, unsigned; BackendError without Capabilities.vectors."""
         ...
 
     def set_vec(self, index: int, value: int) -> None:
@@ -105,7 +96,10 @@ class Task(Protocol):
 
 
 class Process(Protocol):
-    """One guest address space.  Also :class:`~uprobe_core.types.GuestMemory`."""
+    """One guest address space; hashable, by identity, and the same object until it ends.
+
+    Also :class:`~uprobe_core.types.GuestMemory`.
+    """
 
     pid: int
 
@@ -216,7 +210,8 @@ class ProbeHandler(Protocol):
         """The single-stepped instruction completed.
 
         For a system call this comes after PC has moved past the instruction
-        and before the call is made, so that the call sees the task's own PC.
+        and before the call is made, so that the call sees the task's own PC
+        (Capabilities.steps_before_calls; the others are given none to step).
         """
         ...
 
@@ -229,7 +224,10 @@ class ProbeHandler(Protocol):
         ...
 
     def may_deliver_signal(self, task: Task) -> bool:
-        """Whether an asynchronous signal may be delivered now; False while a step is under way."""
+        """Whether an asynchronous signal may be delivered now; False while a step is under way.
+
+        A backend without Capabilities.signals does not ask: a signal may then interrupt a step.
+        """
         ...
 
     def on_mmap(self, process: Process, mapping: Mapping) -> None:
@@ -248,11 +246,17 @@ class ProbeHandler(Protocol):
         ...
 
     def on_code_written(self, process: Process, start: int, end: int) -> None:
-        """The guest wrote into [start, end), which it executed before and where probes may lie."""
+        """The guest wrote into [start, end), which it executed before and where probes may lie.
+
+        Called by backends with Capabilities.code_writes.
+        """
         ...
 
     def on_task(self, parent: Task, task: Task) -> None:
-        """*parent* started a thread of the same address space."""
+        """*parent* started a thread of the same address space.
+
+        Never called by a backend without threads, whose only task is that of the first on_mmap.
+        """
         ...
 
     def on_fork(self, parent: Task, child: Task, *, shares_memory: bool) -> None:
@@ -289,7 +293,11 @@ class Machine(Protocol):
         ...
 
     def run(self) -> ExitStatus:
-        """Run until the first process ends (or a limit is reached); called once."""
+        """Run until the first process ends (or a limit is reached); called once.
+
+        The backend enforces the limits of its target that its capabilities name,
+        and says in the status which one ended the run; the core enforces none.
+        """
         ...
 
     def request_stop(self, reason: str) -> None:

@@ -12,6 +12,15 @@ from dataclasses import dataclass
 from uprobe_core.backend import Bind, Limits
 from uprobe_core.option import Option, option
 from uprobe_core.setup_words import (
+    BINDS,
+    CONSUMERS,
+    EVENTS,
+    EXPECTED,
+    FILES,
+    FILTERS,
+    FOLDERS,
+    PATTERNS,
+    TRIGGERS,
     ConsumerUse,
     EventLine,
     EventsFile,
@@ -56,21 +65,6 @@ __all__ = (
 DEFAULT_ARCH = "arm64"
 """The architecture of a run that names none."""
 
-EVENTS = listing(EventLine.parse, EventLine)
-FILES = listing(EventsFile, EventsFile, is_path=True)
-CONSUMERS = listing(ConsumerUse.parse, ConsumerUse)
-FILTERS = listing(FilterUse.parse, FilterUse)
-TRIGGERS = listing(TriggerUse.parse, TriggerUse)
-EXPECTED = listing(str, str)
-BINDS = listing(
-    parse_bind,
-    Bind,
-    "^[^:]+:/[^:]*(:ro)?$",
-    'a list of "HOST:GUEST" or "HOST:GUEST:ro" strings with an absolute GUEST',
-    is_path=True,
-)
-FOLDERS = listing(str, str)
-PATTERNS = listing(str, str)
 NAME: ValueType = STRING
 """The name of a plugin."""
 
@@ -126,6 +120,18 @@ class RunSetup:
         _WORLD,
         table="target",
         flags="--target ADDRESS",
+    )
+    pid: int | None = option(
+        None, COUNT, "the process at that address to attach to", _WORLD, table="target", flags="--pid N"
+    )
+    maps: tuple[Bind, ...] = option(
+        (),
+        BINDS,
+        "the local file or folder HOST is a copy of what the target has as GUEST",
+        _WORLD,
+        table="target",
+        key="map",
+        flags="--map HOST:GUEST",
     )
     events: tuple[EventLine, ...] = option(
         (),
@@ -230,9 +236,9 @@ class RunSetup:
         0, NATURAL, "of everything random in the run", _WORLD, table="target", flags="--seed N"
     )
     clock: str = option(
-        "virtual",
-        choice(("virtual", "host")),
-        "what drives the program's clock",
+        "auto",
+        choice(("auto", "virtual", "host")),
+        "what drives the program's clock; auto: executed work, where the backend can",
         _WORLD,
         table="target",
         flags="--clock",

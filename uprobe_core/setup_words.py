@@ -8,10 +8,20 @@ from dataclasses import dataclass, field
 
 from uprobe_core.backend import Bind
 from uprobe_core.errors import UsageError
+from uprobe_core.value_types import listing
 
 __all__ = (
+    "BINDS",
+    "CONSUMERS",
+    "EVENTS",
+    "EXPECTED",
+    "FILES",
+    "FILTERS",
+    "FOLDERS",
+    "PATTERNS",
     "TOPICS",
     "TRACE",
+    "TRIGGERS",
     "ConsumerUse",
     "EventLine",
     "EventsFile",
@@ -189,3 +199,20 @@ def parse_sysroot(text: str) -> dict[str, str | bool]:
     if not folder:
         raise UsageError(f"sysroot {text!r} names no folder", hint="DIR or DIR:ro")
     return {"sysroot": folder, "sysroot_read_only": read_only}
+
+
+EVENTS = listing(EventLine.parse, EventLine)
+FILES = listing(EventsFile, EventsFile, is_path=True)
+CONSUMERS = listing(ConsumerUse.parse, ConsumerUse)
+FILTERS = listing(FilterUse.parse, FilterUse)
+TRIGGERS = listing(TriggerUse.parse, TriggerUse)
+EXPECTED = listing(str, str)
+BINDS = listing(
+    parse_bind,
+    Bind,
+    "^[^:]+:/[^:]*(:ro)?$",
+    'a list of "HOST:GUEST" or "HOST:GUEST:ro" strings with an absolute GUEST',
+    is_path=True,
+)
+FOLDERS = listing(str, str)
+PATTERNS = listing(str, str)

@@ -84,7 +84,10 @@ class Target:
     :param argv: the guest's argument vector; argv[0] is the program, found like a shell does
     :param address: where the program runs already, or what is to run it, in the backend's own words;
         None: the backend runs *argv* itself
-    :param paths: which local file a path of the guest's means, None: the same
+    :param pid: the process at *address* to attach to, None: the one that is there
+    :param maps: local files by where a target elsewhere has them; part of *paths*
+    :param paths: which local file a path of the guest's means: what *sysroot*, *binds* and *maps*
+        say; None: the same
     :param env: the guest's whole environment
     :param cwd: the guest's working directory as the guest names it, None: the host's
     :param sysroot: host folder that is the guest's "/", None: the host's own tree, read-only
@@ -98,6 +101,8 @@ class Target:
 
     argv: Sequence[str]
     address: str | None = None
+    pid: int | None = None
+    maps: Sequence[Bind] = ()
     paths: Paths | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str | None = None

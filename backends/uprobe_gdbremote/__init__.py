@@ -28,7 +28,19 @@ class GdbRemoteBackend:
         returns=frozenset({Returns.WATCH, Returns.HIJACK}),
         threads=True,
         invisible_traps=True,
+        visible_traps=False,
         faults=False,
+        architectures=frozenset({"arm64"}),
+        targets=frozenset({"command", "address", "pid"}),
+        clocks=frozenset({"host"}),
+        seed=False,
+        limits=frozenset({"seconds"}),
+        sandbox=False,
+        binds=False,
+        code_writes=False,
+        steps_before_calls=False,
+        native=False,
+        inline_at_most=None,
     )
 
     def open(self, target: Target, handler: ProbeHandler) -> Machine:

@@ -39,6 +39,8 @@ argv = ["./loop", "3"]
 env = { A = "b", GONE = false }
 inherit-env = false
 address = "unix:/x"
+pid = 7
+map = ["a:/b"]
 cwd = "/tmp"
 sysroot = "root"
 sysroot-read-only = true
@@ -130,6 +132,8 @@ def test_every_key_ends_up_in_the_setup() -> None:
     assert plain == RunSetup(
         argv=("./loop", "3"),
         address="unix:/x",
+        pid=7,
+        maps=(Bind("a", "/b"),),
         env={"A": "b", "GONE": None},
         inherit_env=False,
         cwd="/tmp",

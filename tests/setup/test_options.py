@@ -29,6 +29,8 @@ WAYS: dict[str, tuple[list[str], str, dict[str, Any]]] = {
     "env": (["--env", "A=1"], '[target]\nenv = { A = "1" }', {"env": {"A": "1"}}),
     "inherit_env": (["--no-inherit-env"], "[target]\ninherit-env = false", {"inherit_env": False}),
     "address": (["--target", "unix:/x"], '[target]\naddress = "unix:/x"', {"address": "unix:/x"}),
+    "pid": (["--pid", "7"], "[target]\npid = 7", {"pid": 7}),
+    "maps": (["--map", "a:/b"], '[target]\nmap = ["a:/b"]', {"maps": ["a:/b"]}),
     "cwd": (["--cwd", "/tmp"], '[target]\ncwd = "/tmp"', {"cwd": "/tmp"}),
     "sysroot": (["--sysroot", "root"], '[target]\nsysroot = "root"', {"sysroot": Path("root")}),
     "binds": (["--bind", "a:/b:ro"], '[target]\nbind = ["a:/b:ro"]', {"binds": ["a:/b:ro"]}),

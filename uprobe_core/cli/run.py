@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
             hint="uprobe sweep runs them; --var NAME=VALUE does not take the place of an axis",
         )
     setup = gathered.setup
-    if not setup.argv:
+    if not setup.argv and setup.address is None:
         args.usage_error("no PROGRAM: uprobe run [options] [--] PROGRAM [ARG...]")
     _check_decoder(setup.decoder)
     try:

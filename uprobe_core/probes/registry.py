@@ -27,6 +27,7 @@ class UprobeRegistry:
     """All uprobes of a run, and where they are installed.
 
     :param mode: TRAP or INLINE; how sites are executed unless an instruction rules it out
+    :param steps_calls: whether a system call may be stepped, see Capabilities.steps_before_calls
     :param follow: whether what is forked and executed is probed as well
     :param placed: called with what was placed where and by whom, if somebody wants to know
     :param refused: called with (uprobe, ProbeError) when a mapping that comes later cannot be
@@ -40,6 +41,7 @@ class UprobeRegistry:
         mode: Mode,
         *,
         inline_available: bool = False,
+        steps_calls: bool = True,
         follow: bool = True,
         placed: Callable[[Space, Site, NativeInstaller | None], None] | None = None,
         refused: Callable[[Uprobe, ProbeError], None] | None = None,
@@ -48,6 +50,7 @@ class UprobeRegistry:
         self.policy = policy
         self.mode = mode
         self.inline_available = inline_available
+        self._in_place = {"in-place"} if steps_calls else {"in-place", "svc"}
         self.follow = follow
         self._placed = placed
         self.refused = refused
@@ -325,7 +328,7 @@ class UprobeRegistry:
 
     def _mode_for(self, analysis: Analysis) -> Mode | None:
         """How a site of *analysis* is executed; None if this backend cannot."""
-        if analysis.special != "in-place" or self.mode is Mode.INLINE:
+        if analysis.special not in self._in_place or self.mode is Mode.INLINE:
             return self.mode
         return Mode.INLINE if self.inline_available else None
 

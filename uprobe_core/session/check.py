@@ -16,11 +16,11 @@ from uprobe_core.errors import ProbeError, SpecError, UprobeError, UsageError
 from uprobe_core.event_model import EventSpec
 from uprobe_core.probes.arch_ops import bind_arch, check_policy
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
+from uprobe_core.session.abilities import refuse_lacking
 from uprobe_core.session.choices import (
     choose_mode,
     choose_returns,
     files_of,
-    refuse_counts,
     refuse_other_machine,
     target_of,
     writer_of,
@@ -198,7 +198,7 @@ def _look_at(found: LineResult, places: PlaceCheck) -> None:
 
 def _first(setup: RunSetup, *, whole: bool) -> Iterator[tuple[str, Callable[[], None]]]:
     """What a run looks at before its events: what to call it in a message, and a check."""
-    if whole and not setup.argv:
+    if whole and not setup.argv and setup.address is None:
         yield "program", _no_program
     default = RunSetup()
     if setup.decoder != default.decoder:
@@ -210,8 +210,8 @@ def _first(setup: RunSetup, *, whole: bool) -> Iterator[tuple[str, Callable[[], 
 def _then(setup: RunSetup, events: EventSet) -> Iterator[tuple[str, Callable[[], None]]]:
     """What it looks at after them, in its order."""
     default = RunSetup()
-    chosen = (setup.backend, setup.mode, setup.returns)
-    if setup.argv or chosen != (default.backend, default.mode, default.returns):
+    chosen = (setup.backend, setup.mode, setup.returns, setup.address)
+    if setup.argv or chosen != (default.backend, default.mode, default.returns, None):
         yield f"backend {setup.backend}", partial(_backend, setup, events)
     for use in setup.consumers:
         yield f"consumer {use.name}", partial(_consumer, use, events)
@@ -228,7 +228,7 @@ def _then(setup: RunSetup, events: EventSet) -> Iterator[tuple[str, Callable[[],
         path = getattr(setup, what)
         if path is not None and (path != "-" or what == "output"):
             yield f"{what.replace('_', '-')} {path}", partial(_writable, path)
-    if setup.argv:
+    if setup.argv and setup.address is None:  # what runs elsewhere would be stopped and run on
         yield f"program {setup.argv[0]}", partial(_program, setup)
 
 
@@ -243,7 +243,7 @@ def _program(setup: RunSetup) -> None:
     except UprobeError:
         return  # which was said
     with blaming(setup.backend, "open the program", "backend"):
-        backend.open(target_of(setup), cast("ProbeHandler", _NoProbes())).close()
+        backend.open(target_of(setup, backend.capabilities), cast("ProbeHandler", _NoProbes())).close()
     refuse_other_machine(setup, bind_arch(load_arch(setup.arch), ()).info, files_of(setup))
 
 
@@ -266,7 +266,7 @@ def _backend(setup: RunSetup, events: EventSet) -> None:
     can = load_backend(setup.backend).capabilities
     choose_mode(can, setup, events.location_count)
     choose_returns(can, setup)
-    refuse_counts(can, setup, (event.spec for event in events.events))
+    refuse_lacking(can, setup, (event.spec for event in events.events))
 
 
 def _decoder(name: str) -> None:

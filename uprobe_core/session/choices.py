@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 
 from uprobe_core.architecture import Architecture
 from uprobe_core.backend import Capabilities, Target
 from uprobe_core.errors import BackendError, TargetError, UsageError
-from uprobe_core.event_model import EventSpec, OpCode
 from uprobe_core.image.guest_files import GuestFiles
 from uprobe_core.run_setup import RunSetup
+from uprobe_core.session.abilities import clock_of
 from uprobe_core.setup_words import TRACE, FormatUse
 from uprobe_core.types import Mode, Returns
 
 __all__ = (
-    "INLINE_AT_MOST",
     "choose_mode",
     "choose_returns",
     "files_of",
-    "refuse_counts",
     "refuse_other_machine",
     "target_of",
     "writer_of",
     "writes_records",
 )
-
-INLINE_AT_MOST = 64
-"""Sites up to which *auto* runs probes inline: each further code hook slows every hit of every other."""
 
 
 def writes_records(setup: RunSetup) -> bool:
@@ -49,9 +44,8 @@ def writer_of(setup: RunSetup) -> FormatUse:
 def files_of(setup: RunSetup) -> GuestFiles:
     """The guest's files; a kernel knows no library by its name."""
     program = setup.argv[0] if setup.argv and not setup.policy.is_kernel else None
-    return GuestFiles(
-        setup.sysroot, setup.cwd, setup.binds, program=program, debug_folders=setup.debug_folders
-    )
+    binds = (*setup.binds, *setup.maps)
+    return GuestFiles(setup.sysroot, setup.cwd, binds, program=program, debug_folders=setup.debug_folders)
 
 
 _OWN = {"native", "on_syscall", "paths"}
@@ -67,7 +61,7 @@ def inherited(caller: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in caller.items() if not name.startswith(OWN_VARIABLES)}
 
 
-def target_of(setup: RunSetup, on_syscall: Callable[[str], None] | None = None) -> Target:
+def target_of(setup: RunSetup, can: Capabilities, on_syscall: Callable[[str], None] | None = None) -> Target:
     """What a backend is told of *setup*: fields of the same name, and the environment with its changes."""
     env = inherited(os.environ) if setup.inherit_env else {}
     for key, value in setup.env.items():
@@ -76,6 +70,7 @@ def target_of(setup: RunSetup, on_syscall: Callable[[str], None] | None = None) 
         else:
             env[key] = value
     told = {field.name: getattr(setup, field.name) for field in fields(Target) if field.name not in _OWN}
+    told |= {"clock": clock_of(can, setup)}
     return Target(
         **{**told, "env": env, "native": True if setup.engine == "c" else None, "on_syscall": on_syscall},
         paths=files_of(setup),
@@ -86,23 +81,13 @@ def choose_mode(capabilities: Capabilities, setup: RunSetup, locations: int) -> 
     """What *auto* means for that many locations; raises BackendError for a mode that the backend lacks."""
     mode = setup.mode
     if mode is Mode.AUTO:
-        few = not setup.policy.is_kernel and locations <= INLINE_AT_MOST
+        most = capabilities.inline_at_most
+        few = not setup.policy.is_kernel and (most is None or locations <= most)
         mode = Mode.INLINE if few and Mode.INLINE in capabilities.modes else Mode.TRAP
     if mode not in capabilities.modes:
         allowed = ", ".join(sorted(m.value for m in capabilities.modes))
         raise BackendError(f"backend {setup.backend!r} has no mode {mode.value!r}", hint=f"it has: {allowed}")
     return mode
-
-
-def refuse_counts(capabilities: Capabilities, setup: RunSetup, events: Iterable[EventSpec]) -> None:
-    """Raises BackendError if one of *events* counts instructions and the backend does not."""
-    for event in events:
-        counts = any(op.code is OpCode.INSNS for arg in event.args for op in arg.ops)
-        if counts and not capabilities.work:
-            raise BackendError(
-                f"{event.group}/{event.name} has $insns, and backend {setup.backend!r} does not count",
-                hint="$latency is there on every backend",
-            )
 
 
 def choose_returns(capabilities: Capabilities, setup: RunSetup) -> Returns:
@@ -131,6 +116,8 @@ def refuse_other_machine(setup: RunSetup, arch: Architecture, files: GuestFiles)
     """
     from uprobe_core.image.elf import ElfFile
 
+    if not setup.argv:
+        return
     try:
         ElfFile(files.host_path(setup.argv[0]), arch).close()
     except OSError:

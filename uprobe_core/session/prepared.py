@@ -47,7 +47,7 @@ class PreparedSession:
     """What a :class:`~uprobe_core.session.Session` is made of, and its probes."""
 
     def _start(self, setup: RunSetup, *, explicit: bool) -> None:
-        if not setup.argv:
+        if not setup.argv and setup.address is None:
             raise UsageError("no program to run", hint="give the program and its arguments after --")
         self.setup = setup
         self._explicit = explicit

@@ -20,10 +20,10 @@ from uprobe_core.probes.dispatch import Dispatcher
 from uprobe_core.probes.registry import UprobeRegistry
 from uprobe_core.records.output import RunOutput
 from uprobe_core.run_setup import RunSetup
+from uprobe_core.session.abilities import refuse_lacking, warnings_of
 from uprobe_core.session.choices import (
     choose_mode,
     choose_returns,
-    refuse_counts,
     refuse_other_machine,
     target_of,
 )
@@ -94,7 +94,8 @@ class Session(ReportedSession):
             self.events.install(self.events.locations(), registry, self.files)
         with blaming(setup.backend, "open the program", "backend"):
             self._machine = backend.open(
-                target_of(setup, self._explain.on_syscall), self._explain.handler(dispatcher)
+                target_of(setup, backend.capabilities, self._explain.on_syscall),
+                self._explain.handler(dispatcher),
             )
         refuse_other_machine(setup, self.arch.info, self.files)
         self._changes.place_in(registry)
@@ -110,12 +111,15 @@ class Session(ReportedSession):
         setup = self.setup
         self.mode = choose_mode(capabilities, setup, self.events.location_count)
         self.returns = choose_returns(capabilities, setup)
-        refuse_counts(capabilities, setup, (event.spec for event in self.events.events))
+        refuse_lacking(capabilities, setup, (event.spec for event in self.events.events))
+        for text in warnings_of(capabilities, setup, self.returns):
+            self.warn(text)
         registry = UprobeRegistry(
             self.arch,
             setup.policy,
             Mode.TRAP if self.mode is Mode.JUMP else self.mode,
             inline_available=Mode.INLINE in capabilities.modes,
+            steps_calls=capabilities.steps_before_calls,
             follow=setup.follow,
             placed=self._explain.placed,
             refused=self._explain.refused(self._complaints.refused),
