@@ -93,6 +93,7 @@ CONSUMERS = {
     "latency": ["-C latency:top=2,stack=1"],
     "stacks": ["-C stacks:depth=2"],
     "returns": ["-C returns"],
+    "summary": ["-C summary"],
 }
 """Each of our consumers with what it is to be shown with."""
 ACTIONS = {
@@ -101,6 +102,7 @@ ACTIONS = {
     "Hist": 'up.Hist("a", kind="linear", step=3)',
     "Latency": 'up.Latency(kind="sub")',
     "Record": 'up.Record("a", "name", limit=2)',
+    "Summary": "up.Summary()",
     "Stacks": "up.Stacks(depth=2, max_keys=1000)",
 }
 """Each action with a way to make it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from uprobe_core.actions import Count, Hist, Latency, Record, Stacks, Sum
+    from uprobe_core.actions import Count, Hist, Latency, Record, Stacks, Sum, Summary
     from uprobe_core.consumer import Consumer, Frame, Hit, ReturnHit
     from uprobe_core.errors import UprobeError
     from uprobe_core.session.session import Session
@@ -30,6 +30,7 @@ __all__ = (
     "Session",
     "Stacks",
     "Sum",
+    "Summary",
     "UprobeError",
     "__version__",
 )
@@ -46,6 +47,7 @@ _HOME = {
     "ReturnHit": "consumer",
     "Session": "session",
     "Stacks": "actions",
+    "Summary": "actions",
     "Sum": "actions",
     "UprobeError": "errors",
 }

@@ -103,6 +103,16 @@ class Hit:
         return 0 if self.entry is None else self.task.work() - self.entry.work
 
     @property
+    def own_ns(self) -> int:
+        """Of the latency what was not in other calls that the run follows; 0 at an entry."""
+        return 0
+
+    @property
+    def is_nested(self) -> bool:
+        """At a return, whether the task is in another call of the same function."""
+        return False
+
+    @property
     def process(self) -> Process:
         """The address space of the task."""
         return self.task.process
@@ -182,9 +192,10 @@ class ReturnHit(Hit):
     :ivar function: address of the function that returned, the probed address
     :ivar return_address: where it returned to
     :ivar cookie: what the same consumer's entry handler left in its hit's cookie
+    :ivar inside_ns: how much of the latency was in calls of its own that the run follows
     """
 
-    __slots__ = ("function", "return_address")
+    __slots__ = ("function", "inside_ns", "nested", "return_address")
 
     def __init__(
         self,
@@ -199,6 +210,17 @@ class ReturnHit(Hit):
         self.function = function
         self.return_address = return_address
         self.cookie = cookie
+        self.inside_ns, self.nested = 0, False
+
+    @property
+    def own_ns(self) -> int:
+        """Of the latency what was not in calls that the function made and that the run follows."""
+        return max(self.latency_ns - self.inside_ns, 0)
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether the task is in another call of the same function."""
+        return self.nested
 
 
 def checked_depth(depth: int) -> int:

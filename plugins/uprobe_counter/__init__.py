@@ -14,5 +14,13 @@ from uprobe_counter.consumers import (
     StacksConsumer,
     SumConsumer,
 )
+from uprobe_counter.summary import SummaryConsumer
 
-__all__ = ("CountConsumer", "HistConsumer", "LatencyConsumer", "StacksConsumer", "SumConsumer")
+__all__ = (
+    "CountConsumer",
+    "HistConsumer",
+    "LatencyConsumer",
+    "StacksConsumer",
+    "SumConsumer",
+    "SummaryConsumer",
+)

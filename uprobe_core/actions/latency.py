@@ -18,7 +18,7 @@ from uprobe_core.actions.kinds import Hist
 from uprobe_core.consumer import EventInfo, Frame, Hit, checked_depth
 from uprobe_core.errors import UsageError
 
-__all__ = ("MOST_SLOWEST", "QUANTILES", "SKETCH_BITS", "Latency", "SlowCall", "sketch_bucket")
+__all__ = ("MOST_SLOWEST", "QUANTILES", "SKETCH_BITS", "Latency", "SlowCall", "quantiles_of", "sketch_bucket")
 
 SKETCH_BITS = 6
 """A quantile is at most 1/64 above the exact one."""
@@ -152,8 +152,8 @@ class Latency(Hist):
     def quantiles(self) -> Any:
         """A dict with count, p50, p90, p99 and max, or such by key; the module says how exact."""
         self.sync()
-        table = {key: _quantiles(buckets) for key, buckets in self.spread.items()}
-        return table if self.by else table.get((), _quantiles({}))
+        table = {key: quantiles_of(buckets) for key, buckets in self.spread.items()}
+        return table if self.by else table.get((), quantiles_of({}))
 
     def slowest(self) -> list[SlowCall]:
         """The *top* slowest calls, the slowest first."""
@@ -161,8 +161,11 @@ class Latency(Hist):
         return list(self._slowest)
 
 
-def _quantiles(buckets: dict[int, list[int]]) -> dict[str, int]:
-    """Of a quantile of p percent, at least p percent of all are no longer (the nearest-rank method)."""
+def quantiles_of(buckets: dict[int, list[int]]) -> dict[str, int]:
+    """By bucket the count and the longest latency -> count, p50, p90, p99 and max.
+
+    Of a quantile of p percent, at least p percent of all are no longer (the nearest-rank method).
+    """
     ordered = sorted(buckets.items())
     count = sum(hits for _, (hits, _) in ordered)
     found = {"count": count}

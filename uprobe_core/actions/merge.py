@@ -7,11 +7,13 @@ from typing import Any
 from uprobe_core.actions.base import Action
 from uprobe_core.actions.kinds import Count, Hist, Stacks, Sum
 from uprobe_core.actions.latency import Latency
+from uprobe_core.actions.summary import Summary
 
 __all__ = ("Found", "merge")
 
 Found = list[tuple[int, Any, int, Any]]
-"""(order of first sight, key, count, (total, low, high), bucket, (bucket, longest) or None)."""
+"""(order of first sight, key, count, (total, low, high), bucket, (bucket, longest),
+(bucket, longest, sums) or None)."""
 
 
 def merge(action: Action, found: Found, lost: int) -> None:
@@ -21,6 +23,9 @@ def merge(action: Action, found: Found, lost: int) -> None:
         if isinstance(action, Latency):
             bucket, high = extra
             action.add(key, bucket, count, high)
+        elif isinstance(action, Summary):
+            bucket, high, sums = extra
+            action.add(bucket, count, high, sums)
         elif isinstance(action, Hist):
             action.add(key, extra, count)
         elif isinstance(action, Sum):

@@ -23,6 +23,7 @@ ACTION_SUM: int
 ACTION_HIST: int
 ACTION_RECORD: int
 ACTION_CALL: int
+ACTION_SUMMARY: int
 HIST_LOG2: int
 HIST_LINEAR: int
 HIST_SUB: int
@@ -85,6 +86,10 @@ class Engine:
     trampoline: int
     depth: int
     hits: int
+    @property
+    def inside(self) -> int: ...
+    @property
+    def nested(self) -> bool: ...
     dropped: int
     @property
     def records(self) -> int: ...

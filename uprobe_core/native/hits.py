@@ -94,6 +94,16 @@ class NativeReturnHit(_Native, ReturnHit):
         """Instructions that the task has executed since then."""
         return int(self.native_insns)
 
+    @property
+    def own_ns(self) -> int:
+        """Of the latency what was not in calls that the function made and that the run follows."""
+        return max(self.latency_ns - int(self._engine.inside), 0)
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether the task is in another call of the same function."""
+        return bool(self._engine.nested)
+
 
 def make_hit(
     engine: Any,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from uprobe_core.actions.kinds import Action, Count, Hist, Record, Stacks, Sum
 from uprobe_core.actions.latency import SKETCH_BITS, Latency
+from uprobe_core.actions.summary import Summary
 from uprobe_core.events.filters import parse_filter
 from uprobe_core.native import _engine
 from uprobe_core.native.packing import (
@@ -214,6 +215,8 @@ def _plan_action(event: Event, action: Action) -> ActionPlan | None:
         plan = _plan_hist(event, action, at_return, keys)
     elif type(action) is Latency:
         plan = _plan_latency(action, keys)
+    elif type(action) is Summary:
+        plan = _plan_summary(action)
     elif type(action) is Record and _names_are_known(event, action):
         plan = ActionPlan(_engine.ACTION_RECORD, action, at_return)
     elif type(action) is Stacks:
@@ -258,6 +261,13 @@ def _plan_latency(action: Latency, keys: tuple[FieldRef, ...]) -> ActionPlan | N
     if action.stack > _engine.MAX_STACK:
         return None
     return ActionPlan(_engine.ACTION_HIST, action, True, "latency", keys, value, kind, parameter)
+
+
+def _plan_summary(action: Summary) -> ActionPlan | None:
+    value = common_field("latency")
+    assert value is not None
+    kind, hist = _engine.ACTION_SUMMARY, _engine.HIST_SUB
+    return ActionPlan(kind, action, True, "summary", (), value, hist, SKETCH_BITS)
 
 
 def _fields(event: Event, names: Sequence[str]) -> tuple[FieldRef, ...] | None:

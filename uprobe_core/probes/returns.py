@@ -50,10 +50,22 @@ def _miss(instance: PendingReturn, reason: str) -> None:
             link.missed(instance.function, reason)
 
 
-def _deliver(task: Task, instance: PendingReturn, deliver: Deliver, registers: Registers) -> None:
+def _deliver(
+    task: Task, instance: PendingReturn, pending: list[PendingReturn], deliver: Deliver, registers: Registers
+) -> None:
+    """Call the consumers of a return; *pending* are the calls that the task is still in."""
+    nested = any(other.uprobe is instance.uprobe for other in pending)
     for link, cookie in instance.sessions:
         function, back = instance.function, instance.return_address
-        deliver(link, ReturnHit(task, function, back, instance.uprobe.offset, cookie, registers))
+        hit = ReturnHit(task, function, back, instance.uprobe.offset, cookie, registers)
+        hit.inside_ns, hit.nested = instance.inside, nested
+        deliver(link, hit)
+
+
+def _pass(pending: list[PendingReturn], index: int, inside: int) -> None:
+    """A call is no longer the one at *index*: *inside* ns of what it took were in the call before it."""
+    if index:
+        pending[index - 1].inside += inside
 
 
 class HijackReturns:
@@ -85,11 +97,13 @@ class HijackReturns:
                 _miss(PendingReturn(utask.vaddr, sp, 0, False, uprobe, sessions), "no-caller")
                 return
             original = pending[-1].return_address
-        pending.append(PendingReturn(utask.vaddr, sp, original, chained, uprobe, sessions))
+        pending.append(PendingReturn(utask.vaddr, sp, original, chained, uprobe, sessions, task.clock()))
 
     def _drop_dead(self, pending: list[PendingReturn], sp: int, chained: bool) -> None:
         while pending and not self._arch.is_alive(pending[-1], sp, chained):
-            _miss(pending.pop(), "longjmp")
+            instance = pending.pop()
+            _pass(pending, len(pending), instance.inside)
+            _miss(instance, "longjmp")
 
     def on_trampoline(self, task: Task, utask: TaskState) -> bool:
         """A return reached the trampoline; False: no record belongs to it (the task is lost)."""
@@ -100,9 +114,11 @@ class HijackReturns:
             sp = task.get_reg(self._registers.sp)
             valid = caller is None or self._arch.is_alive(caller, sp, False)
             task.set_reg(self._registers.pc, chain[0].return_address)
-            for instance in chain:
+            for number, instance in enumerate(chain, 1):
+                outer = [*pending, *reversed(chain[number:])]
+                _pass(outer, len(outer), task.clock() - instance.entered if valid else instance.inside)
                 if valid:
-                    _deliver(task, instance, self._deliver, self._registers)
+                    _deliver(task, instance, outer, self._deliver, self._registers)
                 else:
                     _miss(instance, "longjmp")
             if valid:
@@ -145,7 +161,7 @@ class WatchReturns:
         address, sp = self._arch.return_address(task), task.get_reg(self._registers.sp)
         self._suspect_below(task, utask, sp)
         self._settle_again(task, utask, (sp, address, uprobe))
-        utask.returns.append(PendingReturn(utask.vaddr, sp, address, False, uprobe, sessions))
+        utask.returns.append(PendingReturn(utask.vaddr, sp, address, False, uprobe, sessions, task.clock()))
         task.process.insert_watch(address)
 
     def _settle_again(self, task: Task, utask: TaskState, call: tuple[int, int, Uprobe]) -> None:
@@ -156,7 +172,10 @@ class WatchReturns:
             if pending is utask.returns and same:
                 same = [n for n in frame if n >= same[0]]
             for number in reversed(same):
-                self._settle(task, pending.pop(number), "longjmp")
+                instance = pending.pop(number)
+                if pending is utask.returns:
+                    _pass(pending, number, instance.inside)
+                self._settle(task, instance, "longjmp")
 
     def on_watch(self, task: Task, utask: TaskState, address: int) -> None:
         """*task* is at a watched address: deliver what returned there, suspect what it jumped over."""
@@ -167,14 +186,19 @@ class WatchReturns:
                 break
         else:
             return
+        first = where.index(landed[0])
         for instance in landed:
             where.remove(instance)
         self._suspect_below(task, utask, sp)
         returned = self._arch.return_address(task) == address
-        for instance in reversed(landed):
+        for number, instance in reversed(list(enumerate(landed))):
             task.process.remove_watch(address)
+            if where is utask.returns:
+                outer = [*where[:first], *landed[:number]]
+                _pass(outer, len(outer), task.clock() - instance.entered if returned else instance.inside)
             if returned:
-                _deliver(task, instance, self._deliver, self._registers)
+                pending = [*utask.returns, *landed[:number]]
+                _deliver(task, instance, pending, self._deliver, self._registers)
             else:
                 _miss(instance, "longjmp")
 
@@ -183,13 +207,18 @@ class WatchReturns:
         for pending in (utask.returns, utask.suspects):
             for number in reversed(range(len(pending))):
                 if lowest <= pending[number].sp <= highest:
-                    self._settle(task, pending.pop(number), "exception")
+                    instance = pending.pop(number)
+                    if pending is utask.returns:
+                        _pass(pending, number, instance.inside)
+                    self._settle(task, instance, "exception")
 
     def _suspect_below(self, task: Task, utask: TaskState, sp: int) -> None:
         """Frames below *sp* look gone, unless their stack is another one that will be switched back to."""
         pending = utask.returns
         while pending and pending[-1].sp < sp:
-            utask.suspects.append(pending.pop())
+            instance = pending.pop()
+            _pass(pending, len(pending), instance.inside)
+            utask.suspects.append(instance)
         while len(utask.suspects) > _MAX_SUSPECTS:
             self._settle(task, utask.suspects.pop(0), "longjmp")
 

@@ -20,10 +20,14 @@ class PendingReturn(ReturnInstance):
 
     :param uprobe: the probed function's uprobe
     :param sessions: the consumers to call, each with the cookie its entry handler left
+    :param entered: when, in nanoseconds on the run's clock
+    :param inside: nanoseconds in calls that it made, and that have returned
     """
 
     uprobe: Uprobe
     sessions: list[tuple[Link, Any]]
+    entered: int = 0
+    inside: int = 0
 
 
 @dataclass(eq=False, slots=True)

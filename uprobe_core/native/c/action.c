@@ -20,11 +20,13 @@ static bool is_number(struct up_field field, const struct up_program *program)
 
 bool up_action_fits(const struct up_action *action, const struct up_program *program)
 {
-	if (action->kind > UP_CALL || action->hist > UP_SUB || action->keys > UP_MAX_KEY)
+	if (action->kind > UP_SUMMARY || action->hist > UP_SUB || action->keys > UP_MAX_KEY)
 		return false;
 	if (action->kind == UP_HIST && action->hist == UP_LINEAR && action->parameter == 0)
 		return false;
-	if (action->kind == UP_HIST && action->hist == UP_SUB && action->parameter > 63)
+	if (action->kind != UP_COUNT && action->hist == UP_SUB && action->parameter > 63)
+		return false;
+	if (action->kind == UP_SUMMARY && (action->keys || action->value.source != UP_FIELD_LATENCY || action->hist != UP_SUB))
 		return false;
 	if (!is_number(action->value, program) || (action->kind == UP_HIST && action->value.kind == 'f'))
 		return false;
@@ -179,6 +181,35 @@ static void run_keyed(struct up_action *action, struct up_hit *hit)
 	entry->count++;
 }
 
+/*
+ * The numbers of a bucket's stat: all of it, what was not in calls of its own, and what was in no other call of
+ * the same function.
+ */
+void up_summarize(struct up_action *action, struct up_entry *entry, uint64_t latency, const struct up_call *call)
+{
+	struct up_stat *stat = &action->map.stats[entry - action->map.entries];
+
+	stat->sum += latency;
+	stat->low += latency > call->inside ? latency - call->inside : 0;
+	if (!up_calls_have(&action->engine->task->pending, call->site))
+		stat->high += latency;
+}
+
+static void run_summary(struct up_action *action, struct up_hit *hit)
+{
+	uint64_t bucket = up_bucket(action->hist, action->parameter, hit->latency);
+	struct up_entry *entry = hit->call ? up_map_at_number(&action->map, bucket, &action->engine->order) : NULL;
+
+	if (!entry) {
+		action->lost++;
+		return;
+	}
+	up_summarize(action, entry, hit->latency, hit->call);
+	if (hit->latency > entry->high)
+		entry->high = hit->latency;
+	entry->count++;
+}
+
 /* One of the slowest calls: a record with its latency, how many frames its stack has, and their numbers. */
 static void keep_slow(struct up_action *action, struct up_hit *hit)
 {
@@ -210,6 +241,9 @@ void up_action_run(struct up_action *action, struct up_hit *hit)
 		run_keyed(action, hit);
 		if (action->top.room && up_top_takes(&action->top, hit->latency))
 			keep_slow(action, hit);
+		break;
+	case UP_SUMMARY:
+		run_summary(action, hit);
 		break;
 	case UP_RECORD:
 		up_write_record(action->engine, action->sink, hit);

@@ -6,9 +6,10 @@
 #include "map.h"
 #include "top.h"
 
-enum up_action_kind { UP_COUNT, UP_SUM, UP_HIST, UP_RECORD, UP_CALL };
+enum up_action_kind { UP_COUNT, UP_SUM, UP_HIST, UP_RECORD, UP_CALL, UP_SUMMARY };
 enum up_hist_kind { UP_LOG2, UP_LINEAR, UP_SUB };
 
+struct up_call;
 struct up_engine;
 
 /* One action on one event. */
@@ -31,6 +32,8 @@ struct up_action {
 
 /* Whether the action makes sense, and may look at the values of program. */
 bool up_action_fits(const struct up_action *action, const struct up_program *program);
+/* Of a UP_SUMMARY: adds how long call took to the entry of its bucket. */
+void up_summarize(struct up_action *action, struct up_entry *entry, uint64_t latency, const struct up_call *call);
 void up_action_run(struct up_action *action, struct up_hit *hit);
 uint64_t up_bucket(enum up_hist_kind kind, uint64_t parameter, uint64_t value);
 

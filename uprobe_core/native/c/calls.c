@@ -41,6 +41,20 @@ void up_calls_take_out(struct up_calls *calls, unsigned index)
 	memmove(calls->items + index, calls->items + index + 1, (calls->count - index) * sizeof(*calls->items));
 }
 
+void up_calls_pass(struct up_calls *pending, unsigned index, uint64_t inside)
+{
+	if (index)
+		pending->items[index - 1].inside += inside;
+}
+
+bool up_calls_have(const struct up_calls *calls, const struct up_site *site)
+{
+	for (unsigned i = calls->count; i-- > 0;)
+		if (calls->items[i].site == site)
+			return true;
+	return false;
+}
+
 /* The call will not be seen to return. */
 void up_miss(struct up_call *call, int reason)
 {
@@ -106,6 +120,8 @@ void up_deliver_latency(struct up_engine *engine, const struct up_call *call)
 		action->lost++;
 		return;
 	}
+	if (action->kind == UP_SUMMARY)
+		up_summarize(action, entry, latency, call);
 	entry->count++;
 	if (latency > entry->high)
 		entry->high = latency;
@@ -121,6 +137,7 @@ void up_deliver(struct up_engine *engine, const struct up_source *source, struct
 	struct up_hit hit;
 
 	up_hit_init(&hit, source, engine);
+	hit.call = engine->returning = call;
 	hit.address = call->site->address;
 	hit.pc = call->return_address;
 	hit.latency = engine->now - call->entered;
@@ -133,6 +150,7 @@ void up_deliver(struct up_engine *engine, const struct up_source *source, struct
 		if (call->kept)
 			hit.entry += call->site->probes[i]->capture.cells;
 	}
+	engine->returning = NULL;
 	up_kept_give(engine, call->site, call->kept);
 }
 

@@ -5,6 +5,7 @@
 #include "kept.h"
 
 struct up_probe;
+struct up_site;
 struct up_source;
 
 /* A call whose return is awaited. */
@@ -13,6 +14,7 @@ struct up_call {
 	uint64_t sp, return_address;
 	uint64_t entered;	/* ns */
 	uint64_t work;		/* instructions that the task had executed */
+	uint64_t inside;	/* ns in calls that it made, and that have returned */
 	uint64_t followed;	/* bit i: probe i of the site wants its return */
 	struct up_kept *kept;	/* NULL if there is nothing */
 	bool chained;		/* hijack: it shares its frame with the call before it */
@@ -41,6 +43,10 @@ enum { UP_MISSED_LONGJMP, UP_MISSED_EXEC, UP_MISSED_EXIT, UP_MISSED_DEPTH, UP_MI
 
 bool up_calls_push(struct up_calls *calls, struct up_call call);
 void up_calls_take_out(struct up_calls *calls, unsigned index);
+/* A call is no longer the one at index of pending: inside ns of what it took were in the call before it. */
+void up_calls_pass(struct up_calls *pending, unsigned index, uint64_t inside);
+/* Whether a call of site is among calls. */
+bool up_calls_have(const struct up_calls *calls, const struct up_site *site);
 /* The call will not be seen to return. */
 void up_miss(struct up_call *call, int reason);
 /* The call returned: its probes' actions and functions outside are run. */

@@ -29,6 +29,7 @@ static void drop_dead(struct up_calls *pending, const struct up_call *call)
 {
 	while (pending->count && !is_alive(&pending->items[pending->count - 1], call->sp, call->chained)) {
 		struct up_call gone = pending->items[--pending->count];
+		up_calls_pass(pending, pending->count, gone.inside);
 		up_miss(&gone, UP_MISSED_LONGJMP);
 	}
 }
@@ -75,6 +76,8 @@ static bool end_chain(struct up_engine *engine, const struct up_source *source, 
 	source->set_reg(source->context, engine->registers.pc, pending->items[end - 1].return_address);
 	for (unsigned i = end; i-- > first;) {
 		struct up_call call = pending->items[i];
+		pending->count = i;
+		up_calls_pass(pending, i, valid ? engine->now - call.entered : call.inside);
 		if (valid)
 			up_deliver(engine, source, &call);
 		else

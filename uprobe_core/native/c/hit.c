@@ -13,6 +13,7 @@ void up_hit_init(struct up_hit *hit, const struct up_source *source, struct up_e
 	hit->now = engine->now;
 	hit->latency = hit->insns = 0;
 	hit->entry = NULL;
+	hit->call = NULL;
 	hit->entry_text = NULL;
 	hit->task = engine->task;
 	hit->engine = engine;

@@ -4,6 +4,7 @@
 
 #include "numbers.h"
 
+struct up_call;
 struct up_engine;
 struct up_program;
 struct up_registers;
@@ -22,6 +23,7 @@ struct up_hit {
 	uint64_t insns;		/* instructions that the task executed since entry, 0 at an entry */
 	const uint64_t *entry;	/* values captured at entry, NULL at an entry */
 	const char *entry_text;	/* bytes of strings among them */
+	const struct up_call *call;	/* that returned, NULL at an entry */
 	const struct up_task *task;
 	struct up_engine *engine;
 	uint64_t *cells;	/* values that are valid: see done */

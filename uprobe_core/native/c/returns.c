@@ -33,6 +33,7 @@ static void suspect_below(struct up_task *task, uint64_t sp)
 
 	while (pending->count && pending->items[pending->count - 1].sp < sp) {
 		struct up_call call = pending->items[--pending->count];
+		up_calls_pass(pending, pending->count, call.inside);
 		if (!up_calls_push(suspects, call))
 			up_miss(&call, UP_MISSED_NO_MEMORY);
 	}
@@ -67,6 +68,7 @@ static void settle_pending(struct up_calls *pending, const struct up_call *call)
 			first = i;
 	for (unsigned i = pending->count; i-- > first;)
 		if (pending->items[i].return_address == call->return_address) {
+			up_calls_pass(pending, i, pending->items[i].inside);
 			up_miss(&pending->items[i], UP_MISSED_LONGJMP);
 			up_calls_take_out(pending, i);
 		}
@@ -136,6 +138,7 @@ static bool land(struct up_engine *engine, const struct up_source *source, struc
 			break;
 		if (call.sp != sp || call.return_address != address)
 			continue;
+		unsigned at = i;
 		up_calls_take_out(calls, i);
 		if (!landed) {
 			landed = true;
@@ -144,6 +147,8 @@ static bool land(struct up_engine *engine, const struct up_source *source, struc
 			suspect_below(engine->task, sp);
 			i = i < calls->count ? i : calls->count;
 		}
+		if (sorted)
+			up_calls_pass(calls, at, returned ? engine->now - call.entered : call.inside);
 		if (returned)
 			up_deliver(engine, source, &call);
 		else
@@ -165,8 +170,10 @@ static bool land_timed(struct up_engine *engine, const struct up_source *source,
 	    link_of(engine, source) != address)
 		return false;
 	up_tick(engine);
-	up_deliver_latency(engine, top);
+	struct up_call call = *top;
 	pending->count--;
+	up_calls_pass(pending, pending->count, engine->now - call.entered);
+	up_deliver_latency(engine, &call);
 	return true;
 }
 
@@ -185,6 +192,7 @@ static bool land_on_top(struct up_engine *engine, const struct up_source *source
 	struct up_call call = *top;
 	pending->count--;
 	up_tick(engine);
+	up_calls_pass(pending, pending->count, engine->now - call.entered);
 	up_deliver(engine, source, &call);
 	return true;
 }
@@ -201,13 +209,15 @@ bool up_return_hit(struct up_engine *engine, const struct up_source *source, uin
 	return task->suspects.count && land(engine, source, &task->suspects, sp, address, false);
 }
 
-static void settle_unwound(struct up_calls *calls, uint64_t lowest, uint64_t highest)
+static void settle_unwound(struct up_calls *calls, uint64_t lowest, uint64_t highest, bool sorted)
 {
 	for (unsigned i = calls->count; i-- > 0;) {
 		struct up_call call = calls->items[i];
 		if (call.sp < lowest || call.sp > highest)
 			continue;
 		up_calls_take_out(calls, i);
+		if (sorted)
+			up_calls_pass(calls, i, call.inside);
 		up_miss(&call, UP_MISSED_EXCEPTION);
 		i = i < calls->count ? i : calls->count;
 	}
@@ -217,6 +227,6 @@ void up_unwound(struct up_engine *engine, uint64_t lowest, uint64_t highest)
 {
 	if (!engine->task)
 		return;
-	settle_unwound(&engine->task->pending, lowest, highest);
-	settle_unwound(&engine->task->suspects, lowest, highest);
+	settle_unwound(&engine->task->pending, lowest, highest, true);
+	settle_unwound(&engine->task->suspects, lowest, highest, false);
 }

@@ -239,7 +239,7 @@ PyObject *engine_add_action(EngineObject *self, PyObject *args)
 	struct up_probe *probe = table_get(&self->probes, number, "probe");
 	struct up_action *action = probe ? table_add(&self->actions, sizeof(*action)) : NULL;
 	enum up_made made = UP_REFUSED;
-	if (action && kind <= UP_CALL && hist <= UP_SUB && keys.len % sizeof(struct up_field) == 0 &&
+	if (action && kind <= UP_SUMMARY && hist <= UP_SUB && keys.len % sizeof(struct up_field) == 0 &&
 	    keys.len / sizeof(struct up_field) <= UP_MAX_KEY && value.len == sizeof(struct up_field)) {
 		*action = (struct up_action){.kind = (uint8_t)kind, .hist = (uint8_t)hist, .parameter = parameter,
 					     .sink = sink, .engine = &self->core,
@@ -258,7 +258,7 @@ PyObject *engine_add_action(EngineObject *self, PyObject *args)
 		return NULL;
 	if (made != UP_MADE || !up_action_fits(action, &probe->program))
 		return engine_unmade(made, "the action");
-	if (!up_map_init(&action->map, kind == UP_SUM))
+	if (!up_map_init(&action->map, kind == UP_SUM || kind == UP_SUMMARY))
 		return PyErr_NoMemory();
 	return PyLong_FromUnsignedLong(self->actions.count - 1);
 }

@@ -1,0 +1,149 @@
+"""The summary of calls against arithmetic over the records of the same run."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import uprobe_core as up
+from tests.programs import zig
+from uprobe_core.errors import UsageError
+from uprobe_core.run_setup import ConsumerUse, RunSetup
+from uprobe_core.types import Returns
+
+OWN = ("main", "leaf", "odd", "even", "jumper", "outer", "twice")
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    return zig("tells_its_calls.c", "-finstrument-functions")
+
+
+def run(program: Path, tmp_path: Path, **options: Any) -> str:
+    out = tmp_path / "out"
+    setup = RunSetup(argv=(str(program),), functions=OWN, output=str(out), **options)
+    with up.Session.from_setup(setup) as session:
+        session.run()
+    return out.read_text()
+
+
+def from_records(text: str) -> dict[str, dict[str, float]]:
+    """Calls, total, own, mean, p99 and max of each function, from its records one by one."""
+    lists: dict[str, list[tuple[int, int, bool]]] = defaultdict(list)
+    calls: list[tuple[str, int, list[int]]] = []
+    for record in map(json.loads, text.splitlines()):
+        name = record["event"].removesuffix("__return")
+        if record["type"] == "entry":
+            calls.append((name, record["timestamp_ns"], []))
+            continue
+        began = record["timestamp_ns"] - record["args"]["took"]
+        while calls[-1][:2] != (name, began):  # left by longjmp: what it called is what its caller called
+            _, _, inside = calls.pop()
+            calls[-1][2].extend(inside)
+        _, _, inside = calls.pop()
+        took = record["args"]["took"]
+        lists[name].append((took, took - sum(inside), any(name == other for other, _, _ in calls)))
+        if calls:
+            calls[-1][2].append(took)
+    return {name: summed(found) for name, found in lists.items()}
+
+
+def summed(found: list[tuple[int, int, bool]]) -> dict[str, float]:
+    times = sorted(took for took, _, _ in found)
+    return {
+        "calls": len(times),
+        "total": sum(took for took, _, nested in found if not nested),
+        "own": sum(own for _, own, _ in found),
+        "mean": sum(times) / len(times),
+        "p99": times[math.ceil(len(times) * 0.99) - 1],
+        "max": times[-1],
+    }
+
+
+@pytest.mark.parametrize("returns", [Returns.WATCH, Returns.HIJACK])
+@pytest.mark.parametrize("engine", ["c", "py"])
+def test_it_is_what_the_records_add_up_to(
+    program: Path, tmp_path: Path, engine: str, returns: Returns
+) -> None:
+    expected = from_records(run(program, tmp_path, format="jsonl", returns=returns))
+    setup = RunSetup(argv=(str(program),), functions=OWN, engine=engine, returns=returns)
+    with up.Session.from_setup(setup) as session:
+        actions = {event.full_name: up.Summary() for event in list(session.events.events)[::2]}
+        for event in list(session.events.events)[::2]:
+            session.attach(event, actions[event.full_name])
+        session.run()
+    for name, numbers in expected.items():
+        found = actions[name].result()._asdict()
+        assert {key: found[key] for key in numbers} == numbers, name
+    assert expected["tells_its_calls/odd"]["total"] < 5 * expected["tells_its_calls/odd"]["mean"]
+
+
+def test_engines_give_the_same_table(program: Path, tmp_path: Path) -> None:
+    tables = [
+        run(program, tmp_path, engine=engine, consumers=(ConsumerUse("summary"),)) for engine in ("c", "py")
+    ]
+    assert tables[0] == tables[1]
+    assert tables[0].splitlines()[1].split() == ["calls", "total", "own", "mean", "p99", "max", "function"]
+
+
+def test_calls_of_a_handler_in_python_know_their_own_time(program: Path) -> None:
+    """What an action knows, a consumer that is called at each return knows as well."""
+
+    class Own:
+        def __init__(self) -> None:
+            self.found: list[tuple[int, bool]] = []
+
+        def ret_handler(self, hit: Any) -> None:
+            self.found.append((hit.own_ns, hit.is_nested))
+
+    answers = []
+    for engine in ("c", "py"):
+        setup = RunSetup(argv=(str(program),), functions=("odd", "even", "leaf"), engine=engine)
+        with up.Session.from_setup(setup) as session:
+            own = Own()
+            for event in list(session.events.events)[::2]:
+                session.attach(event, own)
+            session.run()
+        answers.append(own.found)
+    assert answers[0] == answers[1]
+    assert {nested for _, nested in answers[0]} == {True, False}
+
+
+@pytest.mark.parametrize("options", [{"sort": "age"}, {"top": "-1"}, {"speed": "1"}])
+def test_an_option_that_it_cannot_have_is_refused(options: dict[str, str]) -> None:
+    from uprobe_counter import SummaryConsumer
+
+    with pytest.raises(UsageError):
+        SummaryConsumer(options)
+
+
+def test_sort_and_top_choose_rows(program: Path, tmp_path: Path) -> None:
+    use = ConsumerUse("summary", {"sort": "calls", "top": "2"})
+    lines = run(program, tmp_path, consumers=(use,)).splitlines()
+    calls = [int(line.split()[0]) for line in lines[2:4]]
+    assert lines[2].endswith("/leaf")
+    assert calls == sorted(calls, reverse=True)
+    assert lines[4].strip() == "4 more functions"
+
+
+def test_what_forked_processes_called_is_in_it(tmp_path: Path) -> None:
+    program = zig("family.c")
+    tables = []
+    for engine in ("c", "py"):
+        out = tmp_path / engine
+        setup = RunSetup(
+            argv=(str(program),),
+            functions=(str(program),),
+            consumers=(ConsumerUse("summary", {"sort": "name"}),),
+            engine=engine,
+            output=str(out),
+        )
+        with up.Session.from_setup(setup) as session:
+            session.run()
+        tables.append(out.read_text())
+    assert tables[0] == tables[1]
