@@ -9,11 +9,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 
-from benchmarks import hits, many, processes, stacks, startup, whole_programs
+from benchmarks import everyday, hits, many, processes, stacks, startup, whole_programs
 from benchmarks.programs import build
 from benchmarks.report import Section, as_svg, as_table, write_json
 
-SECTIONS = ("hits", "stacks", "many", "crossover", "start", "records", "processes", "programs")
+SECTIONS = ("hits", "stacks", "many", "crossover", "start", "records", "processes", "programs", "everyday")
 
 
 def _programs(repeat: int, sysroot: str | None) -> Section:
@@ -44,6 +44,7 @@ def _measured(options: argparse.Namespace) -> Iterator[Section]:
         "processes": lambda: [processes.measure(repeat)],
         "records": lambda: [startup.measure_records(path)],
         "programs": lambda: [] if options.quick else [_programs(repeat, options.sysroot)],
+        "everyday": lambda: [] if options.quick else [everyday.measure(repeat, options.sysroot)],
     }
     for name in options.only or SECTIONS:
         yield from steps[name]()
@@ -64,7 +65,7 @@ def main() -> None:
     )
     parser.add_argument("--repeat", type=int, help="rounds of which the median counts; 5 (--quick: 3)")
     parser.add_argument("--only", action="append", choices=SECTIONS, help="only this section; repeatable")
-    parser.add_argument("--sysroot", help="an arm64 system with sqlite3 and python3, for whole programs")
+    parser.add_argument("--sysroot", help="an arm64 system with programs, for programs and everyday")
     parser.add_argument("--json", help="write all numbers there")
     parser.add_argument("--svg", help="draw the cost of a hit there")
     options = parser.parse_args()
