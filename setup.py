@@ -38,6 +38,7 @@ def extension(name: str, folders: list[str], *more: str) -> Extension:
 
 EXTENSIONS = [extension("uprobe_core.native._engine", [ENGINE, f"{ENGINE}/python"])]
 if glob.glob(f"{GLUE}/*/*.c"):
-    EXTENSIONS.append(extension("uprobe_unicorn.native._glue", [f"{GLUE}/glue", f"{GLUE}/tcg"], ENGINE))
+    ROOMS = [f"{GLUE}/{room}" for room in ("glue", "calls", "tcg")]
+    EXTENSIONS.append(extension("uprobe_unicorn.native._glue", ROOMS, ENGINE))
 
 setup(ext_modules=[] if DISABLE else EXTENSIONS)

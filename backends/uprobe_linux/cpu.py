@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-__all__ = ("HOLE", "PAGE", "Cpu", "Event", "Fill", "Perm")
+__all__ = ("HOLE", "PAGE", "Cpu", "Event", "Fill", "OwnCalls", "Perm")
 
 PAGE = 4096
 """Bytes in a page: 4 KiB granule, as Debian's arm64 kernel."""
@@ -42,6 +42,8 @@ class Event(enum.IntEnum):
     """The budget is used up."""
     IDLE = 8
     """WFI or WFE; PC is after it."""
+    CALLED = 9
+    """The CPU has made a system call by itself, and it is time to look who runs next; PC is after it."""
 
 
 HOLE = -1
@@ -49,6 +51,50 @@ HOLE = -1
 
 Fill = Callable[[int, int], tuple[int, int]]
 """``fill(address, access)``: access is a Perm bit; answers (physical address, Perm bits) or (HOLE, 0)."""
+
+
+class OwnCalls(Protocol):
+    """System calls that a CPU makes by itself: what it has to know, set between runs.
+
+    Which calls it makes and what each of these numbers means is in its ``calls/own_calls.h``.
+    """
+
+    kinds: Mapping[str, int]
+    """What may be done to a descriptor, by name: bits for :meth:`file`."""
+    on: bool
+    alone: bool
+    writes_watched: bool
+    memory_shared: bool
+    signal_files: bool
+    passed: int
+    idle: int
+    monotonic: int
+    realtime: int
+    call_ns: int
+    look_at: int
+    made: int
+    missed: int
+    pid: int
+    tid: int
+    blocked: int
+    pending: int
+    file_start: int
+
+    def allow(self, number: int, on: bool, /) -> bool:
+        """Whether call *number* is made by the CPU, if it has a form of it, which it answers."""
+        ...
+
+    def file(self, fd: int, host: int, kinds: int, /) -> None:
+        """Descriptor *fd* is *host*, and may do *kinds*; 0: nothing is known of it."""
+        ...
+
+    def forget_files(self) -> None:
+        """Nothing is known of any descriptor."""
+        ...
+
+    def set_waiters(self, addresses: tuple[int, ...], /) -> None:
+        """Threads wait at the futexes at these addresses, and no others."""
+        ...
 
 
 class Cpu(Protocol):
@@ -59,6 +105,8 @@ class Cpu(Protocol):
     fault_access: int
     """After Event.FAULT: the Perm bit that was wanted."""
     hook_address: int
+    calls: OwnCalls | None
+    """System calls that it makes by itself; None: it makes none."""
     skip_hook: int
     """Set before run: address of a hook that was delivered; not again if PC is still there."""
 

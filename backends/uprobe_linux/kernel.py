@@ -353,8 +353,8 @@ class Machine(Protocol):
         """End the run soon."""
         ...
 
-    def count(self, what: str) -> None:
-        """Count one *what* for the statistics."""
+    def count(self, what: str, times: int = 1) -> None:
+        """Count *what* for the statistics."""
         ...
 
     def switch_to(self, task: Task) -> None:

@@ -53,7 +53,7 @@ class LinuxMachine:
         self.handler = handler
         self.cpu = cpu
         self.arena = arena
-        self.clock = Clock(target.clock, lambda: cpu.executed)
+        self.clock = Clock(target.clock, lambda: cpu.executed, cpu.calls)
         self.current: Task | None = None
         """The task whose registers are in the CPU."""
         self.stop_requested = ""
@@ -188,9 +188,9 @@ class LinuxMachine:
         executed = self.cpu.executed - self._executed_elsewhere
         return {"syscalls": 0, "unknown-syscalls": 0, **self.counts, "instructions": executed}
 
-    def count(self, what: str) -> None:
-        """Count one *what* for the statistics."""
-        self.counts[what] = self.counts.get(what, 0) + 1
+    def count(self, what: str, times: int = 1) -> None:
+        """Count *what* for the statistics."""
+        self.counts[what] = self.counts.get(what, 0) + times
 
     def close(self) -> None:
         """Give everything back; idempotent."""

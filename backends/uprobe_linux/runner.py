@@ -15,6 +15,7 @@ from uprobe_linux.scheduling.exclusives import LOOK_AHEAD, ends_exclusive_sequen
 from uprobe_linux.signals.delivery import deliver, has_pending
 from uprobe_linux.signals.faults import UPROBE_BRK, deliver_fault
 from uprobe_linux.syscalls import table
+from uprobe_linux.syscalls.own import OwnCalls
 
 if TYPE_CHECKING:
     from uprobe_linux.calls import Syscall
@@ -28,7 +29,7 @@ PC = 32
 MASK64 = (1 << 64) - 1
 _GRACE = 8
 """Slices in a row that may be prolonged because they would end in an exclusive sequence."""
-_BOUNDARIES = (Event.SYSCALL, Event.SLICE, Event.IDLE)
+_BOUNDARIES = (Event.SYSCALL, Event.SLICE, Event.IDLE, Event.CALLED)
 """Events that come after the same instructions whatever is probed: time alone makes a slice end at these."""
 _ACCESS = {int(Perm.READ): Access.READ, int(Perm.WRITE): Access.WRITE, int(Perm.EXEC): Access.FETCH}
 
@@ -44,6 +45,7 @@ class Runner:
         self._clock = machine.clock
         self._tell = machine.target.on_syscall
         self._table = table.load()
+        self._own = OwnCalls.of(machine)
         self._cpu.set_inline(self._on_hook)
 
     def run(self) -> None:
@@ -60,7 +62,7 @@ class Runner:
     def _slice(self, task: Task) -> None:
         """Run *task* until it blocks, ends or has to let others run."""
         machine, scheduler, cpu = self._machine, self._machine.scheduler, self._cpu
-        limits, grace = self._limits, _GRACE
+        limits, own, grace = self._limits, self._own, _GRACE
         while not machine.stop_requested:
             if task.pending is not None and not self._go_on(task):
                 return
@@ -69,8 +71,12 @@ class Runner:
             if task.stepping and not task.landings:
                 task.process.probes.begin_step(task)
             cpu.skip_hook, task.skip_hook = task.skip_hook, -1
+            if own is not None:
+                own.before(task)
             event = cpu.run(0 if task.stepping else limits.budget(scheduler.budget()))
             limits.account()
+            if own is not None and own.after(task):
+                grace = _GRACE
             if event is Event.SLICE and grace and self._in_exclusive_sequence(task):
                 grace -= 1
                 continue

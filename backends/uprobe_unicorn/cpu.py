@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
-from uprobe_linux.cpu import HOLE, PAGE, Event, Fill, Perm
+from uprobe_linux.cpu import HOLE, PAGE, Event, Fill, OwnCalls, Perm
 from uprobe_linux.cpu_support.effective_address import effective_address
 from uprobe_linux.memory.arena import Arena
 
@@ -54,6 +54,8 @@ class UnicornCpu(UnicornEngine):
         self.fault_address = 0
         self.fault_access = 0
         self.hook_address = 0
+        self.calls: OwnCalls | None = None
+        """It has none: every system call is an event."""
         self.skip_hook = -1
         """Address whose hook was delivered before run was left; not delivered again if PC is still there."""
         self._hooks: dict[int, int] = {}

@@ -25,7 +25,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if compiler is None:
         pytest.skip("there is no C compiler")
     program = tmp_path_factory.mktemp("fuzz") / "glue_fuzz"
-    folders = (ENGINE, GLUE / "glue", GLUE / "tcg")
+    folders = (ENGINE, GLUE / "glue", GLUE / "calls", GLUE / "tcg")
     sources = [path for folder in folders for path in folder.glob("*.c") if "module" not in path.name]
     sources += [*(HERE / "glue").glob("*.c"), HERE / "random_driver.c"]
     sources += [CASES / "fake_unicorn.c", CASES / "world.c"]

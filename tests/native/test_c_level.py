@@ -16,7 +16,7 @@ HERE = Path(__file__).parent / "c"
 ROOT = HERE.parents[2]
 ENGINE = ROOT / "uprobe_core/native/c"
 GLUE = ROOT / "backends/uprobe_unicorn/native"
-FOLDERS = (HERE, ENGINE, GLUE / "glue", GLUE / "tcg")
+FOLDERS = (HERE, ENGINE, GLUE / "glue", GLUE / "calls", GLUE / "tcg")
 TESTS = [
     name
     for path in sorted(HERE.glob("*.c"))

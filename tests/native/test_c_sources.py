@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ENGINE = ROOT / "uprobe_core/native/c"
 UNICORN = ROOT / "backends/uprobe_unicorn/native"
-FOLDERS = (ENGINE, ENGINE / "python", UNICORN / "glue", UNICORN / "tcg")
+FOLDERS = (ENGINE, ENGINE / "python", UNICORN / "glue", UNICORN / "calls", UNICORN / "tcg")
 SOURCES = sorted(path for folder in FOLDERS for path in folder.glob("*.[ch]"))
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 400, 50
 

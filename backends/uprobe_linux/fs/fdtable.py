@@ -12,7 +12,7 @@ import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from uprobe_linux.fs.descriptors import Description, adopt
@@ -33,6 +33,10 @@ class Descriptor:
     cloexec: bool = False
 
 
+def _nobody(_fd: int) -> None:
+    """Nobody keeps a copy of the table."""
+
+
 def bad_descriptor() -> OSError:
     """EBADF."""
     return OSError(errno.EBADF, os.strerror(errno.EBADF))
@@ -48,6 +52,8 @@ class FdTable:
         self._entries: dict[int, Descriptor] = {}
         self._lowest = 0
         self.limit = DEFAULT_LIMIT
+        self.changed: Callable[[int], None] = _nobody
+        """Called with each number that stands for something else from now on, or for nothing."""
 
     def adopt_standard(self) -> None:
         """Give the guest the host's 0, 1 and 2, as far as they are open."""
@@ -124,6 +130,7 @@ class FdTable:
         if entry is None:
             raise bad_descriptor()
         self._lowest = min(self._lowest, fd)
+        self.changed(fd)
         _release(entry.host)
 
     def close_range(self, first: int, last: int) -> None:
@@ -166,6 +173,7 @@ class FdTable:
 
     def _put(self, fd: int, entry: Descriptor) -> None:
         self._entries[fd] = entry
+        self.changed(fd)
 
     def _free(self, minimum: int) -> int:
         """The lowest free number from *minimum*; ``_lowest`` is a lower bound of the lowest free one."""

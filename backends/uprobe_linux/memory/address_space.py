@@ -65,6 +65,8 @@ class AddressSpace(KernelAccess):
         self.refused = 0
         """Times that *limit* was in the way."""
         self.brk_start = self.brk_end = 0
+        self.shares = False
+        """Whether memory that others may see was ever mapped."""
         self.on_map: Callable[[Mapping], None] = _ignore
         self.on_unmap: Callable[[int, int], None] = _ignore
         self.on_reserve: Callable[[int, int], None] | None = None
@@ -100,6 +102,7 @@ class AddressSpace(KernelAccess):
         end = start + size
         self._check_room(prot, size, start, end)
         self.unmap(start, size)
+        self.shares |= shared
         if self.on_reserve is not None:
             self.on_reserve(start, end)
         vma = Vma(start, end, prot, shared=shared, file=file, offset=offset, label=label)

@@ -71,6 +71,8 @@ class Family:
         """Whether what there was before the first fork is out of the garbage collector's reach."""
         self.thaws = False
         """Whether nothing was before that, so that all of it comes back at the end."""
+        self.alone = True
+        """Whether there never was another process than the first."""
         self.was_rung = True
         """Whether the mailboxes have to be looked at; set by the watcher's thread too."""
 

@@ -104,6 +104,8 @@ class FutexQueues:
         self._shared = shared
         self._woken: list[Waiter] = []
         """Waiters of this host process that were woken, until their threads are."""
+        self.version = 0
+        """Changes with the private keys that somebody waits at."""
 
     def add(self, key: FutexKey, owner: int, bitset: int = MATCH_ANY) -> Waiter:
         """Queue a waiter; the caller has compared the word's value, under :meth:`guard` if shared."""
@@ -113,6 +115,7 @@ class FutexQueues:
             waiter._table = self._shared
         else:
             self._queues.setdefault(key, deque()).append(waiter)
+            self.version += 1
         return waiter
 
     def remove(self, waiter: Waiter) -> None:
@@ -152,6 +155,7 @@ class FutexQueues:
         for waiter in moved:
             self.remove(waiter)
             waiter.key = target
+            self.version += 1
             self._queues.setdefault(target, deque()).append(waiter)
         return len(moved)
 
@@ -174,7 +178,13 @@ class FutexQueues:
         """In the new host process: nobody waits here."""
         self._queues.clear()
         self._woken.clear()
+        self.version += 1
 
     def _drop_if_empty(self, key: FutexKey) -> None:
         if not self._queues[key]:
             del self._queues[key]
+            self.version += 1
+
+    def addresses(self) -> tuple[int, ...]:
+        """Where somebody waits with a private key, in whatever address space."""
+        return tuple(key.offset for key in self._queues)

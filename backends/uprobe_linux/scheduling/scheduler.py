@@ -28,6 +28,8 @@ SHORTEST, DOUBLINGS = 200, 8
 """A slice is SHORTEST * 2**x instructions, x uniform in [0, DOUBLINGS): short ones shake out races."""
 WATCHED = 200_000
 """Nanoseconds between two looks at descriptors that a blocked thread waits for, when one thread runs."""
+FOREVER = (1 << 64) - 1
+"""A time that never comes."""
 LONGEST_MS = 1 << 30
 """poll's argument is an int of milliseconds; a longer sleep is made of several."""
 _ALWAYS = select.POLLERR | select.POLLHUP | select.POLLNVAL
@@ -185,6 +187,15 @@ class Scheduler:
         if self.next_event and now > self.next_event:
             return True
         return now > self._slice_end and len(self._ready) > 1
+
+    def look_at(self) -> int:
+        """The clock (monotonic, ns) after which the running thread has to come back; FOREVER: it has not."""
+        if self.attention:
+            return 0
+        limits = [self.next_event] if self.next_event else []
+        if len(self._ready) > 1:
+            limits.append(self._slice_end)
+        return max(min(limits), 0) if limits else FOREVER
 
     def budget(self) -> int:
         """For how long the chosen thread may run before it comes back, as Cpu.run takes it."""

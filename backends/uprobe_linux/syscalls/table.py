@@ -23,7 +23,7 @@ from uprobe_linux.syscalls.numbers import NAMES, NUMBERS
 
 __all__ = ("RESTART", "Block", "NoReturn", "call", "load", "s32", "s64", "syscall")
 
-_NO_SUBJECTS = frozenset({"table", "numbers", "support"})
+_NO_SUBJECTS = frozenset({"table", "numbers", "support", "own"})
 
 MAX_ERRNO = 4095
 """Results from -MAX_ERRNO to -1 are errors (include/linux/err.h)."""

@@ -1,6 +1,6 @@
 """Hooks in C for one emulator (glue/)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 ABI: int
@@ -13,6 +13,34 @@ def guard_pages() -> int:
 
 def relocate(word: int, source: int, target: int, /) -> bytes:
     """What does at *target* what *word* does at *source*, branch back included; b"": nothing can."""
+
+class Calls:
+    """System calls that are made in C (calls/): uprobe_linux.cpu.OwnCalls."""
+
+    kinds: Mapping[str, int]
+    on: bool
+    clock_is_host: bool
+    alone: bool
+    writes_watched: bool
+    memory_shared: bool
+    signal_files: bool
+    passed: int
+    idle: int
+    monotonic: int
+    realtime: int
+    call_ns: int
+    look_at: int
+    made: int
+    missed: int
+    pid: int
+    tid: int
+    blocked: int
+    pending: int
+    file_start: int
+    def allow(self, number: int, on: bool, /) -> bool: ...
+    def file(self, fd: int, host: int, kinds: int, /) -> None: ...
+    def forget_files(self) -> None: ...
+    def set_waiters(self, addresses: tuple[int, ...], /) -> None: ...
 
 class Glue:
     """The hooks of one emulator.
@@ -57,6 +85,14 @@ class Glue:
 
         Ends behind the first branch at which :attr:`executed` exceeds *target*. Returns uc_err.
         """
+    def make_calls(self, calls: Calls, /) -> None:
+        """Make what system calls can be made without an event, by what *calls* says."""
+    def get_reg(self, index: int, /) -> int:
+        """x0-x30, 31 SP, 32 PC."""
+    def set_result(self, value: int, /) -> None:
+        """Write x0."""
+    def call_registers(self) -> tuple[int, ...]:
+        """(x0, x1, x2, x3, x4, x5, x8)."""
     def request_stop(self) -> None: ...
     rung: bool
     def watch(self, end: int, quiet: tuple[int, ...], final: tuple[int, ...], /) -> None:

@@ -23,6 +23,8 @@ from uprobe_unicorn.cpu import UnicornCpu
 
 __all__ = ("NativeCpu", "native_refusal")
 
+NO_CALLS = "UPROBE_DISABLE_CALLS"
+"""Environment variable that leaves all system calls to Python if it is set."""
 EVERYWHERE = (1 << 64) - 1
 _NOWHERE = _NO_TARGET = (1 << 64) - 1
 _PAGE_BITS = (1 << 56) - PAGE
@@ -58,6 +60,14 @@ def _no_span(_page: int) -> tuple[int, int] | None:
     return None
 
 
+def _own_calls(glue: Any) -> Any:
+    from uprobe_unicorn.native._glue import Calls
+
+    calls = Calls()
+    glue.make_calls(calls)
+    return calls
+
+
 class NativeCpu(UnicornCpu):
     """One Unicorn engine with hooks in C; implements uprobe_linux.cpu.Cpu."""
 
@@ -72,6 +82,8 @@ class NativeCpu(UnicornCpu):
         self.after_run: Callable[[], None] | None = None
         super().__init__(arena)
         self.registers_found = self.glue.find_registers()
+        if self.registers_found and not os.environ.get(NO_CALLS):
+            self.calls = _own_calls(self.glue)
 
     def _install_hooks(self) -> None:
         from uprobe_unicorn.native._glue import Glue, guard_pages
@@ -115,6 +127,23 @@ class NativeCpu(UnicornCpu):
             return self._inline(address) or bool(self._later)
         finally:
             self._inside = False
+
+    # --- registers -----------------------------------------------------------------------------------
+
+    def get_reg(self, index: int) -> int:
+        """x0-x30, 31 SP, 32 PC, 33 PSTATE (NZCV only)."""
+        return self.glue.get_reg(index) if index < 33 else super().get_reg(index)
+
+    def set_reg(self, index: int, value: int) -> None:
+        """Write a register of the same numbering."""
+        if index:
+            super().set_reg(index, value)
+        else:
+            self.glue.set_result(value)
+
+    def syscall_registers(self) -> tuple[int, ...]:
+        """(x0, x1, x2, x3, x4, x5, x8) in one go."""
+        return self.glue.call_registers()
 
     # --- running -------------------------------------------------------------------------------------
 

@@ -19,12 +19,13 @@
 
 /* Why run came back: the numbers of uprobe_linux.cpu.Event where they agree. */
 enum glue_event { GLUE_NONE = -1, GLUE_STOP = 0, GLUE_SYSCALL = 1, GLUE_BREAK = 2, GLUE_UNDEFINED = 3, GLUE_ALIGN = 4,
-		  GLUE_HOOK = 6, GLUE_SLICE = 7 };
+		  GLUE_HOOK = 6, GLUE_SLICE = 7, GLUE_CALLED = 9 };
 
 /* Numbers of arm64's registers (uprobe_arm64/registers.py): x0-x30, then these; all but PSTATE lie in a row. */
 enum { GLUE_SP = 31, GLUE_PC = 32, GLUE_PSTATE = 33, GLUE_DIRECT = 33 };
 
 struct area;
+struct calls;
 struct place;
 
 struct glue {
@@ -64,6 +65,7 @@ struct glue {
 	unsigned table_count, table_mask;
 	uint64_t fills, slow_fills;	/* since the last flush; answered by Python */
 	uint64_t grow_at;
+	struct calls *calls;		/* NULL: all system calls are Python's */
 	struct shortcuts *shortcuts;	/* NULL where there are none */
 	const char *no_shortcuts;	/* why not */
 };

@@ -193,6 +193,8 @@ static void glue_object_dealloc(GlueObject *self)
 	Py_CLEAR(self->engine);
 	Py_CLEAR(self->error);
 	guard_remove(self->core.arena);
+	self->core.calls = NULL;
+	Py_CLEAR(self->calls);
 	glue_deinit(&self->core);
 	for (unsigned i = 0; i < self->place_count; i++)
 		free(self->places[i]);
@@ -317,6 +319,10 @@ static PyMethodDef methods[] = {
 	METHOD(add_area, METH_VARARGS),
 	METHOD(remove_area, METH_O),
 	METHOD(take_wanted, METH_NOARGS),
+	METHOD(make_calls, METH_O),
+	METHOD(call_registers, METH_NOARGS),
+	METHOD(get_reg, METH_O),
+	METHOD(set_result, METH_O),
 	METHOD(close, METH_NOARGS),
 	{NULL, NULL, 0, NULL},
 };
@@ -359,11 +365,13 @@ static PyModuleDef module = {
 
 PyMODINIT_FUNC PyInit__glue(void)
 {
-	PyObject *self = PyType_Ready(&glue_type) == 0 ? PyModule_Create(&module) : NULL;
+	bool ready = PyType_Ready(&glue_type) == 0 && PyType_Ready(&glue_calls_type) == 0;
+	PyObject *self = ready ? PyModule_Create(&module) : NULL;
 
 	if (!self)
 		return NULL;
 	if (PyModule_AddObjectRef(self, "Glue", (PyObject *)&glue_type) < 0 ||
+	    PyModule_AddObjectRef(self, "Calls", (PyObject *)&glue_calls_type) < 0 ||
 	    PyModule_AddIntConstant(self, "ABI", UP_ABI) < 0) {
 		Py_DECREF(self);
 		return NULL;

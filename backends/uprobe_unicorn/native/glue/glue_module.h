@@ -11,7 +11,7 @@
 typedef struct {
 	PyObject_HEAD
 	struct glue core;
-	PyObject *fill, *inline_hook, *engine;
+	PyObject *fill, *inline_hook, *engine, *calls;
 	PyObject *error;	/* the first exception of a callback, raised by run */
 	struct place **places;
 	unsigned place_count, place_capacity;
@@ -36,6 +36,12 @@ PyObject *glue_object_forget(GlueObject *self, PyObject *number);
 PyObject *glue_object_add_area(GlueObject *self, PyObject *args);
 PyObject *glue_object_remove_area(GlueObject *self, PyObject *address);
 PyObject *glue_object_take_wanted(GlueObject *self, PyObject *unused);
+PyObject *glue_object_make_calls(GlueObject *self, PyObject *calls);
+PyObject *glue_object_call_registers(GlueObject *self, PyObject *unused);
+PyObject *glue_object_get_reg(GlueObject *self, PyObject *index);
+PyObject *glue_object_set_result(GlueObject *self, PyObject *value);
+extern PyTypeObject glue_calls_type;
+
 PyObject *module_area_size(PyObject *self, PyObject *slots);
 PyObject *module_relocate(PyObject *self, PyObject *args);
 

@@ -1,6 +1,7 @@
 /* What libunicorn calls: at probed places, at blocks, at interrupts. */
 #include "hooks.h"
 
+#include "own_calls.h"
 #include "emulator.h"
 #include "places_table.h"
 #include "slots.h"
@@ -227,6 +228,8 @@ void glue_on_interrupt(uc_engine *uc, uint32_t number, void *data)
 {
 	struct glue *glue = data;
 
+	if (number == UC_EXCP_SVC && glue->calls && calls_make(glue))
+		return;
 	if (number == UC_EXCP_BKPT && glue->table_count && on_trap(glue))
 		return;
 	if (number == UC_EXCP_BKPT && glue->engine && glue->engine->trampoline &&

@@ -1,0 +1,159 @@
+/* Which calls have a form here, and what is the same for all. */
+#include "own_calls.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "call_plain.h"
+#include "call_status.h"
+#include "call_transfers.h"
+#include "call_waits.h"
+#include "emulator.h"
+#include "slots.h"
+
+enum { X8 = 8, MOST_FILES = 1 << 16 };
+
+/* By number: include/uapi/asm-generic/unistd.h. */
+static call_form *const forms[CALL_NUMBERS] = {
+	[22] = call_epoll_wait, [61] = call_getdents, [62] = call_lseek, [63] = call_read,
+	[64] = call_write, [65] = call_readv, [66] = call_writev, [67] = call_pread,
+	[68] = call_pwrite, [73] = call_poll, [80] = call_fstat,
+	[98] = call_futex, [113] = call_clock_gettime, [135] = call_sigprocmask, [169] = call_gettimeofday,
+	[172] = call_getpid, [178] = call_gettid,
+};
+
+bool calls_have(unsigned number)
+{
+	return number < CALL_NUMBERS && forms[number];
+}
+
+/* --- what forms ask for ------------------------------------------------------------------- */
+
+static const struct extent *extent_of(struct glue *glue, uint64_t address)
+{
+	const struct extent *extent = extents_find(&glue->data, address);
+	struct uc_tlb_entry entry;
+
+	if (extent)
+		return extent;
+	/* As a load by the program: what it has not touched yet is asked for once. */
+	if (!glue->fill(glue->context, address, PERM_READ, &entry))
+		return NULL;
+	return extents_find(&glue->data, address);
+}
+
+/*
+ * A page whose code may be translated is never writable here without being executable as well, and then
+ * it takes more than a store (uprobe_linux.memory.code_pages).
+ */
+void *call_memory(const struct call *call, uint64_t address, uint64_t size, unsigned perm)
+{
+	struct glue *glue = call->glue;
+	uint64_t at = address & TAG_MASK;
+	const struct extent *extent = extent_of(glue, at);
+
+	if (!extent || !(extent->perms & perm) || size > extent->end - at)
+		return NULL;
+	if (perm == PERM_WRITE && extent->perms & PERM_EXEC)
+		return NULL;
+	uint64_t physical = extent->physical + (at - extent->start);
+	return physical + size <= glue->arena_size ? glue->arena + physical : NULL;
+}
+
+const struct call_file *call_file(const struct call *call, uint64_t fd, uint32_t kinds)
+{
+	struct calls *calls = call->calls;
+	uint32_t index = (uint32_t)fd;
+
+	if (index >= calls->file_count || !calls->files[index].kinds) {
+		calls->missed = (uint64_t)index + 1;
+		return NULL;
+	}
+	const struct call_file *file = &calls->files[index];
+	return (file->kinds & kinds) == kinds ? file : NULL;
+}
+
+/* --- descriptors ------------------------------------------------------------------------------ */
+
+bool calls_file(struct calls *calls, unsigned fd, int host, uint32_t kinds)
+{
+	if (fd >= calls->file_count) {
+		unsigned count = calls->file_count ? calls->file_count : 64;
+		if (!kinds)
+			return true;
+		if (fd >= MOST_FILES)
+			return true;	/* so far up all calls are Python's */
+		while (count <= fd)
+			count *= 2;
+		struct call_file *files = up_reallocate(calls->files, count * sizeof(*files));
+		if (!files)
+			return false;
+		memset(files + calls->file_count, 0, (count - calls->file_count) * sizeof(*files));
+		calls->files = files;
+		calls->file_count = count;
+	}
+	calls->files[fd] = (struct call_file){host, kinds};
+	return true;
+}
+
+void calls_forget_files(struct calls *calls)
+{
+	if (calls->file_count)
+		memset(calls->files, 0, calls->file_count * sizeof(*calls->files));
+}
+
+void calls_deinit(struct calls *calls)
+{
+	free(calls->files);
+	calls->files = NULL;
+	calls->file_count = 0;
+}
+
+/* --- making one ---------------------------------------------------------------------------- */
+
+/* The time of the call has passed: the run goes on with what is left of its slice, or ends here. */
+static void go_on(struct glue *glue, uint64_t executed, uint64_t pc)
+{
+	struct calls *calls = glue->calls;
+
+	calls->made++;
+	calls->passed += calls->call_ns;
+	glue->clock += calls->call_ns;
+	if (calls->look_at == UINT64_MAX)
+		return;
+	uint64_t base = calls->monotonic + calls->passed;
+	if (base + executed > calls->look_at) {
+		glue->event = GLUE_CALLED;
+		glue->uc.emu_stop(glue->engine_handle);
+		return;
+	}
+	uint64_t target = calls->look_at - base;	/* no less than executed */
+	work_start(&glue->work, pc, target > executed ? target : executed ? executed - 1 : 0);
+}
+
+static bool is_plain(const struct glue *glue, uint64_t pc)
+{
+	return glue->calls && glue->calls->on && !glue->calls->clock_is_host && glue->event == GLUE_NONE &&
+	       !glue->stop && glue->source.registers && !(glue->area_count && area_at(glue, pc));
+}
+
+bool calls_make(struct glue *glue)
+{
+	uint64_t *registers = (uint64_t *)(uintptr_t)glue->source.registers;
+
+	if (!registers || !is_plain(glue, registers[GLUE_PC]))
+		return false;
+	uint32_t number = (uint32_t)registers[X8];
+	struct calls *calls = glue->calls;
+	if (number >= CALL_NUMBERS || !calls->allowed[number] || !forms[number])
+		return false;
+	uint64_t executed = work_done(&glue->work);
+	struct call call = {.glue = glue, .calls = calls, .now = executed + calls->passed + calls->call_ns};
+	memcpy(call.args, registers, sizeof(call.args));
+	if (!forms[number](&call))
+		return false;
+	registers[0] = (uint64_t)call.result;
+	go_on(glue, executed, registers[GLUE_PC]);
+	return true;
+}

@@ -1,0 +1,195 @@
+/* The Python object behind system calls that are made here; uprobe_linux.syscalls.own is its only user. */
+#include "glue_module.h"
+
+#include <structmember.h>
+
+#include "own_calls.h"
+
+typedef struct {
+	PyObject_HEAD
+	struct calls core;
+} CallsObject;
+
+static PyObject *calls_object_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+	if (PyTuple_GET_SIZE(args) || (kwargs && PyDict_GET_SIZE(kwargs)))
+		return PyErr_Format(PyExc_TypeError, "Calls takes no arguments");
+	CallsObject *self = (CallsObject *)type->tp_alloc(type, 0);
+	if (self)
+		self->core.look_at = UINT64_MAX;
+	return (PyObject *)self;
+}
+
+static void calls_object_dealloc(CallsObject *self)
+{
+	calls_deinit(&self->core);
+	Py_TYPE(self)->tp_free((PyObject *)self);
+}
+
+/* (number, whether it is made here): answers whether there is a form of it. */
+static PyObject *calls_object_allow(CallsObject *self, PyObject *args)
+{
+	unsigned number;
+	int on;
+
+	if (!PyArg_ParseTuple(args, "Ip", &number, &on))
+		return NULL;
+	if (calls_have(number))
+		self->core.allowed[number] = on;
+	return PyBool_FromLong(calls_have(number));
+}
+
+/* (descriptor, the host's, kinds): kinds 0 forgets it. */
+static PyObject *calls_object_file(CallsObject *self, PyObject *args)
+{
+	unsigned fd, kinds;
+	int host;
+
+	if (!PyArg_ParseTuple(args, "IiI", &fd, &host, &kinds))
+		return NULL;
+	if (!calls_file(&self->core, fd, host, kinds))
+		return PyErr_NoMemory();
+	Py_RETURN_NONE;
+}
+
+static PyObject *calls_object_forget_files(CallsObject *self, PyObject *unused)
+{
+	(void)unused;
+	calls_forget_files(&self->core);
+	Py_RETURN_NONE;
+}
+
+/* The addresses of all futexes that threads wait at. */
+static PyObject *calls_object_set_waiters(CallsObject *self, PyObject *addresses)
+{
+	if (!PyTuple_Check(addresses))
+		return PyErr_Format(PyExc_TypeError, "a tuple of addresses");
+	Py_ssize_t count = PyTuple_GET_SIZE(addresses);
+	self->core.waiter_count = count > CALL_WAITERS ? CALL_WAITERS + 1 : (unsigned)count;
+	for (Py_ssize_t i = 0; i < count && i < CALL_WAITERS; i++) {
+		self->core.waiters[i] = PyLong_AsUnsignedLongLong(PyTuple_GET_ITEM(addresses, i));
+		if (PyErr_Occurred())
+			return NULL;
+	}
+	Py_RETURN_NONE;
+}
+
+static const struct {
+	const char *name;
+	unsigned value;
+} kinds[] = {
+	{"READ", CALL_READ}, {"WRITE", CALL_WRITE}, {"SEEK", CALL_SEEK}, {"AT", CALL_AT}, {"STAT", CALL_STAT},
+	{"STREAM", CALL_STREAM}, {"SHARED", CALL_SHARED}, {"OUTSIDE", CALL_OUTSIDE}, {"EPOLL", CALL_EPOLL},
+	{"POLL", CALL_POLL}, {"LIST", CALL_LIST}, {"KNOWN", CALL_KNOWN},
+};
+
+/* The numbers of enum call_kind, by name. */
+static PyObject *calls_object_kinds(CallsObject *self, void *closure)
+{
+	PyObject *found = PyDict_New();
+
+	(void)self;
+	(void)closure;
+	for (size_t i = 0; found && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		PyObject *value = PyLong_FromUnsignedLong(kinds[i].value);
+		if (!value || PyDict_SetItemString(found, kinds[i].name, value) < 0)
+			Py_CLEAR(found);
+		Py_XDECREF(value);
+	}
+	return found;
+}
+
+static PyGetSetDef getters[] = {
+	{"kinds", (getter)calls_object_kinds, NULL, "What may be done to a descriptor: name -> bit.", NULL},
+	{NULL, NULL, NULL, NULL, NULL},
+};
+
+#define FLAG(name, text) {#name, T_BOOL, offsetof(CallsObject, core.name), 0, text}
+#define NUMBER(name, text) {#name, T_ULONGLONG, offsetof(CallsObject, core.name), 0, text}
+
+static PyMemberDef members[] = {
+	FLAG(on, "Whether the task that runs may have its calls made here."),
+	FLAG(clock_is_host, "Whether time is the host's."),
+	FLAG(alone, "Whether the machine has no other process."),
+	FLAG(writes_watched, "Whether a write to a file has more to be seen to."),
+	FLAG(memory_shared, "Whether a futex may be in memory that others see."),
+	FLAG(signal_files, "Whether there may be a signalfd."),
+	NUMBER(passed, "Nanoseconds beside those of instructions."),
+	NUMBER(idle, "Of them, those in which nothing was done."),
+	NUMBER(monotonic, "CLOCK_MONOTONIC when nothing has passed and nothing is executed."),
+	NUMBER(realtime, "CLOCK_REALTIME at that time."),
+	NUMBER(call_ns, "Nanoseconds that a call takes."),
+	NUMBER(look_at, "On the monotonic clock: the run ends after it."),
+	NUMBER(made, "Calls that were made here since it was set to 0."),
+	NUMBER(missed, "1 + a descriptor that nothing is known of, 0: none."),
+	NUMBER(pid, "Of the task that runs."),
+	NUMBER(tid, "Of the task that runs."),
+	NUMBER(blocked, "Its signal mask."),
+	NUMBER(pending, "The signals that are queued for it."),
+	NUMBER(file_start, "Nanoseconds since 1970: what is stamped later shows another time."),
+	{NULL, 0, 0, 0, NULL},
+};
+
+#define METHOD(name, flags) {#name, (PyCFunction)(void (*)(void))calls_object_##name, flags, NULL}
+
+static PyMethodDef methods[] = {
+	METHOD(allow, METH_VARARGS),
+	METHOD(file, METH_VARARGS),
+	METHOD(forget_files, METH_NOARGS),
+	METHOD(set_waiters, METH_O),
+	{NULL, NULL, 0, NULL},
+};
+
+PyTypeObject glue_calls_type = {
+	PyVarObject_HEAD_INIT(NULL, 0).tp_name = "uprobe_unicorn.native._glue.Calls",
+	.tp_doc = "System calls that are made in C; see _glue.pyi.",
+	.tp_basicsize = sizeof(CallsObject),
+	.tp_flags = Py_TPFLAGS_DEFAULT,
+	.tp_new = calls_object_new,
+	.tp_dealloc = (destructor)calls_object_dealloc,
+	.tp_methods = methods,
+	.tp_members = members,
+	.tp_getset = getters,
+};
+
+/* x0 to x5 and x8: a system call. */
+PyObject *glue_object_call_registers(GlueObject *self, PyObject *unused)
+{
+	struct glue *core = &self->core;
+
+	(void)unused;
+	return Py_BuildValue("(KKKKKKK)", glue_reg(core, 0), glue_reg(core, 1), glue_reg(core, 2), glue_reg(core, 3),
+			     glue_reg(core, 4), glue_reg(core, 5), glue_reg(core, 8));
+}
+
+PyObject *glue_object_get_reg(GlueObject *self, PyObject *index)
+{
+	unsigned long number = PyLong_AsUnsignedLong(index);
+
+	if (PyErr_Occurred())
+		return NULL;
+	if (number > GLUE_PC)
+		return PyErr_Format(PyExc_IndexError, "no register has number %lu", number);
+	return PyLong_FromUnsignedLongLong(glue_reg(&self->core, (unsigned)number));
+}
+
+/* x0 */
+PyObject *glue_object_set_result(GlueObject *self, PyObject *value)
+{
+	unsigned long long number = PyLong_AsUnsignedLongLong(value);
+
+	if (PyErr_Occurred())
+		return NULL;
+	glue_set_reg(&self->core, 0, number);
+	Py_RETURN_NONE;
+}
+
+/* From now on the calls object makes what it can; it lives as long as the glue. */
+PyObject *glue_object_make_calls(GlueObject *self, PyObject *calls)
+{
+	if (!PyObject_TypeCheck(calls, &glue_calls_type))
+		return PyErr_Format(PyExc_TypeError, "a Calls");
+	Py_XSETREF(self->calls, Py_NewRef(calls));
+	self->core.calls = &((CallsObject *)calls)->core;
+	Py_RETURN_NONE;
+}
