@@ -17,14 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingABC
-from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from uprobe_core.capabilities import Capabilities
 from uprobe_core.target import Bind, ExitStatus, Limits, Target
 from uprobe_core.types import Analysis, Fault, Mapping, TrapResult
 
 __all__ = (
-    "CONTRACT",
     "Backend",
     "Bind",
     "Capabilities",
@@ -37,10 +36,6 @@ __all__ = (
     "Target",
     "Task",
 )
-
-
-CONTRACT: Final = "1.1"
-"""Version of this file, ``major.minor``; a plugin may say in ``contract`` which it was made for."""
 
 
 class Task(Protocol):

@@ -120,8 +120,14 @@ class ConsumerUse:
 
 
 def _name_and_options(text: str, what: str) -> tuple[str, dict[str, str]]:
-    """``NAME[:key=value,...]``; a comma belongs to a value unless ``key=`` follows it.  Raises UsageError."""
+    """``NAME[:key=value,...]``; a comma belongs to a value unless ``key=`` follows it.  Raises UsageError.
+
+    NAME may be ``PACKAGE:NAME`` where options, or a colon and nothing, follow.
+    """
     name, colon, rest = text.partition(":")
+    second, more, options_of_second = rest.partition(":")
+    if more and second and "=" not in second:
+        name, colon, rest = f"{name}:{second}", ":" if options_of_second else "", options_of_second
     if not name or (colon and not rest):
         raise UsageError(f"{what} {text!r} has no name or no options after ':'", hint="NAME[:key=value,...]")
     options: dict[str, str] = {}

@@ -99,6 +99,27 @@ def test_a_name_that_two_packages_claim_is_refused_naming_both(install: Install)
     assert "third 1.0" in str(caught.value)
     assert "fourth 1.0" in str(caught.value)
     assert "third_dec" not in sys.modules
+    assert caught.value.hint == "say which: fourth:same or third:same"
+    assert load_decoder("third:same").__class__.__module__ == "third_dec"
+    assert load_decoder("fourth:same").__class__.__module__ == "third_dec2"
+
+
+@pytest.mark.parametrize("version", ["2.0", "0.9"])
+def test_a_plugin_for_another_major_version_of_its_contract_is_refused(
+    install: Install, version: str
+) -> None:
+    source = f"{GOOD_DECODER}\n    contract = {version!r}\n"
+    install("third", "uprobe.decoders", {"third": "third_old:D"}, {"third_old": source})
+    with pytest.raises(PluginError, match=f"made for version {version} of the decoder contract") as caught:
+        load_decoder("third")
+    assert caught.value.slug == "plugin-version"
+
+
+@pytest.mark.parametrize("version", ["1", "1.0", "1.7"])
+def test_a_plugin_for_the_same_major_version_is_taken(install: Install, version: str) -> None:
+    source = f"{GOOD_DECODER}\n    contract = {version!r}\n"
+    install("third", "uprobe.decoders", {"third": "third_new:D"}, {"third_new": source})
+    assert load_decoder("third").name
 
 
 @pytest.mark.parametrize(

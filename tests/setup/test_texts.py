@@ -150,3 +150,16 @@ def test_no_text_makes_an_event_file_that_cannot_be_read(text: str) -> None:
 )
 def test_the_name_that_a_line_gives_its_event(line: str, name: str | None) -> None:
     assert event_name(line) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "options"),
+    [
+        ("third:count:by=a", "third:count", {"by": "a"}),
+        ("third:count:", "third:count", {}),
+        ("count:name=a:b", "count", {"name": "a:b"}),
+    ],
+)
+def test_a_name_may_say_its_package(text: str, name: str, options: dict[str, str]) -> None:
+    use = ConsumerUse.parse(text)
+    assert (use.name, use.options) == (name, options)

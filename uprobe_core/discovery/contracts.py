@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from uprobe_core.contract_versions import CONTRACTS
 from uprobe_core.discovery.entries import Kind, PluginEntry
 from uprobe_core.errors import PluginError, UprobeError, UsageError, shortage
 
@@ -18,6 +19,7 @@ __all__ = (
     "check_class",
     "check_instance",
     "check_sink",
+    "check_version",
     "construct",
     "contract_of",
     "try_writer",
@@ -150,8 +152,28 @@ def _check_life(sink: Any, maker: Any) -> None:
         )
 
 
+def check_version(entry: PluginEntry, plugin: Any) -> None:
+    """Raise PluginError if *plugin* says in ``contract`` that it was made for another major version."""
+    made_for = getattr(plugin, "contract", None)
+    if made_for is None:
+        return
+    ours = CONTRACTS[entry.kind.word]
+    major = made_for.partition(".")[0] if isinstance(made_for, str) else ""
+    if not major.isdecimal():
+        raise _mismatch(entry, f'contract is {made_for!r}, which is no version such as "{ours}"')
+    if major != ours.partition(".")[0]:
+        raise PluginError(
+            f"{entry} was made for version {made_for} of the {entry.kind.word} contract,"
+            f" and this uprobe has {ours}",
+            plugin=entry.name,
+            hint="install a release of its package for this uprobe, or another uprobe",
+            slug="plugin-version",
+        )
+
+
 def check_class(entry: PluginEntry, plugin: Any) -> None:
     """Raise PluginError unless the class *plugin* has what its contract asks for."""
+    check_version(entry, plugin)
     if not callable(plugin):
         raise _mismatch(entry, f"{entry.target} is a {type(plugin).__name__}, not a class")
     _check_members(entry, plugin, skip_self=isinstance(plugin, type))
@@ -169,6 +191,7 @@ def try_writer(entry: PluginEntry, plugin: Any, options: Mapping[str, str] | Non
 
 def check_instance(entry: PluginEntry, instance: Any) -> None:
     """Raise PluginError unless *instance* has what its contract asks for."""
+    check_version(entry, instance)
     if entry.kind is Kind.ARCH:
         _check_hooks(entry, instance)
     elif entry.kind is Kind.PLUGIN:

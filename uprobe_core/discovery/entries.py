@@ -44,6 +44,11 @@ class PluginEntry:
     target: str
     distribution: str
 
+    @property
+    def full_name(self) -> str:
+        """``PACKAGE:NAME``, which tells it from the same name of another package."""
+        return f"{self.distribution.rpartition(' ')[0]}:{self.name}"
+
     def __str__(self) -> str:
         return f"{self.kind.word} {self.name!r} ({self.target}, from {self.distribution})"
 
@@ -100,7 +105,7 @@ def names(kind: Kind) -> list[str]:
 
 
 def load_point(entry: PluginEntry) -> Any:
-    """Import what *entry*, the only one of its name, points to; raises whatever that raises."""
+    """Import what *entry* points to; raises whatever that raises."""
     module, _, attributes = entry.target.partition("[")[0].strip().partition(":")
     found: Any = import_module(module.strip())
     for attribute in filter(None, attributes.strip().split(".")):

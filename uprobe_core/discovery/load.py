@@ -29,12 +29,12 @@ __all__ = (
 
 
 def choose(kind: Kind, name: str) -> PluginEntry:
-    """The only plugin of *kind* called *name*, not imported.
+    """The only plugin of *kind* called *name*, or ``PACKAGE:NAME``, not imported.
 
     Raises UsageError if there is none, PluginError if there is more than one.
     """
     found = entries(kind)
-    matching = [entry for entry in found if entry.name == name]
+    matching = [entry for entry in found if name in (entry.name, entry.full_name)]
     if not matching:
         raise _unknown(kind, name, sorted({entry.name for entry in found}))
     if len(matching) > 1:
@@ -42,7 +42,7 @@ def choose(kind: Kind, name: str) -> PluginEntry:
         raise PluginError(
             f"the {kind.word} name {name!r} is claimed twice: {owners}",
             plugin=name,
-            hint="uninstall one of them; which one would win must not depend on the order of installation",
+            hint=f"say which: {' or '.join(entry.full_name for entry in matching)}",
             slug="duplicate-plugin",
         )
     return matching[0]
