@@ -335,7 +335,9 @@ class Fact(NamedTuple):
 class Backend(Protocol):
     """A backend plugin: a class without constructor arguments, in ``uprobe.backends``.
 
-    It may have a method ``facts() -> Iterable[Fact]``, which looks at this installation.
+    It may have a method ``facts() -> Iterable[Fact]``, which looks at this installation, and, if it is
+    ``confined``, ``load() -> None``, which imports what :meth:`open` needs.  A machine of such a backend
+    may have ``folders``, a sequence of host folders that it has made for itself.
     """
 
     name: str

@@ -51,6 +51,9 @@ class Capabilities:
     """The fields of Limits that it enforces; the core enforces none."""
     sandbox: bool = True
     """Whether the program is kept from the host's files and network, and --sysroot can be read-only."""
+    confined: bool = False
+    """Whether the program runs in this process and needs nothing of the host's but the files it was given, so
+    that the process may give up everything else (``--sandbox``, docs/sandbox.md)."""
     binds: bool = True
     """Whether the program can be shown files of the host at other paths (``--bind``)."""
     code_writes: bool = True

@@ -21,6 +21,7 @@ from uprobe_core.setup_words import (
     FOLDERS,
     PATTERNS,
     TRIGGERS,
+    WALLS,
     ConsumerUse,
     EventLine,
     EventsFile,
@@ -88,12 +89,7 @@ _CONFIG = Option(
     flags="-c, --config TOML",
 )
 _VARIABLES = Option(
-    "variables",
-    {},
-    VARIABLES,
-    "a value for ${NAME} in set-up files",
-    "events",
-    flags="--var NAME=VALUE",
+    "variables", {}, VARIABLES, "a value for ${NAME} in set-up files", "events", flags="--var NAME=VALUE"
 )
 _UNSET_ENV = Option(
     "unset_env",
@@ -231,6 +227,9 @@ class RunSetup:
     )
     allow_net: bool = option(
         False, BOOL, "let the program use the network", _WORLD, table="target", flags="--allow-net"
+    )
+    sandbox: str = option(
+        "auto", WALLS, "rights that the emulator gives up first", _WORLD, table="target", flags="--sandbox"
     )
     seed: int = option(
         0, NATURAL, "of everything random in the run", _WORLD, table="target", flags="--seed N"

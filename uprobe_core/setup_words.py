@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from uprobe_core.backend import Bind
 from uprobe_core.errors import UsageError
-from uprobe_core.value_types import listing
+from uprobe_core.value_types import choice, listing
 
 __all__ = (
     "BINDS",
@@ -22,6 +22,7 @@ __all__ = (
     "TOPICS",
     "TRACE",
     "TRIGGERS",
+    "WALLS",
     "ConsumerUse",
     "EventLine",
     "EventsFile",
@@ -222,3 +223,4 @@ BINDS = listing(
 )
 FOLDERS = listing(str, str)
 PATTERNS = listing(str, str)
+WALLS = choice(("auto", "require", "off"))

@@ -97,6 +97,8 @@ class Target:
     :param on_syscall: told of each system call that was answered, in one line of text; None: nobody asks
     :param native: whether the backend runs its own hooks in native code, where it has any; None: unless
         the environment says ``UPROBE_ENGINE=py``
+    :param isolated: whether this process has left the host's network, so that every socket is the run's own
+    :param own_files: host files that the run itself writes: never the guest's to change
     """
 
     argv: Sequence[str]
@@ -117,6 +119,8 @@ class Target:
     debug: bool = False
     on_syscall: Callable[[str], None] | None = None
     native: bool | None = None
+    isolated: bool = False
+    own_files: Sequence[str] = ()
 
 
 ENDED_BY = {"interrupt": 130, "terminated": 143, "hangup": 129}

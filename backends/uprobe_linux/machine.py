@@ -188,6 +188,11 @@ class LinuxMachine:
         executed = self.cpu.executed - self._executed_elsewhere
         return {"syscalls": 0, "unknown-syscalls": 0, **self.counts, "instructions": executed}
 
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Host folders that the machine has made for itself, and changes while it runs."""
+        return (self.sandbox.private,)
+
     def count(self, what: str, times: int = 1) -> None:
         """Count *what* for the statistics."""
         self.counts[what] = self.counts.get(what, 0) + times

@@ -7,6 +7,7 @@ Importing this package imports neither Unicorn nor the Linux personality;
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from uprobe_core.backend import Capabilities, Fact
@@ -41,7 +42,16 @@ class UnicornBackend:
             processes=True,
             invisible_traps=True,
             work=True,
+            confined=True,
         )
+
+    def load(self) -> None:
+        """Import what a run needs, while all of the host's files can still be written (Python caches)."""
+        for module in ("uprobe_linux.machine", "uprobe_unicorn.native.cpu", "uprobe_unicorn.native.places"):
+            import_module(module)
+        from uprobe_linux.syscalls import table
+
+        table.load()
 
     def open(self, target: Target, handler: ProbeHandler) -> Machine:
         """Load the program; raises TargetError and BackendError."""

@@ -47,6 +47,7 @@ sysroot-read-only = true
 bind = ["data:/data", "x:/y:ro"]
 debug-dirs = ["dbg"]
 allow-net = true
+sandbox = "require"
 seed = 7
 clock = "host"
 follow = false
@@ -142,6 +143,7 @@ def test_every_key_ends_up_in_the_setup() -> None:
         binds=(Bind("data", "/data"), Bind("x", "/y", read_only=True)),
         debug_folders=("dbg",),
         allow_net=True,
+        sandbox="require",
         seed=7,
         clock="host",
         follow=False,

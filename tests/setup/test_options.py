@@ -36,6 +36,7 @@ WAYS: dict[str, tuple[list[str], str, dict[str, Any]]] = {
     "binds": (["--bind", "a:/b:ro"], '[target]\nbind = ["a:/b:ro"]', {"binds": ["a:/b:ro"]}),
     "debug_folders": (["--debug-dir", "d"], '[target]\ndebug-dirs = ["d"]', {"debug_folders": ["d"]}),
     "allow_net": (["--allow-net"], "[target]\nallow-net = true", {"allow_net": True}),
+    "sandbox": (["--sandbox", "require"], '[target]\nsandbox = "require"', {"sandbox": "require"}),
     "seed": (["--seed", "0x7"], "[target]\nseed = 7", {"seed": 7}),
     "clock": (["--clock", "host"], '[target]\nclock = "host"', {"clock": "host"}),
     "follow": (["--no-follow"], "[target]\nfollow = false", {"follow": False}),
@@ -117,7 +118,8 @@ def test_every_field_of_a_set_up_has_a_row() -> None:
 
 
 def test_a_backend_is_told_what_it_asks_for_by_name() -> None:
-    derived = {"native", "on_syscall", "paths"}  # from the engine, what is explained, and sysroot and binds
+    # from the engine, what is explained, sysroot and binds, the wall, the files of the run
+    derived = {"native", "on_syscall", "paths", "isolated", "own_files"}
     assert {field.name for field in fields(Target)} - derived <= {field.name for field in fields(RunSetup)}
 
 

@@ -16,7 +16,7 @@ from types import CodeType
 from typing import Any
 from zlib import crc32
 
-__all__ = ("Compiled", "keep_dataclasses")
+__all__ = ("Compiled", "keep_dataclasses", "save_compiled")
 
 _MOST = 4000
 """Sources that one file holds; what was not asked for in a run goes first."""
@@ -51,6 +51,7 @@ class Compiled:
             with open(fresh, "xb") as file:
                 file.write(MAGIC_NUMBER + crc32(data).to_bytes(4, "little") + data)
             os.replace(fresh, self._path)
+            self._is_new = False
         except OSError:
             return
 
@@ -68,13 +69,23 @@ def _read(path: str) -> dict[str, CodeType]:
     return found
 
 
-def keep_dataclasses() -> Compiled | None:
-    """Let dataclasses take its methods from there; None where it needs none, or there is no such folder."""
+def keep_dataclasses() -> None:
+    """Let dataclasses take its methods from there, where it needs that and there is such a folder."""
     beside = globals().get("__cached__")
     if sys.version_info >= (3, 13) or not beside:
-        return None
+        return
     import dataclasses
 
     compiled = Compiled(f"{os.path.splitext(beside)[0]}.dataclasses")
     dataclasses.exec = compiled.execute  # type: ignore[attr-defined]
-    return compiled
+    _kept.append(compiled)
+
+
+_kept: list[Compiled] = []
+"""Of this process."""
+
+
+def save_compiled() -> None:
+    """Write what is new so far: before this process gives up writing, and at its end."""
+    for compiled in _kept:
+        compiled.save()

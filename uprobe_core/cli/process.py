@@ -12,24 +12,40 @@ import gc
 import os
 import sys
 import threading
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from uprobe_core.cli import COMMANDS, main
-from uprobe_core.cli.compiled import keep_dataclasses
+from uprobe_core.cli.compiled import keep_dataclasses, save_compiled
 
-__all__ = ("collect_from_now_on", "command")
+if TYPE_CHECKING:
+    from uprobe_core.session.session import Session
+
+__all__ = ("collect_from_now_on", "command", "confine")
+
+_owned: list[bool] = []
+"""Not empty if this process does nothing but the command."""
 
 
 def command() -> NoReturn:
     """Do what ``sys.argv`` asks for, and end with its status."""
     gc.disable()
-    compiled = keep_dataclasses() if sys.argv[1:] and sys.argv[1] in COMMANDS else None
+    _owned.append(True)
+    if sys.argv[1:] and sys.argv[1] in COMMANDS:
+        keep_dataclasses()
     status = main()
-    if compiled is not None:
-        compiled.save()
+    save_compiled()
     if _is_all_ours():
         _leave(status)
     sys.exit(status)
+
+
+def confine(session: Session) -> None:
+    """The command is about to open what it does not trust: give up what *session* does not need.
+
+    Not in the process of somebody who calls :func:`~uprobe_core.cli.main`, who would lose it, too.
+    """
+    if _owned:
+        session.confine(before=save_compiled)
 
 
 def collect_from_now_on() -> None:

@@ -92,13 +92,14 @@ def _note_source(error: SpecError, setup: RunSetup) -> None:
 
 def _run(setup: RunSetup) -> int:
     """One session from opening to closing; the status to exit with."""
-    from uprobe_core.cli.process import collect_from_now_on
+    from uprobe_core.cli.process import collect_from_now_on, confine
     from uprobe_core.session.session import Session
 
     # What we printed so far must come before what the program writes to the same file.
     if sys.stdout is not None:  # it is None when the caller closed it
         sys.stdout.flush()
     with Session.from_setup(setup) as session:
+        confine(session)
         session.open()
         collect_from_now_on()
         status = _exit_status(session.run(), setup)

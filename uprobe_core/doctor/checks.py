@@ -6,11 +6,12 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from uprobe_core.doctor.finding import Finding
+from uprobe_core.doctor.wall import check_wall
 from uprobe_core.errors import UprobeError
 
 if TYPE_CHECKING:
@@ -20,20 +21,6 @@ __all__ = ("Finding", "examine")
 
 LIBRARIES = ("unicorn", "capstone", "pypcode", "pluggy", "stevedore", "pyelftools", "rich")
 OPTIONAL = frozenset({"pypcode"})
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check.
-
-    :param state: "ok", "note" (something optional is not there) or "fail" (a run will not work)
-    :param hint: what to do, "" when nothing needs doing
-    """
-
-    name: str
-    state: str
-    detail: str
-    hint: str = ""
 
 
 def examine() -> Iterator[Finding]:
@@ -51,6 +38,7 @@ def examine() -> Iterator[Finding]:
     yield _attempt("engine", _engine)
     yield _attempt("backend", _backend)
     yield from _facts()
+    yield _attempt("sandbox", check_wall)
     yield _attempt("self-test", partial(_self_test, found))
 
 

@@ -48,7 +48,7 @@ def files_of(setup: RunSetup) -> GuestFiles:
     return GuestFiles(setup.sysroot, setup.cwd, binds, program=program, debug_folders=setup.debug_folders)
 
 
-_OWN = {"native", "on_syscall", "paths"}
+_OWN = {"native", "on_syscall", "paths", "isolated", "own_files"}
 """Fields of a target that no field of the set-up says."""
 
 OWN_VARIABLES = "UPROBE_"
@@ -61,8 +61,17 @@ def inherited(caller: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in caller.items() if not name.startswith(OWN_VARIABLES)}
 
 
-def target_of(setup: RunSetup, can: Capabilities, on_syscall: Callable[[str], None] | None = None) -> Target:
-    """What a backend is told of *setup*: fields of the same name, and the environment with its changes."""
+def target_of(
+    setup: RunSetup,
+    can: Capabilities,
+    on_syscall: Callable[[str], None] | None = None,
+    *,
+    isolated: bool = False,
+) -> Target:
+    """What a backend is told of *setup*: fields of the same name, and the environment with its changes.
+
+    :param isolated: whether this process has left the host's network
+    """
     env = inherited(os.environ) if setup.inherit_env else {}
     for key, value in setup.env.items():
         if value is None:
@@ -70,11 +79,16 @@ def target_of(setup: RunSetup, can: Capabilities, on_syscall: Callable[[str], No
         else:
             env[key] = value
     told = {field.name: getattr(setup, field.name) for field in fields(Target) if field.name not in _OWN}
+    told |= {"env": env, "on_syscall": on_syscall, "isolated": isolated}
     told |= {"clock": clock_of(can, setup)}
-    return Target(
-        **{**told, "env": env, "native": True if setup.engine == "c" else None, "on_syscall": on_syscall},
-        paths=files_of(setup),
-    )
+    told |= {"native": True if setup.engine == "c" else None, "own_files": _written_by(setup)}
+    return Target(**told, paths=files_of(setup))
+
+
+def _written_by(setup: RunSetup) -> tuple[str, ...]:
+    """The files that the run writes."""
+    named = (setup.output, setup.profile, setup.report, setup.junit_xml)
+    return tuple(os.path.realpath(path) for path in named if path is not None and os.path.isfile(path))
 
 
 def choose_mode(capabilities: Capabilities, setup: RunSetup, locations: int) -> Mode:

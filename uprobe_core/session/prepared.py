@@ -20,6 +20,7 @@ from uprobe_core.records.spool import Spool
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
 from uprobe_core.session.choices import files_of, writer_of, writes_records
 from uprobe_core.session.complaints import Complaints
+from uprobe_core.session.confined import Confinement
 from uprobe_core.session.explain import Explaining
 from uprobe_core.session.live import Batch, LiveChanges
 from uprobe_core.session.probe_changes import ProbeChanges
@@ -62,6 +63,7 @@ class PreparedSession:
         self.outcomes: tuple[Outcome, ...] = ()
         """What became of the expectations, once the run has ended."""
         self._complaints = Complaints(strict=setup.strict, debug=setup.debug)
+        self._confinement = Confinement(setup, self.warn)
         self._dispatcher: Dispatcher
         self._output: RunOutput | None = None
         self._files: ResultFiles | None = None

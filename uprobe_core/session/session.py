@@ -8,7 +8,7 @@ whatever ended the run.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from uprobe_core.backend import Capabilities, ExitStatus, Machine, Process, Task
@@ -71,11 +71,23 @@ class Session(ReportedSession):
 
     # --- the run ------------------------------------------------------------------------------------
 
+    def confine(self, before: Callable[[], None] | None = None) -> None:
+        """Give up for good, with this whole process, what the run does not need; see docs/sandbox.md.
+
+        Before :meth:`open`, which does it by itself for ``sandbox="require"`` alone, since a process
+        with a session in it is the caller's.  Raises TargetError if it is required and cannot be had.
+
+        :param before: called when all is loaded and nothing is given up
+        """
+        self._confinement.begin(load_backend(self.setup.backend), before)
+
     def open(self) -> Machine:
         """Load the program and place the probes; nothing of it has run yet.  Called by run if need be."""
         if self._machine is not None:
             return self._machine
         setup = self.setup
+        if setup.sandbox == "require":
+            self.confine()
         backend = load_backend(setup.backend)
         registry, dispatcher = self._make_dispatcher(backend.capabilities)
         self._attach_consumers()
@@ -94,7 +106,12 @@ class Session(ReportedSession):
             self.events.install(self.events.locations(), registry, self.files)
         with blaming(setup.backend, "open the program", "backend"):
             self._machine = backend.open(
-                target_of(setup, backend.capabilities, self._explain.on_syscall),
+                target_of(
+                    setup,
+                    backend.capabilities,
+                    self._explain.on_syscall,
+                    isolated=self._confinement.isolated,
+                ),
                 self._explain.handler(dispatcher),
             )
         refuse_other_machine(setup, self.arch.info, self.files)
@@ -170,6 +187,7 @@ class Session(ReportedSession):
         machine = self.open()
         self._ran = True
         self.spool.prepare()
+        self._confinement.finish(getattr(machine, "folders", ()))
         self.spool.follow_forks(self._before_fork, self._in_child)
         status: ExitStatus | None = None
         try:

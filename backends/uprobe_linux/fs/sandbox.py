@@ -12,6 +12,7 @@ import contextlib
 import os
 import stat
 import weakref
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from uprobe_core.errors import TargetError
@@ -32,9 +33,10 @@ class Sandbox:
     """The mounts of a machine, and the private folder behind some of them."""
 
     def __init__(self, target: Target) -> None:
-        self._private = _private_folder()
+        self.private = _private_folder()
+        """The folder behind what goes away with the machine."""
         # Also when nobody closes it: an error while the machine is made, an exit without close.
-        self._remove = weakref.finalize(self, _remove, self._private, os.getpid())
+        self._remove = weakref.finalize(self, _remove, self.private, os.getpid())
         self.names_folder = self._folder("names")
         """Where sockets' paths are remembered; the guest cannot see it."""
         self.papers_folder = self._folder("papers")
@@ -44,7 +46,7 @@ class Sandbox:
         root = self._root(target)
         mounts = self._rooted(target) if target.sysroot else self._rootless(target)
         mounts += [self._bind(b.host, b.guest, read_only=b.read_only) for b in target.binds]
-        mounts += _own_files_in([root, *mounts])
+        mounts += _own_files_in([root, *mounts], target.own_files)
         self.mounts = MountTable(root, mounts)
         if not target.sysroot:
             self.mounts.add_virtual("/sys", _bare_sys)
@@ -102,7 +104,7 @@ class Sandbox:
             raise TargetError(text, exit_status=125, hint="--bind takes HOST:GUEST[:ro]") from error
 
     def _folder(self, name: str) -> str:
-        path = os.path.join(self._private, name)
+        path = os.path.join(self.private, name)
         os.mkdir(path)
         os.chmod(path, 0o1777)  # noqa: S103 - what /tmp has; the folder around it is private
         return path
@@ -134,10 +136,13 @@ def _private_folder() -> str:
     return os.path.abspath(path)
 
 
-def _own_files_in(mounts: list[Mount]) -> list[Mount]:
-    """What of ours lies in writable *mounts*, read-only; and a mount inside ours becomes read-only."""
+def _own_files_in(mounts: list[Mount], written: Sequence[str]) -> list[Mount]:
+    """What of ours lies in writable *mounts*, read-only; and a mount inside ours becomes read-only.
+
+    :param written: files that the run writes
+    """
     writable = [mount for mount in mounts if not mount.read_only]
-    own, protected = own_places(), []
+    own, protected = [*own_places(), *written], []
     for mount in writable:
         for place in own:
             if inside(mount.host, place):

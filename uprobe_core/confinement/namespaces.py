@@ -1,0 +1,139 @@
+"""Namespaces of the process's own: a network with nothing but loopback, mounts most of which are read-only.
+
+Facts: user_namespaces(7), mount_namespaces(7), mount_setattr(2), netdevice(7).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+import struct
+from collections.abc import Iterable
+
+from uprobe_core.confinement.host_calls import (
+    CLONE_NEWIPC,
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWUSER,
+    CLONE_NEWUTS,
+    mount,
+    raw,
+    unshare,
+)
+
+__all__ = ("enter", "only_writable")
+
+_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _ATTR_RDONLY = 442, -100, 0x8000, 1
+_MS_BIND, _MS_REC, _MS_SLAVE = 0x1000, 0x4000, 1 << 19
+_SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
+
+
+def enter(*, network: bool) -> None:
+    """Leave the host's user, mount, IPC and UTS namespaces, and with *network* its network.
+
+    All or nothing: raises OSError where the host does not allow it, or while the process has
+    several threads.  Users and groups keep their numbers, those that only another user could map
+    show as the overflow ids.
+    """
+    maps = _Maps()
+    try:
+        unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | (CLONE_NEWNET if network else 0))
+    except OSError:
+        maps.abandon()
+        raise
+    maps.write()
+    if network:
+        _loopback_up()
+    mount("none", "/", _MS_REC | _MS_SLAVE)
+
+
+class _Maps:
+    """Which ids of the namespace are which outside.
+
+    A process may map itself to itself. More is up to a privileged process outside, for which a
+    child stays there until it has written the maps.
+    """
+
+    def __init__(self) -> None:
+        self._uid, self._gid = os.geteuid(), os.getegid()
+        self._child = 0
+        if self._uid == 0:
+            self._texts = [_read(f"/proc/self/{name}_map") for name in ("uid", "gid")]
+            self._told, self._tell = os.pipe()
+            self._child = os.fork()
+            if not self._child:
+                self._wait_and_write(os.getppid())
+
+    def _wait_and_write(self, parent: int) -> None:
+        """In the child: what was mapped outside keeps its number inside."""
+        status = 1
+        try:
+            os.close(self._tell)
+            if os.read(self._told, 1):
+                for name, text in zip(("uid", "gid"), self._texts, strict=True):
+                    rows = [line.split() for line in text.splitlines()]
+                    _write(f"/proc/{parent}/{name}_map", "".join(f"{a} {a} {n}\n" for a, _, n in rows))
+                status = 0
+        finally:
+            os._exit(status)
+
+    def abandon(self) -> None:
+        """There is no namespace."""
+        if self._child:
+            os.close(self._told)
+            os.close(self._tell)
+            os.waitpid(self._child, 0)
+
+    def write(self) -> None:
+        """In the new namespace; falls back to oneself alone."""
+        if self._child:
+            os.close(self._told)
+            os.write(self._tell, b"x")
+            os.close(self._tell)
+            if os.waitpid(self._child, 0)[1] == 0:
+                return
+        _write("/proc/self/uid_map", f"{self._uid} {self._uid} 1\n")
+        with contextlib.suppress(FileNotFoundError):
+            _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/gid_map", f"{self._gid} {self._gid} 1\n")
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="ascii") as file:
+        return file.read()
+
+
+def _write(path: str, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text.encode("ascii"))
+    finally:
+        os.close(fd)
+
+
+def _loopback_up() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        fcntl.ioctl(probe, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP))
+
+
+def only_writable(places: Iterable[str]) -> None:
+    """In a mount namespace of our own: nothing can be changed but what lies in *places*; raises OSError.
+
+    It holds for what is opened from here on, also for what Landlock does not know: modes, owners,
+    times, attributes.
+    """
+    there = [path for path in dict.fromkeys(places) if os.path.exists(path)]
+    here = os.getcwd()
+    _set_attributes("/", setting=_ATTR_RDONLY, clearing=0)
+    for path in sorted(there):
+        mount(path, path, _MS_BIND | _MS_REC)
+        with contextlib.suppress(PermissionError):  # the host has it read-only
+            _set_attributes(path, setting=0, clearing=_ATTR_RDONLY)
+    os.chdir(here)  # into what lies on top now
+
+
+def _set_attributes(path: str, *, setting: int, clearing: int) -> None:
+    attributes = struct.pack("=QQQQ", setting, clearing, 0, 0)
+    raw(_MOUNT_SETATTR, _AT_FDCWD, os.fsencode(path), _AT_RECURSIVE, attributes, len(attributes))

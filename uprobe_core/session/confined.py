@@ -1,0 +1,83 @@
+"""Raising the outer wall around a session's process, where that is right.
+
+What a process gives up it cannot have again.  The command line's process is there
+for one run and confines itself; one that uses a Session is the caller's, so it
+has to be asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from uprobe_core.backend import Backend
+from uprobe_core.errors import TargetError
+from uprobe_core.run_setup import RunSetup
+
+if TYPE_CHECKING:
+    from uprobe_core.confinement.wall import Wall
+
+__all__ = ("Confinement",)
+
+
+class Confinement:
+    """The wall of one run, if it has one.
+
+    :param warn: told once which layers are missing
+    """
+
+    def __init__(self, setup: RunSetup, warn: Callable[[str], None]) -> None:
+        self._setup, self._warn = setup, warn
+        self._wall: Wall | None = None
+
+    @property
+    def isolated(self) -> bool:
+        """Whether the process has a network to itself."""
+        return self._wall is not None and self._wall.isolated
+
+    def begin(self, backend: Backend, before: Callable[[], None] | None = None) -> None:
+        """The first step; TargetError if it must be there and is not.
+
+        :param before: called when everything is imported and nothing is given up
+        """
+        if self._setup.sandbox == "off" or self._wall is not None:
+            return
+        if not backend.capabilities.confined:
+            self._refuse_elsewhere()
+            return
+        from uprobe_core.confinement.wall import Wall
+
+        load = getattr(backend, "load", None)
+        if load is not None:
+            load()
+        if before is not None:
+            before()
+        self._wall = Wall.of(self._setup)
+        self._wall.begin()
+        self._check()
+
+    def _refuse_elsewhere(self) -> None:
+        """The program does not run in this process."""
+        if self._setup.sandbox == "require":
+            raise TargetError(
+                f"backend {self._setup.backend!r} runs the program elsewhere, outside of any sandbox of ours",
+                exit_status=125,
+                slug="no-sandbox",
+                hint="--sandbox=off, if what it connects to confines the program itself",
+            )
+
+    def _check(self) -> None:
+        if self._wall is not None and self._setup.sandbox == "require":
+            self._wall.check()
+
+    def finish(self, folders: Iterable[str]) -> None:
+        """The second step, before the first instruction: what is missing is warned of, or raised.
+
+        :param folders: what the run has made for itself
+        """
+        if self._wall is None:
+            return
+        self._wall.finish(folders)
+        self._check()
+        if self._wall.missing:
+            self._warn(f"{self._wall.describe_missing()} (see uprobe doctor; --sandbox=off asks for none)")
