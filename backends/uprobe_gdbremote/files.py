@@ -24,6 +24,13 @@ class LocalFiles:
             return self._paths.host_path(path)
         return os.path.realpath(path, strict=True)
 
+    def local(self, path: str) -> str:
+        """The same, *path* itself if the set-up says nothing of it."""
+        try:
+            return self.host_path(path)
+        except OSError:
+            return path
+
     def load(self, path: str, local: str | None = None) -> LoadedFile | None:
         """The file that the target calls *path*, None if there is none here or it is no program."""
         if path not in self._loaded:

@@ -17,36 +17,35 @@ if TYPE_CHECKING:
     import socket
 
     from uprobe_core.backend import Target
+    from uprobe_gdbremote.files import LocalFiles
 
 __all__ = ("Emulator", "find_program")
 
 _SECONDS = 20.0
 
 
-def find_program(target: Target) -> str:
-    """The local path of the target's program, found like a shell does; raises TargetError."""
+def find_program(target: Target, files: LocalFiles) -> tuple[str, str]:
+    """The target's path and the local path of its program, found like a shell does; raises TargetError."""
     name = target.argv[0]
-    cwd = target.cwd or os.getcwd()
-    if "/" in name:
-        candidates = [os.path.join(cwd, name)]
-    else:
-        path = target.env.get("PATH", "/usr/local/bin:/usr/bin:/bin")
-        candidates = [os.path.join(cwd, folder or ".", name) for folder in path.split(":")]
-    for candidate in candidates:
-        local = _local(target, candidate)
+    for candidate in _candidates(name, target):
+        local = files.local(candidate)
         if os.path.isfile(local):
             if not os.access(local, os.X_OK):
                 raise TargetError(f"cannot run {name}: it may not be executed", hint="chmod +x it")
-            return local
-    raise TargetError(f"{name}: no such program", exit_status=127, hint="a path is one of this machine")
+            return candidate, local
+    raise TargetError(
+        f"{name}: no such program",
+        exit_status=127,
+        hint="a path is one of this machine, or of the sysroot; --map says where else files are",
+    )
 
 
-def _local(target: Target, path: str) -> str:
-    if target.sysroot is not None:
-        inside = os.path.join(target.sysroot, path.lstrip("/"))
-        if os.path.isfile(inside):
-            return inside
-    return path
+def _candidates(name: str, target: Target) -> list[str]:
+    cwd = target.cwd or os.getcwd()
+    if "/" in name:
+        return [os.path.normpath(os.path.join(cwd, name))]
+    path = target.env.get("PATH", "/usr/local/bin:/usr/bin:/bin")
+    return [os.path.join(cwd, folder or ".", name) for folder in path.split(":")]
 
 
 class Emulator:
@@ -56,7 +55,7 @@ class Emulator:
     :ivar comm: what its threads are called, unless the program names them
     """
 
-    def __init__(self, emulator: str, program: str, target: Target) -> None:
+    def __init__(self, emulator: str, program: str, target: Target, files: LocalFiles) -> None:
         found = shutil.which(emulator)
         if found is None:
             raise BackendError(
@@ -71,7 +70,9 @@ class Emulator:
             words += ["-L", target.sysroot]
         try:
             self._process = subprocess.Popen(
-                [*words, program, *target.argv[1:]], cwd=target.cwd, env=dict(target.env)
+                [*words, program, *target.argv[1:]],
+                cwd=None if target.cwd is None else files.local(target.cwd),
+                env=dict(target.env),
             )
         except OSError as error:
             self._clear()

@@ -44,13 +44,13 @@ def _emulated(address: Address, target: Target, files: LocalFiles) -> tuple[Conn
 
     if not target.argv:
         raise TargetError("no program was given", exit_status=127)
-    path = find_program(target)
-    program = files.load(os.path.abspath(path), path)
+    path, local = find_program(target, files)
+    program = files.load(path, local)
     if program is None or program.machine != _ARM64:
         raise TargetError(
             f"cannot run {target.argv[0]}: it is no AArch64 program", hint="qemu-user runs ELF programs"
         )
-    emulator = Emulator(address.path, path, target)
+    emulator = Emulator(address.path, local, target, files)
     try:
         return Connection(address, target.argv[0], emulator), program
     except BaseException:

@@ -52,16 +52,19 @@ def write_later(session: Session, writes: list[list[str]]) -> None:
 
 def replay(job: dict[str, Any]) -> int:
     """Run the job; returns the exit status that a shell would show."""
+    options = dict(job["options"])
+    shown = (Bind(job["folder"], "/root"),)
+    paths = {"maps": shown} if options.get("backend") == "gdbremote" else {"binds": shown}
     session = Session(
         job["argv"],
         cwd="/root",
-        binds=(Bind(job["folder"], "/root"),),
+        **paths,
         env=ENVIRONMENT,
         inherit_env=False,
         consumers=(ConsumerUse("trace"),),
         output=job["trace"],
         profile=job["profile"],
-        **job["options"],
+        **options,
     )
     with session:
         answers = write_events(session, job["events"])

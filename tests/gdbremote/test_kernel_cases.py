@@ -1,0 +1,79 @@
+"""What real kernels recorded, over qemu-user's stub: the same hits, and a program that is not disturbed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.gdbremote.conftest import needs_qemu
+from tests.kernel import conftest as kernel
+from tests.kernel import expectations as expect
+
+pytestmark = needs_qemu
+
+CANNOT = {
+    "exec-pending": "the emulator executes no other program",
+    "fault-insn": "the emulator's own si_code",
+    "forks": "its stub follows no fork",
+    "mapped-again": "its stub tells of no mmap",
+    "signals": "a part runs until a timer has fired",
+    "threads": "its stub does not stop other threads",
+    "vfork-spawn": "its stub follows no fork",
+}
+"""Cases that qemu-user cannot run, or whose outcome is its own."""
+QUICK = {"loops-basic", "jumps-longjmp", "coro-returns", "semaphore-ref", "ownbrk-handler"}
+OF_THE_EMULATOR = [
+    (r"0x(?:ffff|55)[0-9a-f]{8}\b", "STACK"),
+    (r"\b(?:2814749767|36508)[0-9]{5,7}\b", "STACK"),
+    (r" fl=0x[0-9a-f]+", " fl=*"),
+]
+"""Where the stack lies, and a bit of PSTATE (SSBS)."""
+MASKED = {"maxargs": [(r" (a(?:rg)?\d+)=\S+", r" \1")], "insns-branches": [(r" x9=0x[0-9a-f]+", " x9=*")]}
+"""Random bytes and what a system call left in a register that it may change."""
+
+
+def cases() -> list[Any]:
+    """Every recorded case of 6.12 that can be run here; most are thorough."""
+    found = []
+    for name in kernel._names("6.12"):
+        marks = [] if name in QUICK else [pytest.mark.thorough]
+        if name in CANNOT:
+            marks.append(pytest.mark.skip(reason=CANNOT[name]))
+        found.append(pytest.param(kernel.Case(name), marks=marks, id=name))
+    return found
+
+
+@pytest.fixture
+def replay(tmp_path: Any) -> Any:
+    """Run a case with options of a session; returns (Result, errno names)."""
+    return lambda case, **options: kernel._replay(case, tuple(sorted(options.items())), str(tmp_path))
+
+
+@pytest.mark.parametrize("recorded_case", cases())
+def test_hits_and_output_are_those_of_the_kernel(recorded_case: kernel.Case, replay: Any) -> None:
+    case, name = recorded_case, recorded_case.name
+    result, answers = replay(case, backend="gdbremote")
+    recorded = case.recorded
+    masks = [
+        *OF_THE_EMULATOR,
+        *MASKED.get(name, ()),
+        *expect.MASKED.get(name, ()),
+        *expect.KERNEL_ONLY.get(name, ()),
+    ]
+    ours, theirs = expect.mask(result.lines, masks), expect.mask(recorded.lines, masks)
+    saved = name in expect.SAVED_BY_WATCHING
+    assert len(answers) == len(case.errnos)
+    if saved or name in expect.MORE_HITS:
+        assert expect.is_subsequence(theirs, ours)
+        assert len(ours) > len(theirs)
+    elif name in expect.MISSED_BY_WATCHING:
+        assert expect.is_subsequence(ours, theirs)
+    elif name in expect.OTHER_ORDER:
+        assert sorted(ours) == sorted(theirs)
+    else:
+        assert ours == theirs
+    outcome = kernel.Case(expect.SAVED_BY_WATCHING[name]).recorded if saved else recorded
+    (stdout,) = expect.mask([outcome.stdout], expect.SEEN_BY_THE_PROGRAM.get(name, ()))
+    assert result.stdout == stdout
+    assert result.rc == outcome.rc
