@@ -28,6 +28,13 @@ def program_of(unit: Unit) -> LineProgram | None:
     return LineProgram(unit.sections, int(at), str(unit.root.get(At.COMP_DIR, "")))
 
 
+def _beginnings(texts: bytes, at: int) -> Iterator[int]:
+    """Where a path whose last component is at *at* may begin."""
+    first = texts.rfind(b"\0", 0, at) + 1
+    yield first
+    yield from (place + 1 for place in range(first, at) if texts[place] == ord("/"))
+
+
 class LineTable:
     """The line tables of one file; raises TargetError where they are damaged, or there are none."""
 
@@ -74,7 +81,8 @@ class LineTable:
         sections, wanted = self._info.sections, name.encode("utf-8", "surrogateescape") + b"\0"
         found = all_of(sections.line, wanted)
         for texts in (sections.line_str, sections.str):
-            starts = {texts.rfind(b"\0", 0, at) + 1 for at in all_of(texts, wanted)}
+            # A linker lets a text be the end of a longer one: any part of a path may be where it begins.
+            starts = {start for at in all_of(texts, wanted) for start in _beginnings(texts, at)}
             found += [place for at in starts for place in all_of(sections.line, at.to_bytes(4, "little"))]
         return {self._starts[bisect_right(self._starts, at) - 1] for at in found}
 
