@@ -99,6 +99,8 @@ class Target:
         the environment says ``UPROBE_ENGINE=py``
     :param isolated: whether this process has left the host's network, so that every socket is the run's own
     :param own_files: host files that the run itself writes: never the guest's to change
+    :param private_folder: an empty host folder for what goes away with the run, and that somebody else
+        removes if the run cannot; None: the backend makes one
     """
 
     argv: Sequence[str]
@@ -121,6 +123,7 @@ class Target:
     native: bool | None = None
     isolated: bool = False
     own_files: Sequence[str] = ()
+    private_folder: str | None = None
 
 
 ENDED_BY = {"interrupt": 130, "terminated": 143, "hangup": 129}

@@ -41,13 +41,18 @@ class Writer(Protocol):
     names the options that it takes, with what each means; a bad value is a
     :class:`~uprobe_core.errors.UsageError` of its constructor.  A method ``lost(count)``,
     if there is one, is called before the first record of a bounded run that
-    dropped *count* earlier ones.
+    dropped *count* earlier ones.  A class attribute ``appends = True`` says that each record is
+    whole in the stream when ``write`` returns and depends on none before it: forked processes
+    then write to the file as they go, so that who kills the run has their records too; at the
+    end the file is written once more, in order.
     """
 
     def __init__(self, stream: BinaryIO, header: RunHeader) -> None: ...
 
     def write(self, record: Record) -> None:
-        """Add one record.  Called in the order of hits, in the session's own process only."""
+        """Add one record.  Called in the order of hits, in the session's own process only,
+        unless the class says ``appends``.
+        """
         ...
 
     def close(self) -> None:

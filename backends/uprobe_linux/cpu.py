@@ -205,12 +205,13 @@ class Cpu(Protocol):
         """
         ...
 
-    def watch(self, end: int, quiet: tuple[int, ...], final: tuple[int, ...]) -> bool:
+    def watch(self, end: int, quiet: tuple[int, ...], final: tuple[int, ...], deadly: int) -> bool:
         """From a thread of the CPU's own, request a stop when a descriptor is readable.
 
         :param end: ends the thread
         :param quiet: the program goes on after the stop
         :param final: the stop is final
+        :param deadly: when it is readable, this process is killed; 0: none
         :returns: False if the CPU has no such thread; the caller then has one of its own
         """
         ...

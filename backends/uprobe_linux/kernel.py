@@ -144,6 +144,11 @@ class Family(Protocol):
         """Guest pid -> process, of those that live in this host process."""
         ...
 
+    root_host_pid: int
+    """The host process that the run began in."""
+    root_pidfd: int
+    """Readable when that is gone."""
+
     @property
     def main_pid(self) -> int:
         """The pid of the first process."""

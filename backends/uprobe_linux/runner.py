@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import struct
+import time
 from typing import TYPE_CHECKING
 
 from uprobe_core.types import Access, Fault, FaultKind, MemoryFault, TrapResult
@@ -27,6 +28,7 @@ __all__ = ("Runner",)
 
 PC = 32
 MASK64 = (1 << 64) - 1
+SHOW_SECONDS = 0.4
 _GRACE = 8
 """Slices in a row that may be prolonged because they would end in an exclusive sequence."""
 _BOUNDARIES = (Event.SYSCALL, Event.SLICE, Event.IDLE, Event.CALLED)
@@ -47,6 +49,7 @@ class Runner:
         self._table = table.load()
         self._own = OwnCalls.of(machine)
         self._cpu.set_inline(self._on_hook)
+        self._events, self._shown = 0, 0.0
 
     def run(self) -> None:
         """Until no task is left in this host process, or a stop was requested."""
@@ -77,6 +80,9 @@ class Runner:
             limits.account()
             if own is not None and own.after(task):
                 grace = _GRACE
+            self._events += 1
+            if event is Event.STOP or not self._events & 0xFF:
+                self._show()
             if event is Event.SLICE and grace and self._in_exclusive_sequence(task):
                 grace -= 1
                 continue
@@ -87,6 +93,13 @@ class Runner:
                 return
             if not task.stepping and (machine.soon or scheduler.must_switch(timed=event in _BOUNDARIES)):
                 return
+
+    def _show(self) -> None:
+        """Twice a second, whatever the program does: who is killed has lost no more than that."""
+        now = time.monotonic()
+        if now - self._shown >= SHOW_SECONDS:
+            self._shown = now
+            self._handler.on_idle()
 
     @staticmethod
     def _in_exclusive_sequence(task: Task) -> bool:

@@ -290,7 +290,7 @@ class UnicornCpu(UnicornEngine):
         if final:
             self._lib.emu_stop(self._uc)
 
-    def watch(self, _end: int, _quiet: tuple[int, ...], _final: tuple[int, ...]) -> bool:
+    def watch(self, _end: int, _quiet: tuple[int, ...], _final: tuple[int, ...], _deadly: int) -> bool:
         """There is no thread but Python's."""
         return False
 

@@ -16,6 +16,8 @@ _FIXED = ("event", "timestamp_ns", "pid", "tid", "comm", "cpu", "ip", "function"
 class CsvWriter:
     """Writes a header row, then a row for each record; an argument that an event lacks is empty."""
 
+    appends = True
+
     def __init__(self, stream: BinaryIO, header: RunHeader) -> None:
         self._names = list(dict.fromkeys(arg.name for event in header.events for arg in event.args))
         self._text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)

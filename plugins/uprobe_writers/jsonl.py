@@ -47,6 +47,8 @@ def record_as_json(record: Record) -> dict[str, Any]:
 class JsonlWriter:
     """Writes a line for each record."""
 
+    appends = True
+
     def __init__(self, stream: BinaryIO, header: RunHeader) -> None:
         self._stream = stream
 

@@ -83,6 +83,7 @@ class BlamedWriter:
     def __init__(self, name: str, writer: Any) -> None:
         self.write = blamed(writer.write, name, "write a record", "writer")
         self.close = blamed(writer.close, name, "finish its file", "writer")
+        self.appends = bool(getattr(writer, "appends", False))
         if hasattr(writer, "lost"):
             self.lost = blamed(writer.lost, name, "note lost records", "writer")
 

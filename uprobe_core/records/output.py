@@ -12,6 +12,7 @@ import errno
 import io
 import os
 import select
+import stat
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -98,6 +99,7 @@ class RunOutput:
         self._watched = make_writer is None and keep is None and os.isatty(self._fd)
         self._collected = False
         """Whether what forked processes gave is here by now."""
+        self._size_before_forks: int | None = None
         self._stream: Any = None
         self._writer: Any = None
         if make_writer is not None:
@@ -125,17 +127,46 @@ class RunOutput:
         if not self._collects:
             self._take(record)
         elif self._stream is None and self._kept is None:
-            self._spool.put_output(record.timestamp_ns, record.pid, _text_of(record))
+            text = _text_of(record)
+            self._spool.put_output(record.timestamp_ns, record.pid, text)
+            if self._may_rewrite:
+                self._gather(text)
         else:
             self._spool.put_output(record.timestamp_ns, record.pid, record)
+            if self._may_rewrite:
+                self._write(record)
 
     @property
     def _collects(self) -> bool:
         return self._spool.forked and not self._watched and not self._collected
 
+    @property
+    def _may_rewrite(self) -> bool:
+        """Whether all processes write to the file as it comes, for who cannot wait for its right order."""
+        return self._size_before_forks is not None
+
+    def before_fork(self) -> None:
+        """Nothing may be left in a buffer that would be written by two processes."""
+        self.flush()
+        if self._stream is not None and not self._stream.closed:
+            self._stream.flush()
+        if self._size_before_forks is None and not self._spool.forked and self._kept is None:
+            self._size_before_forks = self._size_to_rewrite()
+
+    def _size_to_rewrite(self) -> int | None:
+        """Bytes in the file, None where several processes cannot write it, and one then once more."""
+        fd = self._fd if self._stream is None else self._stream.raw.fileno()
+        status = os.fstat(fd)
+        whole = self._stream is None or getattr(self._writer, "appends", False)
+        return status.st_size if self._path and whole and stat.S_ISREG(status.st_mode) else None
+
     def collect(self) -> None:
-        """All processes have ended: write what was collected from them."""
+        """All processes have ended: write what was collected from them, in order."""
         self._collected = True
+        if self._size_before_forks is not None:
+            self.before_fork()
+            fd = self._fd if self._stream is None else self._stream.raw.fileno()
+            os.ftruncate(fd, self._size_before_forks)
         for output in self._spool.outputs():
             if isinstance(output, bytes):
                 self._add(output)
@@ -195,9 +226,14 @@ class RunOutput:
             self._add(data)
 
     def _add(self, data: bytes) -> None:
+        self._gather(data)
+        if self._live or (self._spool.forked and not self._collected):
+            self.flush()
+
+    def _gather(self, data: bytes) -> None:
         self._lines.append(data)
         self._size += len(data)
-        if self._live or self._size > _FLUSH_BYTES or (self._spool.forked and not self._collected):
+        if self._size > _FLUSH_BYTES:
             self.flush()
 
     def flush(self) -> None:
@@ -231,7 +267,11 @@ class RunOutput:
         """Let everything so far be read by others: the program waits, and so may they."""
         if self._lines:
             self.flush()
-        if self._stream is not None and not self._stream.closed and self._spool.is_root:
+        if (
+            self._stream is not None
+            and not self._stream.closed
+            and (self._may_rewrite or self._spool.is_root)
+        ):
             self._stream.flush()
 
     def close(self) -> None:

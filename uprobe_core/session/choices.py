@@ -48,7 +48,7 @@ def files_of(setup: RunSetup) -> GuestFiles:
     return GuestFiles(setup.sysroot, setup.cwd, binds, program=program, debug_folders=setup.debug_folders)
 
 
-_OWN = {"native", "on_syscall", "paths", "isolated", "own_files"}
+_OWN = {"native", "on_syscall", "paths", "isolated", "own_files", "private_folder"}
 """Fields of a target that no field of the set-up says."""
 
 OWN_VARIABLES = "UPROBE_"
@@ -67,10 +67,12 @@ def target_of(
     on_syscall: Callable[[str], None] | None = None,
     *,
     isolated: bool = False,
+    private_folder: str | None = None,
 ) -> Target:
     """What a backend is told of *setup*: fields of the same name, and the environment with its changes.
 
     :param isolated: whether this process has left the host's network
+    :param private_folder: as for :class:`~uprobe_core.target.Target`
     """
     env = inherited(os.environ) if setup.inherit_env else {}
     for key, value in setup.env.items():
@@ -82,7 +84,7 @@ def target_of(
     told |= {"env": env, "on_syscall": on_syscall, "isolated": isolated}
     told |= {"clock": clock_of(can, setup)}
     told |= {"native": True if setup.engine == "c" else None, "own_files": _written_by(setup)}
-    return Target(**told, paths=files_of(setup))
+    return Target(**told, paths=files_of(setup), private_folder=private_folder)
 
 
 def _written_by(setup: RunSetup) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from uprobe_core.probes.arch_ops import bind_arch, check_policy
 from uprobe_core.records.output import RunOutput
 from uprobe_core.records.spool import Spool
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
+from uprobe_core.session.caretaker import Caretaker
 from uprobe_core.session.choices import files_of, writer_of, writes_records
 from uprobe_core.session.complaints import Complaints
 from uprobe_core.session.confined import Confinement
@@ -50,6 +51,7 @@ class PreparedSession:
     def _start(self, setup: RunSetup, *, explicit: bool) -> None:
         if not setup.argv and setup.address is None:
             raise UsageError("no program to run", hint="give the program and its arguments after --")
+        self._caretaker = Caretaker()
         self.setup = setup
         self._explicit = explicit
         self._consumers: list[tuple[ConsumerUse, Any]] = []

@@ -111,6 +111,7 @@ class Session(ReportedSession):
                     backend.capabilities,
                     self._explain.on_syscall,
                     isolated=self._confinement.isolated,
+                    private_folder=self._caretaker.folder,
                 ),
                 self._explain.handler(dispatcher),
             )
@@ -249,6 +250,7 @@ class Session(ReportedSession):
         if self._machine is not None:
             self._machine.close()
         self.spool.close()
+        self._caretaker.end()
 
     def __enter__(self) -> Session:
         return self
@@ -345,9 +347,10 @@ class Session(ReportedSession):
         if self._engine is not None:
             self._engine.sites.before_fork()
         if self._output is not None:
-            self._output.flush()
+            self._output.before_fork()
 
     def _in_child(self) -> None:
+        self._caretaker.forget()
         if self._interrupts is not None:
             self._interrupts.begin()
         self._live.in_child()

@@ -33,7 +33,7 @@ class Sandbox:
     """The mounts of a machine, and the private folder behind some of them."""
 
     def __init__(self, target: Target) -> None:
-        self.private = _private_folder()
+        self.private = target.private_folder or _private_folder()
         """The folder behind what goes away with the machine."""
         # Also when nobody closes it: an error while the machine is made, an exit without close.
         self._remove = weakref.finalize(self, _remove, self.private, os.getpid())

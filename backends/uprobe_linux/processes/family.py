@@ -67,6 +67,8 @@ class Family:
         self._truncations = 0
         self.main_pid = 0
         self.root_host_pid = os.getpid()
+        self.root_pidfd = os.pidfd_open(self.root_host_pid)
+        """Of the first host process; the others do not outlive it."""
         self.frozen = False
         """Whether what there was before the first fork is out of the garbage collector's reach."""
         self.thaws = False
@@ -326,6 +328,9 @@ class Family:
         for pidfd in self._host_children:
             os.close(pidfd)
         self._host_children.clear()
+        if self.root_pidfd >= 0:
+            os.close(self.root_pidfd)
+            self.root_pidfd = -1
         self.bell.close()
         self.pids.close()
         self.shared.close()

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ("Watcher",)
 
 RETRY_SECONDS = 0.002
+TICK_SECONDS = 0.5
+"""Guest code that nothing disturbs is stopped as often, so that what it left behind can be seen."""
 
 
 class Watcher:
@@ -44,9 +46,14 @@ class Watcher:
             self._signals = _numbers_of_signals()
             self._previous_fd = signal.set_wakeup_fd(self._signals[1], warn_on_full_buffer=False)
         quiet = (self._machine.family.bell.fileno(),)
-        if not self._machine.cpu.watch(self._stop_pipe[0], quiet, self.descriptors()):
+        if not self._machine.cpu.watch(self._stop_pipe[0], quiet, self.descriptors(), self._deadly()):
             self._thread = threading.Thread(target=self._watch, name="uprobe-watcher", daemon=True)
             self._thread.start()
+
+    def _deadly(self) -> int:
+        """In a forked host process: what is readable when the first one is gone, however it ended."""
+        family = self._machine.family
+        return 0 if os.getpid() == family.root_host_pid else family.root_pidfd
 
     def descriptors(self) -> tuple[int, ...]:
         """What an idle machine must poll as well, so that Python's signal handlers get to run."""
@@ -90,10 +97,17 @@ class Watcher:
     def _watch(self) -> None:
         assert self._stop_pipe is not None
         poller = select.poll()
-        for fd in (self._stop_pipe[0], self._machine.family.bell.fileno(), *self.descriptors()):
-            poller.register(fd, select.POLLIN)
+        deadly = self._deadly()
+        for fd in (self._stop_pipe[0], self._machine.family.bell.fileno(), *self.descriptors(), deadly):
+            if fd:
+                poller.register(fd, select.POLLIN)
         while True:
-            ready = {fd for fd, _ in poller.poll()}
+            ready = {fd for fd, _ in poller.poll(1000 * TICK_SECONDS)}
+            if not ready:
+                self._machine.cpu.request_stop()
+                continue
+            if deadly in ready:
+                os.kill(os.getpid(), signal.SIGKILL)
             if self._stop_pipe[0] in ready:
                 return
             self._machine.family.rung()

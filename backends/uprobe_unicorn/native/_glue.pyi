@@ -95,8 +95,11 @@ class Glue:
         """(x0, x1, x2, x3, x4, x5, x8)."""
     def request_stop(self) -> None: ...
     rung: bool
-    def watch(self, end: int, quiet: tuple[int, ...], final: tuple[int, ...], /) -> None:
-        """Start a thread that asks the run to stop, or to end, when one of the descriptors is readable."""
+    def watch(self, end: int, quiet: tuple[int, ...], final: tuple[int, ...], deadly: int, /) -> None:
+        """Start a thread that asks the run to stop, or to end, when one of the descriptors is readable.
+
+        When *deadly* is, which is 0 for none, the process is killed.
+        """
     def unwatch(self) -> None:
         """Wait for that thread; its *end* is readable."""
     def settle(self, executed: int, /) -> None:

@@ -213,9 +213,9 @@ class NativeCpu(UnicornCpu):
         if final:
             self.glue.request_stop()
 
-    def watch(self, end: int, quiet: tuple[int, ...], final: tuple[int, ...]) -> bool:
+    def watch(self, end: int, quiet: tuple[int, ...], final: tuple[int, ...], deadly: int) -> bool:
         """Watch from a thread that needs no interpreter lock, so that handlers can keep it."""
-        self.glue.watch(end, quiet, final)
+        self.glue.watch(end, quiet, final, deadly)
         return True
 
     def unwatch(self) -> None:

@@ -104,18 +104,19 @@ static PyObject *glue_object_request_stop(GlueObject *self, PyObject *unused)
 	Py_RETURN_NONE;
 }
 
-/* (descriptor that ends it, descriptors to stop for, descriptors to end for): starts the thread of watch.c. */
+/* (descriptor that ends it, descriptors to stop for, to end for, one to die for or 0): starts watch.c's thread. */
 static PyObject *glue_object_watch(GlueObject *self, PyObject *args)
 {
 	PyObject *end, *quiet, *final;
+	int deadly;
 
-	if (!PyArg_ParseTuple(args, "OO!O!", &end, &PyTuple_Type, &quiet, &PyTuple_Type, &final))
+	if (!PyArg_ParseTuple(args, "OO!O!i", &end, &PyTuple_Type, &quiet, &PyTuple_Type, &final, &deadly))
 		return NULL;
 	struct watch *watch = &self->watch;
 	Py_ssize_t stops = PyTuple_GET_SIZE(quiet), count = 1 + stops + PyTuple_GET_SIZE(final);
 	if (count > MAX_WATCHED)
 		return PyErr_Format(PyExc_ValueError, "%zd descriptors are too many to watch", count);
-	*watch = (struct watch){.count = (unsigned)count, .first_final = 1 + (unsigned)stops};
+	*watch = (struct watch){.count = (unsigned)count, .first_final = 1 + (unsigned)stops, .deadly = deadly};
 	for (Py_ssize_t i = 0; i < count; i++) {
 		PyObject *fd = !i ? end : i <= stops ? PyTuple_GET_ITEM(quiet, i - 1) : PyTuple_GET_ITEM(final, i - 1 - stops);
 		watch->polls[i].fd = PyObject_AsFileDescriptor(fd);

@@ -11,9 +11,11 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "emulator.h"
 
+enum { TICK_MS = 500 };
 static const struct timespec retry = {0, 2000000};
 
 /*
@@ -38,8 +40,12 @@ static void *watch(void *data)
 	bool final;
 
 	while (!self->polls[0].revents) {
-		if (poll(self->polls, self->count, -1) <= 0)
+		if (poll(self->polls, self->count + 1, TICK_MS) <= 0) {
+			self->glue->stop = true;	/* what is recorded is to be seen by now; a lost one comes again */
 			continue;
+		}
+		if (self->polls[self->count].revents)
+			kill(getpid(), SIGKILL);
 		if (self->polls[0].revents)
 			break;
 		final = false;
@@ -61,6 +67,7 @@ bool watch_start(struct watch *self, struct glue *glue)
 	self->glue = glue;
 	for (unsigned i = 0; i < self->count; i++)
 		self->polls[i].events = POLLIN;
+	self->polls[self->count] = (struct pollfd){self->deadly ? self->deadly : -1, POLLIN, 0};
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);	/* signals are for Python's main thread */
 	self->running = pthread_create(&self->thread, NULL, watch, self) == 0;
