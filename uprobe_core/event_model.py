@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import enum
 import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 __all__ = (
     "EXTENDS",
+    "GONE",
     "MAX_OPS",
     "OP_FORMAT",
     "DeleteSpec",
@@ -23,6 +26,7 @@ __all__ = (
     "OpCode",
     "Record",
     "Value",
+    "leaves",
 )
 
 EXTENDS = ("lsl", "uxtw", "sxtw")
@@ -65,6 +69,8 @@ class OpCode(enum.IntEnum):
     """Nanoseconds since entry (extension, return events)."""
     INSNS = 12
     """Instructions that the task has executed since entry (extension, return events)."""
+    COMPUTED = 13
+    """What the operation's *compute* makes of the hit, in Python (extension)."""
     # --- then any number of
     DEREF = 16
     """value = the word (as wide as a register) at value + *param*."""
@@ -73,7 +79,7 @@ class OpCode(enum.IntEnum):
     """value += register *param*, extended as *rshift* says (EXTENDS), << *lshift* (extension)."""
     # --- then one store
     ST_RAW = 24
-    """Keep the low *size* bytes of the value."""
+    """Keep the low *size* bytes of the value + *param* (a kernel's *param* is 0)."""
     ST_MEM = 25
     """Keep *size* bytes from value + *param*."""
     ST_UMEM = 26
@@ -82,7 +88,7 @@ class OpCode(enum.IntEnum):
     ST_USTRING = 28
     # --- then perhaps
     MOD_BF = 32
-    """A bit field: in *size* bytes, shift left *lshift*, then right *rshift*."""
+    """A bit field: in *size* bytes, shift left *lshift*, then right *rshift* (with the sign)."""
     LP_ARRAY = 33
     """Repeat the store *param* times."""
 
@@ -92,7 +98,8 @@ class FetchOp:
     """One operation.
 
     :param size: bytes that a store keeps (1, 2, 4 or 8)
-    :param text: the string of an IMMSTR; not part of the packed form
+    :param text: the string of an IMMSTR, what a COMPUTED is; not part of the packed form
+    :param compute: of a COMPUTED; raises MemoryFault for what cannot be read, GoneError for what is nowhere
     """
 
     code: OpCode
@@ -101,6 +108,7 @@ class FetchOp:
     lshift: int = 0
     rshift: int = 0
     text: str = ""
+    compute: Callable[[Any], int] | None = field(default=None, compare=False)
 
     def pack(self) -> bytes:
         """The operation as :data:`OP_FORMAT`; a parameter above 2**63 - 1 wraps to negative."""
@@ -114,12 +122,17 @@ class FetchType:
 
     :param name: as written; a bit field has the name of its container
     :param size: bytes in the record; 4 for strings (their location word)
-    :param kind: "u" decimal, "s" signed, "x" hexadecimal, "c" character, "f" float, "string"
+    :param kind: "u" decimal, "s" signed, "x" hexadecimal, "c" character, "f" float, "string";
+        "shape": text that is made of parts (see :class:`FetchArg`)
+    :param words: what some numbers are called (an enumeration's)
+    :param has_flags: whether a number without a word is shown as the words of its bits
     """
 
     name: str
     size: int
     kind: str
+    words: tuple[tuple[int, str], ...] = ()
+    has_flags: bool = False
 
     @property
     def is_string(self) -> bool:
@@ -135,6 +148,9 @@ class FetchArg:
     :param text: the expression as written, without the name
     :param count: array elements; 0 when it is no array
     :param offset: position of the value in the record, in bytes after the header
+    :param parts: what the value is made of, if it is more than a program can fetch at once (a structure);
+        *ops* is empty then
+    :param shape: makes the value, a text, of those of the parts
     """
 
     name: str
@@ -143,14 +159,39 @@ class FetchArg:
     ops: tuple[FetchOp, ...]
     count: int = 0
     offset: int = 0
+    parts: tuple[FetchArg, ...] = ()
+    shape: Callable[[Sequence[Value]], str] | None = field(default=None, compare=False)
 
     @property
     def size(self) -> int:
         """Bytes in the fixed part of the record."""
+        if self.shape is not None:
+            return sum(part.size for part in self.parts)
         return self.type.size * (self.count or 1)
 
     def __str__(self) -> str:
         return f"{self.name}={self.text}"
+
+
+class Gone(int):
+    """In place of a number that the program does not keep there; it compares as 0."""
+
+    def __str__(self) -> str:
+        return "<optimized out>"
+
+    def __format__(self, _spec: str) -> str:
+        return str(self)
+
+
+GONE = Gone()
+
+
+def leaves(args: Sequence[FetchArg]) -> tuple[FetchArg, ...]:
+    """What a program fetches for *args*: themselves, or in place of each that is made of parts those."""
+    found: list[FetchArg] = []
+    for arg in args:
+        found += [arg] if arg.shape is None else leaves(arg.parts)
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

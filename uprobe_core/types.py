@@ -17,6 +17,7 @@ __all__ = (
     "Fault",
     "FaultKind",
     "FileId",
+    "GoneError",
     "GuestMemory",
     "HandlerVote",
     "Mapping",
@@ -237,6 +238,10 @@ class MemoryFault(Exception):  # noqa: N818  # a guest event, not an error of ou
         self.address = address
         self.access = access
         self.kind = kind
+
+
+class GoneError(Exception):
+    """A value that is nowhere: the program does not keep it there."""
 
 
 Simulator = Callable[["RegisterFile", "GuestMemory", int], None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from uprobe_core.consumer import EventInfo, Frame
@@ -50,8 +50,14 @@ def _part(event: EventInfo, name: str, name_of: NameOf) -> KeyText:
     args = getattr(getattr(event, "spec", None), "args", ())
     arg = next((arg for arg in args if arg.name == name), None)
     if arg is not None:
-        one = hex if arg.type.kind == "x" else shown
+        one = _worded(arg.type.words, hex if arg.type.kind == "x" else shown)
         return (lambda values: "{" + ",".join(map(one, values)) + "}") if arg.count else one
     if name == "ip":
         return lambda address: f"{address:#x} {name_of(address)}".rstrip()
     return shown
+
+
+def _worded(words: Iterable[tuple[int, str]], plain: KeyText) -> KeyText:
+    """Shows what a number is called, where it is called something."""
+    names: dict[Any, str] = dict(words)
+    return (lambda key: names.get(key) or plain(key)) if names else plain

@@ -51,7 +51,11 @@ class ParquetWriter:
         arrow = self._arrow
         if kind.endswith("[]"):
             return arrow.list_(self._arrow_type(kind[:-2]))
-        return {"s": arrow.int64(), "f": arrow.float64(), "string": arrow.string()}.get(kind, arrow.uint64())
+        return {
+            "s": arrow.int64(),
+            "f": arrow.float64(),
+            **dict.fromkeys(("string", "shape"), arrow.string()),
+        }.get(kind, arrow.uint64())
 
     def write(self, record: Record) -> None:
         """Add a row; rows are handed over in batches."""

@@ -63,6 +63,8 @@ def number_getter(event: EventInfo, name: str, action: str) -> Getter:
         what = "text"
     if found is not None and found.count:
         what = "an array"
+    if found is not None and found.shape is not None:
+        what = "made of parts"
     if what:
         raise UsageError(
             f"{action} needs a number, but field {name!r} of {event.group}/{event.name} is {what}",

@@ -10,7 +10,7 @@ from uprobe_core.debuginfo.dwarf import At, Tag
 from uprobe_core.debuginfo.info import DebugInfo
 from uprobe_core.debuginfo.ranges import ranges_of
 from uprobe_core.debuginfo.types import Type, type_of
-from uprobe_core.debuginfo.unit import Die, Entry, Unit
+from uprobe_core.debuginfo.unit import Die, Entry, Family, Unit
 
 __all__ = ("Instance", "Variable", "function_at", "functions_of", "instances_of", "scopes_at", "variables_at")
 
@@ -133,7 +133,7 @@ def _variables_of(scope: Die) -> Iterator[Variable]:
                 yield Variable(name, child, scope)
 
 
-def globals_named(info: DebugInfo, unit: Unit, name: str) -> list[Variable]:
+def globals_named(info: Family, unit: Unit, name: str) -> list[Variable]:
     """Variables outside of functions that are called *name*: those of *unit* first."""
     found = []
     for die in _named(info, name, frozenset({Tag.VARIABLE})):
@@ -143,7 +143,7 @@ def globals_named(info: DebugInfo, unit: Unit, name: str) -> list[Variable]:
     return [Variable(name, die, None) for die in found]
 
 
-def _named(info: DebugInfo, name: str, tags: frozenset[int]) -> list[Die]:
+def _named(info: Family, name: str, tags: frozenset[int]) -> list[Die]:
     """The entries called *name*, with or without what is around them."""
     last = last_part(name)
     found = (

@@ -8,7 +8,9 @@ expression that is computed at the hit.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from uprobe_core.event_model import FetchOp, OpCode
 
@@ -71,12 +73,14 @@ class Computed:
     """What the expression *code* computes at the hit, from bit *bit* of it on.
 
     :param is_value: whether that is the value, not the address
+    :param compute: what computes the value of a hit
     """
 
     code: bytes
     is_value: bool
     bit: int = 0
     offset: int = 0
+    compute: Callable[[Any], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
+from uprobe_core.debuginfo.callers import Callers, SourceOf
+from uprobe_core.debuginfo.encoding import DAMAGED
 from uprobe_core.debuginfo.finder import Found, find_debug
+from uprobe_core.debuginfo.frames import Frame
+from uprobe_core.debuginfo.functions import function_at
 from uprobe_core.debuginfo.lines import LineTable
 from uprobe_core.errors import TargetError
 from uprobe_core.events.files import FileCheck
 from uprobe_core.image.elf_symbols import ElfImage
+from uprobe_core.unwinding import FrameRules
+
+if TYPE_CHECKING:
+    from uprobe_core.debuginfo.names import Names
 
 __all__ = ("Source",)
 
@@ -28,6 +37,31 @@ class Source:
     def found(self) -> Found:
         """Where it is."""
         return find_debug(self.image, self.path, self._files, self._folders)
+
+    def names(
+        self,
+        offset: int,
+        rules: FrameRules,
+        sources: SourceOf = lambda _path: None,
+        *,
+        at_return: bool = False,
+    ) -> Names | None:
+        """What can be named at file *offset*; None if nothing is said of the code there.
+
+        :param sources: other files, which callers may be in
+        """
+        from uprobe_core.debuginfo.names import Names
+
+        vaddr, info = self.image.offset_to_vaddr(offset), self.found.info
+        try:
+            function = None if vaddr is None or info is None else function_at(info, vaddr)
+            if function is None or vaddr is None:
+                return None
+            frame = Frame(self.image, function, vaddr, offset, rules)
+            entry_value = partial(Callers(sources).entry_value, frame)
+            return Names(frame, at_return=at_return, entry_value=entry_value)
+        except DAMAGED:
+            return None
 
     @cached_property
     def lines(self) -> LineTable:

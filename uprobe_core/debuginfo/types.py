@@ -77,10 +77,30 @@ class Type:
     def __init__(self, die: Die | None, name: str = "", size: int | None = None) -> None:
         self.die = die
         self._given, self._size = name, size
+        self._points_to: Type | None = None
+        self._taken = 0
+        """Dimensions of an array that were indexed away."""
+
+    def pointer(self) -> Type:
+        """The type of pointers to it."""
+        found = Type(self.die, f"{self.name}*", 8)
+        found._points_to = self
+        return found
+
+    @property
+    def inner(self) -> Type:
+        """What an array has in its first dimension: elements, or arrays of one dimension less."""
+        if len(self.counts) <= 1:
+            return self.target
+        found = Type(self.die)
+        found._taken = self._taken + 1
+        return found
 
     @cached_property
     def kind(self) -> Kind:
         """What a value of it is."""
+        if self._points_to is not None:
+            return Kind.POINTER
         if self.die is None:
             return Kind.VOID
         if self.die.tag == Tag.BASE_TYPE:
@@ -127,7 +147,11 @@ class Type:
     @property
     def is_reference(self) -> bool:
         """Whether it is a reference of C++, which stands for what it refers to."""
-        return self.die is not None and self.die.tag in (Tag.REFERENCE, Tag.RVALUE_REFERENCE)
+        return (
+            self._points_to is None
+            and self.die is not None
+            and self.die.tag in (Tag.REFERENCE, Tag.RVALUE_REFERENCE)
+        )
 
     @property
     def is_number(self) -> bool:
@@ -137,6 +161,8 @@ class Type:
     @cached_property
     def target(self) -> Type:
         """What a pointer points to, or what the elements of an array are."""
+        if self._points_to is not None:
+            return self._points_to
         return VOID if self.die is None else type_of(self.die)
 
     @property
@@ -158,7 +184,7 @@ class Type:
                 found.append(max(count, 0))
             else:
                 found.append(last + 1 if isinstance(last, int) and 0 <= last < 1 << 40 else 0)
-        return found
+        return found[self._taken :]
 
     @cached_property
     def complete(self) -> Die | None:

@@ -106,6 +106,10 @@ class Family(Protocol):
         """The entries of *tags* that are called *name*."""
         ...
 
+    def referring(self, die: Die, tags: frozenset[int]) -> list[Die]:
+        """The entries of *tags* that are instances of *die* or define it."""
+        ...
+
     def is_code(self, start: int, end: int) -> bool:
         """Whether [start, end) is in a part of the file that is loaded as code."""
         ...

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from uprobe_core.event_model import EventSpec
-from uprobe_core.events.fetch_run import explain as explain_argument
+from uprobe_core.event_model import EXTENDS, EventSpec, FetchArg, FetchOp, OpCode
 from uprobe_core.events.listing import listing_of
 
-__all__ = ("explain",)
+__all__ = ("explain", "explain_argument")
 
 
 def explain(spec: EventSpec) -> list[str]:
@@ -17,3 +16,35 @@ def explain(spec: EventSpec) -> list[str]:
     where = f"  # {spec.location}" if spec.location else ""
     at_entry = [f"#  at entry {explain_argument(arg)}" for arg in spec.entry_args]
     return [listing_of(spec) + where, *at_entry, *(f"#  {explain_argument(arg)}" for arg in spec.args)]
+
+
+def explain_argument(arg: FetchArg) -> str:
+    """The operation list on one line, as a kernel built to dump fetch arguments prints it."""
+    if arg.shape is not None and not arg.parts:
+        return f"{arg.name}: {arg.shape(()) if arg.type.name == 'shape' else arg.type.name}"
+    if arg.shape is not None:
+        return f"{arg.name}: {{ " + "; ".join(map(explain_argument, arg.parts)) + " }"
+    return f"{arg.name}: " + " -> ".join(_explain_op(op) for op in arg.ops)
+
+
+def _explain_op(op: FetchOp) -> str:
+    name, param = op.code.name, op.param
+    if op.code in (OpCode.END, OpCode.STACKP, OpCode.RETVAL, OpCode.COMM, OpCode.LATENCY, OpCode.INSNS):
+        return name
+    if op.code in (OpCode.IMM, OpCode.FOFFS):
+        return f"{name}({param:#x})"
+    if op.code is OpCode.IMMSTR:
+        return f'{name}("{op.text}")'
+    if op.code in (OpCode.DEREF, OpCode.UDEREF):
+        return f"{name}(offset={param})"
+    if op.code is OpCode.ST_RAW:
+        return f"{name}(size={op.size})" if not param else f"{name}(value{param:+},size={op.size})"
+    if op.code in (OpCode.ST_MEM, OpCode.ST_UMEM, OpCode.ST_STRING, OpCode.ST_USTRING):
+        return f"{name}(offset={param},size={op.size})"
+    if op.code is OpCode.ADD:
+        return f"{name}({param},{EXTENDS[op.rshift]} {op.lshift})"
+    if op.code is OpCode.MOD_BF:
+        return f"{name}(lshift={op.lshift},rshift={op.rshift},size={op.size})"
+    if op.code is OpCode.COMPUTED:
+        return f"in Python: {op.text}"
+    return f"{name}({param})"

@@ -16,34 +16,21 @@ from uprobe_core.event_model import EXTENDS, MAX_OPS, FetchArg, FetchOp, FetchTy
 from uprobe_core.events.fetch_store import finish
 from uprobe_core.events.fetch_types import EXTENSION_TYPES, STRING, TYPES, default_type, find_type
 from uprobe_core.events.hints import nearest, register_hint, type_hint
-from uprobe_core.events.tokens import NumberError, is_good_name, kstrtol, kstrtoul
+from uprobe_core.events.line import EventLine
+from uprobe_core.events.tokens import NumberError, kstrtol, kstrtoul
 
 if TYPE_CHECKING:
     from uprobe_core.errors import SpecError
-    from uprobe_core.events.line import EventLine
+from uprobe_core.events.named import WITHOUT, looks_named, named_argument
 from uprobe_core.events.variables import Variables, argument_op
 
-__all__ = ("ArgumentParser", "parse_arguments")
+__all__ = ("ArgumentParser",)
 
-MAX_ARGS = 128
-MAX_NAME = 32
 MAX_ARRAY = 64
 MAX_EVENT = 3072
 PARAM_MAX_STACK = 2048
 """Where the kernel stops believing an argument number (16 KiB kernel stacks of 8-byte slots)."""
 
-RESERVED = frozenset(
-    (
-        "common_type",
-        "common_flags",
-        "common_preempt_count",
-        "common_pid",
-        "common_tgid",
-        "__probe_ip",
-        "__probe_ret_ip",
-        "__probe_func",
-    )
-)
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 _DIGITS = "0123456789"
 _OF_CALLS = {"latency": OpCode.LATENCY, "insns": OpCode.INSNS}
@@ -88,11 +75,38 @@ class ArgumentParser:
             raise self.fail("ARG_TOO_LONG", errno="E2BIG", hint=f"at most {longest} characters")
         if not text:
             raise self.fail("NO_ARG_BODY")
-        body, type_name, count = self._split_type(text)
+        if self.variables.extended and (looks_named(text) or self._is_typed_result(text)):
+            found = self._named(name, text, used)
+            if found is not None:
+                return found
+        return self._kernel_form(name, text, used)
+
+    def _is_typed_result(self, text: str) -> bool:
+        """Whether it is the result of a function that was named: it prints as its type says."""
+        return text == "$retval" and self.variables.is_return and self.variables.is_named
+
+    def _named(self, name: str, text: str, used: int) -> FetchArg | None:
+        """The argument for an expression of the source; None if there is no debug information."""
+        arg = named_argument(self, name, text)
+        if isinstance(arg, FetchArg):
+            if used + arg.size > MAX_EVENT:
+                raise self.fail("EVENT_TOO_BIG", errno="E2BIG")
+            return replace(arg, offset=used)
+        if arg is None:
+            return None
+        self.ops, body = list(arg[0]), arg[1]
+        return self._kernel_form(name, text, used, body)
+
+    def _kernel_form(self, name: str, text: str, used: int, named: str | None = None) -> FetchArg:
+        """The argument as a kernel reads it; *named*: its expression, which is read already."""
+        body, type_name, count = self._split_type(text if named is None else f"x{text[len(named) :]}")
+        body = body if named is None else named
         type_offset = len(body) + 1 if type_name is not None else 0
         kind = self._type_of(body, type_name, count, type_offset)
         self.entry_type = type_name
-        if self._is_read_at_entry(body, kind, count):
+        if named is not None:
+            pass  # its operations are there
+        elif self._is_read_at_entry(body, kind, count):
             self._at_entry(body, self.offset)
         else:
             self.expression(body)
@@ -251,7 +265,7 @@ class ArgumentParser:
         captured = self.entry_type if not self.ops and self.entry_type in ("string", "ustring") else None
         typed = f"{text}:{captured}" if captured else text
         arg = inner.parse(f"entry{len(self.entry)}", typed, inner.offset, 0)
-        self._add(FetchOp(OpCode.ENTRY, self._keep(arg)))
+        self._add(FetchOp(OpCode.ENTRY, self.keep(arg)))
 
     def _sum(self, rest: str) -> None:
         """``$sum(%BASE,%INDEX[,lsl|uxtw|sxtw,SHIFT])``: what an indexed operand of a marker means."""
@@ -269,9 +283,10 @@ class ArgumentParser:
     def _capture(self, text: str, ops: list[FetchOp]) -> int:
         kind = default_type(self.variables.registers.width)
         full = (*ops, FetchOp(OpCode.ST_RAW, size=kind.size), FetchOp(OpCode.END))
-        return self._keep(FetchArg(f"entry{len(self.entry)}", text, kind, full))
+        return self.keep(FetchArg(f"entry{len(self.entry)}", text, kind, full))
 
-    def _keep(self, arg: FetchArg) -> int:
+    def keep(self, arg: FetchArg) -> int:
+        """Have *arg* captured at the entry; its number."""
         for number, known in enumerate(self.entry):
             if known.ops == arg.ops:
                 return number
@@ -360,41 +375,6 @@ def _prefix_hint(text: str, variables: Variables) -> str:
         return f"a register is written %{word}"
     if word in ("retval", "stack", "comm") or word.startswith("arg"):
         return f"a variable is written ${word}"
+    if variables.extended:
+        return f"{word!r} is no name here without debug information: {WITHOUT}"
     return "an argument starts with % $ @ + - or \\"
-
-
-def parse_arguments(
-    line: EventLine, variables: Variables
-) -> tuple[tuple[FetchArg, ...], tuple[FetchArg, ...]]:
-    """The arguments in words 2 and up of *line*, and what they want captured at entry.
-
-    Raises SpecError with the kernel's message and column.
-    """
-    args: list[FetchArg] = []
-    entry: list[FetchArg] = []
-    used = 0
-    for index, word in enumerate(line.words[2:], start=2):
-        name, start = _name(line, index, word, args)
-        parser = ArgumentParser(line, index, variables, entry)
-        arg = parser.parse(name, word[start:], start, used)
-        used += arg.size
-        args.append(arg)
-    return tuple(args), tuple(entry)
-
-
-def _name(line: EventLine, index: int, word: str, earlier: list[FetchArg]) -> tuple[str, int]:
-    """The field name that *word* gives or gets, and where its expression begins."""
-    name, equals, _ = word.partition("=")
-    start = len(name) + 1 if equals else 0
-    if equals and len(name) > MAX_NAME:
-        raise line.error("ARG_NAME_TOO_LONG", index, hint=f"a name has at most {MAX_NAME} characters")
-    if equals and not name:
-        raise line.error("NO_ARG_NAME", index)
-    if not equals:
-        name = word.partition(":")[0]
-        name = name if is_good_name(name) else f"arg{len(earlier) + 1}"
-    if not is_good_name(name):
-        raise line.error("BAD_ARG_NAME", index)
-    if name in RESERVED or any(arg.name == name for arg in earlier):
-        raise line.error("USED_ARG_NAME", index)
-    return name, start

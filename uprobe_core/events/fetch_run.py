@@ -14,18 +14,21 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from uprobe_core.event_model import EXTENDS, FetchArg, FetchOp, FetchType, OpCode, Value
+from uprobe_core.event_model import EXTENDS, GONE, FetchArg, FetchOp, FetchType, OpCode, Value, leaves
+from uprobe_core.events.shapes import assembler
 from uprobe_core.events.strings import Text, TextState, lay_out, read_text
-from uprobe_core.types import MemoryFault
+from uprobe_core.types import GoneError, MemoryFault
 
 if TYPE_CHECKING:
     from uprobe_core.architecture import Registers
     from uprobe_core.events.record_buffer import RecordBuffer
     from uprobe_core.types import GuestMemory, RegisterFile
 
-__all__ = ("FetchProgram", "FetchSource", "compile_fetch", "explain", "run_fetch")
+__all__ = ("FetchProgram", "FetchSource", "compile_fetch", "run_fetch")
 
 _MASK = (1 << 64) - 1
+_TEXT = -1
+"""The parameter of a string store whose text is computed, and not only its address."""
 
 
 class FetchSource(Protocol):
@@ -89,7 +92,8 @@ class FetchProgram:
     """
 
     def __init__(self, args: Sequence[FetchArg], buffer: RecordBuffer | None = None) -> None:
-        self.args = tuple(args)
+        self.args = leaves(args)
+        self._assemble = assembler(args)
         self._buffer = buffer
         self._numbers: list[tuple[int, Fetcher]] = []
         self._strings: list[tuple[int, Callable[[FetchSource], list[Text | None]], int]] = []
@@ -108,11 +112,13 @@ class FetchProgram:
                 values[index] = fetch(hit)
             except MemoryFault:
                 values[index] = self._unfetched(self.args[index])
+            except GoneError:
+                values[index] = GONE
         if self._strings:
             self._run_strings(hit, values)
         if self._buffer is not None:
             self._buffer.store(self.args, values)
-        return tuple(values)
+        return tuple(values) if self._assemble is None else self._assemble(values)
 
     def _unfetched(self, arg: FetchArg) -> Value:
         if self._buffer is not None:
@@ -167,6 +173,8 @@ def _extended_source(op: FetchOp) -> Getter:
         return lambda c: int(c.entry_values[op.param]) & _MASK
     if op.code is OpCode.INSNS:
         return lambda c: c.insns & _MASK
+    if op.code is OpCode.COMPUTED and op.compute is not None:
+        return op.compute
     return lambda c: c.latency_ns & _MASK  # LATENCY
 
 
@@ -225,7 +233,7 @@ def _fetcher(arg: FetchArg) -> Fetcher:
     convert = _converter(arg.type, field)
     getter = _chain(head)
     if store.code is OpCode.ST_RAW:
-        return _raw(getter, convert)
+        return _raw(getter, convert, store.param)
     if arg.count:
         return _array(getter, store, convert, arg.count)
     return _memory(getter, store, convert)
@@ -236,6 +244,9 @@ def _converter(kind: FetchType, field: FetchOp | None) -> Callable[[int], int | 
     mask = (1 << 8 * kind.size) - 1
     if field is not None:
         left, right = field.lshift, field.rshift
+        if kind.kind == "s":
+            top = 1 << 8 * kind.size - 1
+            return lambda v: (((v << left) & mask ^ top) - top) >> right
         return lambda v: ((v << left) & mask) >> right
     if kind.kind == "s":
         sign = 1 << 8 * kind.size - 1
@@ -246,7 +257,9 @@ def _converter(kind: FetchType, field: FetchOp | None) -> Callable[[int], int | 
     return lambda v: v & mask
 
 
-def _raw(getter: Getter, convert: Callable[[int], int | float]) -> Fetcher:
+def _raw(getter: Getter, convert: Callable[[int], int | float], added: int) -> Fetcher:
+    if added:
+        return lambda c: convert(getter(c) + added)
     return lambda c: convert(getter(c))
 
 
@@ -301,6 +314,8 @@ def _texts(arg: FetchArg) -> Callable[[FetchSource], list[Text | None]]:
         return lambda c: [Text(c.comm.encode("utf-8", "surrogateescape"), TextState.TRACER)]
     if code is OpCode.IMMSTR:
         return lambda _: [Text(b"", TextState.FAULT)]
+    if code is OpCode.COMPUTED and len(head) == 1 and store.param == _TEXT:
+        return lambda c: [_computed(head[0], c)]
     if code is OpCode.ENTRY and len(head) == 1:
         return lambda c: [_captured(c.entry_values[head[0].param])]
     if arg.count:
@@ -315,6 +330,14 @@ def _texts(arg: FetchArg) -> Callable[[FetchSource], list[Text | None]]:
         return [read_text(c.process, (address + store.param) & c.registers.mask)]
 
     return locate
+
+
+def _computed(op: FetchOp, hit: FetchSource) -> Text:
+    try:
+        found = op.compute(hit) if op.compute is not None else b""
+    except (MemoryFault, GoneError):
+        return Text(b"", TextState.FAULT)
+    return Text(bytes(found), TextState.TRACER)
 
 
 def _captured(value: object) -> Text:
@@ -344,32 +367,3 @@ def _text_array(
         return found
 
     return locate
-
-
-# --- for people -----------------------------------------------------------------------------------
-
-
-def explain(arg: FetchArg) -> str:
-    """The operation list on one line, as a kernel built to dump fetch arguments prints it."""
-    return f"{arg.name}: " + " -> ".join(_explain_op(op) for op in arg.ops)
-
-
-def _explain_op(op: FetchOp) -> str:
-    name, param = op.code.name, op.param
-    if op.code in (OpCode.END, OpCode.STACKP, OpCode.RETVAL, OpCode.COMM, OpCode.LATENCY, OpCode.INSNS):
-        return name
-    if op.code in (OpCode.IMM, OpCode.FOFFS):
-        return f"{name}({param:#x})"
-    if op.code is OpCode.IMMSTR:
-        return f'{name}("{op.text}")'
-    if op.code in (OpCode.DEREF, OpCode.UDEREF):
-        return f"{name}(offset={param})"
-    if op.code is OpCode.ST_RAW:
-        return f"{name}(size={op.size})"
-    if op.code in (OpCode.ST_MEM, OpCode.ST_UMEM, OpCode.ST_STRING, OpCode.ST_USTRING):
-        return f"{name}(offset={param},size={op.size})"
-    if op.code is OpCode.ADD:
-        return f"{name}({param},{EXTENDS[op.rshift]} {op.lshift})"
-    if op.code is OpCode.MOD_BF:
-        return f"{name}(lshift={op.lshift},rshift={op.rshift},size={op.size})"
-    return f"{name}({param})"

@@ -10,6 +10,8 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from uprobe_core.event_model import leaves
+
 if TYPE_CHECKING:
     from uprobe_core.event_model import EventSpec, FetchArg
 
@@ -35,6 +37,7 @@ class Field:
     :param size: bytes; of an array, all of it
     :param signed: whether its number is signed
     :param index: of the argument, -1 for a field that is none
+    :param leaf: of what a program fetches for it (see event_model.leaves)
     """
 
     name: str
@@ -44,6 +47,7 @@ class Field:
     signed: bool = False
     index: int = -1
     arg: FetchArg | None = None
+    leaf: int = -1
 
 
 def _common() -> dict[str, Field]:
@@ -70,21 +74,21 @@ def spec_of(event: object) -> EventSpec:
     return spec
 
 
-def _argument(index: int, arg: FetchArg) -> Field:
+def _argument(index: int, arg: FetchArg, leaf: int) -> Field:
     source = f"v[{index}]"
-    if arg.type.is_string:
+    if arg.type.is_string or arg.shape is not None:
         text = f"({source}[0] if {source} else None)" if arg.count else source
-        return Field(arg.name, text, FieldKind.STRING, arg.size, index=index, arg=arg)
+        return Field(arg.name, text, FieldKind.STRING, arg.size, index=index, arg=arg, leaf=leaf)
     if arg.type.kind == "f" and not arg.count:
-        return Field(arg.name, source, FieldKind.FLOAT, arg.size, index=index, arg=arg)
+        return Field(arg.name, source, FieldKind.FLOAT, arg.size, index=index, arg=arg, leaf=leaf)
     if arg.count:
         source = f"join({source}, {arg.type.size}, {arg.size}, {arg.type.kind == 's'})"
-    return Field(arg.name, source, FieldKind.NUMBER, arg.size, arg.type.kind == "s", index, arg)
+    return Field(arg.name, source, FieldKind.NUMBER, arg.size, arg.type.kind == "s", index, arg, leaf)
 
 
 def event_fields(spec: EventSpec) -> dict[str, Field]:
     """All fields of *spec* by name, its own before the generic ones that they may hide."""
-    own = [_argument(index, arg) for index, arg in enumerate(spec.args)]
+    own = [_argument(index, arg, len(leaves(spec.args[:index]))) for index, arg in enumerate(spec.args)]
     head = _RETURN if spec.is_return else _ENTRY
     return COMMON | {field.name: field for field in (*head, *own)}
 

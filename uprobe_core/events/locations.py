@@ -15,6 +15,7 @@ from uprobe_core.events.line import EventLine
 
 if TYPE_CHECKING:
     from uprobe_core.events.files import FileCheck, FileStatus
+    from uprobe_core.events.variables import SourceNames
 
 __all__ = ("Location", "LocationResolver")
 
@@ -85,4 +86,10 @@ class LocationResolver(Protocol):
 
     def data_symbol(self, line: EventLine, status: FileStatus, offset: int, symbol: str) -> int:
         """What FOFFS takes to reach data *symbol* from a probe at file *offset*, bytes."""
+        ...
+
+    def names(
+        self, line: EventLine, path: str, status: FileStatus, offset: int, *, is_return: bool
+    ) -> SourceNames | None:
+        """What the source calls things at file *offset*; None without debug information for it."""
         ...

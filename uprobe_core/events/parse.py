@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from uprobe_core.event_model import DeleteSpec, EventSpec
+from uprobe_core.events.arguments import MAX_ARGS, parse_arguments
 from uprobe_core.events.dialect import dialect_of
-from uprobe_core.events.fetch_parse import MAX_ARGS, parse_arguments
 from uprobe_core.events.files import FileCheck, FileStatus, host_file
 from uprobe_core.events.line import EventLine
 from uprobe_core.events.locations import Location, LocationResolver
 from uprobe_core.events.quoting import quoted_path
 from uprobe_core.events.tokens import NumberError, is_good_name, is_good_system_name, kstrtoul, split_words
-from uprobe_core.events.variables import Variables
+from uprobe_core.events.variables import SourceNames, Variables
 
 if TYPE_CHECKING:
     from uprobe_core.architecture import Registers
@@ -120,9 +121,13 @@ class Language:
         places = resolver.resolve(line, path, status, target)
         if _event_name(line, line.words[0])[1]:  # one event: names of one place are one location of it
             places = list({(place.offset, place.ref): place for place in reversed(places)}.values())[::-1]
-        return [self._event(line, replace(p, ref=ref or p.ref), is_return) for p in places]
+        alone = len(places) == 1
+        return [self._event(line, replace(p, ref=ref or p.ref), is_return, alone=alone) for p in places]
 
-    def _event(self, line: EventLine, location: Location, is_return: bool) -> EventSpec:
+    def _event(
+        self, line: EventLine, location: Location, is_return: bool, *, alone: bool = False
+    ) -> EventSpec:
+        """The event; *alone*: nothing else is at the places that the line names."""
         group, name = _event_name(line, line.words[0])
         if not name:
             name = location.name or _automatic_name(location)
@@ -134,8 +139,12 @@ class Language:
             dialect=dialect_of(self.policy),
             symbol=self._symbol_finder(line, location),
             is_return=is_return,
+            source=self._names_finder(line, location, is_return=is_return),
+            is_named=_is_function(location),
         )
-        args, entry = parse_arguments(location.with_arguments(line), variables)
+        args, entry = parse_arguments(
+            self._with_result(location.with_arguments(line), variables, alone), variables
+        )
         kind = "r" if is_return else "p"
         return EventSpec(
             kind,
@@ -151,12 +160,36 @@ class Language:
             location.resolver,
         )
 
+    @staticmethod
+    def _with_result(line: EventLine, variables: Variables, alone: bool) -> EventLine:
+        """*line*, with what the function returns if it names no arguments and its type is known."""
+        if len(line.words) > 2 or not (alone and variables.is_return and variables.is_named):
+            return line
+        source = variables.source()
+        return line if source is None or not source.has_result else EventLine((*line.words, "ret=$retval"))
+
+    def _names_finder(
+        self, line: EventLine, location: Location, *, is_return: bool
+    ) -> Callable[[], SourceNames | None]:
+        resolver = self.resolver
+        if self.policy.is_kernel or resolver is None:
+            return lambda: None
+        status = self.file_check(location.path)
+        return cache(
+            lambda: resolver.names(line, location.path, status, location.offset, is_return=is_return)
+        )
+
     def _symbol_finder(self, line: EventLine, location: Location) -> Callable[[str], int] | None:
         resolver = self.resolver
         if self.policy.is_kernel or resolver is None:
             return None
         status = self.file_check(location.path)
         return lambda symbol: resolver.data_symbol(line, status, location.offset, symbol)
+
+
+def _is_function(location: Location) -> bool:
+    """Whether the place was found by the name of a function."""
+    return bool(location.name) and not location.text.startswith(("sdt:", "*+"))
 
 
 def _after(quoted: tuple[str, int], location: str) -> tuple[str, str, str]:

@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from uprobe_core.event_model import GONE, OpCode
+
 if TYPE_CHECKING:
-    from uprobe_core.event_model import EventSpec, FetchType, Record, Scalar, Value
+    from uprobe_core.event_model import EventSpec, FetchArg, FetchType, Record, Scalar, Value
 
 __all__ = (
     "FLAGS",
@@ -21,6 +23,8 @@ __all__ = (
     "header",
     "line_prefix",
     "profile_line",
+    "shown",
+    "word_of",
 )
 
 FLAGS = "....."
@@ -73,11 +77,33 @@ _SCALAR: dict[str, Callable[[Scalar], str]] = {
     "c": _character,
     "f": _float,
     "string": _string,
+    "shape": str,
 }
 
 
-def _printer(kind: FetchType, count: int) -> Printer:
-    one = _SCALAR[kind.kind]
+def word_of(kind: FetchType, value: Scalar) -> str | None:
+    """What *value* is called, None for a number without a name; flags are ``A|B``."""
+    words = dict(kind.words)
+    if not isinstance(value, int):
+        return None
+    if value in words or not kind.has_flags or not value:
+        return words.get(value)
+    bits = [bit for bit in words if bit > 0 and value & bit == bit]
+    rest = value & ~sum(bits)
+    return "|".join([words[bit] for bit in bits] + [f"{rest:#x}"] * bool(rest)) if bits else None
+
+
+def _named(kind: FetchType) -> Callable[[Scalar], str]:
+    """Shows words for the numbers that have one."""
+    plain = _SCALAR[kind.kind]
+    return lambda value: plain(value) if (word := word_of(kind, value)) is None else word
+
+
+def _printer(arg: FetchArg) -> Printer:
+    kind, count = arg.type, arg.count
+    may_be_gone = any(op.code is OpCode.COMPUTED for op in arg.ops)
+    plain = _named(kind) if kind.words else _SCALAR[kind.kind]
+    one = (lambda value: str(value) if value is GONE else plain(value)) if may_be_gone else plain
     if not count:
         return one  # type: ignore[return-value]  # a value without a count is a scalar
     return lambda values: "{" + ",".join(map(one, values)) + "}"  # type: ignore[arg-type]
@@ -91,11 +117,16 @@ def _printers(event: EventSpec) -> tuple[tuple[str, Printer], ...]:
     known = _made.get(id(event))
     if known is not None and known[0] is event:
         return known[1]
-    printers = tuple((f" {arg.name}=", _printer(arg.type, arg.count)) for arg in event.args)
+    printers = tuple((f" {arg.name}=", _printer(arg)) for arg in event.args)
     if len(_made) >= _MANY:
         _made.clear()
     _made[id(event)] = (event, printers)
     return printers
+
+
+def shown(arg: FetchArg, value: Value) -> str:
+    """*value* of *arg* as trace text shows it."""
+    return _printer(arg)(value)
 
 
 def arguments_text(event: EventSpec, values: Sequence[Value]) -> str:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from uprobe_core.errors import SpecError, TargetError
@@ -20,9 +20,12 @@ from uprobe_core.image.event_names import apart, identifier, short
 
 if TYPE_CHECKING:
     from uprobe_core.architecture import Architecture
+    from uprobe_core.debuginfo.info import DebugInfo
     from uprobe_core.debuginfo.lines import LineTable
     from uprobe_core.debuginfo.source import Source
+    from uprobe_core.events.variables import SourceNames
     from uprobe_core.image.usdt import MarkerArgument, OperandReader
+    from uprobe_core.unwinding import FrameRules
 
 __all__ = ("ImageResolver",)
 
@@ -34,6 +37,7 @@ class ImageResolver:
     :param operand: reads the operands of markers: ``marker_operand`` of uprobe_core.arch_hooks
     :param files: finds files that the guest names, for debug information that lies apart
     :param folders: of this machine, where it is looked for as below /usr/lib/debug
+    :param rules: how the architecture unwinds: ``frame_rules`` of uprobe_core.arch_hooks
     """
 
     def __init__(
@@ -42,11 +46,13 @@ class ImageResolver:
         operand: OperandReader,
         files: FileCheck = host_file,
         folders: Sequence[str] = (),
+        rules: Callable[[], FrameRules | None] = lambda: None,
     ) -> None:
         self._wanted, self._operand = wanted, operand
-        self._files, self._folders = files, folders
+        self._files, self._folders, self._rules = files, folders, rules
         self._images: dict[str, ElfImage] = {}
         self._sources: dict[str, Source] = {}
+        self._with_debug: dict[str, bool] = {}
 
     def _image(self, line: EventLine, path: str, status: FileStatus) -> ElfImage:
         image = self._images.get(status.host_path)
@@ -209,6 +215,40 @@ class ImageResolver:
             hint = nearest(symbol, (s.name for s in image.objects()))
             raise _refusal(line, f"data symbol {symbol!r} is not in {status.host_path}", hint)
         return found.vaddr - here + offset
+
+    def source_of(self, path: str) -> tuple[ElfImage, DebugInfo] | None:
+        """The file that the guest calls *path*, and its debug information; None without that."""
+        status = self._files(path)
+        image = self._images.get(status.host_path)
+        try:
+            if image is None:
+                image = self._images[status.host_path] = ElfImage(status.host_path, self._wanted)
+            info = self.source(image, path).found.info
+            return None if info is None else (image, info)
+        except TargetError:
+            return None
+
+    def _has_debug(self, image: ElfImage, path: str) -> bool:
+        """Whether there is debug information, before anything that reads it is imported."""
+        if image.path not in self._with_debug:
+            from uprobe_core.image.debug_files import debug_file
+
+            own = any(image.section(name) for name in (".debug_info", ".zdebug_info"))
+            apart = None if own else debug_file(image, path, self._files, self._folders)
+            self._with_debug[image.path] = own or apart is not None
+            if apart is not None:
+                apart.close()
+        return self._with_debug[image.path]
+
+    def names(
+        self, line: EventLine, path: str, status: FileStatus, offset: int, *, is_return: bool
+    ) -> SourceNames | None:
+        """What the source calls things at file *offset*; None without debug information for it."""
+        image = self._image(line, path, status)
+        rules = self._rules() if self._has_debug(image, path) else None
+        if rules is None:
+            return None
+        return self.source(image, path).names(offset, rules, self.source_of, at_return=is_return)
 
 
 def _reference(target: str) -> tuple[str, int]:

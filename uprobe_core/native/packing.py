@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from uprobe_core.actions.base import STACK_DEPTH
 from uprobe_core.architecture import Registers
 from uprobe_core.errors import BackendError
-from uprobe_core.event_model import FetchArg, OpCode
+from uprobe_core.event_model import FetchArg, OpCode, leaves
 from uprobe_core.events.fields import Field, FieldKind
 from uprobe_core.events.filters import FilterOp
+from uprobe_core.events.shapes import assembler
 from uprobe_core.frame import Frame
 from uprobe_core.native import _engine
 
@@ -109,8 +110,8 @@ def stack_field(depth: int) -> FieldRef:
 
 
 def field_of(index: int, arg: FetchArg) -> FieldRef | None:
-    """Argument *index* as a scalar field; None for an array."""
-    if arg.count:
+    """Argument *index* (of the leaves) as a scalar field; None for an array and what is made of parts."""
+    if arg.count or arg.shape is not None:
         return None
     kind = _KINDS[arg.type.kind]
     return FieldRef(_engine.FIELD_ARG, kind if kind in "sft" else "u", index)
@@ -121,10 +122,11 @@ def field_of(index: int, arg: FetchArg) -> FieldRef | None:
 
 def pack_program(args: Sequence[FetchArg]) -> tuple[bytes, int] | None:
     """The program that fetches *args* and the bytes that its strings may take."""
+    args = leaves(args)
     parts = [struct.pack("<I", len(args))]
     for arg in args:
         is_text = arg.type.is_string
-        if any(op.code is OpCode.ADD for op in arg.ops):
+        if any(op.code in (OpCode.ADD, OpCode.COMPUTED) for op in arg.ops):
             return None
         ops = b"".join(op.pack() for op in arg.ops)
         size = 0 if is_text else arg.type.size
@@ -135,6 +137,10 @@ def pack_program(args: Sequence[FetchArg]) -> tuple[bytes, int] | None:
 
 def value_decoder(args: Sequence[FetchArg]) -> tuple[int, Callable[[Any, int, int], tuple[Any, ...]]]:
     """(bytes of the cells, decode); ``decode(buffer, cells_at, text_at)`` gives the values of *args*."""
+    assemble = assembler(args)
+    if assemble is not None:
+        size, decode = value_decoder(leaves(args))
+        return size, lambda buffer, cells, text: assemble(decode(buffer, cells, text))
     layout = struct.Struct("<" + "".join(_cell_format(arg) for arg in args))
     if all(not arg.count and not arg.type.is_string for arg in args):
         unpack = layout.unpack_from
@@ -194,7 +200,7 @@ def pack_filter(ops: Sequence[FilterOp]) -> tuple[bytes, bytes] | None:
 
 def _filter_field(found: Field) -> FieldRef | None:
     if found.index >= 0:
-        return field_of(found.index, found.arg) if found.arg is not None else None
+        return field_of(found.leaf, found.arg) if found.arg is not None else None
     if found.kind is FieldKind.STACK:
         return None
     return _FILTER_FIELDS.get(found.name)

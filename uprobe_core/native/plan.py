@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uprobe_core.actions.kinds import Action, Count, Hist, Record, Stacks, Sum
 from uprobe_core.actions.latency import SKETCH_BITS, Latency
 from uprobe_core.actions.summary import Summary
+from uprobe_core.event_model import leaves
 from uprobe_core.events.filters import parse_filter
 from uprobe_core.native import _engine
 from uprobe_core.native.packing import (
@@ -280,5 +281,5 @@ def _field(event: Event, name: str) -> FieldRef | None:
     names = list(event.names)
     if name in names:
         index = names.index(name)
-        return field_of(index, event.spec.args[index])
+        return field_of(len(leaves(event.spec.args[:index])), event.spec.args[index])
     return common_field(name) if name != "latency" else None

@@ -13,10 +13,10 @@ from typing import Final
 from uprobe_core.stacks.reader import Reader
 from uprobe_core.types import GuestMemory
 
-__all__ = ("evaluate",)
+__all__ = ("Machine", "evaluate")
 
 _MASK = (1 << 64) - 1
-_MOST_STEPS, _MOST_DEEP = 1000, 64
+MOST_STEPS, MOST_DEEP = 1000, 64
 _CONSTANTS: Final = dict(zip(range(0x08, 0x10), "BbHhIiQq", strict=True))
 _BINARY: Final[dict[int, Callable[[int, int], int]]] = {
     0x1A: operator.and_,
@@ -48,17 +48,17 @@ def evaluate(code: bytes, registers: Sequence[int], memory: GuestMemory, *start:
 
     Raises ValueError, IndexError or struct.error for what is no such expression, and MemoryFault.
     """
-    machine = _Machine(Reader(code), registers, memory, list(start))
+    machine = Machine(Reader(code), registers, memory, list(start))
     steps = 0
     while machine.reader.at < machine.reader.end:
         steps += 1
-        if steps > _MOST_STEPS or len(machine.stack) > _MOST_DEEP:
+        if steps > MOST_STEPS or len(machine.stack) > MOST_DEEP:
             raise ValueError("the expression is too long")
         machine.step()
     return machine.stack[-1] & _MASK
 
 
-class _Machine:
+class Machine:
     """The stack machine."""
 
     def __init__(

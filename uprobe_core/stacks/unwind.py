@@ -18,7 +18,7 @@ from uprobe_core.unwinding import FrameRules, Row, Saved, Where
 if TYPE_CHECKING:
     from uprobe_core.backend import Task
 
-__all__ = ("Hijacked", "unwind")
+__all__ = ("Hijacked", "caller_registers", "unwind")
 
 Hijacked = Callable[["Task", int, int], "int | None"]
 """``(task, address, sp)``: where a function that was entered with *sp* really returns to, if *address* is
@@ -45,7 +45,7 @@ def unwind(
             break
         found.append(step.frame)
         row = step.row
-        above = None if row is None else _caller(registers, row, process, rules)
+        above = None if row is None else caller_registers(registers, row, process, rules)
         if row is None or above is None:
             break
         address = (hijacked(task, above[row.pc_from], above[sp]) or 0) & rules.code_mask
@@ -56,7 +56,9 @@ def unwind(
     return tuple(found)
 
 
-def _caller(registers: Sequence[int], row: Row, memory: GuestMemory, rules: FrameRules) -> list[int] | None:
+def caller_registers(
+    registers: Sequence[int], row: Row, memory: GuestMemory, rules: FrameRules
+) -> list[int] | None:
     """The registers of the caller, None if it has none or they cannot be read."""
     try:
         return _apply(registers, row, memory, rules)

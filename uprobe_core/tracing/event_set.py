@@ -38,7 +38,7 @@ T = TypeVar("T")
 def _resolver(arch: ArchOps, files: GuestFiles) -> LocationResolver:
     from uprobe_core.image.resolver import ImageResolver
 
-    return ImageResolver(arch.info, arch.marker_operand, files, files.debug_folders)
+    return ImageResolver(arch.info, arch.marker_operand, files, files.debug_folders, arch.frame_rules)
 
 
 def make_language(policy: Policy, arch: ArchOps, files: GuestFiles) -> Language:

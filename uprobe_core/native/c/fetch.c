@@ -10,19 +10,34 @@
 
 #include "texts.h"
 
+static uint64_t sign_extend(uint64_t value, unsigned bits)
+{
+	uint64_t sign = UINT64_C(1) << (bits - 1);
+
+	return (value ^ sign) - sign;
+}
+
+/* Right by count with the sign, for which C has no operator that is defined. */
+static uint64_t shift_signed(uint64_t value, unsigned count)
+{
+	return value >> 63 ? ~(~value >> count) : value >> count;
+}
+
 /* From stored bits to the value that the type shows, as a cell. */
 static uint64_t convert(const struct up_arg *arg, uint64_t value)
 {
 	unsigned bits = 8u * arg->size;
 	uint64_t mask = bits < 64 ? (UINT64_C(1) << bits) - 1 : UINT64_MAX;
 
-	if (arg->has_field)
-		return (value << arg->lshift & mask) >> arg->rshift;
-	value &= mask;
-	if (arg->kind == 's' && bits < 64) {
-		uint64_t sign = UINT64_C(1) << (bits - 1);
-		return (value ^ sign) - sign;
+	if (arg->has_field) {
+		value = value << arg->lshift & mask;
+		if (arg->kind != 's')
+			return value >> arg->rshift;
+		return shift_signed(sign_extend(value, bits), arg->rshift);
 	}
+	value &= mask;
+	if (arg->kind == 's')
+		return sign_extend(value, bits);
 	if (arg->kind == 'f' && arg->size == 4) {
 		uint32_t low = (uint32_t)value;
 		float narrow;
@@ -97,7 +112,9 @@ void up_fetch_number(struct up_hit *hit, unsigned index)
 		fetch_from_memory(hit, arg);
 		return;
 	}
-	if (!up_fetch_address(hit, arg, arg->derefs, &value))
+	if (up_fetch_address(hit, arg, arg->derefs, &value))
+		value += (uint64_t)arg->store_offset;
+	else
 		value = 0;
 	hit->cells[arg->cell] = convert(arg, value);
 }

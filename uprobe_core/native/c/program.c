@@ -92,7 +92,7 @@ static void simplify(struct up_arg *arg, const struct up_registers *registers)
 	unsigned bits = 8u * arg->size;
 	uint8_t code = arg->source.code;
 
-	if (arg->derefs || arg->from_memory || arg->has_field || arg->count || arg->kind == 't' ||
+	if (arg->derefs || arg->store_offset || arg->from_memory || arg->has_field || arg->count || arg->kind == 't' ||
 	    (arg->kind == 'f' && arg->size == 4))
 		return;
 	if (code != UP_REG && code != UP_RETVAL && code != UP_STACKP)

@@ -1,0 +1,15 @@
+"""Programs with debug information, by Debian's cross compiler; without it their tests are skipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.programs import debian
+
+SOURCES = Path(__file__).with_name("sources")
+
+
+def built(source: str, *flags: str) -> Path:
+    """*source*, static and with debug information."""
+    words = " ".join(("-g", *flags))
+    return debian(f"aarch64-linux-gnu-gcc {words} -static -o {source.partition('.')[0]} {SOURCES / source}")

@@ -1,0 +1,142 @@
+"""What a register held when a function was entered, from what its caller is known to have given.
+
+A caller's call site says with which expressions, computed in the caller's
+frame, it has set which registers (DWARF 5, section 3.4.2); those that it has
+not said cannot be known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from uprobe_core.debuginfo.computing import Computation
+from uprobe_core.debuginfo.dwarf import At, Tag
+from uprobe_core.debuginfo.encoding import DAMAGED
+from uprobe_core.debuginfo.frames import Frame
+from uprobe_core.debuginfo.functions import function_at
+from uprobe_core.debuginfo.info import DebugInfo
+from uprobe_core.debuginfo.unit import Die
+from uprobe_core.image.elf_symbols import ElfImage
+from uprobe_core.stacks.unwind import caller_registers
+from uprobe_core.types import GoneError, MemoryFault
+
+__all__ = ("Callers", "SourceOf")
+
+_SITES = (Tag.CALL_SITE, Tag.GNU_CALL_SITE)
+_PARAMETERS = (Tag.CALL_SITE_PARAMETER, Tag.GNU_CALL_SITE_PARAMETER)
+_DEEPEST = 8
+SourceOf = Callable[[str], tuple[ElfImage, DebugInfo] | None]
+
+
+class _Task:
+    """A caller's registers."""
+
+    def __init__(self, registers: list[int]) -> None:
+        self._registers = registers
+
+    def get_reg(self, number: int) -> int:
+        """Register *number*."""
+        return self._registers[number]
+
+
+@dataclass(frozen=True, slots=True)
+class _Above:
+    """A caller's frame in place of a hit: what a computation reads."""
+
+    task: _Task
+    process: Any
+    address: int
+    probe_offset: int
+    depth: int
+
+
+class Callers:
+    """Asks the callers of one run.
+
+    :param source_of: the file that the guest calls so, and its debug information; None without that
+    """
+
+    def __init__(self, source_of: SourceOf) -> None:
+        self._source_of = source_of
+
+    def entry_value(self, frame: Frame, hit: Any, place: bytes) -> int:
+        """What was at *place*, a register, when the function of *frame*, in which *hit* is, was entered.
+
+        Raises GoneError if that is not known.
+        """
+        try:
+            return self._entry_value(frame, hit, place)
+        except (MemoryFault, *DAMAGED) as error:
+            raise GoneError(str(error)) from None
+
+    def _entry_value(self, frame: Frame, hit: Any, place: bytes) -> int:
+        depth, row, rules = getattr(hit, "depth", 0), frame.row, frame.rules
+        if row is None or depth >= _DEEPEST:
+            raise GoneError("the caller is not known")
+        registers = [hit.task.get_reg(number) for number in range(rules.count)]
+        above = caller_registers(registers, row, hit.process, rules)
+        if above is None:
+            raise GoneError("the caller is not known")
+        address = above[row.pc_from] & rules.code_mask
+        caller = self._frame_at(frame, hit.process, address)
+        site = _site(caller)
+        outer = _Above(_Task(above), hit.process, address, 0, depth + 1)
+        if not _calls(site, frame, caller, outer, hit.address - frame.vaddr + frame.function.entry, self):
+            raise GoneError("the caller has called something else")
+        return self.computation(caller, _given(site, place))(outer)
+
+    def computation(self, frame: Frame, code: bytes) -> Computation:
+        """*code* in *frame*."""
+        return Computation(code, frame.machine, partial(self.entry_value, frame), lambda _offset: 8)
+
+    def _frame_at(self, frame: Frame, process: Any, address: int) -> Frame:
+        """The frame of the function that is returned to at *address*."""
+        mapping = next((m for m in process.mappings() if m.start <= address < m.end), None)
+        source = None if mapping is None or mapping.file is None else self._source_of(mapping.path)
+        if mapping is None or source is None:
+            raise GoneError("nothing is known of the caller")
+        image, info = source
+        vaddr = image.offset_to_vaddr(address - mapping.start + mapping.offset)
+        function = None if vaddr is None else function_at(info, vaddr - 1)
+        if function is None or vaddr is None:
+            raise GoneError("nothing is known of the caller")
+        return Frame(image, function, vaddr, 0, frame.rules)
+
+
+def _site(caller: Frame) -> Die:
+    """The call that returns to where *caller* is."""
+    unit = caller.function.die.unit
+    for entry in unit.scan():
+        if entry.tag in _SITES:
+            die = unit.die(entry.offset)
+            if die.get(At.CALL_RETURN_PC, die.get(At.LOW_PC)) == caller.vaddr:
+                return die
+    raise GoneError("nothing is known of the call")
+
+
+def _calls(site: Die, frame: Frame, caller: Frame, outer: _Above, entry: int, callers: Callers) -> bool:
+    """Whether *site* calls the function of *frame*, which is at *entry*, and not one that jumps there."""
+    origin = site.ref(At.CALL_ORIGIN) or site.ref(At.ABSTRACT_ORIGIN)
+    if origin is not None:
+        return _names(origin) & _names(frame.function.die) != set()
+    target = site.get(At.CALL_TARGET, site.get(At.GNU_CALL_SITE_TARGET))
+    return isinstance(target, bytes) and callers.computation(caller, target)(outer) == entry
+
+
+def _names(die: Die) -> set[str]:
+    """What the linker calls a function, else the source."""
+    found = die.find(At.LINKAGE_NAME)
+    return {str(found.get(At.LINKAGE_NAME)) if found is not None else die.named()}
+
+
+def _given(site: Die, place: bytes) -> bytes:
+    """The expression for what a call puts at *place*."""
+    for child in site.children():
+        if child.tag in _PARAMETERS and child.get(At.LOCATION) == place:
+            value = child.get(At.CALL_VALUE, child.get(At.GNU_CALL_SITE_VALUE))
+            if isinstance(value, bytes):
+                return value
+    raise GoneError("the caller does not say what it has given")

@@ -1,0 +1,116 @@
+"""Where parameters are at a function's first instruction, and results after it: the calling convention.
+
+Unoptimised code says where parameters are once the prologue has put them
+there; at the first instruction they are where the caller left them.
+Source: Procedure Call Standard for the Arm 64-bit Architecture, 6.8 and 6.9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from uprobe_core.architecture import Registers
+from uprobe_core.debuginfo.places import Gone, InMemory, InPieces, InRegister, InVector, Piece, Place, load
+from uprobe_core.debuginfo.types import Kind, Type
+from uprobe_core.event_model import FetchOp, OpCode
+
+__all__ = ("is_large", "parameter_places", "result_place")
+
+_VECTORS = 8
+_MOST_IN_REGISTERS = 16
+_UNKNOWN = Gone("not known before the prologue has run")
+
+
+def parameter_places(types: Sequence[Type], registers: Registers) -> list[Place]:
+    """Where parameters of *types* are at a function's first instruction."""
+    general, vector, stack = 0, 0, 0
+    found: list[Place] = []
+    for kind in types:
+        size = kind.size
+        floats = float_parts(kind)
+        if floats:
+            if vector + len(floats) <= _VECTORS:
+                found.append(_in_vectors(vector, floats))
+                vector += len(floats)
+                continue
+            vector = _VECTORS
+        elif not kind.is_number and size > _MOST_IN_REGISTERS:
+            found.append(_by_reference(general, stack, registers))
+            general, stack = (
+                (general + 1, stack) if general < len(registers.arguments) else (general, stack + 1)
+            )
+            continue
+        else:
+            words = max((size + 7) // 8, 1)
+            general += general & 1 if words == 2 and kind.is_number else 0
+            if general + words <= len(registers.arguments):
+                found.append(_in_registers(general, words, registers))
+                general += words
+                continue
+            general = len(registers.arguments)
+        found.append(InMemory(load(OpCode.STACKP), 8 * stack))
+        stack += max((size + 7) // 8, 1)
+    return found
+
+
+def _in_registers(first: int, words: int, registers: Registers) -> Place:
+    if words == 1:
+        return InRegister(registers.arguments[first])
+    return InPieces(tuple(Piece(8, InRegister(registers.arguments[first + n])) for n in range(words)))
+
+
+def _in_vectors(first: int, sizes: Sequence[int]) -> Place:
+    if len(sizes) == 1:
+        return InVector(first)
+    return InPieces(tuple(Piece(size, InVector(first + n)) for n, size in enumerate(sizes)))
+
+
+def _by_reference(general: int, stack: int, registers: Registers) -> Place:
+    """What is larger than two registers is where the caller has put a copy of it."""
+    if general < len(registers.arguments):
+        return InMemory(load(OpCode.REG, registers.arguments[general]))
+    return InMemory((FetchOp(OpCode.STACKP), FetchOp(OpCode.DEREF, 8 * stack)))
+
+
+def float_parts(kind: Type) -> list[int]:
+    """The sizes of the one to four floating point numbers that *kind* is made of (an HFA), else []."""
+    found = _floats(kind, 0)
+    return found if found and len(found) <= 4 and len(set(found)) == 1 else []
+
+
+def _floats(kind: Type, depth: int) -> list[int]:
+    if kind.kind is Kind.FLOAT:
+        return [kind.size]
+    if depth > 4:
+        return []
+    if kind.kind is Kind.ARRAY and kind.counts and 0 < kind.counts[0] <= 4:
+        return _floats(kind.inner, depth + 1) * kind.counts[0]
+    if kind.kind is not Kind.STRUCT:
+        return []
+    found: list[int] = []
+    for member in kind.members:
+        inner = _floats(member.type, depth + 1)
+        if not inner:
+            return []
+        found += inner
+    return found
+
+
+def result_place(kind: Type, registers: Registers, entry: Place | None) -> Place:
+    """Where a function has left its result of type *kind* when it has returned.
+
+    :param entry: where large results are: at what was captured at the entry, None if nothing was
+    """
+    floats = float_parts(kind)
+    if floats:
+        return _in_vectors(0, floats)
+    if not kind.is_number and kind.size > _MOST_IN_REGISTERS:
+        return _UNKNOWN if entry is None else entry
+    if kind.size <= 8:
+        return InRegister(registers.result)
+    return _in_registers(0, 2, registers)
+
+
+def is_large(kind: Type) -> bool:
+    """Whether a result of type *kind* is in memory that the caller has named (in x8)."""
+    return not float_parts(kind) and not kind.is_number and kind.size > _MOST_IN_REGISTERS

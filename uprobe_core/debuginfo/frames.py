@@ -1,0 +1,108 @@
+"""What expressions of one place count from: the frame there, by unwind information."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from uprobe_core.debuginfo.dwarf import At
+from uprobe_core.debuginfo.encoding import unsigned
+from uprobe_core.debuginfo.functions import Instance, Variable
+from uprobe_core.debuginfo.location import Machine, Value, place_of
+from uprobe_core.debuginfo.places import Const, Gone, InMemory, IsValue, Place, load
+from uprobe_core.debuginfo.ranges import ALWAYS, Located, locations_of
+from uprobe_core.debuginfo.types import type_of
+from uprobe_core.debuginfo.unit import Die
+from uprobe_core.event_model import FetchOp, OpCode
+from uprobe_core.image.elf_symbols import ElfImage
+from uprobe_core.stacks.cfi import CallFrames
+from uprobe_core.unwinding import FrameRules, Row
+
+__all__ = ("Frame",)
+
+
+class Frame:
+    """The frame of *function* at *vaddr* of the program file.
+
+    :param offset: of the probed instruction in the file; *vaddr* is its address
+    :param rules: how the architecture unwinds
+    """
+
+    def __init__(
+        self, image: ElfImage, function: Instance, vaddr: int, offset: int, rules: FrameRules
+    ) -> None:
+        self.image, self.function, self.vaddr = image, function, vaddr
+        self._offset, self.rules = offset, rules
+
+    @cached_property
+    def machine(self) -> Machine:
+        """For :func:`~uprobe_core.debuginfo.location.place_of`."""
+        unit = self.function.die.unit
+
+        def indexed(index: int) -> int:
+            width = unit.address_size
+            return unsigned(unit.sections.addr, unit.addr_base + index * width, width)
+
+        return Machine(self.rules.count, lambda: self._base, self._cfa, self.static, indexed)
+
+    def static(self, vaddr: int) -> FetchOp:
+        """What loads the address that the file calls *vaddr*."""
+        return FetchOp(OpCode.FOFFS, vaddr - self.vaddr + self._offset)
+
+    @cached_property
+    def row(self) -> Row | None:
+        """How to get from here to the caller's frame."""
+        tries = [(self.image, False), (self.image, True), (self.function.die.unit.sections.elf, True)]
+        rows = (CallFrames(elf, self.rules, debug=debug).row_at(self.vaddr) for elf, debug in tries)
+        return next((row for row in rows if row is not None), None)
+
+    def _cfa(self) -> Value:
+        row = self.row
+        if row is None or row.expression:
+            raise ValueError("there is no unwind information for this place")
+        return Value(load(OpCode.REG, row.base), row.offset)
+
+    @cached_property
+    def _base(self) -> Place:
+        """What DW_OP_fbreg counts from."""
+        die: Die = self.function.die
+        for start, end, code in locations_of(die, At.FRAME_BASE):
+            if start <= self.vaddr < end:
+                found = place_of(code, self.machine)
+                # a frame base that is computed is the base; one in a register is what that holds
+                return IsValue(found.ops, found.offset) if isinstance(found, InMemory) else found
+        raise ValueError("the function has no frame base here")
+
+    def located(self, die: Die) -> tuple[list[Located], Located | None]:
+        """Everything that is said of where the object of *die* is, and what of it holds here."""
+        found = locations_of(die)
+        return found, next((each for each in found if each[0] <= self.vaddr < each[1]), None)
+
+    def place(self, variable: Variable) -> Place:
+        """Where *variable* is here; raises ValueError or IndexError for what is damaged."""
+        die = variable.die
+        listed, here = self.located(die)
+        if here is not None:
+            return place_of(here[2], self.machine)
+        if not listed:
+            holder = die.find(At.CONST_VALUE)
+            value = None if holder is None else holder.get(At.CONST_VALUE)
+            if value is not None:
+                return constant(value, type_of(die).size)
+            origin = die.origin()
+            if origin is not None and At.LOCATION in origin.attributes:
+                return self.place(Variable(variable.name, origin, variable.scope))
+        return Gone()
+
+    def is_listed(self, die: Die) -> bool:
+        """Whether its place changes from instruction to instruction, as the compiler says it."""
+        return any((start, end) != ALWAYS for start, end, _ in locations_of(die))
+
+
+def constant(value: int | bytes | str, size: int) -> Place:
+    """The place of what is nowhere but known."""
+    if isinstance(value, bytes):
+        return Const(value)
+    if isinstance(value, str):
+        return Const(value.encode("utf-8", "surrogateescape") + b"\0")
+    width = size if size in (1, 2, 4, 8, 16) else 8
+    return Const((value & (1 << 8 * width) - 1).to_bytes(width, "little"))

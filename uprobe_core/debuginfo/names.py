@@ -1,0 +1,353 @@
+"""The names of the source at one probed place, as arguments of an event: the language's other half."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from uprobe_core.debuginfo.calls import is_large, parameter_places, result_place
+from uprobe_core.debuginfo.captures import captured, captured_source, captured_value
+from uprobe_core.debuginfo.computing import Computation, EntryValue
+from uprobe_core.debuginfo.dwarf import At, Tag
+from uprobe_core.debuginfo.encoding import DAMAGED
+from uprobe_core.debuginfo.expression import BadExpressionError, Expression, Step, parse_expression
+from uprobe_core.debuginfo.frames import Frame
+from uprobe_core.debuginfo.functions import Variable, globals_named, scopes_at, variables_at
+from uprobe_core.debuginfo.leaves import make_argument
+from uprobe_core.debuginfo.numbers import SHAPE, number
+from uprobe_core.debuginfo.operands import (
+    Operand,
+    RefusedError,
+    address_of,
+    index,
+    looked_through,
+    member,
+    pointed,
+    read_pointer,
+)
+from uprobe_core.debuginfo.places import Computed, Gone, InMemory, InPieces, InRegister, Piece, Place, of_size
+from uprobe_core.debuginfo.ranges import ALWAYS
+from uprobe_core.debuginfo.types import Kind, Type, type_of
+from uprobe_core.event_model import FetchArg, FetchOp, OpCode, Value
+from uprobe_core.events.hints import nearest
+from uprobe_core.events.variables import NamedError
+
+if TYPE_CHECKING:
+    from uprobe_core.image.elf_symbols import ElfImage
+
+__all__ = ("Names",)
+
+T = TypeVar("T")
+
+_TYPES = frozenset({Tag.BASE_TYPE, Tag.STRUCTURE, Tag.CLASS, Tag.UNION, Tag.ENUMERATION, Tag.TYPEDEF})
+_ALIASES = {
+    "long": "long int",
+    "unsigned": "unsigned int",
+    "unsigned long": "long unsigned int",
+    "short": "short int",
+    "unsigned short": "short unsigned int",
+    "long long": "long long int",
+    "unsigned long long": "long long unsigned int",
+}
+_TAG_WORDS = ("struct ", "union ", "enum ", "class ", "const ")
+_INDIRECT = "x8"
+"""Where the caller says to where large results go (AAPCS64, 6.9)."""
+_ARGUMENTS = {"$args": True, "$locals": False}
+
+
+class Names:
+    """What can be named at the place of *frame*.
+
+    :param at_return: the event fires when the function has returned; parameters are those of the entry
+    :param entry_value: what was in a register when the function was entered
+    """
+
+    def __init__(self, frame: Frame, *, at_return: bool, entry_value: EntryValue) -> None:
+        self._frame, self._at_return = frame, at_return
+        self._entry_value = entry_value
+        self._keep: Callable[[FetchArg], int] = lambda _arg: 0
+        self._scopes = scopes_at(frame.function, frame.vaddr)
+
+    @cached_property
+    def variables(self) -> list[Variable]:
+        """What has a name here, innermost first, without what is hidden."""
+        found: dict[str, Variable] = {}
+        for each in variables_at(self._scopes):
+            found.setdefault(each.name, each)
+        return list(found.values())
+
+    def expanded(self, word: str) -> list[str] | None:
+        """The arguments that ``$args`` or ``$locals`` stands for; None for any other word."""
+        wanted = _ARGUMENTS.get(word)
+        if wanted is None:
+            return None
+        shown = [each for each in self.variables if each.is_parameter is wanted]
+        if wanted:
+            inner = next(
+                scope for scope in reversed(self._scopes) if scope.tag in (Tag.SUBPROGRAM, Tag.INLINED)
+            )
+            shown = [each for each in shown if each.scope is inner]
+        elif self._at_return:
+            raise NamedError("there are no local variables when the function has returned", 0)
+        return [each.name for each in shown]
+
+    def argument(self, name: str, text: str, keep: Callable[[FetchArg], int]) -> FetchArg:
+        """The argument *name* with the expression *text*; raises NamedError.
+
+        :param keep: has an argument captured at the entry; its number
+        """
+        return self._guarded(text, lambda: self._argument(name, text, keep))
+
+    def _argument(self, name: str, text: str, keep: Callable[[FetchArg], int]) -> FetchArg:
+        self._keep, said = keep, parse_expression(text)
+        operand = self.operand(said)
+        found = make_argument(name, text, operand, self._symbol)
+        if isinstance(operand.place, Gone):
+            found = replace(found, type=replace(found.type, name=self._where_it_is(text)))
+        return captured(found, keep) if self._is_of_entry(said) else found
+
+    def _is_of_entry(self, said: Expression) -> bool:
+        return self._at_return and said.base != "$retval"
+
+    def head(self, text: str, keep: Callable[[FetchArg], int], *, is_text: bool) -> tuple[FetchOp, ...]:
+        """What a type of the fetch language can be put behind: the operations up to the last read."""
+        return self._guarded(text, lambda: self._head(text, keep, is_text=is_text))
+
+    def _head(self, text: str, keep: Callable[[FetchArg], int], *, is_text: bool) -> tuple[FetchOp, ...]:
+        self._keep, said = keep, parse_expression(text)
+        operand = looked_through(self.operand(said))
+        place = of_size(operand.place, operand.type.size)
+        if is_text and operand.type.kind is Kind.POINTER:
+            ops, added = read_pointer(operand)
+            ops = (*ops, FetchOp(OpCode.DEREF, added))
+        elif isinstance(place, InMemory):
+            ops = (*place.ops, FetchOp(OpCode.DEREF, place.offset))
+        else:
+            ops, added = read_pointer(replace(operand, place=place))
+            if added:
+                raise RefusedError("a type cannot be given to a computed value", "leave the type out")
+        return captured_source(ops, keep) if self._is_of_entry(said) else ops
+
+    @property
+    def has_result(self) -> bool:
+        """Whether the function is known to return something that can be shown."""
+        return type_of(self._frame.function.die).kind not in (Kind.VOID, Kind.OTHER)
+
+    @staticmethod
+    def _guarded(text: str, make: Callable[[], T]) -> T:
+        try:
+            return make()
+        except BadExpressionError as error:
+            raise NamedError(error.text, error.column, error.hint) from None
+        except RefusedError as error:
+            raise NamedError(f"{text}: {error.text}", 0, error.hint) from None
+        except DAMAGED as error:
+            raise NamedError(f"{text}: the debug information is damaged: {error}", 0) from None
+
+    # --- objects ------------------------------------------------------------------------------------
+
+    def operand(self, said: Expression) -> Operand:
+        """The object that an expression names; raises RefusedError."""
+        steps = list(said.steps)
+        if said.base.startswith("%"):  # a register has no type but that of the cast around it
+            casts = [step for step in steps if step.kind == "("]
+            steps = [*casts[:1], *(step for step in steps if step is not casts[0])] if casts else steps
+        found = self._base(said.base)
+        for step in steps:
+            found = self._step(found, step)
+        return found
+
+    def _step(self, operand: Operand, step: Step) -> Operand:
+        if step.kind == "->":
+            target = looked_through(operand)
+            return member(
+                pointed(target) if target.type.kind is Kind.POINTER else _no_pointer(target), step.name
+            )
+        if step.kind == ".":
+            target = looked_through(operand)
+            if target.type.kind is Kind.POINTER:
+                raise RefusedError(f"{target.type.name} is a pointer", f"write ->{step.name}")
+            return member(target, step.name)
+        if step.kind == "[":
+            return index(operand, step.number)
+        if step.kind == "*":
+            return pointed(looked_through(operand))
+        if step.kind == "&":
+            return address_of(looked_through(operand))
+        return Operand(self._type(step), looked_through(operand).place)
+
+    def _base(self, name: str) -> Operand:
+        registers = self._frame.rules.registers
+        if name == "$retval":
+            return self._result()
+        if name.startswith("$arg"):
+            return self._parameter(int(name[4:]))
+        if name.startswith("%"):
+            number = registers.names.get(name[1:])
+            if number is None:
+                raise RefusedError(f"no register is called {name}")
+            return Operand(Type(None, "a register", 8), InRegister(number))
+        return self._named(name)
+
+    def _named(self, name: str) -> Operand:
+        for variable in self.variables:
+            if variable.name == name:
+                return self._variable(variable)
+        this = next((each for each in self.variables if each.name in ("this", "self")), None)
+        if this is not None and this.type.kind is Kind.POINTER and this.type.target.find(name):
+            return member(pointed(self._variable(this)), name)
+        info = self._frame.function.die.unit.info
+        for variable in globals_named(info, self._frame.function.die.unit, name):
+            return self._variable(variable)
+        known = [each.name for each in self.variables]
+        hint = nearest(name, known) or f"what has a name here: {', '.join(known[:16]) or 'nothing'}"
+        raise RefusedError("nothing has that name here", hint)
+
+    def _parameter(self, number: int) -> Operand:
+        shown = self._parameters()
+        if not 0 < number <= len(shown):
+            raise RefusedError(f"the function has {len(shown)} parameters")
+        return self._variable(shown[number - 1])
+
+    def _parameters(self) -> list[Variable]:
+        """Those of the function, in order."""
+        die = self._frame.function.die
+        return [Variable(child.named(), child, die) for child in die.children() if child.tag == Tag.PARAMETER]
+
+    def _variable(self, variable: Variable) -> Operand:
+        place = self._place(variable)
+        if isinstance(place, Computed):
+            place = self._computed(place, variable)
+        if isinstance(place, InPieces):
+            pieces = tuple(
+                Piece(each.size, self._computed(each.place, variable))
+                if isinstance(each.place, Computed)
+                else each
+                for each in place.pieces
+            )
+            place = InPieces(pieces)
+        return Operand(variable.type, place)
+
+    def _place(self, variable: Variable) -> Place:
+        frame, place = self._frame, self._frame.place(variable)
+        is_outer = variable.scope is not None and variable.scope.key == frame.function.die.key
+        at_entry = is_outer and frame.vaddr == frame.function.entry and not frame.is_listed(variable.die)
+        if not at_entry or not isinstance(place, InMemory) or _is_static(place):
+            return place
+        if variable.is_parameter:  # it is there once the prologue has put it there
+            return self._as_called(variable)
+        line = variable.die.get(At.DECL_LINE, 0)
+        raise RefusedError("it has no value at the function's entry", f"probe a line after {line}")
+
+    def _as_called(self, variable: Variable) -> Place:
+        shown = self._parameters()
+        places = parameter_places([each.type for each in shown], self._frame.rules.registers)
+        return next(p for each, p in zip(shown, places, strict=True) if each.die.key == variable.die.key)
+
+    def _computed(self, place: Computed, variable: Variable) -> Place:
+        """An expression of DWARF as an operation of Python."""
+        info, base = variable.die.unit.info, variable.die.unit.header.offset
+
+        def width_of(offset: int) -> int:
+            die = info.referred(0x13, base + offset)
+            return 0 if die is None else int(die.get(At.BYTE_SIZE, 0))
+
+        compute = Computation(place.code, self._frame.machine, self._entry_value, width_of)
+        if place.is_value:
+            return replace(place, compute=compute)
+        op = FetchOp(OpCode.COMPUTED, text="an expression of DWARF", compute=compute)
+        return InMemory((op,), place.offset)
+
+    def _result(self) -> Operand:
+        if not self._at_return:
+            raise RefusedError("$retval is there when the function has returned", "use r: or %return")
+        kind = type_of(self._frame.function.die)
+        if kind.kind is Kind.VOID:
+            raise RefusedError("the function returns nothing")
+        registers = self._frame.rules.registers
+        where = None
+        if is_large(kind) and _INDIRECT in registers.names:
+            read = FetchOp(OpCode.REG, registers.names[_INDIRECT]), FetchOp(OpCode.ST_RAW, size=8)
+            where = InMemory((captured_value(read, self._keep),))
+        return Operand(kind, result_place(kind, registers, where))
+
+    def _where_it_is(self, text: str) -> str:
+        """For people: what is said of a variable that is not there."""
+        name = parse_expression(text).base
+        variable = next((each for each in self.variables if each.name == name), None)
+        return "<optimized out>" if variable is None else f"<optimized out>, {self.spans(variable)}"
+
+    def spans(self, variable: Variable) -> str:
+        """Where *variable* is, in words."""
+        start = self._frame.function.entry
+        ranges = self._frame.located(variable.die)[0]
+        if not ranges:
+            return "it is nowhere"
+        if any((low, high) == ALWAYS for low, high, _ in ranges):
+            return "it is there everywhere"
+        merged: list[list[int]] = []
+        for low, high, _ in sorted(ranges):
+            if merged and low <= merged[-1][1]:
+                merged[-1][1] = max(merged[-1][1], high)
+            else:
+                merged.append([low, high])
+        return "it is there at " + ", ".join(
+            f"+{low - start:#x} to +{high - start:#x}" for low, high in merged
+        )
+
+    # --- types --------------------------------------------------------------------------------------
+
+    def _type(self, step: Step) -> Type:
+        """The type of a cast; raises RefusedError."""
+        name = " ".join(step.name.split())
+        while name.startswith(_TAG_WORDS):
+            name = name.partition(" ")[2]
+        found = self._type_named(_ALIASES.get(name, name))
+        for _ in range(step.number):
+            found = found.pointer()
+        return found
+
+    def _type_named(self, name: str) -> Type:
+        if name == "void":
+            return Type(None)
+        info, own = self._frame.function.die.unit.info, self._frame.function.die.unit
+        dies = [die for die in info.named(name.rpartition("::")[2], _TYPES) if not die.get(At.DECLARATION)]
+        if not dies:
+            raise RefusedError(f"no type is called {name!r}")
+        die = min(dies, key=lambda die: die.unit is not own)
+        if die.tag == Tag.TYPEDEF:
+            found = type_of(die)
+            return Type(found.die, die.name, found.size)
+        return Type(die)
+
+    # --- code ---------------------------------------------------------------------------------------
+
+    def _symbol(self, operand: Operand) -> FetchArg:
+        """A pointer to code: its number, and where the file is loaded, for the name of what is there."""
+        bias = FetchArg("", "", number(operand).type, (self._frame.static(0), *number(_WORD).ops[1:]))
+        return FetchArg("", "", SHAPE, (), parts=(number(operand), bias), shape=_Code(self._frame.image))
+
+
+_WORD = Operand(Type(None, "", 8), InRegister(0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Code:
+    """Names what a pointer points to, in the program file."""
+
+    image: ElfImage
+
+    def __call__(self, values: Sequence[Value]) -> str:
+        address, bias = (int(value or 0) for value in values)  # type: ignore[arg-type]  # two numbers
+        found = self.image.symbol_at(address - bias) if address else None
+        return f"{address:#x}" if found is None else f"{self.image.source_name(found[0])}+{found[1]:#x}"
+
+
+def _no_pointer(operand: Operand) -> Operand:
+    raise RefusedError(f"{operand.type.name} is no pointer", "write . for a member of a structure")
+
+
+def _is_static(place: Place) -> bool:
+    return isinstance(place, InMemory) and place.ops[0].code is OpCode.FOFFS

@@ -1,0 +1,165 @@
+"""Which objects are text, and how it is fetched: char *, arrays of char, strings of C++, Rust and Go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from uprobe_core.debuginfo.numbers import END, number
+from uprobe_core.debuginfo.operands import Operand, member, read_pointer
+from uprobe_core.debuginfo.places import Const, InMemory
+from uprobe_core.debuginfo.types import Kind, Type
+from uprobe_core.event_model import FetchArg, FetchOp, OpCode, Value
+from uprobe_core.events.fetch_run import FetchProgram, FetchSource, compile_fetch
+from uprobe_core.events.fetch_types import STRING, TYPES
+
+__all__ = ("is_text_pointer", "text_of")
+
+_MOST = 4096
+_AT_ONCE, _MOST_COUNTED = 64, 256
+COMPUTED_TEXT = -1
+"""The parameter of a string store whose text is computed, and not only its address (fetch_run)."""
+
+
+def _is_char(kind: Type) -> bool:
+    """Whether it is ``char``, which people write text with; not the small numbers of other names."""
+    if kind.kind is not Kind.CHAR or kind.size != 1 or kind.die is None:
+        return False
+    return kind.die.name == "char" and kind.name in ("char", "gchar")
+
+
+def is_text_pointer(kind: Type) -> bool:
+    """Whether a pointer of that kind points to text."""
+    return kind.kind is Kind.POINTER and not kind.is_reference and _is_char(kind.target)
+
+
+def text_of(operand: Operand) -> FetchArg | None:
+    """The argument that fetches the text of *operand*; None if it is none."""
+    kind = operand.type
+    if is_text_pointer(kind):
+        ops, added = read_pointer(operand)
+        return _string(ops, added)
+    if kind.kind is Kind.ARRAY and len(kind.counts) == 1 and _is_char(kind.target):
+        return _array(operand)
+    if kind.kind is Kind.STRUCT:
+        return _structured(operand)
+    return None
+
+
+def _string(ops: tuple[FetchOp, ...], added: int) -> FetchArg:
+    return FetchArg("", "", STRING, (*ops, FetchOp(OpCode.ST_STRING, added, 4), END))
+
+
+def _array(operand: Operand) -> FetchArg | None:
+    """An array of characters: text up to its first zero, or all of it."""
+    place, count = operand.place, operand.type.counts[0]
+    if isinstance(place, Const):
+        data = place.data[:count].partition(b"\0")[0]
+        return computed_text("a constant", lambda _hit: data)
+    if not isinstance(place, InMemory):
+        return None
+    if not 0 < count <= _MOST_COUNTED:
+        return _string(place.ops, place.offset)
+    parts = [_bytes(place, at, min(_AT_ONCE, count - at)) for at in range(0, count, _AT_ONCE)]
+    return FetchArg("", "", STRING, (), parts=tuple(parts), shape=_joined)
+
+
+def _bytes(place: InMemory, at: int, count: int) -> FetchArg:
+    ops = (*place.ops, FetchOp(OpCode.ST_MEM, place.offset + at, 1), FetchOp(OpCode.LP_ARRAY, count), END)
+    return FetchArg("", "", TYPES["u8"], ops, count)
+
+
+def _joined(values: Sequence[Value]) -> str:
+    data = bytes(byte for part in values for byte in part)  # type: ignore[union-attr,misc]  # arrays of bytes
+    return data.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+
+
+# --- text with a length -----------------------------------------------------------------------------
+
+
+def computed_text(what: str, compute: Callable[[FetchSource], bytes]) -> FetchArg:
+    """Text that *compute* makes of a hit, in Python."""
+    op = FetchOp(OpCode.COMPUTED, text=what, compute=compute)  # type: ignore[arg-type]  # of text, bytes
+    return FetchArg("", "", STRING, (op, FetchOp(OpCode.ST_STRING, COMPUTED_TEXT, 4), END))
+
+
+def _structured(operand: Operand) -> FetchArg | None:
+    """The text of a structure that is a string in some language."""
+    name = operand.type.die.name if operand.type.die is not None else ""
+    if name.startswith("basic_string<char,"):
+        return _libstdcxx(operand) or _libcxx(operand)
+    if name.startswith("basic_string_view<char,"):
+        return (
+            _pair(operand, "_M_str", "_M_len")
+            or _pair(operand, "__data_", "__size_")
+            or _pair(operand, "__data", "__size")
+        )
+    if name in ("&str", "&mut str"):
+        return _pair(operand, "data_ptr", "length")
+    if name == "String" and operand.type.find("vec") is not None:
+        return _rust_string(operand)
+    if name in ("string", "runtime.string") or operand.type.name == "string":
+        return _pair(operand, "str", "len") or _pair(operand, "__data", "__length")
+    return None
+
+
+def _libstdcxx(operand: Operand) -> FetchArg | None:
+    if operand.type.find("_M_dataplus") is None:
+        return None
+    pointer = member(member(operand, "_M_dataplus"), "_M_p")
+    return _with_length(pointer, member(operand, "_M_string_length"))
+
+
+def _libcxx(operand: Operand) -> FetchArg | None:
+    """libc++ keeps short text in the object itself; its least significant bit says which it is."""
+    place = operand.place
+    if not isinstance(place, InMemory) or operand.type.size != 24:
+        return None
+    program = compile_fetch([_raw(place.ops, place.offset)])
+
+    def compute(hit: FetchSource) -> bytes:
+        address = int(program.run(hit)[0] or 0)  # type: ignore[arg-type]  # a number
+        data = hit.process.read(address, 24)
+        if not data[0] & 1:
+            return bytes(data[1 : 1 + min(data[0] >> 1, 22)])
+        size = int.from_bytes(data[8:16], "little")
+        return bytes(hit.process.read(int.from_bytes(data[16:], "little"), min(size, _MOST)))
+
+    return computed_text("text of std::string", compute)
+
+
+def _rust_string(operand: Operand) -> FetchArg | None:
+    vec = member(operand, "vec")
+    buffer = member(vec, "buf")
+    for name in ("inner", "ptr", "pointer", "pointer"):
+        if buffer.type.kind is not Kind.POINTER and buffer.type.find(name) is not None:
+            buffer = member(buffer, name)
+    return _with_length(buffer, member(vec, "len")) if buffer.type.kind is Kind.POINTER else None
+
+
+def _pair(operand: Operand, pointer: str, length: str) -> FetchArg | None:
+    if operand.type.find(pointer) is None or operand.type.find(length) is None:
+        return None
+    return _with_length(member(operand, pointer), member(operand, length))
+
+
+def _with_length(pointer: Operand, length: Operand) -> FetchArg:
+    """Text of *length* bytes behind *pointer*."""
+    ops, added = read_pointer(pointer)
+    program = compile_fetch([_raw(ops, added), number(length)])
+    return computed_text("text with a length", _Reading(program))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Reads text whose address and length *program* fetches."""
+
+    program: FetchProgram
+
+    def __call__(self, hit: FetchSource) -> bytes:
+        address, size = (int(value or 0) for value in self.program.run(hit))  # type: ignore[arg-type]
+        return bytes(hit.process.read(address, min(max(size, 0), _MOST))) if size else b""
+
+
+def _raw(ops: tuple[FetchOp, ...], added: int) -> FetchArg:
+    return FetchArg("", "", TYPES["u64"], (*ops, FetchOp(OpCode.ST_RAW, added, 8), END))
