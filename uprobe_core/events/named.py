@@ -68,9 +68,7 @@ def named_argument(
 
 
 def _refusal(line: EventLine, error: NamedError, caret: int) -> SpecError:
-    refused = line.refusal(error.text, hint=error.hint)
-    refused.caret, refused.slug = caret, "bad-name"
-    return refused
+    return SpecError(error.text, line=str(line), caret=caret, hint=error.hint, logged=False, slug="bad-name")
 
 
 def expanded(line: EventLine, variables: Variables) -> EventLine:
