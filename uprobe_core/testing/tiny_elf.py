@@ -16,7 +16,29 @@ from uprobe_core.discovery.load import load_arch
 from uprobe_core.probes.arch_ops import bind_arch
 from uprobe_core.run_setup import DEFAULT_ARCH
 
-__all__ = ("ANALYZE", "ARCH", "CALLS", "OWN_TRAP", "SEGFAULT", "SPIN", "WRITES_OWN_TEXT", "TinyProgram")
+__all__ = (
+    "ANALYZE",
+    "ARCH",
+    "ARGUMENTS",
+    "CALLS",
+    "DATA",
+    "EXECUTES",
+    "FLAGS",
+    "FORKS",
+    "FORKS_OFTEN",
+    "MAPS",
+    "MAPS_OFTEN",
+    "OWN_TRAP",
+    "RANDOM",
+    "READS",
+    "SEGFAULT",
+    "SIGNALS",
+    "SPIN",
+    "THREADS",
+    "WRITES",
+    "WRITES_OWN_TEXT",
+    "TinyProgram",
+)
 
 _PLUGIN = load_arch(DEFAULT_ARCH)
 _OPS = bind_arch(_PLUGIN)
@@ -85,3 +107,42 @@ SPIN = _program("spin")
 
 WRITES_OWN_TEXT = _program("writes_own_text")
 """Runs an instruction, replaces it, runs it again and exits with what it gave: 42."""
+
+ARGUMENTS = _program("arguments")
+"""Exits with the sum of the first bytes of its first argument and of its environment."""
+
+DATA = _program("data")
+"""Exits with a number that lies behind its instructions: 5."""
+
+EXECUTES = _program("executes")
+"""Executes itself with one more argument, which calls work(4, 10) and exits with what it gives: 40."""
+
+FLAGS = _program("flags")
+"""Exits with 9 if its comparison is still equal at mark, with 7 otherwise."""
+
+FORKS = _program("forks")
+"""Forks a child, which exits with work(2, 10), and exits with the sum of that and work(3, 10): 50."""
+
+FORKS_OFTEN = _program("forks_often")
+"""Forks children that sleep until that fails, 20 at most, and exits with their number."""
+
+MAPS = _program("maps")
+"""Maps its own text a second time, calls work(6, 10) there, unmaps it and exits with what it gave: 60."""
+
+MAPS_OFTEN = _program("maps_often")
+"""Maps 16 MiB after 16 MiB until that fails, 200 times at most, and exits with how often it did not."""
+
+RANDOM = _program("random")
+"""Exits with a random byte."""
+
+READS = _program("reads")
+"""Exits with the first byte of the file that its argument names, with 255 if it cannot be opened."""
+
+SIGNALS = _program("signals")
+"""Sends itself SIGUSR1, whose handler stores 33, and exits with what is stored."""
+
+THREADS = _program("threads")
+"""Starts a thread that stores work(2, 10), and exits with the sum of that and work(3, 10): 50."""
+
+WRITES = _program("writes")
+"""Exits with 0 if it can create the file that its argument names, with 1 if not."""

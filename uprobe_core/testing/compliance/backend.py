@@ -11,15 +11,18 @@ from uprobe_core.backend import Backend, ExitStatus, Target, Task
 from uprobe_core.errors import TargetError
 from uprobe_core.testing.compliance.backend_handler import ScriptedHandler
 from uprobe_core.testing.compliance.backend_inline import BackendInline
-from uprobe_core.testing.compliance.backend_rig import REGISTERS, SWBP, WORK, Rig, needs
+from uprobe_core.testing.compliance.backend_processes import BackendProcesses
+from uprobe_core.testing.compliance.backend_rig import SWBP, WORK, Hitting, Rig
+from uprobe_core.testing.compliance.backend_tasks import BackendTasks
 from uprobe_core.testing.compliance.backend_traps import BackendTraps
+from uprobe_core.testing.compliance.backend_world import BackendWorld
 from uprobe_core.testing.tiny_elf import CALLS, SEGFAULT, SPIN, WRITES_OWN_TEXT
 from uprobe_core.types import MemoryFault, Mode, Returns
 
 __all__ = ("BackendCompliance", "Rig")
 
 
-class BackendCompliance(BackendTraps, BackendInline):
+class BackendCompliance(BackendTraps, BackendInline, BackendTasks, BackendProcesses, BackendWorld):
     """Required fixture: ``backend``.  Tests of what it does not claim in its capabilities are skipped."""
 
     def test_it_has_the_members_of_the_contract(self, backend: Backend) -> None:
@@ -118,61 +121,20 @@ class BackendCompliance(BackendTraps, BackendInline):
         assert list(mappings) == sorted(mappings, key=lambda m: m.start)
         assert any(m.start <= WORK < m.end and m.executable for m in mappings)
 
-    # --- tasks ---------------------------------------------------------------------------------------
-
-    def test_all_registers_can_be_read_and_written(self, inlining: Rig) -> None:
-        def act(task: Task, _address: int) -> None:
-            numbered = [n for name, n in REGISTERS.names.items() if name[-1].isdecimal()]
-            before = {index: task.get_reg(index) for index in numbered}
-            for index in numbered:
-                task.set_reg(index, REGISTERS.mask // 3 + index)
-            assert [task.get_reg(i) for i in numbered] == [REGISTERS.mask // 3 + i for i in numbered]
-            assert task.get_reg(REGISTERS.sp) % 16 == 0
-            for index, value in before.items():
-                task.set_reg(index, value)
-
-        inlining.handler.on["inline"] = act
-        assert inlining.run().code == 150
-
-    def test_vector_registers_can_be_read_and_written(self, backend: Backend, inlining: Rig) -> None:
-        needs(backend.capabilities.vectors, "vectors")
-        value = 0x0123_4567_89AB_CDEF_FEDC_BA98_7654_3210
-
-        def act(task: Task, _address: int) -> None:
-            task.set_vec(0, value)
-            inlining.handler.saw.append(task.get_vec(0))
-
-        inlining.handler.on["inline"] = act
-        assert inlining.run().code == 150
-        assert set(inlining.handler.saw) == {value}
-
-    def test_the_clock_never_runs_backwards(self, inlining: Rig) -> None:
-        inlining.handler.on["inline"] = lambda task, _address: inlining.handler.saw.append(task.clock())
-        inlining.run()
-        assert inlining.handler.saw == sorted(inlining.handler.saw)
-
-    def test_a_task_has_a_name_and_numbers(self, inlining: Rig) -> None:
-        def act(task: Task, _address: int) -> None:
-            inlining.handler.saw.append((task.comm, task.tid == task.process.pid, task.cpu()))
-
-        inlining.handler.on["inline"] = act
-        inlining.run()
-        assert inlining.handler.saw[0] == ("program", True, 0)
-
     # --- the run -------------------------------------------------------------------------------------
 
     def test_code_that_the_program_rewrites_runs_anew(self, rig: Any) -> None:
         assert rig(WRITES_OWN_TEXT).run().code == 42
 
-    def test_an_exception_of_the_handler_comes_out_of_the_run_unchanged(self, inlining: Rig) -> None:
+    def test_an_exception_of_the_handler_comes_out_of_the_run_unchanged(self, hitting: Hitting) -> None:
         error = RuntimeError("from the handler")
 
         def act(_task: Task, _address: int) -> None:
             raise error
 
-        inlining.handler.on["inline"] = act
+        made = hitting.open(CALLS, act)
         with pytest.raises(RuntimeError) as caught:
-            inlining.run()
+            made.run()
         assert caught.value is error
 
     def test_a_stop_that_was_asked_for_ends_an_endless_program(self, rig: Any) -> None:
@@ -184,21 +146,28 @@ class BackendCompliance(BackendTraps, BackendInline):
         assert made.run().reason == "timeout"
         timer.join()
 
-    def test_a_stop_from_a_callback_ends_the_run(self, inlining: Rig) -> None:
-        inlining.handler.on["inline"] = lambda _task, _address: inlining.machine.request_stop("enough")
-        assert inlining.run().reason == "enough"
-        assert len(inlining.handler.log) == 1
+    def test_a_stop_from_a_callback_ends_the_run(self, hitting: Hitting) -> None:
+        made = hitting.open(CALLS, lambda _task, _address: made.machine.request_stop("enough"))
+        assert made.run().reason == "enough"
+        assert len(hitting.hits) == 1
 
-    def test_what_is_to_be_done_soon_is_done_in_order_outside_execution(self, inlining: Rig) -> None:
-        saw = inlining.handler.saw
+    def test_what_is_to_be_done_soon_is_done_in_order_outside_execution(self, hitting: Hitting) -> None:
+        saw: list[str] = []
 
         def act(_task: Task, _address: int) -> None:
             if not saw:
                 saw.append("hit")
-                inlining.machine.call_soon(lambda: saw.append("first"))
-                inlining.machine.call_soon(lambda: saw.append("second"))
+                made.machine.call_soon(lambda: saw.append("first"))
+                made.machine.call_soon(lambda: saw.append("second"))
                 saw.append("still inside")
 
-        inlining.handler.on["inline"] = act
-        assert inlining.run().code == 150
+        made = hitting.open(CALLS, act)
+        assert made.run().code == 150
         assert saw == ["hit", "still inside", "first", "second"]
+
+    def test_what_is_to_be_done_soon_before_the_run_is_done_when_it_starts(self, rig: Any) -> None:
+        made = rig(CALLS)
+        saw: list[int] = []
+        made.machine.call_soon(lambda: saw.append(1))
+        made.run()
+        assert saw == [1]

@@ -26,6 +26,7 @@ class ScriptedHandler:
         self.log: list[tuple[str, int]] = []
         self.mapped: list[tuple[Process, Mapping]] = []
         self.exited: list[int] = []
+        self.written: list[tuple[int, int]] = []
         self.saw: list[Any] = []
 
     def _do(self, name: str, default: Any, *arguments: Any) -> Any:
@@ -70,8 +71,9 @@ class ScriptedHandler:
         return answer
 
     def may_deliver_signal(self, task: Task) -> bool:
-        """Always."""
-        return True
+        """True unless scripted."""
+        may: bool = self._do("may", True, task)
+        return may
 
     def on_mmap(self, process: Process, mapping: Mapping) -> None:
         """Remembered."""
@@ -82,20 +84,26 @@ class ScriptedHandler:
         """Nothing."""
 
     def on_munmap(self, process: Process, start: int, end: int) -> None:
-        """Nothing."""
+        """Nothing unless scripted."""
+        self._do("munmap", None, process, start, end)
 
     def on_code_written(self, process: Process, start: int, end: int) -> None:
-        """Logged."""
-        self.log.append(("written", start))
+        """Remembered."""
+        self.written.append((start, end))
 
     def on_task(self, parent: Task, task: Task) -> None:
-        """Nothing."""
+        """Nothing unless scripted."""
+        self._do("task", None, parent, task)
 
     def on_fork(self, parent: Task, child: Task, *, shares_memory: bool) -> None:
-        """Nothing."""
+        """Nothing unless scripted."""
+        action = self.on.get("fork")
+        if action is not None:
+            action(parent, child, shares_memory=shares_memory)
 
     def on_exec(self, task: Task) -> None:
-        """Nothing."""
+        """Nothing unless scripted."""
+        self._do("exec", None, task)
 
     def on_exit(self, task: Task) -> None:
         """Remembered."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ __all__ = (
     "SWBP",
     "WORK",
     "BackendFixtures",
+    "Hitting",
     "Rig",
     "Slots",
     "multiply",
@@ -44,15 +46,16 @@ WORK, BACK, CALL, ADD = (CALLS.address(label) for label in ("work", "back", "cal
 class Rig:
     """A backend with one program opened."""
 
-    def __init__(self, backend: Backend, folder: Path, program: TinyProgram) -> None:
+    def __init__(
+        self, backend: Backend, folder: Path, program: TinyProgram, *arguments: str, **target: Any
+    ) -> None:
         self.program = program
         self.path = folder / "program"
         self.path.write_bytes(program.elf())
         self.path.chmod(0o755)
         self.handler = ScriptedHandler()
-        self.machine: Machine = backend.open(
-            Target(argv=[str(self.path)], env={}, cwd=str(folder)), self.handler
-        )
+        told = {"env": {}, "cwd": str(folder), **target}
+        self.machine: Machine = backend.open(Target(argv=[str(self.path), *arguments], **told), self.handler)
 
     @property
     def file(self) -> FileId:
@@ -130,6 +133,64 @@ class Slots:
         return None
 
 
+class Hitting:
+    """Programs whose ``work`` (a multiplication) is probed, whatever the mode.
+
+    :param rig: the fixture
+    """
+
+    def __init__(self, rig: Any, mode: Mode) -> None:
+        self._rig, self._mode = rig, mode
+        self.hits: list[tuple[Task, int]] = []
+
+    def open(
+        self,
+        program: TinyProgram,
+        act: Callable[[Task, int], None] = lambda _task, _address: None,
+        *arguments: str,
+        label: str = "work",
+        **target: Any,
+    ) -> Rig:
+        """Open *program* with a probe at *label*, of which *act* is told; then the instruction is done."""
+        made: Rig = self._rig(program, *arguments, **target)
+        follow = multiply if program.code(label) == CALLS.code("work") else _pass_over
+        made.handler.on |= {"trap": partial(self._trap, act, follow), "inline": partial(self._note, act)}
+        self.place(made.process, program.address(label))
+        return made
+
+    def place(self, process: Process, address: int) -> None:
+        """Put another probe at *address*."""
+        if self._mode is Mode.TRAP:
+            process.insert_trap(address, SWBP, visible=False)
+        else:
+            process.insert_inline(address)
+
+    def remove(self, process: Process, address: int) -> None:
+        """Take it out again."""
+        (process.remove_trap if self._mode is Mode.TRAP else process.remove_inline)(address)
+
+    def _note(self, act: Callable[[Task, int], None], task: Task, address: int) -> None:
+        self.hits.append((task, address))
+        act(task, address)
+
+    def _trap(
+        self,
+        act: Callable[[Task, int], None],
+        follow: Callable[[Task, int], TrapResult],
+        task: Task,
+        address: int,
+    ) -> TrapResult:
+        self._note(act, task, address)
+        moved = task.get_reg(PC) != address
+        return TrapResult.HANDLED if moved else follow(task, address)
+
+
+def _pass_over(task: Task, address: int) -> TrapResult:
+    """Do what ``nop`` does."""
+    task.set_reg(PC, address + SIZE)
+    return TrapResult.HANDLED
+
+
 def needs(has: bool, what: str) -> None:
     """Skip the test if the backend does not claim to have *what*."""
     if not has:
@@ -146,11 +207,13 @@ class BackendFixtures:
 
     @pytest.fixture
     def rig(self, backend: Backend, tmp_path: Path) -> Any:
-        """Open a program: ``rig(CALLS)``."""
+        """Open a program: ``rig(CALLS)``; its arguments and what else the target says may follow."""
         made: list[Rig] = []
 
-        def make(program: TinyProgram) -> Rig:
-            made.append(Rig(backend, tmp_path, program))
+        def make(program: TinyProgram, *arguments: str, **target: Any) -> Rig:
+            folder = tmp_path / f"rig{len(made)}"
+            folder.mkdir()
+            made.append(Rig(backend, folder, program, *arguments, **target))
             return made[-1]
 
         yield make
@@ -164,6 +227,13 @@ class BackendFixtures:
         made: Rig = rig(CALLS)
         made.process.insert_trap(WORK, SWBP, visible=False)
         return made
+
+    @pytest.fixture(params=["trap", "inline"])
+    def hitting(self, request: pytest.FixtureRequest, backend: Backend, rig: Any) -> Hitting:
+        """CALLS or another program with a probe of each mode."""
+        mode = Mode(request.param)
+        needs(mode in backend.capabilities.modes, f"mode {mode.value}")
+        return Hitting(rig, mode)
 
     @pytest.fixture
     def inlining(self, backend: Backend, rig: Any) -> Rig:
