@@ -218,6 +218,8 @@ class Family(Protocol):
 class Scheduler(Protocol):
     """Who runs next (:class:`uprobe_linux.scheduling.scheduler.Scheduler`)."""
 
+    attention: bool
+
     def add(self, task: Task) -> None:
         """A new thread."""
         ...

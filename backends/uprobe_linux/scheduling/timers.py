@@ -32,6 +32,8 @@ __all__ = ("ITIMER_PROF", "ITIMER_REAL", "ITIMER_VIRTUAL", "SharedTimer", "Timer
 ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF = 0, 1, 2
 _SIGNALS = {ITIMER_REAL: Sig.ALRM, ITIMER_VIRTUAL: Sig.VTALRM, ITIMER_PROF: Sig.PROF}
 OVERRUN_MAX = 0x7FFF_FFFF
+_QUIET, _MORE = 2, 3
+"""Words of a SharedTimer."""
 _CROWD = 64
 """So many entries of the past may lie among those of the timers that are armed."""
 
@@ -75,12 +77,19 @@ class Timer:
         self.expiry += times * self.interval
         return times
 
+    def left(self, now: int) -> int:
+        """Nanoseconds until it expires, at least 1 while armed; 0: disarmed."""
+        return 0 if self.expiry is None else max(self.expiry - now, 1)
+
 
 class SharedTimer(Timer):
     """A timer that all host processes which hold its descriptor see, set and let expire (timerfd).
 
+    One that has expired and was not read is quiet until it is read or asked (fs/timerfd.c): what the
+    count has become follows from the time.
+
     :param lock: held while it is decided whose expiry it is
-    :ivar words: expiry (0: disarmed) and interval
+    :ivar words: expiry (0: disarmed), interval, whether it is quiet, expiries that nobody was told of
     """
 
     __slots__ = ("_lock", "words")
@@ -113,7 +122,33 @@ class SharedTimer(Timer):
     def take(self, now: int) -> int:
         """As for every timer; 0 if another host process was first."""
         with self._lock():
-            return super().take(now)
+            times = 0 if self.words[_QUIET] else super().take(now)
+            self.words[_QUIET] |= times > 0
+            return times
+
+    def was_read(self, now: int) -> int:
+        """The count was taken: how often it has expired beyond that by *now*; it expires again."""
+        self._go_on(now)
+        times, self.words[_MORE] = self.words[_MORE], 0
+        return times
+
+    def _go_on(self, now: int) -> None:
+        """What expired while it was quiet is counted, and the next expiry is told of."""
+        with self._lock():
+            if self.words[_QUIET]:
+                self.words[_QUIET] = 0
+                self.words[_MORE] += super().take(now)
+
+    def left(self, now: int) -> int:
+        """As for every timer; who asks a periodic one hears of its next expiry, read or not."""
+        if self.interval:
+            self._go_on(now)
+        return super().left(now)
+
+    @staticmethod
+    def due(words: memoryview) -> int:
+        """When the timer with *words* expires next, 0: it does not, or nobody has to be told."""
+        return 0 if words[_QUIET] else int(words[0])
 
 
 @dataclass(eq=False, slots=True)
@@ -199,7 +234,7 @@ class Timers:
 
     def left(self, timer: Timer) -> int:
         """Nanoseconds until *timer* expires, at least 1 while armed; 0: disarmed."""
-        return 0 if timer.expiry is None else max(timer.expiry - self.now(timer), 1)
+        return timer.left(self.now(timer))
 
     def arm(self, timer: Timer, expiry: int | None) -> None:
         """Let *timer* expire at *expiry* (ns of its clock), None: not at all."""
@@ -228,7 +263,7 @@ class Timers:
         now = self._clock.monotonic()
         first = [self._first(cpu=cpu) for cpu in ((False,) if asleep else (False, True))]
         times = [now + self.left(timer) for timer in first if timer is not None]
-        shared = [at for _, words in self._watched.values() if (at := words[0])]
+        shared = [at for _, words in self._watched.values() if (at := SharedTimer.due(words))]
         if shared:
             times.append(max(min(shared), now + 1))
         return min(times, default=None)
@@ -243,7 +278,11 @@ class Timers:
 
     def _shared_by(self, now: int) -> list[SharedTimer]:
         """The timers of descriptors that expire by *now*, the first first."""
-        due = [(at, ref()) for ref, words in list(self._watched.values()) if 0 < (at := words[0]) <= now]
+        due = [
+            (at, ref())
+            for ref, words in list(self._watched.values())
+            if 0 < (at := SharedTimer.due(words)) <= now
+        ]
         return [timer for _, timer in sorted(due, key=lambda each: each[0]) if timer is not None]
 
     def _fire(self, timer: Timer, now: int) -> None:

@@ -29,6 +29,8 @@ TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET = 1, 2
 EFD_SEMAPHORE = 1
 _STATUS = oflags.G_NONBLOCK | oflags.G_CLOEXEC
 _SIGNALFD_BYTES = 128
+_COUNT_BYTES = 8
+"""Of a timerfd's count."""
 TIMER_LOCK = 3
 """Of the locks of the machine's shared memory."""
 
@@ -79,9 +81,23 @@ class TimerStream(Stream):
 
     __slots__ = ("timer",)
 
-    def __init__(self, timer: Timer) -> None:
+    def __init__(self, timer: SharedTimer) -> None:
         super().__init__(path="anon_inode:[timerfd]")
         self.timer = timer
+
+    def read(self, host: int, buffers: Buffers) -> int:
+        """The expiries since the last read; the host's counter knows of the first alone."""
+        if sum(map(len, buffers)) < _COUNT_BYTES:
+            return super().read(host, buffers)
+        machine = self.timer.process.machine
+        count = os.eventfd_read(host)
+        count += self.timer.was_read(machine.clock.monotonic())
+        machine.scheduler.attention = True
+        raw = count.to_bytes(_COUNT_BYTES, "little")
+        for buffer in buffers:
+            part, raw = raw[: len(buffer)], raw[len(buffer) :]
+            buffer[: len(part)] = part
+        return _COUNT_BYTES
 
     def write(self, host: int, buffers: Buffers) -> int:
         """Timers cannot be written to."""
@@ -147,9 +163,11 @@ def sys_timerfd_settime(task: LinuxTask, fd: int, flags: int, new: int, old: int
         value = max(value - clock.realtime() + clock.monotonic(), 1)
     elif value and not flags & TFD_TIMER_ABSTIME:
         value += clock.monotonic()
-    timer.interval, timer.expiry = interval, value or None
+    timer.interval, timer.expiry = interval, None
     if ready(host, select.POLLIN):
         os.eventfd_read(host)
+    timer.was_read(clock.monotonic())
+    timer.expiry = value or None
     task.machine.scheduler.attention = True
     if old:
         task.process.memory.write(old, previous)
