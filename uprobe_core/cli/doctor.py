@@ -9,11 +9,13 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Look at everything that a run depends on: Python, libraries, plugins, which decoder
-and which engine are used and why, and one real run of a tiny program with a probe."""
+and which engine are used and why, and one real run of a tiny program with a probe.
+With FILE, look at that program instead: its symbols, and what debug information there is."""
 EPILOG = """\
 examples:
   uprobe doctor
   uprobe doctor --json
+  uprobe doctor ./app --debug-dir ./debug
 
 exit status: 0 if runs work, 125 if something that they need is broken."""
 
@@ -22,6 +24,14 @@ BROKEN = 125
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
+    parser.add_argument("file", nargs="?", metavar="FILE", help="a program to look at")
+    parser.add_argument(
+        "--debug-dir",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a folder with debug information, laid out as /usr/lib/debug is",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document")
 
 
@@ -29,7 +39,12 @@ def run(args: argparse.Namespace) -> int:
     """Examine and tell."""
     from uprobe_core.doctor.checks import examine
 
-    found = list(examine())
+    if args.file is None:
+        found = list(examine())
+    else:
+        from uprobe_core.doctor.files import examine_file
+
+        found = list(examine_file(args.file, args.debug_dir))
     status = BROKEN if any(finding.state == "fail" for finding in found) else 0
     if args.json:
         from uprobe_core.cli.output import print_json

@@ -10,16 +10,21 @@ from uprobe_core.run_setup import DEFAULT_ARCH
 if TYPE_CHECKING:
     import argparse
 
+    from uprobe_core.debuginfo.source import Source
     from uprobe_core.image.elf_symbols import ElfImage
     from uprobe_core.probes.arch_ops import ArchOps
 
 DESCRIPTION = """\
 List the functions and USDT markers of an ELF file, with virtual address,
-file offset and size. Either name or offset can stand in an event line."""
+file offset and size. Either name or offset can stand in an event line.
+With debug information, -v says what the source says of each function, and shows
+where functions are inlined into others; --vars what can be named at a place."""
 EPILOG = """\
 examples:
   uprobe list ./loop
   uprobe list ./loop 'w*'
+  uprobe list -v ./loop work
+  uprobe list --vars ./loop:work               or ./loop:loop.c:12, ./loop:work+8
   uprobe list ./loop --json
 
 exit status: 0, or 1 if nothing matches, as of grep."""
@@ -35,6 +40,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--arch", default=DEFAULT_ARCH, metavar="NAME", help=f"the architecture ({DEFAULT_ARCH})"
     )
+    parser.add_argument("-v", "--verbose", action="store_true", help="signatures, source lines, inlined code")
+    parser.add_argument("--vars", action="store_true", help="BINARY is PATH:PLACE; what has a name there")
+    parser.add_argument(
+        "--debug-dir",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a folder with debug information, laid out as /usr/lib/debug is",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document")
 
 
@@ -45,8 +59,15 @@ def run(args: argparse.Namespace) -> int:
     from uprobe_core.probes.arch_ops import bind_arch
 
     arch = bind_arch(load_arch(args.arch))
+    if args.vars:
+        from uprobe_core.cli.list_variables import list_variables
+
+        return list_variables(args, arch)
     with ElfImage(args.binary, arch.info) as image:
+        source = _source(image, args)
         functions, marked = _functions(image, args.glob), _markers(image, args.glob, arch)
+        if args.verbose:
+            functions = _with_source(image, source, functions, args.glob)
     if args.json:
         from uprobe_core.cli.output import print_json
 
@@ -54,6 +75,50 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print(functions, marked, args)
     return 0 if functions or marked else NOTHING
+
+
+def _source(image: ElfImage, args: argparse.Namespace) -> Source | None:
+    """Debug information of a file, if it is asked for or a stripped one has its names there."""
+    if not args.verbose and image.section(".symtab") is not None:
+        return None
+    from os.path import abspath
+
+    from uprobe_core.debuginfo.source import Source
+    from uprobe_core.events.files import host_file
+
+    source = Source(image, abspath(args.binary), host_file, args.debug_dir)
+    if image.section(".symtab") is None:
+        image.names_from = source.found.symbols
+    return source
+
+
+def _with_source(
+    image: ElfImage, source: Source | None, functions: list[dict[str, Any]], glob: str
+) -> list[dict[str, Any]]:
+    """*functions* with what the source says of them, and those inlined into others behind them."""
+    from uprobe_core.debuginfo.listing import describe, described, inlined_functions
+
+    info = None if source is None else source.found.info
+    if info is None:
+        return functions
+    for function in functions:
+        found = describe(info, function["address"])
+        function.update({} if found is None else found._asdict())
+    for instance, name in inlined_functions(info, glob):
+        around = image.symbol_at(instance.entry)
+        functions.append(
+            {
+                "name": name,
+                "source_name": name,
+                "address": instance.entry,
+                "offset": image.vaddr_to_offset(instance.entry) or 0,
+                "size": sum(end - start for start, end in instance.ranges),
+                "indirect": False,
+                "inlined_into": around[0].name if around is not None else "",
+                **described(instance.die)._asdict(),
+            }
+        )
+    return functions
 
 
 def _functions(image: ElfImage, glob: str) -> list[dict[str, Any]]:
@@ -94,6 +159,10 @@ def _shown(function: dict[str, Any]) -> str:
     """A function's name, beside it what else is to be known of it."""
     if function["indirect"]:
         return f"{function['name']}  indirect: what {function['name']}@resolver, which is here, returns"
+    if "signature" in function:
+        where = f"  {function['file']}:{function['line']}" if function["file"] else ""
+        into = f"  inlined into {function['inlined_into']}" if function.get("inlined_into") else ""
+        return f"{function['name']}  {function['signature']}{where}{into}"
     same = function["source_name"] == function["name"]
     return function["name"] if same else f"{function['name']}  {function['source_name']}"
 

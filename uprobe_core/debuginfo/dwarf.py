@@ -69,6 +69,7 @@ class At(IntEnum):
     COMP_DIR = 0x1B
     CONST_VALUE = 0x1C
     INLINE = 0x20
+    PRODUCER = 0x25
     PROTOTYPED = 0x27
     UPPER_BOUND = 0x2F
     ABSTRACT_ORIGIN = 0x31

@@ -12,7 +12,20 @@ from uprobe_core.debuginfo.ranges import ranges_of
 from uprobe_core.debuginfo.types import Type, type_of
 from uprobe_core.debuginfo.unit import Die, Entry, Family, Unit
 
-__all__ = ("Instance", "Variable", "function_at", "functions_of", "instances_of", "scopes_at", "variables_at")
+__all__ = (
+    "Instance",
+    "Variable",
+    "function_at",
+    "functions_of",
+    "globals_named",
+    "instance_of",
+    "instances_of",
+    "parameters_of",
+    "qualified",
+    "scopes_around",
+    "scopes_at",
+    "variables_at",
+)
 
 _SCOPES = frozenset({Tag.SUBPROGRAM, Tag.INLINED, Tag.LEXICAL_BLOCK})
 _FUNCTIONS = frozenset({Tag.SUBPROGRAM, Tag.INLINED})
@@ -66,15 +79,16 @@ class Variable:
         return type_of(self.die)
 
 
-def _instance(die: Die) -> Instance | None:
+def instance_of(die: Die) -> Instance | None:
+    """The function or inlined function of *die* where it has code, None if it has none."""
     ranges = tuple(span for span in ranges_of(die) if die.unit.info.is_code(*span))
     if not ranges:
         return None
     entry = die.get(At.ENTRY_PC)
     if isinstance(entry, int) and die.form(At.ENTRY_PC) != 0x01 and entry < 1 << 32:
         entry = ranges[0][0] + entry  # DWARF 5: an offset from the start
-    if not isinstance(entry, int):
-        entry = ranges[0][0]
+    if not isinstance(entry, int) or not any(start <= entry < end for start, end in ranges):
+        entry = ranges[0][0]  # also where the compiler names a place that is not in the function
     return Instance(die, entry, ranges, die.tag == Tag.INLINED)
 
 
@@ -83,7 +97,7 @@ def functions_of(unit: Unit) -> list[Instance]:
     known = unit.info.functions.get(unit.header.offset)
     if known is None:
         dies = (unit.die(entry.offset) for entry in unit.scan() if entry.tag == Tag.SUBPROGRAM)
-        found = (_instance(die) for die in dies if not die.get(At.DECLARATION))
+        found = (instance_of(die) for die in dies if not die.get(At.DECLARATION))
         known = sorted((each for each in found if each is not None), key=lambda each: each.entry)
         unit.info.functions[unit.header.offset] = known
     return known
@@ -117,6 +131,17 @@ def scopes_at(function: Instance, vaddr: int) -> list[Die]:
         scopes.append(inner)
 
 
+def scopes_around(die: Die) -> list[Die]:
+    """The function, and the blocks and inlined functions in it that are around *die*, which is the last."""
+    entries, entry = _place(die)
+    found = [die]
+    parent = -1 if entry is None else entry.parent
+    while parent >= 0 and entries[parent].tag in _SCOPES:
+        found.append(die.unit.die(entries[parent].offset))
+        parent = entries[parent].parent
+    return found[::-1]
+
+
 def variables_at(scopes: list[Die]) -> list[Variable]:
     """What has a name in *scopes*, innermost scope first; a name that is hidden comes later."""
     found = []
@@ -125,12 +150,27 @@ def variables_at(scopes: list[Die]) -> list[Variable]:
     return found
 
 
+def parameters_of(die: Die) -> list[Die]:
+    """The parameters of a function, in the order of the source."""
+    return _in_order([child for child in die.children() if child.tag == Tag.PARAMETER])
+
+
+def _in_order(dies: list[Die]) -> list[Die]:
+    """*dies* as the source has them: an instance of a function lists them in some order."""
+    origins = [die.origin() for die in dies]
+    if any(origin is None for origin in origins):
+        return dies
+    pairs = zip(dies, origins, strict=True)
+    order = {die.key: origin.offset for die, origin in pairs if origin is not None}
+    return sorted(dies, key=lambda die: order[die.key])
+
+
 def _variables_of(scope: Die) -> Iterator[Variable]:
-    for child in scope.children():
-        if child.tag in (Tag.PARAMETER, Tag.VARIABLE):
-            name = child.named()
-            if name:
-                yield Variable(name, child, scope)
+    dies = _in_order([child for child in scope.children() if child.tag in (Tag.PARAMETER, Tag.VARIABLE)])
+    for die in dies:
+        name = die.named()
+        if name:
+            yield Variable(name, die, scope)
 
 
 def globals_named(info: Family, unit: Unit, name: str) -> list[Variable]:
@@ -210,7 +250,7 @@ def instances_of(info: DebugInfo, name: str) -> list[Instance]:
         if die.key in seen or len(seen) > _MOST_INSTANCES:
             continue
         seen.add(die.key)
-        instance = _instance(die)
+        instance = instance_of(die)
         if instance is not None:
             found[die.key] = instance
         elif die.tag == Tag.SUBPROGRAM and not (die.get(At.DECLARATION) and _is_c(die)):

@@ -95,7 +95,7 @@ class _Maker:
             inner = Operand(member.type, part_of(operand.place, byte), bit if member.bits else 0, member.bits)
             label = f"{member.name}=" if member.name else ""
             texts.append(f"{joined}{label}")
-            parts.append(self._part(inner, depth + 1))
+            parts.append(replace(self._part(inner, depth + 1), name=member.name))
             joined = " "
         texts.append((joined if joined != " " else "") + "}")
         return _shaped(texts, parts)

@@ -17,7 +17,7 @@ from uprobe_core.debuginfo.line_program import LineProgram, Row
 from uprobe_core.debuginfo.unit import Unit
 from uprobe_core.errors import TargetError
 
-__all__ = ("LineTable", "program_of")
+__all__ = ("LineTable", "first_of_runs", "program_of")
 
 
 def program_of(unit: Unit) -> LineProgram | None:
@@ -124,25 +124,30 @@ class LineTable:
         """
         if column:
             return self._at_column(file, line, column)
-        return _first_of_runs([(address, at == line) for _, at, address in self.statements(file)])
+        return first_of_runs([(address, at == line) for _, at, address in self.statements(file)])
 
     def _at_column(self, file: str, line: int, column: int) -> list[int]:
         places = []
-        for program in self._naming(file):
-            numbers = {number for number, name in enumerate(program.files) if _matches(name, file)}
-            for row in program.rows:
+        for numbers, rows in self._rows_of(file):
+            for row in rows:
                 if row.is_stmt or row.ends:
                     wanted = row.file in numbers and (row.line, row.column) == (line, column)
                     places.append((row.address, wanted and not row.ends))
-        return _first_of_runs(places)
+        return first_of_runs(places)
 
     def columns(self, file: str, line: int) -> list[int]:
         """The columns of *line* at which code begins."""
-        found = set()
+        rows = [(row, numbers) for numbers, rows in self._rows_of(file) for row in rows]
+        return sorted({row.column for row, numbers in rows if row.file in numbers and row.line == line} - {0})
+
+    def _rows_of(self, file: str) -> Iterator[tuple[set[int], list[Row]]]:
+        """The numbers of *file* in each table that knows it, and the table's rows."""
         for program in self._naming(file):
-            numbers = {number for number, name in enumerate(program.files) if _matches(name, file)}
-            found |= {row.column for row in program.rows if row.file in numbers and row.line == line}
-        return sorted(found - {0})
+            try:
+                names, rows = program.files, program.rows
+            except DAMAGED as error:
+                raise self._failed(error) from None
+            yield {number for number, name in enumerate(names) if _matches(name, file)}, rows
 
     def nearest_lines(self, file: str, line: int) -> list[int]:
         """The last line of *file* with code before *line* and the first after it, as far as there are any."""
@@ -172,7 +177,7 @@ def _of_files(rows: list[Row], names: list[str], numbers: set[int]) -> Iterator[
             inside = wanted
 
 
-def _first_of_runs(places: list[tuple[int, bool]]) -> list[int]:
+def first_of_runs(places: list[tuple[int, bool]]) -> list[int]:
     """Of the addresses in order, the first of each uninterrupted stretch that is wanted."""
     found: list[int] = []
     inside = False

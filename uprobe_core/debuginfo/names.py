@@ -14,7 +14,14 @@ from uprobe_core.debuginfo.dwarf import At, Tag
 from uprobe_core.debuginfo.encoding import DAMAGED
 from uprobe_core.debuginfo.expression import BadExpressionError, Expression, Step, parse_expression
 from uprobe_core.debuginfo.frames import Frame
-from uprobe_core.debuginfo.functions import Variable, globals_named, scopes_at, variables_at
+from uprobe_core.debuginfo.functions import (
+    Variable,
+    globals_named,
+    parameters_of,
+    scopes_around,
+    scopes_at,
+    variables_at,
+)
 from uprobe_core.debuginfo.leaves import make_argument
 from uprobe_core.debuginfo.numbers import SHAPE, number
 from uprobe_core.debuginfo.operands import (
@@ -30,6 +37,7 @@ from uprobe_core.debuginfo.operands import (
 from uprobe_core.debuginfo.places import Computed, Gone, InMemory, InPieces, InRegister, Piece, Place, of_size
 from uprobe_core.debuginfo.ranges import ALWAYS
 from uprobe_core.debuginfo.types import Kind, Type, type_of
+from uprobe_core.debuginfo.unit import Die
 from uprobe_core.event_model import FetchArg, FetchOp, OpCode, Value
 from uprobe_core.events.hints import nearest
 from uprobe_core.events.variables import NamedError
@@ -62,13 +70,16 @@ class Names:
 
     :param at_return: the event fires when the function has returned; parameters are those of the entry
     :param entry_value: what was in a register when the function was entered
+    :param inside: the instance of a function that the place is meant in, None: the innermost there
     """
 
-    def __init__(self, frame: Frame, *, at_return: bool, entry_value: EntryValue) -> None:
+    def __init__(
+        self, frame: Frame, *, at_return: bool, entry_value: EntryValue, inside: Die | None = None
+    ) -> None:
         self._frame, self._at_return = frame, at_return
         self._entry_value = entry_value
         self._keep: Callable[[FetchArg], int] = lambda _arg: 0
-        self._scopes = scopes_at(frame.function, frame.vaddr)
+        self._scopes = scopes_at(frame.function, frame.vaddr) if inside is None else scopes_around(inside)
 
     @cached_property
     def variables(self) -> list[Variable]:
@@ -133,7 +144,10 @@ class Names:
     @property
     def has_result(self) -> bool:
         """Whether the function is known to return something that can be shown."""
-        return type_of(self._frame.function.die).kind not in (Kind.VOID, Kind.OTHER)
+        try:
+            return type_of(self._frame.function.die).kind not in (Kind.VOID, Kind.OTHER)
+        except DAMAGED:
+            return False
 
     @staticmethod
     def _guarded(text: str, make: Callable[[], T]) -> T:
@@ -214,7 +228,7 @@ class Names:
     def _parameters(self) -> list[Variable]:
         """Those of the function, in order."""
         die = self._frame.function.die
-        return [Variable(child.named(), child, die) for child in die.children() if child.tag == Tag.PARAMETER]
+        return [Variable(child.named(), child, die) for child in parameters_of(die)]
 
     def _variable(self, variable: Variable) -> Operand:
         place = self._place(variable)

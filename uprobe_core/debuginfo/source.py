@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from uprobe_core.debuginfo.callers import Callers, SourceOf
+from uprobe_core.debuginfo.dwarf import At
 from uprobe_core.debuginfo.encoding import DAMAGED
 from uprobe_core.debuginfo.finder import Found, find_debug
 from uprobe_core.debuginfo.frames import Frame
-from uprobe_core.debuginfo.functions import function_at
-from uprobe_core.debuginfo.lines import LineTable
+from uprobe_core.debuginfo.functions import Instance, function_at, instances_of
+from uprobe_core.debuginfo.line_program import Row
+from uprobe_core.debuginfo.lines import LineTable, first_of_runs, program_of
+from uprobe_core.debuginfo.unit import Die
 from uprobe_core.errors import TargetError
 from uprobe_core.events.files import FileCheck
+from uprobe_core.events.hints import nearest
 from uprobe_core.image.elf_symbols import ElfImage
 from uprobe_core.unwinding import FrameRules
 
@@ -32,6 +37,8 @@ class Source:
     def __init__(self, image: ElfImage, path: str, files: FileCheck, folders: Sequence[str] = ()) -> None:
         self.image, self.path = image, path
         self._files, self._folders = files, folders
+        self._inlined: dict[int, Die] = {}
+        """Instances of functions that were asked for, by the address where they begin."""
 
     @cached_property
     def found(self) -> Found:
@@ -59,7 +66,8 @@ class Source:
                 return None
             frame = Frame(self.image, function, vaddr, offset, rules)
             entry_value = partial(Callers(sources).entry_value, frame)
-            return Names(frame, at_return=at_return, entry_value=entry_value)
+            inside = self._inlined.get(vaddr)
+            return Names(frame, at_return=at_return, entry_value=entry_value, inside=inside)
         except DAMAGED:
             return None
 
@@ -73,3 +81,83 @@ class Source:
                 slug="no-lines",
             )
         return LineTable(self.found.info)
+
+    def instances(self, name: str) -> list[Instance]:
+        """Where the function called *name* has code, of its own or in others; [] if nothing is said of it."""
+        info = self.found.info
+        try:
+            found = [] if info is None else instances_of(info, name)
+        except DAMAGED:
+            return []
+        self._inlined |= {each.entry: each.die for each in found if each.inlined}
+        return found
+
+    def addresses(self, file: str, line: int, column: int = 0) -> list[int]:
+        """The places to stop at *line* of *file*, or of the function that is called so; [] if it has no code.
+
+        At the first line of a function that is where its prologue ends, as debuggers have it; of a
+        file, where the code of the line begins.
+        """
+        found = self.lines.addresses(file, line, column)
+        if found or "." in file or "/" in file:
+            return found
+        try:
+            places = [
+                each for instance in self.instances(file) for each in self._inside(instance, line, column)
+            ]
+        except DAMAGED as error:
+            raise TargetError(f"cannot read the line tables of {self.image.path}: {error}") from None
+        return sorted(set(places))
+
+    def _inside(self, instance: Instance, line: int, column: int) -> list[int]:
+        """The places to stop at *line* in one instance of a function."""
+        program, holder = program_of(instance.die.unit), instance.die.find(At.DECL_FILE)
+        origin = None if holder is None else program_of(holder.unit)
+        if program is None or holder is None or origin is None:
+            return []
+        name = origin.files[holder.get(At.DECL_FILE)]
+        rows = [row for row in program.rows if row.is_stmt and not row.ends and instance.covers(row.address)]
+        runs = [
+            (row.address, row.line == line and column in (0, row.column) and program.files[row.file] == name)
+            for row in rows
+        ]
+        found = first_of_runs(runs)
+        return [
+            _behind_prologue(rows, at) if at == instance.entry and not instance.inlined else at
+            for at in found
+        ]
+
+    def _lines_of(self, function: str) -> list[int]:
+        """The lines of *function* that have code, [] if none is called so."""
+        instances = [] if "." in function or "/" in function else self.instances(function)
+        programs = [(each, program_of(each.die.unit)) for each in instances if not each.inlined]
+        rows = [
+            row for each, program in programs if program for row in program.rows if each.covers(row.address)
+        ]
+        return sorted({row.line for row in rows if row.is_stmt and row.line})[:20]
+
+    def line_hint(self, file: str, line: int, column: int = 0) -> str:
+        """What to write instead of a source line that has no code."""
+        columns = self.lines.columns(file, line) if column else []
+        if columns:
+            return f"columns of that line with code: {', '.join(map(str, columns))}"
+        lines = self._lines_of(file)
+        if lines:
+            return f"lines of {file} with code: {', '.join(map(str, lines))}"
+        lines = self.lines.nearest_lines(file, line)
+        if lines:
+            return f"the nearest lines of {file} with code: {' and '.join(map(str, lines))}"
+        files = self.lines.files()
+        names = {name.rpartition("/")[2] for name in files} | set(files)
+        return nearest(file, names) or "is the file name right?"
+
+
+def _is_optimised(die: Die) -> bool:
+    """Whether values are to be found at every instruction: GCC has optimised it, and says where they are."""
+    producer = str(die.unit.root.get(At.PRODUCER, ""))
+    return "GNU" in producer and re.search(r" -O(?!0)", producer) is not None
+
+
+def _behind_prologue(rows: list[Row], entry: int) -> int:
+    """The second place of a function that has a line: what debuggers take for the end of its prologue."""
+    return next((row.address for row in sorted(rows) if row.address > entry and row.line), entry)

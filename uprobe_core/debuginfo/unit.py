@@ -88,6 +88,7 @@ class Family(Protocol):
 
     sections: Sections
     functions: dict[int, list[Any]]
+    line_programs: dict[int, Any]
 
     @property
     def shared(self) -> Family | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uprobe_core.event_model import EXTENDS, EventSpec, FetchArg, FetchOp, OpCode
 from uprobe_core.events.listing import listing_of
 
-__all__ = ("explain", "explain_argument")
+__all__ = ("explain", "explain_argument", "explain_program")
 
 
 def explain(spec: EventSpec) -> list[str]:
@@ -20,11 +20,17 @@ def explain(spec: EventSpec) -> list[str]:
 
 def explain_argument(arg: FetchArg) -> str:
     """The operation list on one line, as a kernel built to dump fetch arguments prints it."""
+    return f"{arg.name}: {explain_program(arg)}"
+
+
+def explain_program(arg: FetchArg) -> str:
+    """The same without the argument's name; the parts of what is made of parts have theirs."""
     if arg.shape is not None and not arg.parts:
-        return f"{arg.name}: {arg.shape(()) if arg.type.name == 'shape' else arg.type.name}"
+        return arg.shape(()) if arg.type.name == "shape" else arg.type.name
     if arg.shape is not None:
-        return f"{arg.name}: {{ " + "; ".join(map(explain_argument, arg.parts)) + " }"
-    return f"{arg.name}: " + " -> ".join(_explain_op(op) for op in arg.ops)
+        parts = [explain_argument(part) if part.name else explain_program(part) for part in arg.parts]
+        return "{ " + "; ".join(parts) + " }"
+    return " -> ".join(_explain_op(op) for op in arg.ops)
 
 
 def _explain_op(op: FetchOp) -> str:

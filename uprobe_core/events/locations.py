@@ -31,6 +31,7 @@ class Location:
     :param name: the event's name when the line gives none, "" for the kernel's ``p_FILE_0xOFF``
     :param text: what the user wrote and what it resolved to, for messages
     :param resolver: of an indirect function, see :class:`~uprobe_core.event_model.EventSpec`
+    :param inlined: of a function, in another one: it has no return there
     :param arguments: fetch arguments that the location brings along (a USDT marker's)
     """
 
@@ -41,6 +42,7 @@ class Location:
     text: str = ""
     arguments: tuple[str, ...] = ()
     resolver: int | None = None
+    inlined: bool = False
 
     def with_arguments(self, line: EventLine) -> EventLine:
         """*line* with this location's own arguments: all when it has none, else those it names, ``$argN``.

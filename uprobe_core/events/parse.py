@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -119,6 +119,8 @@ class Language:
         status = self._file(line, path)
         is_return = is_return or line.words[0][0] == "r"
         places = resolver.resolve(line, path, status, target)
+        if is_return:
+            places = _with_returns(line, places, target)
         if _event_name(line, line.words[0])[1]:  # one event: names of one place are one location of it
             places = list({(place.offset, place.ref): place for place in reversed(places)}.values())[::-1]
         alone = len(places) == 1
@@ -185,6 +187,15 @@ class Language:
             return None
         status = self.file_check(location.path)
         return lambda symbol: resolver.data_symbol(line, status, location.offset, symbol)
+
+
+def _with_returns(line: EventLine, places: Sequence[Location], target: str) -> list[Location]:
+    """Those of *places* that return to a caller; raises SpecError if none does."""
+    found = [place for place in places if not place.inlined]
+    if not found:
+        text = f"{target} is inlined wherever it is used, and so it does not return"
+        raise line.refusal(text, hint="probe its entry, or a line behind what it was inlined into")
+    return found
 
 
 def _is_function(location: Location) -> bool:

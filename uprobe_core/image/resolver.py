@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -21,13 +22,15 @@ from uprobe_core.image.event_names import apart, identifier, short
 if TYPE_CHECKING:
     from uprobe_core.architecture import Architecture
     from uprobe_core.debuginfo.info import DebugInfo
-    from uprobe_core.debuginfo.lines import LineTable
     from uprobe_core.debuginfo.source import Source
     from uprobe_core.events.variables import SourceNames
     from uprobe_core.image.usdt import MarkerArgument, OperandReader
     from uprobe_core.unwinding import FrameRules
 
 __all__ = ("ImageResolver",)
+
+
+_LINE = re.compile(r"(?P<file>.+?):(?P<line>[0-9]{1,9})(?::(?P<column>[0-9]{1,9}))?")
 
 
 class ImageResolver:
@@ -104,7 +107,7 @@ class ImageResolver:
     def _places(self, line: EventLine, path: str, image: ElfImage, target: str) -> Sequence[Location]:
         if target.startswith("sdt:"):
             return self._marker(line, path, image, target)
-        if ":" in target and "::" not in target:
+        if _LINE.fullmatch(target) or (":" in target and "::" not in target):
             return self._source_line(line, path, image, target)
         if target.startswith("*+"):
             return [self._virtual(line, path, image, target)]
@@ -112,6 +115,10 @@ class ImageResolver:
             return self._glob(line, path, image, target)
         name, offset = _name_and_offset(image, target)
         found = self._named(image, name)
+        if not offset and len(found) < 2:
+            places = self._instances(path, image, found, name, target)
+            if places:
+                return places
         if not found:
             hint = nearest(name, (s.name for s in image.functions())) or "`uprobe list` shows what there is"
             raise _refusal(line, f"symbol {name!r} is not in {path}", hint)
@@ -142,21 +149,39 @@ class ImageResolver:
             return [symbol]
         return list({each.offset: each for each in image.find_source(name)}.values())
 
+    def _instances(
+        self, path: str, image: ElfImage, found: Sequence[Symbol], name: str, target: str
+    ) -> list[Location]:
+        """The function, and where else its code is: inlined, or made for some callers; [] if nowhere."""
+        if not self._has_debug(image, path) or any(symbol.indirect for symbol in found):
+            return []
+        wanted = found[0].name if found else name
+        instances = self.source(image, path).instances(wanted)
+        event = identifier(short(name))
+        places = [_location(path, symbol, 0, event, target) for symbol in found]
+        for each in instances:
+            offset = image.vaddr_to_offset(each.entry)
+            if offset is not None and all(offset != place.offset for place in places):
+                text = f"{target}, inlined" if each.inlined else target
+                places.append(Location(path, offset, name=event, text=text, inlined=each.inlined))
+        return places if len(places) > len(found) else []
+
     def _source_line(self, line: EventLine, path: str, image: ElfImage, target: str) -> list[Location]:
-        """``FILE.c:LINE``: every stretch of code that the line has."""
-        file, _, number = target.rpartition(":")
-        if not number.isdecimal() or not file:
+        """``FILE.c:LINE[:COL]``: every stretch of code that the line has; ``FUNC:LINE``: in a function."""
+        match = _LINE.fullmatch(target)
+        if match is None:
             text = f"bad source line {target!r} in {path}"
-            raise _refusal(line, text, "write PATH:FILE.c:LINE, or PATH:sdt:PROVIDER:NAME for a marker")
+            raise _refusal(line, text, "write PATH:FILE.c:LINE[:COL], or PATH:sdt:PROVIDER:NAME for a marker")
+        file, number, column = match["file"], int(match["line"]), int(match["column"] or 0)
         try:
-            table = self.source(image, path).lines
-            addresses = table.addresses(file, int(number[:9]))
-            hint = "" if addresses else _line_hint(table, file, int(number[:9]))
+            source = self.source(image, path)
+            addresses = source.addresses(file, number, column)
+            hint = "" if addresses else source.line_hint(file, number, column)
         except TargetError as error:
             raise _refusal(line, str(error), error.hint) from None
         offsets = [offset for a in addresses if (offset := image.vaddr_to_offset(a)) is not None]
         if not offsets:
-            raise _refusal(line, f"no code at {file}:{number} in {path}", hint)
+            raise _refusal(line, f"no code at {target} in {path}", hint)
         stem = identifier(file.rpartition("/")[2].partition(".")[0])
         return [Location(path, offset, name=f"{stem}_{number}"[:63], text=target) for offset in offsets]
 
@@ -280,17 +305,6 @@ def _refusal(line: EventLine, text: str, hint: str) -> SpecError:
     error = line.refusal(text, hint=hint)
     error.caret = line.column(1)
     return error
-
-
-def _line_hint(table: LineTable, file: str, line: int) -> str:
-    """What to write instead of a source line that has no code."""
-    lines = table.nearest_lines(file, line)
-    if lines:
-        return f"the nearest lines of {file} with code: {' and '.join(map(str, lines))}"
-    files = table.files()
-    return (
-        nearest(file, {name.rpartition("/")[2] for name in files} | set(files)) or "is the file name right?"
-    )
 
 
 def _marker_arguments(arguments: Sequence[MarkerArgument]) -> tuple[str, ...]:

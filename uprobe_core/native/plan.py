@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uprobe_core.actions.kinds import Action, Count, Hist, Record, Stacks, Sum
 from uprobe_core.actions.latency import SKETCH_BITS, Latency
 from uprobe_core.actions.summary import Summary
-from uprobe_core.event_model import leaves
+from uprobe_core.event_model import EventSpec, leaves
 from uprobe_core.events.filters import parse_filter
 from uprobe_core.native import _engine
 from uprobe_core.native.packing import (
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from uprobe_core.frame import Frame
     from uprobe_core.tracing.event import Event
 
-__all__ = ("ActionPlan", "Chain", "EventPlan", "plan_event")
+__all__ = ("ActionPlan", "Chain", "EventPlan", "location_program", "plan_event")
 
 _HISTS = {"log2": _engine.HIST_LOG2, "linear": _engine.HIST_LINEAR, "sub": _engine.HIST_SUB}
 _EMPTY = struct.pack("<I", 0)
@@ -127,6 +127,20 @@ def plan_event(event: Event, *, records: bool = True, fetches: bool = True) -> E
     return plan
 
 
+def location_program(plan: EventPlan, event: Event, spec: EventSpec) -> tuple[bytes, int, bytes, int] | None:
+    """Program, room, capture and its room for one location of *event*; None: that one is Python's part.
+
+    Its arguments may be found in other ways there, but have to look the same to who reads the records.
+    """
+    first = event.spec
+    if (spec.args, spec.entry_args) == (first.args, first.entry_args):
+        return plan.program, plan.room, plan.capture, plan.capture_room
+    if not plan.fetches or any(arg.shape is not None for arg in (*spec.args, *first.args)):
+        return None
+    program, capture = pack_program(spec.args), _capture(event, spec)
+    return None if program is None or capture is None else (*program, *capture)
+
+
 def _plan_in_python(event: Event, *, fetches: bool) -> EventPlan:
     packed = pack_program(event.spec.args) if fetches and not event.spec.entry_args else None
     program, room = packed or (_EMPTY, 0)
@@ -136,7 +150,7 @@ def _plan_in_python(event: Event, *, fetches: bool) -> EventPlan:
 def _plan_whole(event: Event) -> EventPlan | None:
     """The event in the engine's terms; None if something in it needs Python's dispatcher."""
     program = pack_program(event.spec.args)
-    capture = _capture(event)
+    capture = _capture(event, event.spec)
     if event.triggers is not None or event.has_filters or program is None or capture is None:
         return None
     plan = EventPlan(*program, *capture)
@@ -172,7 +186,7 @@ def _is_chain(sink: Any) -> bool:
     return methods[2] or sum(methods) != 1
 
 
-def _capture(event: Event) -> tuple[bytes, int] | None:
+def _capture(event: Event, spec: EventSpec) -> tuple[bytes, int] | None:
     """The program of what is kept of an entry for its return, and room for its strings; None: Python's part.
 
     Of a return event that is what its arguments ask for, by number; of an entry event its arguments, as
@@ -181,8 +195,8 @@ def _capture(event: Event) -> tuple[bytes, int] | None:
     if not event.wants_returns:
         return _EMPTY, 0
     if not event.is_return:
-        return pack_program(event.spec.args) if event.keeps_values else (_EMPTY, 0)
-    args = event.spec.entry_args
+        return pack_program(spec.args) if event.keeps_values else (_EMPTY, 0)
+    args = spec.entry_args
     if any(arg.count or arg.type.kind == "f" for arg in args):
         return None
     return pack_program(args) if args else (_EMPTY, 0)

@@ -18,7 +18,7 @@ from uprobe_core.actions.merge import merge
 from uprobe_core.native import _engine
 from uprobe_core.native.calls import NativeCalls
 from uprobe_core.native.packing import pack_registers
-from uprobe_core.native.plan import ActionPlan, Chain, EventPlan, plan_event
+from uprobe_core.native.plan import ActionPlan, Chain, EventPlan, location_program, plan_event
 from uprobe_core.native.records import NativeRecords
 from uprobe_core.native.results import take
 from uprobe_core.native.semantics import Semantics, core_of
@@ -147,8 +147,11 @@ class NativeSites:
             if type(probe) is not EventProbe or link.filter is not accept_all:
                 return False
             native = self._event(probe.event)
+            program = location_program(native.plan, probe.event, probe.spec)
+            if program is None:
+                return False
             calls_python |= native.plan.calls_python
-            probes.append(self._probe(native, probe))
+            probes.append(self._probe(native, probe, program))
         number = self.engine.add_site(site.vaddr, site.offset, probes)
         mode = self._mode_of(site, calls_python=calls_python)
         return self._backend.place(
@@ -186,15 +189,12 @@ class NativeSites:
             native.chain = self._calls.chain(event, native.plan)
         return native
 
-    def _probe(self, native: _NativeEvent, probe: EventProbe) -> int:
+    def _probe(self, native: _NativeEvent, probe: EventProbe, program: tuple[bytes, int, bytes, int]) -> int:
         number = native.probes.get(probe)
         if number is None:
             plan = native.plan
             number = self.engine.add_probe(
-                plan.program,
-                plan.room,
-                plan.capture,
-                plan.capture_room,
+                *program,
                 probe.event.is_return,
                 native.chain,
                 plan.votes,

@@ -72,8 +72,11 @@ class Event:
         self.sinks: tuple[Sink, ...] = ()
         self._places: dict[int, int] = {}
         self._on_error = on_error
+        self._buffer = buffer
         self._program = compile_fetch(spec.args, buffer)
         self.entry_program: FetchProgram | None = compile_fetch(spec.entry_args) if spec.entry_args else None
+        self._elsewhere: dict[int, tuple[FetchProgram, FetchProgram | None]] = {}
+        """Programs of locations whose arguments are not those of the first, by file offset."""
         self._entry_calls: tuple[tuple[int, Sink, Callable[[Hit], Any]], ...] = ()
         self._return_calls: tuple[tuple[int, Sink, Callable[[ReturnHit], Any]], ...] = ()
         self._missed_calls: tuple[tuple[Sink, Callable[[int, str], Any]], ...] = ()
@@ -106,9 +109,22 @@ class Event:
         """Whether a return has to be followed for it."""
         return self.is_return or bool(self._return_calls)
 
+    def add_location(self, spec: EventSpec) -> None:
+        """Another place of the event, whose arguments may be found in other ways there."""
+        if (spec.args, spec.entry_args) != (self.spec.args, self.spec.entry_args):
+            at_entry = compile_fetch(spec.entry_args) if spec.entry_args else None
+            self._elsewhere[spec.offset] = compile_fetch(spec.args, self._buffer), at_entry
+
     def fetch(self, hit: Hit) -> tuple[Any, ...]:
         """Run the fetch program for *hit*."""
-        return run_fetch(self._program, hit)
+        found = self._elsewhere.get(hit.probe_offset) if self._elsewhere else None
+        return run_fetch(self._program if found is None else found[0], hit)
+
+    def _at_entry(self, hit: Hit) -> tuple[Any, ...]:
+        """What is kept of the entry *hit* for its return."""
+        found = self._elsewhere.get(hit.probe_offset) if self._elsewhere else None
+        program = self.entry_program if found is None else found[1]
+        return run_fetch(program, hit) if program is not None else ()
 
     def add(self, sink: Sink) -> None:
         """Attach *sink*; its methods are looked up once, here."""
@@ -171,8 +187,9 @@ class Event:
         """
         state = None
         if self.wants_returns:
-            values = run_fetch(self.entry_program, hit) if self.entry_program is not None else ()
-            state = EntryState(hit.task.clock(), values, [None] * len(self._places), hit.task.work())
+            state = EntryState(
+                hit.task.clock(), self._at_entry(hit), [None] * len(self._places), hit.task.work()
+            )
         hit.event = self
         if self.is_return or self.triggers is None:
             return self._entered(hit, state)

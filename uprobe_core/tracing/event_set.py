@@ -143,6 +143,7 @@ class EventSet:
             event = Event(spec, self._on_error, self._buffer)
             event.on_change = self._changed
             self._put(event)
+        event.add_location(spec)
         probe = self._probes[id(spec)] = EventProbe(spec, event)
         self._note(lambda: self._probes.pop(id(spec)))
         for group in (event.probes, self.findings.probes):

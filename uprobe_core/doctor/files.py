@@ -1,0 +1,45 @@
+"""What ``uprobe doctor FILE`` says of a program file: what debug information was found, and where."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+from uprobe_core.doctor.checks import Finding
+from uprobe_core.errors import TargetError
+
+__all__ = ("examine_file",)
+
+_NOWHERE = "compile with -g, or install the debug package; --debug-dir says where else to look"
+
+
+def examine_file(path: str, folders: Sequence[str]) -> Iterator[Finding]:
+    """Findings about *path*; raises TargetError for what is no program.
+
+    :param folders: of this machine, laid out as /usr/lib/debug is
+    """
+    from uprobe_core.debuginfo.finder import find_debug
+    from uprobe_core.events.files import host_file
+    from uprobe_core.image.elf_symbols import ElfImage
+
+    with ElfImage(path) as image:
+        yield Finding("build-id", "ok" if image.build_id else "note", image.build_id or "none")
+        found = find_debug(image, os.path.abspath(path), host_file, folders)
+        names = image if found.symbols is None else found.symbols
+        try:
+            count = len(image.functions()) if found.symbols is None else len(names.functions())
+        except TargetError as error:
+            yield Finding("symbols", "note", str(error))
+        else:
+            yield Finding("symbols", "ok" if count else "note", f"{count} functions in {names.path}")
+        if found.info is None:
+            yield Finding("debug-info", "note", "none", _NOWHERE)
+            return
+        headers = found.info.headers
+        versions = sorted({header.version for header in headers})
+        detail = f"DWARF {', '.join(map(str, versions))}, {len(headers)} units, in {found.where}"
+        yield Finding("debug-info", "ok", detail)
+        if image.section(".gnu_debugaltlink") or found.info.elf.section(".gnu_debugaltlink"):
+            state = "ok" if found.shared else "note"
+            hint = "" if found.shared else "some names and types are missing without it"
+            yield Finding("shared-entries", state, found.shared or "not found", hint)
