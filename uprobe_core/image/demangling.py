@@ -37,7 +37,7 @@ def demangle(name: str) -> str:
     if function is None:
         return name
     status = ctypes.c_int()
-    pointer = function(name.encode(), None, None, ctypes.byref(status))
+    pointer = function(name.encode("utf-8", "surrogateescape"), None, None, ctypes.byref(status))
     if not pointer:
         return name
     try:

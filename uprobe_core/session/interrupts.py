@@ -137,4 +137,4 @@ def _is_ours(frame: FrameType | None) -> bool:
 
 def _say(text: str) -> None:
     with suppress(OSError):
-        os.write(2, f"{text}\n".encode())
+        os.write(2, f"{text}\n".encode("utf-8", "backslashreplace"))

@@ -1,0 +1,92 @@
+"""Whatever a program calls, a file holds or a line says: no crash, no hang, nobody left.
+
+By hand, as an ordinary user in a container or the like, since programs try everything::
+
+    python -m tests.sandbox.hostile calls --seeds 50 --batches 150       # about 1,000,000 system calls
+    python -m tests.sandbox.hostile programs --seeds 20000
+    python -m tests.sandbox.hostile texts --seeds 1000000
+
+One seed gives one case; what goes wrong is printed with its seed, and ``--first SEED --seeds 1`` repeats it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.sandbox import mutations
+from tests.sandbox.attacks import attack, left_behind, program
+
+__all__ = ("calls", "programs", "texts")
+
+ROOT = Path(__file__).parents[2]
+LIMITS = ("--timeout", "100", "--max-memory", "1G", "--max-processes", "32")
+WALL = ("--sandbox", "require") if os.geteuid() == 0 else ()
+"""Nobody runs such programs as root without the outer wall."""
+
+
+def calls(folder: Path, seed: int, first: int, last: int) -> list[str]:
+    """What goes wrong when a program makes the system calls of *seed*'s batches *first* to *last*."""
+    ended = attack(
+        folder, *LIMITS, *WALL, "--", str(program("any_call")), str(seed), str(first), str(last), timeout=150
+    )
+    found = ended.complaints + left_behind(folder)
+    if ended.status not in (0, 124):
+        found.append(f"status {ended.status}: {ended.err[-200:]}")
+    return found
+
+
+def programs(folder: Path, seed: int, good: bytes) -> list[str]:
+    """What goes wrong when we are given *good*, damaged by *seed*."""
+    path = folder / "damaged"
+    path.write_bytes(mutations.damaged_program(good, random.Random(seed)))
+    path.chmod(0o755)
+    return mutations.look_at(path)
+
+
+def texts(folder: Path, seed: int) -> list[str]:
+    """What goes wrong when we are given a text damaged by *seed*."""
+    chance = random.Random(seed)
+    try:
+        with mutations.within(mutations.PATIENCE):
+            if seed % 20:
+                mutations.read_text(chance)
+            else:
+                mutations.read_setup(folder / "setup.toml", chance)
+    except Exception as error:  # anything but a refusal
+        return [f"{type(error).__name__}: {error}"]
+    return []
+
+
+def main() -> int:
+    """Print what goes wrong; the status says whether anything did."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("calls", "programs", "texts"))
+    parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=50)
+    parser.add_argument("--batches", type=int, default=150)
+    parser.add_argument("--program", type=Path, default=ROOT / "examples" / "loop")
+    chosen, bad = parser.parse_args(), 0
+    good = chosen.program.read_bytes()
+    for seed in range(chosen.first, chosen.first + chosen.seeds):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name).resolve()
+            if chosen.what == "calls":
+                found = calls(folder, seed, 0, chosen.batches - 1)
+            else:
+                found = programs(folder, seed, good) if chosen.what == "programs" else texts(folder, seed)
+        bad += bool(found)
+        if found:
+            print(f"seed {seed}: {found}", flush=True)
+    print(f"{chosen.seeds} seeds of {chosen.what}, {bad} of them bad")
+    return int(bad > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
