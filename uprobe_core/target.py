@@ -27,7 +27,7 @@ class Limits:
 
     :param seconds: host wall-clock seconds
     :param instructions: executed guest instructions, over all processes of a machine
-    :param memory: bytes of guest memory per process
+    :param memory: bytes of guest memory of one process, and of all together with what the host holds for them
     :param processes: guest processes alive at once
     """
 
@@ -52,7 +52,8 @@ class Limits:
     memory: int | None = option(
         None,
         SIZE,
-        "memory of each process of the program, such as 512M",
+        "memory of each process of the program, such as 512M, and of all together with what the host holds"
+        " for them: files in memory, pipes, sockets, our tables",
         "limits",
         name="max_memory",
         table="limits",

@@ -331,6 +331,9 @@ class Machine(Protocol):
         """What is to be called outside of guest execution."""
         ...
 
+    meter: Any
+    """What bounds the memory of all processes together (a ``MemoryMeter``), None: nothing does."""
+
     @property
     def sandbox(self) -> Any:
         """The mounts (a ``Sandbox``)."""

@@ -28,6 +28,7 @@ from uprobe_linux.program.elf_loader import ElfError, NoInterpreterError
 from uprobe_linux.program.exec import Image, install, prepare
 from uprobe_linux.runner import Runner
 from uprobe_linux.scheduling.clock import Clock
+from uprobe_linux.scheduling.memory_meter import MemoryMeter
 from uprobe_linux.scheduling.run_limits import RunLimits
 from uprobe_linux.scheduling.scheduler import Scheduler
 from uprobe_linux.scheduling.timers import Timers
@@ -76,6 +77,8 @@ class LinuxMachine:
         self.scheduler = Scheduler(self, target.seed)
         self.watcher = Watcher(self)
         self.limits = RunLimits(self)
+        most = target.limits.memory
+        self.meter = None if most is None else MemoryMeter(self, most, self.sandbox.private)
         self.runner = Runner(self, self.limits)
         add_virtual(self)
         try:
@@ -154,6 +157,8 @@ class LinuxMachine:
         """Run until the first process ends or a limit is reached; called once."""
         self.watcher.start()
         self.limits.start()
+        if self.meter is not None:
+            self.meter.start()
         try:
             self.runner.run()
         finally:
@@ -162,6 +167,8 @@ class LinuxMachine:
                 finish(self)  # the limits hold for those that are waited for, too
             finally:
                 self.limits.stop()
+                if self.meter is not None:
+                    self.meter.stop()
         return self.exit_status()
 
     def exit_status(self) -> ExitStatus:

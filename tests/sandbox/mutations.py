@@ -150,7 +150,7 @@ FILTERS = (
     "CPUS{0-3}",
 )
 TRIGGERS = (
-    "hist:keys=a.hex,common_pid:vals=hitcount,a:sort=hitcount.descending:size=4096:ts0=common_timestamp if a>1",
+    "hist:keys=a.hex,common_pid:vals=hitcount,a:sort=hitcount.descending:size=4096:ts0=common_timestamp if a",
     "hist:name=h:keys=s,stacktrace:x=$ts0-1:onmatch(uprobes.ev).save(a):onmax($x).snapshot()",
     "traceoff:3 if a == 1",
     "enable_event:uprobes:ev:2",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.warm_python import python
+from tests.warm_python import ROOT, python
 
 DIGITS = "1" * 5000
 
@@ -60,6 +60,11 @@ def test_a_setup_file_of_monsters_is_a_wrong_setup_file(tmp_path: Path, text: st
     assert status == 125
     assert "monster.toml" in err
     assert "internal" not in err
+
+
+def test_a_place_with_a_number_of_thousands_of_digits_is_a_wrong_place(tmp_path: Path) -> None:
+    status, err = uprobe("why", str(ROOT / "examples" / "loop"), f"main+{DIGITS}", cwd=tmp_path)
+    assert (status, "is not a number" in err) == (2, True)
 
 
 @pytest.mark.parametrize("option", ["-o", "--report", "--profile"])

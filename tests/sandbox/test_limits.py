@@ -79,3 +79,11 @@ def test_a_time_limit_ends_a_fork_bomb(limits: str, tmp_path: Path) -> None:
     ended = attack(tmp_path, "--timeout", "2", "--max-processes", "40", "--", limits, "bomb")
     assert ended.status == 124
     assert left_behind(tmp_path) == []
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("what", ["memfd", "shm", "tmp", "pipe", "socket", "shared"])
+def test_what_the_host_holds_for_a_program_is_bounded(limits: str, tmp_path: Path, what: str) -> None:
+    ended = attack(tmp_path, "--max-memory", "200M", "--timeout", "30", "--", limits, "fill", what)
+    assert ended.status == 0
+    assert int(ended.out.split()[0]) <= 256

@@ -73,25 +73,29 @@ def _resolve(image: ElfImage, place: str) -> int:
     match = _PLACE.fullmatch(place)
     if match is None:
         raise UsageError(f"place {place!r} is not SYMBOL[+OFF], ADDRESS or off:OFFSET", slug="bad-place")
-    base, plus = match["base"], int(match["plus"] or "0", 0)
+    base, plus = match["base"], _number(match["plus"] or "0")
+    if plus is None:
+        raise UsageError(f"{match['plus'][:40]!r} in place {place[:80]!r} is not a number", slug="bad-place")
     number = _number(base)
     if match["form"] == "sym" or (match["form"] is None and number is None):
-        offset = _offset_of(image, base)
-        vaddr = image.offset_to_vaddr(offset)
-        assert vaddr is not None  # a symbol's offset comes from a segment
-        return vaddr + plus
+        return _loaded(image, _offset_of(image, base)) + plus
     if number is None:
         raise UsageError(f"{base!r} in place {place!r} is not a number", slug="bad-place")
     if match["form"] == "off":
-        shown = image.offset_to_vaddr(number + plus)
-        if shown is None:
-            raise ProbeError(
-                f"file offset {number + plus:#x} of {image.path} is not loaded by any segment",
-                address=number + plus,
-                where="file offset",
-            )
-        return shown
+        return _loaded(image, number + plus)
     return _checked_address(image, number + plus)
+
+
+def _loaded(image: ElfImage, offset: int) -> int:
+    """The virtual address that shows *offset*; in a damaged file also a symbol's may have none."""
+    vaddr = image.offset_to_vaddr(offset)
+    if vaddr is None:
+        raise ProbeError(
+            f"file offset {offset:#x} of {image.path} is not loaded by any segment",
+            address=offset,
+            where="file offset",
+        )
+    return vaddr
 
 
 def _offset_of(image: ElfImage, name: str) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import hostcalls, oflags
 from uprobe_linux.fs.nodes import HostNode, Node
-from uprobe_linux.syscalls.size_limits import check_growth, check_new_size
+from uprobe_linux.syscalls.size_limits import check_growth, check_new_size, take_memory
 from uprobe_linux.syscalls.support import (
     AT_EMPTY_PATH,
     AT_FDCWD,
@@ -185,6 +185,10 @@ def sys_ftruncate(task: LinuxTask, fd: int, length: int) -> int:
     return 0
 
 
+_TAKES_NOTHING = 2 | 8
+"""FALLOC_FL_PUNCH_HOLE, FALLOC_FL_COLLAPSE_RANGE (include/uapi/linux/falloc.h)."""
+
+
 @syscall("fallocate")
 def sys_fallocate(task: LinuxTask, fd: int, mode: int, offset: int, length: int) -> int:
     """fallocate(2); what a mode means is the host file system's business."""
@@ -194,6 +198,8 @@ def sys_fallocate(task: LinuxTask, fd: int, mode: int, offset: int, length: int)
     if entry.file.kind == "virtual":
         raise fail(errno.ENODEV)
     check_growth(task, entry, s64(offset) + s64(length))
+    if not mode & _TAKES_NOTHING:
+        take_memory(task, entry, s64(length))
     hostcalls.call("fallocate", entry.host, mode & 0xFFFF_FFFF, s64(offset), s64(length))
     return 0
 

@@ -10,8 +10,9 @@ import stat
 from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import hostcalls, oflags
+from uprobe_linux.scheduling.memory_meter import PIPE_BYTES
 from uprobe_linux.syscalls.io import EAGAINS, read_into, write_from
-from uprobe_linux.syscalls.size_limits import clip
+from uprobe_linux.syscalls.size_limits import clip, take_memory
 from uprobe_linux.syscalls.support import fail, files, iovecs, ready, sigpipe, wait_for
 from uprobe_linux.syscalls.table import s32, s64, syscall
 
@@ -122,6 +123,7 @@ def sys_splice(
     if source.file.kind == "virtual" or target.file.kind == "virtual":
         raise fail(errno.EINVAL)
     buffers = [bytearray(p) if p is not None else None for p in positions]
+    take_memory(task, target, min(size, PIPE_BYTES))
     done = _splice_once(task, source, target, buffers, size, flags)
     for address, buffer in zip((in_position, out_position), buffers, strict=True):
         if buffer is not None:
@@ -201,6 +203,7 @@ def sys_copy_file_range(
     _writable(task, out_fd)
     if any(e is not None and e < 0 for e in ends):
         raise fail(errno.EINVAL)
+    take_memory(task, target, min(size, 1 << 30, os.fstat(source.host).st_size))
     done = os.copy_file_range(source.host, target.host, min(size, 1 << 30), ends[0], ends[1])
     for address, end in zip((in_position, out_position), ends, strict=True):
         if end is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_linux.calls import Wait
 from uprobe_linux.fs import hostcalls, oflags
+from uprobe_linux.scheduling.memory_meter import PIPE_BYTES
 from uprobe_linux.syscalls.support import fail, files
 from uprobe_linux.syscalls.table import Block, s32, syscall
 
@@ -101,6 +102,8 @@ def _pipe_size(task: LinuxTask, entry: Descriptor, argument: int) -> int:
 
 
 def _set_pipe_size(task: LinuxTask, entry: Descriptor, argument: int) -> int:
+    if task.machine.meter is not None and s32(argument) > PIPE_BYTES:
+        raise fail(errno.EPERM)  # what users get beyond /proc/sys/fs/pipe-max-size
     return hostcalls.call("fcntl", entry.host, F_SETPIPE_SZ, s32(argument))
 
 

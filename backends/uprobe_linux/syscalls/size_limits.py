@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from uprobe_linux.memory.vma import Vma
     from uprobe_linux.processes.task import LinuxTask
 
-__all__ = ("check_growth", "check_new_size", "clip", "memory_may_grow")
+__all__ = ("check_growth", "check_new_size", "clip", "memory_may_grow", "take_memory")
+
+_IN_MEMORY = ("/memfd:", "/dev/shm/", "/tmp/")  # noqa: S108
+"""How the names of files begin that go with the run."""
 
 INITIAL_STACK = 132 << 10
 """Bytes of stack that a kernel maps at first; ours is mapped as a whole and would count too much."""
@@ -56,11 +59,19 @@ def check_growth(task: LinuxTask, entry: Descriptor, size: int) -> None:
         raise _too_large(task)
 
 
+def take_memory(task: LinuxTask, entry: Descriptor, size: int) -> None:
+    """*size* bytes are to be written to a file; OSError(ENOSPC) if that is in memory and there is no room."""
+    meter = task.machine.meter
+    if meter is not None and entry.file.path.startswith(_IN_MEMORY):
+        meter.write(size)
+
+
 def clip(task: LinuxTask, entry: Descriptor, views: list[memoryview], offset: int = -1) -> list[memoryview]:
     """The part of *views* that may be written at *offset* (-1: the descriptor's position).
 
     OSError(EFBIG) and SIGXFSZ if nothing may.
     """
+    take_memory(task, entry, sum(map(len, views)))
     limit = _limit(task, RLIMIT_FSIZE)
     if limit == INFINITY or not any(map(len, views)):
         return views

@@ -29,6 +29,8 @@ __all__ = ("SO_RCVTIMEO", "SO_SNDTIMEO", "VALUE_BYTES", "guest_pid")
 SOL_SOCKET, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IPV6, SOL_NETLINK = 1, 0, 6, 17, 41, 270
 SO_PEERCRED, SO_RCVTIMEO, SO_SNDTIMEO = 17, 20, 21
 SO_BINDTODEVICE, SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_MARK = 25, 32, 33, 36
+SO_SNDBUF, SO_RCVBUF, BUFFER_BYTES = 7, 8, 212_992
+"""The most that a socket may buffer: net.core.wmem_max and rmem_max as a kernel has them."""
 _PRIVILEGED: Final = frozenset({SO_BINDTODEVICE, SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_MARK})
 """EPERM, as without CAP_NET_ADMIN and CAP_NET_RAW."""
 
@@ -106,6 +108,8 @@ def sys_setsockopt(task: LinuxTask, fd: int, level: int, name: int, address: int
         # The host says whether the size or the pointer is wrong.
         return hostcalls.call("setsockopt", entry.host, level, name, BAD_POINTER, size)
     value = task.process.memory.read(address, min(size, room))
+    if level == SOL_SOCKET and name in (SO_SNDBUF, SO_RCVBUF):
+        value = min(int.from_bytes(value, "little"), BUFFER_BYTES).to_bytes(len(value), "little")
     if level == SOL_SOCKET and name in (SO_RCVTIMEO, SO_SNDTIMEO):
         _remember_timeout(entry, name, value)
     hostcalls.call("setsockopt", entry.host, level, name, value, len(value))
