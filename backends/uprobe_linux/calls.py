@@ -28,11 +28,15 @@ class Syscall:
 
     :param handler: takes the task and *arguments* unsigned 64-bit values
     :param arguments: how many argument registers it takes, 0-6
+    :param ordered: whether other processes can tell when it is made, so that it needs a turn
+    :param touches: the argument whose descriptor others may wait for, EVERY_ONE: any; None: none
     """
 
     name: str
     handler: Callable[..., int]
     arguments: int
+    ordered: bool = True
+    touches: int | None = None
 
 
 @dataclass(slots=True)

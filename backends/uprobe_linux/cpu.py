@@ -72,6 +72,7 @@ class OwnCalls(Protocol):
     realtime: int
     call_ns: int
     look_at: int
+    turn_ends: int
     made: int
     missed: int
     pid: int

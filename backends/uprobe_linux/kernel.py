@@ -20,6 +20,7 @@ from uprobe_core import backend
 from uprobe_linux.calls import Syscall, Wait
 from uprobe_linux.cpu import Cpu
 from uprobe_linux.memory.address_space import AddressSpace
+from uprobe_linux.pace import Clock, Turns, Watcher
 from uprobe_linux.shared.pids import PidTable, ProcessEntry
 
 __all__ = (
@@ -30,34 +31,9 @@ __all__ = (
     "Scheduler",
     "Task",
     "Timers",
+    "Turns",
     "Watcher",
 )
-
-
-class Clock(Protocol):
-    """Time as the guest sees it (:mod:`uprobe_linux.scheduling.clock`); all in nanoseconds."""
-
-    virtual: bool
-
-    def sleep(self, nanoseconds: int) -> None:
-        """Let time pass in which this process does nothing."""
-        ...
-
-    def catch_up(self, monotonic: int) -> None:
-        """Be at least at *monotonic*."""
-        ...
-
-    def monotonic(self) -> int:
-        """CLOCK_MONOTONIC."""
-        ...
-
-    def realtime(self) -> int:
-        """CLOCK_REALTIME, since 1970."""
-        ...
-
-    def cpu_time(self) -> int:
-        """Processor time of this process."""
-        ...
 
 
 class Task(backend.Task, Protocol):
@@ -202,6 +178,18 @@ class Family(Protocol):
         """Take what other host processes have left for us."""
         ...
 
+    def receive(self, before: int | None) -> bool:
+        """Take what was left for us before moment *before*, None: all; whether there is more."""
+        ...
+
+    def ring(self, host_pid: int) -> None:
+        """Have a host process look at its mail."""
+        ...
+
+    def nudge(self, host_pid: int) -> None:
+        """Have a host process look at its children and shared futexes."""
+        ...
+
     def kill_process(self, process: Process, signo: int) -> None:
         """End *process* by signal *signo*."""
         ...
@@ -238,6 +226,10 @@ class Scheduler(Protocol):
 
     def wake_task(self, task: Task) -> None:
         """What *task* waits for may be there."""
+        ...
+
+    def attend(self) -> None:
+        """The running thread must come back before it goes on."""
         ...
 
     def collect_futexes(self) -> None:
@@ -278,18 +270,6 @@ class Timers(Protocol):
 
     def delivered(self, info: Any) -> Any:
         """A timer's signal (a ``SigInfo``) is taken."""
-        ...
-
-
-class Watcher(Protocol):
-    """What stops the emulator from outside (:class:`uprobe_linux.scheduling.watcher.Watcher`)."""
-
-    def descriptors(self) -> tuple[int, ...]:
-        """What an idle machine must poll as well."""
-        ...
-
-    def answer(self) -> None:
-        """What woke us has been looked at."""
         ...
 
 
@@ -347,6 +327,11 @@ class Machine(Protocol):
     @property
     def scheduler(self) -> Scheduler:
         """Who runs next."""
+        ...
+
+    @property
+    def turns(self) -> Turns:
+        """Our place among the processes."""
         ...
 
     @property

@@ -32,6 +32,7 @@ from uprobe_linux.scheduling.memory_meter import MemoryMeter
 from uprobe_linux.scheduling.run_limits import RunLimits
 from uprobe_linux.scheduling.scheduler import Scheduler
 from uprobe_linux.scheduling.timers import Timers
+from uprobe_linux.scheduling.turns import Turns
 from uprobe_linux.scheduling.watcher import Watcher
 from uprobe_linux.signals.table import SignalTable, TaskSignals
 
@@ -72,6 +73,7 @@ class LinuxMachine:
         self.sandbox = Sandbox(target)
         self.file_times = FileTimes(self.clock.realtime()) if self.clock.virtual else None
         self.family = Family(self, target.limits.processes)
+        self.turns = Turns(self, self.family.seats)
         self.network = PrivateNetwork(self.family.run)
         self.timers = Timers(self.clock)
         self.scheduler = Scheduler(self, target.seed)

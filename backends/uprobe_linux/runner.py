@@ -15,7 +15,7 @@ from uprobe_linux.scheduling.clock import SYSCALL_NS
 from uprobe_linux.scheduling.exclusives import LOOK_AHEAD, ends_exclusive_sequence
 from uprobe_linux.signals.delivery import deliver, has_pending
 from uprobe_linux.signals.faults import UPROBE_BRK, deliver_fault
-from uprobe_linux.syscalls import table
+from uprobe_linux.syscalls import ordering, table
 from uprobe_linux.syscalls.own import OwnCalls
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Runner:
         self._cpu = machine.cpu
         self._handler = machine.handler
         self._clock = machine.clock
+        self._turns = machine.turns
         self._tell = machine.target.on_syscall
         self._table = table.load()
         self._own = OwnCalls.of(machine)
@@ -65,7 +66,8 @@ class Runner:
     def _slice(self, task: Task) -> None:
         """Run *task* until it blocks, ends or has to let others run."""
         machine, scheduler, cpu = self._machine, self._machine.scheduler, self._cpu
-        limits, own, grace = self._limits, self._own, _GRACE
+        limits, own, turns, grace = self._limits, self._own, self._turns, _GRACE
+        others_see = turns.several and task.process.memory.is_shared_to_write()
         while not machine.stop_requested:
             if task.pending is not None and not self._go_on(task):
                 return
@@ -73,6 +75,8 @@ class Runner:
                 return
             if task.stepping and not task.landings:
                 task.process.probes.begin_step(task)
+            if others_see:
+                turns.take()
             cpu.skip_hook, task.skip_hook = task.skip_hook, -1
             if own is not None:
                 own.before(task)
@@ -168,14 +172,21 @@ class Runner:
 
     def _call(self, task: Task, entry: Syscall, arguments: tuple[int, ...]) -> bool:
         """Make the call; False if the task now sleeps."""
+        if self._turns.several and entry.ordered:
+            ordering.enter(self._turns, task, entry, arguments)
+            if task.exited:
+                return False
         try:
             result = table.call(entry, task, arguments)
+            self._turns.settle()
         except table.NoReturn:
+            self._turns.settle()
             task.wait = task.pending = None
             if self._tell is not None:
                 self._tell(table.describe(task, entry.name, arguments[: entry.arguments], None))
             return True
         except table.Block as block:
+            self._turns.settle()
             task.wait = block.wait
             task.wait.woken = False
             task.pending = (entry, arguments)

@@ -284,6 +284,10 @@ class AddressSpace(KernelAccess):
         for vma in [v for v in self.vmas if v.wipe]:
             self.discard(vma.start, vma.end - vma.start)
 
+    def is_shared_to_write(self) -> bool:
+        """Whether stores of other processes may be seen here, or ours there."""
+        return any(vma.shared and vma.file is not None and vma.prot & Perm.WRITE for vma in self.vmas)
+
     def file_changed_size(self) -> None:
         """A file was truncated: pages beyond its end must not be reached through old translations."""
         if any(vma.shared and vma.file is not None for vma in self.vmas):

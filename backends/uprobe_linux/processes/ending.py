@@ -39,8 +39,10 @@ def finish(machine: World) -> None:
     if os.getpid() != machine.host_pid:
         _leave(machine)
     _kill_local(machine)
+    machine.turns.leave()
     while not machine.stop_requested and any(entry.session_kept for entry in _alive(machine)):
         _sleep(machine, 0.2)
+    machine.turns.end()
     for entry in _alive(machine):
         send_to_entry(machine, entry, SigInfo(Sig.KILL, SI_KERNEL))
     deadline = time.monotonic() + GRACE_SECONDS
@@ -62,6 +64,7 @@ def _leave(machine: World) -> None:
 
             traceback.print_exc()
         _kill_local(machine)
+        machine.turns.leave()
         machine.handler.on_end()
         machine.family.reap_host_children(block=False)
         sys.stdout.flush()

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 
 from uprobe_core.types import MemoryFault
 from uprobe_linux.ipc.store import IpcStore
+from uprobe_linux.processes.robust_futexes import release_robust_list
 from uprobe_linux.processes.self_descriptions import Papers
 from uprobe_linux.scheduling.doorbell import Doorbell
 from uprobe_linux.scheduling.futex import FutexKey, FutexQueues
 from uprobe_linux.scheduling.shared_futex import SHARED_FUTEX_BYTES, SharedFutexTable
+from uprobe_linux.scheduling.turns import EVERY
 from uprobe_linux.shared.memory import SharedMemory
 from uprobe_linux.shared.pids import INIT_PID, TABLE_BYTES, Mail, PidTable, ProcessEntry, State
+from uprobe_linux.shared.seats import SEATS_BYTES, Seats
 from uprobe_linux.signals.numbers import CLD_EXITED, CLD_KILLED, SI_USER, Sig
 from uprobe_linux.signals.sending import (
     notify_parent,
@@ -51,15 +54,16 @@ class Family:
 
     def __init__(self, machine: Machine, limit: int | None) -> None:
         self._machine = machine
-        self.shared = SharedMemory(TABLE_BYTES + SHARED_FUTEX_BYTES + IPC_BYTES)
+        self.shared = SharedMemory(TABLE_BYTES + SHARED_FUTEX_BYTES + IPC_BYTES + SEATS_BYTES)
         self.pids = PidTable(self.shared, limit)
         folder = machine.sandbox.segments_folder
         self.ipc = IpcStore(self.shared, TABLE_BYTES + SHARED_FUTEX_BYTES, IPC_BYTES, folder)
+        self.seats = Seats(self.shared, TABLE_BYTES + SHARED_FUTEX_BYTES + IPC_BYTES)
         self.papers = Papers(machine.sandbox.papers_folder)
         self.run = f"{os.getpid()}-{os.urandom(6).hex()}"
         """A word that all host processes of this run share and no other run has."""
         self.bell = Doorbell(self.run)
-        self.futexes = FutexQueues(SharedFutexTable(self.shared, TABLE_BYTES, self.bell.ring))
+        self.futexes = FutexQueues(SharedFutexTable(self.shared, TABLE_BYTES, self.nudge))
         self.local: dict[int, Process] = {}
         self._entries: dict[int, ProcessEntry] = {}
         self._host_children: dict[int, int] = {}
@@ -140,11 +144,39 @@ class Family:
         self.was_rung = False
         self.bell.answer()
         self._machine.watcher.answer()
+        if self._machine.turns.several:  # what was left is taken in turn
+            self._machine.turns.rung()
+            return
         for process in list(self.local.values()):
             for mail in self.pids.take_mail(self.entry(process)):
                 self._receive(process, mail)
             self._machine.scheduler.wake(("children", process.pid))
         self._machine.scheduler.collect_futexes()
+
+    def receive(self, before: int | None) -> bool:
+        """Take what was left for us before moment *before*, None: all; whether there is more."""
+        more = False
+        for process in list(self.local.values()):
+            entry = self.entry(process)
+            for mail in self.pids.take_mail(entry, before):
+                self._receive(process, mail)
+                self._machine.scheduler.wake(("children", process.pid))
+                self._machine.scheduler.collect_futexes()
+            more = more or entry.mail_head != entry.mail_tail
+        return more
+
+    def nudge(self, host_pid: int) -> None:
+        """Have the processes of a host process look at their children and at the futexes that they share."""
+        if self._machine.turns.several:
+            mail = Mail(0, 0, 0, self._machine.clock.monotonic(), b"", self._machine.turns.moment)
+            for entry in self.pids:
+                if entry.host_pid == host_pid and entry.alive and entry.pid not in self.local:
+                    self.pids.post(entry, mail)
+        self.ring(host_pid)
+
+    def ring(self, host_pid: int) -> None:
+        """Have a host process look at its mail."""
+        self._machine.turns.wake(host_pid)
 
     def follow_truncations(self) -> None:
         """Forget translations of mapped pages that lie beyond the end of a file by now."""
@@ -160,6 +192,8 @@ class Family:
         self.follow_truncations()
 
     def _receive(self, process: Process, mail: Mail) -> None:
+        if not mail.signo:
+            return
         if not process.signals.ignores(mail.signo):  # when it comes is up to the host, so it must not matter
             self._machine.clock.catch_up(mail.clock)
         info = SigInfo(mail.signo, mail.code, mail.payload)
@@ -228,6 +262,9 @@ class Family:
         """End all threads of *process*; *wait_status* is what its parent's wait gets."""
         if process.exit_code is not None:
             return
+        self._machine.turns.take()
+        if process.exit_code is not None:  # a signal came first
+            return
         process.exit_code = wait_status >> 8 & 0xFF
         for task in list(process.tasks):
             if not task.exited:
@@ -236,6 +273,7 @@ class Family:
         self.ipc.undo(process.pid)
         self.ipc.detach(process.pid, self._machine.clock.realtime() // 10**9)
         if process.files is not None:
+            self._machine.turns.touch(EVERY)
             process.files.close_all()
         self._become_zombie(process, wait_status)
 
@@ -268,7 +306,7 @@ class Family:
         notify_parent(process, CLD_KILLED if signo else CLD_EXITED, signo or wait_status >> 8)
         if entry.ppid == INIT_PID and process.pid != self.main_pid:
             self.pids.free(entry)
-            self.bell.ring(self.root_host_pid)
+            self.ring(self.root_host_pid)
         self.abandon(process)
 
     def _disown_children(self, entry: ProcessEntry) -> None:
@@ -283,6 +321,8 @@ class Family:
 
     def hear(self, children: Iterable[ProcessEntry]) -> None:
         """Take the signals of *children* that a wait could report: a kernel has sent them by then."""
+        if self._machine.turns.several:
+            return
         heard = [c for c in children if c.host_pid != os.getpid() and (c.news or c.state == State.ZOMBIE)]
         for child in heard:
             deadline = time.monotonic() + TOLD_WITHIN
@@ -302,11 +342,12 @@ class Family:
     # --- futexes ---------------------------------------------------------------------------------
 
     def futex_key(self, task: Task, address: int) -> FutexKey:
-        """The key of the word at *address*: shared if its mapping is."""
+        """The key of the word at *address*: shared if its mapping is, and then it takes a turn."""
         address &= (1 << 56) - 1
         vma = task.process.memory.vmas.find(address)
         if vma is None or not vma.shared or vma.file is None:
             return FutexKey(False, id(task.process.memory), address)
+        self._machine.turns.take()
         identity = vma.file.file_id
         space = (identity.device << 40 ^ identity.inode) & (1 << 64) - 1
         return FutexKey(True, space, vma.offset + address - vma.start)
@@ -333,37 +374,5 @@ class Family:
             self.root_pidfd = -1
         self.bell.close()
         self.pids.close()
+        self.seats.close()
         self.shared.close()
-
-
-FUTEX_WAITERS, FUTEX_OWNER_DIED, FUTEX_TID_MASK = 0x8000_0000, 0x4000_0000, 0x3FFF_FFFF
-ROBUST_LIST_LIMIT = 2048
-
-
-def release_robust_list(task: Task) -> None:
-    """Mark the robust futexes that *task* holds as OWNER_DIED waking a waiter each (exit_robust_list)."""
-    head, memory = task.robust_list, task.process.memory
-    if not head:
-        return
-    with contextlib.suppress(MemoryFault):
-        offset, pending = memory.read_u64(head + 8), memory.read_u64(head + 16)
-        entry = memory.read_u64(head)
-        for _ in range(ROBUST_LIST_LIMIT):
-            if entry & ~1 == head:
-                break
-            following = memory.read_u64(entry & ~1)
-            if entry & ~1 != pending & ~1:
-                _release_robust(task, (entry & ~1) + offset)
-            entry = following
-        if pending:
-            _release_robust(task, (pending & ~1) + offset)
-
-
-def _release_robust(task: Task, address: int) -> None:
-    address &= (1 << 64) - 1
-    memory, family = task.process.memory, task.machine.family
-    value = memory.read_u32(address)
-    if value & FUTEX_TID_MASK == task.tid:
-        memory.write_u32(address, value & FUTEX_WAITERS | FUTEX_OWNER_DIED)
-        if value & FUTEX_WAITERS:
-            family.wake_futex(task, address, 1)

@@ -51,16 +51,14 @@ def fork(parent: LinuxTask, flags: int, exit_signal: int) -> tuple[int, LinuxTas
     machine.family.papers.inherit(parent.process, entry.pid)
     machine.family.ipc.inherit(parent.process.pid, entry.pid, now)
     try:
-        host_pid = host_fork(machine)
+        host_pid = host_fork(machine, entry)
     except OSError:
         machine.family.ipc.detach(entry.pid, now)
         machine.family.pids.free(entry)
         raise
     if host_pid:
-        entry.host_pid = host_pid
         machine.family.watch_host_child(host_pid)
         return entry.pid, None
-    entry.host_pid = os.getpid()
     child = _copy(parent, entry, flags)
     _settle(machine, child, entry)
     machine.handler.on_fork(parent, child, shares_memory=False)
@@ -88,14 +86,12 @@ def move_out(task: LinuxTask) -> bool:
     """Give the process of *task*, which shares its memory, a host process; True there, False here."""
     machine, process = task.machine, task.process
     entry = machine.family.entry(process)
-    host_pid = host_fork(machine)
+    host_pid = host_fork(machine, entry)
     if host_pid:
-        entry.host_pid = host_pid
         machine.family.watch_host_child(host_pid)
         _forget_here(machine, process)
         machine.scheduler.wake(("vfork", process.pid))
         return False
-    entry.host_pid = os.getpid()
     _settle(machine, task, entry)
     return True
 
@@ -109,8 +105,10 @@ def _forget_here(machine: World, process: LinuxProcess) -> None:
     machine.family.abandon(process)
 
 
-def host_fork(machine: World) -> int:
-    """os.fork, with nothing of ours buffered and without Python's warning about the watcher thread.
+def host_fork(machine: World, entry: ProcessEntry) -> int:
+    """os.fork for the process of *entry*, which gets its seat among those that take turns; as os.fork.
+
+    It is done with nothing of ours buffered and without Python's warning about the watcher thread.
 
     That thread only ever polls; it holds no lock that the child could miss.  What there is
     at the first fork leaves Python's garbage collector until the end of the run: a collection would
@@ -123,9 +121,20 @@ def host_fork(machine: World) -> int:
     machine.family.alone = False
     sys.stdout.flush()
     sys.stderr.flush()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
+    seat = machine.turns.reserve(entry.pid)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            host_pid = os.fork()
+    except OSError:
+        machine.turns.seated(seat, 0)
+        raise
+    entry.host_pid = host_pid or os.getpid()
+    if host_pid:
+        machine.turns.seated(seat, host_pid)
+    else:
+        machine.turns.sit(seat, entry.pid)
+    return host_pid
 
 
 def _new_entry(parent: LinuxTask, flags: int, exit_signal: int) -> ProcessEntry:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from uprobe_linux.scheduling.clock import Clock
     from uprobe_linux.scheduling.scheduler import Scheduler
     from uprobe_linux.scheduling.timers import Timers
+    from uprobe_linux.scheduling.turns import Turns
 
 __all__ = ("World",)
 
@@ -55,6 +56,11 @@ class World(Machine, Protocol):
     @property
     def scheduler(self) -> Scheduler:
         """Who runs next."""
+        ...
+
+    @property
+    def turns(self) -> Turns:
+        """Our place among the processes."""
         ...
 
     @property

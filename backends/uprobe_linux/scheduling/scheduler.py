@@ -16,6 +16,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from uprobe_linux.scheduling.sleepers import Sleepers, waiters
+from uprobe_linux.scheduling.turns import channel_of
+from uprobe_linux.shared.seats import NEVER
 from uprobe_linux.signals.numbers import Sig, bit
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ class Scheduler:
         self._random = random.Random(seed)
         self._ready: deque[Task] = deque()
         self._blocked = Sleepers()
-        self._slice_end = 0
+        self._slice_end = self._next_look = 0
         self.next_event = 0
         """Clock (monotonic, ns) at which somebody must be looked at again; 0: nothing is due at any time."""
         self.attention = False
@@ -131,6 +133,10 @@ class Scheduler:
         self._ready.append(task)
         self.attention = True
 
+    def attend(self) -> None:
+        """The running thread must come back to :meth:`next` before it goes on."""
+        self.attention = True
+
     # --- choosing ----------------------------------------------------------------------------------
 
     def next(self, current: Task | None) -> Task | None:
@@ -158,15 +164,17 @@ class Scheduler:
 
     def _start(self, task: Task, continues: bool) -> Task:
         now = self._machine.clock.monotonic()
-        if not continues or now > self._slice_end:
+        if len(self._ready) > 1 and (not continues or now > self._slice_end):
             length = SHORTEST * 2 ** (self._random.random() * DOUBLINGS)
             self._slice_end = now + int(length)
         self.attention = False
         self.next_event = self._next_deadline() or 0
         if self._blocked.polling:
             # Not only as a budget: a thread that makes one call after the other never uses that up.
-            look = now + WATCHED
-            self.next_event = min(self.next_event or look, look)
+            self.next_event = min(self.next_event or self._next_look, self._next_look)
+        if self._machine.turns.several and self._machine.turns.horizon < NEVER:
+            horizon = self._machine.turns.horizon
+            self.next_event = min(self.next_event or horizon, horizon)
         return task
 
     def yield_slice(self) -> None:
@@ -214,13 +222,17 @@ class Scheduler:
     def _look(self) -> None:
         """Let everything that has happened by now take effect."""
         self._machine.family.look()
+        self._machine.turns.cross()
         now = self._machine.clock.monotonic()
         self._machine.timers.expire()
         for task, wait in list(self._blocked.timed.items()):
             if wait.deadline is not None and now >= wait.deadline:
                 wait.timed_out = True
                 self._unblock(task)
-        self._poll(0)
+        if self._blocked.polling and (now >= self._next_look or not self._machine.turns.several):
+            self._machine.turns.take()
+            self._next_look = now + WATCHED
+            self._poll(0)
 
     def _next_deadline(self, *, asleep: bool = False) -> int | None:
         deadlines = [wait.deadline for wait in self._blocked.timed.values() if wait.deadline is not None]
@@ -232,6 +244,9 @@ class Scheduler:
     def _idle(self) -> None:
         """Nobody can run: sleep on the host until a descriptor, another process or the time wakes us."""
         self._machine.handler.on_idle()
+        if self._machine.turns.several:
+            self._idle_among_others()
+            return
         deadline = self._next_deadline(asleep=True)
         clock = self._machine.clock
         if deadline is None:
@@ -240,6 +255,27 @@ class Scheduler:
         left = min(max(deadline - clock.monotonic(), 0), LONGEST_MS * 1_000_000)
         if not self._poll(left) and clock.virtual:
             clock.sleep(left)
+
+    def _idle_among_others(self) -> None:
+        """The same in a machine of several processes: one of them may wake us."""
+        turns = self._machine.turns
+        turns.take()
+        self._poll(0)
+        if any(not task.process.signals.stopped for task in self._ready):
+            return
+        hosts = tuple({fd for wait in self._blocked.polling.values() for fd, _ in wait.fds})
+        turns.sleep(self._next_deadline(asleep=True), channel_of(hosts), self._watch)
+        self._next_look = 0
+
+    def _watch(self, nanoseconds: int | None) -> bool:
+        """Wait at most so long, None: for ever, or until somebody rings; whether a descriptor is ready."""
+        family = self._machine.family
+        poller, owners = self._interests()
+        ready = {fd for fd, _ in _wait(poller, nanoseconds)}
+        family.polled(ready)
+        if family.is_rung():
+            family.look()
+        return not owners.keys().isdisjoint(ready)
 
     def _poll(self, nanoseconds: int | None) -> bool:
         """Wait at most so long, None: for ever; wakes whose descriptors are ready; whether anything was."""

@@ -17,6 +17,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 
 from uprobe_linux.shared.memory import SharedMemory
 
@@ -127,11 +128,12 @@ class ProcessEntry:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A signal for another process.
+    """A signal for another process; signal 0: it has to look at its children and shared futexes.
 
     :param tid: the thread it is for, 0 for the process
     :param clock: the sender's guest time in ns
     :param payload: the siginfo union, at most 32 bytes
+    :param moment: when it was sent (:mod:`uprobe_linux.scheduling.turns`)
     """
 
     signo: int
@@ -139,6 +141,7 @@ class Mail:
     tid: int
     clock: int
     payload: bytes
+    moment: int = 0
 
 
 _MAIL = struct.Struct("<iiqq32sq")
@@ -264,10 +267,11 @@ class PidTable:
         with self.locked():
             head, tail = entry.mail_head, entry.mail_tail
             if head - tail >= _MAIL_COUNT:
-                entry.overflow = _signed(entry.overflow | 1 << (mail.signo - 1))
+                if mail.signo:
+                    entry.overflow = _signed(entry.overflow | 1 << (mail.signo - 1))
                 return
             self._shared.data[self._mail_at(entry, head)] = _MAIL.pack(
-                mail.signo, mail.code, mail.tid, mail.clock, mail.payload[:32], 0
+                mail.signo, mail.code, mail.tid, mail.clock, mail.payload[:32], mail.moment
             )
             entry.mail_head = head + 1
 
@@ -275,22 +279,25 @@ class PidTable:
         start = 8 * (entry._base + _MAIL_AT + number % _MAIL_COUNT * _MAIL_WORDS)
         return slice(start, start + _MAIL.size)
 
-    def take_mail(self, entry: ProcessEntry) -> list[Mail]:
-        """Empty the mailbox of *entry*, oldest first."""
+    def take_mail(self, entry: ProcessEntry, before: int | None = None) -> list[Mail]:
+        """Take the mail of *entry* that was sent before moment *before*, None: all; oldest first."""
         if entry.mail_head == entry.mail_tail and not entry.overflow:
             return []
         with self.locked():
             numbers = range(entry.mail_tail, entry.mail_head)
             mails = [self._unpack(self._shared.data[self._mail_at(entry, n)]) for n in numbers]
-            entry.mail_tail = entry.mail_head
+            if before is not None:
+                mails = list(takewhile(lambda mail: mail.moment < before, mails))
+            entry.mail_tail += len(mails)
+            if entry.mail_tail < entry.mail_head:
+                return mails
             lost, entry.overflow = entry.overflow, 0
         mails += [Mail(n + 1, 0, 0, 0, b"") for n in range(64) if lost >> n & 1]
         return mails
 
     @staticmethod
     def _unpack(data: bytes) -> Mail:
-        signo, code, tid, clock, payload, _ = _MAIL.unpack(data)
-        return Mail(signo, code, tid, clock, payload)
+        return Mail(*_MAIL.unpack(data))
 
     def close(self) -> None:
         """Let go of the shared memory; idempotent."""

@@ -48,9 +48,9 @@ def send_to_entry(machine: Machine, entry: ProcessEntry, info: SigInfo, tid: int
     """Send *info* to any process of the machine; OSError(ESRCH) if thread *tid* is known not to be."""
     process = machine.family.local.get(entry.pid)
     if process is None:
-        mail = Mail(info.signo, info.code, tid, machine.clock.monotonic(), info.payload)
-        machine.family.pids.post(entry, mail)
-        machine.family.bell.ring(entry.host_pid)
+        now, moment = machine.clock.monotonic(), machine.turns.moment
+        machine.family.pids.post(entry, Mail(info.signo, info.code, tid, now, info.payload, moment))
+        machine.family.ring(entry.host_pid)
     elif not tid:
         send(process, info)
     else:
@@ -119,6 +119,7 @@ def _forget(process: Process, mask: int) -> None:
 
 def stop(process: Process, signo: int) -> None:
     """Stop *process* because of *signo*; its parent hears of it."""
+    process.machine.turns.take()
     if process.signals.stopped:
         return
     process.signals.stopped = signo
@@ -131,6 +132,7 @@ def resume(process: Process, *, report: bool) -> None:
     """Let a stopped *process* run again; with *report* (SIGCONT, not SIGKILL) its parent hears of it."""
     if not process.signals.stopped:
         return
+    process.machine.turns.take()
     process.signals.stopped = 0
     entry = process.machine.family.entry(process)
     entry.state = State.RUNNING
@@ -161,7 +163,7 @@ def _tell(machine: Machine, parent: ProcessEntry, signo: int, info: SigInfo) -> 
     elif 1 <= signo <= LAST_SIGNAL:
         send_to_entry(machine, parent, SigInfo(signo, info.code, info.payload))
     else:
-        machine.family.bell.ring(parent.host_pid)
+        machine.family.nudge(parent.host_pid)
     machine.scheduler.wake(("children", parent.pid))
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from uprobe_core.types import MemoryFault
 from uprobe_linux.cpu import PAGE, Perm
-from uprobe_linux.processes.family import release_robust_list
 from uprobe_linux.processes.forking import move_out
+from uprobe_linux.processes.robust_futexes import release_robust_list
 from uprobe_linux.program.exec import install, prepare
+from uprobe_linux.scheduling.turns import EVERY
 from uprobe_linux.signals.numbers import Sig
 from uprobe_linux.signals.table import AltStack
 from uprobe_linux.syscalls.support import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, fail, files, path_at
@@ -103,8 +104,12 @@ def _execute(task: LinuxTask, path: str, argv: int, envp: int, of_descriptor: in
     if _shares_memory(task) and not move_out(task):
         raise NoReturn
     task.machine.switch_to(task)  # in a new host process nobody is current yet
+    task.machine.turns.take()
+    task.machine.turns.touch(EVERY)
     _become_single(task)
     _reset(task)
+    _tell_parent(task)
+    task.machine.turns.forgo()
     task.machine.handler.on_exec(task)
     try:
         install(task, image)
@@ -147,12 +152,17 @@ def _reset(task: LinuxTask) -> None:
 
 def _describe(task: LinuxTask) -> None:
     family = task.machine.family
-    entry = family.entry(task.process)
-    entry.executed, entry.death_signal = 1, 0
-    entry.comm = task.comm
+    family.entry(task.process).comm = task.comm
     family.papers.write(task.process)
     if task.process.credentials is not None:
         task.process.credentials.after_exec()
+
+
+def _tell_parent(task: LinuxTask) -> None:
+    """A parent that waits for its vfork child to execute something may go on."""
+    family = task.machine.family
+    entry = family.entry(task.process)
+    entry.executed, entry.death_signal = 1, 0
     parent = family.pids.get(entry.ppid)
     if parent is not None and parent.host_pid != entry.host_pid:
-        family.bell.ring(parent.host_pid)
+        family.nudge(parent.host_pid)

@@ -90,6 +90,8 @@ def sys_mmap(task: LinuxTask, address: int, length: int, prot: int, flags: int, 
         if not flags & MAP_NORESERVE:
             memory.check_overcommit(size, perms)
         memory.map(start, size, perms)
+    if shared:
+        task.machine.scheduler.attend()  # from here on it may need its turn to execute
     return start
 
 

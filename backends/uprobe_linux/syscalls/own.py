@@ -81,7 +81,7 @@ class OwnCalls:
         calls.pending = signals.pending.mask | process.signals.pending.mask
         calls.look_at = machine.scheduler.look_at()
         calls.idle = machine.clock.idle
-        calls.alone = machine.family.alone
+        calls.alone, calls.turn_ends = machine.family.alone, machine.turns.ends
         memory = process.memory
         limit = process.rlimits.get(RLIMIT_FSIZE, _NO_LIMIT)[0]
         calls.writes_watched = limit != INFINITY or bool(memory.shared_code)

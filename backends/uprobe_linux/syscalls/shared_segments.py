@@ -146,6 +146,7 @@ def _map(task: LinuxTask, number: int, segment: Segment, start: int, mode: int) 
     path = f"/SYSV{segment.key & 0xFFFF_FFFF:08x} (deleted)"
     file = SegmentFile(identity, path, host, not mode & SHM_RDONLY, segment=number, attached=start)
     task.process.memory.map(start, page_up(segment.size), perms, shared=True, file=file, host=host)
+    task.machine.scheduler.attend()
 
 
 @syscall("shmdt")

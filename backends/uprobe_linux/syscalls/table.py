@@ -20,10 +20,11 @@ from typing import TypeVar
 from uprobe_linux.calls import REFUSALS, Syscall, Wait, refusal
 from uprobe_linux.kernel import Task
 from uprobe_linux.syscalls.numbers import NAMES, NUMBERS
+from uprobe_linux.syscalls.ordering import LOCAL, TOUCHES
 
 __all__ = ("RESTART", "Block", "NoReturn", "call", "load", "s32", "s64", "syscall")
 
-_NO_SUBJECTS = frozenset({"table", "numbers", "support", "own"})
+_NO_SUBJECTS = frozenset({"table", "numbers", "support", "own", "ordering"})
 
 MAX_ERRNO = 4095
 """Results from -MAX_ERRNO to -1 are errors (include/linux/err.h)."""
@@ -55,7 +56,7 @@ def syscall(*names: str) -> Callable[[F], F]:
         for name in names:
             if name not in NUMBERS:
                 raise KeyError(f"no arm64 system call is called {name}")
-            _registered[name] = Syscall(name, function, count)
+            _registered[name] = Syscall(name, function, count, name not in LOCAL, TOUCHES.get(name))
         return function
 
     return register

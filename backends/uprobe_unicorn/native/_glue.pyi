@@ -30,6 +30,7 @@ class Calls:
     realtime: int
     call_ns: int
     look_at: int
+    turn_ends: int
     made: int
     missed: int
     pid: int

@@ -23,6 +23,12 @@ static call_form *const forms[CALL_NUMBERS] = {
 	[172] = call_getpid, [178] = call_gettid,
 };
 
+/* Those that another process of the machine can tell: made only while it is our turn. */
+static const bool ordered[CALL_NUMBERS] = {
+	[22] = true, [61] = true, [62] = true, [63] = true, [64] = true, [65] = true, [66] = true,
+	[67] = true, [68] = true, [73] = true, [80] = true,
+};
+
 bool calls_have(unsigned number)
 {
 	return number < CALL_NUMBERS && forms[number];
@@ -150,6 +156,8 @@ bool calls_make(struct glue *glue)
 		return false;
 	uint64_t executed = work_done(&glue->work);
 	struct call call = {.glue = glue, .calls = calls, .now = executed + calls->passed + calls->call_ns};
+	if (ordered[number] && calls->monotonic + call.now >= calls->turn_ends)
+		return false;
 	memcpy(call.args, registers, sizeof(call.args));
 	if (!forms[number](&call))
 		return false;

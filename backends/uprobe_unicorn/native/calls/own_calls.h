@@ -50,6 +50,7 @@ struct calls {
 	uint64_t monotonic, realtime;	/* the clocks when nothing has passed and nothing is executed */
 	uint64_t call_ns;		/* what a call takes */
 	uint64_t look_at;		/* on the monotonic clock: after it the run ends; UINT64_MAX: never */
+	uint64_t turn_ends;		/* on that clock: from then on what other processes can tell is Python's */
 	uint64_t made;			/* calls since Python has looked; changed */
 	uint64_t missed;		/* 1 + a descriptor that was asked for in vain, 0: none; changed */
 	uint64_t pid, tid;

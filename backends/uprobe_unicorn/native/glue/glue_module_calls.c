@@ -120,6 +120,7 @@ static PyMemberDef members[] = {
 	NUMBER(realtime, "CLOCK_REALTIME at that time."),
 	NUMBER(call_ns, "Nanoseconds that a call takes."),
 	NUMBER(look_at, "On the monotonic clock: the run ends after it."),
+	NUMBER(turn_ends, "On the monotonic clock: from then on what other processes can tell is not made here."),
 	NUMBER(made, "Calls that were made here since it was set to 0."),
 	NUMBER(missed, "1 + a descriptor that nothing is known of, 0: none."),
 	NUMBER(pid, "Of the task that runs."),
