@@ -9,11 +9,22 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 
-from benchmarks import everyday, hits, many, processes, stacks, startup, whole_programs
+from benchmarks import everyday, hits, many, processes, remote, stacks, startup, whole_programs
 from benchmarks.programs import build
 from benchmarks.report import Section, as_svg, as_table, write_json
 
-SECTIONS = ("hits", "stacks", "many", "crossover", "start", "records", "processes", "programs", "everyday")
+SECTIONS = (
+    "hits",
+    "stacks",
+    "many",
+    "crossover",
+    "start",
+    "records",
+    "processes",
+    "remote",
+    "programs",
+    "everyday",
+)
 
 
 def _programs(repeat: int, sysroot: str | None) -> Section:
@@ -42,6 +53,7 @@ def _measured(options: argparse.Namespace) -> Iterator[Section]:
         "crossover": lambda: many.measure_crossover(path, rounds, repeat, counts),
         "start": lambda: [startup.measure_start(path, repeat)],
         "processes": lambda: [processes.measure(repeat)],
+        "remote": lambda: remote.measure(path, repeat),
         "records": lambda: [startup.measure_records(path)],
         "programs": lambda: [] if options.quick else [_programs(repeat, options.sysroot)],
         "everyday": lambda: [] if options.quick else [everyday.measure(repeat, options.sysroot)],

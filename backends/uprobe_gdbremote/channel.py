@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+import struct
 import time
 from collections.abc import Callable
 
@@ -44,6 +45,8 @@ class Channel:
         self._owed = b""
         self._last = b""
         self._bell, self._clapper = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        # An answer is waited for in the kernel, at most PATIENCE, without a poll before.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(PATIENCE), 0))
         self._poll = select.poll()
         for descriptor in (connection.fileno(), self._bell):
             self._poll.register(descriptor, select.POLLIN)
@@ -66,10 +69,14 @@ class Channel:
     def ask(self, payload: bytes) -> bytes:
         """Send *payload* and wait for the answer; raises Lost."""
         self.send(payload)
-        answer = self.receive(PATIENCE)
-        if answer is None:
-            raise self._lost(f"no answer to {payload[:40].decode(errors='replace')!r} in {PATIENCE:g} s")
-        return answer
+        while True:
+            packet, self._buffer = split(self._buffer) if self._buffer else (None, b"")
+            if packet is None:
+                if not self._fill(0):
+                    what = payload[:40].decode(errors="replace")
+                    raise self._lost(f"no answer to {what!r} in {PATIENCE:g} s")
+            elif self._take(packet):
+                return packet.data
 
     def receive(self, seconds: float | None, *, until_rung: bool = False) -> bytes | None:
         """The next packet; None after *seconds* without one, and if it was *until_rung*.
@@ -111,13 +118,15 @@ class Channel:
             if until_rung:
                 return False
         if self._socket.fileno() in ready:
-            self._fill()
-            return True
+            return self._fill(socket.MSG_DONTWAIT)
         return bool(ready)
 
-    def _fill(self) -> None:
+    def _fill(self, flags: int) -> bool:
+        """Take what has come; False if nothing has, in PATIENCE."""
         try:
-            data = self._socket.recv(_CHUNK)
+            data = self._socket.recv(_CHUNK, flags)
+        except BlockingIOError:
+            return False
         except OSError as error:
             raise self._lost(error.strerror or str(error)) from error
         if not data:
@@ -125,6 +134,7 @@ class Channel:
         if data[:1] == b"-" and self.acks:
             self._write(self._last)
         self._buffer += data
+        return True
 
     def _lost(self, what: str) -> Lost:
         return Lost(

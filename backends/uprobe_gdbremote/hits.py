@@ -49,11 +49,16 @@ class Hits:
     def go_on(self, task: RemoteTask) -> None:
         """Resume the program; *task* stopped last."""
         signal, self._signal = self._signal, 0
-        steps = task.stepping or task.finishing or task.lifted is not None
+        steps = self.is_busy(task)
         if not signal and task.held and not steps:
             signal = task.held.popleft()
         alone = task.lifted is not None
         self._runner.resume(task, step=steps, signal=signal, alone=alone)
+
+    @staticmethod
+    def is_busy(task: RemoteTask) -> bool:
+        """Whether *task* does an instruction somewhere or somehow else than it would without us."""
+        return task.stepping or task.finishing or task.lifted is not None
 
     def put_back(self, task: RemoteTask) -> None:
         """Have *task* be where it would be without slots."""

@@ -15,7 +15,7 @@ from uprobe_gdbremote.client import StubError
 from uprobe_gdbremote.hits import Hits
 from uprobe_gdbremote.inject import MMAP, MPROTECT, MUNMAP, Injector
 from uprobe_gdbremote.process import RemoteProcess
-from uprobe_gdbremote.registers import RegisterNames, ThreadRegisters
+from uprobe_gdbremote.registers import Habit, RegisterNames, ThreadRegisters
 from uprobe_gdbremote.runner import Runner
 from uprobe_gdbremote.stops import SIGTRAP, Stop
 from uprobe_gdbremote.target_xml import read_layout
@@ -57,6 +57,7 @@ class RemoteMachine:
         self._connection, self._target = connection, target
         self._client: Client = connection.client
         self._names = RegisterNames(read_layout(self._document))
+        self._habit = Habit()
         self._began = time.monotonic_ns()
         self._soon: deque[Callable[[], None]] = deque()
         self._stop_requested = ""
@@ -90,7 +91,7 @@ class RemoteMachine:
         task = self.tasks.get(thread)
         if task is None:
             number = thread_numbers(thread)[1] if thread else 1
-            registers = ThreadRegisters(self._client, self._names, thread)
+            registers = ThreadRegisters(self._client, self._names, thread, self._habit)
             tid = self.process.pid if not self.tasks else number
             task = self.tasks[thread] = RemoteTask(self.process, thread, tid, registers, self.clock)
             task.name = partial(self._connection.comm, task)
@@ -121,10 +122,10 @@ class RemoteMachine:
         while self._ended is None:
             while self._soon and not self._stop_requested:
                 self._soon.popleft()()
-            if self._stop_requested:
+            if self._stop_requested and (self._connection.is_ours or not self._hits.is_busy(self.current)):
                 return self._stopped_early()
             self._hits.go_on(self.current)
-            self.take(self.runner.wait())
+            self.take(self.runner.wait(patiently=self._hits.is_busy(self.current)))
         return self._ended
 
     def _stopped_early(self) -> ExitStatus:
@@ -250,7 +251,7 @@ class RemoteMachine:
         try:
             while True:
                 self.runner.resume(task, alone=True)
-                stop = self.runner.wait()
+                stop = self.runner.wait(patiently=True)
                 if stop.kind != "signal":
                     raise BackendError("the program ended while a system call was made in its name")
                 task.registers.forget()

@@ -64,7 +64,9 @@ def split(buffer: bytes) -> tuple[Packet | None, bytes]:
 
     Acknowledgements and noise before it are dropped.
     """
-    begin = next((at for at, byte in enumerate(buffer) if byte in b"$%"), -1)
+    begin, other = buffer.find(b"$"), buffer.find(b"%")
+    if other >= 0 and (other < begin or begin < 0):
+        begin = other
     if begin < 0:
         return None, b""
     end = buffer.find(b"#", begin)

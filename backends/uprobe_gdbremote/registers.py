@@ -20,6 +20,8 @@ ARM64 = (*(f"x{n}" for n in range(31)), "sp", "pc", "cpsr")
 VECTORS = tuple((f"v{n}", f"z{n}") for n in range(32))
 """Names of each vector register: that of SVE begins with the other."""
 _VECTOR_BYTES = 16
+_LONG = 16
+"""Stops for which all registers are asked for after one at which more than PC was wanted."""
 _FEW = 4
 """So many registers are written one by one, more in one packet."""
 
@@ -43,6 +45,24 @@ class RegisterNames:
         self.size = max(each.offset + each.size for each in self.general)
 
 
+class Habit:
+    """Whether PC alone is asked for at a stop: that is cheaper than all, but all are cheaper than both."""
+
+    def __init__(self) -> None:
+        self._more = 0
+
+    def takes_one(self, index: int) -> bool:
+        """Whether *index*, the first that is asked for at a stop, is likely to be the only one."""
+        if index == PC and self._more:
+            self._more -= 1
+        return index == PC and not self._more
+
+    def took(self, index: int) -> None:
+        """*index* was asked for with all others."""
+        if index != PC:
+            self._more = _LONG
+
+
 def _bytes(register: RemoteRegister, value: int) -> bytes:
     return value.to_bytes(register.size, "little")
 
@@ -50,9 +70,10 @@ def _bytes(register: RemoteRegister, value: int) -> bytes:
 class ThreadRegisters:
     """Registers of *thread*, valid while it is stopped; :meth:`forget` when it has run."""
 
-    def __init__(self, client: Client, names: RegisterNames, thread: bytes) -> None:
+    def __init__(self, client: Client, names: RegisterNames, thread: bytes, habit: Habit) -> None:
         self._client, self._names, self._thread = client, names, thread
         self._block: bytearray | None = None
+        self._habit = habit
         self._known: dict[int, int] = {}
         self._dirty: set[int] = set()
 
@@ -67,6 +88,9 @@ class ThreadRegisters:
 
     def _fetch(self, index: int) -> int:
         register = self._names.general[index]
+        if self._block is None and not self._known and self._habit.takes_one(index):
+            return self._one(register)
+        self._habit.took(index)
         block = self._fetched()
         part = block[register.offset : register.offset + register.size]
         return int.from_bytes(part, "little") if len(part) == register.size else self._one(register)

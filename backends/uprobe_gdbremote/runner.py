@@ -58,9 +58,12 @@ class Runner:
             others = b"" if alone else b";c"
             self._channel.send(b"vCont;%b:%b%b" % (action, task.thread, others))
 
-    def wait(self) -> Stop:
-        """The next stop; what the target writes meanwhile goes to standard output.  Raises Lost."""
-        idle, asked = False, False
+    def wait(self, *, patiently: bool = False) -> Stop:
+        """The next stop; what the target writes meanwhile goes to standard output.  Raises Lost.
+
+        :param patiently: it comes soon by itself, and nobody need ask for it
+        """
+        idle, asked = False, patiently
         while True:
             packet = self._channel.receive(None if idle else _QUIET, until_rung=True)
             if packet is None:
