@@ -112,6 +112,11 @@ def either(source: Path) -> Path:
     return _build(command, [source], source.stem, _zig_version())
 
 
+def compiled(command: Sequence[str], source: Path) -> Path:
+    """*source* by the compiler and with the flags of *command*, which is installed."""
+    return _build([*command, str(source)], [source], source.stem, _debian_version())
+
+
 def build_debian(source: str, *flags: str) -> Path:
     """``tests/guest/SOURCE`` by Debian's cross compiler; skips where it is not installed."""
     path = GUEST / source

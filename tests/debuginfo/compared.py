@@ -86,7 +86,7 @@ def compare(
             assert offset is not None
             named = source.names(offset, rules, lambda _path: None)
             assert named is not None
-            names = [each.name for each in named.variables if each.name not in skip]
+            names = [each.name for each in named.own if each.name not in skip]
             places[hex(address)] = names
             for at, name in enumerate(names):
                 key = (hex(address), name)

@@ -7,7 +7,7 @@ not said cannot be known.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from uprobe_core.debuginfo.computing import Computation
 from uprobe_core.debuginfo.dwarf import At, Tag
 from uprobe_core.debuginfo.encoding import DAMAGED
 from uprobe_core.debuginfo.frames import Frame
-from uprobe_core.debuginfo.functions import function_at
+from uprobe_core.debuginfo.functions import function_at, instance_of
 from uprobe_core.debuginfo.info import DebugInfo
 from uprobe_core.debuginfo.unit import Die
 from uprobe_core.image.elf_symbols import ElfImage
@@ -28,6 +28,7 @@ __all__ = ("Callers", "SourceOf")
 _SITES = (Tag.CALL_SITE, Tag.GNU_CALL_SITE)
 _PARAMETERS = (Tag.CALL_SITE_PARAMETER, Tag.GNU_CALL_SITE_PARAMETER)
 _DEEPEST = 8
+_MOST_TARGETS = 64
 SourceOf = Callable[[str], tuple[ElfImage, DebugInfo] | None]
 
 
@@ -76,6 +77,8 @@ class Callers:
         depth, row, rules = getattr(hit, "depth", 0), frame.row, frame.rules
         if row is None or depth >= _DEEPEST:
             raise GoneError("the caller is not known")
+        if _may_jump_back(frame.function.die):
+            raise GoneError("it may have been entered again by a jump from where it goes to")
         registers = [hit.task.get_reg(number) for number in range(rules.count)]
         above = caller_registers(registers, row, hit.process, rules)
         if above is None:
@@ -106,6 +109,54 @@ class Callers:
         return Frame(image, function, vaddr, 0, frame.rules)
 
 
+def _may_jump_back(die: Die) -> bool:
+    """Whether the function may be entered again without a return: by a tail call, its own or of others.
+
+
+    What the caller has given is not what it was entered with then.
+    """
+    known = die.unit.info.jumps_back
+    if die.offset not in known:
+        known[die.offset] = _finds_itself(die)
+    return known[die.offset]
+
+
+def _finds_itself(die: Die) -> bool:
+    todo, seen = [die], {die.key}
+    while todo:
+        for target in _tail_calls(todo.pop()):
+            if target is None or target.key == die.key or len(seen) > _MOST_TARGETS:
+                return True  # to a computed address, to itself, or too far to follow
+            if target.key not in seen:
+                seen.add(target.key)
+                todo.append(target)
+    return False
+
+
+def _tail_calls(die: Die) -> Iterator[Die | None]:
+    """The functions with code that *die* ends in a jump to; None for one that is computed."""
+    unit = die.unit
+    end = unit.behind(die)
+    for entry in unit.scan():
+        if entry.tag in _SITES and die.offset < entry.offset < end:
+            site = unit.die(entry.offset)
+            if site.get(At.CALL_TAIL_CALL) or site.get(At.GNU_TAIL_CALL):
+                origin = site.ref(At.CALL_ORIGIN) or site.ref(At.ABSTRACT_ORIGIN)
+                yield from [None] if origin is None else _with_code(origin)
+
+
+def _with_code(origin: Die) -> list[Die]:
+    """The function that *origin* declares, where it has code in this file; [] if it is elsewhere."""
+    holder = origin.find(At.LINKAGE_NAME)
+    name = origin.named() if holder is None else str(holder.get(At.LINKAGE_NAME))
+    if instance_of(origin) is not None:
+        return [origin]
+    family = origin.unit.info
+    found = family.named(name, frozenset({Tag.SUBPROGRAM}))
+    found += [each for die in found for each in family.referring(die, frozenset({Tag.SUBPROGRAM}))]
+    return [each for each in found if instance_of(each) is not None]
+
+
 def _site(caller: Frame) -> Die:
     """The call that returns to where *caller* is."""
     unit = caller.function.die.unit
@@ -120,8 +171,10 @@ def _site(caller: Frame) -> Die:
 def _calls(site: Die, frame: Frame, caller: Frame, outer: _Above, entry: int, callers: Callers) -> bool:
     """Whether *site* calls the function of *frame*, which is at *entry*, and not one that jumps there."""
     origin = site.ref(At.CALL_ORIGIN) or site.ref(At.ABSTRACT_ORIGIN)
-    if origin is not None:
+    if origin is not None and origin.get(At.DECLARATION):
         return _names(origin) & _names(frame.function.die) != set()
+    if origin is not None:  # as debuggers have it: one that has no code of its own says nothing
+        return bool(origin.get(At.LOW_PC) == frame.function.entry)
     target = site.get(At.CALL_TARGET, site.get(At.GNU_CALL_SITE_TARGET))
     return isinstance(target, bytes) and callers.computation(caller, target)(outer) == entry
 

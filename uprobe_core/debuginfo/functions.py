@@ -22,6 +22,7 @@ __all__ = (
     "instances_of",
     "parameters_of",
     "qualified",
+    "result_of",
     "scopes_around",
     "scopes_at",
     "variables_at",
@@ -71,7 +72,7 @@ class Variable:
     @property
     def is_parameter(self) -> bool:
         """Whether callers give it."""
-        return self.die.tag == Tag.PARAMETER
+        return self.die.tag == Tag.PARAMETER and not self.die.get(At.VARIABLE_PARAMETER)
 
     @property
     def type(self) -> Type:
@@ -151,8 +152,17 @@ def variables_at(scopes: list[Die]) -> list[Variable]:
 
 
 def parameters_of(die: Die) -> list[Die]:
-    """The parameters of a function, in the order of the source."""
-    return _in_order([child for child in die.children() if child.tag == Tag.PARAMETER])
+    """The parameters of a function, in the order of the source; the results of Go are none."""
+    dies = [child for child in die.children() if child.tag == Tag.PARAMETER]
+    return _in_order([each for each in dies if not each.get(At.VARIABLE_PARAMETER)])
+
+
+def result_of(die: Die) -> Type:
+    """What a function returns; void for nothing, and for more than one thing (Go)."""
+    results = [
+        each for each in die.children() if each.tag == Tag.PARAMETER and each.get(At.VARIABLE_PARAMETER)
+    ]
+    return type_of(results[0]) if len(results) == 1 else type_of(die)
 
 
 def _in_order(dies: list[Die]) -> list[Die]:
@@ -169,7 +179,7 @@ def _variables_of(scope: Die) -> Iterator[Variable]:
     dies = _in_order([child for child in scope.children() if child.tag in (Tag.PARAMETER, Tag.VARIABLE)])
     for die in dies:
         name = die.named()
-        if name:
+        if name and not name.startswith("~"):
             yield Variable(name, die, scope)
 
 

@@ -42,6 +42,8 @@ class DebugInfo:
         self._tables: dict[int, Abbreviations] = {}
         self.functions: dict[int, list[Any]] = {}
         """Functions with code of units that were looked at, by the unit's offset: see functions.py."""
+        self.jumps_back: dict[int, bool] = {}
+        """Whether functions may tail-call themselves, by their offset: see callers.py."""
         self.line_programs: dict[int, Any] = {}
         """Line tables of units that were asked for, by the unit's offset: see listing.py."""
 

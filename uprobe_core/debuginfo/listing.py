@@ -8,7 +8,14 @@ from typing import NamedTuple
 
 from uprobe_core.debuginfo.dwarf import At, Tag
 from uprobe_core.debuginfo.encoding import DAMAGED
-from uprobe_core.debuginfo.functions import Instance, function_at, instance_of, parameters_of, qualified
+from uprobe_core.debuginfo.functions import (
+    Instance,
+    function_at,
+    instance_of,
+    parameters_of,
+    qualified,
+    result_of,
+)
 from uprobe_core.debuginfo.info import DebugInfo
 from uprobe_core.debuginfo.line_program import LineProgram
 from uprobe_core.debuginfo.lines import program_of
@@ -61,7 +68,7 @@ def described(die: Die) -> Described:
     words = [f"{type_of(each).name} {each.named()}".strip() for each in parameters]
     words += ["..."] if any(child.tag == Tag.UNSPECIFIED_PARAMETERS for child in die.children()) else []
     holder = die.find(At.DECL_LINE)
-    signature = f"{type_of(die).name} {qualified(die)}({', '.join(words)})"
+    signature = f"{result_of(die).name} {qualified(die)}({', '.join(words)})"
     if holder is None:
         return Described(signature, "", 0)
     return Described(signature, _file(holder), int(holder.get(At.DECL_LINE)))

@@ -148,7 +148,8 @@ class _Runner:
             top = self._stack.pop()
             return IsValue(top.ops or load(OpCode.IMM), _signed(top.added))
         if op in (0xA0, 0xF2):  # implicit_pointer
-            return Gone("it points to what is in no memory")
+            self._at = after_operation(self._code, self._at - 1)
+            return Gone("synthetic pointer")
         return None
 
     def _register(self, number: int) -> Place:

@@ -18,6 +18,7 @@ from uprobe_core.debuginfo.functions import (
     Variable,
     globals_named,
     parameters_of,
+    result_of,
     scopes_around,
     scopes_at,
     variables_at,
@@ -89,19 +90,21 @@ class Names:
             found.setdefault(each.name, each)
         return list(found.values())
 
+    @property
+    def own(self) -> list[Variable]:
+        """Those of the innermost function, which may be inlined into another."""
+        functions = [n for n, scope in enumerate(self._scopes) if scope.tag in (Tag.SUBPROGRAM, Tag.INLINED)]
+        inner = {scope.key for scope in self._scopes[functions[-1] :]}
+        return [each for each in self.variables if each.scope is not None and each.scope.key in inner]
+
     def expanded(self, word: str) -> list[str] | None:
         """The arguments that ``$args`` or ``$locals`` stands for; None for any other word."""
         wanted = _ARGUMENTS.get(word)
         if wanted is None:
             return None
-        shown = [each for each in self.variables if each.is_parameter is wanted]
-        if wanted:
-            inner = next(
-                scope for scope in reversed(self._scopes) if scope.tag in (Tag.SUBPROGRAM, Tag.INLINED)
-            )
-            shown = [each for each in shown if each.scope is inner]
-        elif self._at_return:
+        if not wanted and self._at_return:
             raise NamedError("there are no local variables when the function has returned", 0)
+        shown = [each for each in self.own if each.is_parameter is wanted]
         return [each.name for each in shown]
 
     def argument(self, name: str, text: str, keep: Callable[[FetchArg], int]) -> FetchArg:
@@ -145,7 +148,7 @@ class Names:
     def has_result(self) -> bool:
         """Whether the function is known to return something that can be shown."""
         try:
-            return type_of(self._frame.function.die).kind not in (Kind.VOID, Kind.OTHER)
+            return result_of(self._frame.function.die).kind not in (Kind.VOID, Kind.OTHER)
         except DAMAGED:
             return False
 
@@ -277,7 +280,7 @@ class Names:
     def _result(self) -> Operand:
         if not self._at_return:
             raise RefusedError("$retval is there when the function has returned", "use r: or %return")
-        kind = type_of(self._frame.function.die)
+        kind = result_of(self._frame.function.die)
         if kind.kind is Kind.VOID:
             raise RefusedError("the function returns nothing")
         registers = self._frame.rules.registers

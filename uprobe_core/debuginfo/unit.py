@@ -89,6 +89,7 @@ class Family(Protocol):
     sections: Sections
     functions: dict[int, list[Any]]
     line_programs: dict[int, Any]
+    jumps_back: dict[int, bool]
 
     @property
     def shared(self) -> Family | None:
@@ -276,9 +277,9 @@ class Unit:
         while die.has_children and at < self.header.end and self.data[at]:
             child = self.die(at)
             yield child
-            at = self._behind(child)
+            at = self.behind(child)
 
-    def _behind(self, die: Die) -> int:
+    def behind(self, die: Die) -> int:
         """Where the entry after *die* and all below it begins."""
         if not die.has_children:
             return die.after

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 from typing import BinaryIO
 
 __all__ = ("FileBytes", "HeldBytes", "open_regular", "read_bounded")
@@ -89,8 +90,11 @@ class FileBytes:
         if descriptor >= 0:
             os.close(descriptor)
 
-    def __del__(self) -> None:
-        self.close()
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        """As :meth:`close` does; when the interpreter ends, this module has no names any more."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            close(descriptor)
 
 
 class HeldBytes:

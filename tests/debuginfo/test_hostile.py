@@ -1,0 +1,95 @@
+"""Debug information with bytes changed is read, or refused in words; it costs no crash, no hang, no memory.
+
+By hand, for many more: ``python -m tests.debuginfo.test_hostile COUNT SEED``.
+"""
+
+from __future__ import annotations
+
+import random
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.debuginfo.programs import built
+from tests.events.support import ANYWHERE, ARCH, REGISTERS, vector
+from uprobe_core.errors import UprobeError
+from uprobe_core.events.files import host_file
+from uprobe_core.events.parse import Language
+from uprobe_core.image.elf import ElfFile
+from uprobe_core.image.resolver import ImageResolver
+
+COUNT = 300
+LINES = (
+    "p {}:parse $args l=o->level t=o->next->name",
+    "p {}:turn+8 $locals c=counter k=(options*)%x0",
+    "p {}:scaled $args",
+    "r {}:widen",
+    "p {}:types.c:60",
+    "p {}:parse:56",
+    "p {}:types.c:60:3",
+)
+
+
+def mutants(program: Path, count: int, seed: int) -> Iterator[bytes]:
+    """*program* with bytes of its debug sections changed."""
+    whole, rnd = program.read_bytes(), random.Random(seed)
+    with ElfFile(program) as elf:
+        spans = [(s.offset, s.size) for s in elf.sections if s.name.startswith(".debug_") and s.size > 8]
+    for _ in range(count):
+        data = bytearray(whole)
+        for _ in range(rnd.choice((1, 1, 2, 4, 16, 64))):
+            start, size = rnd.choice(spans)
+            at = start + rnd.randrange(size - 4)
+            kind = rnd.randrange(4)
+            if kind == 0:
+                data[at] = rnd.choice((0, 1, 0x7F, 0x80, 0xFF))
+            elif kind == 1:
+                data[at : at + 4] = rnd.randbytes(4)
+            elif kind == 2:
+                data[at] = rnd.randrange(256)
+            else:
+                other = start + rnd.randrange(size - 4)
+                data[at : at + 4] = data[other : other + 4]
+        yield bytes(data)
+
+
+def read(path: Path, line: str) -> bool:
+    """Whether *line*, with *path* in it, is understood; anything but UprobeError comes through."""
+    resolver = ImageResolver(ARCH.architecture(), ARCH.marker_operand, host_file, (), ARCH.frame_rules)
+    language = Language(ANYWHERE, REGISTERS, vector, ARCH.register_hint, resolver=resolver)
+    try:
+        return bool(language.parse(line.replace("{}", str(path))))
+    except UprobeError:
+        return False
+
+
+def hurt(folder: Path, count: int, seed: int) -> tuple[int, float]:
+    """How many of *count* lines were understood, and how long the slowest took in processor seconds."""
+    path, understood, slowest = folder / "mutant", 0, 0.0
+    program = built("types.c", "-O2", ("-gdwarf-5", "-gdwarf-4")[seed % 2], "-shared", "-fPIC", "-nostdlib")
+    for number, data in enumerate(mutants(program, count, seed)):
+        path.write_bytes(data)
+        start = time.process_time()
+        understood += read(path, LINES[number % len(LINES)])
+        slowest = max(slowest, time.process_time() - start)
+    return understood, slowest
+
+
+@pytest.mark.parametrize("seed", [4, 5])
+def test_mutated_sections_are_read_or_refused(seed: int, tmp_path: Path) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    understood, slowest = hurt(tmp_path, COUNT, seed)
+    assert 0 < understood < COUNT
+    assert slowest < 10
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as name:
+        print(hurt(Path(name), int(sys.argv[1]), int(sys.argv[2])))
