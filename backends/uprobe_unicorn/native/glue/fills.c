@@ -19,6 +19,7 @@ static bool answer(struct uc_tlb_entry *ret, const struct extent *extent, uint64
 void glue_flush(struct glue *glue)
 {
 	glue->fills = 0;
+	shortcuts_before_flush(glue->shortcuts);
 	glue->uc.ctl(glue->engine_handle, uc_ctl_write(UC_CTL_TLB_FLUSH, 0));
 }
 

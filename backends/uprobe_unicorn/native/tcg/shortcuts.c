@@ -13,9 +13,9 @@
 #include "allocate.h"
 #include "builds.h"
 #include "checks.h"
-#include "code_stores.h"
 #include "rewrite.h"
 #include "stubs.h"
+#include "tlbs.h"
 
 enum { PAGE_BITS = 12 };
 
@@ -83,6 +83,7 @@ static const char *start(struct shortcuts *shortcuts, const struct uc_api *api, 
 	if (divert_checks(library, layout))
 		AT(bool, engine, layout->uc_no_checks) = true;
 	shorten_code_stores(library, layout);
+	enlarge_tlb(layout, shortcuts->env);
 	return NULL;
 }
 
@@ -147,6 +148,12 @@ bool shortcuts_flush_page(const struct shortcuts *shortcuts, uint64_t address)
 	return true;
 }
 
+void shortcuts_before_flush(const struct shortcuts *shortcuts)
+{
+	if (shortcuts)
+		keep_tlb_large(shortcuts->layout, shortcuts->env);
+}
+
 uint64_t shortcuts_uncounted(const struct shortcuts *shortcuts)
 {
 	return shortcuts ? shortcuts->uncounted : 0;
@@ -182,6 +189,11 @@ bool shortcuts_flush_page(const struct shortcuts *shortcuts, uint64_t address)
 	(void)shortcuts;
 	(void)address;
 	return false;
+}
+
+void shortcuts_before_flush(const struct shortcuts *shortcuts)
+{
+	(void)shortcuts;
 }
 
 uint64_t shortcuts_uncounted(const struct shortcuts *shortcuts)

@@ -23,6 +23,8 @@ struct shortcuts *shortcuts_create(uc_engine *engine, const struct uc_api *api, 
 uint64_t shortcuts_registers(const struct shortcuts *shortcuts);
 /* Has the emulator forget where the page at address is; false: there is no way to. */
 bool shortcuts_flush_page(const struct shortcuts *shortcuts, uint64_t address);
+/* Before the emulator forgets where all pages are. */
+void shortcuts_before_flush(const struct shortcuts *shortcuts);
 /* Blocks that did not look as they should, and so are not counted. */
 uint64_t shortcuts_uncounted(const struct shortcuts *shortcuts);
 /* The engine must not run any more. */
