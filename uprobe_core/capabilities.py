@@ -63,6 +63,8 @@ class Capabilities:
     steps_before_calls: bool = True
     """Whether the step of a system call is reported before the call is made.  Without it the core steps none:
     a probe on one needs Mode.INLINE."""
+    syscalls: bool = True
+    """Whether Target.on_syscall is told of system calls; else their events (``-S``) are refused."""
     native: bool = True
     """Whether it may place sites of a native engine (Machine.native); else ``--engine c`` is refused."""
     inline_at_most: int | None = 64

@@ -166,6 +166,14 @@ class RunSetup:
         key="match",
         flags="-F, --functions PATTERN",
     )
+    syscalls: bool = option(
+        False,
+        BOOL,
+        "the program's system calls are events (s:openat)",
+        "events",
+        table="functions",
+        flags="-S, --syscalls",
+    )
     exclude: tuple[str, ...] = option(
         (),
         PATTERNS,

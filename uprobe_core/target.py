@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from uprobe_core.option import option
 from uprobe_core.value_types import COUNT, SECONDS, SIZE
 
-__all__ = ("ENDED_BY", "LIMIT_REACHED", "Bind", "ExitStatus", "Limits", "Paths", "Target")
+__all__ = ("ENDED_BY", "LIMIT_REACHED", "Bind", "CallWatcher", "ExitStatus", "Limits", "Paths", "Target")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,21 @@ class Paths(Protocol):
         ...
 
 
+class CallWatcher(Protocol):
+    """What a backend tells of system calls (Capabilities.syscalls); *task* is a backend's Task."""
+
+    def called(self, task: Any, name: str, arguments: tuple[int, ...]) -> None:
+        """*task* makes a call; its registers are those of the call, and *arguments* all that it may have."""
+        ...
+
+    def answered(self, task: Any, name: str, arguments: tuple[int, ...], result: int | None) -> None:
+        """The call has got its *result* (an error number negated, as a kernel gives it).
+
+        None: it does not come back to where it was made.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A program and its surroundings.
@@ -95,7 +110,7 @@ class Target:
     :param seed: of everything random (AT_RANDOM, getrandom, scheduling)
     :param clock: "virtual" (driven by executed work) or "host"
     :param follow: whether probes and records follow fork and exec
-    :param on_syscall: told of each system call that was answered, in one line of text; None: nobody asks
+    :param on_syscall: told of each system call; None: nobody asks
     :param native: whether the backend runs its own hooks in native code, where it has any; None: unless
         the environment says ``UPROBE_ENGINE=py``
     :param isolated: whether this process has left the host's network, so that every socket is the run's own
@@ -120,7 +135,7 @@ class Target:
     follow: bool = True
     limits: Limits = Limits()
     debug: bool = False
-    on_syscall: Callable[[str], None] | None = None
+    on_syscall: CallWatcher | None = None
     native: bool | None = None
     isolated: bool = False
     own_files: Sequence[str] = ()

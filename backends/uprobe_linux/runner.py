@@ -156,6 +156,8 @@ class Runner:
         *arguments, number = self._cpu.syscall_registers()
         task.syscall_number = number & 0xFFFF_FFFF
         task.orig_x0 = arguments[0]
+        if self._tell is not None:
+            self._tell.called(task, table.name_of(task.syscall_number), tuple(arguments))
         self._clock.advance(SYSCALL_NS)
         machine = self._machine
         machine.count("syscalls")
@@ -165,8 +167,8 @@ class Runner:
             machine.count(f"unknown:{table.name_of(number)}")
             task.set_reg(0, -errno.ENOSYS & MASK64)
             if self._tell is not None:
-                unknown = f"{table.name_of(number & 0xFFFF_FFFF)} (not there)"
-                self._tell(table.describe(task, unknown, tuple(arguments), -errno.ENOSYS))
+                name = table.name_of(number & 0xFFFF_FFFF)
+                self._tell.answered(task, name, tuple(arguments), -errno.ENOSYS)
             return
         self._call(task, entry, tuple(arguments))
 
@@ -183,7 +185,7 @@ class Runner:
             self._turns.settle()
             task.wait = task.pending = None
             if self._tell is not None:
-                self._tell(table.describe(task, entry.name, arguments[: entry.arguments], None))
+                self._tell.answered(task, entry.name, arguments[: entry.arguments], None)
             return True
         except table.Block as block:
             self._turns.settle()
@@ -196,7 +198,7 @@ class Runner:
             return False
         task.wait = task.pending = None
         if self._tell is not None:
-            self._tell(table.describe(task, entry.name, arguments[: entry.arguments], result))
+            self._tell.answered(task, entry.name, arguments[: entry.arguments], result)
         if not task.exited:
             task.set_reg(0, result & MASK64)
         return True

@@ -28,6 +28,11 @@ _WHEN = "an expression that must hold, such as when=a > 3"
 _MAX_KEYS = f"different keys at most, {MAX_KEYS} if not given; hits with others are counted as lost"
 
 
+def is_system_call(event: EventInfo) -> bool:
+    """Whether the hits of *event* are system calls."""
+    return getattr(getattr(event, "spec", None), "kind", "") == "s"
+
+
 class _ActionConsumer:
     """What the five have in common: one action for each event that they are attached to."""
 
@@ -92,21 +97,40 @@ class CountConsumer(_ActionConsumer):
     name = "count"
     allowed: ClassVar = {"by": _BY, "when": _WHEN, "max_keys": _MAX_KEYS}
 
+    def __init__(self, options: Mapping[str, str]) -> None:
+        self.errors: dict[int, int] = {}
+        """Of system calls, by the id() of their action: how many failed."""
+        super().__init__(options)
+
     def make(self) -> Count:
         """Count, by key if one is given."""
         return Count(self.by or None, when=self.when, max_keys=self.max_keys)
 
+    def attach(self, event: EventInfo, context: ConsumerContext) -> Action:
+        """The action for *event*; system calls are counted with their errors."""
+        action = super().attach(event, context)
+        if not self.by and is_system_call(event):
+            action = Count("error", when=self.when, max_keys=self.max_keys)
+            self._actions[-1] = (event, action)
+        return action
+
     def describe(self, action: Count, text: KeyText) -> tuple[list[str], Any]:
         """A number, or a table by key."""
         result = action.result()
-        return counts(result, text) if isinstance(result, dict) else total(result)
+        if self.by and isinstance(result, dict):
+            return counts(result, text)
+        if isinstance(result, dict):
+            self.errors[id(action)] = sum(number for error, number in result.items() if error)
+            result = sum(result.values())
+        return total(result)
 
     def report(self) -> TableReport | None:
         """One table where many events only count, a section for each event otherwise."""
         sections = self.sections()
         if self.by or len(sections) < 2:
             return super().report()
-        return TableReport(self.title(), sections, together(sections))
+        errors = {f"{e.group}/{e.name}": self.errors.get(id(action), 0) for e, action in self._actions}
+        return TableReport(self.title(), sections, together(sections, errors if self.errors else None))
 
 
 class SumConsumer(_ActionConsumer):

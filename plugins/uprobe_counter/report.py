@@ -72,12 +72,21 @@ class TableReport:
         return {"title": self.title, "events": {part.event: part.data for part in self._sections}}
 
 
-def together(sections: Sequence[Section]) -> list[str]:
-    """One table of the counts of many events, the largest first; those without a hit are left out."""
+def together(sections: Sequence[Section], errors: Mapping[str, int] | None = None) -> list[str]:
+    """One table of the counts of many events, the largest first; those without a hit are left out.
+
+    :param errors: of system calls how many failed, a column of its own
+    """
     found = {part.event: int(part.data) for part in sections if not part.is_empty}
     rows = sorted(found.items(), key=lambda row: (-row[1], row[0]))
     width = len(str(sum(found.values())))
-    return [*(f"{n:>{width}}  {event}" for event, n in rows), f"{sum(found.values()):>{width}}  total"]
+    if errors is None:
+        return [*(f"{n:>{width}}  {event}" for event, n in rows), f"{sum(found.values()):>{width}}  total"]
+    width = max(width, len("calls"))
+    last = ("total", sum(found.values()))
+    failed = {**errors, "total": sum(errors.values())}
+    lines = [f"{n:>{width}}  {failed[event] or '':>6}  {event}" for event, n in (*rows, last)]
+    return [f"{'calls':>{width}}  errors", *lines]
 
 
 def plain(key: Any) -> str:

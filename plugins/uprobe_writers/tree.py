@@ -16,7 +16,7 @@ from uprobe_core.call_pairs import Call, CallPairs, What
 from uprobe_core.errors import UsageError
 from uprobe_core.writer import Record, RunHeader
 from uprobe_writers.tree_nodes import Node, fold_into
-from uprobe_writers.tree_text import Look, results_of, values_of
+from uprobe_writers.tree_text import Look, call_of, results_of, values_of
 
 __all__ = ("TreeWriter",)
 
@@ -84,7 +84,12 @@ class TreeWriter:
             task.open.append(self._node(task, call))
         elif what is What.POINT:
             node = self._node(task, call)
-            node.close(None)
+            if record.event.kind == "s":
+                node.values, node.given, results, took = call_of(record)
+                node.close(took if self._unit == "time" else None, results)
+                node.shape = (*node.shape, node.values)  # which file it was is what one looks for
+            else:
+                node.close(None)
             self._keep(task, node)
         else:
             self._leave(task, call, what)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from uprobe_core.writer import Record, Value
+from uprobe_writers.call_words import in_words
 from uprobe_writers.tree_nodes import Node
 
 if TYPE_CHECKING:
     from uprobe_core.event_model import FetchArg
 
-__all__ = ("Look", "amount_text", "results_of", "time_text", "values_of")
+__all__ = ("Look", "amount_text", "call_of", "results_of", "time_text", "values_of")
 
 _LONGEST = 64
 """Characters of a string that are shown."""
@@ -18,6 +19,8 @@ _MEASURES = {"took", "insns"}
 """Results that stand in the first column."""
 _STEPS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"))
 _SLOW = 1_000_000
+_LAST = {"exit", "exit_group"}
+"""System calls that have no result."""
 _TIMES = "\u00d7"
 WIDTH = 10
 """Characters of the first column."""
@@ -68,6 +71,21 @@ def results_of(record: Record) -> tuple[str, ...]:
         if arg.name not in _MEASURES
     ]
     return tuple(value for _, value in found) if len(found) == 1 else tuple(f"{n}={v}" for n, v in found)
+
+
+def call_of(record: Record) -> tuple[tuple[str, ...], int, tuple[str, ...], int]:
+    """Of a system call: its arguments, how many, its result, and nanoseconds that it took."""
+    event = record.event
+    *arguments, result, _, _ = values_of(record)
+    for number, (arg, value) in enumerate(zip(event.args, record.values, strict=True)):
+        words = in_words(event.name, arg.name, value)
+        if words is not None and number < len(arguments):
+            arguments[number] = f"{arg.name}={words}"
+    *_, error, took = record.values
+    text = f"-{error}" if error else result.removeprefix("rv=")
+    if event.name in _LAST:
+        text = "?"
+    return tuple(arguments), len(arguments), (text,), int(str(took))
 
 
 class Look:

@@ -77,6 +77,7 @@ tree-of = "main"
 [functions]
 match = ["./loop:w*", "libc:str*"]
 exclude = ["*_r"]
+syscalls = true
 
 [expect]
 that = ["work.hits > 1"]
@@ -171,6 +172,7 @@ def test_every_key_ends_up_in_the_setup() -> None:
         tree_of="main",
         functions=("./loop:w*", "libc:str*"),
         exclude=("*_r",),
+        syscalls=True,
         limits=Limits(1.5, 1000, 2 << 20, 4),
         handler_timeout=2,
     )

@@ -58,6 +58,7 @@ WAYS: dict[str, tuple[list[str], str, dict[str, Any]]] = {
     "engine": (["--engine", "py"], '[run]\nengine = "py"', {"engine": "py"}),
     "strict": (["--strict"], "[run]\nstrict = true", {"strict": True}),
     "functions": (["-F", "libc:str*"], '[functions]\nmatch = ["libc:str*"]', {"functions": ["libc:str*"]}),
+    "syscalls": (["-S"], "[functions]\nsyscalls = true", {"syscalls": True}),
     "exclude": (["--exclude", "*_r"], '[functions]\nexclude = ["*_r"]', {"exclude": ["*_r"]}),
     "depth": (["--depth", "3"], "[output]\ndepth = 3", {"depth": 3}),
     "min_time": (["--min-time", "1.5us"], '[output]\nmin-time = "1.5us"', {"min_time": "1.5us"}),

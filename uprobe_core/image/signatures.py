@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ("Signature", "signature_of")
+__all__ = ("Signature", "functions_of", "signature_of")
 
 _PROTOTYPE = re.compile(r"^(?P<gives>[^(\n]*?)(?P<name>\w+)\((?P<takes>.*)\);$", re.MULTILINE)
 _FETCHED = {
@@ -53,6 +53,11 @@ class Signature:
 def signature_of(library: str, function: str) -> Signature | None:
     """That of *function* in *library* (its short name), None if it is not known."""
     return _signatures(library).get(function)
+
+
+def functions_of(library: str) -> list[str]:
+    """The functions of *library* that are known, in the order of their file."""
+    return list(_signatures(library))
 
 
 @cache

@@ -62,6 +62,8 @@ def _targets(can: Capabilities, setup: RunSetup) -> Iterator[tuple[str, str]]:
 
 def _values(can: Capabilities, events: Iterable[EventSpec]) -> Iterator[tuple[str, str]]:
     for event in events:
+        if event.kind == "s" and not can.syscalls:
+            yield f"tells of no system calls, and {event.group}/{event.name} is one", "leave -S and s: out"
         codes = {op.code for arg in event.args for op in arg.ops}
         if OpCode.INSNS in codes and not can.work:
             text = f"does not count, and {event.group}/{event.name} has $insns"

@@ -29,6 +29,7 @@ from uprobe_core.session.choices import (
 from uprobe_core.tracing.event_set import EventSet
 from uprobe_core.tracing.functions import function_lines
 from uprobe_core.tracing.place_check import PlaceCheck
+from uprobe_core.tracing.system_calls import KIND
 
 if TYPE_CHECKING:
     from uprobe_core.backend import ProbeHandler
@@ -131,11 +132,17 @@ def check_setup(setup: RunSetup, *, whole: bool = False) -> CheckResult:
     events = EventSet(setup.policy, arch, files, lambda *_: None)
     with files.remembering():
         lines = [_line(events, line) for line in setup.events]
+        before += _wrong(iter([("system calls", partial(_system_calls, setup, events))]))
         before += _wrong(iter([("functions", partial(_functions, setup, files, arch, events))]))
     with PlaceCheck(files, arch, setup.policy) as places:
         for found in lines:
             _look_at(found, places)
     return CheckResult(lines, events.table.listing(), before, _wrong(_then(setup, events)))
+
+
+def _system_calls(setup: RunSetup, events: EventSet) -> None:
+    if setup.syscalls:
+        events.add_line(EventLine("s:*", "-S"))
 
 
 def _functions(setup: RunSetup, files: GuestFiles, arch: ArchOps, events: EventSet) -> None:
@@ -181,6 +188,8 @@ def _line(events: EventSet, line: EventLine) -> LineResult:
 def _look_at(found: LineResult, places: PlaceCheck) -> None:
     """Note what a run would say of the locations of a line: a warning, or an error if it would not start."""
     for spec in found.specs:
+        if spec.kind == KIND:
+            continue
         try:
             warning = places.look(spec)
         except ProbeError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 
 from uprobe_core.architecture import Architecture
@@ -13,6 +13,7 @@ from uprobe_core.image.guest_files import GuestFiles
 from uprobe_core.run_setup import RunSetup
 from uprobe_core.session.abilities import clock_of
 from uprobe_core.setup_words import TRACE, FormatUse
+from uprobe_core.target import CallWatcher
 from uprobe_core.types import Mode, Returns
 
 __all__ = (
@@ -35,7 +36,10 @@ def writer_of(setup: RunSetup) -> FormatUse:
     """The writer that records go to, with its options; "tracefs" is built in.  Raises UsageError."""
     chosen = FormatUse.parse(setup.format)
     if chosen.name == "auto":
-        chosen = FormatUse("tree" if setup.functions and not setup.consumers else "tracefs", chosen.options)
+        chosen = FormatUse(
+            "tree" if (setup.functions or setup.syscalls) and not setup.consumers else "tracefs",
+            chosen.options,
+        )
     of_tree = {"depth": setup.depth, "min_time": setup.min_time, "tree_of": setup.tree_of}
     given = {name: str(value) for name, value in of_tree.items() if value is not None}
     return FormatUse(chosen.name, {**given, **chosen.options})
@@ -64,7 +68,7 @@ def inherited(caller: Mapping[str, str]) -> dict[str, str]:
 def target_of(
     setup: RunSetup,
     can: Capabilities,
-    on_syscall: Callable[[str], None] | None = None,
+    on_syscall: CallWatcher | None = None,
     *,
     isolated: bool = False,
     private_folder: str | None = None,

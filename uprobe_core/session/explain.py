@@ -6,6 +6,7 @@ only if somebody wants to see it, so that it costs nothing otherwise.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from uprobe_core.probes.dispatch import Dispatcher
     from uprobe_core.probes.sites import Site, Uprobe
     from uprobe_core.probes.spaces import NativeInstaller, Space
+    from uprobe_core.target import CallWatcher
+
+_MAX_ERRNO = 4095
+"""Results from -MAX_ERRNO to -1 are errors (include/linux/err.h)."""
 
 __all__ = ("ExplainedHits", "ExplainedPlaces", "Explaining", "say_statistics", "sayer")
 
@@ -151,19 +156,58 @@ class ExplainedHits:
         return kept
 
 
+class ExplainedCalls:
+    """Says each system call with its result in one line, as strace has it."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def called(self, task: Task, name: str, arguments: tuple[int, ...]) -> None:
+        """Nothing is known yet."""
+
+    def answered(self, task: Task, name: str, arguments: tuple[int, ...], result: int | None) -> None:
+        """The whole line; *result* is None for a call that does not come back."""
+        shown = "?" if result is None else str(result)
+        if result is not None and -_MAX_ERRNO <= result < 0:
+            shown = f"-1 {errno.errorcode.get(-result, str(-result))}"
+        there = " (not there)" if result == -errno.ENOSYS else ""
+        self._say(f"{task.process.pid}/{task.tid} {name}{there}({', '.join(map(hex, arguments))}) = {shown}")
+
+
+class CallWatchers:
+    """Several, told one after the other."""
+
+    def __init__(self, watchers: Sequence[CallWatcher]) -> None:
+        self._watchers = watchers
+
+    def called(self, task: Task, name: str, arguments: tuple[int, ...]) -> None:
+        """Tell all."""
+        for each in self._watchers:
+            each.called(task, name, arguments)
+
+    def answered(self, task: Task, name: str, arguments: tuple[int, ...], result: int | None) -> None:
+        """Tell all."""
+        for each in self._watchers:
+            each.answered(task, name, arguments, result)
+
+
 class Explaining:
     """What of a run is explained.
 
     :param topics: of "hits", "places" and "syscalls"
     :ivar placed: told what was placed where, if somebody wants to know
-    :ivar on_syscall: told of each system call, if somebody wants to know
     """
 
     def __init__(self, topics: Sequence[str]) -> None:
         self._hits = "hits" in topics
         self._places = ExplainedPlaces(sayer("places")) if "places" in topics else None
         self.placed = None if self._places is None else self._places.placed
-        self.on_syscall = sayer("syscalls") if "syscalls" in topics else None
+        self._calls = ExplainedCalls(sayer("syscalls")) if "syscalls" in topics else None
+
+    def on_syscall(self, also: CallWatcher | None) -> CallWatcher | None:
+        """Who is told of each system call: who explains them, and *also*; None: nobody."""
+        watchers = [each for each in (also, self._calls) if each is not None]
+        return CallWatchers(watchers) if watchers else None
 
     def refused(self, complain: Callable[[Uprobe, ProbeError], None]) -> Callable[[Uprobe, ProbeError], None]:
         """*complain*, with the refusal explained as well."""

@@ -91,6 +91,8 @@ class PreparedSession:
         with self.files.remembering(), collector_waits():
             for line in setup.events:
                 self.events.add_line(line)
+            if setup.syscalls:
+                self.events.add_line(EventLine("s:*", "-S"))
             records = writes_records(setup) and not (explicit and not setup.consumers)
             for line in function_lines(setup, self.files, self.arch, records=records, warn=self.warn):
                 self.events.add_line(line)
@@ -215,7 +217,7 @@ class PreparedSession:
         self._wants_stacks, make = load_writer(chosen)
         from uprobe_core.writer import RunHeader
 
-        header = RunHeader(self.setup.argv, list(self.events.table), chosen.options)
+        header = RunHeader(self.setup.argv, self.events.specs(), chosen.options)
         return lambda stream: make(stream, header)
 
     def _real_return(self, task: Task, address: int, sp: int) -> int | None:

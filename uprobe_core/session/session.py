@@ -32,11 +32,13 @@ from uprobe_core.session.result_files import ResultFiles
 from uprobe_core.tracing.collector import collector_waits
 from uprobe_core.tracing.exceptions import Exceptions
 from uprobe_core.tracing.findings import inherit, make_record
+from uprobe_core.tracing.system_calls import KIND, SystemCalls
 from uprobe_core.types import Mode, Returns
 
 if TYPE_CHECKING:
     from uprobe_core.native.semantics import Semantics
     from uprobe_core.native.sites import NativeSites
+    from uprobe_core.target import CallWatcher
 
 __all__ = ("Session",)
 
@@ -109,7 +111,7 @@ class Session(ReportedSession):
                 target_of(
                     setup,
                     backend.capabilities,
-                    self._explain.on_syscall,
+                    self._explain.on_syscall(self._system_calls()),
                     isolated=self._confinement.isolated,
                     private_folder=self._caretaker.folder,
                 ),
@@ -123,6 +125,12 @@ class Session(ReportedSession):
                 self.events.install(self.events.locations(), registry, self.files)
         self.plugins.hook.uprobe_session_start(session=self)
         return self._machine
+
+    def _system_calls(self) -> CallWatcher | None:
+        """Who makes hits of system calls, if one has an event."""
+        if not any(event.spec.kind == KIND for event in self.events.events):
+            return None
+        return SystemCalls(self.events.probe_named, self.arch.info.registers, self.stacks.stack)
 
     def _make_dispatcher(self, capabilities: Capabilities) -> tuple[UprobeRegistry, Dispatcher]:
         """What knows the probes, and what is called at their hits."""

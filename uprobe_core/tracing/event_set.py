@@ -23,6 +23,7 @@ from uprobe_core.tracing.findings import Findings
 from uprobe_core.tracing.indirect import Indirect, uprobes_of
 from uprobe_core.tracing.lives import Lives
 from uprobe_core.tracing.place_check import PlaceCheck, file_of
+from uprobe_core.tracing.system_calls import KIND, system_call_specs
 from uprobe_core.types import Policy
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class EventSet:
     @property
     def location_count(self) -> int:
         """How many places are probed."""
-        return sum(len(event.probes) for event in self.events)
+        return sum(len(event.probes) for event in self.events if event.spec.kind != KIND)
 
     # --- adding -------------------------------------------------------------------------------------
 
@@ -115,6 +116,9 @@ class EventSet:
         """Do what one line says: the locations that it made, and those to take out."""
         made: list[EventProbe] = []
         gone: list[EventProbe] = []
+        if line.text.startswith(f"{KIND}:") and not self.table.language.policy.is_kernel:
+            specs = system_call_specs(line.text[2:].strip(), self.table.language)
+            return [self._add(spec) for spec in specs if self.named(spec.full_name) is None], gone
         for command in self.table.language.parse(line.text):
             if isinstance(command, DeleteSpec):
                 gone += self._forget(self.table.delete(command))
@@ -210,6 +214,16 @@ class EventSet:
     def _leave(self, group: InOrder[T], item: T) -> None:
         number = group.remove(item)
         self._note(lambda: group.put_back(item, number))
+
+    def specs(self) -> list[EventSpec]:
+        """All locations, and the system calls among them."""
+        calls = [event.spec for event in self.events if event.spec.kind == KIND]
+        return [*self.table, *calls]
+
+    def probe_named(self, full_name: str) -> EventProbe | None:
+        """The first location of the event ``GROUP/NAME``, None if there is none."""
+        event = self.named(full_name)
+        return None if event is None else next(iter(event.probes), None)
 
     def named(self, full_name: str) -> Event | None:
         """The event ``GROUP/NAME``, None if there is none."""
@@ -338,7 +352,11 @@ class EventSet:
     @staticmethod
     def _unplaced(probes: Iterable[EventProbe]) -> list[EventProbe]:
         """Those of *probes* that are still to be placed: not those that were removed since."""
-        return [probe for probe in probes if probe.uprobe is None and probe in probe.event.probes]
+        return [
+            probe
+            for probe in probes
+            if probe.uprobe is None and probe in probe.event.probes and probe.spec.kind != KIND
+        ]
 
     def _register(self, probe: EventProbe, registry: UprobeRegistry, files: GuestFiles) -> None:
         file, spec = file_of(probe.spec, files), probe.spec

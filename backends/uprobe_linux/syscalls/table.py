@@ -11,7 +11,6 @@ registered by ``@syscall("x")``.  It answers with its result, or raises:
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
 from importlib import import_module
 from pkgutil import iter_modules
@@ -26,8 +25,6 @@ __all__ = ("RESTART", "Block", "NoReturn", "call", "load", "s32", "s64", "syscal
 
 _NO_SUBJECTS = frozenset({"table", "numbers", "support", "own", "ordering"})
 
-MAX_ERRNO = 4095
-"""Results from -MAX_ERRNO to -1 are errors (include/linux/err.h)."""
 RESTART = 512
 """ERESTARTSYS: never seen by the guest; signal delivery makes EINTR or a restart of it."""
 
@@ -83,14 +80,6 @@ def call(entry: Syscall, task: Task, arguments: tuple[int, ...]) -> int:
 def name_of(number: int) -> str:
     """The name of system call *number*, or the number as text."""
     return NAMES.get(number, str(number))
-
-
-def describe(task: Task, name: str, arguments: tuple[int, ...], result: int | None) -> str:
-    """A system call and its *result* in one line, as strace has it; None: it does not come back."""
-    shown = "?" if result is None else str(result)
-    if result is not None and -MAX_ERRNO <= result < 0:
-        shown = f"-1 {errno.errorcode.get(-result, str(-result))}"
-    return f"{task.process.pid}/{task.tid} {name}({', '.join(map(hex, arguments))}) = {shown}"
 
 
 def s32(value: int) -> int:
