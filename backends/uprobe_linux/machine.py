@@ -192,6 +192,11 @@ class LinuxMachine:
         self.cpu.request_stop()
         self.family.bell.ring(os.getpid())
 
+    @property
+    def lost_processes(self) -> int:
+        """Host processes of the program that were ended by somebody else; what they had last found is lost."""
+        return self.family.pids.lost
+
     def statistics(self) -> Mapping[str, int]:
         """Counts: "syscalls", "unknown-syscalls", "unknown:NAME", "instructions"."""
         executed = self.cpu.executed - self._executed_elsewhere

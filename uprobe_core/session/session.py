@@ -8,6 +8,7 @@ whatever ended the run.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -229,6 +230,7 @@ class Session(ReportedSession):
                 self._output.flush()
             self.spool.wait_for_children()
             self.events.findings.replay(self.spool, self._output)
+            self._say_lost()
             if self.spool.lost:
                 text = "what forked processes found is lost: no room in the folder of temporary files"
                 self._complaints.not_written(OutputError(text, hint="TMPDIR names another folder"))
@@ -243,6 +245,15 @@ class Session(ReportedSession):
         finally:
             self.plugins.hook.uprobe_session_finish(session=self, status=status)
             self._close_files()
+
+    def _say_lost(self) -> None:
+        """Processes that somebody ended have not told what they found last."""
+        count = getattr(self._machine, "lost_processes", 0)
+        if count:
+            what = f"{count} process{'' if count == 1 else 'es'} of the program"
+            self._complaints.not_written(
+                OutputError(f"what {what} found last is lost: killed from outside, or without memory")
+            )
 
     def _close_files(self) -> None:
         for file in (self._output, self._files):
@@ -297,6 +308,9 @@ class Session(ReportedSession):
             self._engine.on_process(kind, task)
 
     def _on_end(self) -> None:
+        error = sys.exc_info()[1]
+        if isinstance(error, Exception):
+            self.spool.put(("not-written", f"a forked process failed: internal: {type(error).__name__}: {error}"))
         self.events.lives.end_child(self.spool)
         if self.setup.debug and self._machine is not None:
             self.spool.put(("statistics", dict(self._machine.statistics())))

@@ -49,6 +49,7 @@ def finish(machine: World) -> None:
     while _alive(machine) and time.monotonic() < deadline:
         _sleep(machine, 0.05)
     for entry in _alive(machine):
+        machine.family.pids.count_lost()
         with contextlib.suppress(OSError):
             os.kill(entry.host_pid, signal.SIGKILL)
     machine.family.reap_host_children()
@@ -87,6 +88,7 @@ def _alive(machine: World) -> list[ProcessEntry]:
             os.kill(entry.host_pid, 0)
         except ProcessLookupError:
             entry.state = State.ZOMBIE
+            machine.family.pids.count_lost()
     return [entry for entry in alive if entry.alive]
 
 

@@ -228,6 +228,7 @@ class Family:
 
     def _lost(self, entry: ProcessEntry, host_status: int) -> None:
         """A host process died without a word: its guest process was killed."""
+        self.pids.count_lost()
         entry.wait_status = host_status & 0x7F or Sig.KILL
         entry.state = State.ZOMBIE
         self._disown_children(entry)

@@ -30,7 +30,7 @@ _MAIL_AT, _MAIL_WORDS = 64, 8
 _MAIL_COUNT = (_SLOT_WORDS - _MAIL_AT) // _MAIL_WORDS
 TABLE_BYTES = 8 * (_HEADER_WORDS + CAPACITY * _SLOT_WORDS)
 _LOCK = 0
-_NEXT_ID, _USED, _ROOT_HOST, _TRUNCATIONS = 0, 1, 2, 3
+_NEXT_ID, _USED, _ROOT_HOST, _TRUNCATIONS, _LOST = range(5)
 
 
 class State(enum.IntEnum):
@@ -239,6 +239,16 @@ class PidTable:
         """A file has become shorter: whoever has it mapped must look at its size again."""
         with self.locked():
             self._words[_TRUNCATIONS] += 1
+
+    @property
+    def lost(self) -> int:
+        """How many host processes of this machine were ended by somebody else, without a word."""
+        return self._words[_LOST]
+
+    def count_lost(self) -> None:
+        """One more."""
+        with self.locked():
+            self._words[_LOST] += 1
 
     def children(self, pid: int) -> list[ProcessEntry]:
         """The children of *pid*, zombies too, oldest slot first."""
