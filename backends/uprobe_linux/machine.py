@@ -194,7 +194,7 @@ class LinuxMachine:
 
     @property
     def lost_processes(self) -> int:
-        """Host processes of the program that were ended by somebody else; what they had last found is lost."""
+        """Host processes of the program that somebody else ended; what they had last found is lost."""
         return self.family.pids.lost
 
     def statistics(self) -> Mapping[str, int]:

@@ -192,3 +192,70 @@ def test_an_alarm_of_the_callers_is_the_callers(tmp_path: Path) -> None:
         [sys.executable, str(script)], cwd=EXAMPLES, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stdout.splitlines()[-1] == "1"
+
+
+C_CODE = "import itertools; sum(itertools.repeat(0))"
+"""It keeps the interpreter's lock, and asks for no signals."""
+
+
+@ENGINES
+def test_a_time_limit_ends_a_consumer_that_hangs_in_c_code(tmp_path: Path, engine: str) -> None:
+    run = start(tmp_path, engine, C_CODE, "--timeout", "1")
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 124
+    assert "hangs in code that is not Python's" in err
+
+
+@pytest.mark.parametrize(
+    "signals", [(signal.SIGTERM,), (signal.SIGINT, signal.SIGINT)], ids=["TERM", "two INT"]
+)
+def test_signals_end_a_consumer_that_hangs_in_c_code(
+    tmp_path: Path, signals: tuple[signal.Signals, ...]
+) -> None:
+    run = start(tmp_path, "c", C_CODE)
+    for number in signals:
+        run.send_signal(number)
+        time.sleep(0.2)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 125
+    assert "hangs in code that is not Python's" in err
+
+
+def test_a_report_that_hangs_is_stopped_and_the_others_are_written(tmp_path: Path) -> None:
+    source = CONSUMER.replace("METHOD", "handler").replace("HANG", "pass")
+    source = source.replace("def report(self): return None", "def report(self):\n        while True: pass")
+    env = installed(tmp_path, "uprobe.consumers", "third_consumer:C", source)
+    command = [
+        sys.executable,
+        "-m",
+        "uprobe_core.cli",
+        "run",
+        "--timeout",
+        "3",
+        "-C",
+        "third",
+        *COUNT,
+        "./loop",
+        "5",
+    ]
+    done = subprocess.run(
+        command, cwd=EXAMPLES, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 125
+    assert "the report of a consumer did not come back" in done.stderr
+    assert "uprobes/work: count\n" in done.stderr
+
+
+def test_a_reader_that_never_reads_does_not_hold_a_run_for_ever() -> None:
+    words = ["--timeout", "2", "-o", "/dev/stdout", "-e", "p:work ./loop:work a=%x0", "--", "./loop"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "uprobe_core.cli", "run", *words, "2000000000"],
+        cwd=EXAMPLES,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        assert run.stderr is not None
+        err = run.stderr.read()
+        assert run.wait(60) in (124, 125)
+    assert "lost" in err

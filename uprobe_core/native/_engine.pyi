@@ -68,6 +68,15 @@ FIELD_LAYOUT: str
 TEST_LAYOUT: str
 RECORD_LAYOUT: str
 
+def end_in(seconds: float, status: int, text: str, /) -> None:
+    """End the process with *status* in so many seconds, unless called again, and *text* on standard error."""
+
+def end_after(signal: int, times: int, seconds: float, status: int, /) -> bool:
+    """Do so, with *status*, once *signal* has come so often; False: it has no handler yet."""
+
+def end_never() -> None:
+    """Not any more."""
+
 class Engine:
     """Sites, programs, filters, counters, histograms, pending returns, and the ring of records.
 

@@ -97,6 +97,8 @@ class RunOutput:
         self._fd = self._open(path)
         self._live = path is None
         self._watched = make_writer is None and keep is None and os.isatty(self._fd)
+        self._unread = False
+        """Whether the reader does not read: the run was to end, and nothing more is written."""
         self._collected = False
         """Whether what forked processes gave is here by now."""
         self._size_before_forks: int | None = None
@@ -239,7 +241,7 @@ class RunOutput:
     def flush(self) -> None:
         """Hand everything to the operating system."""
         data, self._lines, self._size = b"".join(self._lines), [], 0
-        view = memoryview(data)
+        view = memoryview(b"" if self._unread else data)
         while view:
             try:
                 written = _write_patiently(self._fd, view)
@@ -252,6 +254,7 @@ class RunOutput:
         """Tell that records are lost, unless the reader went away and wants no more."""
         if error.errno == errno.EPIPE:
             return
+        self._unread |= error.errno == errno.ETIMEDOUT
         text = f"records are lost: cannot write the output: {error.strerror}"
         if self._spool.is_root:
             self.fail(text)

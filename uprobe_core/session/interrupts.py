@@ -7,6 +7,7 @@ there, the second Ctrl-C, and for the other ends one second, stops the consumer.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -17,7 +18,14 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.backend import Machine
-from uprobe_core.session.overdue import Call, call_under_way, stop_call
+from uprobe_core.session.last_resort import LastResort
+from uprobe_core.session.overdue import (
+    Call,
+    call_under_way,
+    report_under_way,
+    stop_call,
+    waiting_for_reader,
+)
 
 if TYPE_CHECKING:
     from uprobe_core.tracing.event_set import EventSet
@@ -29,6 +37,8 @@ _WHY = {"interrupt": "Ctrl-C came twice", "terminated": "SIGTERM came", "hangup"
 GRACE_SECONDS = 1.0
 """How long a consumer may go on after the run was to end."""
 _AGAIN_SECONDS = 0.5
+READER_SECONDS = 5.0
+"""How long a reader of the output may take for anything then."""
 
 
 class Interrupts:
@@ -50,6 +60,9 @@ class Interrupts:
         self._others_alarm: Any = None
         self._armed = False
         self._watch_ended = threading.Event()
+        self._resort = LastResort()
+        self._writing: FrameType | None = None
+        self._looks = 0
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -66,6 +79,8 @@ class Interrupts:
             undo.callback(signal.signal, signal.SIGALRM, self._others_alarm)
             undo.callback(signal.setitimer, signal.ITIMER_REAL, *signal.getitimer(signal.ITIMER_REAL))
             undo.callback(self._watch_ended.set)
+            undo.callback(self._resort.end)
+            self._resort.begin(None if self._timeout is None else self._timeout + GRACE_SECONDS)
             self.begin()
             yield
 
@@ -106,9 +121,16 @@ class Interrupts:
             stop_call(call, frame, f"it took more than {self._patience:g} s (--handler-timeout)")
 
     def _force(self, frame: FrameType | None) -> None:
-        call = call_under_way(self._events, frame)
+        """The run was to end: whoever keeps it from that is stopped.  Comes again every half second."""
+        self._resort.put_off()
+        call = call_under_way(self._events, frame) or report_under_way(frame)
         if call is not None:
             stop_call(call, frame, _WHY.get(self._reason, "the time of the run was over"))
+        writing = waiting_for_reader(frame)
+        self._looks = self._looks + 1 if writing is not None and writing is self._writing else 0
+        self._writing = writing
+        if self._looks * _AGAIN_SECONDS >= READER_SECONDS:
+            raise TimeoutError(errno.ETIMEDOUT, "nobody reads it")
 
     def _watch(self, patience: float, thread: int, ended: threading.Event) -> None:
         """In a thread: look at what the running thread does, and ring when it is one call for too long."""

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from uprobe_core.tracing.event import Event
     from uprobe_core.tracing.event_set import EventSet
 
-__all__ = ("Call", "call_under_way", "stop_call")
+__all__ = ("Call", "call_under_way", "report_under_way", "stop_call", "waiting_for_reader")
 
+_REPORTS = "uprobe_core.session.report"
 _METHODS = ("handler", "ret_handler", "missed", "filter", "fork", "exec")
 
 
@@ -29,17 +30,12 @@ _METHODS = ("handler", "ret_handler", "missed", "filter", "fork", "exec")
 class Call:
     """A method of a consumer that has not come back.
 
+    :param name: whose it is, for messages
     :param frame: its frame; another call has another one
     """
 
-    event: Event
-    sink: Any
+    name: str
     frame: FrameType
-
-    @property
-    def name(self) -> str:
-        """Whose it is, for messages."""
-        return f"consumer {getattr(self.sink, 'name', type(self.sink).__name__)!r} of {self.event.full_name}"
 
 
 def call_under_way(events: EventSet, frame: FrameType | None) -> Call | None:
@@ -78,7 +74,23 @@ def _of(frame: FrameType, candidates: list[tuple[Any, Event, Any]]) -> Call:
         return 2 * any(value is owner for value in values) + any(each is event for each in events)
 
     _owner, event, sink = max(candidates, key=fit)
-    return Call(event, sink, frame)
+    return Call(f"consumer {getattr(sink, 'name', type(sink).__name__)!r} of {event.full_name}", frame)
+
+
+def report_under_way(frame: FrameType | None) -> Call | None:
+    """What a consumer is asked for at the end that *frame* is in, None if it is in none."""
+    inner = None
+    while frame is not None and frame.f_globals.get("__name__") != _REPORTS:
+        inner, frame = frame, frame.f_back
+    use = None if frame is None else frame.f_locals.get("use")
+    return None if inner is None or use is None else Call(f"the report of consumer {use.name!r}", inner)
+
+
+def waiting_for_reader(frame: FrameType | None) -> FrameType | None:
+    """The frame in which output waits for somebody to read it, None if *frame* is in none."""
+    while frame is not None and frame.f_code.co_name != "_write_patiently":
+        frame = frame.f_back
+    return frame
 
 
 def stop_call(call: Call, frame: FrameType | None, why: str) -> None:

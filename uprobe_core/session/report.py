@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.discovery.contracts import blaming
-from uprobe_core.errors import PluginError
+from uprobe_core.errors import ConsumerStopped, OverdueError, PluginError
 
 if TYPE_CHECKING:
     from uprobe_core.consumer import Report
@@ -38,6 +38,9 @@ class ConsumerReports:
             yield
         except PluginError as error:
             self.failure = self.failure or error
+        except ConsumerStopped as stopped:
+            text = f"the report of a consumer did not come back and was stopped: {stopped}"
+            self.failure = self.failure or OverdueError(text)
 
     def emit(self, emit: Callable[[str], None]) -> None:
         """Give each line of text to *emit*."""

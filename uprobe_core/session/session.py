@@ -205,13 +205,16 @@ class Session(ReportedSession):
             limits = self.setup.limits
             self._interrupts = Interrupts(machine, self.events, limits.seconds, self.setup.handler_timeout)
             with self._interrupts.taken():
-                self._live.begin(machine)
-                status = self.status = machine.run()
+                try:
+                    self._live.begin(machine)
+                    status = self.status = machine.run()
+                finally:
+                    self._live.end()
+                    if not self.spool.is_root:
+                        self._leave_child(status)
+                    self._finish(status)
         finally:
             self._live.end()
-            if not self.spool.is_root:
-                self._leave_child(status)
-            self._finish(status)
         if self._complaints.failure is not None:
             raise self._complaints.failure
         return status
@@ -310,7 +313,9 @@ class Session(ReportedSession):
     def _on_end(self) -> None:
         error = sys.exc_info()[1]
         if isinstance(error, Exception):
-            self.spool.put(("not-written", f"a forked process failed: internal: {type(error).__name__}: {error}"))
+            self.spool.put(
+                ("not-written", f"a forked process failed: internal: {type(error).__name__}: {error}")
+            )
         self.events.lives.end_child(self.spool)
         if self.setup.debug and self._machine is not None:
             self.spool.put(("statistics", dict(self._machine.statistics())))

@@ -335,6 +335,7 @@ static PyModuleDef module = {
 	.m_name = "uprobe_core.native._engine",
 	.m_doc = "The native engine; see _engine.pyi.",
 	.m_size = -1,
+	.m_methods = module_functions,
 };
 
 PyMODINIT_FUNC PyInit__engine(void)

@@ -78,6 +78,8 @@ PyObject *engine_forget_steps(EngineObject *self, PyObject *unused);
 PyObject *engine_stack(EngineObject *self, PyObject *number);
 PyObject *engine_real_return(EngineObject *self, PyObject *number);
 
+extern PyMethodDef module_functions[];
+
 /* For whoever calls Python at a hit (module_handlers.c). */
 bool engine_take_lock(EngineObject *self);
 void engine_let_go(EngineObject *self, bool held);
