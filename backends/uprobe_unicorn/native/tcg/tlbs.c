@@ -8,6 +8,7 @@
 
 #if defined(__x86_64__) && defined(__linux__)
 
+#include "allocate.h"
 #include "diverted.h"
 #include "shortcuts_state.h"
 
@@ -62,7 +63,7 @@ void enlarge_tlb(const struct layout *layout, char *env)
 {
 	char *fast = env + layout->env_tlbs + PROGRAM * TLB_BYTES;
 	void **second = &AT(void *, env, layout->env_victims + PROGRAM * VICTIMS_BYTES + VICTIMS_SECOND);
-	void *entries = malloc(ENTRIES * ENTRY_BYTES), *more = calloc(ENTRIES, SECOND_BYTES);
+	void *entries = up_allocate_zeroed(ENTRIES, ENTRY_BYTES), *more = up_allocate_zeroed(ENTRIES, SECOND_BYTES);
 
 	if (!entries || !more) {
 		free(entries);
