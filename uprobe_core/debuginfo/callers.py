@@ -63,8 +63,8 @@ class Callers:
     def __init__(self, source_of: SourceOf) -> None:
         self._source_of = source_of
 
-    def entry_value(self, frame: Frame, hit: Any, place: bytes) -> int:
-        """What was at *place*, a register, when the function of *frame*, in which *hit* is, was entered.
+    def entry_value(self, frame: Frame, hit: Any, place: bytes | Die) -> int:
+        """What was at *place* (a register), or given for a parameter, when the function was entered.
 
         Raises GoneError if that is not known.
         """
@@ -73,7 +73,7 @@ class Callers:
         except (MemoryFault, *DAMAGED) as error:
             raise GoneError(str(error)) from None
 
-    def _entry_value(self, frame: Frame, hit: Any, place: bytes) -> int:
+    def _entry_value(self, frame: Frame, hit: Any, place: bytes | Die) -> int:
         depth, row, rules = getattr(hit, "depth", 0), frame.row, frame.rules
         if row is None or depth >= _DEEPEST:
             raise GoneError("the caller is not known")
@@ -93,7 +93,7 @@ class Callers:
 
     def computation(self, frame: Frame, code: bytes) -> Computation:
         """*code* in *frame*."""
-        return Computation(code, frame.machine, partial(self.entry_value, frame), lambda _offset: 8)
+        return Computation(code, frame.machine, partial(self.entry_value, frame), frame.entry_at)
 
     def _frame_at(self, frame: Frame, process: Any, address: int) -> Frame:
         """The frame of the function that is returned to at *address*."""
@@ -171,25 +171,40 @@ def _site(caller: Frame) -> Die:
 def _calls(site: Die, frame: Frame, caller: Frame, outer: _Above, entry: int, callers: Callers) -> bool:
     """Whether *site* calls the function of *frame*, which is at *entry*, and not one that jumps there."""
     origin = site.ref(At.CALL_ORIGIN) or site.ref(At.ABSTRACT_ORIGIN)
-    if origin is not None and origin.get(At.DECLARATION):
-        return _names(origin) & _names(frame.function.die) != set()
+    if origin is not None and origin.find(At.DECLARATION) is not None:
+        return _name(origin) == _name(frame.function.die) or _is_called(frame, _name(origin))
     if origin is not None:  # as debuggers have it: one that has no code of its own says nothing
         return bool(origin.get(At.LOW_PC) == frame.function.entry)
     target = site.get(At.CALL_TARGET, site.get(At.GNU_CALL_SITE_TARGET))
     return isinstance(target, bytes) and callers.computation(caller, target)(outer) == entry
 
 
-def _names(die: Die) -> set[str]:
+def _name(die: Die) -> str:
     """What the linker calls a function, else the source."""
     found = die.find(At.LINKAGE_NAME)
-    return {str(found.get(At.LINKAGE_NAME)) if found is not None else die.named()}
+    return str(found.get(At.LINKAGE_NAME)) if found is not None else die.named()
 
 
-def _given(site: Die, place: bytes) -> bytes:
-    """The expression for what a call puts at *place*."""
+def _is_called(frame: Frame, name: str) -> bool:
+    """Whether the linker calls the function of *frame* so too."""
+    symbol = frame.image.find(name)
+    return symbol is not None and symbol.vaddr == frame.function.entry
+
+
+def _given(site: Die, place: bytes | Die) -> bytes:
+    """The expression for what a call puts at *place*, or gives for a parameter that is nowhere."""
     for child in site.children():
-        if child.tag in _PARAMETERS and child.get(At.LOCATION) == place:
+        if child.tag in _PARAMETERS and _is_for(child, place):
             value = child.get(At.CALL_VALUE, child.get(At.GNU_CALL_SITE_VALUE))
             if isinstance(value, bytes):
                 return value
     raise GoneError("the caller does not say what it has given")
+
+
+def _is_for(given: Die, place: bytes | Die) -> bool:
+    if isinstance(place, bytes):
+        return bool(given.get(At.LOCATION) == place)
+    parameter = given.ref(At.CALL_PARAMETER) or given.ref(At.ABSTRACT_ORIGIN)
+    origin = place.origin()
+    wanted = {place.key} if origin is None else {place.key, origin.key}
+    return parameter is not None and parameter.key in wanted

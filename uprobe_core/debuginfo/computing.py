@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from uprobe_core.debuginfo.dwarf import At
 from uprobe_core.debuginfo.encoding import DAMAGED, uleb, unsigned
 from uprobe_core.debuginfo.location import Machine, Value
 from uprobe_core.debuginfo.places import InMemory, InRegister, IsValue, Place
+from uprobe_core.debuginfo.unit import Die
 from uprobe_core.event_model import FetchOp, OpCode
 from uprobe_core.stacks.expressions import MOST_DEEP, MOST_STEPS
 from uprobe_core.stacks.expressions import Machine as StackMachine
@@ -19,8 +21,9 @@ __all__ = ("Computation",)
 
 _MASK = (1 << 64) - 1
 _ENTRY_VALUES = (0xA3, 0xF3)
-EntryValue = Callable[[Any, bytes], int]
-"""``(hit, place)``: what was at the place (an expression) when the function was entered; raises GoneError."""
+EntryValue = Callable[[Any, "bytes | Die"], int]
+"""``(hit, place)``: what was at the place (an expression), or given for the parameter, when the function
+was entered; raises GoneError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +31,13 @@ class Computation:
     """Computes *code* at a hit; raises GoneError if it cannot, MemoryFault for memory that is not there.
 
     :param machine: what it counts from
-    :param width_of: bytes of the base type at an offset of the unit
+    :param entry_at: the entry at an offset of the unit
     """
 
     code: bytes
     machine: Machine
     entry_value: EntryValue
-    width_of: Callable[[int], int]
+    entry_at: Callable[[int], Die]
 
     def __call__(self, hit: Any) -> int:
         """The number."""
@@ -94,6 +97,9 @@ class _Runner(StackMachine):
             push(self._op(machine.static(machine.indexed(reader.uleb()))))
         elif op in _ENTRY_VALUES:
             push(self._entry(reader.skip(reader.uleb())))
+        elif op == 0xFA:  # GNU_parameter_ref
+            parameter = self._whole.entry_at(reader.take("I"))
+            push(self._whole.entry_value(self._hit, parameter))
         else:
             return self._typed(op)
         return True
@@ -119,7 +125,7 @@ class _Runner(StackMachine):
         return True
 
     def _mask(self, offset: int) -> int:
-        width = self._whole.width_of(offset) if offset else 8
+        width = int(self._whole.entry_at(offset).get(At.BYTE_SIZE, 0)) if offset else 8
         if not 0 < width <= 8:
             raise GoneError(f"a number of {width} bytes")
         return (1 << 8 * width) - 1

@@ -48,6 +48,11 @@ class Frame:
         """What loads the address that the file calls *vaddr*."""
         return FetchOp(OpCode.FOFFS, vaddr - self.vaddr + self._offset)
 
+    def entry_at(self, offset: int) -> Die:
+        """The entry at *offset* of the function's unit."""
+        unit = self.function.die.unit
+        return unit.die(unit.header.offset + offset)
+
     @cached_property
     def row(self) -> Row | None:
         """How to get from here to the caller's frame."""

@@ -265,13 +265,12 @@ class Names:
 
     def _computed(self, place: Computed, variable: Variable) -> Place:
         """An expression of DWARF as an operation of Python."""
-        info, base = variable.die.unit.info, variable.die.unit.header.offset
+        unit = variable.die.unit
 
-        def width_of(offset: int) -> int:
-            die = info.referred(0x13, base + offset)
-            return 0 if die is None else int(die.get(At.BYTE_SIZE, 0))
+        def entry_at(offset: int) -> Die:
+            return unit.die(unit.header.offset + offset)
 
-        compute = Computation(place.code, self._frame.machine, self._entry_value, width_of)
+        compute = Computation(place.code, self._frame.machine, self._entry_value, entry_at)
         if place.is_value:
             return replace(place, compute=compute)
         op = FetchOp(OpCode.COMPUTED, text="an expression of DWARF", compute=compute)
