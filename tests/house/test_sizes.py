@@ -11,7 +11,15 @@ from tests.house.imports import modules
 from tests.programs import ROOT
 
 TABLES = frozenset(
-    {"numbers.py", "decode_table.py", "table_load_store.py", "run_setup.py", "tiny_programs.py"}
+    {
+        "numbers.py",
+        "decode_table.py",
+        "table_load_store.py",
+        "run_setup.py",
+        "tiny_programs.py",
+        "backend_rows.py",
+        "other_rows.py",
+    }
 )
 """Rows of one thing, which nobody reads from top to bottom."""
 

@@ -1,4 +1,4 @@
-"""Compliance suites: what every backend, decoder, arch and consumer plugin must pass.
+"""Compliance suites: what every backend, decoder, arch, consumer, writer and hooks plugin must pass.
 
 A third party subclasses the class of its kind in a test module, overrides the
 fixtures that the class's docstring calls required, and runs pytest::
@@ -18,5 +18,14 @@ from uprobe_core.testing.compliance.arch import ArchCompliance
 from uprobe_core.testing.compliance.backend import BackendCompliance
 from uprobe_core.testing.compliance.consumer import ConsumerCompliance
 from uprobe_core.testing.compliance.decoder import DecoderCompliance
+from uprobe_core.testing.compliance.hooks import HooksCompliance
+from uprobe_core.testing.compliance.writer import WriterCompliance
 
-__all__ = ("ArchCompliance", "BackendCompliance", "ConsumerCompliance", "DecoderCompliance")
+__all__ = (
+    "ArchCompliance",
+    "BackendCompliance",
+    "ConsumerCompliance",
+    "DecoderCompliance",
+    "HooksCompliance",
+    "WriterCompliance",
+)

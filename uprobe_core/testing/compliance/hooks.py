@@ -1,0 +1,74 @@
+"""What every plugin with hooks (group ``uprobe.plugins``) must do; runs are those of a tiny program."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from uprobe_core.actions import Count
+from uprobe_core.discovery.called import create
+from uprobe_core.hookspecs import PROJECT, PluginHooks
+from uprobe_core.session import Session
+from uprobe_core.testing.tiny_elf import CALLS
+
+__all__ = ("HooksCompliance",)
+
+
+class HooksCompliance:
+    """Required fixture: ``plugin``."""
+
+    @pytest.fixture
+    def plugin(self) -> Any:
+        """The object that the entry point names."""
+        raise NotImplementedError("override the fixture 'plugin'")
+
+    @pytest.fixture
+    def run(self, plugin: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+        """``run()``: status and hits of a probed run with the plugin, and alone if asked."""
+        path = tmp_path / "program"
+        path.write_bytes(CALLS.elf())
+        path.chmod(0o755)
+        monkeypatch.setenv("UPROBE_LOAD_PLUGINS", "")
+
+        def call(*, alone: bool = False) -> tuple[int, Any]:
+            monkeypatch.setattr(
+                "uprobe_core.discovery.called.create", lambda **told: _with(None if alone else plugin, **told)
+            )
+            with Session([str(path)], output="/dev/null") as session:
+                count = session.probe(f"p:work {path}:{CALLS.offset('work'):#x}", Count())
+                status = session.run()
+            return status.code, count.result()
+
+        return call
+
+    def test_it_implements_a_hook(self, plugin: Any) -> None:
+        assert _hooks(plugin), "it has no method marked with uprobe_core.hookspecs.hookimpl"
+
+    def test_every_hook_of_its_is_one_and_takes_what_it_is_given(self, plugin: Any) -> None:
+        for name, method in _hooks(plugin).items():
+            known = getattr(PluginHooks, name, None)
+            assert known is not None, f"no hook is called {name!r}"
+            taken = set(inspect.signature(method).parameters)
+            assert taken <= set(inspect.signature(known).parameters), name
+
+    def test_a_run_with_it_ends_as_one_without(self, run: Any) -> None:
+        assert run() == run(alone=True) == (150, 5)
+
+    def test_a_second_run_is_as_the_first(self, run: Any) -> None:
+        assert run() == run()
+
+
+def _hooks(plugin: Any) -> dict[str, Any]:
+    """Its methods that are hooks, by name."""
+    members = {name: getattr(plugin, name, None) for name in dir(plugin)}
+    return {name: each for name, each in members.items() if hasattr(each, f"{PROJECT}_impl")}
+
+
+def _with(plugin: Any, **told: Any) -> Any:
+    manager = create(**told)
+    if plugin is not None:
+        manager.register(plugin)
+    return manager
