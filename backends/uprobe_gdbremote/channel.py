@@ -131,7 +131,7 @@ class Channel:
             raise self._lost(error.strerror or str(error)) from error
         if not data:
             raise self._lost("it closed the connection")
-        if data[:1] == b"-" and self.acks:
+        if data[:1] == b"-" and self.acks and not self._buffer:  # else it is in the middle of a packet
             self._write(self._last)
         self._buffer += data
         return True

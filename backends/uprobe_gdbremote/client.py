@@ -10,22 +10,24 @@ import re
 from collections.abc import Iterator
 
 from uprobe_core.errors import BackendError
-from uprobe_gdbremote.channel import Channel
+from uprobe_gdbremote.channel import PATIENCE, Channel
 from uprobe_gdbremote.packets import hexadecimal
 
 __all__ = ("Client", "StubError")
 
-_OURS = b"qSupported:multiprocess+;swbreak+;hwbreak+;vContSupported+;QThreadEvents+;no-resumed+;exec-events+"
+_OURS = b"qSupported:multiprocess+;swbreak+;hwbreak+;vContSupported+;fork-events+;vfork-events+;no-resumed+"
 _ERROR = re.compile(rb"E(?:[0-9a-fA-F]{2}$|\.)")
+_TRIES = 5
 _SMALLEST = 400
 """Bytes of a packet that every stub takes."""
 
 
-class StubError(Exception):
-    """The stub answered with an error."""
+class StubError(BackendError):
+    """The stub answered with an error, or does not know what it was asked."""
 
     def __init__(self, asked: bytes, answer: bytes) -> None:
-        super().__init__(f"{asked[:40].decode(errors='replace')!r}: {answer.decode(errors='replace')}")
+        what = answer.decode(errors="replace") or "it does not know that"
+        super().__init__(f"the stub refuses {asked[:40].decode(errors='replace')!r}: {what}")
 
 
 class Client:
@@ -46,7 +48,7 @@ class Client:
 
         A gdbserver drops the connection if a breakpoint is set before ``?``.
         """
-        for word in self.channel.ask(_OURS).decode(errors="replace").split(";"):
+        for word in self._first_answer().decode(errors="replace").split(";"):
             name, equals, value = word.partition("=")
             if equals:
                 self.features[name] = value
@@ -56,6 +58,17 @@ class Client:
             self.channel.settle()
             self.channel.acks = False
         return self.channel.ask(b"?")
+
+    def _first_answer(self) -> bytes:
+        """The answer to the first question, asked again: behind a serial line somebody may still boot."""
+        for _ in range(_TRIES):
+            self.channel.send(_OURS)
+            answer = self.channel.receive(PATIENCE / _TRIES)
+            if answer is not None:
+                while self.channel.receive(0.0) is not None:
+                    continue  # to the same question
+                return answer
+        return self.channel.ask(_OURS)
 
     def has(self, feature: str) -> bool:
         """Whether the stub said that it has *feature*."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from html import unescape
 from typing import TYPE_CHECKING
 
 from uprobe_gdbremote.address import Address, connect
@@ -20,6 +22,16 @@ _SECONDS = 5.0
 """How long a stub that somebody starts may take to listen."""
 _SIGINT = 2
 _COMM_BYTES = 15
+
+
+def thread_names(document: bytes) -> dict[bytes, str]:
+    """The names in a ``qXfer:threads`` document, by thread id."""
+    found = {}
+    for tag in re.findall(rb"<thread\b[^>]*>", document):
+        attributes = dict(re.findall(rb'(\w+)="([^"]*)"', tag))
+        if b"id" in attributes and b"name" in attributes:
+            found[attributes[b"id"]] = unescape(attributes[b"name"].decode(errors="replace"))
+    return found
 
 
 class Connection:
@@ -42,6 +54,8 @@ class Connection:
         self.first = self.client.greet()
         self.is_qemu = bool(channel.ask(b"qqemu.sstepbits"))
         self._interrupts = 0
+        self.names: dict[bytes, str] | None = None
+        """Names of threads by their ids, None: not asked for since the last stop."""
         self._closed = False
 
     # --- stopping --------------------------------------------------------------------------------------
@@ -88,9 +102,14 @@ class Connection:
     # --- names -----------------------------------------------------------------------------------------
 
     def comm(self, task: RemoteTask) -> str:
-        """The name of *task*: what the emulator's thread is called once the program has named it."""
+        """The name of *task*: what the emulator's thread is called once the program has named it.
+
+        A stub that lists threads with their names is asked once at each stop.
+        """
         if self._emulator is None:
-            return self._name
+            if self.names is None:
+                self.names = thread_names(self.client.object("threads") or b"")
+            return self.names.get(task.thread, self._name)
         try:
             with open(f"/proc/{self.pid}/task/{task.tid}/comm", encoding="utf-8", errors="replace") as file:
                 found = file.read().rstrip("\n")

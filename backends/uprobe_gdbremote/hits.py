@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from uprobe_core.backend import ProbeHandler
+    from uprobe_gdbremote.forks import Forks
     from uprobe_gdbremote.process import RemoteProcess
     from uprobe_gdbremote.runner import Runner
     from uprobe_gdbremote.stops import Stop
@@ -32,14 +33,21 @@ _FAULTS = {
 class Hits:
     """Tells *handler* of the stops of *process*.
 
+    :param forks: lets forked processes go
     :param loaded: called when the stub says that libraries came or went
     """
 
     def __init__(
-        self, runner: Runner, process: RemoteProcess, handler: ProbeHandler, loaded: Callable[[], None]
+        self,
+        runner: Runner,
+        process: RemoteProcess,
+        handler: ProbeHandler,
+        forks: Forks,
+        loaded: Callable[[], None],
     ) -> None:
         self._runner, self._handler, self._loaded = runner, handler, loaded
         self._points, self._slots = process.points, process.slots
+        self._forks = forks
         self._analyses: dict[int, Analysis] = {}
         self._signal = 0
         """What the current task gets when it goes on."""
@@ -72,6 +80,9 @@ class Hits:
         """*task* stopped with a SIGTRAP: a breakpoint of ours, a step, or the program's own trap."""
         if "library" in stop.reasons:
             self._loaded()
+            return
+        if not stop.reasons.keys().isdisjoint(("fork", "vfork", "vforkdone")):
+            self._forks.take(stop)
             return
         pc = task.pc
         if task.lifted is not None:

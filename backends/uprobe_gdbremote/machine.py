@@ -6,12 +6,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from uprobe_core.backend import Capabilities, ExitStatus
 from uprobe_core.errors import BackendError
+from uprobe_gdbremote.channel import Lost
 from uprobe_gdbremote.client import StubError
+from uprobe_gdbremote.forks import Forks
 from uprobe_gdbremote.hits import Hits
 from uprobe_gdbremote.inject import MMAP, MPROTECT, MUNMAP, Injector
 from uprobe_gdbremote.process import RemoteProcess
@@ -74,7 +77,9 @@ class RemoteMachine:
         self.runner.rung = lambda: bool(self._soon or self._stop_requested)
         self.world = World(self._client, self.process, handler, files)
         self._injector = Injector(self, 0)
-        self._hits = Hits(self.runner, self.process, handler, self.world.look)
+        self._hits = Hits(
+            self.runner, self.process, handler, Forks(self._client, self.process.points), self.world.look
+        )
 
     def _document(self, annex: str) -> bytes:
         found = self._client.object("features", annex)
@@ -163,8 +168,10 @@ class RemoteMachine:
         """Do what *stop* asks for, up to where the program can go on."""
         for task in self.tasks.values():
             task.registers.forget()
+        self._connection.names = None
         if stop.kind in ("exited", "killed"):
-            self._client.channel.settle()
+            with suppress(Lost):  # a stub may go with its program
+                self._client.channel.settle()
             self._end()
             self._ended = ExitStatus(stop.code, stop.signal)
         elif stop.kind == "thread-exit":

@@ -32,6 +32,7 @@ def open_target(target: Target, handler: ProbeHandler, capabilities: Capabilitie
     else:
         connection = Connection(address, target.argv[0] if target.argv else "")
         try:
+            _attach(connection, target)
             program = _program(connection, target, files)
         except BaseException:
             connection.close()
@@ -100,6 +101,28 @@ def _machine(
         machine.close()
         raise
     return machine
+
+
+def _attach(connection: Connection, target: Target) -> None:
+    """Have a stub without a program take the process, or start the command, that the target names."""
+    if target.pid is not None:
+        asked = b"vAttach;%x" % target.pid
+    elif connection.first[:1] == b"W" and target.argv:
+        asked = b"vRun;" + b";".join(os.fsencode(word).hex().encode() for word in target.argv)
+    else:
+        return
+    client = connection.client
+    client.knows(b"!")
+    answer = client.channel.ask(asked)
+    if answer[:1] not in (b"T", b"S"):
+        what = f"attach to process {target.pid}" if target.pid is not None else f"run {target.argv[0]}"
+        why = answer.decode(errors="replace") or "it does not know how"
+        raise BackendError(
+            f"{client.channel.where} cannot {what}: {why}",
+            hint="a stub that can is started as gdbserver --multi HOST:PORT",
+            slug="no-target",
+        )
+    connection.first = answer
 
 
 def _first(connection: Connection) -> Stop:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from uprobe_core.errors import BackendError
+from uprobe_gdbremote.client import StubError
 from uprobe_gdbremote.packets import hexadecimal
 from uprobe_gdbremote.target_xml import Layout, RemoteRegister
 
@@ -46,16 +47,22 @@ class RegisterNames:
 
 
 class Habit:
-    """Whether PC alone is asked for at a stop: that is cheaper than all, but all are cheaper than both."""
+    """How registers are got, for all threads of a stub.
+
+    PC alone is cheaper than all, but all are cheaper than both.  gdbserver takes all or none.
+
+    :ivar one_by_one: whether the stub reads and writes single registers
+    """
 
     def __init__(self) -> None:
         self._more = 0
+        self.one_by_one = True
 
     def takes_one(self, index: int) -> bool:
         """Whether *index*, the first that is asked for at a stop, is likely to be the only one."""
         if index == PC and self._more:
             self._more -= 1
-        return index == PC and not self._more
+        return index == PC and not self._more and self.one_by_one
 
     def took(self, index: int) -> None:
         """*index* was asked for with all others."""
@@ -89,11 +96,13 @@ class ThreadRegisters:
     def _fetch(self, index: int) -> int:
         register = self._names.general[index]
         if self._block is None and not self._known and self._habit.takes_one(index):
-            return self._one(register)
+            value = self._one(register)
+            if value is not None:
+                return value
         self._habit.took(index)
         block = self._fetched()
         part = block[register.offset : register.offset + register.size]
-        return int.from_bytes(part, "little") if len(part) == register.size else self._one(register)
+        return int.from_bytes(part, "little") if len(part) == register.size else self._one(register) or 0
 
     def _fetched(self) -> bytearray:
         if self._block is None:
@@ -102,9 +111,13 @@ class ThreadRegisters:
             self._block = bytearray.fromhex(answer.replace(b"x", b"0").decode("ascii"))
         return self._block
 
-    def _one(self, register: RemoteRegister) -> int:
+    def _one(self, register: RemoteRegister) -> int | None:
+        """*register* by itself, None if the stub does not do that."""
         self._client.select(self._thread)
         answer = self._client.ask(b"p%x" % register.number)
+        if not answer:
+            self._habit.one_by_one = False
+            return None
         return int.from_bytes(bytes.fromhex(answer.decode("ascii")), "little")
 
     def set(self, index: int, value: int) -> None:
@@ -121,16 +134,14 @@ class ThreadRegisters:
     def vector(self, index: int) -> int:
         """The low 128 bits of vector register *index*."""
         register = self._vector(index)
-        self._client.select(self._thread)
-        return self._one(register) & (1 << 8 * _VECTOR_BYTES) - 1
+        part = self._fetched()[register.offset : register.offset + register.size]
+        found = int.from_bytes(part, "little") if len(part) == register.size else self._one(register) or 0
+        return found & (1 << 8 * _VECTOR_BYTES) - 1
 
     def set_vector(self, index: int, value: int) -> None:
         """Write them at once; what is above them becomes zero, as for any write of the low half."""
         register = self._vector(index)
-        self._client.select(self._thread)
-        low = value & (1 << 8 * _VECTOR_BYTES) - 1
-        self._client.do(b"P%x=%b" % (register.number, hexadecimal(low.to_bytes(register.size, "little"))))
-        self._block = None
+        self._write([(register, value & (1 << 8 * _VECTOR_BYTES) - 1)])
 
     def _vector(self, index: int) -> RemoteRegister:
         if index >= len(self._names.vectors):
@@ -153,18 +164,32 @@ class ThreadRegisters:
         """Write what was changed."""
         if not self._dirty:
             return
+        self._write([(self._names.general[index], self._known[index]) for index in sorted(self._dirty)])
+        self._dirty.clear()
+
+    def _write(self, changed: list[tuple[RemoteRegister, int]]) -> None:
+        """Write registers, one by one if they are few and the stub can, and keep what is known of them."""
         self._client.select(self._thread)
-        changed = [(self._names.general[index], self._known[index]) for index in sorted(self._dirty)]
-        block = self._fetched() if len(changed) > _FEW else self._block
+        together = len(changed) > _FEW or not (self._habit.one_by_one and self._each(changed))
+        block = self._fetched() if together else self._block
         if block is not None:
             for register, value in changed:
-                block[register.offset : register.offset + register.size] = _bytes(register, value)
-        if block is not None and len(changed) > _FEW:
+                if register.offset + register.size <= len(block):
+                    block[register.offset : register.offset + register.size] = _bytes(register, value)
+        if block is not None and together:
             self._client.do(b"G" + hexadecimal(bytes(block)))
-        else:
-            for register, value in changed:
-                self._client.do(b"P%x=%b" % (register.number, hexadecimal(_bytes(register, value))))
-        self._dirty.clear()
+
+    def _each(self, changed: list[tuple[RemoteRegister, int]]) -> bool:
+        """Write them one by one; False if the stub does not do that."""
+        for register, value in changed:
+            asked = b"P%x=%b" % (register.number, hexadecimal(_bytes(register, value)))
+            answer = self._client.ask(asked)
+            if not answer:
+                self._habit.one_by_one = False
+                return False
+            if answer != b"OK":
+                raise StubError(asked, answer)
+        return True
 
     def forget(self) -> None:
         """The thread has run."""

@@ -1,0 +1,65 @@
+"""gdbserver 13.1 on an arm64 kernel, as it was recorded: all registers at once, forks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import uprobe_core as up
+from tests.gdbremote.recorded import Replay
+from tests.programs import ROOT, debian
+
+RECORDINGS = ROOT / "tests" / "data" / "gdbremote"
+LOOP = str(ROOT / "examples" / "loop")
+FORKS = "aarch64-linux-gnu-gcc -O1 -g0 -static -no-pie -pthread -o forks cases/forks.c"
+
+
+@pytest.fixture
+def replay(tmp_path: Path) -> Iterator[Callable[[str], Replay]]:
+    """A stub that says what was recorded; at the end of the test nothing else has been asked."""
+    made: list[Replay] = []
+
+    def make(name: str) -> Replay:
+        made.append(Replay(RECORDINGS / name, str(tmp_path / "gdb")))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.join()
+        assert each.wrong == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("loop-inline", {}), ("loop-trap", {"mode": "trap", "returns": "hijack"})],
+)
+def test_a_program_on_a_real_kernel_is_probed(
+    replay: Any, tmp_path: Path, name: str, options: dict[str, Any]
+) -> None:
+    replay(name)
+    trace = tmp_path / "trace"
+    address = f"unix:{tmp_path / 'gdb'}"
+    run = up.Session(
+        [LOOP], backend="gdbremote", address=address, output=str(trace), consumers=("trace",), **options
+    )
+    with run:
+        run.probe(f"p:work {LOOP}:work a=%x0", *())
+        run.probe(f"r:ret {LOOP}:work rv=$retval", *())
+        assert run.run().code == 0
+    lines = [re.sub(r".*: (work|ret): \(.*\) ", r"\1 ", line) for line in trace.read_text().splitlines()]
+    assert lines == ["work a=0x0", "ret rv=0x1", "work a=0x1", "ret rv=0x2"]
+    assert "            loop-" in trace.read_text()
+
+
+def test_children_run_on_without_breakpoints(replay: Any, tmp_path: Path) -> None:
+    """The recorded kernel ended with the children's own statuses; else the parent had gone another way."""
+    program = debian(FORKS)
+    replay("forks")
+    with up.Session([str(program)], backend="gdbremote", address=f"unix:{tmp_path / 'gdb'}") as run:
+        calls = run.probe(f"p:ff {program}:ff", up.Count())
+        assert run.run().code == 0
+    assert calls.result() == 2
