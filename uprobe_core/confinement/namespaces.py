@@ -28,6 +28,10 @@ __all__ = ("enter", "only_writable")
 _MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _ATTR_RDONLY = 442, -100, 0x8000, 1
 _MS_BIND, _MS_REC, _MS_SLAVE = 0x1000, 0x4000, 1 << 19
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
+_WRITE_MAPS = """
+exec 2>/dev/null
+read -r go && printf %s "$0" >/proc/$PPID/uid_map && printf %s "$1" >/proc/$PPID/gid_map
+"""
 
 
 def enter(*, network: bool) -> None:
@@ -53,31 +57,33 @@ class _Maps:
     """Which ids of the namespace are which outside.
 
     A process may map itself to itself. More is up to a privileged process outside, for which a
-    child stays there until it has written the maps.
+    shell stays there until it has written the maps. (A fork of ours would cost each page that we
+    write afterwards a fault.)
     """
 
     def __init__(self) -> None:
         self._uid, self._gid = os.geteuid(), os.getegid()
         self._child = 0
         if self._uid == 0:
-            self._texts = [_read(f"/proc/self/{name}_map") for name in ("uid", "gid")]
             self._told, self._tell = os.pipe()
-            self._child = os.fork()
-            if not self._child:
-                self._wait_and_write(os.getppid())
+            try:
+                self._child = self._shell()
+            except OSError:  # there is none: then it is oneself alone
+                os.close(self._told)
+                os.close(self._tell)
 
-    def _wait_and_write(self, parent: int) -> None:
-        """In the child: what was mapped outside keeps its number inside."""
-        status = 1
-        try:
-            os.close(self._tell)
-            if os.read(self._told, 1):
-                for name, text in zip(("uid", "gid"), self._texts, strict=True):
-                    rows = [line.split() for line in text.splitlines()]
-                    _write(f"/proc/{parent}/{name}_map", "".join(f"{a} {a} {n}\n" for a, _, n in rows))
-                status = 0
-        finally:
-            os._exit(status)
+    def _shell(self) -> int:
+        """Start what writes the maps when it is told to: who was mapped outside keeps its number inside."""
+        maps = []
+        for name in ("uid", "gid"):
+            rows = [line.split() for line in _read(f"/proc/self/{name}_map").splitlines()]
+            maps.append("".join(f"{first} {first} {count}\n" for first, _, count in rows))
+        return os.posix_spawn(
+            "/bin/sh",
+            ["sh", "-c", _WRITE_MAPS, *maps],
+            {},
+            file_actions=[(os.POSIX_SPAWN_DUP2, self._told, 0), (os.POSIX_SPAWN_CLOSE, self._tell)],
+        )
 
     def abandon(self) -> None:
         """There is no namespace."""
@@ -90,7 +96,8 @@ class _Maps:
         """In the new namespace; falls back to oneself alone."""
         if self._child:
             os.close(self._told)
-            os.write(self._tell, b"x")
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self._tell, b"go\n")
             os.close(self._tell)
             if os.waitpid(self._child, 0)[1] == 0:
                 return
