@@ -10,6 +10,7 @@ from uprobe_core.run_setup import DEFAULT_ARCH
 if TYPE_CHECKING:
     import argparse
 
+    from uprobe_core.debuginfo.functions import Instance
     from uprobe_core.debuginfo.source import Source
     from uprobe_core.image.elf_symbols import ElfImage
     from uprobe_core.probes.arch_ops import ArchOps
@@ -68,6 +69,10 @@ def run(args: argparse.Namespace) -> int:
         functions, marked = _functions(image, args.glob), _markers(image, args.glob, arch)
         if args.verbose:
             functions = _with_source(image, source, functions, args.glob)
+        elif source is not None and not set(args.glob) & set("*?["):
+            functions += [
+                _inlined(image, each, args.glob) for each in source.instances(args.glob) if each.inlined
+            ]
     if args.json:
         from uprobe_core.cli.output import print_json
 
@@ -78,8 +83,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _source(image: ElfImage, args: argparse.Namespace) -> Source | None:
-    """Debug information of a file, if it is asked for or a stripped one has its names there."""
-    if not args.verbose and image.section(".symtab") is not None:
+    """Debug information of a file, if it is asked for or names may be there alone."""
+    is_name = not set(args.glob) & set("*?[") and image.section(".debug_info") is not None
+    if not args.verbose and not is_name and image.section(".symtab") is not None:
         return None
     from os.path import abspath
 
@@ -105,20 +111,22 @@ def _with_source(
         found = describe(info, function["address"])
         function.update({} if found is None else found._asdict())
     for instance, name in inlined_functions(info, glob):
-        around = image.symbol_at(instance.entry)
-        functions.append(
-            {
-                "name": name,
-                "source_name": name,
-                "address": instance.entry,
-                "offset": image.vaddr_to_offset(instance.entry) or 0,
-                "size": sum(end - start for start, end in instance.ranges),
-                "indirect": False,
-                "inlined_into": around[0].name if around is not None else "",
-                **described(instance.die)._asdict(),
-            }
-        )
+        functions.append(_inlined(image, instance, name) | described(instance.die)._asdict())
     return functions
+
+
+def _inlined(image: ElfImage, instance: Instance, name: str) -> dict[str, Any]:
+    """A function where it is inlined into another."""
+    around = image.symbol_at(instance.entry)
+    return {
+        "name": name,
+        "source_name": name,
+        "address": instance.entry,
+        "offset": image.vaddr_to_offset(instance.entry) or 0,
+        "size": sum(end - start for start, end in instance.ranges),
+        "indirect": False,
+        "inlined_into": around[0].name if around is not None else "",
+    }
 
 
 def _functions(image: ElfImage, glob: str) -> list[dict[str, Any]]:
@@ -163,6 +171,8 @@ def _shown(function: dict[str, Any]) -> str:
         where = f"  {function['file']}:{function['line']}" if function["file"] else ""
         into = f"  inlined into {function['inlined_into']}" if function.get("inlined_into") else ""
         return f"{function['name']}  {function['signature']}{where}{into}"
+    if "inlined_into" in function:
+        return f"{function['name']}  inlined into {function['inlined_into']}"
     same = function["source_name"] == function["name"]
     return function["name"] if same else f"{function['name']}  {function['source_name']}"
 

@@ -127,10 +127,21 @@ class FetchProgram:
         return (zero,) * arg.count if arg.count else zero
 
     def _run_strings(self, hit: FetchSource, values: list[Value]) -> None:
-        cells = [locate(hit) for _, locate, _ in self._strings]
+        cells = [_located(locate, hit) for _, locate, _ in self._strings]
         counts = [max(count, 1) for _, _, count in self._strings]
-        for (index, _, count), texts in zip(self._strings, lay_out(cells, counts, self._room), strict=True):
-            values[index] = tuple(texts) if count else texts[0]
+        found = lay_out([cell or [None] for cell in cells], counts, self._room)
+        for (index, _, count), cell, texts in zip(self._strings, cells, found, strict=True):
+            values[index] = GONE if cell is None else tuple(texts) if count else texts[0]
+
+
+def _located(
+    locate: Callable[[FetchSource], list[Text | None]], hit: FetchSource
+) -> list[Text | None] | None:
+    """What *locate* finds, None for text that the program does not keep there."""
+    try:
+        return locate(hit)
+    except GoneError:
+        return None
 
 
 def compile_fetch(args: Sequence[FetchArg], buffer: RecordBuffer | None = None) -> FetchProgram:
@@ -335,7 +346,7 @@ def _texts(arg: FetchArg) -> Callable[[FetchSource], list[Text | None]]:
 def _computed(op: FetchOp, hit: FetchSource) -> Text:
     try:
         found = op.compute(hit) if op.compute is not None else b""
-    except (MemoryFault, GoneError):
+    except MemoryFault:
         return Text(b"", TextState.FAULT)
     return Text(bytes(found), TextState.TRACER)
 
