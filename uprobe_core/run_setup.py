@@ -311,7 +311,7 @@ class RunSetup:
     report: str | None = option(
         None,
         PATH,
-        "where the run goes as a JSON document: status, counts, what consumers found",
+        "where the run goes as one document: a page (.html), Markdown (.md), else JSON",
         "output",
         table="output",
         flags="--report FILE",

@@ -8,21 +8,13 @@ from typing import Any, ClassVar
 from uprobe_core.actions import CallSummary, Summary
 from uprobe_core.consumer import ConsumerContext, EventInfo
 from uprobe_core.errors import UsageError
+from uprobe_core.value_text import time_text
 from uprobe_counter.options import Options
 
-__all__ = ("SummaryConsumer", "SummaryReport", "time_text")
+__all__ = ("SummaryConsumer", "SummaryReport")
 
 _SORTS = ("total", "own", "calls", "mean", "p99", "max", "name")
-_STEPS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"))
 _HEAD = ("calls", "total", "own", "mean", "p99", "max", "function")
-
-
-def time_text(time: float) -> str:
-    """Nanoseconds in the unit in which they are between 1 and 1000."""
-    for size, unit in _STEPS:
-        if time >= size:
-            return f"{time / size:.3f} {unit}"
-    return f"{time:.0f} ns"
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

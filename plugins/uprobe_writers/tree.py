@@ -14,9 +14,10 @@ from typing import BinaryIO, ClassVar
 
 from uprobe_core.call_pairs import Call, CallPairs, What
 from uprobe_core.errors import UsageError
+from uprobe_core.value_text import values_text
 from uprobe_core.writer import Record, RunHeader
 from uprobe_writers.tree_nodes import Node, fold_into
-from uprobe_writers.tree_text import Look, call_of, results_of, values_of
+from uprobe_writers.tree_text import Look, call_of, results_of
 
 __all__ = ("TreeWriter",)
 
@@ -99,7 +100,7 @@ class TreeWriter:
         name = event.location.partition("(")[0] or event.name
         inside = around.inside or self._root is None or fnmatchcase(name, self._root)
         level = len(task.shown)
-        node = Node(name, values_of(call.entry), hidden=not inside or 0 < self._depth < level)
+        node = Node(name, values_text(call.entry), hidden=not inside or 0 < self._depth < level)
         node.inside = inside
         return node
 

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from uprobe_core.writer import Record, Value
+from uprobe_core.value_text import time_text, value_text, values_text
+from uprobe_core.writer import Record
 from uprobe_writers.call_words import in_words
 from uprobe_writers.tree_nodes import Node
 
-if TYPE_CHECKING:
-    from uprobe_core.event_model import FetchArg
+__all__ = ("Look", "amount_text", "call_of", "results_of")
 
-__all__ = ("Look", "amount_text", "call_of", "results_of", "time_text", "values_of")
-
-_LONGEST = 64
-"""Characters of a string that are shown."""
 _MEASURES = {"took", "insns"}
 """Results that stand in the first column."""
-_STEPS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"))
 _SLOW = 1_000_000
 _LAST = {"exit", "exit_group"}
 """System calls that have no result."""
@@ -26,47 +19,15 @@ WIDTH = 10
 """Characters of the first column."""
 
 
-def time_text(time: int) -> str:
-    """Nanoseconds in the unit in which they are between 1 and 1000."""
-    for size, unit in _STEPS:
-        if time >= size:
-            return f"{time / size:.3f} {unit}"
-    return f"{time} ns"
-
-
 def amount_text(amount: int, unit: str) -> str:
     """A time, or a number of instructions."""
     return time_text(amount) if unit == "time" else f"{amount}"
 
 
-def _scalar(arg: FetchArg, value: Value) -> str:
-    if value is None:
-        return "(fault)"
-    if isinstance(value, str):
-        return f'"{value}"' if len(value) <= _LONGEST else f'"{value[:_LONGEST]}"…'
-    if isinstance(value, float):
-        return f"{value:g}"
-    return f"{value:#x}" if arg.type.kind == "x" else str(value)
-
-
-def _value(arg: FetchArg, value: Value) -> str:
-    if isinstance(value, tuple):
-        return "{" + ",".join(_scalar(arg, each) for each in value) + "}"
-    return _scalar(arg, value)
-
-
-def values_of(record: Record) -> tuple[str, ...]:
-    """``name=value`` of each argument."""
-    return tuple(
-        f"{arg.name}={_value(arg, value)}"
-        for arg, value in zip(record.event.args, record.values, strict=True)
-    )
-
-
 def results_of(record: Record) -> tuple[str, ...]:
     """The results of a return: a value alone if there is one, else with names; measures are left out."""
     found = [
-        (arg.name, _value(arg, value))
+        (arg.name, value_text(arg, value))
         for arg, value in zip(record.event.args, record.values, strict=True)
         if arg.name not in _MEASURES
     ]
@@ -76,7 +37,7 @@ def results_of(record: Record) -> tuple[str, ...]:
 def call_of(record: Record) -> tuple[tuple[str, ...], int, tuple[str, ...], int]:
     """Of a system call: its arguments, how many, its result, and nanoseconds that it took."""
     event = record.event
-    *arguments, result, _, _ = values_of(record)
+    *arguments, result, _, _ = values_text(record)
     for number, (arg, value) in enumerate(zip(event.args, record.values, strict=True)):
         words = in_words(event.name, arg.name, value)
         if words is not None and number < len(arguments):

@@ -76,6 +76,7 @@ class RunOutput:
         made by *make_writer* from the open stream
     :param keep: keep only the last so many records and write them at the end; None: write all at once
     :param not_written: told of what could not be written; it may raise to end the run
+    :param also: who else is told of each record, in order
     :ivar dropped: records that made room for later ones, or were lost on their way here
     """
 
@@ -87,8 +88,10 @@ class RunOutput:
         keep: int | None = None,
         *,
         not_written: Callable[[UprobeError], None],
+        also: Callable[[Record], None] | None = None,
     ) -> None:
         self._path, self._not_written = path, not_written
+        self._also = also
         self._kept: deque[Record] | None = None if keep is None else deque(maxlen=keep)
         self.dropped = 0
         self._spool = spool
@@ -96,7 +99,7 @@ class RunOutput:
         self._size = 0
         self._fd = self._open(path)
         self._live = path is None
-        self._watched = make_writer is None and keep is None and os.isatty(self._fd)
+        self._watched = make_writer is None and keep is None and also is None and os.isatty(self._fd)
         self._unread = False
         """Whether the reader does not read: the run was to end, and nothing more is written."""
         self._collected = False
@@ -127,8 +130,9 @@ class RunOutput:
     def record(self, record: Record) -> None:
         """Write one hit, or collect it once there are several processes."""
         if not self._collects:
+            self._tell(record)
             self._take(record)
-        elif self._stream is None and self._kept is None:
+        elif self._stream is None and self._kept is None and self._also is None:
             text = _text_of(record)
             self._spool.put_output(record.timestamp_ns, record.pid, text)
             if self._may_rewrite:
@@ -173,7 +177,12 @@ class RunOutput:
             if isinstance(output, bytes):
                 self._add(output)
             else:
+                self._tell(output)
                 self._take(output)
+
+    def _tell(self, record: Record) -> None:
+        if self._also is not None:
+            self._also(record)
 
     def _take(self, record: Record) -> None:
         if self._kept is None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from uprobe_core.expecting.outcome import Outcome
     from uprobe_core.native.session import SessionNative
     from uprobe_core.probes.dispatch import Dispatcher
+    from uprobe_core.reporting.calls import CallsSeen
     from uprobe_core.session.interrupts import Interrupts
     from uprobe_core.tracing.event import Event
 
@@ -68,6 +69,7 @@ class PreparedSession:
         self._confinement = Confinement(setup, self.warn)
         self._dispatcher: Dispatcher
         self._output: RunOutput | None = None
+        self._calls: CallsSeen | None = None
         self._files: ResultFiles | None = None
         self._machine: Machine | None = None
         self._interrupts: Interrupts | None = None

@@ -51,6 +51,10 @@ class ConsumerReports:
                 for line in lines:
                     emit(line)
 
+    def as_texts(self) -> dict[str, str]:
+        """What each consumer that found something says to people, by its number in :meth:`as_json`."""
+        return {str(number): str(found.as_text()) for number, (_, found) in enumerate(self._found)}
+
     def as_json(self) -> list[dict[str, Any]]:
         """An object for each consumer that found something: its name, options, title and findings."""
         import json  # not needed to start

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
 
 from uprobe_core.backend import ExitStatus
+from uprobe_core.session.choices import writes_records
 from uprobe_core.session.explain import say_statistics
 from uprobe_core.session.prepared import PreparedSession
 from uprobe_core.session.report import ConsumerReports
-from uprobe_core.session.result_files import ResultFiles
+from uprobe_core.session.result_files import ResultFiles, report_kind
+
+if TYPE_CHECKING:
+    from uprobe_core.event_model import Record
 
 __all__ = ("ReportedSession",)
 
@@ -62,13 +68,51 @@ class ReportedSession(PreparedSession):
                 "consumers": found.as_json(),
                 "expectations": [each.as_json() for each in self.outcomes],
             }
-            files.write_report(document, lost)
+            document |= {"setup": self._setup_rows(), "versions": self._versions()}
+            calls = None if self._calls is None else self._calls.as_data()
+            files.write_report(document, lost, found.as_texts(), calls)
         files.write_junit(lambda: self._junit_xml(status), lost)
+
+    def _look_at_records(self) -> Callable[[Record], None] | None:
+        """Who looks at the records for the report, if it is one that shows calls."""
+        path = self.setup.report
+        if path is None or report_kind(path) != "html" or not writes_records(self.setup):
+            return None
+        from uprobe_core.reporting.calls import CallsSeen
+
+        self._calls = CallsSeen(self.events.specs())
+        return self._calls.take
+
+    def _setup_rows(self) -> dict[str, str]:
+        """What was asked for, as far as it is not the default; a list in one line."""
+        default = type(self.setup)()
+        rows = {}
+        for row in fields(self.setup):
+            value = getattr(self.setup, row.name)
+            if row.name not in ("argv", "report") and value != getattr(default, row.name):
+                each = value if isinstance(value, tuple) else (value,)
+                rows[row.name.replace("_", "-")] = ", ".join(map(_shown, each))
+        return rows
+
+    def _versions(self) -> dict[str, str]:
+        from importlib.metadata import version
+
+        return {"engine": str(self.engine.name), "uprobe": version("uprobe")}
 
     def _junit_xml(self, status: ExitStatus | None) -> str:
         from uprobe_core.expecting.junit import junit_xml
 
         return junit_xml(self.setup.argv, self.outcomes, _failure(status))
+
+
+def _shown(value: Any) -> str:
+    """A part of a set-up as it was written, nearly."""
+    if hasattr(value, "text"):
+        return str(value.text)
+    if hasattr(value, "options"):
+        given = ",".join(f"{key}={text}" for key, text in value.options.items())
+        return f"{value.name}:{given}" if given else str(value.name)
+    return str(getattr(value, "value", value))
 
 
 def _failure(status: ExitStatus | None) -> str:

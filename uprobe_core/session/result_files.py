@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 from uprobe_core.errors import OutputError, UprobeError
@@ -16,7 +16,7 @@ from uprobe_core.writer import escaped
 if TYPE_CHECKING:
     from uprobe_core.run_setup import RunSetup
 
-__all__ = ("REPORT_VERSION", "ResultFiles")
+__all__ = ("REPORT_VERSION", "ResultFiles", "report_kind")
 
 REPORT_VERSION = 1
 """The report's ``version``; a field that changes its meaning raises it, a new field does not."""
@@ -42,13 +42,17 @@ class ResultFiles:
         if self._profile is not None:
             self._profile.write("".join(f"{line}\n" for line in lines()), not_written)
 
-    def write_report(self, document: dict[str, Any], not_written: Callable[[UprobeError], None]) -> None:
-        """The run as one JSON document, if it has a file."""
+    def write_report(
+        self,
+        document: dict[str, Any],
+        not_written: Callable[[UprobeError], None],
+        texts: Mapping[str, str],
+        calls: Mapping[str, Any] | None,
+    ) -> None:
+        """The run as one document, if it has a file, whose name says of which kind."""
         if self._report is not None:
-            import json  # not needed to start
-
-            text = json.dumps(_escaped({"version": REPORT_VERSION, **document}), indent=2)
-            self._report.write(f"{text}\n", not_written)
+            made = _report_text(report_kind(self._report.path), _escaped(document), _escaped(texts), calls)
+            self._report.write(made, not_written)
 
     def write_junit(self, text: Callable[[], str], not_written: Callable[[UprobeError], None]) -> None:
         """The outcomes of expectations as JUnit XML, if they have a file."""
@@ -72,7 +76,7 @@ class _File:
     """
 
     def __init__(self, what: str, path: str) -> None:
-        self._what, self._path = what, path
+        self._what, self._path, self.path = what, path, path
         self._file: TextIO | None = None
         if path == "-":
             return
@@ -94,6 +98,29 @@ class _File:
         if self._file is not None:
             with contextlib.suppress(OSError):  # what is still in its buffer was complained about
                 self._file.close()
+
+
+def report_kind(path: str) -> str:
+    """ "html", "md" or "json" (all else), by the name of the file."""
+    end = path.rpartition(".")[2].lower()
+    return {"html": "html", "htm": "html", "md": "md", "markdown": "md"}.get(end, "json")
+
+
+def _report_text(
+    kind: str, document: dict[str, Any], texts: Mapping[str, str], calls: Mapping[str, Any] | None
+) -> str:
+    if kind == "html":
+        from uprobe_core.reporting.page import page_of
+
+        return page_of(document, texts, _escaped(calls))
+    if kind == "md":
+        from uprobe_core.reporting.markdown import markdown_of
+
+        return markdown_of(document, texts)
+    import json  # not needed to start
+
+    plain = {name: value for name, value in document.items() if name not in ("setup", "versions")}
+    return json.dumps({"version": REPORT_VERSION, **plain}, indent=2) + "\n"
 
 
 def _escaped(data: Any) -> Any:

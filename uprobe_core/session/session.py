@@ -101,6 +101,7 @@ class Session(ReportedSession):
             self._writer_maker(),
             setup.lossy,
             not_written=self._complaints.not_written,
+            also=self._look_at_records(),
         )
         self._files = ResultFiles(setup)
         if setup.policy.is_kernel:

@@ -1,0 +1,153 @@
+"""A run as a page and as Markdown: all is in it, nothing comes from elsewhere, what a guest says is text."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import uprobe_core as up
+from tests.programs import zig
+from uprobe_core.reporting import calls as calls_of_page
+from uprobe_core.run_setup import ConsumerUse, RunSetup
+
+OWN = ("main", "leaf", "odd", "even", "jumper", "outer", "twice")
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    return zig("tells_its_calls.c", "-finstrument-functions")
+
+
+def report(program: Path, tmp_path: Path, name: str, **options: Any) -> str:
+    setup = RunSetup(
+        argv=(str(program), "</script><b>"),
+        functions=OWN,
+        output=str(tmp_path / "out"),
+        report=str(tmp_path / name),
+        **options,
+    )
+    with up.Session.from_setup(setup) as session:
+        session.run()
+    return (tmp_path / name).read_text()
+
+
+class Page(HTMLParser):
+    """What stands in a page: its elements, their attributes, and the data."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, str] = {}
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        tag, attributes = self.elements[-1] if self.elements else ("", {})
+        key = attributes.get("id") or tag
+        self.texts[key] = self.texts.get(key, "") + data
+
+    @property
+    def data(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.texts["data"])
+        return found
+
+
+def tree_size(nodes: list[Any]) -> int:
+    return sum(1 + tree_size(node[4]) for node in nodes)
+
+
+def test_nothing_comes_from_elsewhere(program: Path, tmp_path: Path) -> None:
+    text = report(program, tmp_path, "r.html")
+    page = Page(text)
+    assert {tag for tag, attributes in page.elements if {"src", "href"} & set(attributes)} == set()
+    assert not re.search(r"https?:|@import|url\(|fetch\(|import\(", text)
+
+
+def test_what_a_program_is_called_with_cannot_become_a_part_of_the_page(
+    program: Path, tmp_path: Path
+) -> None:
+    page = Page(report(program, tmp_path, "r.html"))
+    assert [tag for tag, _ in page.elements if tag in ("b", "script")] == ["script", "script"]
+    assert page.data["program"][1] == "</script><b>"
+
+
+def test_the_tree_has_every_call_and_the_flame_graph_all_of_the_time(program: Path, tmp_path: Path) -> None:
+    data = Page(report(program, tmp_path, "r.html")).data
+    hits = sum(event["hits"] for event in data["events"] if not event["name"].endswith("__return"))
+    (task,) = data["calls"]["tasks"]
+    assert tree_size(task[4]) == hits
+    (root,) = data["calls"]["flame"]
+    (main,) = root[2]
+    assert main[0] == "main"
+    assert main[1] == task[4][0][3]
+    assert data["setup"]["functions"] == ", ".join(OWN)
+
+
+def test_a_long_run_shows_its_first_calls_and_says_how_many_are_missing(
+    program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls_of_page, "MOST_CALLS", 10)
+    data = Page(report(program, tmp_path, "r.html")).data["calls"]
+    assert tree_size(data["tasks"][0][4]) == 10
+    assert data["left_out"] > 0
+
+
+def test_paths_beyond_the_bound_count_where_they_begin(
+    program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Page(report(program, tmp_path, "r.html")).data["calls"]["flame"]
+    monkeypatch.setattr(calls_of_page, "MOST_PATHS", 3)
+    some = Page(report(program, tmp_path, "r.html")).data["calls"]["flame"]
+    assert some[0][1] == whole[0][1]
+
+
+def test_consumers_are_in_it_as_data_and_as_text(program: Path, tmp_path: Path) -> None:
+    uses = (ConsumerUse("summary"), ConsumerUse("count"))
+    data = Page(report(program, tmp_path, "r.html", consumers=uses)).data
+    assert [each["name"] for each in data["consumers"]] == ["summary", "count"]
+    assert data["calls"] is None
+    printed = (tmp_path / "out").read_text()
+    assert data["texts"]["0"] in printed
+    assert data["setup"]["consumers"] == "summary, count"
+
+
+def test_records_are_written_as_without_a_page(program: Path, tmp_path: Path) -> None:
+    report(program, tmp_path, "r.html", format="jsonl")
+    with_page = (tmp_path / "out").read_bytes()
+    report(program, tmp_path, "r.json", format="jsonl")
+    assert (tmp_path / "out").read_bytes() == with_page
+
+
+def test_the_records_of_forked_processes_are_in_it(tmp_path: Path) -> None:
+    program = zig("makes_calls.c")
+    setup = RunSetup(
+        argv=(str(program), "fork"),
+        syscalls=True,
+        output=str(tmp_path / "out"),
+        report=str(tmp_path / "r.html"),
+    )
+    with up.Session.from_setup(setup) as session:
+        session.run()
+    tasks = Page((tmp_path / "r.html").read_text()).data["calls"]["tasks"]
+    assert [any("fd=88" in node[1] for node in task[4]) for task in tasks] == [False, True]
+
+
+def test_markdown_says_the_same_in_tables(program: Path, tmp_path: Path) -> None:
+    text = report(program, tmp_path, "r.markdown", consumers=(ConsumerUse("summary"),))
+    assert "It ended with exit status 0." in text
+    assert "summary of calls" in text
+    assert "| tells_its_calls/leaf |" in text
+    assert "<b>" not in text
+
+
+def test_any_other_name_is_json(program: Path, tmp_path: Path) -> None:
+    document = json.loads(report(program, tmp_path, "r.txt"))
+    assert document["version"] == 1
+    assert "setup" not in document

@@ -1,0 +1,1 @@
+"""A run as a document for people: one self-contained page, or Markdown."""

@@ -1,0 +1,122 @@
+"""What a page shows of records: the first of them as a tree, and all of them as a flame graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from uprobe_core.call_pairs import Call, CallPairs, What
+from uprobe_core.event_model import EventSpec, Record
+from uprobe_core.value_text import values_text
+
+__all__ = ("MOST_CALLS", "CallsSeen")
+
+MOST_CALLS = 50_000
+"""Calls (and records that belong to none) in a page's tree."""
+MOST_PATHS = 20_000
+"""Different paths of calls in a flame graph."""
+
+Node = list[Any]
+"""[name, arguments and results, start, nanoseconds (None: it did not return), nodes inside]."""
+Flame = dict[str, Any]
+"""By name [weight, what is inside]."""
+
+
+class CallsSeen:
+    """Takes the records of a run.
+
+    :param events: every probed location
+    :ivar left_out: calls that are not in the tree
+    """
+
+    def __init__(self, events: Iterable[EventSpec]) -> None:
+        self._pairs = CallPairs(events)
+        self._open: dict[tuple[int, int], list[tuple[Node, Flame]]] = {}
+        self._tasks: dict[tuple[int, int], Node] = {}
+        self._flame: Flame = {}
+        self._calls = self._paths = 0
+        self.left_out = 0
+
+    def take(self, record: Record) -> None:
+        """One record, in the order of hits."""
+        for what, call in self._pairs.take(record):
+            stack = self._open.get((record.pid, record.tid)) or self._begin(record)
+            if what is What.ENTERED:
+                stack.append((self._put(stack[-1][0], call), self._into(stack[-1][1], _name(call))))
+            elif what is What.POINT:
+                self._point(self._put(stack[-1][0], call), call.entry, stack[-1][1])
+            else:
+                self._leave(stack, call)
+
+    def _begin(self, record: Record) -> list[tuple[Node, Flame]]:
+        key = record.pid, record.tid
+        title = f"{record.comm}-{record.tid}"
+        node: Node = [title, "", record.timestamp_ns, None, []]
+        self._tasks[key] = node
+        self._open[key] = [(node, self._into(self._flame, title))]
+        return self._open[key]
+
+    def _put(self, around: Node, call: Call) -> Node:
+        entry = call.entry
+        node: Node = [_name(call), ", ".join(values_text(entry)), entry.timestamp_ns, None, []]
+        if self._calls < MOST_CALLS:
+            self._calls += 1
+            around[4].append(node)
+        else:
+            self.left_out += 1
+        return node
+
+    def _point(self, node: Node, record: Record, around: Flame) -> None:
+        """A system call has its result and its time in itself."""
+        if record.event.kind == "s":
+            *arguments, result, _error, _took = values_text(record)
+            *_, error, took = record.values
+            node[1] = f"({', '.join(arguments)}) = " + (f"-{error}" if error else result.removeprefix("rv="))
+            node[3] = took
+            flame = self._into(around, node[0])
+            flame["weight"] = flame.get("weight", 0) + took
+
+    def _into(self, around: Flame, name: str) -> Flame:
+        """The node of *name* inside of *around*; beyond the bound the node around it counts."""
+        inside: Flame = around.setdefault("inside", {})
+        if name not in inside:
+            if self._paths >= MOST_PATHS:
+                return {}
+            self._paths += 1
+            inside[name] = {"weight": 0}
+        found: Flame = inside[name]
+        return found
+
+    def _leave(self, stack: list[tuple[Node, Flame]], call: Call) -> None:
+        node, flame = stack.pop()
+        if call.leave is None:
+            return
+        node[3] = call.time
+        results = [each for each in values_text(call.leave) if not each.startswith(("took=", "insns="))]
+        node[1] = f"({node[1]})" + (f" = {', '.join(results).removeprefix('rv=')}" if results else "")
+        if "weight" in flame:
+            flame["weight"] += call.time
+
+    def as_data(self) -> dict[str, Any]:
+        """The tree by task and the flame graph, as plain data."""
+        for _ in self._pairs.finish():
+            pass
+        return {
+            "tasks": list(self._tasks.values()),
+            "left_out": self.left_out,
+            "flame": _plain(self._flame.get("inside", {})),
+        }
+
+
+def _plain(inside: Flame) -> list[Node]:
+    """[name, weight, [...]] of each; a call that did not return weighs what is in it."""
+    found = []
+    for name, node in inside.items():
+        nodes = _plain(node.get("inside", {}))
+        found.append([name, max(node["weight"], sum(each[1] for each in nodes)), nodes])
+    return found
+
+
+def _name(call: Call) -> str:
+    event = call.entry.event
+    return event.location.partition("(")[0] or event.name
