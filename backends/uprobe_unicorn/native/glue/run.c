@@ -139,7 +139,7 @@ static uint64_t executed(struct glue *glue, bool in_slot, bool undone)
 	if (glue->event == GLUE_HOOK)
 		return glue->work.seen;
 	uint64_t pc = glue_reg(glue, GLUE_PC);
-	if (in_slot || glue->refused == PERM_EXEC || is_free(glue, pc))
+	if (in_slot || (glue->refused == PERM_EXEC && glue->event == GLUE_NONE) || is_free(glue, pc))
 		return work_done(&glue->work) - undone;
 	return work_at(&glue->work, glue->event == GLUE_UNDEFINED && glue->interrupt == UC_EXCP_SMC ? pc - 4 : pc);
 }
