@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Say whether a place in a program can be probed, and why (not), under each
-policy. PLACE is SYMBOL[+OFF] or a virtual address; off:0x6d4 is a file offset."""
+policy. PLACE is SYMBOL[+OFF], where SYMBOL may be a name of the source such as
+'app::add(int)', or a virtual address; off:0x6d4 is a file offset."""
 EPILOG = """\
 examples:
   uprobe why ./loop work
@@ -28,7 +29,7 @@ examples:
 
 POLICIES = ("kernel:7.3", "kernel:6.12", "kernel:6.1", "anywhere")
 """What is asked when no policy is named."""
-_PLACE = re.compile(r"(?:(?P<form>sym|va|off):)?(?P<base>[^+\s]+)(?:\+(?P<plus>0[xX][0-9a-fA-F]+|[0-9]+))?")
+_PLACE = re.compile(r"(?:(?P<form>sym|va|off):)?(?P<base>\S.*?)(?:\+(?P<plus>0[xX][0-9a-fA-F]+|[0-9]+))?")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -100,6 +101,14 @@ def _loaded(image: ElfImage, offset: int) -> int:
 
 def _offset_of(image: ElfImage, name: str) -> int:
     """The file offset of a function; an unknown one is a place that cannot be probed."""
+    of_source = [] if image.find(name) else image.find_source(name)
+    if len(of_source) > 1:
+        which = " or ".join(repr(image.source_name(symbol)) for symbol in of_source[:3])
+        raise UsageError(
+            f"{name!r} is {len(of_source)} functions", hint=f"say which: {which}", slug="bad-place"
+        )
+    if of_source:
+        return of_source[0].offset
     try:
         return image.offset_of(name)
     except TargetError as error:
