@@ -14,14 +14,14 @@ from collections.abc import Iterable
 
 from uprobe_core.confinement.host_calls import raw
 
-__all__ = ("abi", "restrict_files", "restrict_scope")
+__all__ = ("abi", "check_scope", "restrict")
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION, _PATH_BENEATH = 1, 1
 _WRITE_FILE, _READ_FILE, _READ_DIR, _REMOVE_DIR, _REMOVE_FILE = 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5
 _MAKE_DIR, _MAKE_REG, _MAKE_SOCK, _MAKE_FIFO, _MAKE_SYM = 1 << 7, 1 << 8, 1 << 9, 1 << 10, 1 << 12
 _REFER, _TRUNCATE = 1 << 13, 1 << 14
-_KNOWN_BITS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
+_KNOWN_BITS = {2: 14, 3: 15, 4: 15, 5: 16}
 """Access rights that a version handles: bits below this number."""
 _READING = _READ_FILE | _READ_DIR
 _ON_FILES = _WRITE_FILE | _READ_FILE | _TRUNCATE
@@ -40,7 +40,7 @@ _WRITING = (
 )
 """Neither devices, nor execution."""
 _SCOPE_ABSTRACT_UNIX, _SCOPE_SIGNAL = 1, 2
-_SCOPED_SINCE = 6
+_RENAMES_SINCE, _SCOPED_SINCE = 2, 6
 
 
 def abi() -> int:
@@ -65,25 +65,30 @@ def _restrict(rules: int) -> None:
         os.close(rules)
 
 
-def restrict_scope() -> None:
-    """Signals and connections to abstract sockets reach only what this process makes from here on.
-
-    Needs no_new_privs; raises OSError, ENOTSUP before version 6.
-    """
+def check_scope() -> None:
+    """Raise OSError if signals and abstract sockets cannot be restricted: ENOTSUP before version 6."""
     version = abi()
     if version < _SCOPED_SINCE:
         raise OSError(errno.ENOTSUP, f"version {version} of Landlock, {_SCOPED_SINCE} can do it")
-    _restrict(_ruleset(version, 0, _SCOPE_SIGNAL | _SCOPE_ABSTRACT_UNIX))
 
 
-def restrict_files(reading: Iterable[str], writing: Iterable[str], removing: Iterable[str] = ()) -> None:
+def restrict(
+    reading: Iterable[str], writing: Iterable[str], removing: Iterable[str] = (), *, scoped: bool = False
+) -> None:
     """Allow to read below *reading*, all but devices and execution below *writing*.
 
     Below *removing* empty folders may be removed.  Paths that are not there are left out.  Needs
     no_new_privs; raises OSError.
+
+    :param scoped: signals and connections to abstract sockets reach only what this process makes from
+        here on, if the kernel can do that. (A set of rules that allows no renaming between folders takes it
+        away, so this is none of its own.)
     """
     version = abi()
-    rules = _ruleset(version, _handled(version), 0)
+    if version < _RENAMES_SINCE:
+        raise OSError(errno.ENOTSUP, "version 1 of Landlock lets nothing be renamed between folders")
+    scope = _SCOPE_SIGNAL | _SCOPE_ABSTRACT_UNIX if scoped and version >= _SCOPED_SINCE else 0
+    rules = _ruleset(version, _handled(version), scope)
     try:
         for access, paths in ((_READING, reading), (_WRITING, writing), (_REMOVE_DIR, removing)):
             for path in paths:

@@ -6,8 +6,10 @@ Facts: user_namespaces(7), mount_namespaces(7), mount_setattr(2), netdevice(7).
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import re
 import socket
 import struct
 from collections.abc import Iterable
@@ -25,7 +27,7 @@ from uprobe_core.confinement.host_calls import (
 
 __all__ = ("enter", "only_writable")
 
-_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _ATTR_RDONLY = 442, -100, 0x8000, 1
+_MOUNT_SETATTR, _AT_FDCWD, _ATTR_RDONLY = 442, -100, 1
 _MS_BIND, _MS_REC, _MS_SLAVE = 0x1000, 0x4000, 1 << 19
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 _WRITE_MAPS = """
@@ -108,7 +110,7 @@ class _Maps:
 
 
 def _read(path: str) -> str:
-    with open(path, encoding="ascii") as file:
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
         return file.read()
 
 
@@ -131,16 +133,30 @@ def only_writable(places: Iterable[str]) -> None:
     It holds for what is opened from here on, also for what Landlock does not know: modes, owners,
     times, attributes.
     """
-    there = [path for path in dict.fromkeys(places) if os.path.exists(path)]
+    there = sorted(path for path in dict.fromkeys(places) if os.path.exists(path))
     here = os.getcwd()
-    _set_attributes("/", setting=_ATTR_RDONLY, clearing=0)
-    for path in sorted(there):
+    for path in there:
         mount(path, path, _MS_BIND | _MS_REC)
-        with contextlib.suppress(PermissionError):  # the host has it read-only
-            _set_attributes(path, setting=0, clearing=_ATTR_RDONLY)
+    folders = tuple(path.rstrip("/") + "/" for path in there)
+    for point in _mount_points():
+        if not f"{point}/".startswith(folders):
+            _make_read_only(point)
     os.chdir(here)  # into what lies on top now
 
 
-def _set_attributes(path: str, *, setting: int, clearing: int) -> None:
-    attributes = struct.pack("=QQQQ", setting, clearing, 0, 0)
-    raw(_MOUNT_SETATTR, _AT_FDCWD, os.fsencode(path), _AT_RECURSIVE, attributes, len(attributes))
+def _mount_points() -> list[str]:
+    """Where something is mounted (proc_pid_mountinfo(5); the text has octal escapes)."""
+    fields = (line.split(" ")[4] for line in _read("/proc/self/mountinfo").splitlines())
+    return [
+        re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), field) for field in dict.fromkeys(fields)
+    ]
+
+
+def _make_read_only(point: str) -> None:
+    """The mount on top at *point*; one that cannot be reached under that name needs nothing."""
+    attributes = struct.pack("=QQQQ", _ATTR_RDONLY, 0, 0, 0)
+    try:
+        raw(_MOUNT_SETATTR, _AT_FDCWD, os.fsencode(point), 0, attributes, len(attributes))
+    except OSError as error:
+        if point == "/" or error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.EACCES):
+            raise

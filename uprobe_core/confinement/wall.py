@@ -75,8 +75,8 @@ class Wall:
         else:
             self._raise("mounts", lambda: namespaces.only_writable(writing))
         self._raise("no_new_privs", rights.no_new_privileges)
-        self._raise("scope", landlock.restrict_scope)
-        self._raise("landlock", lambda: landlock.restrict_files(places.reading, writing))
+        self._raise("scope", landlock.check_scope)
+        self._raise("landlock", lambda: landlock.restrict(places.reading, writing, scoped=True))
         self._raise("capabilities", lambda: rights.drop_capabilities(files=True))
         rights.lower_limits()
 
@@ -87,7 +87,7 @@ class Wall:
         """
         places = self._places
         if not any(layer.name == "landlock" for layer in self.missing):
-            landlock.restrict_files(places.reading, (*places.writing, *folders), (places.temporary,))
+            landlock.restrict(places.reading, (*places.writing, *folders), (places.temporary,))
         self._raise("seccomp", lambda: seccomp.install(ARCHITECTURE))
 
     def _raise(self, name: str, step: Callable[[], None]) -> None:

@@ -12,11 +12,11 @@ from uprobe_linux.fs.nodes import Mount, Node, VDir, VNode
 __all__ = ("MountTable", "host_mount")
 
 
-def host_mount(host: str, guest: str, *, read_only: bool = False) -> Mount:
+def host_mount(host: str, guest: str, *, read_only: bool = False, public: bool = False) -> Mount:
     """Open *host* (links followed) for the guest to see at *guest*; raises OSError."""
     fd = os.open(host, os.O_PATH | os.O_CLOEXEC)
     real = os.readlink(f"/proc/self/fd/{fd}")
-    return Mount(guest, real, fd, read_only, is_dir=stat.S_ISDIR(os.fstat(fd).st_mode))
+    return Mount(guest, real, fd, read_only, is_dir=stat.S_ISDIR(os.fstat(fd).st_mode), public=public)
 
 
 class MountTable:

@@ -38,6 +38,7 @@ class Mount:
     :param host: the host's canonical path of the same, "/" included
     :param fd: O_PATH descriptor of it, kept open as long as the machine lives
     :param is_dir: False for a bound file
+    :param public: only what everybody on the host may read is there to be read
     """
 
     guest: str
@@ -45,6 +46,7 @@ class Mount:
     fd: int
     read_only: bool = False
     is_dir: bool = True
+    public: bool = False
 
     def guest_path(self, host_path: str) -> str | None:
         """How the guest names the host's *host_path*, None if it lies outside of this mount."""

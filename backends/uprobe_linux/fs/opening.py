@@ -11,11 +11,12 @@ from uprobe_linux.fs import oflags
 from uprobe_linux.fs.descriptors import Description, Device, Random, VirtualDir, VirtualFile
 from uprobe_linux.fs.nodes import HostNode, Node, VDevice, VDir, VFile, VLink
 from uprobe_linux.fs.paths import MAX_LINKS, fail
+from uprobe_linux.fs.public import check_node, may_read
 
 if TYPE_CHECKING:
     from uprobe_linux.fs.context import FsContext
 
-__all__ = ("FifoOpen", "open_path")
+__all__ = ("FifoOpen", "new_mode", "open_path")
 
 _WRITING = oflags.G_WRONLY | oflags.G_RDWR | oflags.G_TRUNC
 # What the host must never do for us: block, or take a terminal.
@@ -59,6 +60,11 @@ def open_path(fs: FsContext, base: Node, path: str, flags: int, mode: int) -> tu
     return open_node(node, flags)
 
 
+def new_mode(mode: int) -> int:
+    """The bits of a new file; root's do not give its rights to who executes it."""
+    return mode & (0o7777 if os.geteuid() else 0o1777)
+
+
 def _open_fast(
     fs: FsContext, base: Node, path: str, flags: int, mode: int, follow: bool
 ) -> tuple[Description, int] | None:
@@ -73,7 +79,7 @@ def _open_fast(
             return None
     try:
         # openat2 refuses a mode without O_CREAT.
-        host_mode = mode & 0o7777 if flags & oflags.G_CREAT else 0
+        host_mode = new_mode(mode) if flags & oflags.G_CREAT else 0
         found = fs.resolver.open_beneath(base, path, host_flags, host_mode, follow=follow)
     except OSError as error:
         if error.errno == errno.ENXIO:  # a FIFO without reader, or a socket
@@ -82,7 +88,11 @@ def _open_fast(
     if found is None:
         return None
     fd, node, guest = found
-    kind = stat.S_IFMT(os.fstat(fd).st_mode)
+    status = os.fstat(fd)
+    kind = stat.S_IFMT(status.st_mode)
+    if node.mount.public and kind in (stat.S_IFREG, stat.S_IFDIR) and not may_read(status):
+        os.close(fd)
+        raise fail(errno.EACCES)
     if kind in (stat.S_IFREG, stat.S_IFDIR):
         return Description(node.mount, guest, is_dir=kind == stat.S_IFDIR), fd
     if kind == stat.S_IFIFO and not node.read_only:
@@ -127,6 +137,7 @@ def _open_host(node: HostNode, kind: int, flags: int) -> tuple[Description, int]
         raise fail(errno.ENOTDIR)
     if node.read_only and flags & _WRITING:
         raise fail(errno.EROFS)
+    check_node(node)
     wanted = flags & ~(oflags.G_NOFOLLOW | oflags.G_CREAT | oflags.G_EXCL)
     fd = os.open(node.magic, oflags.to_host(wanted) | _ALWAYS)
     return Description(node.mount, node.path, is_dir=kind == stat.S_IFDIR), fd
@@ -197,7 +208,7 @@ def _open_unnamed(fs: FsContext, base: Node, path: str, flags: int, mode: int) -
         if node.read_only:
             raise fail(errno.EROFS)
         host_flags = oflags.to_host(flags & ~(oflags.G_NOFOLLOW | oflags.G_CREAT)) | os.O_CLOEXEC
-        fd = os.open(".", host_flags, mode & 0o7777, dir_fd=node.fd)
+        fd = os.open(".", host_flags, new_mode(mode), dir_fd=node.fd)
         return Description(node.mount, node.path + "/#unnamed"), fd
     finally:
         node.close()
@@ -257,5 +268,5 @@ def _create(folder: Node, name: str, flags: int, mode: int) -> tuple[Description
     if folder.read_only:
         raise fail(errno.EROFS)
     host_flags = oflags.to_host(flags | oflags.G_NOFOLLOW) | _ALWAYS
-    fd = os.open(name, host_flags, mode & 0o7777, dir_fd=folder.fd)
+    fd = os.open(name, host_flags, new_mode(mode), dir_fd=folder.fd)
     return Description(folder.mount, f"{folder.path.rstrip('/')}/{name}"), fd

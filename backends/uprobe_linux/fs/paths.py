@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import hostcalls
 from uprobe_linux.fs.nodes import HostNode, Mount, Node, VDir, VLink
+from uprobe_linux.fs.public import check_entered, check_node
 
 if TYPE_CHECKING:
     from uprobe_linux.fs.mounts import MountTable
@@ -99,6 +100,8 @@ class Resolver:
             relative += "/"
         if not follow:
             flags |= os.O_NOFOLLOW
+        if node.mount.public:
+            check_entered(guest)
         try:
             fd = hostcalls.openat2(node.fd, os.fsencode(relative), flags, mode, _SAFE)
         except OSError as error:
@@ -265,6 +268,7 @@ class _Walk:
         return child
 
     def _host_child(self, folder: HostNode, name: str, path: str) -> Node:
+        check_node(folder, os.X_OK)
         try:
             fd = os.open(name, _O_PATH, dir_fd=folder.fd)
         except FileNotFoundError:

@@ -19,6 +19,7 @@ from uprobe_core.errors import TargetError
 from uprobe_linux.fs.mounts import MountTable, host_mount
 from uprobe_linux.fs.nodes import Mount, Table, VDir, VNode, static_file
 from uprobe_linux.fs.own_files import inside, own_places, trust_last
+from uprobe_linux.fs.public import is_entered_by_all
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Target
@@ -55,7 +56,7 @@ class Sandbox:
     @staticmethod
     def _root(target: Target) -> Mount:
         if not target.sysroot:
-            return host_mount("/", "/", read_only=True)
+            return host_mount("/", "/", read_only=True, public=os.geteuid() == 0)
         try:
             mount = host_mount(target.sysroot, "/", read_only=target.sysroot_read_only)
         except OSError as error:
@@ -84,7 +85,8 @@ class Sandbox:
         spelled = os.path.normpath(os.path.join(cwd, target.argv[0])) if target.argv else ""
         real = os.path.realpath(spelled)
         for path in dict.fromkeys((real, spelled)):
-            if path.startswith(TMP + "/") and os.path.exists(path):
+            hidden = path.startswith(TMP + "/") or _is_roots_own(path)
+            if hidden and os.path.exists(path):
                 place = os.path.dirname(path)
                 visible = path if place == TMP else place
                 mounts.append(host_mount(os.path.realpath(visible), visible, read_only=True))
@@ -166,6 +168,11 @@ def _remove(folder: str, owner: int) -> None:
         import shutil  # not needed to start
 
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_roots_own(path: str) -> bool:
+    """Whether the host's root gives its guest a program that not everybody gets to."""
+    return os.geteuid() == 0 and path != "/" and not is_entered_by_all(os.path.dirname(path))
 
 
 def _is_plain_dir(path: str) -> bool:

@@ -53,11 +53,18 @@ def _open_target(task: LinuxTask, fd: int) -> Node:
 # --- mode and owner ----------------------------------------------------------------------------------
 
 
+def given_mode(mode: int, node: HostNode) -> int:
+    """The bits to set: a run by the host's root leaves no program there that gives its rights to others."""
+    if mode & (stat.S_ISUID | stat.S_ISGID) and os.geteuid() == 0 and stat.S_ISREG(node.stat().st_mode):
+        raise fail(errno.EPERM)
+    return mode & 0o7777
+
+
 @syscall("fchmodat")
 def sys_fchmodat(task: LinuxTask, dirfd: int, path: int, mode: int) -> int:
     """fchmodat(2), which has no flags in the kernel."""
     with _target(task, dirfd, path, 0) as node:
-        os.chmod(node.magic, mode & 0o7777)
+        os.chmod(node.magic, given_mode(mode, node))
     return 0
 
 
@@ -69,7 +76,7 @@ def sys_fchmodat2(task: LinuxTask, dirfd: int, path: int, mode: int, flags: int)
     with _target(task, dirfd, path, flags) as node:
         if stat.S_ISLNK(node.stat().st_mode):
             raise fail(errno.EOPNOTSUPP)
-        os.chmod(node.magic, mode & 0o7777)
+        os.chmod(node.magic, given_mode(mode, node))
     return 0
 
 
@@ -77,7 +84,7 @@ def sys_fchmodat2(task: LinuxTask, dirfd: int, path: int, mode: int, flags: int)
 def sys_fchmod(task: LinuxTask, fd: int, mode: int) -> int:
     """fchmod(2)."""
     node = host_node(_open_target(task, fd), writing=True)
-    os.fchmod(node.fd, mode & 0o7777)
+    os.fchmod(node.fd, given_mode(mode, node))
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import hostcalls
 from uprobe_linux.fs.nodes import HostNode, Node
+from uprobe_linux.fs.opening import new_mode
 from uprobe_linux.syscalls.support import (
     AT_EMPTY_PATH,
     AT_REMOVEDIR,
@@ -83,7 +84,7 @@ def sys_mknodat(task: LinuxTask, dirfd: int, path: int, mode: int, device: int) 
         place = _place_for_new(task, folder, name)
         if kind in (stat.S_IFCHR, stat.S_IFBLK):
             raise fail(errno.EPERM)
-        os.mknod(name, (kind or stat.S_IFREG) | mode & 0o7777, dir_fd=place.fd)
+        os.mknod(name, (kind or stat.S_IFREG) | new_mode(mode), dir_fd=place.fd)
     finally:
         folder.close()
     return 0

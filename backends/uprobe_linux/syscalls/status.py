@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import hostcalls
 from uprobe_linux.fs.nodes import HostNode, Node, VLink, VNode
+from uprobe_linux.fs.public import check_node
 from uprobe_linux.fs.stat_pack import Status, of_node, pack_stat, pack_statx, virtual_statfs
 from uprobe_linux.syscalls.support import (
     AT_EMPTY_PATH,
@@ -149,6 +150,7 @@ def _access(task: LinuxTask, dirfd: int, path: int, mode: int, flags: int) -> in
 
 
 def _check_host_access(node: HostNode, mode: int) -> None:
+    check_node(node, mode & ~os.W_OK)
     if mode and not os.access(node.magic, mode):
         raise fail(errno.EROFS if os.fstatvfs(node.fd).f_flag & 1 and mode == os.W_OK else errno.EACCES)
     if (
