@@ -6,6 +6,7 @@ complains if one is stale.
 
 from __future__ import annotations
 
+import errno
 import inspect
 import os
 import shlex
@@ -82,6 +83,38 @@ def _default(row: Any) -> str:
     if default in (None, (), {}):
         return ""
     return f" (default: {str(getattr(default, 'value', default)).lower()})"
+
+
+def system_calls() -> str:
+    """Every system call of arm64: emulated, passed on with which checks, refused."""
+    from uprobe_linux.syscalls import table
+    from uprobe_linux.syscalls.doors import EMULATED, Check, Door, door_of
+    from uprobe_linux.syscalls.numbers import NAMES
+
+    there = {entry.name for entry in table.load().values()}
+    shared: dict[Door, list[str]] = {}
+    for name in NAMES.values():
+        if name in there:
+            shared.setdefault(door_of(name), []).append(name)
+
+    def checked(check: Check) -> str:
+        allowed = ""
+        if check.one_of is not None:
+            allowed = f"one of {', '.join(hex(value) for value in sorted(check.one_of))}"
+        if check.bits is not None:
+            allowed = f"no bits but {check.bits:#x}"
+        return f"*{check.name}* {allowed} ({errno.errorcode[check.refusal]})"
+
+    lines = ["| calls | | |", "|---|---|---|"]
+    for door in sorted(
+        shared, key=lambda door: (("passed", "refused", "emulated").index(door.kind), door != EMULATED)
+    ):
+        checks = "; ".join(map(checked, door.checks))
+        names = ", ".join(f"`{name}`" for name in shared[door])
+        lines.append(f"| {names} | {door.kind} | {door.what}{'. ' + checks if checks else ''} |")
+    absent = ", ".join(f"`{name}`" for name in NAMES.values() if name not in there)
+    lines.append(f"| {absent} | not there | ENOSYS |")
+    return "\n".join(lines) + "\n"
 
 
 EVENT = "p:work ./loop:work a=%x0 name=+0(+8(%x1)):string"

@@ -29,6 +29,7 @@ class Syscall:
     :param handler: takes the task and *arguments* unsigned 64-bit values
     :param arguments: how many argument registers it takes, 0-6
     :param ordered: whether other processes can tell when it is made, so that it needs a turn
+    :param checks: what its arguments may be, before the handler sees them
     :param touches: the argument whose descriptor others may wait for, EVERY_ONE: any; None: none
     """
 
@@ -37,6 +38,7 @@ class Syscall:
     arguments: int
     ordered: bool = True
     touches: int | None = None
+    checks: tuple[Any, ...] = ()
 
 
 @dataclass(slots=True)

@@ -20,14 +20,24 @@ def _refused() -> OSError:
     return OSError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-@lru_cache(maxsize=4096)
 def is_entered_by_all(folder: str) -> bool:
-    """Whether everybody may look for a name in *folder*: an absolute host path without links."""
-    try:
-        entered = bool(os.stat(folder).st_mode & stat.S_IXOTH)
-    except OSError:
-        return False
-    return entered and (folder == "/" or is_entered_by_all(os.path.dirname(folder)))
+    """Whether everybody may look for a name in *folder*: an absolute host path without links.
+
+    Of one that is not there that is the question about the folder above: the host says the rest.
+    """
+    while True:
+        try:
+            return _is_entered(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            folder = os.path.dirname(folder)
+        except OSError:
+            return False
+
+
+@lru_cache(maxsize=4096)
+def _is_entered(folder: str) -> bool:
+    entered = bool(os.stat(folder).st_mode & stat.S_IXOTH)
+    return entered and (folder == "/" or _is_entered(os.path.dirname(folder)))
 
 
 def check_entered(path: str) -> None:

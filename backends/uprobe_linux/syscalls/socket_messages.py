@@ -16,6 +16,7 @@ from uprobe_linux.cpu import Perm
 from uprobe_linux.fs import hostcalls
 from uprobe_linux.fs.descriptors import Description, adopt, stream
 from uprobe_linux.syscalls.io import EAGAINS, _rest, _stored
+from uprobe_linux.syscalls.message_parts import RECEIVED_CONTROL, RECEIVING, SENDING, SENT_CONTROL
 from uprobe_linux.syscalls.socket_addresses import guest_address, host_address
 from uprobe_linux.syscalls.socket_options import SO_RCVTIMEO, SO_SNDTIMEO, guest_pid
 from uprobe_linux.syscalls.sockets import (
@@ -173,7 +174,7 @@ def _host_send(
         len(control),
         0,
     )
-    result = hostcalls.call("sendmsg", entry.host, header, (flags | MSG_DONTWAIT | MSG_NOSIGNAL))
+    result = hostcalls.call("sendmsg", entry.host, header, flags & SENDING | MSG_DONTWAIT | MSG_NOSIGNAL)
     del keep
     return result
 
@@ -216,10 +217,10 @@ def _outgoing(task: LinuxTask, address: int, size: int) -> list[tuple[int, int, 
         elif level == SOL_SOCKET and kind == SCM_CREDENTIALS:
             if len(data) != 12:
                 raise fail(errno.EINVAL)
-        elif level == SOL_SOCKET:
-            raise fail(errno.EINVAL)
-        else:
+        elif (level, kind) in SENT_CONTROL:
             rows.append((level, kind, data))
+        else:
+            raise fail(errno.EINVAL)
         at += (length + 7) & ~7
     return rows
 
@@ -341,7 +342,7 @@ def _host_receive(
         ),
         _MSGHDR.size,
     )
-    wanted = flags & ~MSG_WAITALL | MSG_DONTWAIT | MSG_CMSG_CLOEXEC
+    wanted = flags & RECEIVING | MSG_DONTWAIT | MSG_CMSG_CLOEXEC
     count = hostcalls.call("recvmsg", entry.host, header, wanted)
     del keep
     fields = _MSGHDR.unpack(header.raw)
@@ -362,6 +363,8 @@ def _incoming(task: LinuxTask, raw: bytes, room: int, flags: int) -> tuple[bytes
             data = _installed(task, data, cloexec=bool(flags & MSG_CMSG_CLOEXEC))
         elif level == SOL_SOCKET and kind == SCM_CREDENTIALS:
             data = guest_pid(task, data[:4]) + data[4:]
+        elif level == SOL_SOCKET and kind not in RECEIVED_CONTROL:
+            data = b""
         record = _pack_control(level, kind, data)
         if len(out) + _CMSG_BYTES + len(data) > room:
             truncated = True

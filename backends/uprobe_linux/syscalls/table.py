@@ -11,6 +11,7 @@ registered by ``@syscall("x")``.  It answers with its result, or raises:
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from importlib import import_module
 from pkgutil import iter_modules
@@ -18,12 +19,13 @@ from typing import TypeVar
 
 from uprobe_linux.calls import REFUSALS, Syscall, Wait, refusal
 from uprobe_linux.kernel import Task
+from uprobe_linux.syscalls.doors import door_of
 from uprobe_linux.syscalls.numbers import NAMES, NUMBERS
 from uprobe_linux.syscalls.ordering import LOCAL, TOUCHES
 
 __all__ = ("RESTART", "Block", "NoReturn", "call", "load", "s32", "s64", "syscall")
 
-_NO_SUBJECTS = frozenset({"table", "numbers", "support", "own", "ordering"})
+_NO_SUBJECTS = frozenset({"table", "numbers", "support", "own", "ordering", "doors"})
 
 RESTART = 512
 """ERESTARTSYS: never seen by the guest; signal delivery makes EINTR or a restart of it."""
@@ -53,7 +55,8 @@ def syscall(*names: str) -> Callable[[F], F]:
         for name in names:
             if name not in NUMBERS:
                 raise KeyError(f"no arm64 system call is called {name}")
-            _registered[name] = Syscall(name, function, count, name not in LOCAL, TOUCHES.get(name))
+            ordered, touched = name not in LOCAL, TOUCHES.get(name)
+            _registered[name] = Syscall(name, function, count, ordered, touched, door_of(name).checks)
         return function
 
     return register
@@ -71,10 +74,18 @@ def load() -> dict[int, Syscall]:
 
 def call(entry: Syscall, task: Task, arguments: tuple[int, ...]) -> int:
     """Call the handler and fold errors into the kernel's negative results; passes Block and NoReturn on."""
+    for check in entry.checks:
+        if check.refuses(arguments):
+            return -(errno.EBADF if _is_closed(task, check.after, arguments) else check.refusal)
     try:
         return entry.handler(task, *arguments[: entry.arguments])
     except REFUSALS as error:
         return refusal(error)
+
+
+def _is_closed(task: Task, argument: int | None, arguments: tuple[int, ...]) -> bool:
+    """Whether that argument is a descriptor that stands for nothing."""
+    return argument is not None and s32(arguments[argument]) not in task.process.files
 
 
 def name_of(number: int) -> str:

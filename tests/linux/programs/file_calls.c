@@ -158,7 +158,7 @@ static void sizes(void) {
     fstat(a, &s);
     SAY("%ld.%ld", (long)s.st_atime, (long)s.st_atim.tv_nsec);
     CALL(utimensat(AT_FDCWD, "big", (struct timespec[]){{1, 1000000000}, {0, 0}}, 0));
-    CALL(fchmod(a, 04711));
+    CALL(fchmod(a, 01711));
     fstat(a, &s);
     SAY("%o", s.st_mode);
     CALL(access("big", X_OK));
