@@ -69,6 +69,13 @@ DEFAULT_ARCH = "arm64"
 NAME: ValueType = STRING
 """The name of a plugin."""
 
+
+def _server(url: str) -> dict[str, tuple[str, ...]]:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"{url!r} is no address of a server: it starts with http:// or https://")
+    return {"debug_folders": (url,)}
+
+
 _WORLD = "the program's world"
 _EVENTS_FILES = Option(
     "events_files",
@@ -90,6 +97,15 @@ _CONFIG = Option(
 )
 _VARIABLES = Option(
     "variables", {}, VARIABLES, "a value for ${NAME} in set-up files", "events", flags="--var NAME=VALUE"
+)
+_DEBUG_SERVER = Option(
+    "debuginfod",
+    (),
+    listing(str, str),
+    "a debuginfod server that is asked for debug information that is in no folder",
+    "events",
+    flags="--debuginfod URL",
+    read=_server,
 )
 _UNSET_ENV = Option(
     "unset_env",
@@ -232,6 +248,7 @@ class RunSetup:
         table="target",
         key="debug-dirs",
         flags="--debug-dir DIR",
+        also=(_DEBUG_SERVER,),
     )
     allow_net: bool = option(
         False, BOOL, "let the program use the network", _WORLD, table="target", flags="--allow-net"

@@ -64,7 +64,7 @@ def split(folder: Path) -> tuple[Path, str]:
     return program, name
 
 
-def offsets(program: Path, target: str, *folders: Path) -> list[int]:
+def offsets(program: Path, target: str, *folders: Path | str) -> list[int]:
     resolver = ImageResolver(ARCH.architecture(), ARCH.marker_operand, host_file, [str(f) for f in folders])
     language = Language(ANYWHERE, REGISTERS, resolver=resolver)
     specs = language.parse(f"p {program}:{target}")

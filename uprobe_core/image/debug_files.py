@@ -16,6 +16,7 @@ from functools import partial
 
 from uprobe_core.errors import TargetError
 from uprobe_core.events.files import FileCheck, FileStatus, host_file
+from uprobe_core.image.debug_server import fetched, is_server
 from uprobe_core.image.elf import ElfFile
 from uprobe_core.image.elf_symbols import ElfImage
 from uprobe_core.image.host_files import open_regular
@@ -31,8 +32,11 @@ _MOST_MINI = 1 << 26
 def debug_file(image: ElfFile, path: str, files: FileCheck, folders: Sequence[str] = ()) -> ElfImage | None:
     """What belongs to *image*, which the guest calls *path*; None if there is none.
 
-    :param folders: of this machine, laid out as /usr/lib/debug is; they come first
+    :param folders: of this machine, laid out as /usr/lib/debug is; they come first. Addresses of
+        debuginfod servers among them are asked last; raises TargetError for one that does not answer
     """
+    servers = [folder for folder in folders if is_server(folder)]
+    folders = [folder for folder in folders if not is_server(folder)]
     places = [(partial(_inside, folder), "") for folder in folders] + [(files, _ROOT)]
     for name, checksum, check in _candidates(image, path, places):
         status = check(name)
@@ -47,7 +51,22 @@ def debug_file(image: ElfFile, path: str, files: FileCheck, folders: Sequence[st
         if checksum is not None or found.build_id == image.build_id:
             return found
         found.close()
-    return None
+    return next(filter(None, (_from_server(server, image.build_id) for server in servers)), None)
+
+
+def _from_server(server: str, identity: str) -> ElfImage | None:
+    path = fetched(server, identity)
+    if path is None:
+        return None
+    found = ElfImage(path)
+    if found.build_id == identity:
+        return found
+    found.close()
+    raise TargetError(
+        f"{path} is not the debug information of build {identity}",
+        hint="delete it; it is fetched again",
+        slug="debug-server",
+    )
 
 
 def shared_file(image: ElfFile, files: FileCheck, folders: Sequence[str] = ()) -> ElfFile | None:
