@@ -44,6 +44,8 @@ class Event(enum.IntEnum):
     """WFI or WFE; PC is after it."""
     CALLED = 9
     """The CPU has made a system call by itself, and it is time to look who runs next; PC is after it."""
+    DEAD = 10
+    """The CPU met something that it cannot execute, and will run nothing any more; PC is near it."""
 
 
 HOLE = -1
@@ -106,6 +108,8 @@ class Cpu(Protocol):
     fault_access: int
     """After Event.FAULT: the Perm bit that was wanted."""
     hook_address: int
+    survives: bool
+    """Whether code that it cannot execute is Event.DEAD; False: it may end this process."""
     calls: OwnCalls | None
     """System calls that it makes by itself; None: it makes none."""
     skip_hook: int

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 import struct
 import time
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ from uprobe_linux.scheduling.clock import SYSCALL_NS
 from uprobe_linux.scheduling.exclusives import LOOK_AHEAD, ends_exclusive_sequence
 from uprobe_linux.signals.delivery import deliver, has_pending
 from uprobe_linux.signals.faults import UPROBE_BRK, deliver_fault
+from uprobe_linux.signals.numbers import Sig
 from uprobe_linux.syscalls import ordering, table
 from uprobe_linux.syscalls.own import OwnCalls
 
@@ -147,6 +150,16 @@ class Runner:
             self._undefined(task)
         elif event is Event.ALIGN:
             self._misaligned(task)
+        elif event is Event.DEAD:
+            self._gave_up(task)
+
+    def _gave_up(self, task: Task) -> None:
+        """The emulator is of no more use: for the processes that are here it was an illegal instruction."""
+        text = f"uprobe: warning: the emulator cannot execute what is at {task.get_reg(PC):#x}: SIGILL\n"
+        with contextlib.suppress(OSError):
+            os.write(2, text.encode())
+        for process in list(self._machine.family.local.values()):
+            self._machine.family.kill_process(process, Sig.ILL)
 
     # --- system calls --------------------------------------------------------------------------
 

@@ -290,6 +290,9 @@ class UnicornCpu(UnicornEngine):
         if final:
             self._lib.emu_stop(self._uc)
 
+    survives = False
+    """Nobody catches what libunicorn aborts over."""
+
     def watch(self, _end: int, _quiet: tuple[int, ...], _final: tuple[int, ...], _deadly: int) -> bool:
         """There is no thread but Python's."""
         return False

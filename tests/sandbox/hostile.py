@@ -3,6 +3,7 @@
 By hand, as an ordinary user in a container or the like, since programs try everything::
 
     python -m tests.sandbox.hostile calls --seeds 50 --batches 150       # about 1,000,000 system calls
+    python -m tests.sandbox.hostile words --seeds 50
     python -m tests.sandbox.hostile programs --seeds 20000
     python -m tests.sandbox.hostile texts --seeds 1000000
 
@@ -21,7 +22,7 @@ from pathlib import Path
 from tests.sandbox import mutations
 from tests.sandbox.attacks import attack, left_behind, program
 
-__all__ = ("calls", "programs", "texts")
+__all__ = ("calls", "programs", "texts", "words")
 
 ROOT = Path(__file__).parents[2]
 LIMITS = ("--timeout", "100", "--max-memory", "1G", "--max-processes", "32")
@@ -36,6 +37,16 @@ def calls(folder: Path, seed: int, first: int, last: int) -> list[str]:
     )
     found = ended.complaints + left_behind(folder)
     if ended.status not in (0, 124):
+        found.append(f"status {ended.status}: {ended.err[-200:]}")
+    return found
+
+
+def words(folder: Path, seed: int, count: int) -> list[str]:
+    """What goes wrong when a program runs any words, returns to any frames and clones as it likes."""
+    arguments = (str(program("words")), str(seed), str(count))
+    ended = attack(folder, *LIMITS, *WALL, "--", *arguments, timeout=150)
+    found = ended.complaints + left_behind(folder)
+    if not ended.out.endswith(f"{count} done\n"):
         found.append(f"status {ended.status}: {ended.err[-200:]}")
     return found
 
@@ -67,7 +78,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("calls", "programs", "texts"))
+    parser.add_argument("what", choices=("calls", "words", "programs", "texts"))
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--batches", type=int, default=150)
@@ -79,6 +90,8 @@ def main() -> int:
             folder = Path(name).resolve()
             if chosen.what == "calls":
                 found = calls(folder, seed, 0, chosen.batches - 1)
+            elif chosen.what == "words":
+                found = words(folder, seed, 2 * chosen.batches)
             else:
                 found = programs(folder, seed, good) if chosen.what == "programs" else texts(folder, seed)
         bad += bool(found)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox.attacks import attack, program
-from tests.sandbox.hostile import ROOT, WALL, calls, programs, texts
+from tests.sandbox.hostile import ROOT, WALL, calls, programs, texts, words
 
 pytestmark = pytest.mark.thorough
 
@@ -17,6 +17,13 @@ def test_system_calls_of_any_number_with_any_arguments_are_survived(tmp_path: Pa
     if attack(tmp_path, *WALL, "--", str(program("any_call")), "1", "0", "0").status == 125:
         pytest.skip("root without the outer wall")
     assert calls(tmp_path, seed, 1, 20) == []
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_any_words_frames_and_clones_are_survived(tmp_path: Path, seed: int) -> None:
+    if attack(tmp_path, *WALL, "--", str(program("words")), "1", "0").status == 125:
+        pytest.skip("root without the outer wall")
+    assert words(tmp_path, seed, 60) == []
 
 
 def test_damaged_programs_are_read_or_refused(tmp_path: Path) -> None:

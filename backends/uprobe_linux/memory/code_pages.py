@@ -72,9 +72,13 @@ class CodePages:
             code.live = True
         if code.copy >= 0:
             return code.copy, _EXEC
-        if code.flips > MIXED_AFTER:
+        if self._is_mixed(code):
             return physical, prot
         return physical, prot & ~_WRITE
+
+    def _is_mixed(self, code: CodePage) -> bool:
+        """Whether stores to the page go unseen: words that no CPU should see are not noticed then."""
+        return code.flips > MIXED_AFTER and self._cpu.survives
 
     def _bar(self, page: int, code: CodePage) -> None:
         """Give a page that holds words which the emulator cannot survive a copy without them."""
@@ -88,7 +92,7 @@ class CodePages:
 
     def data(self, page: int, code: CodePage, access: int, prot: int) -> tuple[int, int]:
         """Translation of a read or write of *page*, which has code."""
-        if code.copy < 0 and code.flips > MIXED_AFTER:
+        if code.copy < 0 and self._is_mixed(code):
             return code.physical, prot
         if access == _WRITE:
             self._before_write(code)

@@ -68,8 +68,14 @@ def _own_calls(glue: Any) -> Any:
     return calls
 
 
+_GAVE_UP = 1000
+"""GUARD_GAVE_UP of glue/guard.h."""
+
+
 class NativeCpu(UnicornCpu):
     """One Unicorn engine with hooks in C; implements uprobe_linux.cpu.Cpu."""
+
+    survives = True
 
     def __init__(self, arena: Arena) -> None:
         self._arena = arena
@@ -188,6 +194,8 @@ class NativeCpu(UnicornCpu):
                 hint="UPROBE_DISABLE_SHORTCUTS=1 does without knowing it, at about half the speed",
             )
         event = glue.event
+        if status == _GAVE_UP:
+            return Event.DEAD
         if status == uc.ERR_OK and event >= 0:
             glue.stop = False
             if event == Event.HOOK:

@@ -11,10 +11,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { GUARD_GAVE_UP = 1000 };	/* no uc_err */
+
+struct glue;
+
 /* From now on for [base, base + size); false where there is no room for one more. */
 bool guard_add(char *base, uint64_t size);
 /* No longer for the range at base; idempotent. */
 void guard_remove(const char *base);
+/*
+ * Run the emulator from pc: uc_emu_start's answer, or GUARD_GAVE_UP where libunicorn called abort(), which it does
+ * over encodings that its translator does not expect. It runs nothing any more then.
+ */
+int guard_start(struct glue *glue, uint64_t pc);
 /* How many pages have become empty ones in this process. */
 unsigned guard_pages(void);
 

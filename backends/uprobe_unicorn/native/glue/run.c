@@ -6,6 +6,7 @@
 
 #include "emulator.h"
 #include "fills.h"
+#include "guard.h"
 #include "hooks.h"
 #include "places_table.h"
 #include "slots.h"
@@ -157,7 +158,11 @@ int glue_run(struct glue *glue, uint64_t pc, uint64_t skip, unsigned skips, uint
 		pc = place->tail;
 		glue->work.granted++;	/* the branch to it would have counted */
 	}
-	int status = glue->uc.emu_start(glue->engine_handle, pc, 0, 0, 0);
+	int status = guard_start(glue, pc);
+	if (status == GUARD_GAVE_UP) {	/* before the block that it could not translate */
+		work_settle(&glue->work, work_done(&glue->work));
+		return status;
+	}
 	if (glue->area_count) {
 		in_slot = area_at(glue, glue_reg(glue, GLUE_PC)) != NULL;
 		status = leave_slot(glue, status, &undone);
