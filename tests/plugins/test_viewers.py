@@ -1,0 +1,200 @@
+"""What the viewers open: Perfetto's packets, speedscope's profiles, flame graphs."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import uprobe_core as up
+from tests.programs import zig
+from uprobe_core.errors import UsageError
+from uprobe_core.run_setup import EventLine, RunSetup
+
+OWN = ("main", "leaf", "odd", "even", "jumper", "outer", "twice")
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    return zig("tells_its_calls.c", "-finstrument-functions")
+
+
+def run(program: Path, tmp_path: Path, fmt: str, *words: str, **options: Any) -> bytes:
+    out = tmp_path / "out"
+    setup = RunSetup(argv=(str(program), *words), output=str(out), format=fmt, **options)
+    with up.Session.from_setup(setup) as session:
+        session.run()
+    return out.read_bytes()
+
+
+def records(program: Path, tmp_path: Path, *words: str, **options: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run(program, tmp_path, "jsonl", *words, **options).splitlines()]
+
+
+# --- Perfetto -----------------------------------------------------------------------------------------
+
+
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        value |= (data[at] & 0x7F) << shift
+        shift, at = shift + 7, at + 1
+        if not data[at - 1] & 0x80:
+            return value, at
+
+
+def fields(data: bytes) -> Iterator[tuple[int, Any]]:
+    """(field, value) of a message of the wire format."""
+    at = 0
+    while at < len(data):
+        key, at = varint(data, at)
+        if key & 7 == 0:
+            value, at = varint(data, at)
+            yield key >> 3, value
+        elif key & 7 == 1:
+            yield key >> 3, int.from_bytes(data[at : at + 8], "little")
+            at += 8
+        else:
+            assert key & 7 == 2
+            size, at = varint(data, at)
+            yield key >> 3, data[at : at + size]
+            at += size
+
+
+def events(trace: bytes) -> list[tuple[int, int, str, dict[int, Any]]]:
+    """(time, type, name, all fields) of each track event, by the numbers of Perfetto's .proto files."""
+    found = []
+    for number, packet in fields(trace):
+        assert number == 1  # Trace.packet
+        parts = dict(fields(packet))
+        assert parts[10] == 1  # trusted_packet_sequence_id
+        if 11 in parts:  # track_event
+            event = dict(fields(parts[11]))
+            found.append((parts[8], event[9], event.get(23, b"").decode(), event))
+    return found
+
+
+def test_slices_begin_and_end_as_calls_do(program: Path, tmp_path: Path) -> None:
+    trace = events(run(program, tmp_path, "perfetto", functions=OWN))
+    expected = records(program, tmp_path, functions=OWN)
+    begun = [(r["timestamp_ns"], r["event"].split("/")[1]) for r in expected if r["type"] == "entry"]
+    assert [(time, name) for time, kind, name, _ in trace if kind == 1] == begun
+    kinds = Counter(kind for _, kind, _, _ in trace)
+    assert kinds[1] == kinds[2] == len(begun)  # a call that a longjmp ended ends with its caller
+
+
+def test_perfettos_own_classes_read_it(program: Path, tmp_path: Path) -> None:
+    pb2 = pytest.importorskip("perfetto.protos.perfetto.trace.perfetto_trace_pb2")
+    trace = pb2.Trace()
+    trace.ParseFromString(run(program, tmp_path, "perfetto:counter=took", functions=OWN))
+    threads = [p.track_descriptor.thread for p in trace.packet if p.track_descriptor.HasField("thread")]
+    assert [(t.pid, t.tid, t.thread_name) for t in threads] == [(1000, 1000, "tells_its_calls")]
+    slices = [p.track_event for p in trace.packet if p.track_event.type == pb2.TrackEvent.TYPE_SLICE_END]
+    names = {note.name for each in slices for note in each.debug_annotations}
+    assert names == {"took", "insns"}
+    counted = [p.track_event for p in trace.packet if p.track_event.type == pb2.TrackEvent.TYPE_COUNTER]
+    took = [r["args"]["took"] for r in records(program, tmp_path, functions=OWN) if r["type"] == "return"]
+    assert [each.counter_value for each in counted] == took
+    assert not trace.packet[0].track_event.ListFields()
+
+
+def test_a_fork_is_a_flow_from_the_call_to_the_childs_first_event(tmp_path: Path) -> None:
+    program = zig("makes_calls.c")
+    trace = events(run(program, tmp_path, "perfetto", "fork", syscalls=True))
+    made = [event[47] for _, _, _, event in trace if 47 in event]
+    reached = [event[48] for _, _, _, event in trace if 48 in event]
+    assert len(made) == 1
+    assert made == reached
+
+
+# --- speedscope ---------------------------------------------------------------------------------------
+
+
+def test_speedscope_has_a_profile_of_well_nested_calls_for_each_task(program: Path, tmp_path: Path) -> None:
+    document = json.loads(run(program, tmp_path, "speedscope", functions=OWN))
+    frames = [frame["name"] for frame in document["shared"]["frames"]]
+    (profile,) = document["profiles"]
+    stack: list[int] = []
+    last = profile["startValue"]
+    for event in profile["events"]:
+        assert event["at"] >= last
+        last = event["at"]
+        if event["type"] == "O":
+            stack.append(event["frame"])
+        else:
+            assert stack.pop() == event["frame"]
+    assert stack == []
+    assert last == profile["endValue"]
+    opened = Counter(frames[event["frame"]] for event in profile["events"] if event["type"] == "O")
+    hits = Counter(
+        r["event"].split("/")[1] for r in records(program, tmp_path, functions=OWN) if r["type"] == "entry"
+    )
+    assert opened == hits
+
+
+# --- flame graphs -------------------------------------------------------------------------------------
+
+
+def heap(program: Path) -> dict[str, Any]:
+    return {"events": (EventLine(f"p:m {program}:leaf n=%x0:u64"),)}
+
+
+def test_folded_stacks_add_up_to_the_argument_that_is_their_weight(program: Path, tmp_path: Path) -> None:
+    lines = run(program, tmp_path, "folded:weight=n", **heap(program)).decode().splitlines()
+    total = sum(record["args"]["n"] for record in records(program, tmp_path, **heap(program)))
+    assert sum(int(line.rpartition(" ")[2]) for line in lines) == total
+
+
+@pytest.mark.parametrize("fmt", ["folded:weight=size", "svg:weight=size"])
+def test_a_weight_that_no_event_has_is_refused(program: Path, tmp_path: Path, fmt: str) -> None:
+    with pytest.raises(UsageError, match="no event has an argument 'size'"):
+        run(program, tmp_path, fmt, **heap(program))
+
+
+def boxes(picture: bytes) -> list[tuple[str, float, float, float]]:
+    """(title, left, width, top) of each box of a flame graph."""
+    root = ET.fromstring(picture)
+    space = {"s": "http://www.w3.org/2000/svg"}
+    found = []
+    for group in root.findall("s:g", space):
+        title, rect = group.find("s:title", space), group.find("s:rect", space)
+        assert title is not None
+        assert rect is not None
+        numbers = [float(rect.attrib[name]) for name in ("x", "width", "y")]
+        found.append((title.text or "", *numbers))
+    return found  # type: ignore[return-value]
+
+
+def test_boxes_are_as_wide_as_their_share_and_lie_on_their_callers(program: Path, tmp_path: Path) -> None:
+    found = boxes(run(program, tmp_path, "svg", **heap(program)))
+    hits = len(records(program, tmp_path, **heap(program)))
+    assert found[0][0].startswith(f"all: {hits} hits (100.0%)")
+    whole = found[0][2]
+    for title, left, width, top in found[1:]:
+        share = float(re.search(r"\((.*)%\)", title)[1])  # type: ignore[index]
+        assert width == pytest.approx(whole * share / 100, abs=1.5)
+        below = [
+            b for b in found if b[3] == top - 18 and b[1] - 1 <= left and left + width <= b[1] + b[2] + 1
+        ]
+        assert below, title
+    for row in {box[3] for box in found}:
+        row_boxes = sorted(box[1:3] for box in found if box[3] == row)
+        assert all(a + w <= b + 0.01 for (a, w), (b, _) in itertools.pairwise(row_boxes))
+
+
+def test_no_text_is_wider_than_its_box(program: Path, tmp_path: Path) -> None:
+    picture = run(program, tmp_path, "svg", **heap(program)).decode()
+    pairs = re.findall(r'width="([\d.]+)" height="17"[^>]*/>\n(?:<text [^>]*>([^<]*)</text>)?', picture)
+    assert pairs
+    assert all(
+        len(text.replace("&lt;", "<").replace("&gt;", ">")) * 7 <= float(width)
+        for width, text in pairs
+        if text
+    )
