@@ -27,6 +27,7 @@ COMMANDS = {
     "compare": "what two runs do not have in common",
     "sweep": "many runs of one set-up, as tables",
     "query": "SQL over what a sweep found",
+    "new-plugin": "a project to start a plugin from",
     "plugins": "what is installed, what failed to load, and why",
     "doctor": "whether everything is in order, and which engine runs and why",
 }
@@ -114,7 +115,7 @@ def _width() -> int:
 
 def _module(command: str) -> Command:
     """The module of a sub-command; ``list`` and ``run`` are fine module names."""
-    return cast("Command", import_module(f"uprobe_core.cli.{command}"))
+    return cast("Command", import_module(f"uprobe_core.cli.{command.replace('-', '_')}"))
 
 
 def _version() -> str:
