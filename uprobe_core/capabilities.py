@@ -56,6 +56,8 @@ class Capabilities:
     that the process may give up everything else (``--sandbox``, docs/sandbox.md)."""
     binds: bool = True
     """Whether the program can be shown files of the host at other paths (``--bind``)."""
+    mappings: bool = True
+    """Whether all that the program maps and unmaps is told of; else only what its loader does is."""
     code_writes: bool = True
     """Whether on_code_written is told; else a probe in rewritten code keeps the old instruction."""
     signals: bool = True

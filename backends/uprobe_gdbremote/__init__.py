@@ -37,6 +37,7 @@ class GdbRemoteBackend:
         limits=frozenset({"seconds"}),
         sandbox=False,
         binds=False,
+        mappings=False,
         code_writes=False,
         steps_before_calls=False,
         native=False,

@@ -28,6 +28,14 @@ _FAULTS = {
     _SIGSEGV: FaultKind.MAPERR,
 }
 """Signals that an instruction makes, and what is said of it where the stub tells no more."""
+_SIGNALS = {
+    FaultKind.MAPERR: _SIGSEGV,
+    FaultKind.ACCERR: _SIGSEGV,
+    FaultKind.ADRERR: _SIGBUS,
+    FaultKind.ALIGN: _SIGBUS,
+    FaultKind.UNDEFINED: _SIGILL,
+    FaultKind.BREAKPOINT: SIGTRAP,
+}
 
 
 class Hits:
@@ -124,6 +132,8 @@ class Hits:
         """False: the core did the instruction, or it faults, or is a trap of the program's own, in place."""
         if answer in (TrapResult.HANDLED, TrapResult.SIMULATED):
             return False
+        if isinstance(answer, Fault):
+            task.owed = _SIGNALS[answer.kind]
         self._lift(task, point)
         return False
 
@@ -168,6 +178,7 @@ class Hits:
     def _landed(self, task: RemoteTask, point: Point, pc: int) -> None:
         """The instruction in place is done, or was a trap of the program's own."""
         self._put_back(task, point)
+        self._signal, task.owed = task.owed, 0
         if pc == point.address and self._analysis(task, pc).special == "trap":
             self._signal = SIGTRAP
 
@@ -185,6 +196,7 @@ class Hits:
             self._in_step(task, signal, pc)
         elif task.lifted is not None:
             if signal in _FAULTS:
+                task.owed = 0
                 self._put_back(task, task.lifted)
                 self._signal = signal
             else:
@@ -195,7 +207,7 @@ class Hits:
     def _from_slot(self, task: RemoteTask, signal: int, pc: int) -> None:
         place = self._slots.place_of(pc)
         if place is None:
-            self._signal = signal
+            self._deliver(task, signal)
         elif place[1] or signal in _FAULTS:
             task.pc = place[0]
             self._signal = signal
@@ -203,13 +215,17 @@ class Hits:
             task.held.append(signal)
             task.finishing = True
 
+    def _deliver(self, task: RemoteTask, signal: int) -> None:
+        """Let *task* have *signal* now, unless the core says that it has to wait."""
+        if signal in _FAULTS or self._handler.may_deliver_signal(task):
+            self._signal = signal
+        else:
+            task.held.append(signal)
+
     def _in_step(self, task: RemoteTask, signal: int, pc: int) -> None:
         kind = _FAULTS.get(signal)
         if kind is None:
-            if self._handler.may_deliver_signal(task):
-                self._signal = signal
-            else:
-                task.held.append(signal)
+            self._deliver(task, signal)
             return
         answer = self._handler.on_step_fault(task, Fault(kind, pc, 0, None))
         if answer is not None:

@@ -31,6 +31,7 @@ class RemoteTask:
     :ivar stepping: whether the core wants to know when an instruction is done
     :ivar lifted: the point whose breakpoint is out while the task does the instruction there
     :ivar finishing: whether it does the instruction of a slot before it gets a signal
+    :ivar owed: the signal that it gets if the instruction in place does not fault by itself
     :ivar held: signals (Linux's numbers) that the program gets when the instruction under way is done
     """
 
@@ -49,6 +50,7 @@ class RemoteTask:
         self.stepping = False
         self.lifted: Point | None = None
         self.finishing = False
+        self.owed = 0
         self.held: deque[int] = deque()
         self.get_reg = registers.get
         self.set_reg = registers.set

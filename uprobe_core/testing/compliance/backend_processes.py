@@ -86,7 +86,10 @@ class BackendProcesses(BackendFixtures):
         assert hitting.open(EXECUTES).run().code == 40
         assert hitting.hits == []
 
-    def test_a_file_that_is_mapped_is_told_before_it_is_used(self, hitting: Hitting) -> None:
+    def test_a_file_that_is_mapped_is_told_before_it_is_used(
+        self, backend: Backend, hitting: Hitting
+    ) -> None:
+        needs(backend.capabilities.mappings, "word of all mappings")
         made = hitting.open(MAPS)
         places: list[int] = []
 
@@ -100,7 +103,8 @@ class BackendProcesses(BackendFixtures):
         assert [address for _, address in hitting.hits] == places
         assert len(places) == 1
 
-    def test_a_mapping_is_listed_while_it_is_there(self, hitting: Hitting) -> None:
+    def test_a_mapping_is_listed_while_it_is_there(self, backend: Backend, hitting: Hitting) -> None:
+        needs(backend.capabilities.mappings, "word of all mappings")
         made = hitting.open(MAPS)
         seen: list[int] = []
 
@@ -116,7 +120,8 @@ class BackendProcesses(BackendFixtures):
         made.run()
         assert seen == [before + 1]
 
-    def test_a_mapping_that_goes_is_told(self, rig: Any) -> None:
+    def test_a_mapping_that_goes_is_told(self, backend: Backend, rig: Any) -> None:
+        needs(backend.capabilities.mappings, "word of all mappings")
         made = rig(MAPS)
         told: list[int] = []
         gone: list[tuple[int, int]] = []
