@@ -17,7 +17,10 @@ __all__ = ("Client", "StubError")
 
 _OURS = b"qSupported:multiprocess+;swbreak+;hwbreak+;vContSupported+;fork-events+;vfork-events+;no-resumed+"
 _ERROR = re.compile(rb"E(?:[0-9a-fA-F]{2}$|\.)")
+_STOP = re.compile(rb"[TS][0-9a-f]{2}")
 _TRIES = 5
+_LONGEST = 80
+"""Bytes of an answer that is OK or an error, with its text."""
 _SMALLEST = 400
 """Bytes of a packet that every stub takes."""
 
@@ -84,18 +87,35 @@ class Client:
 
     def ask(self, payload: bytes) -> bytes:
         """The answer to *payload*; b"" for what the stub does not know; raises StubError, Lost."""
-        answer = self.channel.ask(payload)
+        answer = self._answer(payload)
         if _ERROR.match(answer):
             raise StubError(payload, answer)
         return answer
 
+    def _answer(self, payload: bytes) -> bytes:
+        """What comes back; raises BackendError if that is word of another thread."""
+        answer = self.channel.ask(payload)
+        if _STOP.match(answer):
+            raise self._out_of_step()
+        return answer
+
+    def _out_of_step(self) -> BackendError:
+        return BackendError(
+            f"{self.channel.where} told of a stop while the program was stopped: another thread ran on",
+            hint="qemu-user's stub does not stop other threads; backend unicorn runs them in turns,"
+            " gdbserver stops them all",
+            slug="target-threads",
+        )
+
     def knows(self, payload: bytes) -> bool:
         """Whether the stub does what *payload* says: it answers OK."""
-        return self.channel.ask(payload) == b"OK"
+        return self._answer(payload) == b"OK"
 
     def do(self, payload: bytes) -> None:
         """Have the stub do *payload*; raises StubError if it does not."""
-        answer = self.channel.ask(payload)
+        answer = self._answer(payload)
+        if len(answer) > _LONGEST:  # it belongs to another question
+            raise self._out_of_step()
         if answer != b"OK":
             raise StubError(payload, answer)
 
@@ -106,7 +126,7 @@ class Client:
         result = b""
         while len(result) < size:
             want = min(size - len(result), self.room // 2)
-            answer = self.channel.ask(b"m%x,%x" % (address + len(result), want))
+            answer = self._answer(b"m%x,%x" % (address + len(result), want))
             if len(answer) < 2 or _ERROR.match(answer):
                 break
             part = bytes.fromhex(answer.decode("ascii"))
@@ -161,5 +181,5 @@ class Client:
         """Have registers and memory be those of *thread*."""
         if thread and thread != self.selected:
             if not self.knows(b"Hg" + thread):
-                raise BackendError(f"the stub has no thread {thread.decode(errors='replace')}")
+                raise StubError(b"Hg" + thread, b"it has no such thread")
             self.selected = thread

@@ -94,6 +94,15 @@ def test_a_damaged_answer_is_asked_for_again() -> None:
     stub.join()
 
 
+@pytest.mark.parametrize("answer", [b"T05thread:p1.2;", b"00" * 100])
+def test_a_stop_in_place_of_an_answer_is_another_thread_that_ran_on(connect: Connect, answer: bytes) -> None:
+    client, _stub = connect({b"Z0": answer})
+    with pytest.raises(BackendError, match="another thread ran on") as caught:
+        client.insert(0x1000, 4)
+    assert caught.value.slug == "target-threads"
+    assert "gdbserver" in caught.value.hint
+
+
 # --- stops --------------------------------------------------------------------------------------------
 
 
