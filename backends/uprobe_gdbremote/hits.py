@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from uprobe_core.types import Analysis, Fault, FaultKind, MemoryFault, TrapResult, Verdict
+from uprobe_gdbremote.exclusives import LOOK, exits, length, words_of
 from uprobe_gdbremote.points import SIZE, Point
 from uprobe_gdbremote.stops import SIGTRAP
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from uprobe_core.backend import ProbeHandler
     from uprobe_gdbremote.forks import Forks
     from uprobe_gdbremote.process import RemoteProcess
@@ -38,11 +37,22 @@ _SIGNALS = {
 }
 
 
+class Machine(Protocol):
+    """What is asked of the machine."""
+
+    def look(self) -> None:
+        """Libraries came or went."""
+        ...
+
+    def run_to(self, *addresses: int) -> None:
+        """Let the current thread, and no other, run to one of *addresses*."""
+        ...
+
+
 class Hits:
     """Tells *handler* of the stops of *process*.
 
     :param forks: lets forked processes go
-    :param loaded: called when the stub says that libraries came or went
     """
 
     def __init__(
@@ -51,9 +61,9 @@ class Hits:
         process: RemoteProcess,
         handler: ProbeHandler,
         forks: Forks,
-        loaded: Callable[[], None],
+        machine: Machine,
     ) -> None:
-        self._runner, self._handler, self._loaded = runner, handler, loaded
+        self._runner, self._handler, self._machine = runner, handler, machine
         self._points, self._slots = process.points, process.slots
         self._forks = forks
         self._analyses: dict[int, Analysis] = {}
@@ -87,7 +97,7 @@ class Hits:
     def trapped(self, task: RemoteTask, stop: Stop) -> None:
         """*task* stopped with a SIGTRAP: a breakpoint of ours, a step, or the program's own trap."""
         if "library" in stop.reasons:
-            self._loaded()
+            self._machine.look()
             return
         if not stop.reasons.keys().isdisjoint(("fork", "vfork", "vforkdone")):
             self._forks.take(stop)
@@ -150,6 +160,8 @@ class Hits:
     def _displace(self, task: RemoteTask, point: Point) -> None:
         """Have *task* do the instruction that lies under the breakpoint of *point*."""
         analysis = self._analysis(task, point.address)
+        if analysis.special == "in-place" and self._run_sequence(task, point):
+            return
         if analysis.verdict is Verdict.SIMULATE and analysis.simulate is not None:
             try:
                 analysis.simulate(task, task.process, point.address)
@@ -162,6 +174,20 @@ class Hits:
                 task.pc = slot
                 return
         self._lift(task, point)
+
+    def _run_sequence(self, task: RemoteTask, point: Point) -> bool:
+        """Have *task* do all from a load-exclusive to its store; False if *point* is at no such load."""
+        words = words_of(task.process.read(point.address, SIZE * LOOK))
+        words = words[: length(words)]
+        if not words:
+            return False
+        self._points.lift(point)
+        try:
+            self._machine.run_to(*exits(words, point.address))
+        finally:
+            if self._points.get(point.address) is point:
+                self._points.insert(point)
+        return True
 
     def _analysis(self, task: RemoteTask, address: int) -> Analysis:
         found = self._analyses.get(address)

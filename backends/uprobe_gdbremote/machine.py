@@ -77,9 +77,7 @@ class RemoteMachine:
         self.runner.rung = lambda: bool(self._soon or self._stop_requested)
         self.world = World(self._client, self.process, handler, files)
         self._injector = Injector(self, 0)
-        self._hits = Hits(
-            self.runner, self.process, handler, Forks(self._client, self.process.points), self.world.look
-        )
+        self._hits = Hits(self.runner, self.process, handler, Forks(self._client, self.process.points), self)
 
     def _document(self, annex: str) -> bytes:
         found = self._client.object("features", annex)
@@ -246,15 +244,20 @@ class RemoteMachine:
         self.world.add_area(base, size)
         return base
 
+    def look(self) -> None:
+        """Libraries came or went."""
+        self.world.look()
+
     def open_code(self, address: int, size: int) -> None:
         """Have the stub let us write memory of ours: qemu-user refuses pages whose code it has translated."""
         self.system_call(MPROTECT, address, size, 7)
 
-    def run_to(self, address: int) -> None:
-        """Let the current thread, and no other, run to *address*; signals that come wait."""
+    def run_to(self, *addresses: int) -> None:
+        """Let the current thread, and no other, run to one of *addresses*; signals that come wait."""
         task = self.current
-        point = self.process.points.make(address)
-        point.ours = lambda: None
+        points = [self.process.points.make(address) for address in addresses]
+        for point in points:
+            point.kept += 1
         try:
             while True:
                 self.runner.resume(task, alone=True)
@@ -264,8 +267,9 @@ class RemoteMachine:
                 task.registers.forget()
                 if stop.signal != SIGTRAP:
                     task.held.append(stop.signal)
-                elif task.pc == address:
+                elif task.pc in addresses:
                     return
         finally:
-            point.ours = None
-            self.process.points.release(point)
+            for point in points:
+                point.kept -= 1
+                self.process.points.release(point)

@@ -36,6 +36,7 @@ class Point:
     :param inline: whether there is an inline probe
     :param watches: how many returns are watched for here
     :param ours: called when a task comes here, for what the backend itself wants to know
+    :param kept: how many runs end here that nobody else is told of
     :param inserted: whether the stub has a breakpoint here
     :param vain: stops in a row for nobody
     """
@@ -46,13 +47,14 @@ class Point:
     inline: bool = False
     watches: int = 0
     ours: Callable[[], None] | None = None
+    kept: int = 0
     inserted: bool = False
     vain: int = 0
 
     @property
     def is_wanted(self) -> bool:
         """Whether anybody wants to be told."""
-        return bool(self.trap or self.inline or self.watches or self.ours is not None)
+        return bool(self.trap or self.inline or self.watches or self.kept or self.ours is not None)
 
 
 class Points:

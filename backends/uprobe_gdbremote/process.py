@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from uprobe_core.errors import ProbeError
 from uprobe_core.types import Access, FaultKind, Mapping, MemoryFault
 from uprobe_gdbremote.areas import Areas, Mapper
 from uprobe_gdbremote.elf import PAGE
+from uprobe_gdbremote.exclusives import LOOK, is_inside, words_of
 from uprobe_gdbremote.inject import MPROTECT
 from uprobe_gdbremote.points import SIZE, Points
 from uprobe_gdbremote.slots import Slots
@@ -123,8 +125,22 @@ class RemoteProcess:
 
     def insert_trap(self, address: int, insn: bytes, *, visible: bool) -> None:
         """See :class:`uprobe_core.backend.Process`."""
+        self._refuse_inside(address)
         point = self.points.make(address)
         point.trap, point.visible = insn, visible
+
+    def _refuse_inside(self, address: int) -> None:
+        """Raise ProbeError between a load-exclusive and its store: stopped there it fails for ever."""
+        start = max(address - SIZE * LOOK, address & -PAGE)
+        words = words_of(self._client.read(start, SIZE * 2 * LOOK))
+        at = (address - start) // SIZE
+        if is_inside(words[:at], words[at:]):
+            raise ProbeError(
+                f"{address:#x} is between a load-exclusive and its store-exclusive,"
+                " which would fail for ever if the program stopped there",
+                address=address,
+                hint="probe the load-exclusive, or what follows the sequence",
+            )
 
     def remove_trap(self, address: int) -> None:
         """See :class:`uprobe_core.backend.Process`."""
@@ -135,6 +151,7 @@ class RemoteProcess:
 
     def insert_inline(self, address: int) -> None:
         """See :class:`uprobe_core.backend.Process`."""
+        self._refuse_inside(address)
         self.points.make(address).inline = True
 
     def remove_inline(self, address: int) -> None:

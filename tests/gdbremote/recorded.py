@@ -1,7 +1,9 @@
 """Conversations with a real stub: recorded once, and given again to a client that says the same.
 
 ``python -m tests.gdbremote.recorded FILE ARGUMENTS...`` runs ``uprobe run ARGUMENTS`` and writes what went
-over the wire: a line for each packet, ``>`` or ``<`` and the payload as Python writes bytes.
+over the wire: a line for each packet, ``>`` or ``<`` and the payload as Python writes bytes.  Those in
+``tests/data/gdbremote`` are of examples/loop with argument 2 and of the case "forks", under gdbserver 13.1 on
+a 6.12 kernel; a client that says something else needs new ones.
 """
 
 from __future__ import annotations
