@@ -54,6 +54,10 @@ class Turns(Protocol):
         """The clock up to which it is known to be our turn."""
         ...
 
+    def lost(self, host_pid: int) -> None:
+        """A host process that we forked has ended."""
+        ...
+
     def settle(self) -> None:
         """What we did is done: those that were marked wake."""
         ...

@@ -214,6 +214,7 @@ class Family:
         host_pid = self._host_children.pop(pidfd)
         os.close(pidfd)
         _, status = os.waitpid(host_pid, 0)
+        self._machine.turns.lost(host_pid)
         for entry in list(self.pids):
             if entry.host_pid == host_pid and entry.alive:
                 self._lost(entry, status)
@@ -236,6 +237,7 @@ class Family:
         if parent is not None and parent.alive:
             info = SigInfo.from_child(CLD_KILLED, entry.pid, entry.uid, entry.wait_status)
             send_to_entry(self._machine, parent, info)
+            self._machine.scheduler.wake(("children", parent.pid))
 
     def after_fork(self) -> None:
         """In a new host process: forget everything that the old one had."""

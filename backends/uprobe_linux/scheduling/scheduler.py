@@ -261,21 +261,24 @@ class Scheduler:
         turns = self._machine.turns
         turns.take()
         self._poll(0)
-        if any(not task.process.signals.stopped for task in self._ready):
+        if self._can_run():
             return
         hosts = tuple({fd for wait in self._blocked.polling.values() for fd, _ in wait.fds})
         turns.sleep(self._next_deadline(asleep=True), channel_of(hosts), self._watch)
         self._next_look = 0
 
     def _watch(self, nanoseconds: int | None) -> bool:
-        """Wait at most so long, None: for ever, or until somebody rings; whether a descriptor is ready."""
+        """Wait at most so long, None: for ever, or until somebody rings; whether anything has come."""
         family = self._machine.family
         poller, owners = self._interests()
         ready = {fd for fd, _ in _wait(poller, nanoseconds)}
         family.polled(ready)
         if family.is_rung():
             family.look()
-        return not owners.keys().isdisjoint(ready)
+        return not owners.keys().isdisjoint(ready) or self._can_run()
+
+    def _can_run(self) -> bool:
+        return any(not task.process.signals.stopped for task in self._ready)
 
     def _poll(self, nanoseconds: int | None) -> bool:
         """Wait at most so long, None: for ever; wakes whose descriptors are ready; whether anything was."""

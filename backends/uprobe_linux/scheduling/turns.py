@@ -106,6 +106,13 @@ class Turns:
             self._wake_next()
             self.several = False
 
+    def lost(self, host_pid: int) -> None:
+        """A host process that we forked has ended; if it was killed its seat is still there."""
+        seat = self._seats.of_host(host_pid) if self.several else -1
+        if seat >= 0:
+            self._seats.free(seat)
+            self._wake_next()
+
     def end(self) -> None:
         """The run is being ended: nobody waits for a turn any more."""
         self._seats.end()
@@ -140,7 +147,7 @@ class Turns:
         key = self._publish()
         self._wait(_EPOCH, key)
         self.horizon = self._others_are_later_until(key)
-        if self._machine.family.receive(moment_at(epoch_start(key))):
+        if self._machine.family.receive(None if self._seats.over else moment_at(epoch_start(key))):
             self.horizon = epoch_end(key)
 
     def forgo(self) -> None:
@@ -207,7 +214,7 @@ class Turns:
 
     def rung(self) -> None:
         """Somebody rang while we were executing: perhaps it waits for us."""
-        if self.several and self.horizon == NEVER:
+        if self.several:
             self._turn_ends = self.horizon = 0
 
     def _wake_next(self) -> None:
