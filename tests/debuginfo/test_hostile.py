@@ -22,7 +22,7 @@ from uprobe_core.events.parse import Language
 from uprobe_core.image.elf import ElfFile
 from uprobe_core.image.resolver import ImageResolver
 
-COUNT = 300
+COUNT = 200
 LINES = (
     "p {}:parse $args l=o->level t=o->next->name",
     "p {}:turn+8 $locals c=counter k=(options*)%x0",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ("Finding", "examine")
 
-LIBRARIES = ("unicorn", "capstone", "pypcode", "pluggy", "stevedore", "pyelftools", "rich")
+LIBRARIES = ("unicorn", "capstone", "pypcode", "pluggy", "stevedore", "rich")
 OPTIONAL = frozenset({"pypcode"})
 
 
