@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import mmap
 
 __all__ = ("HOLE", "PAGE", "Cpu", "Event", "Fill", "OwnCalls", "Perm")
 
@@ -68,6 +71,9 @@ class OwnCalls(Protocol):
     writes_watched: bool
     memory_shared: bool
     signal_files: bool
+    hosts_shared: bool
+    limit: int
+    change_count: int
     passed: int
     idle: int
     monotonic: int
@@ -81,14 +87,36 @@ class OwnCalls(Protocol):
     tid: int
     blocked: int
     pending: int
-    file_start: int
 
     def allow(self, number: int, on: bool, /) -> bool:
         """Whether call *number* is made by the CPU, if it has a form of it, which it answers."""
         ...
 
-    def file(self, fd: int, host: int, kinds: int, /) -> None:
-        """Descriptor *fd* is *host*, and may do *kinds*; 0: nothing is known of it."""
+    def file(self, fd: int, host: int, kinds: int, mount: int, /) -> None:
+        """Descriptor *fd* is *host*, lies in *mount* (a number) and may do *kinds*; 0: it is closed."""
+        ...
+
+    def set_cwd(self, host: int, kinds: int, mount: int, /) -> None:
+        """The working directory; *kinds* 0: paths from there are not for the CPU."""
+        ...
+
+    def set_root(
+        self, host: int, kinds: int, mount: int, mounted: tuple[tuple[bytes, int, int, int], ...], /
+    ) -> None:
+        """The root, and at which names right below it, or below those, something is mounted: (name, host,
+        kinds, mount) each."""
+        ...
+
+    def set_file_times(self, words: mmap.mmap, cuts: int, /) -> None:
+        """Where times of files stand (``FileTimes.memory``), and for how many cuts there is room."""
+        ...
+
+    def take_changes(self) -> tuple[tuple[int, int, int, int, bool, bool, bytes], ...]:
+        """What the program did to its descriptors: (kind, fd, host, from, is folder, close-on-exec, path).
+
+        Kinds: 0 opened, *path* seen from descriptor *from* (-100: the working directory, -1: the root); 1
+        closed; 2 duplicated *from*; 3 close-on-exec changed.
+        """
         ...
 
     def forget_files(self) -> None:

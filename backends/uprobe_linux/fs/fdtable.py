@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from uprobe_linux.fs.descriptors import Description, adopt
 
-__all__ = ("DEFAULT_LIMIT", "Descriptor", "FdTable")
+__all__ = ("DEFAULT_LIMIT", "Descriptor", "FdTable", "hosts_are_shared")
 
 DEFAULT_LIMIT = 1024
 """RLIMIT_NOFILE's soft limit as a kernel starts with (INR_OPEN_CUR)."""
@@ -113,6 +113,11 @@ class FdTable:
         host = fcntl.fcntl(entry.host, fcntl.F_DUPFD_CLOEXEC, _LOWEST_HOST)
         return self.install(entry.file, host, cloexec=cloexec, minimum=minimum)
 
+    def set_cloexec(self, fd: int, cloexec: bool) -> None:
+        """Whether an exec closes *fd*; raises OSError(EBADF)."""
+        self.get(fd).cloexec = cloexec
+        self.changed(fd)
+
     def dup_to(self, old: int, new: int, *, cloexec: bool) -> int:
         """Make *new* stand for what *old* stands for, closing what it stood for; raises OSError(EBADF)."""
         entry = self.get(old)
@@ -132,6 +137,17 @@ class FdTable:
         self._lowest = min(self._lowest, fd)
         self.changed(fd)
         _release(entry.host)
+
+    # --- what the CPU did by itself: the host's part is done, and nobody has to be told ---------------
+
+    def opened(self, fd: int, entry: Descriptor) -> None:
+        """*fd*, which was free, is *entry* by now."""
+        self._entries[fd] = entry
+
+    def closed(self, fd: int) -> None:
+        """*fd* is closed by now."""
+        del self._entries[fd]
+        self._lowest = min(self._lowest, fd)
 
     def close_range(self, first: int, last: int) -> None:
         """Close every open number in [first, last], both inclusive."""
@@ -183,6 +199,11 @@ class FdTable:
         if minimum <= self._lowest:
             self._lowest = fd
         return fd
+
+
+def hosts_are_shared() -> bool:
+    """Whether any host descriptor is used by more than one table."""
+    return bool(_extra_users)
 
 
 _extra_users: dict[int, int] = {}

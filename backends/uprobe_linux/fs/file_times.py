@@ -21,7 +21,7 @@ from dataclasses import replace
 from uprobe_linux.fs.stat_pack import Status
 from uprobe_linux.shared.memory import SharedMemory
 
-__all__ = ("FileTimes",)
+__all__ = ("CAPACITY", "FileTimes")
 
 CAPACITY = 1 << 18
 """Cuts that are remembered; later changes are worth the last."""
@@ -40,7 +40,9 @@ class FileTimes:
 
     def __init__(self, start: int) -> None:
         self._shared = SharedMemory(8 + 16 * CAPACITY)
-        words = memoryview(self._shared.data).cast("q")
+        self.memory = self._shared.data
+        """How many cuts there are, then the host's times of all, then the guest's: 64-bit words."""
+        words = memoryview(self.memory).cast("q")
         self._count, self._host, self._guest = words[:1], words[1 : 1 + CAPACITY], words[1 + CAPACITY :]
         words.release()
         self.start = time.time_ns() - TICK

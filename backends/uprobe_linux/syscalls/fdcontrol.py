@@ -54,6 +54,9 @@ def sys_fcntl(task: LinuxTask, fd: int, command: int, argument: int) -> int:
         return files(task).dup(s32(fd), minimum=s32(argument), cloexec=command == F_DUPFD_CLOEXEC)
     if command in _LOCKS:
         return _lock(task, entry, command, argument)
+    if command == F_SETFD:
+        files(task).set_cloexec(s32(fd), bool(argument & 1))
+        return 0
     handler = _PLAIN.get(command)
     if handler is None:
         raise fail(errno.EINVAL)
@@ -62,11 +65,6 @@ def sys_fcntl(task: LinuxTask, fd: int, command: int, argument: int) -> int:
 
 def _get_fd_flags(task: LinuxTask, entry: Descriptor, argument: int) -> int:
     return int(entry.cloexec)
-
-
-def _set_fd_flags(task: LinuxTask, entry: Descriptor, argument: int) -> int:
-    entry.cloexec = bool(argument & 1)
-    return 0
 
 
 def _get_flags(task: LinuxTask, entry: Descriptor, argument: int) -> int:
@@ -117,7 +115,6 @@ def _add_seals(task: LinuxTask, entry: Descriptor, argument: int) -> int:
 
 _PLAIN = {
     F_GETFD: _get_fd_flags,
-    F_SETFD: _set_fd_flags,
     F_GETFL: _get_flags,
     F_SETFL: _set_flags,
     F_SETOWN: _nothing,

@@ -54,6 +54,9 @@ def sys_ioctl(task: LinuxTask, fd: int, request: int, argument: int) -> int:
     """ioctl(2); ENOTTY for whatever the file does not know."""
     entry = files(task).usable(s32(fd))
     request &= 0xFFFF_FFFF
+    if request in (FIOCLEX, FIONCLEX):
+        files(task).set_cloexec(s32(fd), request == FIOCLEX)
+        return 0
     common = _COMMON.get(request)
     if common is not None:
         return common(task, entry, argument)
@@ -66,16 +69,6 @@ def sys_ioctl(task: LinuxTask, fd: int, request: int, argument: int) -> int:
     if entry.file.kind == "file" and request in (FIGETBSZ, FS_IOC_GETFLAGS, FS_IOC_GETVERSION):
         return _file_number(task, entry, request, argument)
     raise fail(errno.ENOTTY)
-
-
-def _close_on_exec(task: LinuxTask, entry: Descriptor, argument: int) -> int:
-    entry.cloexec = True
-    return 0
-
-
-def _keep_on_exec(task: LinuxTask, entry: Descriptor, argument: int) -> int:
-    entry.cloexec = False
-    return 0
 
 
 def _nonblocking(task: LinuxTask, entry: Descriptor, argument: int) -> int:
@@ -94,8 +87,6 @@ def _asynchronous(task: LinuxTask, entry: Descriptor, argument: int) -> int:
 
 
 _COMMON = {
-    FIOCLEX: _close_on_exec,
-    FIONCLEX: _keep_on_exec,
     FIONBIO: _nonblocking,
     FIOASYNC: _asynchronous,
 }

@@ -224,7 +224,7 @@ def sys_close_range(task: LinuxTask, first: int, last: int, flags: int) -> int:
     if flags & 4:
         for fd in table:
             if first <= fd <= last:
-                table.get(fd).cloexec = True
+                table.set_cloexec(fd, True)
         return 0
     table.close_range(first, last)
     return 0

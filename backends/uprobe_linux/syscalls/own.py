@@ -8,21 +8,15 @@ object or taken over after each run.
 
 from __future__ import annotations
 
-import os
-import stat
 from typing import TYPE_CHECKING
 
-from uprobe_linux.fs.descriptors import Description, Device, Foreign, Stream
-from uprobe_linux.fs.nodes import FOREIGN
+from uprobe_linux.fs.file_times import CAPACITY
 from uprobe_linux.processes.rlimits import INFINITY, RLIMIT_FSIZE
 from uprobe_linux.scheduling.clock import EPOCH, SYSCALL_NS, UPTIME
-from uprobe_linux.syscalls.epoll import EpollStream
 from uprobe_linux.syscalls.numbers import NUMBERS
+from uprobe_linux.syscalls.own_descriptors import OwnDescriptors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from uprobe_linux.fs.fdtable import Descriptor, FdTable
     from uprobe_linux.kernel import Task
     from uprobe_linux.processes.world import World
 
@@ -33,6 +27,19 @@ OWN = frozenset(
         *("getpid", "gettid", "clock_gettime", "gettimeofday", "rt_sigprocmask"),
         *("read", "write", "readv", "writev", "pread64", "pwrite64", "lseek"),
         *("fstat", "getdents64", "futex", "epoll_pwait", "ppoll"),
+        *(
+            "newfstatat",
+            "statx",
+            "statfs",
+            "fstatfs",
+            "faccessat",
+            "readlinkat",
+            "openat",
+            "close",
+            "dup",
+            "fcntl",
+        ),
+        *("mkdirat", "unlinkat", "symlinkat", "linkat", "renameat", "renameat2"),
     }
 )
 """The calls that a CPU may make by itself where it can; whoever restricts calls takes his out of it."""
@@ -50,12 +57,12 @@ class OwnCalls:
         self._machine = machine
         self._calls = calls = machine.cpu.calls
         self._task: Task | None = None
-        self._files: FdTable | None = None
+        self._descriptors = OwnDescriptors(calls, machine.sandbox.mounts)
         self._waiters = -1
         """Version of the futex queues that the CPU knows of."""
         calls.monotonic, calls.realtime, calls.call_ns = UPTIME, EPOCH, SYSCALL_NS
         if machine.file_times is not None:
-            calls.file_start = machine.file_times.start
+            calls.set_file_times(machine.file_times.memory, CAPACITY)
         for name in OWN:
             calls.allow(NUMBERS[name], True)
 
@@ -74,8 +81,9 @@ class OwnCalls:
         calls.on = not task.stepping and signals.saved_mask is None
         if not calls.on:
             return
-        if task is not self._task or process.files is not self._files:
-            self._switch(task)
+        if task is not self._task:
+            self._task = task
+            calls.pid, calls.tid = process.pid, task.tid
         machine = self._machine
         calls.blocked = signals.blocked
         calls.pending = signals.pending.mask | process.signals.pending.mask
@@ -91,9 +99,7 @@ class OwnCalls:
         if self._waiters != futexes.version:
             self._waiters = futexes.version
             calls.set_waiters(futexes.addresses())
-        if calls.missed:
-            self._learn(calls.missed - 1)
-            calls.missed = 0
+        self._descriptors.show(process)
 
     def after(self, task: Task) -> bool:
         """*task* has run guest code: whether it made calls by itself."""
@@ -104,68 +110,9 @@ class OwnCalls:
         calls.made = 0
         self._machine.count("syscalls", made)
         task.signals.blocked = calls.blocked
+        if calls.change_count:
+            self._descriptors.take_over(task.process)
         return True
-
-    def _switch(self, task: Task) -> None:
-        """Another task, or one with other descriptors."""
-        self._task = task
-        self._calls.pid, self._calls.tid = task.process.pid, task.tid
-        files = task.process.files
-        if files is self._files:
-            return
-        if self._files is not None:
-            self._files.changed = _ignore
-        self._files = files
-        files.changed = self._forget
-        self._calls.forget_files()
-
-    def _forget(self, fd: int) -> None:
-        """Descriptor *fd* stands for something else, or nothing."""
-        self._calls.file(fd, -1, 0)
-
-    def _learn(self, fd: int) -> None:
-        """A call asked for descriptor *fd*: it will again."""
-        if self._files is not None and fd in self._files:
-            entry = self._files.get(fd)
-            self._calls.file(fd, entry.host, self._kinds(entry))
-
-    def _kinds(self, entry: Descriptor) -> int:
-        kinds, file = self._calls.kinds, entry.file
-        found = kinds["KNOWN"]
-        if file.is_path:
-            return found
-        if type(file) is Description:
-            return found | self._of_file(entry)
-        if type(file) is Device:
-            return found | kinds["READ"] | kinds["WRITE"] | kinds["SEEK"] | kinds["AT"] | kinds["POLL"]
-        if type(file) is EpollStream:
-            return found | kinds["EPOLL"] | kinds["POLL"]
-        if type(file) in (Stream, Foreign):
-            return found | _of_stream(entry, kinds)
-        return found
-
-    def _of_file(self, entry: Descriptor) -> int:
-        """A regular file or folder of the host's."""
-        kinds, mode = self._calls.kinds, os.fstat(entry.host).st_mode
-        found = kinds["STAT"]
-        if stat.S_ISREG(mode):
-            found |= kinds["READ"] | kinds["WRITE"] | kinds["SEEK"] | kinds["AT"] | kinds["POLL"]
-        elif entry.file.is_dir and entry.file.path not in self._machine.sandbox.mounts.ghosts:
-            found |= kinds["LIST"] | kinds["SEEK"]
-        return found | (kinds["OUTSIDE"] if entry.file.mount is FOREIGN else 0)
-
-
-def _of_stream(entry: Descriptor, kinds: Mapping[str, int]) -> int:
-    """Only what takes a few bytes as a whole or not at all may be written to."""
-    found = kinds["STREAM"] | kinds["READ"] | kinds["POLL"]
-    if type(entry.file) is Foreign:
-        found |= kinds["SHARED"] | kinds["OUTSIDE"]
-    takes_all = stat.S_ISFIFO(os.fstat(entry.host).st_mode) or entry.file.path == "anon_inode:[eventfd]"
-    return found | (kinds["WRITE"] if takes_all else 0)
-
-
-def _ignore(_fd: int) -> None:
-    """Nobody keeps a copy."""
 
 
 _NO_LIMIT = (INFINITY, INFINITY)

@@ -1,5 +1,6 @@
 """Hooks in C for one emulator (glue/)."""
 
+import mmap
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,6 +25,9 @@ class Calls:
     writes_watched: bool
     memory_shared: bool
     signal_files: bool
+    hosts_shared: bool
+    limit: int
+    change_count: int
     passed: int
     idle: int
     monotonic: int
@@ -37,9 +41,14 @@ class Calls:
     tid: int
     blocked: int
     pending: int
-    file_start: int
     def allow(self, number: int, on: bool, /) -> bool: ...
-    def file(self, fd: int, host: int, kinds: int, /) -> None: ...
+    def file(self, fd: int, host: int, kinds: int, mount: int, /) -> None: ...
+    def set_cwd(self, host: int, kinds: int, mount: int, /) -> None: ...
+    def set_root(
+        self, host: int, kinds: int, mount: int, mounted: tuple[tuple[bytes, int, int, int], ...], /
+    ) -> None: ...
+    def set_file_times(self, words: mmap.mmap, cuts: int, /) -> None: ...
+    def take_changes(self) -> tuple[tuple[int, int, int, int, bool, bool, bytes], ...]: ...
     def forget_files(self) -> None: ...
     def set_waiters(self, addresses: tuple[int, ...], /) -> None: ...
 

@@ -96,12 +96,30 @@ static uint64_t fd(void)
 	return (uint64_t)fds[below((uint64_t)fd_count)] | (below(5) ? 0 : next() << 32);
 }
 
+/* A path, nearly always: of what is there, of what may be, of what leads elsewhere. */
+static uint64_t path(char *room)
+{
+	static const char *const paths[] = {"x", "y", "z", "/tmp/x", "/tmp/z", "/", "", "..", "link", "no", "sub/x", "sub/y",
+		"./sub/../x", "sub/", "sub", "sub/z", "new", "new/x", "/tmp/new", "x/", "link/", "/tmp/sub/../y", ".", "./x",
+		"sub//x", "/proc/self/status", "/etc", "//tmp//x", "new/.", "sub/.."};
+
+	strcpy(room, paths[below(sizeof(paths) / sizeof(paths[0]))]);
+	return below(20) ? (uint64_t)room : place();
+}
+
+static uint64_t folder(void)
+{
+	return below(3) ? (uint64_t)-100 : fd();
+}
+
 static int random_call(uint64_t *args)
 {
 	static const int numbers[] = {SYS_read, SYS_read, SYS_write, SYS_write, SYS_readv, SYS_writev, SYS_pread64,
 		SYS_pwrite64, SYS_lseek, SYS_fstat, SYS_getdents64, SYS_getpid, SYS_gettid, SYS_clock_gettime,
 		SYS_gettimeofday, SYS_rt_sigprocmask, SYS_futex, SYS_epoll_pwait, SYS_ppoll, SYS_sched_yield, SYS_fcntl,
-		SYS_dup, SYS_close, SYS_setitimer, SYS_ftruncate, SYS_epoll_ctl, SYS_brk, SYS_newfstatat, SYS_openat};
+		SYS_dup, SYS_close, SYS_setitimer, SYS_ftruncate, SYS_epoll_ctl, SYS_brk, SYS_newfstatat, SYS_openat,
+		SYS_openat, SYS_newfstatat, SYS_statx, SYS_faccessat, SYS_readlinkat, SYS_mkdirat, SYS_unlinkat, SYS_symlinkat,
+		SYS_linkat, SYS_renameat2, SYS_fcntl, SYS_dup3};
 	int number = numbers[below(sizeof(numbers) / sizeof(numbers[0]))];
 	uint64_t *vector = (uint64_t *)(plain + 8192);
 
@@ -152,7 +170,8 @@ static int random_call(uint64_t *args)
 		args[0] = below(8) ? (uint64_t)vector : place(), args[1] = below(6), args[2] = (uint64_t)(vector + 8), args[3] = 0;
 		break;
 	case SYS_fcntl:
-		args[0] = fd(), args[1] = below(5), args[2] = args[1] == F_SETFL ? O_NONBLOCK : below(3);
+		args[0] = fd(), args[1] = below(4) ? below(5) : F_DUPFD_CLOEXEC;
+		args[2] = args[1] == F_SETFL ? O_NONBLOCK : below(args[1] == F_SETFD ? 3 : 30);
 		break;
 	case SYS_close:
 		args[0] = below(4) ? 90 + below(10) : (uint64_t)fds[below((uint64_t)fd_count)];
@@ -168,9 +187,32 @@ static int random_call(uint64_t *args)
 		args[0] = below(2) ? 0 : next();
 		break;
 	case SYS_newfstatat: case SYS_openat:
-		strcpy(plain + 9200, (const char *[]){"x", "/tmp/x", "/", "", "..", "link", "no", "sub/x", "./sub/../x", "sub/"}[below(10)]);
-		args[0] = below(2) ? (uint64_t)-100 : fd(), args[1] = below(9) ? (uint64_t)(plain + 9200) : place();
-		args[2] = number == SYS_openat ? 0 : place(), args[3] = below(3) ? below(2) << 8 : next();
+		args[0] = folder(), args[1] = path(plain + 9200), args[2] = place();
+		args[3] = below(3) ? below(2) << 8 : below(2) ? 0x1000 : next();
+		if (number == SYS_openat)
+			args[2] = below(4) | (below(3) ? 0 : 0100) | (below(6) ? 0 : 0200) | (below(4) ? 0 : 040000) |
+				  (below(4) ? 0 : 0100000) | (below(2) ? 0 : 02000000) | (below(9) ? 0 : 02000) | 04000;
+		break;
+	case SYS_statx:
+		args[0] = folder(), args[1] = path(plain + 9200), args[2] = below(3) ? below(2) << 8 : below(0x2000);
+		args[3] = below(4) ? 0x7ff : next(), args[4] = place();
+		break;
+	case SYS_faccessat: case SYS_mkdirat: case SYS_unlinkat:
+		args[0] = folder(), args[1] = path(plain + 9200);
+		args[2] = number == SYS_unlinkat ? below(2) << 9 : number == SYS_mkdirat ? 0777 : below(9);
+		break;
+	case SYS_readlinkat:
+		args[0] = folder(), args[1] = path(plain + 9200), args[2] = place(), args[3] = size();
+		break;
+	case SYS_symlinkat:
+		args[0] = path(plain + 9200), args[1] = folder(), args[2] = path(plain + 9300);
+		break;
+	case SYS_linkat: case SYS_renameat2:
+		args[0] = folder(), args[1] = path(plain + 9200), args[2] = folder(), args[3] = path(plain + 9300);
+		args[4] = below(3) ? 0 : below(5);
+		break;
+	case SYS_dup3:
+		args[0] = fd(), args[1] = 64 + below(8), args[2] = below(2) ? 0 : 02000000;
 		break;
 	}
 	return number;
@@ -201,10 +243,10 @@ static void step(int number, const char *who)
 		__builtin___clear_cache(code, code + 8);
 	}
 	answer = call(which, args);
-	if ((which == SYS_dup || which == SYS_openat) && answer.result > 60)
+	if ((which == SYS_dup || which == SYS_openat || which == SYS_fcntl) && answer.result > 60)
 		close((int)answer.result);
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (which == SYS_fstat || which == SYS_newfstatat || which == SYS_getdents64)	/* some of it is the host's */
+	if (which == SYS_fstat || which == SYS_newfstatat || which == SYS_statx || which == SYS_getdents64)	/* some of it is the host's */
 		memset(plain, 0, 16384), memset(edge, 0, 4096), memset(shared, 0, 4096), memset(code + 8, 0, 4088);
 	printf("%s%d %d(%d %d %d)=%ld %lx %ld.%09ld %lx %d %d\n", who, number, which, (int)args[0], (int)args[1], (int)args[2],
 	       answer.result, answer.kept ^ (args[1] ^ args[2] * 3 ^ args[3] * 5 ^ args[4] * 7 ^ args[5] * 11 ^ (uint64_t)which * 13),
@@ -283,5 +325,9 @@ int main(int argc, char **argv)
 	}
 	if (thread)
 		pthread_join(thread, NULL);
+	fflush(stdout);
+	for (int fd = 3; fd < 100; fd++)
+		if (fcntl(fd, F_GETFD) >= 0)
+			printf("%d: %d %x\n", fd, fcntl(fd, F_GETFD), fcntl(fd, F_GETFL));
 	return 0;
 }

@@ -11,54 +11,89 @@
 
 #include "emulator.h"
 
-enum { STAT_BYTES = 128, SMALLEST_ENTRY = 24, MOST_LISTING = 1 << 20 };
+enum { SMALLEST_ENTRY = 24, MOST_LISTING = 1 << 20 };
 
-static uint64_t nanoseconds(struct timespec time)
+#define SECOND INT64_C(1000000000)
+
+/* Index of the first of the sorted times that is no less than stamp; the last is. */
+static uint64_t first_from(const int64_t *times, uint64_t count, int64_t stamp)
 {
-	return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
+	uint64_t low = 0, high = count;
+
+	while (low < high) {
+		uint64_t middle = (low + high) / 2;
+		if (times[middle] < stamp)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
-/* Whether the file changed during the run: then its times are the guest clock's (fs/file_times.py). */
-static bool is_dated(const struct call *call, const struct stat *status)
+/* Between two cuts the time runs evenly. Other processes add cuts behind the last, and count them afterwards. */
+bool call_dated(const struct call *call, int64_t *stamp)
 {
-	uint64_t start = call->calls->file_start;
+	const int64_t *host = call->calls->file_times + 1, *guest = host + call->calls->file_cuts;
+	uint64_t count = (uint64_t)call->calls->file_times[0];
 
-	return nanoseconds(status->st_atim) > start || nanoseconds(status->st_mtim) > start ||
-	       nanoseconds(status->st_ctim) > start;
+	if (!count || count > call->calls->file_cuts || *stamp > host[count - 1])
+		return count && count <= call->calls->file_cuts && *stamp <= host[0];
+	if (*stamp <= host[0])
+		return true;
+	uint64_t after = first_from(host, count, *stamp);
+	int64_t low = host[after - 1], high = host[after], first = guest[after - 1], last = guest[after];
+	*stamp = *stamp < high ? first + (int64_t)((__int128)(last - first) * (*stamp - low) / (high - low)) : last;
+	return true;
 }
 
-/* struct stat of include/uapi/asm-generic/stat.h. */
-static void pack(const struct stat *status, void *ret)
+static bool put_time(const struct call *call, struct timespec time, uint64_t *ret)
+{
+	int64_t stamp = time.tv_sec * SECOND + time.tv_nsec;
+
+	if (!call_dated(call, &stamp))
+		return false;
+	ret[0] = (uint64_t)(stamp / SECOND);
+	ret[1] = (uint64_t)(stamp % SECOND);
+	return true;
+}
+
+/* struct stat of include/uapi/asm-generic/stat.h, with times of the program's. */
+static bool pack(const struct call *call, const struct stat *status, void *ret)
 {
 	uint32_t ids[4] = {status->st_mode, (uint32_t)status->st_nlink, status->st_uid, status->st_gid};
 	uint64_t head[2] = {status->st_dev, status->st_ino};
 	uint64_t middle[3] = {status->st_rdev, 0, (uint64_t)status->st_size};
 	uint64_t rest[8] = {(uint32_t)status->st_blksize, (uint64_t)status->st_blocks};
-	const struct timespec *times[3] = {&status->st_atim, &status->st_mtim, &status->st_ctim};
 	char *place = ret;
 
-	for (int i = 0; i < 3; i++) {
-		rest[2 + 2 * i] = (uint64_t)times[i]->tv_sec;
-		rest[3 + 2 * i] = (uint64_t)times[i]->tv_nsec;
-	}
+	if (!put_time(call, status->st_atim, rest + 2) || !put_time(call, status->st_mtim, rest + 4) ||
+	    !put_time(call, status->st_ctim, rest + 6))
+		return false;
 	memcpy(place, head, 16);
 	memcpy(place + 16, ids, 16);
 	memcpy(place + 32, middle, 24);
 	memcpy(place + 56, rest, 64);
 	memset(place + 120, 0, 8);
+	return true;
+}
+
+bool call_put_status(struct call *call, const struct stat *status, void *place)
+{
+	call->result = 0;
+	return pack(call, status, place);
+}
+
+bool call_status_of(struct call *call, uint64_t fd, void *place)
+{
+	const struct call_file *file = call_file(call, fd, CALL_STAT);
+	struct stat status;
+
+	return file && place && !fstat(file->host, &status) && call_put_status(call, &status, place);
 }
 
 bool call_fstat(struct call *call)
 {
-	const struct call_file *file = call_file(call, call->args[0], CALL_STAT);
-	void *place = call_memory(call, call->args[1], STAT_BYTES, PERM_WRITE);
-	struct stat status;
-
-	if (!file || !place || fstat(file->host, &status) || is_dated(call, &status))
-		return false;
-	pack(&status, place);
-	call->result = 0;
-	return true;
+	return call_status_of(call, call->args[0], call_memory(call, call->args[1], CALL_STAT_BYTES, PERM_WRITE));
 }
 
 /* A listing of the host's is the program's, byte for byte. */

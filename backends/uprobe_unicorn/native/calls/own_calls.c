@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "allocate.h"
+#include "call_entries.h"
+#include "call_lookups.h"
+#include "call_opening.h"
 #include "call_plain.h"
 #include "call_status.h"
 #include "call_transfers.h"
@@ -16,17 +19,21 @@ enum { X8 = 8, MOST_FILES = 1 << 16 };
 
 /* By number: include/uapi/asm-generic/unistd.h. */
 static call_form *const forms[CALL_NUMBERS] = {
-	[22] = call_epoll_wait, [61] = call_getdents, [62] = call_lseek, [63] = call_read,
+	[22] = call_epoll_wait, [23] = call_dup, [25] = call_fcntl, [34] = call_mkdirat,
+	[35] = call_unlinkat, [36] = call_symlinkat, [37] = call_linkat, [38] = call_renameat,
+	[43] = call_statfs, [44] = call_fstatfs, [48] = call_faccessat, [56] = call_openat, [57] = call_close, [61] = call_getdents, [62] = call_lseek, [63] = call_read,
 	[64] = call_write, [65] = call_readv, [66] = call_writev, [67] = call_pread,
-	[68] = call_pwrite, [73] = call_poll, [80] = call_fstat,
+	[68] = call_pwrite, [73] = call_poll, [78] = call_readlinkat, [79] = call_newfstatat, [80] = call_fstat,
 	[98] = call_futex, [113] = call_clock_gettime, [135] = call_sigprocmask, [169] = call_gettimeofday,
-	[172] = call_getpid, [178] = call_gettid,
+	[172] = call_getpid, [178] = call_gettid, [276] = call_renameat2, [291] = call_statx,
 };
 
 /* Those that another process of the machine can tell: made only while it is our turn. */
 static const bool ordered[CALL_NUMBERS] = {
-	[22] = true, [61] = true, [62] = true, [63] = true, [64] = true, [65] = true, [66] = true,
-	[67] = true, [68] = true, [73] = true, [80] = true,
+	[22] = true, [25] = true, [34] = true, [35] = true, [36] = true, [37] = true, [38] = true,
+	[43] = true, [44] = true, [48] = true, [56] = true, [57] = true, [61] = true, [62] = true,
+	[63] = true, [64] = true, [65] = true, [66] = true, [67] = true, [68] = true, [73] = true,
+	[78] = true, [79] = true, [80] = true, [276] = true, [291] = true,
 };
 
 bool calls_have(unsigned number)
@@ -72,7 +79,7 @@ const struct call_file *call_file(const struct call *call, uint64_t fd, uint32_t
 	struct calls *calls = call->calls;
 	uint32_t index = (uint32_t)fd;
 
-	if (index >= calls->file_count || !calls->files[index].kinds) {
+	if (index >= calls->file_count || !(calls->files[index].kinds & CALL_KNOWN)) {
 		calls->missed = (uint64_t)index + 1;
 		return NULL;
 	}
@@ -82,29 +89,49 @@ const struct call_file *call_file(const struct call *call, uint64_t fd, uint32_t
 
 /* --- descriptors ------------------------------------------------------------------------------ */
 
-bool calls_file(struct calls *calls, unsigned fd, int host, uint32_t kinds)
+static bool make_room(struct calls *calls, unsigned fd)
 {
-	if (fd >= calls->file_count) {
-		unsigned count = calls->file_count ? calls->file_count : 64;
-		if (!kinds)
-			return true;
-		if (fd >= MOST_FILES)
-			return true;	/* so far up all calls are Python's */
-		while (count <= fd)
-			count *= 2;
-		struct call_file *files = up_reallocate(calls->files, count * sizeof(*files));
-		if (!files)
-			return false;
-		memset(files + calls->file_count, 0, (count - calls->file_count) * sizeof(*files));
-		calls->files = files;
-		calls->file_count = count;
-	}
-	calls->files[fd] = (struct call_file){host, kinds};
+	unsigned count = calls->file_count ? calls->file_count : 64;
+
+	while (count <= fd)
+		count *= 2;
+	struct call_file *files = up_reallocate(calls->files, count * sizeof(*files));
+	if (!files)
+		return false;
+	memset(files + calls->file_count, 0, (count - calls->file_count) * sizeof(*files));
+	calls->files = files;
+	calls->file_count = count;
 	return true;
+}
+
+/* Numbers from MOST_FILES on are Python's alone, and none of those is given out here. */
+bool calls_file(struct calls *calls, unsigned fd, struct call_file file)
+{
+	if (fd >= MOST_FILES || (fd >= calls->file_count && !file.kinds))
+		return true;
+	if (fd >= calls->file_count && !make_room(calls, fd))
+		return false;
+	calls->files[fd] = file;
+	if (!file.kinds && fd < calls->lowest)
+		calls->lowest = fd;
+	return true;
+}
+
+void calls_mounted(struct calls *calls, const char *name, struct call_file file)
+{
+	if (calls->mounted_count < CALL_MOUNTED && strlen(name) < CALL_NAME) {
+		struct call_mounted *mounted = &calls->mounted[calls->mounted_count++];
+		memset(mounted->name, 0, CALL_NAME);
+		memcpy(mounted->name, name, strlen(name));
+		mounted->file = file;
+	} else {
+		calls->mounted_count = CALL_MOUNTED + 1;
+	}
 }
 
 void calls_forget_files(struct calls *calls)
 {
+	calls->lowest = 0;
 	if (calls->file_count)
 		memset(calls->files, 0, calls->file_count * sizeof(*calls->files));
 }

@@ -29,12 +29,34 @@ enum call_kind {
 	CALL_POLL = 512,	/* the host's poll says what is true */
 	CALL_LIST = 1024,	/* a folder whose entries are the host's */
 	CALL_KNOWN = 2048,	/* Python has been asked */
+	CALL_USED = 4096,	/* the number is taken */
+	CALL_BASE = 8192,	/* a folder of a mount in which nothing of ours lies, so paths may start there */
+	CALL_FIXED = 16384,	/* the mount allows no change */
+	CALL_CLOEXEC = 32768,	/* closed by exec; where nothing is known nor is this */
 };
 
-/* A descriptor of the program; kinds is 0 where Python has not been asked. */
+/* A descriptor of the program, or another place where paths start; mount is a number, the same for the same mount. */
 struct call_file {
 	int host;
 	uint32_t kinds;
+	uint32_t mount;
+};
+
+/* What Python has to do to its own table: the program opened, closed or duplicated a descriptor. */
+enum change_kind { CHANGE_OPEN, CHANGE_CLOSE, CHANGE_DUP, CHANGE_CLOEXEC };
+enum { CALL_CHANGES = 256, CALL_TEXT = 16384, CALL_MOUNTED = 32, CALL_NAME = 32 };
+
+struct call_change {
+	int kind, fd, host;
+	int from;		/* the descriptor that it was opened below (a way_start) or that was duplicated */
+	bool is_dir, cloexec;
+	unsigned text;		/* where its path stands in text, seen from there */
+};
+
+/* A name right below the root at or below which something is mounted; kinds 0: for Python. */
+struct call_mounted {
+	char name[CALL_NAME];
+	struct call_file file;
 };
 
 /* Python sets this between runs; only what is marked is changed here. */
@@ -56,10 +78,21 @@ struct calls {
 	uint64_t pid, tid;
 	uint64_t blocked;		/* the task's signal mask; changed */
 	uint64_t pending;		/* signals that are queued for it */
-	uint64_t file_start;		/* ns since 1970: what is stamped later shows another time */
+	const int64_t *file_times;	/* how many cuts, and the host's and the guest's time of each (fs/file_times.py) */
+	uint64_t file_cuts;		/* for how many there is room */
 	bool allowed[CALL_NUMBERS];
 	struct call_file *files;
 	unsigned file_count;
+	unsigned lowest;		/* no free number is lower */
+	unsigned limit;			/* numbers are below it (RLIMIT_NOFILE) */
+	bool hosts_shared;		/* host descriptors may have other users */
+	struct call_file cwd, root;	/* kinds 0: paths from there are Python's */
+	struct call_mounted mounted[CALL_MOUNTED];
+	unsigned mounted_count;		/* more than CALL_MOUNTED: absolute paths are Python's */
+	struct call_change changes[CALL_CHANGES];
+	unsigned change_count;
+	char text[CALL_TEXT];
+	unsigned text_used;
 	uint64_t waiters[CALL_WAITERS];	/* addresses of futexes that threads wait at */
 	unsigned waiter_count;		/* more than CALL_WAITERS: not all are known */
 };
@@ -80,8 +113,10 @@ typedef bool call_form(struct call *call);
 bool calls_make(struct glue *glue);
 /* Whether there is a form of call number here. */
 bool calls_have(unsigned number);
-/* From now on descriptor fd is host and of kinds; kinds 0: nothing is known of it.  false: out of memory. */
-bool calls_file(struct calls *calls, unsigned fd, int host, uint32_t kinds);
+/* From now on descriptor fd is file, whose kinds are 0 where it is closed.  false: out of memory. */
+bool calls_file(struct calls *calls, unsigned fd, struct call_file file);
+/* From now on what lies at or below /name is file. */
+void calls_mounted(struct calls *calls, const char *name, struct call_file file);
 void calls_forget_files(struct calls *calls);
 void calls_deinit(struct calls *calls);
 

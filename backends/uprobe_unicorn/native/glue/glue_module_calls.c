@@ -39,17 +39,66 @@ static PyObject *calls_object_allow(CallsObject *self, PyObject *args)
 	return PyBool_FromLong(calls_have(number));
 }
 
-/* (descriptor, the host's, kinds): kinds 0 forgets it. */
+/* (descriptor, the host's, kinds, mount): kinds 0: it is closed. */
 static PyObject *calls_object_file(CallsObject *self, PyObject *args)
 {
-	unsigned fd, kinds;
-	int host;
+	struct call_file file;
+	unsigned fd;
 
-	if (!PyArg_ParseTuple(args, "IiI", &fd, &host, &kinds))
+	if (!PyArg_ParseTuple(args, "IiII", &fd, &file.host, &file.kinds, &file.mount))
 		return NULL;
-	if (!calls_file(&self->core, fd, host, kinds))
+	if (!calls_file(&self->core, fd, file))
 		return PyErr_NoMemory();
 	Py_RETURN_NONE;
+}
+
+/* (host descriptor, kinds, mount) of the working directory. */
+static PyObject *calls_object_set_cwd(CallsObject *self, PyObject *args)
+{
+	struct call_file *file = &self->core.cwd;
+
+	if (!PyArg_ParseTuple(args, "iII", &file->host, &file->kinds, &file->mount))
+		return NULL;
+	Py_RETURN_NONE;
+}
+
+/* (host descriptor, kinds, mount) of the root, and what is mounted right below: (name, host, kinds, mount) each. */
+static PyObject *calls_object_set_root(CallsObject *self, PyObject *args)
+{
+	struct call_file *root = &self->core.root, file;
+	const char *name;
+	PyObject *mounted;
+
+	if (!PyArg_ParseTuple(args, "iIIO!", &root->host, &root->kinds, &root->mount, &PyTuple_Type, &mounted))
+		return NULL;
+	self->core.mounted_count = 0;
+	for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(mounted); i++) {
+		if (!PyArg_ParseTuple(PyTuple_GET_ITEM(mounted, i), "yiII", &name, &file.host, &file.kinds, &file.mount))
+			return NULL;
+		calls_mounted(&self->core, name, file);
+	}
+	Py_RETURN_NONE;
+}
+
+/* What the program did to its descriptors since the last time: (kind, fd, host, from, is_dir, cloexec, path) each. */
+static PyObject *calls_object_take_changes(CallsObject *self, PyObject *unused)
+{
+	struct calls *calls = &self->core;
+	PyObject *found = PyTuple_New(calls->change_count);
+
+	(void)unused;
+	for (unsigned i = 0; found && i < calls->change_count; i++) {
+		const struct call_change *change = &calls->changes[i];
+		PyObject *each = Py_BuildValue("(iiiiNNy)", change->kind, change->fd, change->host, change->from,
+					       PyBool_FromLong(change->is_dir), PyBool_FromLong(change->cloexec),
+					       calls->text + change->text);
+		if (each)
+			PyTuple_SET_ITEM(found, i, each);
+		else
+			Py_CLEAR(found);
+	}
+	calls->change_count = calls->text_used = 0;
+	return found;
 }
 
 static PyObject *calls_object_forget_files(CallsObject *self, PyObject *unused)
@@ -80,7 +129,8 @@ static const struct {
 } kinds[] = {
 	{"READ", CALL_READ}, {"WRITE", CALL_WRITE}, {"SEEK", CALL_SEEK}, {"AT", CALL_AT}, {"STAT", CALL_STAT},
 	{"STREAM", CALL_STREAM}, {"SHARED", CALL_SHARED}, {"OUTSIDE", CALL_OUTSIDE}, {"EPOLL", CALL_EPOLL},
-	{"POLL", CALL_POLL}, {"LIST", CALL_LIST}, {"KNOWN", CALL_KNOWN},
+	{"POLL", CALL_POLL}, {"LIST", CALL_LIST}, {"KNOWN", CALL_KNOWN}, {"USED", CALL_USED}, {"BASE", CALL_BASE},
+	{"FIXED", CALL_FIXED}, {"CLOEXEC", CALL_CLOEXEC},
 };
 
 /* The numbers of enum call_kind, by name. */
@@ -104,6 +154,25 @@ static PyGetSetDef getters[] = {
 	{NULL, NULL, NULL, NULL, NULL},
 };
 
+/* (words, how many cuts they have room for): the memory of the files' times, which outlives all runs. */
+static PyObject *calls_object_set_file_times(CallsObject *self, PyObject *args)
+{
+	unsigned long long cuts;
+	Py_buffer words;
+
+	if (!PyArg_ParseTuple(args, "y*K", &words, &cuts))
+		return NULL;
+	bool fits = (uint64_t)words.len / 8 > 2 * cuts;
+	if (fits) {
+		self->core.file_times = words.buf;
+		self->core.file_cuts = cuts;
+	}
+	PyBuffer_Release(&words);
+	if (!fits)
+		return PyErr_Format(PyExc_ValueError, "no room for %llu cuts", cuts);
+	Py_RETURN_NONE;
+}
+
 #define FLAG(name, text) {#name, T_BOOL, offsetof(CallsObject, core.name), 0, text}
 #define NUMBER(name, text) {#name, T_ULONGLONG, offsetof(CallsObject, core.name), 0, text}
 
@@ -113,7 +182,10 @@ static PyMemberDef members[] = {
 	FLAG(alone, "Whether the machine has no other process."),
 	FLAG(writes_watched, "Whether a write to a file has more to be seen to."),
 	FLAG(memory_shared, "Whether a futex may be in memory that others see."),
+	FLAG(hosts_shared, "Whether host descriptors may have other users."),
 	FLAG(signal_files, "Whether there may be a signalfd."),
+	{"limit", T_UINT, offsetof(CallsObject, core.limit), 0, "Descriptors are lower numbers."},
+	{"change_count", T_UINT, offsetof(CallsObject, core.change_count), READONLY, "Of take_changes."},
 	NUMBER(passed, "Nanoseconds beside those of instructions."),
 	NUMBER(idle, "Of them, those in which nothing was done."),
 	NUMBER(monotonic, "CLOCK_MONOTONIC when nothing has passed and nothing is executed."),
@@ -127,7 +199,6 @@ static PyMemberDef members[] = {
 	NUMBER(tid, "Of the task that runs."),
 	NUMBER(blocked, "Its signal mask."),
 	NUMBER(pending, "The signals that are queued for it."),
-	NUMBER(file_start, "Nanoseconds since 1970: what is stamped later shows another time."),
 	{NULL, 0, 0, 0, NULL},
 };
 
@@ -137,6 +208,10 @@ static PyMethodDef methods[] = {
 	METHOD(allow, METH_VARARGS),
 	METHOD(file, METH_VARARGS),
 	METHOD(forget_files, METH_NOARGS),
+	METHOD(set_cwd, METH_VARARGS),
+	METHOD(set_root, METH_VARARGS),
+	METHOD(take_changes, METH_NOARGS),
+	METHOD(set_file_times, METH_VARARGS),
 	METHOD(set_waiters, METH_O),
 	{NULL, NULL, 0, NULL},
 };

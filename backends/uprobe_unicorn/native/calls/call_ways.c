@@ -1,0 +1,129 @@
+/* Paths (uprobe_linux.fs.paths, the fast way). */
+#define _GNU_SOURCE
+#include "call_ways.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "emulator.h"
+
+/* include/uapi/linux/openat2.h; the number is the same on every architecture. */
+enum { OPENAT2 = 437, NO_MAGICLINKS = 2, NO_SYMLINKS = 4, BENEATH = 8 };
+
+struct how {
+	uint64_t flags, mode, resolve;
+};
+
+/* Page by page, as far as the string goes. */
+bool way_text(const struct call *call, uint64_t address, char *ret, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		size_t part = PAGE_SIZE - (address + done) % PAGE_SIZE;
+		const char *from = call_memory(call, address + done, 1, PERM_READ);
+		if (!from)
+			return false;
+		part = part < size - done ? part : size - done;
+		memcpy(ret + done, from, part);
+		if (memchr(ret + done, 0, part))
+			return true;
+		done += part;
+	}
+	return false;
+}
+
+static bool goes_up(const char *path)
+{
+	for (const char *at = strstr(path, ".."); at; at = strstr(at + 1, ".."))
+		if ((at == path || at[-1] == '/') && (!at[2] || at[2] == '/'))
+			return true;
+	return false;
+}
+
+/* An absolute path below the root's mount, or below what is mounted at its first component. */
+static bool from_root(const struct calls *calls, struct way *way)
+{
+	size_t length = strcspn(way->path, "/");
+
+	way->start = WAY_ROOT;
+	way->file = calls->root;
+	if (calls->mounted_count > CALL_MOUNTED)
+		return false;
+	for (unsigned i = 0; i < calls->mounted_count; i++) {
+		const struct call_mounted *mounted = &calls->mounted[i];
+		if (strlen(mounted->name) != length || strncmp(mounted->name, way->path, length))
+			continue;
+		way->file = mounted->file;
+		way->path += length;
+		way->path += strspn(way->path, "/");
+		return mounted->file.kinds && *way->path;
+	}
+	return calls->root.kinds;
+}
+
+bool way_find(const struct call *call, uint64_t dirfd, uint64_t address, struct way *ret)
+{
+	const struct calls *calls = call->calls;
+
+	if (!way_text(call, address, ret->text, sizeof(ret->text)) || !ret->text[0] || goes_up(ret->text))
+		return false;
+	ret->path = ret->text;
+	ret->name = NULL;
+	if (ret->text[0] == '/') {
+		ret->path += strspn(ret->path, "/");
+		return *ret->path && !strchr("./", *ret->path) && from_root(calls, ret);
+	}
+	ret->start = (int32_t)dirfd;
+	if (ret->start == WAY_CWD) {
+		ret->file = calls->cwd;
+		return calls->cwd.kinds;
+	}
+	const struct call_file *file = call_file(call, dirfd, CALL_BASE);
+	if (!file)
+		return false;
+	ret->file = *file;
+	return true;
+}
+
+bool way_is_name(const struct way *way)
+{
+	return !strchr(way->path, '/') && strcmp(way->path, ".");
+}
+
+int way_open(const struct way *way, int flags, unsigned mode)
+{
+	struct how how = {(uint64_t)(unsigned)(flags | O_CLOEXEC), mode, BENEATH | NO_SYMLINKS | NO_MAGICLINKS};
+	long fd = syscall(OPENAT2, way->file.host, way->path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+bool way_refused(struct call *call, int error)
+{
+	call->result = error;
+	return error == -ENOENT || error == -ENOTDIR;
+}
+
+int way_parent(struct way *way)
+{
+	char *path = way->text + (way->path - way->text), *slash = strrchr(path, '/');
+
+	way->name = slash ? slash + 1 : path;
+	if (!*way->name || !strcmp(way->name, "."))
+		return -ENOENT;	/* for Python, as every error of this is */
+	if (!slash)
+		return way->file.host;
+	*slash = 0;
+	return *path ? way_open(way, O_PATH | O_DIRECTORY, 0) : -ENOENT;
+}
+
+void way_leave(const struct way *way, int folder)
+{
+	if (folder >= 0 && folder != way->file.host)
+		close(folder);
+}
