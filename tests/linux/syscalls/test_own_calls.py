@@ -7,15 +7,18 @@ arriving in between, print the same lines, and as many calls and instructions we
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 from uprobe_linux.syscalls import table
 from uprobe_linux.syscalls.numbers import NUMBERS
+from uprobe_linux.syscalls.ordering import LOCAL
 from uprobe_linux.syscalls.own import OWN
 
 from tests.linux.guests import HERE, TIMEOUT, build
+from tests.programs import ROOT
 
 _glue = pytest.importorskip("uprobe_unicorn.native._glue")
 STEPS = 300
@@ -72,3 +75,10 @@ def test_each_call_of_the_table_has_a_form_in_c_and_a_handler_in_python() -> Non
 def test_no_call_has_a_form_in_c_alone() -> None:
     calls = _glue.Calls()
     assert {number for number in range(512) if calls.allow(number, True)} == {NUMBERS[name] for name in OWN}
+
+
+def test_what_other_processes_can_tell_is_ordered_in_both_forms() -> None:
+    source = (ROOT / "backends/uprobe_unicorn/native/calls/own_calls.c").read_text()
+    table = source[source.index("ordered[CALL_NUMBERS]") :].partition("};")[0]
+    in_c = {int(number) for number in re.findall(r"\[(\d+)\] = true", table)}
+    assert in_c == {NUMBERS[name] for name in OWN - LOCAL}
