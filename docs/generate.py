@@ -127,6 +127,7 @@ CONSUMERS = {
     "stacks": ["-C stacks:depth=2"],
     "returns": ["-C returns"],
     "summary": ["-C summary"],
+    "graph": ["-C graph"],
 }
 """Each of our consumers with what it is to be shown with."""
 ACTIONS = {

@@ -14,10 +14,12 @@ from uprobe_counter.consumers import (
     StacksConsumer,
     SumConsumer,
 )
+from uprobe_counter.graph import GraphConsumer
 from uprobe_counter.summary import SummaryConsumer
 
 __all__ = (
     "CountConsumer",
+    "GraphConsumer",
     "HistConsumer",
     "LatencyConsumer",
     "StacksConsumer",

@@ -1,0 +1,81 @@
+"""The graph of calls against the paths that the program itself tells of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from uprobe_counter.graph import GraphConsumer
+
+import uprobe_core as up
+from tests.programs import symbols, zig
+from uprobe_core.errors import UsageError
+from uprobe_core.run_setup import ConsumerUse, RunSetup
+
+OWN = ("main", "leaf", "odd", "even", "jumper", "outer", "twice")
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    return zig("tells_its_calls.c", "-finstrument-functions")
+
+
+def paths_told(program: Path, output: str) -> Counter[tuple[str, ...]]:
+    """How often a call of each path returned, by what the program tells."""
+    names = {address: name for name, (address, _) in symbols(program).items() if name[:1] != "$"}
+    stack: list[str] = []
+    found: Counter[tuple[str, ...]] = Counter()
+    for line in output.split():
+        name = names[int(line[1:], 16)]
+        if line[0] == "+":
+            while name == "leaf" and stack[-1] == "jumper":  # left by longjmp
+                stack.pop()
+            stack.append(name)
+        else:
+            while stack[-1] != name:
+                stack.pop()
+            found[tuple(stack)] += 1
+            stack.pop()
+    return found
+
+
+@pytest.mark.parametrize("engine", ["c", "py"])
+def test_it_has_the_calls_of_each_path(program: Path, engine: str, capfd: pytest.CaptureFixture[str]) -> None:
+    setup = RunSetup(argv=(str(program),), functions=OWN, engine=engine)
+    consumer = GraphConsumer({})
+    with up.Session.from_setup(setup) as session:
+        for event in list(session.events.events)[::2]:
+            session.attach(event, consumer)
+        session.run()
+    found = consumer._graph.result()
+    expected = paths_told(program, capfd.readouterr().out)
+    expected["main",] += 1  # which tells of its calls before it returns
+    assert {path: calls for path, (calls, _) in found.items()} == expected
+
+
+def text(program: Path, tmp_path: Path, options: dict[str, str], **more: Any) -> list[str]:
+    out = tmp_path / "out"
+    uses = (ConsumerUse("graph", options),)
+    setup = RunSetup(argv=(str(program),), functions=OWN, consumers=uses, output=str(out), **more)
+    with up.Session.from_setup(setup) as session:
+        session.run()
+    return out.read_text().splitlines()
+
+
+def test_it_is_shown_from_one_function_down_with_the_longest_first(program: Path, tmp_path: Path) -> None:
+    lines = text(program, tmp_path, {"of": "tw*"})
+    assert lines[0] == "graph of calls in tw*"
+    assert [line.split()[-2:] for line in lines[1:3]] == [["3", "twice"], ["6", "leaf"]]
+
+
+def test_engines_give_the_same_and_depth_cuts(program: Path, tmp_path: Path) -> None:
+    tables = [text(program, tmp_path, {"depth": "2"}, engine=engine) for engine in ("c", "py")]
+    assert tables[0] == tables[1]
+    assert not any("      " + name in line[20:] for line in tables[0][1:3] for name in OWN)
+
+
+def test_what_it_cannot_have_is_refused() -> None:
+    with pytest.raises(UsageError):
+        GraphConsumer({"depth": "-1"})
