@@ -141,11 +141,17 @@ class LinuxMachine:
                 return prepare(process, path, argv, envp)
             except OSError as error:
                 is_there = isinstance(error, NoInterpreterError)
+                if error.errno == errno.EACCES and name != path and self._is_nowhere(path):
+                    continue
                 if is_there or error.errno not in (errno.ENOENT, errno.ENOTDIR):
                     refusal = error
                     if is_there or "/" in name or error.errno != errno.EACCES:
                         break
         raise _target_error(name, refusal)
+
+    def _is_nowhere(self, path: str) -> bool:
+        """Whether a folder of PATH that not everybody may enter (root's own) has no such program anyway."""
+        return self.target.sysroot is None and not os.path.lexists(path)
 
     def _candidates(self, name: str) -> list[str]:
         if "/" in name:

@@ -108,15 +108,19 @@ def test_what_python_would_import_from_the_working_directory_is_not_what_the_pro
 ) -> None:
     """Modules that exist are read-only; a new one takes the place of none."""
     (tmp_path / "helper.py").write_text("VALUE = 1\n")
+    (tmp_path / "later.py").write_text("VALUE = 2\n")
     script = tmp_path / "script.py"
     script.write_text(
         "import sys, uprobe_core as up, helper\n"
-        "with up.Session(sys.argv[1:]) as session:\n    session.run()\n"
-        "assert helper.__file__ and open(helper.__file__).read() == 'VALUE = 1\\n'\n"
+        "with up.Session(sys.argv[1:]) as session:\n"
+        "    session.run()\n"
+        "    import later\n"
+        "    try:\n        import moved\n"
+        "    except ModuleNotFoundError:\n        print(later.VALUE, 'kept')\n"
     )
     before = content(tmp_path)
     done = subprocess.run(
-        [sys.executable, str(script), str(walls), "own", "helper.py", "script.py"],
+        [sys.executable, str(script), str(walls), "own", "helper.py", "script.py", "later.py", "moved.py"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(PATHS), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
@@ -124,6 +128,8 @@ def test_what_python_would_import_from_the_working_directory_is_not_what_the_pro
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("2 kept\n")
+    assert (tmp_path / "moved.py").exists()
     after = content(tmp_path)
     assert {path: after.get(path) for path in before} == before
 

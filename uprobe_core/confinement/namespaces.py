@@ -43,16 +43,28 @@ def enter(*, network: bool) -> None:
     several threads.  Users and groups keep their numbers, those that only another user could map
     show as the overflow ids.
     """
+    others = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | (CLONE_NEWNET if network else 0)
     maps = _Maps()
     try:
-        unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | (CLONE_NEWNET if network else 0))
-    except OSError:
+        unshare(CLONE_NEWUSER | others)
+    except OSError as error:
         maps.abandon()
-        raise
-    maps.write()
+        _without_users(others, error)
+    else:
+        maps.write()
     if network:
         _loopback_up()
     mount("none", "/", _MS_REC | _MS_SLAVE)
+
+
+def _without_users(others: int, why: OSError) -> None:
+    """The host allows no user namespace: root may have the others without one; raises OSError."""
+    if os.geteuid() == 0:
+        unshare(others)
+    elif why.errno == errno.ENOSPC:
+        raise OSError(errno.ENOSPC, "the host's limit of user namespaces is reached") from why
+    else:
+        raise why
 
 
 class _Maps:

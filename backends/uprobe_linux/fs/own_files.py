@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-__all__ = ("inside", "own_places", "trust_last")
+__all__ = ("inside", "own_places")
 
 
 def own_places() -> list[str]:
@@ -44,12 +44,3 @@ def _modules() -> Iterator[str]:
 def inside(path: str, folder: str) -> bool:
     """Whether *path* is *folder* or lies in it; both real and absolute."""
     return path == folder or path.startswith(folder.rstrip("/") + "/")
-
-
-def trust_last(writable: Iterable[str]) -> None:
-    """Move the entries of ``sys.path`` that lie in *writable* folders behind all others.
-
-    So a file that the guest writes there takes the place of no module that is anywhere else.
-    """
-    folders = list(writable)
-    sys.path.sort(key=lambda entry: any(inside(os.path.realpath(entry or "."), folder) for folder in folders))

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from uprobe_core.errors import TargetError
 from uprobe_linux.fs.mounts import MountTable, host_mount
 from uprobe_linux.fs.nodes import Mount, Table, VDir, VNode, static_file
-from uprobe_linux.fs.own_files import inside, own_places, trust_last
+from uprobe_linux.fs.own_files import inside, own_places
+from uprobe_linux.fs.own_imports import OwnImports
 from uprobe_linux.fs.public import is_entered_by_all
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ class Sandbox:
         root = self._root(target)
         mounts = self._rooted(target) if target.sysroot else self._rootless(target)
         mounts += [self._bind(b.host, b.guest, read_only=b.read_only) for b in target.binds]
-        mounts += _own_files_in([root, *mounts], target.own_files)
+        self._imports = OwnImports(mount.host for mount in (root, *mounts) if not mount.read_only)
+        self._imports.trust_last()
+        mounts += _own_files_in([root, *mounts], [*self._imports.places, *target.own_files])
         self.mounts = MountTable(root, mounts)
         if not target.sysroot:
             self.mounts.add_virtual("/sys", _bare_sys)
@@ -123,6 +126,7 @@ class Sandbox:
     def close(self) -> None:
         """Close the mounts and, in the process that made it, remove the private folder; idempotent."""
         self.mounts.close()
+        self._imports.let_go()
         self._remove()
 
 
@@ -152,7 +156,6 @@ def _own_files_in(mounts: list[Mount], written: Sequence[str]) -> list[Mount]:
             elif inside(place, mount.host):
                 guest = mount.guest.rstrip("/") + place[len(mount.host.rstrip("/")) :]
                 protected.append(host_mount(place, guest, read_only=True))
-    trust_last(mount.host for mount in writable)
     return protected
 
 

@@ -49,7 +49,10 @@ class PrivateNetwork:
                 client.connect(self._name)
             except ConnectionRefusedError:
                 client.close()
-                self._start()
+                try:
+                    self._start()
+                except PermissionError:  # this process has given up the right to start programs
+                    raise OSError(errno.EACCES, os.strerror(errno.EACCES)) from None
             else:
                 return client
         raise OSError(errno.ENETDOWN, os.strerror(errno.ENETDOWN))
