@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from uprobe_core.debuginfo.dwarf import At, Tag
+from uprobe_core.debuginfo.encoding import DAMAGED
 from uprobe_core.debuginfo.info import DebugInfo
 from uprobe_core.debuginfo.ranges import ranges_of
 from uprobe_core.debuginfo.types import Type, type_of
@@ -18,6 +19,7 @@ __all__ = (
     "function_at",
     "functions_of",
     "globals_named",
+    "inlined_names",
     "instance_of",
     "instances_of",
     "parameters_of",
@@ -271,6 +273,22 @@ def instances_of(info: DebugInfo, name: str) -> list[Instance]:
 def _is_c(die: Die) -> bool:
     """Whether it is C, where nothing is an instance of a mere declaration."""
     return die.unit.root.get(At.LANGUAGE) in _C
+
+
+def inlined_names(info: DebugInfo) -> frozenset[str]:
+    """What is inlined somewhere, as the source and as the linker call it; all units are read."""
+    origins: dict[tuple[int, int], Die] = {}
+    for unit in info.units():
+        try:
+            for entry in unit.scan():
+                origin = unit.die(entry.offset).origin() if entry.tag == Tag.INLINED else None
+                if origin is not None:
+                    origins[origin.key] = origin
+        except DAMAGED:
+            continue
+    names = {origin.named() for origin in origins.values()}
+    linked = {str(die.get(At.LINKAGE_NAME)) for die in origins.values() if At.LINKAGE_NAME in die.attributes}
+    return frozenset(names | linked)
 
 
 def _ends(whole: str, name: str) -> bool:

@@ -12,7 +12,7 @@ from uprobe_core.debuginfo.dwarf import At
 from uprobe_core.debuginfo.encoding import DAMAGED
 from uprobe_core.debuginfo.finder import Found, find_debug
 from uprobe_core.debuginfo.frames import Frame
-from uprobe_core.debuginfo.functions import Instance, function_at, instances_of
+from uprobe_core.debuginfo.functions import Instance, function_at, inlined_names, instances_of
 from uprobe_core.debuginfo.line_program import Row
 from uprobe_core.debuginfo.lines import LineTable, first_of_runs, program_of
 from uprobe_core.debuginfo.unit import Die
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ("Source",)
 
+_FEW = 64
+"""Functions that are looked for one by one."""
+
 
 class Source:
     """The debug information of *image*, which the guest calls *path*.
@@ -37,6 +40,7 @@ class Source:
     def __init__(self, image: ElfImage, path: str, files: FileCheck, folders: Sequence[str] = ()) -> None:
         self.image, self.path = image, path
         self._files, self._folders = files, folders
+        self._asked = 0
         self._inlined: dict[int, Die] = {}
         """Instances of functions that were asked for, by the address where they begin."""
 
@@ -82,10 +86,22 @@ class Source:
             )
         return LineTable(self.found.info)
 
+    @cached_property
+    def _inlined_names(self) -> frozenset[str]:
+        """What is inlined somewhere, as the source and as the linker call it."""
+        return frozenset() if self.found.info is None else inlined_names(self.found.info)
+
     def instances(self, name: str) -> list[Instance]:
-        """Where the function called *name* has code, of its own or in others; [] if nothing is said of it."""
+        """Where the function called *name* has code, of its own or in others; [] if nothing is said of it.
+
+        Who asks for many has all units read once, and is then answered at once for functions that are
+        inlined nowhere.
+        """
         info = self.found.info
+        self._asked += 1
         try:
+            if self._asked > _FEW and info is not None and name not in self._inlined_names:
+                return []
             found = [] if info is None else instances_of(info, name)
         except DAMAGED:
             return []
