@@ -6,6 +6,7 @@ engine's, which needs no Python, ends the process; what was written until then s
 
 from __future__ import annotations
 
+import os
 import signal
 from types import ModuleType
 
@@ -26,6 +27,7 @@ class LastResort:
 
     def __init__(self) -> None:
         self._engine: ModuleType | None = None
+        self._owner = 0
         self._status = LOST
 
     def begin(self, limit: float | None) -> None:
@@ -37,15 +39,15 @@ class LastResort:
             from uprobe_core.native import _engine
         except ImportError:
             return
-        self._engine = _engine
+        self._engine, self._owner = _engine, os.getpid()
         self._status = LOST if limit is None else TIME_IS_OVER
         _engine.end_in(_NEVER if limit is None else limit + SECONDS, self._status, _TEXT)
         for number, times in ((signal.SIGTERM, 1), (signal.SIGHUP, 1), (signal.SIGINT, 2)):
             _engine.end_after(number, times, SECONDS, LOST)
 
     def put_off(self) -> None:
-        """Python runs: the end is not needed yet."""
-        if self._engine is not None:
+        """Python runs: the end is not needed yet.  A forked process has none: it goes with the first."""
+        if self._engine is not None and self._owner == os.getpid():
             self._engine.end_in(SECONDS, self._status, _TEXT)
 
     def end(self) -> None:

@@ -31,8 +31,8 @@ class Reader:
     def take(self, code: str) -> int:
         """A number of the struct module's format *code*, little endian."""
         size = struct.calcsize("<" + code)
-        if self.at + size > self.end:
-            raise IndexError("beyond the end")
+        if not 0 <= self.at <= self.end - size:
+            raise IndexError("outside")
         value: int = struct.unpack_from("<" + code, self.data, self.at)[0]
         self.at += size
         return value

@@ -43,18 +43,26 @@ def finish(machine: World) -> None:
     while not machine.stop_requested and any(entry.session_kept for entry in _alive(machine)):
         _sleep(machine, 0.2)
     machine.turns.end()
+    machine.family.pids.close_for_new()
     for entry in _alive(machine):
         send_to_entry(machine, entry, SigInfo(Sig.KILL, SI_KERNEL))
     deadline = time.monotonic() + GRACE_SECONDS
     while _alive(machine) and time.monotonic() < deadline:
         _sleep(machine, 0.05)
-    for entry in _alive(machine):
-        machine.family.pids.count_lost()
-        with contextlib.suppress(OSError):
-            os.kill(entry.host_pid, signal.SIGKILL)
+    _kill_the_rest(machine)
     machine.family.reap_host_children()
     if machine.family.thaws:
         gc.unfreeze()
+
+
+def _kill_the_rest(machine: World) -> None:
+    """Who has not ended by now is killed; once more, since one that was just being forked shows up late."""
+    for _ in range(3):
+        for entry in _alive(machine):
+            machine.family.pids.count_lost()
+            entry.state = State.ZOMBIE
+            with contextlib.suppress(OSError):
+                os.kill(entry.host_pid, signal.SIGKILL)
 
 
 def _leave(machine: World) -> None:

@@ -30,7 +30,7 @@ _MAIL_AT, _MAIL_WORDS = 64, 8
 _MAIL_COUNT = (_SLOT_WORDS - _MAIL_AT) // _MAIL_WORDS
 TABLE_BYTES = 8 * (_HEADER_WORDS + CAPACITY * _SLOT_WORDS)
 _LOCK = 0
-_NEXT_ID, _USED, _ROOT_HOST, _TRUNCATIONS, _LOST = range(5)
+_NEXT_ID, _USED, _ROOT_HOST, _TRUNCATIONS, _LOST, _CLOSED = range(6)
 
 
 class State(enum.IntEnum):
@@ -195,6 +195,8 @@ class PidTable:
 
     def add(self, parent: ProcessEntry | None, *, uid: int, clock: int) -> ProcessEntry:
         """A new process, RUNNING in this host process; OSError(EAGAIN) when there are too many."""
+        if self._words[_CLOSED]:  # without the lock, which a fork bomb fights for
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         with self.locked():
             if sum(1 for entry in self if entry.alive) >= self._limit:
                 raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
@@ -239,6 +241,10 @@ class PidTable:
         """A file has become shorter: whoever has it mapped must look at its size again."""
         with self.locked():
             self._words[_TRUNCATIONS] += 1
+
+    def close_for_new(self) -> None:
+        """The run ends: nobody is added any more, or there would be somebody left each time one looks."""
+        self._words[_CLOSED] = 1
 
     @property
     def lost(self) -> int:
