@@ -51,11 +51,17 @@ class CellTask:
 
 def run_cell(task: CellTask) -> CellResult:
     """Run it to its end, or to that of its time or memory; never raises for what the cell does."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as result:
+    # The folder is ours to remove: to the cell, behind its wall, it is a mount.
+    with (
+        tempfile.TemporaryDirectory(prefix="uprobe-cell-", ignore_cleanup_errors=True) as folder,
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+        tempfile.TemporaryFile() as result,
+    ):
         gc.freeze()  # the child shares our pages as long as nobody counts its references
         pid = os.fork()
         if not pid:
-            _in_child(task, out, err, result)
+            _in_child(task, folder, out, err, result)
         gc.unfreeze()
         ended, reason = _wait(pid, task)
         found = _read(result)
@@ -154,7 +160,7 @@ def _head(stream: BinaryIO, size: int) -> str:
 # --- in the child -----------------------------------------------------------------------------------------
 
 
-def _in_child(task: CellTask, out: BinaryIO, err: BinaryIO, result: BinaryIO) -> None:
+def _in_child(task: CellTask, folder: str, out: BinaryIO, err: BinaryIO, result: BinaryIO) -> None:
     """Become the cell; never returns."""
     status = 1
     try:
@@ -163,7 +169,7 @@ def _in_child(task: CellTask, out: BinaryIO, err: BinaryIO, result: BinaryIO) ->
         nothing = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((nothing, 0), (out.fileno(), 1), (err.fileno(), 2)):
             os.dup2(source, target)
-        found = _found(task)
+        found = _found(task, folder)
         # In one piece: half a result is none.
         result.write(json.dumps(found).encode())
         result.flush()
@@ -175,17 +181,16 @@ def _in_child(task: CellTask, out: BinaryIO, err: BinaryIO, result: BinaryIO) ->
         os._exit(status)
 
 
-def _found(task: CellTask) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="uprobe-cell-") as folder:
-        report, records = os.path.join(folder, "report"), os.path.join(folder, "records")
-        output, form = (records, "jsonl") if task.records else (os.devnull, "tracefs")
-        try:
-            ended = _run(replace(task.setup, report=report, output=output, format=form))
-        except UprobeError as error:
-            return dict(no_result("error", escaped(f"{error.slug}: {error.message}")))
-        with open(report, encoding="utf-8") as file:
-            document = json.load(file)
-        rows = _records(records) if task.records else []
+def _found(task: CellTask, folder: str) -> dict[str, Any]:
+    report, records = os.path.join(folder, "report"), os.path.join(folder, "records")
+    output, form = (records, "jsonl") if task.records else (os.devnull, "tracefs")
+    try:
+        ended = _run(replace(task.setup, report=report, output=output, format=form))
+    except UprobeError as error:
+        return dict(no_result("error", escaped(f"{error.slug}: {error.message}")))
+    with open(report, encoding="utf-8") as file:
+        document = json.load(file)
+    rows = _records(records) if task.records else []
     kept = {name: document[name] for name in ("events", "consumers", "expectations")}
     return {**kept, **ended, "error": "", "records": rows}
 
@@ -194,6 +199,7 @@ def _run(setup: RunSetup) -> dict[str, Any]:
     from uprobe_core.session.session import Session
 
     with Session.from_setup(setup) as session:
+        session.confine()  # the process is the cell's own
         status = session.run()
     return {"status": status.shell_status, "signal": status.signal, "reason": status.reason}
 
