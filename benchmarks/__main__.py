@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 
-from benchmarks import everyday, hits, many, processes, remote, stacks, startup, whole_programs
+from benchmarks import calls, everyday, hits, many, processes, remote, stacks, startup, whole_programs
 from benchmarks.programs import build
 from benchmarks.report import Section, as_svg, as_table, write_json
 
@@ -52,6 +52,7 @@ def _measured(options: argparse.Namespace) -> Iterator[Section]:
         "many": lambda: many.measure(path, rounds, repeat, most),
         "crossover": lambda: many.measure_crossover(path, rounds, repeat, counts),
         "start": lambda: [startup.measure_start(path, repeat)],
+        "calls": lambda: [calls.measure(repeat)],
         "processes": lambda: [processes.measure(repeat)],
         "remote": lambda: remote.measure(path, repeat),
         "records": lambda: [startup.measure_records(path)],

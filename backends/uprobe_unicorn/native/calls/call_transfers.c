@@ -26,11 +26,14 @@ static bool add_piece(const struct call *call, struct pieces *pieces, uint64_t a
 		return (address & TAG_MASK) <= TASK_SIZE_MAX;
 	if (size > MOST_BYTES - pieces->size)
 		return false;
-	void *place = call_memory(call, address, size, perm);
-	if (!place)
-		return false;
-	pieces->items[pieces->count++] = (struct iovec){place, (size_t)size};
-	pieces->size += size;
+	for (uint64_t part; size; address += part, size -= part) {
+		void *place = call_piece(call, address, perm, &part);
+		if (!place || pieces->count == MOST_PIECES)
+			return false;
+		part = part < size ? part : size;
+		pieces->items[pieces->count++] = (struct iovec){place, (size_t)part};
+		pieces->size += part;
+	}
 	return true;
 }
 

@@ -60,18 +60,25 @@ static const struct extent *extent_of(struct glue *glue, uint64_t address)
  * A page whose code may be translated is never writable here without being executable as well, and then
  * it takes more than a store (uprobe_linux.memory.code_pages).
  */
-void *call_memory(const struct call *call, uint64_t address, uint64_t size, unsigned perm)
+void *call_piece(const struct call *call, uint64_t address, unsigned perm, uint64_t *size_ret)
 {
 	struct glue *glue = call->glue;
 	uint64_t at = address & TAG_MASK;
 	const struct extent *extent = extent_of(glue, at);
 
-	if (!extent || !(extent->perms & perm) || size > extent->end - at)
-		return NULL;
-	if (perm == PERM_WRITE && extent->perms & PERM_EXEC)
+	if (!extent || !(extent->perms & perm) || (perm == PERM_WRITE && extent->perms & PERM_EXEC))
 		return NULL;
 	uint64_t physical = extent->physical + (at - extent->start);
-	return physical + size <= glue->arena_size ? glue->arena + physical : NULL;
+	*size_ret = extent->end - at;
+	return physical + *size_ret <= glue->arena_size ? glue->arena + physical : NULL;
+}
+
+void *call_memory(const struct call *call, uint64_t address, uint64_t size, unsigned perm)
+{
+	uint64_t found;
+	void *place = call_piece(call, address, perm, &found);
+
+	return place && size <= found ? place : NULL;
 }
 
 const struct call_file *call_file(const struct call *call, uint64_t fd, uint32_t kinds)

@@ -122,6 +122,8 @@ void calls_deinit(struct calls *calls);
 
 /* Where [address, address + size) of the program is in one piece and as perm needs it, or NULL. */
 void *call_memory(const struct call *call, uint64_t address, uint64_t size, unsigned perm);
+/* The same from address on as far as the piece goes, whose bytes are *size_ret. */
+void *call_piece(const struct call *call, uint64_t address, unsigned perm, uint64_t *size_ret);
 /* Descriptor argument fd if all of kinds can be done with it, or NULL; notes one that nothing is known of. */
 const struct call_file *call_file(const struct call *call, uint64_t fd, uint32_t kinds);
 
