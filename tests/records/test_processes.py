@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import uprobe_core as up
 from tests.programs import zig
+from tests.warm_python import PATHS
 
 
 def run(output: Path, engine: str, form: str) -> list[bytes]:
@@ -49,3 +54,21 @@ def test_three_runs_give_the_same_bytes(tmp_path: Path, form: str) -> None:
     first, *others = [run(tmp_path / str(number), "auto", form) for number in range(3)]
     assert len(first) == 4
     assert others == [first, first]
+
+
+@pytest.mark.parametrize("form", ["tracefs", "jsonl"])
+def test_the_file_can_be_read_while_a_program_that_has_forked_waits(tmp_path: Path, form: str) -> None:
+    program, output = zig("waits.c"), tmp_path / "records"
+    command = [sys.executable, "-m", "uprobe_core.cli", "run", "--format", form, "-o", str(output)]
+    command += ["-e", f"p:work {program}:work n=%x0", "--", str(program)]
+    settings = {**os.environ, "PYTHONPATH": os.pathsep.join(PATHS)}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env=settings) as run:
+        assert run.stdin is not None
+        deadline = time.monotonic() + 60
+        while not output.exists() or output.read_bytes().count(b"work") < 3:
+            assert time.monotonic() < deadline, output.read_bytes()
+            time.sleep(0.05)
+        run.stdin.write(b"x")
+        run.stdin.close()
+        assert run.wait(60) == 0
+    assert output.read_bytes().count(b"work") == 4

@@ -200,6 +200,18 @@ def test_records_in_folded_form_have_the_stacks_of_their_hits(program: Path, tmp
     assert out.read_text().splitlines() == [f"{line} {n}" for line, n in sorted(Counter(lines).items())]
 
 
+def test_records_in_folded_form_have_the_hits_of_children_too(tmp_path: Path) -> None:
+    from uprobe_core.cli import main
+
+    program, out = zig("heirs.c", "-fomit-frame-pointer"), tmp_path / "folded"
+    main(["run", "--format", "folded", "-o", str(out), "-e", f"p:probe {program}:seen", "--", str(program)])
+    callers: Counter[str] = Counter()
+    for line in out.read_text().splitlines():
+        stack, _, count = line.rpartition(" ")
+        callers[stack.split(";")[-2].partition("+")[0]] += int(count)
+    assert callers == {"in_parent": 3, "in_child": 3, "executed": 3}
+
+
 @ENGINES
 def test_the_stacktrace_trigger_shows_the_stack_of_its_hit(
     program: Path, engine: str, tmp_path: Path

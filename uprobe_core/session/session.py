@@ -318,6 +318,7 @@ class Session(ReportedSession):
                 ("not-written", f"a forked process failed: internal: {type(error).__name__}: {error}")
             )
         self.events.lives.end_child(self.spool)
+        self._show_output()
         if self.setup.debug and self._machine is not None:
             self.spool.put(("statistics", dict(self._machine.statistics())))
 
