@@ -20,7 +20,7 @@ __all__ = ("Connection",)
 
 _SECONDS = 5.0
 """How long a stub that somebody starts may take to listen."""
-_SIGINT = 2
+_SIGINT, _SIGQUIT = 2, 3
 _COMM_BYTES = 15
 
 
@@ -70,7 +70,7 @@ class Connection:
 
     def is_own(self, stop: Stop) -> bool:
         """Whether *stop* is what :meth:`interrupt` asked for; each is once."""
-        if stop.signal in (0, _SIGINT) and self._interrupts:
+        if stop.signal in (0, _SIGINT, _SIGQUIT) and self._interrupts:
             self._interrupts -= 1
             return True
         return False

@@ -102,8 +102,11 @@ class Emulator:
         return f"the emulator ended with status {status}"
 
     def interrupt(self) -> None:
-        """Have the program stop soon: it does not look at the connection while it runs."""
-        self._process.send_signal(signal.SIGINT)
+        """Have the program stop soon: the emulator does not look at the connection while it runs.
+
+        SIGQUIT is one of the signals that all its versions take for the program; others end the newer ones.
+        """
+        self._process.send_signal(signal.SIGQUIT)
 
     def end(self) -> None:
         """End it if it has not ended; idempotent."""

@@ -128,7 +128,13 @@ class RemoteMachine:
             if self._stop_requested and (self._connection.is_ours or not self._hits.is_busy(self.current)):
                 return self._stopped_early()
             self._hits.go_on(self.current)
-            self.take(self.runner.wait(patiently=self._hits.is_busy(self.current)))
+            try:
+                stop = self.runner.wait(patiently=self._hits.is_busy(self.current))
+            except Lost:  # Ctrl-C at a terminal reaches our emulator as well, and may end it
+                if not (self._stop_requested and self._connection.is_ours):
+                    raise
+                return self._stopped_early()
+            self.take(stop)
         return self._ended
 
     def _stopped_early(self) -> ExitStatus:
