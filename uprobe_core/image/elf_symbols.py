@@ -17,6 +17,7 @@ from functools import cached_property
 from uprobe_core.errors import TargetError
 from uprobe_core.image.demangling import demangle
 from uprobe_core.image.elf import ElfFile, Section
+from uprobe_core.image.event_names import short
 
 __all__ = ("RESOLVER", "ElfImage", "Symbol")
 
@@ -153,11 +154,15 @@ class ElfImage(ElfFile):
         return self._by_source.get(name.replace(" ", ""), [])
 
     def is_match(self, symbol: Symbol, glob: str) -> bool:
-        """Whether *glob* matches a function's name, or what the source calls it."""
+        """Whether *glob* matches a function's name, or what the source calls it, parameters or not."""
         if fnmatch.fnmatchcase(symbol.name, glob):
             return True
         name = self.source_name(symbol)
-        return name != symbol.name and fnmatch.fnmatchcase(name.replace(" ", ""), glob.replace(" ", ""))
+        if name == symbol.name:
+            return False
+        wanted = glob.replace(" ", "")
+        names = [name] if "(" in glob else [name, short(name)]
+        return any(fnmatch.fnmatchcase(each.replace(" ", ""), wanted) for each in names)
 
     def find_object(self, name: str) -> Symbol | None:
         """The data symbol called *name*, else the function of that name, else None."""

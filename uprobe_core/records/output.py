@@ -120,7 +120,9 @@ class RunOutput:
     def _open(path: str | None) -> int:
         if path is None:
             try:
-                if sys.stderr is not None:  # it is None when the caller closed it
+                if sys.__stderr__ is None:  # the caller closed it, and 2 may be another file of ours
+                    return os.open(os.devnull, os.O_WRONLY)
+                if sys.stderr is not None:
                     sys.stderr.flush()
                 return os.dup(2)
             except OSError:

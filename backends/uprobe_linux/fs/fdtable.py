@@ -12,6 +12,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -56,8 +57,13 @@ class FdTable:
         """Called with each number that stands for something else from now on, or for nothing."""
 
     def adopt_standard(self) -> None:
-        """Give the guest the host's 0, 1 and 2, as far as they are open."""
-        for fd in range(3):
+        """Give the guest the host's 0, 1 and 2, as far as they are open.
+
+        One that was closed when we started may be a file of ours by now.
+        """
+        for fd, stream in enumerate((sys.__stdin__, sys.__stdout__, sys.__stderr__)):
+            if stream is None:
+                continue
             with contextlib.suppress(OSError):
                 host = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _LOWEST_HOST)
                 self._put(fd, Descriptor(adopt(host), host))

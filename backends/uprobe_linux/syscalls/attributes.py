@@ -192,16 +192,20 @@ def sys_ftruncate(task: LinuxTask, fd: int, length: int) -> int:
     return 0
 
 
+_MODES = 0x7B
+"""All modes but NO_HIDE_STALE, which shows what a disk held before."""
 _TAKES_NOTHING = 2 | 8
 """FALLOC_FL_PUNCH_HOLE, FALLOC_FL_COLLAPSE_RANGE (include/uapi/linux/falloc.h)."""
 
 
 @syscall("fallocate")
 def sys_fallocate(task: LinuxTask, fd: int, mode: int, offset: int, length: int) -> int:
-    """fallocate(2); what a mode means is the host file system's business."""
+    """fallocate(2); which of the known modes a file knows is the host file system's business."""
     entry = files(task).usable(s32(fd))
     if s64(offset) < 0 or s64(length) <= 0:
         raise fail(errno.EINVAL)
+    if mode & 0xFFFF_FFFF & ~_MODES:
+        raise fail(errno.EOPNOTSUPP)
     if entry.file.kind == "virtual":
         raise fail(errno.ENODEV)
     check_growth(task, entry, s64(offset) + s64(length))

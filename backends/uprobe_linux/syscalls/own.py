@@ -70,7 +70,8 @@ class OwnCalls:
     def of(cls, machine: World) -> OwnCalls | None:
         """Those of *machine*, None where all calls are made here."""
         target = machine.target
-        counts = target.limits.instructions is not None or not machine.clock.virtual
+        limits = target.limits
+        counts = limits.instructions is not None or limits.memory is not None or not machine.clock.virtual
         if machine.cpu.calls is None or target.on_syscall is not None or counts:
             return None
         return cls(machine)

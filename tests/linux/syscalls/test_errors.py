@@ -10,10 +10,13 @@ from tests.linux.native import both, in_private_root, run_inside
 
 pytestmark = pytest.mark.thorough
 
+_NAMES = ("foo", "user.a", "user.zzz")
 _ALLOWED = (
     "fgetxattr(",  # a descriptor of -100 means the working directory since Linux 6.13
     "timerfd_create(0x8,",  # waking the machine needs a capability of the first user namespace
     "timerfd_create(0x9,",
+    *(f'memfd_create("{name}", 0x{flags})' for name in _NAMES for flags in (4, 5, 6, 7)),  # huge pages
+    "fchmod(0x9, 0xfff) = Operation not permitted",  # root's programs make no set-user-ID files
 )
 
 
