@@ -124,7 +124,9 @@ class OwnDescriptors:
         return self._base(mount.fd, mount)
 
     def _base(self, host: int, mount: Mount) -> tuple[int, int, int]:
-        """A place where paths may start."""
+        """A place where paths may start; what everybody may read is judged elsewhere."""
+        if mount.public:
+            return _NOTHING
         kinds = self._kinds
         found = kinds["KNOWN"] | kinds["BASE"] | (kinds["FIXED"] if mount.read_only else 0)
         return host, found, self._number(mount)
@@ -162,7 +164,11 @@ class OwnDescriptors:
         if stat.S_ISREG(mode):
             found |= kinds["READ"] | kinds["WRITE"] | kinds["SEEK"] | kinds["AT"] | kinds["POLL"]
         elif file.is_dir and file.path not in self._mounts.ghosts:
-            found |= kinds["LIST"] | kinds["SEEK"] | (kinds["BASE"] if file.mount.fd >= 0 else 0)
+            found |= (
+                kinds["LIST"]
+                | kinds["SEEK"]
+                | (kinds["BASE"] if file.mount.fd >= 0 and not file.mount.public else 0)
+            )
         return found | (kinds["OUTSIDE"] if file.mount is FOREIGN else 0)
 
 
