@@ -242,6 +242,9 @@ bool call_openat(struct call *call)
 	/* Where there are other processes, those that wait for the other end of a pipe are told of each open. */
 	if (!calls->alone && calls->turn_ends < INT64_MAX)
 		return false;
+	/* Who may make set-user-ID files is not known here. */
+	if (flags & G_CREAT && call->args[3] & 06000)
+		return false;
 	if (flags & ~(uint32_t)PLAIN_OPEN || !way_find(call, call->args[0], call->args[1], &way))
 		return false;
 	unsigned fd = can_note(calls, WAY_PATH) ? free_number(calls, 0) : UINT32_MAX;
