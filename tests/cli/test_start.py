@@ -97,6 +97,6 @@ def test_the_version_is_the_packages() -> None:
 def test_main_may_be_called_again_after_any_command(capsys: pytest.CaptureFixture[str]) -> None:
     """The modules of the commands are attributes of the package by then, ``list`` among them."""
     for name in COMMANDS:
-        importlib.import_module(f"uprobe_core.cli.{name}")
+        importlib.import_module(f"uprobe_core.cli.{name.replace('-', '_')}")
     assert main(["why", "nowhere", "0"]) == 127
     assert "nowhere" in capsys.readouterr().err

@@ -138,7 +138,7 @@ def test_a_time_limit_ends_a_program_of_our_own() -> None:
 
 def test_a_change_from_another_thread_reaches_a_program_that_runs() -> None:
     """The emulator does not look at its connection while it runs."""
-    with up.Session([str(LOOP), "20000000"], backend="gdbremote", timeout=30) as run:
+    with up.Session([str(LOOP), "2000000000"], backend="gdbremote", timeout=60) as run:
         run.open()
 
         def add() -> None:

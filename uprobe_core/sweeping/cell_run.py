@@ -98,7 +98,9 @@ def _wait(pid: int, task: CellTask) -> tuple[int, str]:
     end, reason = time.monotonic() + task.seconds, ""
     handle = os.pidfd_open(pid)
     try:
-        while not select.select([handle], [], [], _POLL)[0]:
+        ending = select.poll()
+        ending.register(handle, select.POLLIN)
+        while not ending.poll(_POLL * 1000):
             if time.monotonic() > end:
                 reason = "timeout"
             elif task.memory is not None and _held(pid) > task.memory:

@@ -70,8 +70,11 @@ class LocalWorkers:
 
     def wait(self, seconds: float) -> Iterator[tuple[CellTask, CellResult]]:
         """Answers that are there."""
-        ready = select.select(list(self._busy), [], [], seconds)[0]
-        for server in ready:
+        servers = {server.fileno(): server for server in self._busy}
+        poll = select.poll()
+        for fd in servers:
+            poll.register(fd, select.POLLIN)
+        for server in [servers[fd] for fd, _ in poll.poll(seconds * 1000)]:
             task = self._busy.pop(server)
             self._idle.append(server)
             yield task, server.answer()
