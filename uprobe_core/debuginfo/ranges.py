@@ -24,7 +24,8 @@ def ranges_of(die: Die) -> list[Range]:
     form, listed = die.form(At.RANGES), die.get(At.RANGES)
     if listed is not None:
         if unit.version < 5:
-            return list(_old_ranges(unit, listed))
+            ranges = _old_entries(unit, unit.sections.ranges, listed, with_code=False)
+            return [(start, end) for start, end, _ in ranges]
         at = _listed(unit, unit.sections.rnglists, unit.rnglists_base, form, listed, RNGLISTX)
         return [(start, end) for start, end, _ in _entries(unit, unit.sections.rnglists, at, _NO_CODE)]
     high = die.get(At.HIGH_PC)
@@ -42,7 +43,7 @@ def locations_of(die: Die, attribute: At = At.LOCATION) -> list[Located]:
     if form in BLOCKS:
         return [(*ALWAYS, value)] if value else []
     if unit.version < 5:
-        return list(_old_locations(unit, int(value)))
+        return list(_old_entries(unit, unit.sections.loc, int(value), with_code=True))
     sections = unit.sections
     at = _listed(unit, sections.loclists, unit.loclists_base, form, value, LOCLISTX)
     return list(_entries(unit, sections.loclists, at, _CODE))
@@ -55,21 +56,9 @@ def _listed(unit: Unit, data: bytes, base: int, form: int, value: int, indexed: 
     return base + unsigned(data, base + value * unit.offset_size, unit.offset_size)
 
 
-def _old_ranges(unit: Unit, at: int) -> Iterator[Range]:
-    data, width, base = unit.sections.ranges, unit.address_size, unit.low_pc
-    for _ in range(_MOST):
-        start, end = unsigned(data, at, width), unsigned(data, at + width, width)
-        at += 2 * width
-        if not start and not end:
-            return
-        if start == (1 << 8 * width) - 1:
-            base = end
-        elif end > start:
-            yield base + start, base + end
-
-
-def _old_locations(unit: Unit, at: int) -> Iterator[Located]:
-    data, width, base = unit.sections.loc, unit.address_size, unit.low_pc
+def _old_entries(unit: Unit, data: bytes, at: int, *, with_code: bool) -> Iterator[Located]:
+    """The entries of a list before DWARF 5, from *at* on; those of ranges have no code."""
+    width, base = unit.address_size, unit.low_pc
     for _ in range(_MOST):
         start, end = unsigned(data, at, width), unsigned(data, at + width, width)
         at += 2 * width
@@ -78,10 +67,11 @@ def _old_locations(unit: Unit, at: int) -> Iterator[Located]:
         if start == (1 << 8 * width) - 1:
             base = end
             continue
-        size = unsigned(data, at, 2)
+        size = unsigned(data, at, 2) if with_code else 0
+        at += 2 * with_code
         if end > start:
-            yield base + start, base + end, bytes(data[at + 2 : at + 2 + size])
-        at += 2 + size
+            yield base + start, base + end, bytes(data[at : at + size])
+        at += size
 
 
 _NO_CODE = {0x00: 0, 0x01: 1, 0x02: 2, 0x03: 3, 0x04: 4, 0x05: 6, 0x06: 7, 0x07: 8}

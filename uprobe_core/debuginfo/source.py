@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -166,12 +165,6 @@ class Source:
         files = self.lines.files()
         names = {name.rpartition("/")[2] for name in files} | set(files)
         return nearest(file, names) or "is the file name right?"
-
-
-def _is_optimised(die: Die) -> bool:
-    """Whether values are to be found at every instruction: GCC has optimised it, and says where they are."""
-    producer = str(die.unit.root.get(At.PRODUCER, ""))
-    return "GNU" in producer and re.search(r" -O(?!0)", producer) is not None
 
 
 def _behind_prologue(rows: list[Row], entry: int) -> int:

@@ -14,7 +14,7 @@ Words and operators are those of event filters, with arithmetic::
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from uprobe_core.errors import UsageError
@@ -167,22 +167,21 @@ class _Parser:
         assert found is not None
         self.at = found.end()
 
-    def joined(self, part: str, *operators: str) -> Node:
+    def joined(self, part: Callable[[], Node], *operators: str) -> Node:
         """Parts with *operators* between them, from left to right."""
-        parse = getattr(self, part)
-        left: Node = parse()
+        left = part()
         while operator := self.takes(*operators):
             self.operators += 1
             if self.operators > _LONGEST:
                 raise self.error("too many operators")
-            left = Operation(operator, left, parse())
+            left = Operation(operator, left, part())
         return left
 
     def either(self) -> Node:
-        return self.joined("both", "||")
+        return self.joined(self.both, "||")
 
     def both(self) -> Node:
-        return self.joined("compared", "&&")
+        return self.joined(self.compared, "&&")
 
     def compared(self) -> Node:
         left = self.sum()
@@ -190,10 +189,10 @@ class _Parser:
         return Operation(operator, left, self.sum()) if operator else left
 
     def sum(self) -> Node:
-        return self.joined("product", "+", "-")
+        return self.joined(self.product, "+", "-")
 
     def product(self) -> Node:
-        return self.joined("single", "*", "/")
+        return self.joined(self.single, "*", "/")
 
     def single(self) -> Node:
         self.depth += 1

@@ -114,11 +114,6 @@ class Family:
         """Host descriptors that an idle host process has to watch for us."""
         return (self.bell.fileno(), *self._host_children)
 
-    @property
-    def has_host_children(self) -> bool:
-        """Whether host processes that we forked are alive."""
-        return bool(self._host_children)
-
     def polled(self, ready: set[int]) -> None:
         """These descriptors were readable."""
         if ready & {self.bell.fileno(), *self._machine.watcher.descriptors()}:
