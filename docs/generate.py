@@ -117,6 +117,28 @@ def system_calls() -> str:
     return "\n".join(lines) + "\n"
 
 
+def own_calls() -> str:
+    """Calls that the CPU makes by itself, and what each is lent for it."""
+    from uprobe_linux.syscalls.forms import FORMS, Form, Lent
+
+    said = {
+        Lent.FILES: "descriptors of the host's files and streams",
+        Lent.PATHS: "paths below folders that were given",
+        Lent.CHANGES: "changes in writable mounts",
+        Lent.COUNTED: "not with `--max-memory`",
+    }
+    shared: dict[Form, list[str]] = {}
+    for name, form in FORMS.items():
+        shared.setdefault(form, []).append(name)
+
+    lines = ["| calls | what they are lent |", "|---|---|"]
+    for form, names in shared.items():
+        masks = [f"*{mask.name}* without bits but {mask.bits:#o}" for mask in form.masks]
+        lent = "; ".join([text for bit, text in said.items() if bit in form.lent] + masks)
+        lines.append(f"| {', '.join(f'`{name}`' for name in names)} | {lent or 'nothing'} |")
+    return "\n".join(lines) + "\n"
+
+
 EVENT = "p:work ./loop:work a=%x0 name=+0(+8(%x1)):string"
 CONSUMERS = {
     "trace": ["-C trace"],

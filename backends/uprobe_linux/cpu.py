@@ -67,6 +67,7 @@ class OwnCalls(Protocol):
     kinds: Mapping[str, int]
     """What may be done to a descriptor, by name: bits for :meth:`file`."""
     on: bool
+    counted: bool
     alone: bool
     writes_watched: bool
     memory_shared: bool
@@ -88,8 +89,9 @@ class OwnCalls(Protocol):
     blocked: int
     pending: int
 
-    def allow(self, number: int, on: bool, /) -> bool:
-        """Whether call *number* is made by the CPU, if it has a form of it, which it answers."""
+    def lend(self, number: int, lent: int, masks: tuple[tuple[int, int, int, int], ...], /) -> bool:
+        """What the form of call *number* may use, ``Lent`` of ``uprobe_linux.syscalls.forms`` (0: it is not
+        used), and masks as of ``Mask.row``, at most two: answers whether there is a form."""
         ...
 
     def file(self, fd: int, host: int, kinds: int, mount: int, /) -> None:

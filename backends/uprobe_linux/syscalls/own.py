@@ -1,4 +1,4 @@
-"""System calls that the CPU makes by itself: which, when, and what it has to know for that.
+"""System calls that the CPU makes by itself (forms.py says which): when, and what it has to know for that.
 
 The handlers of this package are the reference, and stay in charge of everything that is not
 plain: the CPU leaves such a call to them before anything has happened.  What one of
@@ -13,36 +13,16 @@ from typing import TYPE_CHECKING
 from uprobe_linux.fs.file_times import CAPACITY
 from uprobe_linux.processes.rlimits import INFINITY, RLIMIT_FSIZE
 from uprobe_linux.scheduling.clock import EPOCH, SYSCALL_NS, UPTIME
+from uprobe_linux.syscalls.forms import FORMS, Lent
 from uprobe_linux.syscalls.numbers import NUMBERS
+from uprobe_linux.syscalls.ordering import LOCAL
 from uprobe_linux.syscalls.own_descriptors import OwnDescriptors
 
 if TYPE_CHECKING:
     from uprobe_linux.kernel import Task
     from uprobe_linux.processes.world import World
 
-__all__ = ("OWN", "OwnCalls")
-
-OWN = frozenset(
-    {
-        *("getpid", "gettid", "clock_gettime", "gettimeofday", "rt_sigprocmask"),
-        *("read", "write", "readv", "writev", "pread64", "pwrite64", "lseek"),
-        *("fstat", "getdents64", "futex", "epoll_pwait", "ppoll"),
-        *(
-            "newfstatat",
-            "statx",
-            "statfs",
-            "fstatfs",
-            "faccessat",
-            "readlinkat",
-            "openat",
-            "close",
-            "dup",
-            "fcntl",
-        ),
-        *("mkdirat", "unlinkat", "symlinkat", "linkat", "renameat", "renameat2"),
-    }
-)
-"""The calls that a CPU may make by itself where it can; whoever restricts calls takes his out of it."""
+__all__ = ("OwnCalls",)
 
 
 class OwnCalls:
@@ -63,15 +43,17 @@ class OwnCalls:
         calls.monotonic, calls.realtime, calls.call_ns = UPTIME, EPOCH, SYSCALL_NS
         if machine.file_times is not None:
             calls.set_file_times(machine.file_times.memory, CAPACITY)
-        for name in OWN:
-            calls.allow(NUMBERS[name], True)
+        calls.counted = machine.target.limits.memory is not None
+        for name, form in FORMS.items():
+            turn = Lent(0) if name in LOCAL else Lent.TURN
+            calls.lend(NUMBERS[name], form.lent | turn, tuple(mask.row() for mask in form.masks))
 
     @classmethod
     def of(cls, machine: World) -> OwnCalls | None:
         """Those of *machine*, None where all calls are made here."""
         target = machine.target
         limits = target.limits
-        counts = limits.instructions is not None or limits.memory is not None or not machine.clock.virtual
+        counts = limits.instructions is not None or not machine.clock.virtual
         if machine.cpu.calls is None or target.on_syscall is not None or counts:
             return None
         return cls(machine)

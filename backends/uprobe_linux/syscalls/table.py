@@ -25,7 +25,9 @@ from uprobe_linux.syscalls.ordering import LOCAL, TOUCHES
 
 __all__ = ("RESTART", "Block", "NoReturn", "call", "load", "s32", "s64", "syscall")
 
-_NO_SUBJECTS = frozenset({"table", "numbers", "support", "own", "own_descriptors", "ordering", "doors"})
+_NO_SUBJECTS = frozenset(
+    {"table", "numbers", "support", "own", "own_descriptors", "ordering", "doors", "forms"}
+)
 
 RESTART = 512
 """ERESTARTSYS: never seen by the guest; signal delivery makes EINTR or a restart of it."""

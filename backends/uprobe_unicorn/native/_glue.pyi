@@ -20,6 +20,7 @@ class Calls:
 
     kinds: Mapping[str, int]
     on: bool
+    counted: bool
     clock_is_host: bool
     alone: bool
     writes_watched: bool
@@ -41,7 +42,7 @@ class Calls:
     tid: int
     blocked: int
     pending: int
-    def allow(self, number: int, on: bool, /) -> bool: ...
+    def lend(self, number: int, lent: int, masks: tuple[tuple[int, int, int, int], ...], /) -> bool: ...
     def file(self, fd: int, host: int, kinds: int, mount: int, /) -> None: ...
     def set_cwd(self, host: int, kinds: int, mount: int, /) -> None: ...
     def set_root(

@@ -18,7 +18,7 @@ enum { REMOVEDIR = 0x200, RENAME_FLAGS = 1 | 2 };
 /* The folder and name of a path in a place that may be changed: way->name in *ret; false: Python has to look. */
 static bool find_entry(const struct call *call, uint64_t dirfd, uint64_t address, struct way *way, int *ret)
 {
-	if (!way_find(call, dirfd, address, way) || way->file.kinds & CALL_FIXED)
+	if (!way_find(call, dirfd, address, way) || !way_may_change(call, way))
 		return false;
 	*ret = way_parent(way);
 	return *ret >= 0;

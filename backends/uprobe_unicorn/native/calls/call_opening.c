@@ -203,13 +203,13 @@ static uint32_t kinds_of(int host, const struct way *way)
 	return S_ISDIR(status.st_mode) ? OF_FOLDER | (way->file.kinds & CALL_FIXED) : 0;
 }
 
-static bool may_open(const struct way *way, uint32_t flags)
+static bool may_open(const struct call *call, const struct way *way, uint32_t flags)
 {
 	size_t length = strlen(way->path);
 
 	if (!(flags & (O_ACCMODE | G_CREAT)))
 		return true;
-	if (way->file.kinds & CALL_FIXED || (flags & O_ACCMODE) == O_ACCMODE)
+	if (!way_may_change(call, way) || (flags & O_ACCMODE) == O_ACCMODE)
 		return false;
 	return !(flags & G_CREAT) || (!(flags & G_DIRECTORY) && way->path[length - 1] != '/' &&
 				      strcmp(way->path + (length > 1 ? length - 2 : 0), "/."));
@@ -242,13 +242,10 @@ bool call_openat(struct call *call)
 	/* Where there are other processes, those that wait for the other end of a pipe are told of each open. */
 	if (!calls->alone && calls->turn_ends < INT64_MAX)
 		return false;
-	/* Who may make set-user-ID files is not known here. */
-	if (flags & G_CREAT && call->args[3] & 06000)
-		return false;
 	if (flags & ~(uint32_t)PLAIN_OPEN || !way_find(call, call->args[0], call->args[1], &way))
 		return false;
 	unsigned fd = can_note(calls, WAY_PATH) ? free_number(calls, 0) : UINT32_MAX;
-	if (fd == UINT32_MAX || !may_open(&way, flags))
+	if (fd == UINT32_MAX || !may_open(call, &way, flags))
 		return false;
 	int error = look_before(&way, flags);
 	if (error)

@@ -70,6 +70,8 @@ bool way_find(const struct call *call, uint64_t dirfd, uint64_t address, struct 
 {
 	const struct calls *calls = call->calls;
 
+	if (!(call->lent & LENT_PATHS))
+		return false;
 	if (!way_text(call, address, ret->text, sizeof(ret->text)) || !ret->text[0] || goes_up(ret->text))
 		return false;
 	ret->path = ret->text;
@@ -88,6 +90,11 @@ bool way_find(const struct call *call, uint64_t dirfd, uint64_t address, struct 
 		return false;
 	ret->file = *file;
 	return true;
+}
+
+bool way_may_change(const struct call *call, const struct way *way)
+{
+	return call->lent & LENT_CHANGES && !(way->file.kinds & CALL_FIXED);
 }
 
 bool way_is_name(const struct way *way)

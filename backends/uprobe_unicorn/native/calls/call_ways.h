@@ -27,6 +27,8 @@ struct way {
 bool way_find(const struct call *call, uint64_t dirfd, uint64_t address, struct way *ret);
 /* The program's string at address in ret, which holds size bytes; false: it is not there or too long. */
 bool way_text(const struct call *call, uint64_t address, char *ret, size_t size);
+/* Whether what the way leads to may be changed, and by this call. */
+bool way_may_change(const struct call *call, const struct way *way);
 /* Whether the way is one name, which cannot lead anywhere else than into its folder. */
 bool way_is_name(const struct way *way);
 /* Opens what is there: the descriptor, or the error below 0. flags and mode are the host's. */

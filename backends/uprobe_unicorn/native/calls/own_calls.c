@@ -17,7 +17,7 @@
 
 enum { X8 = 8, MOST_FILES = 1 << 16 };
 
-/* By number: include/uapi/asm-generic/unistd.h. */
+/* By number, each with its row in uprobe_linux/syscalls/forms.py: include/uapi/asm-generic/unistd.h. */
 static call_form *const forms[CALL_NUMBERS] = {
 	[22] = call_epoll_wait, [23] = call_dup, [25] = call_fcntl, [34] = call_mkdirat,
 	[35] = call_unlinkat, [36] = call_symlinkat, [37] = call_linkat, [38] = call_renameat,
@@ -26,14 +26,6 @@ static call_form *const forms[CALL_NUMBERS] = {
 	[68] = call_pwrite, [73] = call_poll, [78] = call_readlinkat, [79] = call_newfstatat, [80] = call_fstat,
 	[98] = call_futex, [113] = call_clock_gettime, [135] = call_sigprocmask, [169] = call_gettimeofday,
 	[172] = call_getpid, [178] = call_gettid, [276] = call_renameat2, [291] = call_statx,
-};
-
-/* Those that another process of the machine can tell: made only while it is our turn. */
-static const bool ordered[CALL_NUMBERS] = {
-	[22] = true, [25] = true, [34] = true, [35] = true, [36] = true, [37] = true, [38] = true,
-	[43] = true, [44] = true, [48] = true, [56] = true, [57] = true, [61] = true, [62] = true,
-	[63] = true, [64] = true, [65] = true, [66] = true, [67] = true, [68] = true, [73] = true,
-	[78] = true, [79] = true, [80] = true, [276] = true, [291] = true,
 };
 
 bool calls_have(unsigned number)
@@ -86,6 +78,8 @@ const struct call_file *call_file(const struct call *call, uint64_t fd, uint32_t
 	struct calls *calls = call->calls;
 	uint32_t index = (uint32_t)fd;
 
+	if (!(call->lent & LENT_FILES))
+		return NULL;
 	if (index >= calls->file_count || !(calls->files[index].kinds & CALL_KNOWN)) {
 		calls->missed = (uint64_t)index + 1;
 		return NULL;
@@ -178,6 +172,23 @@ static bool is_plain(const struct glue *glue, uint64_t pc)
 	       !glue->stop && glue->source.registers && !(glue->area_count && area_at(glue, pc));
 }
 
+/* Whether the row of a call says that it may be made here now, with these arguments. */
+static bool may_make(const struct calls *calls, const struct call_row *row, const struct call *call)
+{
+	if (!(row->lent & LENT_MADE) || (row->lent & LENT_COUNTED && calls->counted))
+		return false;
+	if (row->lent & LENT_TURN && calls->monotonic + call->now >= calls->turn_ends)
+		return false;
+	for (unsigned i = 0; i < row->mask_count; i++) {
+		const struct call_mask *mask = &row->masks[i];
+		if (mask->when_bits && !(call->args[mask->when] & mask->when_bits))
+			continue;
+		if (call->args[mask->argument] & UINT32_MAX & ~mask->bits)
+			return false;
+	}
+	return true;
+}
+
 bool calls_make(struct glue *glue)
 {
 	uint64_t *registers = (uint64_t *)(uintptr_t)glue->source.registers;
@@ -186,14 +197,14 @@ bool calls_make(struct glue *glue)
 		return false;
 	uint32_t number = (uint32_t)registers[X8];
 	struct calls *calls = glue->calls;
-	if (number >= CALL_NUMBERS || !calls->allowed[number] || !forms[number])
+	if (number >= CALL_NUMBERS || !forms[number])
 		return false;
+	const struct call_row *row = &calls->rows[number];
 	uint64_t executed = work_done(&glue->work);
-	struct call call = {.glue = glue, .calls = calls, .now = executed + calls->passed + calls->call_ns};
-	if (ordered[number] && calls->monotonic + call.now >= calls->turn_ends)
-		return false;
+	struct call call = {.glue = glue, .calls = calls, .lent = row->lent,
+			    .now = executed + calls->passed + calls->call_ns};
 	memcpy(call.args, registers, sizeof(call.args));
-	if (!forms[number](&call))
+	if (!may_make(calls, row, &call) || !forms[number](&call))
 		return false;
 	registers[0] = (uint64_t)call.result;
 	go_on(glue, executed, registers[GLUE_PC]);

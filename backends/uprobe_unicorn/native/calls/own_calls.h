@@ -13,7 +13,30 @@
 
 struct glue;
 
-enum { CALL_NUMBERS = 512, CALL_WAITERS = 64 };
+enum { CALL_NUMBERS = 512, CALL_WAITERS = 64, CALL_MASKS = 2 };
+
+/* What a form may use, and when it may not be used: Lent of uprobe_linux.syscalls.forms. */
+enum call_lent {
+	LENT_MADE = 1,
+	LENT_FILES = 2,		/* call_file */
+	LENT_PATHS = 4,		/* way_find */
+	LENT_CHANGES = 8,	/* way_may_change */
+	LENT_TURN = 16,		/* only while it is our turn */
+	LENT_COUNTED = 32,	/* not where memory is counted */
+};
+
+/* An argument with other bits is Python's, where argument when has one of when_bits or those are 0. */
+struct call_mask {
+	unsigned argument, when;
+	uint64_t bits, when_bits;
+};
+
+/* What is lent to the form of a call; nothing to calls without a row. */
+struct call_row {
+	uint32_t lent;
+	unsigned mask_count;
+	struct call_mask masks[CALL_MASKS];
+};
 
 /* What may be done to a descriptor here: bits of call_file.kinds. */
 enum call_kind {
@@ -62,6 +85,7 @@ struct call_mounted {
 /* Python sets this between runs; only what is marked is changed here. */
 struct calls {
 	bool on;			/* whether the task that runs may have its calls made here */
+	bool counted;			/* what the host holds for the program is counted */
 	bool clock_is_host;		/* else time is executed instructions and *passed */
 	bool alone;			/* no other process of the machine exists */
 	bool writes_watched;		/* the size of files is limited, or a file may hold code that runs */
@@ -80,7 +104,7 @@ struct calls {
 	uint64_t pending;		/* signals that are queued for it */
 	const int64_t *file_times;	/* how many cuts, and the host's and the guest's time of each (fs/file_times.py) */
 	uint64_t file_cuts;		/* for how many there is room */
-	bool allowed[CALL_NUMBERS];
+	struct call_row rows[CALL_NUMBERS];
 	struct call_file *files;
 	unsigned file_count;
 	unsigned lowest;		/* no free number is lower */
@@ -101,6 +125,7 @@ struct calls {
 struct call {
 	struct glue *glue;
 	struct calls *calls;
+	uint32_t lent;			/* by its row */
 	uint64_t args[6];
 	uint64_t now;			/* work and passed time at the call, which counts */
 	int64_t result;
@@ -124,7 +149,7 @@ void calls_deinit(struct calls *calls);
 void *call_memory(const struct call *call, uint64_t address, uint64_t size, unsigned perm);
 /* The same from address on as far as the piece goes, whose bytes are *size_ret. */
 void *call_piece(const struct call *call, uint64_t address, unsigned perm, uint64_t *size_ret);
-/* Descriptor argument fd if all of kinds can be done with it, or NULL; notes one that nothing is known of. */
+/* Descriptor argument fd if it is lent and all of kinds can be done with it, or NULL; notes one that nothing is known of. */
 const struct call_file *call_file(const struct call *call, uint64_t fd, uint32_t kinds);
 
 #endif

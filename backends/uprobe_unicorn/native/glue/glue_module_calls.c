@@ -26,16 +26,36 @@ static void calls_object_dealloc(CallsObject *self)
 	Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
-/* (number, whether it is made here): answers whether there is a form of it. */
-static PyObject *calls_object_allow(CallsObject *self, PyObject *args)
+static bool get_mask(PyObject *item, struct call_mask *ret)
 {
-	unsigned number;
-	int on;
+	unsigned long long bits, when_bits;
 
-	if (!PyArg_ParseTuple(args, "Ip", &number, &on))
+	if (!PyArg_ParseTuple(item, "IKIK", &ret->argument, &bits, &ret->when, &when_bits))
+		return false;
+	ret->bits = bits;
+	ret->when_bits = when_bits;
+	if (ret->argument < 6 && ret->when < 6)
+		return true;
+	PyErr_Format(PyExc_ValueError, "a call has no argument %u", ret->argument < 6 ? ret->when : ret->argument);
+	return false;
+}
+
+/* (number, bits of enum call_lent, masks): answers whether there is a form of it. */
+static PyObject *calls_object_lend(CallsObject *self, PyObject *args)
+{
+	struct call_row row = {0};
+	PyObject *masks;
+	unsigned number;
+
+	if (!PyArg_ParseTuple(args, "IIO!", &number, &row.lent, &PyTuple_Type, &masks))
 		return NULL;
+	if (PyTuple_GET_SIZE(masks) > CALL_MASKS)
+		return PyErr_Format(PyExc_ValueError, "more than %d masks", CALL_MASKS);
+	for (; row.mask_count < PyTuple_GET_SIZE(masks); row.mask_count++)
+		if (!get_mask(PyTuple_GET_ITEM(masks, row.mask_count), &row.masks[row.mask_count]))
+			return NULL;
 	if (calls_have(number))
-		self->core.allowed[number] = on;
+		self->core.rows[number] = row;
 	return PyBool_FromLong(calls_have(number));
 }
 
@@ -178,6 +198,7 @@ static PyObject *calls_object_set_file_times(CallsObject *self, PyObject *args)
 
 static PyMemberDef members[] = {
 	FLAG(on, "Whether the task that runs may have its calls made here."),
+	FLAG(counted, "Whether what the host holds for the program is counted."),
 	FLAG(clock_is_host, "Whether time is the host's."),
 	FLAG(alone, "Whether the machine has no other process."),
 	FLAG(writes_watched, "Whether a write to a file has more to be seen to."),
@@ -205,7 +226,7 @@ static PyMemberDef members[] = {
 #define METHOD(name, flags) {#name, (PyCFunction)(void (*)(void))calls_object_##name, flags, NULL}
 
 static PyMethodDef methods[] = {
-	METHOD(allow, METH_VARARGS),
+	METHOD(lend, METH_VARARGS),
 	METHOD(file, METH_VARARGS),
 	METHOD(forget_files, METH_NOARGS),
 	METHOD(set_cwd, METH_VARARGS),

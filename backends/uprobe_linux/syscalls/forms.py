@@ -1,0 +1,88 @@
+"""The inner wall and the forms in C: which calls a CPU may make by itself, and what it may use for that.
+
+One row for each call; a new form in C (``uprobe_unicorn/native/calls``) gets its row in FORMS below.  The
+CPU is given the rows when the machine is set up, looks at a call's row before its form, and lends the
+form what the row lends and nothing else: descriptors, ways that start at folders which need no further
+judgement (a mount that everybody may read is never one), places that may be changed.  What does
+not fit is made by the handler in Python, as a call without a row is.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final
+
+from uprobe_linux.fs import oflags
+
+__all__ = ("FORMS", "Form", "Lent", "Mask")
+
+
+class Lent(enum.IntFlag):
+    """What a form may use, and when it may not be used: enum call_lent of own_calls.h."""
+
+    MADE = 1
+    """There may be such a form."""
+    FILES = 2
+    """Descriptors that stand for the host's files and streams; what else they are is Python's."""
+    PATHS = 4
+    """Paths, from folders below which Python has nothing to judge."""
+    CHANGES = 8
+    """Entries and files of mounts that may be written to."""
+    TURN = 16
+    """Other processes can tell: only while it is our turn (ordering.py)."""
+    COUNTED = 32
+    """The host holds more for it: never where --max-memory counts that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Bits that an argument of a call in C may have; with others the call is made in Python.
+
+    :param argument: its number, from 0
+    :param when: another argument, and bits of which it has one; None: always
+    """
+
+    argument: int
+    name: str
+    bits: int
+    when: tuple[int, int] | None = None
+
+    def row(self) -> tuple[int, int, int, int]:
+        """(argument, bits, other argument, its bits) as the CPU wants it."""
+        return (self.argument, self.bits, *(self.when or (0, 0)))
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a call that is made in C may do.
+
+    :param lent: what of the host it reaches
+    :param masks: at most two
+    """
+
+    lent: Lent = Lent.MADE
+    masks: tuple[Mask, ...] = ()
+
+
+_FILES, _PATHS = Lent.MADE | Lent.FILES, Lent.MADE | Lent.FILES | Lent.PATHS
+_ENTRIES = _PATHS | Lent.CHANGES
+_ALONE = Form()
+"""From the CPU's own numbers and the guest's memory."""
+_NO_PRIVILEGES = 0o1777
+"""A mode's bits without those that give somebody's rights to others: who may set them is judged in Python."""
+
+_ROWS: Final[tuple[tuple[str, Form], ...]] = (
+    ("getpid gettid clock_gettime gettimeofday rt_sigprocmask futex", _ALONE),
+    ("read readv pread64 lseek fstat fstatfs getdents64 close dup fcntl epoll_pwait ppoll", Form(_FILES)),
+    ("write writev pwrite64", Form(_FILES | Lent.COUNTED)),
+    ("newfstatat statx statfs faccessat readlinkat", Form(_PATHS)),
+    ("unlinkat symlinkat linkat renameat renameat2", Form(_ENTRIES)),
+    ("mkdirat", Form(_ENTRIES, (Mask(2, "mode", _NO_PRIVILEGES),))),
+    (
+        "openat",
+        Form(_ENTRIES, (Mask(3, "mode", _NO_PRIVILEGES, when=(2, oflags.G_CREAT)),)),
+    ),
+)
+FORMS: Final[dict[str, Form]] = {name: form for names, form in _ROWS for name in names.split()}
+"""By name of the call."""
