@@ -145,6 +145,31 @@ class TestEnvironment:
         assert failed <= {"sleigh", "parquet"}
 
 
+EXAMPLES = sorted(path.parent for path in (ROOT / "examples/plugins").glob("*/pyproject.toml"))
+
+
+@pytest.fixture(scope="module")
+def extended(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of an environment with the wheel, pytest, and every example of a plugin."""
+    folder = tmp_path_factory.mktemp("extended")
+    copies = [shutil.copytree(path, folder / path.name) for path in EXAMPLES]
+    return environment(folder / "venv", built[1], "pytest", *copies)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_of_a_plugin_passes_its_tests_beside_the_wheel(example: Path, extended: Path) -> None:
+    done = subprocess.run(
+        [extended / "python", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"],
+        cwd=example,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    if "skipped" in done.stdout:
+        pytest.skip(done.stdout.partition("SKIPPED")[2].partition("\n")[0])
+
+
 def wheel_of(source: Path, out: Path, **switches: str) -> subprocess.CompletedProcess[str]:
     """Build a wheel with environment variables set, and none of the native engine's but these."""
     import os
