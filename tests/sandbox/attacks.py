@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tests.programs import zig
 from tests.warm_python import PATHS
 
-__all__ = ("Ended", "attack", "left_behind", "program")
+__all__ = ("USER", "Ended", "attack", "left_behind", "program", "user_namespaces")
 
+USER = ("unshare", "--user", "--map-user=4242", "--map-group=4242")
+"""Runs a command as a user without rights, where user_namespaces() are to be had."""
 BAD = (
     "Traceback (most recent call last)",
     "internal:",
@@ -26,6 +31,15 @@ BAD = (
 def program(name: str) -> Path:
     """``programs/NAME.c`` as a static program."""
     return zig(f"../sandbox/programs/{name}.c", "-w")
+
+
+@cache
+def user_namespaces() -> bool:
+    """Whether USER works here."""
+    return (
+        shutil.which(USER[0]) is not None
+        and subprocess.run([*USER, "true"], check=False, capture_output=True).returncode == 0
+    )
 
 
 @dataclass(frozen=True)
@@ -48,13 +62,22 @@ class Ended:
         return lines + ([f"killed by signal {-self.status}"] if self.status < 0 else [])
 
 
-def attack(folder: Path, *words: str, timeout: float = 60, env: dict[str, str] | None = None) -> Ended:
-    """``uprobe run WORDS`` in *folder*, with temporary files in *folder*/tmp."""
+def attack(
+    folder: Path,
+    *words: str,
+    timeout: float = 60,
+    env: dict[str, str] | None = None,
+    through: Sequence[str] = (),
+) -> Ended:
+    """``uprobe run WORDS`` in *folder*, with temporary files in *folder*/tmp.
+
+    :param through: a command that runs it, as somebody else for example
+    """
     temporary = folder / "tmp"
     temporary.mkdir(exist_ok=True)
     start = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "uprobe_core.cli", "run", *words],
+        [*through, sys.executable, "-m", "uprobe_core.cli", "run", *words],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(PATHS), "TMPDIR": str(temporary), **(env or {})},
         stdin=subprocess.DEVNULL,

@@ -7,7 +7,6 @@ as the user of the tests and as one without rights.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox.attacks import Ended, attack, program
+from tests.sandbox.attacks import USER, Ended, attack, program, user_namespaces
 from tests.warm_python import PATHS
 
 REFUSED = {
@@ -196,24 +195,11 @@ def test_a_program_that_root_runs_has_what_everybody_has(walls: Path, tmp_path: 
     assert tries(attack(tmp_path / "work", "--", str(walls), "setuid"))["bits"] == "0"
 
 
-USER = ["unshare", "--user", "--map-user=4242", "--map-group=4242"]
-
-
-@pytest.mark.skipif(
-    shutil.which("unshare") is None or subprocess.run([*USER, "true"], check=False).returncode != 0,
-    reason="no user namespaces here",
-)
+@pytest.mark.skipif(not user_namespaces(), reason="no user namespaces here")
 @pytest.mark.parametrize("what", ["machine", "processes", "network"])
 def test_it_is_the_same_for_a_user_without_rights(walls: Path, tmp_path: Path, what: str) -> None:
-    done = subprocess.run(
-        [*USER, sys.executable, "-m", "uprobe_core.cli", "run", "--", str(walls), what, "1"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(PATHS), "TMPDIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found = {line.partition(": ")[2] for line in done.stdout.splitlines()}
+    ended = attack(tmp_path, "--", str(walls), what, "1", through=USER)
+    assert ended.status == 0, ended.err
+    found = set(tries(ended).values())
     assert found
     assert "done" not in found

@@ -249,6 +249,21 @@ def _virtual_xattr_error(path: str, *, writing: bool) -> int:
     return errno.EPERM if writing else errno.ENODATA
 
 
+_HIDDEN = "trusted."
+_RIGHTS = ("security.", _HIDDEN)
+"""How the names of attributes begin that give rights, or that only a host's administrator sees."""
+
+
+def _listed(node: HostNode) -> list[str]:
+    return [name for name in os.listxattr(node.magic) if not name.startswith(_HIDDEN)]
+
+
+def _check_attribute(name: str) -> None:
+    """EPERM for what an ordinary user's process may not set, whoever runs this one."""
+    if name.startswith(_RIGHTS):
+        raise fail(errno.EPERM)
+
+
 def _store(task: LinuxTask, value: bytes, address: int, size: int) -> int:
     """The usual answer: the length when *size* is 0, ERANGE when it is too small."""
     if size:
@@ -265,6 +280,8 @@ def _register(kind: str) -> None:
     def get(task: LinuxTask, where: int, name: int, address: int, size: int) -> int:
         """getxattr(2)."""
         attribute = _attribute_name(task, name)
+        if attribute.startswith(_HIDDEN):
+            raise fail(errno.ENODATA)
         with _attributed(task, where, kind) as node:
             return _store(task, os.getxattr(node.magic, attribute), address, size)
 
@@ -273,7 +290,7 @@ def _register(kind: str) -> None:
         """listxattr(2)."""
         try:
             with _attributed(task, where, kind) as node:
-                value = b"".join(os.fsencode(n) + b"\0" for n in os.listxattr(node.magic))
+                value = b"".join(os.fsencode(n) + b"\0" for n in _listed(node))
         except OSError as error:
             if error.errno not in (errno.ENODATA, errno.EOPNOTSUPP):
                 raise
@@ -286,6 +303,7 @@ def _register(kind: str) -> None:
         if flags & 0xFFFF_FFFF & ~3:
             raise fail(errno.EINVAL)
         attribute = _attribute_name(task, name)
+        _check_attribute(attribute)
         if size > XATTR_SIZE_MAX:
             raise fail(errno.E2BIG)
         value = task.process.memory.read(address, size)
@@ -297,6 +315,7 @@ def _register(kind: str) -> None:
     def remove(task: LinuxTask, where: int, name: int) -> int:
         """removexattr(2)."""
         attribute = _attribute_name(task, name)
+        _check_attribute(attribute)
         with _attributed(task, where, kind, writing=True) as node:
             os.removexattr(node.magic, attribute)
         return 0

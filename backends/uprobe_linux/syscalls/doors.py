@@ -65,6 +65,13 @@ _FILE = "the file behind the descriptor, if it lies in a writable mount where it
 _WAKE = "nothing but waiting: for descriptors of ours"
 _PRIVATE = "sockets of the run's private network; the host's with --allow-net"
 _BOX = "EPERM: as without the capability"
+_NO_RIGHTS = (
+    "no devices, no links out of a mount, no set-user-ID files of root's, no attributes that give rights"
+)
+_NAMES = (
+    "paths resolved as for openat, and but with --allow-net to sockets that the run made; abstract names"
+    " with a prefix of the run"
+)
 _NETLINK = 16
 _IOCTLS = frozenset(
     (
@@ -147,7 +154,7 @@ _GROUPS: Final[tuple[tuple[str, Door], ...]] = (
     ),
     (
         _CHANGE,
-        Door("passed", _PATHS + "; no devices, no links out of a mount, no set-user-ID files of root's"),
+        Door("passed", _PATHS + "; " + _NO_RIGHTS),
     ),
     (
         "read readv pread64 preadv preadv2 write writev pwrite64 pwritev pwritev2 sendfile lseek getdents64",
@@ -203,7 +210,7 @@ _GROUPS: Final[tuple[tuple[str, Door], ...]] = (
     ("socketpair", Door("passed", "two AF_UNIX sockets", (_TYPES,))),
     (
         "bind connect accept accept4 getsockname getpeername listen shutdown",
-        Door("passed", _PRIVATE + "; paths resolved as for openat, abstract names with a prefix of the run"),
+        Door("passed", _PRIVATE + "; " + _NAMES),
     ),
     (
         "sendto sendmsg sendmmsg recvfrom recvmsg recvmmsg",

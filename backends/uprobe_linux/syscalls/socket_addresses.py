@@ -2,7 +2,9 @@
 
 A path is bound and connected to through the descriptor of its folder, so that
 it can lie nowhere but in the sandbox. The text that the host then keeps is not
-the guest's; the private folder of the run remembers which path it stood for.
+the guest's; the private folder of the run remembers which path it stood for, and which
+sockets were made by the run: a socket of the host's, in a folder that the guest was given, is
+somebody whom it has no business to talk to unless --allow-net.
 """
 
 from __future__ import annotations
@@ -10,10 +12,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from uprobe_linux.fs import hostcalls
 from uprobe_linux.fs.nodes import HostNode
 from uprobe_linux.syscalls.support import fail, fs
 
@@ -67,25 +72,60 @@ def _bound(task: LinuxTask, path: str) -> Iterator[str]:
         if not isinstance(folder, HostNode) or folder.read_only:
             raise fail(errno.EROFS)
         text = _short(f"{folder.magic}/{name}")
+        start = time.clock_gettime_ns(_STAMPS)
         yield text
         _remember(task, text, path)
+        _note_own(task, text, start)
     finally:
         folder.close()
 
 
 @contextmanager
 def _existing(task: LinuxTask, path: str) -> Iterator[str]:
-    """A socket that is there; one in a read-only place belongs to the host and refuses connections."""
+    """A socket that is there; one of the host's refuses connections."""
     context = fs(task)
     node = context.resolver.lookup(context.cwd, path)
     try:
         if not isinstance(node, HostNode) or not stat.S_ISSOCK(node.stat().st_mode):
             raise fail(errno.ECONNREFUSED)
-        if node.read_only:
+        if node.read_only or not (task.machine.target.allow_net or _is_own(task, node.magic)):
             raise fail(errno.ECONNREFUSED)
         yield node.magic
     finally:
         node.close()
+
+
+# --- which sockets the run has made ---------------------------------------------------------------------
+
+_STAMPS = 5
+"""CLOCK_REALTIME_COARSE, by which file systems say when a file was made."""
+_STATX_BTIME, _NOFOLLOW = 0x800, 0x100
+_IDENTITY = struct.Struct("<I28xQ40xqI44xII")
+"""Of struct statx: mask, inode, time of birth (seconds, nanoseconds), major and minor of the device."""
+
+
+def _identity(text: str, flags: int) -> tuple[int | None, str]:
+    """When the socket at *text* was made (ns, None where the file system does not say), and a name for it.
+
+    An inode's number may be given again, but not with the same time.
+    """
+    raw = hostcalls.statx(-100, os.fsencode(text) + b"\0", flags, 0xFFF)
+    mask, inode, seconds, rest, major, minor = _IDENTITY.unpack_from(raw)
+    born = 10**9 * seconds + rest if mask & _STATX_BTIME else None
+    return born, f"socket-{major}-{minor}-{inode}-{born}"
+
+
+def _note_own(task: LinuxTask, text: str, start: int) -> None:
+    """The guest has made the socket at *text*, since *start*; an older one was put there in between."""
+    born, name = _identity(text, _NOFOLLOW)
+    if born is None or born >= start:
+        os.close(
+            os.open(os.path.join(task.machine.sandbox.names_folder, name), os.O_CREAT | os.O_WRONLY, 0o600)
+        )
+
+
+def _is_own(task: LinuxTask, text: str) -> bool:
+    return os.path.exists(os.path.join(task.machine.sandbox.names_folder, _identity(text, 0)[1]))
 
 
 def _short(text: str) -> str:
