@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-import pluggy
+from uprobe_core.hook_markers import HookimplMarker, HookspecMarker
 
 if TYPE_CHECKING:
     from uprobe_core.architecture import Architecture
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = ("FORMER", "OPTIONAL", "PROJECT", "ArchHooks", "FormerArchHooks", "hookimpl", "hookspec")
 
 PROJECT = "uprobe.archs"
-hookspec = pluggy.HookspecMarker(PROJECT)
-hookimpl = pluggy.HookimplMarker(PROJECT)
+hookspec = HookspecMarker(PROJECT)
+hookimpl = HookimplMarker(PROJECT)
 
 
 class ArchHooks:

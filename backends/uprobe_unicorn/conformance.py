@@ -48,15 +48,14 @@ _FAULTS = {
 _OTHERS = {Sig.BUS: "adrerr", Sig.ILL: "undefined", Sig.TRAP: "breakpoint"}
 
 
-class _NoSystemCalls(dict[int, Syscall]):
+class _NoSystemCalls(table.Table):
     """A system call table in which every call is made known instead of made."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.called = False
         self._entry = Syscall("any", self._note, 0)
 
-    def get(self, key: int, default: Any = None) -> Syscall:
+    def get(self, number: int) -> Syscall:
         return self._entry
 
     def _note(self, task: Any, *arguments: int) -> NoReturn:

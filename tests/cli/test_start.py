@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.cli.command import uprobe
 from uprobe_core.cli import COMMANDS, build_parser, main
 
+LOOP = Path(__file__).parents[2] / "examples" / "loop"
 HEAVY = {
     "unicorn",
     "capstone",
@@ -47,6 +49,13 @@ def imported(*command: str) -> set[str]:
 def test_importing_and_asking_for_help_load_nothing_heavy(argv: list[str]) -> None:
     # json comes with the editable install's finder on some set-ups; our own code must not be its reason.
     assert not imported(*argv) & (HEAVY - imported("-c", "pass"))
+
+
+def test_a_run_loads_nothing_that_it_does_not_need() -> None:
+    """Each of these takes as long as tens of modules of ours."""
+    command = ("-m", "uprobe_core.cli", "run", "-e", f"p {LOOP}:main", str(LOOP), "0")
+    others = {"inspect", "tempfile", "shutil", "pathlib", "subprocess", "urllib.parse"}
+    assert not imported(*command) & ((HEAVY | others) - imported("-c", "pass"))
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
 from typing import Any
 
+import pluggy
 import pytest
 
-from uprobe_core.arch_hooks import hookimpl
+from uprobe_core.arch_hooks import ArchHooks, hookimpl
 from uprobe_core.architecture import Architecture
 from uprobe_core.errors import PluginError, UsageError
-from uprobe_core.probes.arch_ops import bind_arch
+from uprobe_core.hook_markers import HookimplMarker, HookspecMarker
+from uprobe_core.probes.arch_ops import _operations_of, _through_pluggy, bind_arch
 from uprobe_core.testing.toy_arch import REGISTERS, SWBP, Op, ToyArch, encode, short
 from uprobe_core.types import Access, MemoryFault, Policy
 
@@ -172,3 +175,46 @@ def test_what_imports_arm64s_registers_from_types_still_finds_them() -> None:
     assert (registers.sp, registers.pc) == (register.SP, register.PC)
     with pytest.raises(AttributeError):
         types.NoSuchName  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_a_plugin_that_is_as_specified_is_bound_without_pluggy_as_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plugin, names = ToyArch(), [name for name in vars(ArchHooks) if not name.startswith("_")]
+    with_pluggy = _through_pluggy(plugin, (), "ToyArch")
+    monkeypatch.setitem(sys.modules, "pluggy", None)
+    alone = bind_arch(plugin)
+    assert alone.info.registers.names == with_pluggy.info.registers.names
+    for name in set(names) - {"architecture"}:
+        assert getattr(alone, name) == getattr(with_pluggy, name), name
+
+
+@pytest.mark.parametrize("options", [{"wrapper": True}, {"specname": "optimize"}, {"tryfirst": True}])
+def test_a_hook_that_asks_for_more_is_pluggys(options: dict[str, Any]) -> None:
+    def ignore(self: object, task: object, analysis: object) -> None:
+        """More than the specification has."""
+
+    made: type[Any] = type("More", (ToyArch,), {"ignore": hookimpl(**options)(ignore)})
+    assert _operations_of(made()) is None
+
+
+@pytest.mark.parametrize(
+    ("ours", "pluggys", "option"),
+    [
+        (HookimplMarker, pluggy.HookimplMarker, "tryfirst"),
+        (HookspecMarker, pluggy.HookspecMarker, "firstresult"),
+    ],
+)
+def test_a_marker_notes_what_pluggys_notes(ours: Any, pluggys: Any, option: str) -> None:
+    def noted(marker: Any) -> tuple[dict[str, Any], ...]:
+        functions = [lambda: None, lambda: None]
+        marker(functions[0])
+        marker(**{option: True})(functions[1])
+        return tuple(vars(function) for function in functions)
+
+    assert noted(ours("project")) == noted(pluggys("project"))
+
+
+def test_a_marker_refuses_an_option_that_there_is_not() -> None:
+    with pytest.raises(TypeError, match="'tryfrist'"):
+        hookimpl(tryfrist=True)

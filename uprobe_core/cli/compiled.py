@@ -11,12 +11,16 @@ from __future__ import annotations
 import marshal
 import os
 import sys
+from importlib import import_module
 from importlib.util import MAGIC_NUMBER
-from types import CodeType
-from typing import Any
+from types import CodeType, ModuleType
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-__all__ = ("Compiled", "keep_dataclasses", "save_compiled")
+if TYPE_CHECKING:
+    from uprobe_core.cli.kept_modules import KeptModules
+
+__all__ = ("Compiled", "keep_dataclasses", "keep_modules", "save_compiled")
 
 _MOST = 4000
 """Sources that one file holds; what was not asked for in a run goes first."""
@@ -69,23 +73,58 @@ def _read(path: str) -> dict[str, CodeType]:
     return found
 
 
+def kept_beside(ending: str) -> str:
+    """The path of a file of ours in this module's ``__pycache__``; "" where there is no such folder."""
+    beside = globals().get("__cached__")
+    return f"{os.path.splitext(beside)[0]}.{ending}" if beside else ""
+
+
 def keep_dataclasses() -> None:
     """Let dataclasses take its methods from there, where it needs that and there is such a folder."""
-    beside = globals().get("__cached__")
-    if sys.version_info >= (3, 13) or not beside:
+    _import_dataclasses()
+    path = kept_beside("dataclasses")
+    if sys.version_info >= (3, 13) or not path:
         return
     import dataclasses
 
-    compiled = Compiled(f"{os.path.splitext(beside)[0]}.dataclasses")
+    compiled = Compiled(path)
     dataclasses.exec = compiled.execute  # type: ignore[attr-defined]
     _kept.append(compiled)
 
 
-_kept: list[Compiled] = []
+class _Later(ModuleType):
+    """A module that is imported when something of it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self.__name__), name)
+
+
+def _import_dataclasses() -> None:
+    """Without ``inspect``: it takes longer than they do, and is asked only for what has no documentation."""
+    if "inspect" not in sys.modules:
+        sys.modules["inspect"] = _Later("inspect")
+        try:
+            import dataclasses  # noqa: F401
+        finally:
+            del sys.modules["inspect"]
+
+
+def keep_modules() -> None:
+    """Let Python take modules from there."""
+    path = kept_beside("modules")
+    if path:
+        from uprobe_core.cli.kept_modules import KeptModules  # of no use to --help
+
+        modules = KeptModules(path)
+        modules.install()
+        _kept.append(modules)
+
+
+_kept: list[Compiled | KeptModules] = []
 """Of this process."""
 
 
 def save_compiled() -> None:
     """Write what is new so far: before this process gives up writing, and at its end."""
-    for compiled in _kept:
-        compiled.save()
+    for kept in _kept:
+        kept.save()

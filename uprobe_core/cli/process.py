@@ -15,7 +15,7 @@ import threading
 from typing import TYPE_CHECKING, NoReturn
 
 from uprobe_core.cli import COMMANDS, main
-from uprobe_core.cli.compiled import keep_dataclasses, save_compiled
+from uprobe_core.cli.compiled import keep_dataclasses, keep_modules, save_compiled
 
 if TYPE_CHECKING:
     from uprobe_core.session.session import Session
@@ -31,6 +31,7 @@ def command() -> NoReturn:
     gc.disable()
     _owned.append(True)
     if sys.argv[1:] and sys.argv[1] in COMMANDS:
+        keep_modules()
         keep_dataclasses()
     status = main()
     save_compiled()

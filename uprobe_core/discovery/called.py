@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from uprobe_core.discovery.contracts import blamed, check_instance, construct
+from uprobe_core.discovery.contracts import blamed, construct
 from uprobe_core.discovery.entries import Kind, PluginEntry, entries
 from uprobe_core.discovery.importing import import_plugin
 from uprobe_core.discovery.load import choose
@@ -50,12 +50,15 @@ def wanted() -> list[PluginEntry]:
 
 
 def create(on_failure: Callable[[PluginError], None] | None = None) -> Any:
-    """Return a pluggy.PluginManager with every wanted plugin registered.
+    """Return a pluggy.PluginManager with every wanted plugin registered; without any, what does nothing.
 
     Hooks are called in the order of entry-point names, whatever the order of
     installation.  A plugin that fails to load goes to *on_failure* and the
     others go on; without *on_failure* its PluginError is raised.
     """
+    plugins = wanted()
+    if not plugins and os.environ.get(TRACE_SWITCH) != "1":
+        return _Nobody()
     import pluggy
 
     from uprobe_core.hookspecs import PROJECT, PluginHooks
@@ -63,15 +66,29 @@ def create(on_failure: Callable[[PluginError], None] | None = None) -> Any:
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(PluginHooks)
     # pluggy calls the last registered first, so the first name is registered last.
-    for entry in reversed(wanted()):
+    for entry in reversed(plugins):
         _register(manager, entry, on_failure)
     if os.environ.get(TRACE_SWITCH) == "1":
         manager.add_hookcall_monitoring(_trace, lambda *_: None)
     return manager
 
 
+class _Nobody:
+    """A manager with no plugins: nobody answers any hook."""
+
+    @property
+    def hook(self) -> Any:
+        """Its hooks are attributes, as pluggy's are."""
+        return self
+
+    def __getattr__(self, _hook: str) -> Callable[..., list[Any]]:
+        return lambda **_arguments: []
+
+
 def _register(manager: Any, entry: PluginEntry, on_failure: Callable[[PluginError], None] | None) -> None:
     """Load, check and register one plugin; a failure is reported and the plugin left out."""
+    from uprobe_core.discovery.fitting import check_instance
+
     try:
         instance = construct(entry, import_plugin(choose(Kind.PLUGIN, entry.name)))
         check_instance(entry, instance)

@@ -47,7 +47,17 @@ class PluginEntry:
     @property
     def full_name(self) -> str:
         """``PACKAGE:NAME``, which tells it from the same name of another package."""
-        return f"{self.distribution.rpartition(' ')[0]}:{self.name}"
+        return f"{self.package}:{self.name}"
+
+    @property
+    def package(self) -> str:
+        """The name of the installed package that it comes from."""
+        return self.distribution.rpartition(" ")[0]
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it comes with this package."""
+        return self.package == "uprobe"
 
     def __str__(self) -> str:
         return f"{self.kind.word} {self.name!r} ({self.target}, from {self.distribution})"

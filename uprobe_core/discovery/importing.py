@@ -46,8 +46,8 @@ def import_plugin(entry: PluginEntry, say: Callable[[str], None] | None = None) 
     told to *say* (default: standard error), with who printed it.
     """
     printed = StringIO()
-    if (package := entry.distribution.partition(" ")[0]) != "uprobe":
-        outsiders.add(package)
+    if not entry.is_ours:
+        outsiders.add(entry.package)
     try:
         with _no_longer_than(patience()), _without_output(printed):
             return load_point(entry)

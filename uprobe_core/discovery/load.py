@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from uprobe_core.discovery.contracts import BlamedWriter, check_class, check_instance, construct, try_writer
+from uprobe_core.discovery.contracts import BlamedWriter, construct
 from uprobe_core.discovery.entries import Kind, PluginEntry, entries
 from uprobe_core.discovery.importing import import_plugin
 from uprobe_core.errors import PluginError, UprobeError, UsageError
@@ -85,7 +85,7 @@ def load_consumer(name: str, options: Mapping[str, str]) -> ConsumerPlugin:
     """
     entry = choose(Kind.CONSUMER, name)
     cls = import_plugin(entry)
-    check_class(entry, cls)
+    _check_class(entry, cls)
     return cast("ConsumerPlugin", construct(entry, cls, options))
 
 
@@ -97,7 +97,7 @@ def load_writer(use: FormatUse) -> tuple[bool, Callable[[Any, Any], Any]]:
     name = use.name
     entry = choose(Kind.WRITER, name)
     plugin = import_plugin(entry)
-    check_class(entry, plugin)
+    _check_class(entry, plugin)
     refuse_options(use, getattr(plugin, "options", {}))
 
     def make(stream: Any, header: Any) -> Any:
@@ -126,12 +126,25 @@ def check_writer(use: FormatUse) -> None:
     entry = choose(Kind.WRITER, use.name)
     plugin = import_plugin(entry)
     refuse_options(use, getattr(plugin, "options", {}))
+    from uprobe_core.discovery.fitting import try_writer
+
     try_writer(entry, plugin, use.options)
+
+
+def _check_class(entry: PluginEntry, plugin: Any) -> None:
+    """Raise PluginError unless the class *plugin* has what its contract asks for; ours have it."""
+    if not entry.is_ours:
+        from uprobe_core.discovery.fitting import check_class
+
+        check_class(entry, plugin)
 
 
 def _instance(kind: Kind, name: str) -> Any:
     """Load, construct without arguments and check."""
     entry = choose(kind, name)
     instance = construct(entry, import_plugin(entry))
-    check_instance(entry, instance)
+    if not entry.is_ours:
+        from uprobe_core.discovery.fitting import check_instance
+
+        check_instance(entry, instance)
     return instance

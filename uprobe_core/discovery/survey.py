@@ -10,8 +10,9 @@ import sys
 import time
 from typing import NoReturn
 
-from uprobe_core.discovery.contracts import check_class, check_instance, construct, try_writer
+from uprobe_core.discovery.contracts import construct
 from uprobe_core.discovery.entries import Kind, PluginEntry, PluginStatus, entries
+from uprobe_core.discovery.fitting import check_class, check_instance, try_writer
 from uprobe_core.discovery.importing import import_plugin, patience
 from uprobe_core.discovery.load import choose
 from uprobe_core.errors import UprobeError

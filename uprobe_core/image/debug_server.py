@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 
 from uprobe_core.errors import TargetError
 
@@ -21,7 +20,7 @@ _MOST_KEPT = 1 << 32
 """Bytes of all files that are kept; the oldest go first."""
 _PATIENCE = 60.0
 _CHUNK = 1 << 20
-_IDENTITY = re.compile("[0-9a-f]{16,128}")
+_IDENTITY = "[0-9a-f]{16,128}"
 
 
 def is_server(place: str) -> bool:
@@ -34,7 +33,7 @@ def fetched(server: str, identity: str) -> str | None:
 
     Raises TargetError if the server cannot be asked.
     """
-    if not _IDENTITY.fullmatch(identity):
+    if not re.fullmatch(_IDENTITY, identity):
         return None
     path = os.path.join(_folder(), ".build-id", identity[:2], f"{identity[2:]}.debug")
     if not os.path.exists(path):
@@ -57,6 +56,7 @@ def _folder() -> str:
 
 def _fetch(url: str, path: str) -> bool:
     """Put what is at *url* into *path*, all of it or nothing; False if nothing is there."""
+    import tempfile  # with all that it imports: for a server that is asked alone
     from urllib.error import HTTPError
     from urllib.request import urlopen
 

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-import pluggy
+from typing import TYPE_CHECKING, Any, Final
 
 from uprobe_core.arch_hooks import FORMER, OPTIONAL, PROJECT, ArchHooks, FormerArchHooks
 from uprobe_core.architecture import Architecture
 from uprobe_core.errors import PluginError
-from uprobe_core.probes.former_arch import described_by_former_hooks
+from uprobe_core.hook_markers import is_plain_hook
 from uprobe_core.types import Analysis, MemoryFault, Policy
 from uprobe_core.unwinding import FrameRules
 
 if TYPE_CHECKING:
+    import pluggy
+
     from uprobe_core.backend import Process, Task
     from uprobe_core.types import GuestMemory
     from uprobe_core.utask import ReturnInstance, Utask
 
 __all__ = ("ArchOps", "bind_arch", "check_policy")
+
+_STARRED: Final = 4 | 8
+"""CO_VARARGS, CO_VARKEYWORDS (the inspect module, which takes long to import)."""
 
 
 class ArchOps:
@@ -80,6 +83,56 @@ def bind_arch(plugin: object, wrappers: tuple[object, ...] = ()) -> ArchOps:
     lacks an operation or names one that does not exist.
     """
     name = type(plugin).__name__
+    alone = None if wrappers else _operations_of(plugin)
+    return _through_pluggy(plugin, wrappers, name) if alone is None else _bound(alone, name)
+
+
+def _operations_of(plugin: object) -> dict[str, Callable[..., Any]] | None:
+    """The operations of a plugin that has all of them, exactly as they are specified; None: pluggy judges."""
+    found: dict[str, Callable[..., Any]] = {}
+    for hook in dir(plugin):
+        function = getattr(type(plugin), hook, None)
+        is_plain = is_plain_hook(PROJECT, function or vars(plugin).get(hook))
+        if is_plain is None:
+            continue
+        names = _arguments_of(vars(ArchHooks).get(hook))
+        if not is_plain or names is None or names != _arguments_of(function):
+            return None
+        found[hook] = getattr(plugin, hook)
+    wanted = {name for name in vars(ArchHooks) if not name.startswith("_")}
+    return found if found.keys() >= wanted - OPTIONAL else None
+
+
+def _arguments_of(function: Any) -> tuple[str, ...] | None:
+    """The names of a plain function's positional arguments but the first; None: it is something else."""
+    code = getattr(function, "__code__", None)
+    if code is None or code.co_kwonlyargcount or code.co_flags & _STARRED:
+        return None
+    if function.__defaults__ or hasattr(function, "__wrapped__"):
+        return None
+    names: tuple[str, ...] = code.co_varnames[1 : code.co_argcount]
+    return names
+
+
+def _bound(operations: dict[str, Callable[..., Any]], name: str) -> ArchOps:
+    ops = ArchOps()
+    for hook in OPTIONAL:
+        setattr(ops, hook, _nothing)
+    for hook, function in operations.items():
+        if hook == "architecture":
+            ops.info = _checked(function(), name)
+        else:
+            setattr(ops, hook, function)
+    return ops
+
+
+def _nothing(*_args: Any) -> None:
+    """An operation that is left out."""
+
+
+def _through_pluggy(plugin: object, wrappers: tuple[object, ...], name: str) -> ArchOps:
+    from uprobe_core.probes.former_arch import described_by_former_hooks
+
     manager = _manager(plugin, wrappers, name)
     for wrapper in wrappers:
         _refuse_former(manager, wrapper)
@@ -105,6 +158,8 @@ def check_policy(arch: ArchOps, policy: Policy) -> None:
 
 
 def _manager(plugin: object, wrappers: tuple[object, ...], name: str) -> pluggy.PluginManager:
+    import pluggy
+
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(ArchHooks)
     manager.add_hookspecs(FormerArchHooks)
@@ -147,7 +202,7 @@ def _plain_call(
     impls = caller.get_hookimpls()
     is_done = any(not (impl.wrapper or impl.hookwrapper) for impl in impls)
     if not impls and hook in OPTIONAL:
-        return lambda *_args: None
+        return _nothing
     if not is_done and hook not in OPTIONAL:
         raise PluginError(
             f"arch plugin {plugin} does not implement {hook!r}",

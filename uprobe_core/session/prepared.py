@@ -30,7 +30,6 @@ from uprobe_core.session.stacks import RunStacks
 from uprobe_core.setup_words import TRACE
 from uprobe_core.tracing.collector import collector_waits
 from uprobe_core.tracing.event_set import EventSet
-from uprobe_core.tracing.functions import function_lines
 
 if TYPE_CHECKING:
     from uprobe_core.expecting.expectations import Expectations
@@ -95,9 +94,15 @@ class PreparedSession:
                 self.events.add_line(line)
             if setup.syscalls:
                 self.events.add_line(EventLine("s:*", "-S"))
-            records = writes_records(setup) and not (explicit and not setup.consumers)
-            for line in function_lines(setup, self.files, self.arch, records=records, warn=self.warn):
-                self.events.add_line(line)
+            if setup.functions:
+                self._add_functions()
+
+    def _add_functions(self) -> None:
+        from uprobe_core.tracing.functions import function_lines
+
+        records = writes_records(self.setup) and not (self._explicit and not self.setup.consumers)
+        for line in function_lines(self.setup, self.files, self.arch, records=records, warn=self.warn):
+            self.events.add_line(line)
 
     def probe(self, spec: str, *consumers: Any) -> Any:
         """Add the event line *spec* and attach *consumers* to it.

@@ -19,7 +19,6 @@ from uprobe_core.events.fetch_run import FetchProgram, compile_fetch, run_fetch
 from uprobe_core.events.hints import nearest
 from uprobe_core.events.line import EventLine as Words
 from uprobe_core.events.variables import Variables
-from uprobe_core.image.signatures import functions_of, signature_of
 
 if TYPE_CHECKING:
     from uprobe_core.architecture import Registers
@@ -42,6 +41,8 @@ _MAX_ERRNO = 4095
 
 def system_call_specs(pattern: str, language: Language) -> list[EventSpec]:
     """The events of the system calls that match *pattern*; raises SpecError if there is none."""
+    from uprobe_core.image.signatures import functions_of
+
     names = [name for name in functions_of(_LIBRARY) if fnmatch.fnmatchcase(name, pattern)]
     if not names:
         hint = nearest(pattern, functions_of(_LIBRARY)) or "names are those of the manual, section 2"
@@ -50,6 +51,8 @@ def system_call_specs(pattern: str, language: Language) -> list[EventSpec]:
 
 
 def _spec(name: str, language: Language) -> EventSpec:
+    from uprobe_core.image.signatures import signature_of
+
     known = signature_of(_LIBRARY, name)
     assert known is not None
     variables = Variables(registers=language.registers, extended=True, vectors=language.vectors)

@@ -8,7 +8,6 @@ by this process while it runs, and nothing there takes the place of a module tha
 from __future__ import annotations
 
 import os
-import pkgutil
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -56,7 +55,9 @@ class OwnImports:
         return names
 
     def _keep(self, key: str, names: set[str]) -> None:
-        finder = pkgutil.get_importer(key)
+        from pkgutil import get_importer  # rarely needed
+
+        finder = get_importer(key)
         if finder is not None:
             self._before[key] = finder
             sys.path_importer_cache[key] = _AsItWas(finder, names)

@@ -153,6 +153,8 @@ class SharedTimer(Timer):
 
 @dataclass(eq=False, slots=True)
 class _Owned:
+    """The timers of one process: those of setitimer by kind, those of timer_create by id."""
+
     intervals: dict[int, Timer] = field(default_factory=dict)
     posix: dict[int, Timer] = field(default_factory=dict)
     next_id: int = 0

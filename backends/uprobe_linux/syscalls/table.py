@@ -14,7 +14,6 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import TypeVar
 
 from uprobe_linux.calls import REFUSALS, Syscall, Wait, refusal
@@ -22,12 +21,15 @@ from uprobe_linux.kernel import Task
 from uprobe_linux.syscalls.doors import door_of
 from uprobe_linux.syscalls.numbers import NAMES, NUMBERS
 from uprobe_linux.syscalls.ordering import LOCAL, TOUCHES
+from uprobe_linux.syscalls.rare import RARE
 
 __all__ = ("RESTART", "Block", "NoReturn", "call", "load", "s32", "s64", "syscall")
 
-_NO_SUBJECTS = frozenset(
-    {"table", "numbers", "support", "own", "own_descriptors", "ordering", "doors", "forms"}
+_COMMON = (
+    *("basic", "clocks", "dirs", "epoll", "exec", "fdcontrol", "futexes", "identity", "info", "io", "ioctls"),
+    *("memory", "opens", "pidfds", "pipes", "poll", "processes", "signals", "status", "threads", "waits"),
 )
+"""The modules of calls that most programs make."""
 
 RESTART = 512
 """ERESTARTSYS: never seen by the guest; signal delivery makes EINTR or a restart of it."""
@@ -64,14 +66,33 @@ def syscall(*names: str) -> Callable[[F], F]:
     return register
 
 
-def load() -> dict[int, Syscall]:
-    """Import every subject module of this package and return number -> handler."""
-    import uprobe_linux.syscalls as package
+def _subject(module: str) -> None:
+    import_module(f"uprobe_linux.syscalls.{module}")
 
-    for module in iter_modules(package.__path__):
-        if module.name not in _NO_SUBJECTS:
-            import_module(f"{package.__name__}.{module.name}")
-    return {NUMBERS[name]: entry for name, entry in _registered.items()}
+
+class Table:
+    """The handlers by number."""
+
+    def __init__(self) -> None:
+        for module in _COMMON:
+            _subject(module)
+        self._by_number = {NUMBERS[name]: entry for name, entry in _registered.items()}
+
+    def get(self, number: int) -> Syscall | None:
+        """The handler of system call *number*; None: there is none."""
+        found = self._by_number.get(number)
+        if found is None and (name := NAMES.get(number)) in RARE:
+            _subject(RARE[name])
+            found = self._by_number[number] = _registered[name]
+        return found
+
+    def __contains__(self, number: int) -> bool:
+        return self.get(number) is not None
+
+
+def load() -> Table:
+    """The table, with what most programs need imported."""
+    return Table()
 
 
 def call(entry: Syscall, task: Task, arguments: tuple[int, ...]) -> int:

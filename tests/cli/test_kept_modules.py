@@ -1,0 +1,147 @@
+"""Modules that are kept in one file are those that Python would import."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.machinery import PathFinder
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from uprobe_core.cli.kept_modules import KeptModules
+
+HOME = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The last folder that Python imports from, with a package ``kept_one``, in it a module ``inner``."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(sys, "meta_path", [PathFinder])
+    monkeypatch.syspath_prepend(str(tmp_path / "first"))
+    folder = tmp_path / "last"
+    (folder / "kept_one").mkdir(parents=True)
+    (folder / "kept_one" / "__init__.py").write_text("VALUE = 1\n")
+    (folder / "kept_one" / "inner.py").write_text("VALUE = 2\n")
+    sys.path.append(str(folder))
+    yield folder
+    forget()
+
+
+def forget() -> None:
+    """As in another process."""
+    for name in [name for name in sys.modules if name.startswith("kept_one")]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+
+
+def imported(path: Path, name: str = "kept_one.inner") -> ModuleType:
+    """The module *name* in a process that keeps modules at *path*."""
+    forget()
+    sys.meta_path[:] = [PathFinder]
+    kept = KeptModules(str(path))
+    kept.install()
+    module = importlib.import_module(name)
+    kept.save()
+    return module
+
+
+def is_kept(module: ModuleType) -> bool:
+    return type(module.__loader__).__module__ == "uprobe_core.cli.kept_modules"
+
+
+def test_a_module_that_was_kept_is_the_same_module(folder: Path, tmp_path: Path) -> None:
+    names = ("__name__", "__file__", "__cached__", "__package__", "VALUE")
+    first = imported(tmp_path / "file")
+    package = sys.modules["kept_one"]
+    second = imported(tmp_path / "file")
+    assert (is_kept(first), is_kept(second)) == (False, True)
+    assert [getattr(first, name) for name in names] == [getattr(second, name) for name in names]
+    assert package.__path__ == sys.modules["kept_one"].__path__
+
+
+def test_a_source_that_changed_is_read_again(folder: Path, tmp_path: Path) -> None:
+    imported(tmp_path / "file")
+    (folder / "kept_one" / "inner.py").write_text("VALUE = 333\n")
+    changed = imported(tmp_path / "file")
+    assert (changed.VALUE, is_kept(changed), is_kept(sys.modules["kept_one"])) == (333, False, True)
+    again = imported(tmp_path / "file")
+    assert (again.VALUE, is_kept(again)) == (333, True)
+
+
+def test_a_source_that_is_gone_is_gone(folder: Path, tmp_path: Path) -> None:
+    imported(tmp_path / "file")
+    (folder / "kept_one" / "inner.py").unlink()
+    with pytest.raises(ModuleNotFoundError):
+        imported(tmp_path / "file")
+
+
+def test_a_module_that_now_comes_first_is_found(folder: Path, tmp_path: Path) -> None:
+    """In the first folder, that of a script or the working directory, which changes all the time."""
+    imported(tmp_path / "file", "kept_one")
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "kept_one.py").write_text("VALUE = 7\n")
+    assert imported(tmp_path / "file", "kept_one").VALUE == 7
+
+
+def test_where_python_imports_from_other_folders_nothing_holds(folder: Path, tmp_path: Path) -> None:
+    imported(tmp_path / "file", "kept_one")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "kept_one.py").write_text("VALUE = 8\n")
+    sys.path.insert(1, str(other))
+    assert imported(tmp_path / "file", "kept_one").VALUE == 8
+
+
+def test_a_folder_that_got_another_entry_is_looked_through_again(folder: Path, tmp_path: Path) -> None:
+    middle = tmp_path / "middle"
+    middle.mkdir()
+    os.utime(middle, ns=(1, 1))
+    sys.path.insert(1, str(middle))
+    imported(tmp_path / "file", "kept_one")
+    (middle / "kept_one.py").write_text("VALUE = 9\n")
+    assert imported(tmp_path / "file", "kept_one").VALUE == 9
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda d: d[:-1], lambda d: d[:30], lambda d: b"", lambda d: b"x" + d[1:], lambda d: d + b"x"]
+)
+def test_a_file_that_is_not_whole_counts_as_none(folder: Path, tmp_path: Path, damage: object) -> None:
+    imported(tmp_path / "file")
+    (tmp_path / "file").write_bytes(damage((tmp_path / "file").read_bytes()))  # type: ignore[operator]
+    assert not is_kept(imported(tmp_path / "file"))
+    assert is_kept(imported(tmp_path / "file"))
+
+
+def test_nothing_is_written_where_python_writes_no_bytecode(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    assert imported(tmp_path / "file").VALUE == 2
+    assert not (tmp_path / "file").exists()
+
+
+def test_where_nothing_can_be_written_nothing_is_kept(folder: Path, tmp_path: Path) -> None:
+    assert imported(tmp_path / "no" / "folder").VALUE == 2
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_trace_back_shows_the_source_of_a_kept_module(folder: Path, tmp_path: Path) -> None:
+    import inspect
+
+    imported(tmp_path / "file")
+    assert inspect.getsource(imported(tmp_path / "file")) == "VALUE = 2\n"
+
+
+def test_a_command_prints_the_same_with_what_it_kept() -> None:
+    command = [sys.executable, "-m", "uprobe_core.cli", "list", str(HOME / "examples" / "loop")]
+    environment = {name: v for name, v in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    first, second = (
+        subprocess.run(command, env=environment, capture_output=True, check=True) for _ in range(2)
+    )
+    assert (first.stdout, first.stderr) == (second.stdout, second.stderr)

@@ -1,0 +1,203 @@
+"""The compiled modules of a run in one file, beside Python's own compiled modules.
+
+To find a module Python asks the file system some ten times and opens, reads and closes a file: for three
+hundred modules as long as to make what they define. What was imported is kept in one file, with Python's
+own terms: a module holds as long as its source has the time and the size that it was compiled from,
+and the file as long as nothing was added to or removed from the folders that Python imports from.
+It may be deleted, and is written where the folder can be written and PYTHONDONTWRITEBYTECODE is not set.
+"""
+
+from __future__ import annotations
+
+import marshal
+import mmap
+import os
+import sys
+from collections.abc import Container, Sequence
+from contextlib import suppress
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import MAGIC_NUMBER
+from types import CodeType, ModuleType
+from typing import Any, NamedTuple
+from zlib import crc32
+
+__all__ = ("KeptModules",)
+
+_HEADER = 16
+"""Bytes of a compiled file before its code: magic number, flags, time and size of the source (PEP 552)."""
+_START = len(MAGIC_NUMBER) + 8
+"""Bytes of our file before its index: magic number, checksum and length of the index."""
+
+
+class _Row(NamedTuple):
+    """A module: its source, its compiled file, the folder that it was found in, where its bytes lie."""
+
+    origin: str
+    cached: str
+    folder: str
+    start: int
+    end: int
+
+    @property
+    def is_package(self) -> bool:
+        return os.path.dirname(self.origin) != self.folder
+
+
+class _Loader(SourceFileLoader):
+    """A module whose code is there already."""
+
+    def __init__(self, name: str, path: str, code: memoryview) -> None:
+        super().__init__(name, path)
+        self._code = code
+
+    def get_code(self, fullname: str) -> CodeType:
+        """As importlib.abc.InspectLoader."""
+        code: CodeType = marshal.loads(self._code)  # noqa: S302  # as Python reads the files beside it
+        return code
+
+
+class KeptModules:
+    """Finds modules in the file at *path*, and keeps there what others found."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._places = _places()
+        self._rows, self._data = _read(path, self._places)
+        self._first = sys.path[0] if sys.path else ""
+        self._ahead = _names_in(self._first)
+
+    def install(self) -> None:
+        """Be asked before the folders are looked through, and after who wants to be asked before that."""
+        sys.meta_path.insert(sys.meta_path.index(PathFinder), self)
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """As importlib.abc.MetaPathFinder."""
+        row = self._rows.get(name)
+        if row is None or not self._is_found(name, row, path):
+            return None
+        code = self._data[row.start : row.end]
+        if not _is_of(code, row.origin):
+            del self._rows[name]
+            return None
+        loader = _Loader(name, row.origin, code[_HEADER:])
+        spec = ModuleSpec(name, loader, origin=row.origin, is_package=row.is_package)
+        spec.has_location, spec.cached = True, row.cached
+        if spec.submodule_search_locations is not None:
+            spec.submodule_search_locations.append(os.path.dirname(row.origin))
+        return spec
+
+    def _is_found(self, name: str, row: _Row, path: Sequence[str] | None) -> bool:
+        """Whether Python would find the same; of the folders only the first may have changed."""
+        if path is not None:
+            return row.folder in path
+        return row.folder == self._first or name not in self._ahead
+
+    def save(self) -> None:
+        """Write the file anew if something else was imported; where it cannot be written there is none."""
+        if sys.dont_write_bytecode:
+            return
+        fresh = {}
+        for name, row in _imported(self._rows):
+            data = _compiled(row.cached)
+            if _is_of(memoryview(data), row.origin):
+                fresh[name] = (row, data)
+        if fresh:
+            kept = {name: (row, bytes(self._data[row.start : row.end])) for name, row in self._rows.items()}
+            _write(self._path, self._places, kept | fresh)
+
+
+def _places() -> tuple[tuple[str, int], ...]:
+    """The folders that Python imports from but the first, and when each was changed."""
+    return tuple((path, _changed(path)) for path in sys.path[1:])
+
+
+def _changed(path: str) -> int:
+    """When an entry of a folder was last added or removed; 0: there is no such folder."""
+    try:
+        return os.stat(path or ".").st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _names_in(folder: str) -> set[str]:
+    """What could be imported from *folder*."""
+    try:
+        return {name.partition(".")[0] for name in os.listdir(folder or ".")}
+    except OSError:
+        return set()
+
+
+def _is_of(compiled: memoryview, origin: str) -> bool:
+    """Whether *compiled*, with its header, belongs to the source as it is."""
+    try:
+        found = os.stat(origin)
+    except OSError:
+        return False
+    words = (0, int(found.st_mtime), found.st_size)
+    return compiled[:_HEADER] == MAGIC_NUMBER + b"".join(
+        (w & 0xFFFF_FFFF).to_bytes(4, "little") for w in words
+    )
+
+
+def _imported(known: Container[str]) -> list[tuple[str, _Row]]:
+    """The modules that Python found and read by itself, without the *known* ones."""
+    found = []
+    for name, module in list(sys.modules.items()):
+        spec = None if name in known else getattr(module, "__spec__", None)
+        if spec is None or type(spec.loader) is not SourceFileLoader or not spec.cached or spec.name != name:
+            continue
+        origin = str(spec.origin)
+        folder = os.path.dirname(origin)
+        if spec.submodule_search_locations is not None:
+            folder = os.path.dirname(folder)
+        if "." in name or folder in sys.path:
+            found.append((name, _Row(origin, spec.cached, folder, 0, 0)))
+    return found
+
+
+def _compiled(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _read(path: str, places: Any) -> tuple[dict[str, _Row], memoryview]:
+    """Rows and bytes of the file; none if it is not whole, another version's or of other folders."""
+    nothing: tuple[dict[str, _Row], memoryview] = {}, memoryview(b"")
+    try:
+        with open(path, "rb") as file:
+            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except (OSError, ValueError):
+        return nothing
+    length = int.from_bytes(data[_START - 4 : _START], "little")
+    index = data[_START : _START + length]
+    if data[:_START] != _start(index):
+        return nothing
+    held, size, rows = marshal.loads(index)  # noqa: S302  # as Python reads the files beside it
+    if held != places or size != len(data) - _START - length:
+        return nothing
+    return {name: _Row(*row) for name, row in rows}, data[_START + length :]
+
+
+def _start(index: bytes | memoryview) -> bytes:
+    return MAGIC_NUMBER + crc32(index).to_bytes(4, "little") + len(index).to_bytes(4, "little")
+
+
+def _write(path: str, places: Any, whole: dict[str, tuple[_Row, bytes]]) -> None:
+    rows, size = [], 0
+    for name, (row, data) in whole.items():
+        rows.append((name, (*row[:3], size, size + len(data))))
+        size += len(data)
+    index = marshal.dumps((places, size, rows))
+    fresh = f"{path}.{os.getpid()}"
+    try:
+        with open(fresh, "xb") as file:
+            file.writelines((_start(index), index, *(data for _, data in whole.values())))
+        os.replace(fresh, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(fresh)
