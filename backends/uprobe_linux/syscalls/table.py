@@ -86,8 +86,11 @@ class Table:
             found = self._by_number[number] = _registered[name]
         return found
 
-    def __contains__(self, number: int) -> bool:
-        return self.get(number) is not None
+    def whole(self) -> dict[int, Syscall]:
+        """All handlers, with every module imported."""
+        for name in RARE:
+            self.get(NUMBERS[name])
+        return self._by_number
 
 
 def load() -> Table:
