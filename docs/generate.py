@@ -149,6 +149,7 @@ CONSUMERS = {
     "stacks": ["-C stacks:depth=2"],
     "returns": ["-C returns"],
     "summary": ["-C summary"],
+    "profile": ["-C profile:every=25,top=4"],
     "graph": ["-C graph"],
 }
 """Each of our consumers with what it is to be shown with."""

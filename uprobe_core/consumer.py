@@ -326,7 +326,9 @@ class ConsumerContext(Protocol):
 class ConsumerPlugin(Protocol):
     """A consumer type: a class taking ``(options: Mapping[str, str])``, in ``uprobe.consumers``.
 
-    It raises :class:`~uprobe_core.errors.UsageError` for an unknown or bad option.
+    It raises :class:`~uprobe_core.errors.UsageError` for an unknown or bad option.  An optional
+    attribute ``event_lines`` names events without a place (``s:openat``, ``i:10000``) that it
+    brings along; then it is attached to these alone, unless the user says which event it is for.
     """
 
     name: str

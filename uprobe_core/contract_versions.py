@@ -14,7 +14,7 @@ from typing import Final
 __all__ = ("CONTRACTS",)
 
 CONTRACTS: Final[Mapping[str, str]] = {
-    "backend": "1.1",
+    "backend": "1.2",
     "decoder": "1.0",
     "arch": "1.1",
     "consumer": "1.0",
@@ -22,4 +22,5 @@ CONTRACTS: Final[Mapping[str, str]] = {
     "plugin": "1.0",
 }
 """By the word of the kind: backend 1.1 has Capabilities for all that the core relies on and
-ProbeHandler.analyze; arch 1.1 has ``architecture`` in place of five hooks, which it still takes."""
+ProbeHandler.analyze, 1.2 Target.on_sample;
+arch 1.1 has ``architecture`` in place of five hooks, which it still takes."""

@@ -198,7 +198,8 @@ def leaves(args: Sequence[FetchArg]) -> tuple[FetchArg, ...]:
 class EventSpec:
     """One probed location of an event, resolved to a file offset.
 
-    :param kind: "p" at the instruction, "r" when the function that starts there returns
+    :param kind: "p" at the instruction, "r" when the function that starts there returns; in no place:
+        "s" a system call, "i" a sample after each *offset* instructions
     :param path: as written; matched by file identity, not by name
     :param offset: of the instruction in the file, in bytes
     :param ref: file offset of a 16-bit semaphore, 0 for none
@@ -225,6 +226,11 @@ class EventSpec:
     def is_return(self) -> bool:
         """Whether it fires at the return."""
         return self.kind == "r"
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether it is at an instruction of a file."""
+        return self.kind in ("p", "r")
 
     @property
     def full_name(self) -> str:

@@ -112,6 +112,13 @@ class NativeBackend(Protocol):
         """
         ...
 
+    def sample(self, site: int) -> None:
+        """Have samples hit the engine's *site* instead of telling Target.on_sample, which has the number.
+
+        For backends with Capabilities.samples; others need not have it.
+        """
+        ...
+
     def stop(self) -> None:
         """End the run of guest code soon; called from a handler that failed for good."""
         ...

@@ -19,6 +19,8 @@ __all__ = (
     "FILTERS",
     "FOLDERS",
     "PATTERNS",
+    "PROFILE",
+    "SAMPLES",
     "TOPICS",
     "TRACE",
     "TRIGGERS",
@@ -37,6 +39,10 @@ __all__ = (
 
 TRACE = "trace"
 """The consumer that writes records, which there is when none is named."""
+PROFILE = "profile"
+"""The consumer of samples, which are records as well where a format is named."""
+SAMPLES = "profile/sample"
+"""The event of samples."""
 TOPICS = ("hits", "places", "syscalls")
 """What ``--debug=`` explains."""
 _EVENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*[./])?[A-Za-z_][A-Za-z0-9_]*")

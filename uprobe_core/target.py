@@ -9,7 +9,17 @@ from typing import Any, Protocol
 from uprobe_core.option import option
 from uprobe_core.value_types import COUNT, SECONDS, SIZE
 
-__all__ = ("ENDED_BY", "LIMIT_REACHED", "Bind", "CallWatcher", "ExitStatus", "Limits", "Paths", "Target")
+__all__ = (
+    "ENDED_BY",
+    "LIMIT_REACHED",
+    "Bind",
+    "CallWatcher",
+    "ExitStatus",
+    "Limits",
+    "Paths",
+    "SampleWatcher",
+    "Target",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +103,23 @@ class CallWatcher(Protocol):
         ...
 
 
+class SampleWatcher(Protocol):
+    """What a backend tells of samples (Capabilities.samples).
+
+    :ivar every: instructions of a process from one to the next; each process counts its own, from those on
+        that the one that forked it had executed
+    """
+
+    every: int
+
+    def sampled(self, task: Any, block: int, address: int) -> None:
+        """*task* is about to execute the instruction at *address*, whose number is a multiple of *every*.
+
+        :param block: where registers and stack are those of: no branch lies between there and *address*
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A program and its surroundings.
@@ -111,6 +138,7 @@ class Target:
     :param clock: "virtual" (driven by executed work) or "host"
     :param follow: whether probes and records follow fork and exec
     :param on_syscall: told of each system call; None: nobody asks
+    :param on_sample: told of every so many-th instruction; None: nobody asks
     :param native: whether the backend runs its own hooks in native code, where it has any; None: unless
         the environment says ``UPROBE_ENGINE=py``
     :param isolated: whether this process has left the host's network, so that every socket is the run's own
@@ -136,6 +164,7 @@ class Target:
     limits: Limits = Limits()
     debug: bool = False
     on_syscall: CallWatcher | None = None
+    on_sample: SampleWatcher | None = None
     native: bool | None = None
     isolated: bool = False
     own_files: Sequence[str] = ()

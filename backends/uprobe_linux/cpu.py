@@ -287,6 +287,22 @@ class Cpu(Protocol):
         """Called inside a hook with its address; answers whether to stop with Event.HOOK as well."""
         ...
 
+    def sample(self, every: int, take: Callable[[int, int], None]) -> None:
+        """Call *take* before each instruction whose number is a multiple of *every*, from now on; 0: no more.
+
+        With the start of the block that the task is at, and the address of the instruction, which is in it.
+        Registers are those of the start; *take* leaves the task alone.
+        """
+        ...
+
+    def look_for_sample(self, address: int) -> None:
+        """Between runs: the instruction at *address*, which the task is at, is done elsewhere."""
+        ...
+
+    def hold_samples(self, on: bool) -> None:
+        """Between runs: none are taken as long as this is on, since what runs was looked at."""
+        ...
+
     def close(self) -> None:
         """Give everything back; idempotent."""
         ...

@@ -83,6 +83,8 @@ class LinuxMachine:
         self.meter = None if most is None else MemoryMeter(self, most, self.sandbox.private)
         self.runner = Runner(self, self.limits)
         add_virtual(self)
+        if target.on_sample is not None:
+            cpu.sample(target.on_sample.every, self._sampled)
         try:
             self.main = self._first_process()
         except BaseException:
@@ -234,6 +236,11 @@ class LinuxMachine:
             self.file_times.close()
         self.network.close()
         self.cpu.close()
+
+    def _sampled(self, block: int, address: int) -> None:
+        assert self.current is not None
+        assert self.target.on_sample is not None
+        self.target.on_sample.sampled(self.current, block, address)
 
     # --- tasks and the CPU -------------------------------------------------------------------------
 

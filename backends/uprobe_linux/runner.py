@@ -70,6 +70,7 @@ class Runner:
         """Run *task* until it blocks, ends or has to let others run."""
         machine, scheduler, cpu = self._machine, self._machine.scheduler, self._cpu
         limits, own, turns, grace = self._limits, self._own, self._turns, _GRACE
+        samples = machine.target.on_sample is not None
         others_see = turns.several and task.process.memory.is_shared_to_write()
         while not machine.stop_requested:
             if task.pending is not None and not self._go_on(task):
@@ -78,6 +79,8 @@ class Runner:
                 return
             if task.stepping and not task.landings:
                 task.process.probes.begin_step(task)
+            if samples:
+                cpu.hold_samples(task.stepping)
             if others_see:
                 turns.take()
             cpu.skip_hook, task.skip_hook = task.skip_hook, -1
@@ -246,6 +249,8 @@ class Runner:
                 self._deliver(task, Fault(FaultKind.BREAKPOINT, address, address))
             return
         task.pc_written = False
+        if self._machine.target.on_sample is not None:
+            self._cpu.look_for_sample(address)
         result = self._handler.on_trap(task, address)
         if result is TrapResult.SIMULATED:
             self._cpu.retire(1)

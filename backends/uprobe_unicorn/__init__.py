@@ -42,6 +42,7 @@ class UnicornBackend:
             processes=True,
             invisible_traps=True,
             work=True,
+            samples=True,
             confined=True,
         )
 

@@ -42,6 +42,10 @@ def _nothing_mapped(_address: int, _access: int) -> tuple[int, int]:
     return HOLE, 0
 
 
+def _no_sample(_block: int, _address: int) -> None:
+    """Nobody wants samples."""
+
+
 def _always_stop(_address: int) -> bool:
     return True
 
@@ -74,6 +78,7 @@ class UnicornCpu(UnicornEngine):
         """Instructions executed up to where somebody last looked."""
         self._fill: Fill = _nothing_mapped
         self._inline: Callable[[int], bool] = _always_stop
+        self._take: Callable[[int, int], None] = _no_sample
         self._entries: dict[int, TlbEntry] = {}
         self._install_hooks()
         self._enter_el0()
@@ -303,6 +308,25 @@ class UnicornCpu(UnicornEngine):
     def was_rung(self) -> bool:
         """Nothing is seen without a thread."""
         return False
+
+    # --- samples -------------------------------------------------------------------------------
+
+    def sample(self, every: int, take: Callable[[int, int], None]) -> None:
+        """Call *take*, with a block and an address in it, before each *every*th instruction; 0: no more."""
+        self._meter.sample(self._seen, every, self._taken)
+        self._take = take
+
+    def _taken(self, executed: int, block: int, address: int) -> None:
+        self._seen = executed
+        self._take(block, address)
+
+    def look_for_sample(self, address: int) -> None:
+        """The instruction at *address*, which the task is at, is done elsewhere."""
+        self._meter.take_samples(self._seen, self._seen + 1, address)
+
+    def hold_samples(self, on: bool) -> None:
+        """Take none as long as this is on."""
+        self._meter.held = on
 
     # --- translations --------------------------------------------------------------------------
 

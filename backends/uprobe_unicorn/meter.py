@@ -46,6 +46,11 @@ class Meter:
         self._given = 0
         """Instructions executed once nothing is left."""
         self._target: int | None = None
+        self._sample, self._every = _UNLIMITED, 0
+        """Number of the instruction to sample, from 1 on, and the distance to the next."""
+        self.held = False
+        """Whether none is taken for now."""
+        self._take: Callable[[int, int, int], None] | None = None
         self._closing = self._branched = False
         """Whether the target was passed in the block before, and whether that ends in a branch."""
         self.hook = self._machine_code() or self._python_code()
@@ -93,7 +98,12 @@ class Meter:
     def start(self, target: int | None) -> None:
         """A run begins that ends behind the first branch after *target* instructions, None: at none."""
         self._target, self._closing = target, False
-        self._give(self._given, _UNLIMITED if target is None else max(target - self._given, 0))
+        self._give(self._given, self._until() - self._given)
+
+    def _until(self) -> int:
+        """Instructions up to which no block has to be looked at."""
+        until = min(_UNLIMITED if self._target is None else self._target, self._sample - 1)
+        return max(until, self._given)
 
     def _give(self, executed: int, more: int) -> None:
         self._given = executed + more
@@ -118,7 +128,26 @@ class Meter:
         if self._closing and self._branched:
             return False
         block, size, executed = self._words[_BLOCK], self._words[_SIZE], self.done()
+        before = executed - size // 4
+        self.take_samples(before, executed, block)
         self._closing = self._target is not None and executed > self._target
         self._branched = self._closing and self._is_branch(block + size - 4)
-        self._give(executed - size // 4, size // 4)
+        self._given = before
+        self._give(before, size // 4 if self._closing else max(self._until() - before, size // 4))
         return True
+
+    def sample(self, executed: int, every: int, take: Callable[[int, int, int], None]) -> None:
+        """Between runs: sample each instruction whose number is a multiple of *every*, 0: none.
+
+        :param executed: how many were executed
+        :param take: called with the instructions executed, a block's address and the instruction's in it
+        """
+        self._every, self._take = every, take
+        self._sample = executed - executed % every + every if every else _UNLIMITED
+
+    def take_samples(self, before: int, after: int, block: int) -> None:
+        """Those of *block*, before which so many instructions were executed, and at the end of which."""
+        while self._take is not None and after >= self._sample and not self.held:
+            ahead = max(self._sample - before - 1, 0)
+            self._sample += self._every
+            self._take(before + ahead, block, block + 4 * ahead)

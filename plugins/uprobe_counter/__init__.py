@@ -15,6 +15,7 @@ from uprobe_counter.consumers import (
     SumConsumer,
 )
 from uprobe_counter.graph import GraphConsumer
+from uprobe_counter.profile import ProfileConsumer
 from uprobe_counter.summary import SummaryConsumer
 
 __all__ = (
@@ -22,6 +23,7 @@ __all__ = (
     "GraphConsumer",
     "HistConsumer",
     "LatencyConsumer",
+    "ProfileConsumer",
     "StacksConsumer",
     "SumConsumer",
     "SummaryConsumer",

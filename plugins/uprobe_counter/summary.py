@@ -11,13 +11,13 @@ from uprobe_core.errors import UsageError
 from uprobe_core.value_text import time_text
 from uprobe_counter.options import Options
 
-__all__ = ("SummaryConsumer", "SummaryReport")
+__all__ = ("SummaryConsumer", "SummaryReport", "columns")
 
 _SORTS = ("total", "own", "calls", "mean", "p99", "max", "name")
 _HEAD = ("calls", "total", "own", "mean", "p99", "max", "function")
 
 
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows as lines; all columns but the last are aligned on the right."""
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]) - 1)]
     return [
@@ -43,7 +43,7 @@ class SummaryReport:
         called = [row for row in self._rows if row[1].calls]
         shown = called[: self._top] if self._top else called
         table = [_HEAD, *(_cells(name, found) for name, found in shown)]
-        lines = _columns(table) if shown else ["no call returned"]
+        lines = columns(table) if shown else ["no call returned"]
         if len(shown) < len(called):
             lines.append(f"{len(called) - len(shown)} more functions")
         if len(called) < len(self._rows):

@@ -120,7 +120,7 @@ def test_every_field_of_a_set_up_has_a_row() -> None:
 
 def test_a_backend_is_told_what_it_asks_for_by_name() -> None:
     # from the engine, what is explained, sysroot and binds, the wall, the files of the run
-    derived = {"native", "on_syscall", "paths", "isolated", "own_files", "private_folder"}
+    derived = {"native", "on_sample", "on_syscall", "paths", "isolated", "own_files", "private_folder"}
     assert {field.name for field in fields(Target)} - derived <= {field.name for field in fields(RunSetup)}
 
 

@@ -158,6 +158,15 @@ class NativeSites:
             space.process, site.vaddr, number, mode, calls_python=calls_python, core=core_of(site)
         )
 
+    def sample(self, probe: EventProbe) -> None:
+        """Let samples hit *probe* in the engine, where the backend can."""
+        native = self._event(probe.event)
+        program = location_program(native.plan, probe.event, probe.spec)
+        place = getattr(self._backend, "sample", None)
+        if program is not None and place is not None:
+            number = self.engine.add_site(0, 0, [self._probe(native, probe, program)])
+            place(number)
+
     def _mode_of(self, site: Site, *, calls_python: bool) -> Mode:
         if self._visible or site.analysis.special:
             return Mode.INLINE if site.mode is Mode.INLINE else Mode.TRAP

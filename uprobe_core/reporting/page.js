@@ -178,13 +178,13 @@ function consumer(found, number) {
     return counted(events, "event");
   for (const name of names) {
     const value = events[name];
-    if (found.name === "stacks" && Array.isArray(value)) { make("p", name, main); flame(ofStacks(value), String); }
+    if (["stacks", "profile"].includes(found.name) && Array.isArray(value)) { make("p", name, main); flame(ofStacks(value), String); }
     else if (found.name === "latency" && value.histogram) { make("p", name, main); bars(value.histogram); }
     else if (found.name === "hist" && Object.values(value).every(Number.isInteger)) { make("p", name, main); bars(value); }
     else if (found.name === "count" && value && typeof value === "object") { make("p", name, main); counted(value, "key"); }
   }
   const text = make("pre", data.texts[number], main);
-  if (["stacks", "hist", "count"].includes(found.name) && names.length) {
+  if (["stacks", "profile", "hist", "count"].includes(found.name) && names.length) {
     const details = make("details", null);
     make("summary", "as text", details);
     text.replaceWith(details);

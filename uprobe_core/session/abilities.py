@@ -64,6 +64,8 @@ def _values(can: Capabilities, events: Iterable[EventSpec]) -> Iterator[tuple[st
     for event in events:
         if event.kind == "s" and not can.syscalls:
             yield f"tells of no system calls, and {event.group}/{event.name} is one", "leave -S and s: out"
+        if event.kind == "i" and not can.samples:
+            yield f"takes no samples, and {event.group}/{event.name} is one", "leave -C profile and i: out"
         codes = {op.code for arg in event.args for op in arg.ops}
         if OpCode.INSNS in codes and not can.work:
             text = f"does not count, and {event.group}/{event.name} has $insns"

@@ -29,7 +29,6 @@ from uprobe_core.session.choices import (
 from uprobe_core.tracing.event_set import EventSet
 from uprobe_core.tracing.functions import function_lines
 from uprobe_core.tracing.place_check import PlaceCheck
-from uprobe_core.tracing.system_calls import KIND
 
 if TYPE_CHECKING:
     from uprobe_core.backend import ProbeHandler
@@ -188,7 +187,7 @@ def _line(events: EventSet, line: EventLine) -> LineResult:
 def _look_at(found: LineResult, places: PlaceCheck) -> None:
     """Note what a run would say of the locations of a line: a warning, or an error if it would not start."""
     for spec in found.specs:
-        if spec.kind == KIND:
+        if not spec.is_placed:
             continue
         try:
             warning = places.look(spec)

@@ -12,8 +12,8 @@ from uprobe_core.errors import BackendError, TargetError, UsageError
 from uprobe_core.image.guest_files import GuestFiles
 from uprobe_core.run_setup import RunSetup
 from uprobe_core.session.abilities import clock_of
-from uprobe_core.setup_words import TRACE, FormatUse
-from uprobe_core.target import CallWatcher
+from uprobe_core.setup_words import PROFILE, SAMPLES, TRACE, ConsumerUse, FormatUse
+from uprobe_core.target import CallWatcher, SampleWatcher
 from uprobe_core.types import Mode, Returns
 
 __all__ = (
@@ -22,6 +22,7 @@ __all__ = (
     "files_of",
     "refuse_other_machine",
     "target_of",
+    "uses_of",
     "writer_of",
     "writes_records",
 )
@@ -29,7 +30,15 @@ __all__ = (
 
 def writes_records(setup: RunSetup) -> bool:
     """Whether hits are recorded, on the command line: without a consumer, or where one of them does it."""
-    return not setup.consumers or any(use.name == TRACE for use in setup.consumers)
+    return any(use.name == TRACE for use in uses_of(setup))
+
+
+def uses_of(setup: RunSetup) -> tuple[ConsumerUse, ...]:
+    """The consumers of a run of the command line: records if none is named, and samples in a format."""
+    uses = setup.consumers or (ConsumerUse(TRACE),)
+    if setup.format != "auto" and any(use.name == PROFILE and use.event is None for use in uses):
+        uses = (*uses, ConsumerUse(TRACE, event=SAMPLES))
+    return uses
 
 
 def writer_of(setup: RunSetup) -> FormatUse:
@@ -52,7 +61,7 @@ def files_of(setup: RunSetup) -> GuestFiles:
     return GuestFiles(setup.sysroot, setup.cwd, binds, program=program, debug_folders=setup.debug_folders)
 
 
-_OWN = {"native", "on_syscall", "paths", "isolated", "own_files", "private_folder"}
+_OWN = {"native", "on_sample", "on_syscall", "paths", "isolated", "own_files", "private_folder"}
 """Fields of a target that no field of the set-up says."""
 
 OWN_VARIABLES = "UPROBE_"
@@ -69,6 +78,7 @@ def target_of(
     setup: RunSetup,
     can: Capabilities,
     on_syscall: CallWatcher | None = None,
+    on_sample: SampleWatcher | None = None,
     *,
     isolated: bool = False,
     private_folder: str | None = None,
@@ -85,7 +95,7 @@ def target_of(
         else:
             env[key] = value
     told = {field.name: getattr(setup, field.name) for field in fields(Target) if field.name not in _OWN}
-    told |= {"env": env, "on_syscall": on_syscall, "isolated": isolated}
+    told |= {"env": env, "on_syscall": on_syscall, "on_sample": on_sample, "isolated": isolated}
     told |= {"clock": clock_of(can, setup)}
     told |= {"native": True if setup.engine == "c" else None, "own_files": _written_by(setup)}
     return Target(**told, paths=files_of(setup), private_folder=private_folder)

@@ -19,7 +19,7 @@ from uprobe_core.records.output import RunOutput
 from uprobe_core.records.spool import Spool
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
 from uprobe_core.session.caretaker import Caretaker
-from uprobe_core.session.choices import files_of, writer_of, writes_records
+from uprobe_core.session.choices import files_of, uses_of, writer_of, writes_records
 from uprobe_core.session.complaints import Complaints
 from uprobe_core.session.confined import Confinement
 from uprobe_core.session.explain import Explaining
@@ -27,7 +27,6 @@ from uprobe_core.session.live import Batch, LiveChanges
 from uprobe_core.session.probe_changes import ProbeChanges
 from uprobe_core.session.result_files import ResultFiles
 from uprobe_core.session.stacks import RunStacks
-from uprobe_core.setup_words import TRACE
 from uprobe_core.tracing.collector import collector_waits
 from uprobe_core.tracing.event_set import EventSet
 
@@ -189,15 +188,14 @@ class PreparedSession:
         self.enable(event, False)
 
     def _attach_consumers(self) -> None:
-        uses = self.setup.consumers
-        if not uses and not self._explicit:
-            uses = (ConsumerUse(TRACE),)
+        uses = self.setup.consumers if self._explicit else uses_of(self.setup)
+        loaded = [(use, load_consumer(use.name, use.options)) for use in uses]
+        self._consumers += loaded
+        brought = [self._bring(use, plugin) for use, plugin in loaded]
         if self.setup.consumers and not self._explicit and not self.events.events:
             self.warn("there are consumers but no events: give them with -e, -f or -c")
-        for use in uses:
-            plugin = load_consumer(use.name, use.options)
-            self._consumers.append((use, plugin))
-            for event in self.events.for_consumer(use):
+        for (use, plugin), own in zip(loaded, brought, strict=True):
+            for event in own or self.events.for_consumer(use):
                 with blaming(use.name, f"attach to {event.full_name}"):
                     self._attach(event, plugin)
         for chosen in self.setup.filters:
@@ -206,6 +204,11 @@ class PreparedSession:
         for trigger in self.setup.triggers:
             with noted(f"trigger {trigger.event}:{trigger.text}: "):
                 self.events.add_trigger(trigger.event, trigger.text, self)
+
+    def _bring(self, use: ConsumerUse, plugin: Any) -> list[Event]:
+        """The events that a consumer has for itself; none if the set-up says which it is for."""
+        lines = getattr(plugin, "event_lines", ())
+        return self.events.bring(lines, f"-C {use.name}") if lines and use.event is None else []
 
     def _expect(self) -> None:
         """Have measured what the run is expected to find."""

@@ -33,13 +33,14 @@ from uprobe_core.session.result_files import ResultFiles
 from uprobe_core.tracing.collector import collector_waits
 from uprobe_core.tracing.exceptions import Exceptions
 from uprobe_core.tracing.findings import inherit, make_record
+from uprobe_core.tracing.samples import SAMPLE
 from uprobe_core.tracing.system_calls import KIND, SystemCalls
 from uprobe_core.types import Mode, Returns
 
 if TYPE_CHECKING:
     from uprobe_core.native.semantics import Semantics
     from uprobe_core.native.sites import NativeSites
-    from uprobe_core.target import CallWatcher
+    from uprobe_core.target import CallWatcher, SampleWatcher
 
 __all__ = ("Session",)
 
@@ -114,6 +115,7 @@ class Session(ReportedSession):
                     setup,
                     backend.capabilities,
                     self._explain.on_syscall(self._system_calls()),
+                    self._samples(),
                     isolated=self._confinement.isolated,
                     private_folder=self._caretaker.folder,
                 ),
@@ -133,6 +135,15 @@ class Session(ReportedSession):
         if not any(event.spec.kind == KIND for event in self.events.events):
             return None
         return SystemCalls(self.events.probe_named, self.arch.info.registers, self.stacks.stack)
+
+    def _samples(self) -> SampleWatcher | None:
+        """Who makes hits of samples, if there is an event of them."""
+        probe = next((e.probes for e in self.events.events if e.spec.kind == SAMPLE), None)
+        if probe is None:
+            return None
+        from uprobe_core.tracing.samples import Samples
+
+        return Samples(next(iter(probe)), self.arch.info.registers, self.stacks.stack, self.stacks.frame)
 
     def _make_dispatcher(self, capabilities: Capabilities) -> tuple[UprobeRegistry, Dispatcher]:
         """What knows the probes, and what is called at their hits."""

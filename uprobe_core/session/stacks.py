@@ -50,6 +50,10 @@ class RunStacks:
         """
         return self._stacks.stack(task, depth, pc)
 
+    def frame(self, task: Task, address: int) -> Frame:
+        """The frame of *task* at *address*."""
+        return self.space(task.process).step(address, 0).frame
+
     def space(self, process: Process) -> Space:
         """The address space of *process*."""
         return self._stacks.space(process)

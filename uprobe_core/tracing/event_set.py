@@ -23,7 +23,7 @@ from uprobe_core.tracing.findings import Findings
 from uprobe_core.tracing.indirect import Indirect, uprobes_of
 from uprobe_core.tracing.lives import Lives
 from uprobe_core.tracing.place_check import PlaceCheck, file_of
-from uprobe_core.tracing.system_calls import KIND, system_call_specs
+from uprobe_core.tracing.placeless import placeless_specs
 from uprobe_core.types import Policy
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ class EventSet:
         self._warn = warn
         self.for_records: set[str] = set()
         """Events (GROUP/NAME) that are there for those who read records."""
+        self.brought: set[str] = set()
+        """Events (GROUP/NAME) that are there for the consumer that asked for them."""
         self.lives = Lives(on_error)
         self.findings = Findings(self.lives)
         self._named: dict[str, InOrder[Event]] = {}
@@ -100,7 +102,7 @@ class EventSet:
     @property
     def location_count(self) -> int:
         """How many places are probed."""
-        return sum(len(event.probes) for event in self.events if event.spec.kind != KIND)
+        return sum(len(event.probes) for event in self.events if event.spec.is_placed)
 
     # --- adding -------------------------------------------------------------------------------------
 
@@ -116,8 +118,8 @@ class EventSet:
         """Do what one line says: the locations that it made, and those to take out."""
         made: list[EventProbe] = []
         gone: list[EventProbe] = []
-        if line.text.startswith(f"{KIND}:") and not self.table.language.policy.is_kernel:
-            specs = system_call_specs(line.text[2:].strip(), self.table.language)
+        specs = placeless_specs(line.text, self.table.language)
+        if specs is not None:
             return [self._add(spec) for spec in specs if self.named(spec.full_name) is None], gone
         for command in self.table.language.parse(line.text):
             if isinstance(command, DeleteSpec):
@@ -136,10 +138,29 @@ class EventSet:
             self.for_records.add(full_name)
 
     def for_consumer(self, use: ConsumerUse) -> Sequence[Event]:
-        """The events that a consumer is for; raises UsageError if there is none of that name."""
+        """The events that a consumer is for; raises UsageError if there is none of that name.
+
+        Some are there for others: those that one consumer has brought, and those of records.
+        """
         if use.event is not None:
             return self.find(use.event)
-        return [each for each in self.events if use.name == TRACE or each.full_name not in self.for_records]
+        if use.name == TRACE:
+            return list(self.events)
+        theirs = self.for_records | self.brought
+        return [each for each in self.events if each.full_name not in theirs]
+
+    def bring(self, lines: Sequence[str], source: str) -> list[Event]:
+        """The events of *lines*, which a consumer, *source*, has for itself; SpecError, UsageError."""
+        specs = [spec for text in lines for spec in placeless_specs(text, self.table.language) or ()]
+        for spec in specs:
+            known = self.named(spec.full_name)
+            if known is None:
+                self._add(spec)
+            elif known.spec != spec:
+                text = f"{source} asks for {spec.line}, and there is {known.spec.line} already"
+                raise UsageError(text, hint="one run has samples at one distance")
+            self.brought.add(spec.full_name)
+        return [event for spec in specs for event in self.find(spec.full_name)]
 
     def _add(self, spec: EventSpec) -> EventProbe:
         event = self.named(spec.full_name)
@@ -216,9 +237,8 @@ class EventSet:
         self._note(lambda: group.put_back(item, number))
 
     def specs(self) -> list[EventSpec]:
-        """All locations, and the system calls among them."""
-        calls = [event.spec for event in self.events if event.spec.kind == KIND]
-        return [*self.table, *calls]
+        """All locations, and events that are in no place."""
+        return [*self.table, *(event.spec for event in self.events if not event.spec.is_placed)]
 
     def probe_named(self, full_name: str) -> EventProbe | None:
         """The first location of the event ``GROUP/NAME``, None if there is none."""
@@ -355,7 +375,7 @@ class EventSet:
         return [
             probe
             for probe in probes
-            if probe.uprobe is None and probe in probe.event.probes and probe.spec.kind != KIND
+            if probe.uprobe is None and probe in probe.event.probes and probe.spec.is_placed
         ]
 
     def _register(self, probe: EventProbe, registry: UprobeRegistry, files: GuestFiles) -> None:

@@ -145,6 +145,15 @@ class Glue:
     def forget(self, place: int, /) -> None: ...
     def add_area(self, start: int, physical: int, slots: int, /) -> None: ...
     def remove_area(self, start: int, /) -> None: ...
+    def begin_samples(self, every: int, site: int, sample: Callable[[int, int], None], /) -> None:
+        """After each *every* instructions, of which 0 ends it, hit *site*, or if that is 0 call *sample*.
+
+        It is called with the start of the block that the task is at, and the address of the instruction.
+        """
+    def look_for_sample(self, address: int, /) -> None:
+        """The instruction at *address*, which the task is at, is done elsewhere: it may be one to sample."""
+    def hold_samples(self, on: bool, /) -> None:
+        """Take none as long as this is on."""
     def take_wanted(self) -> list[int]:
         """Return addresses that are to be watched from now on."""
     def close(self) -> None: ...

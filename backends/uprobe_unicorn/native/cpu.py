@@ -235,6 +235,20 @@ class NativeCpu(UnicornCpu):
         rung, self.glue.rung = self.glue.rung, False
         return rung
 
+    # --- samples ---------------------------------------------------------------------------------------
+
+    def sample(self, every: int, take: Callable[[int, int], None], site: int = 0) -> None:
+        """Call *take*, or hit the engine's *site*, at each *every*th instruction; 0: no more."""
+        self.glue.begin_samples(every, site, take)
+
+    def look_for_sample(self, address: int) -> None:
+        """The instruction at *address*, which the task is at, is done elsewhere."""
+        self.glue.look_for_sample(address)
+
+    def hold_samples(self, on: bool) -> None:
+        """Take none as long as this is on."""
+        self.glue.hold_samples(on)
+
     # --- translations ----------------------------------------------------------------------------------
 
     def set_fill(self, fill: Fill) -> None:

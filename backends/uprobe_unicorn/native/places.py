@@ -32,6 +32,10 @@ INLINE_CALLS = 32
 """The same when handlers are in Python, which costs more than walking the list."""
 
 
+def _untold(_block: int, _address: int) -> None:
+    """Nobody in Python is told of a sample."""
+
+
 def _nobody(_pid: int, _tid: int, _comm: str) -> int:
     return 0
 
@@ -148,6 +152,12 @@ class NativePlaces:
             self._tasks = {task: number} if number >= 0 else {}
             self._task = None
             self._switch(task)
+
+    def sample(self, site: int) -> None:
+        """Have samples hit the engine's *site*."""
+        watcher = self._machine.target.on_sample
+        assert watcher is not None
+        self._cpu.sample(watcher.every, _untold, self._engine.site_pointer(site))
 
     def stop(self) -> None:
         """End the run of guest code soon."""

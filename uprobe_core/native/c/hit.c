@@ -10,6 +10,7 @@ void up_hit_init(struct up_hit *hit, const struct up_source *source, struct up_e
 {
 	hit->source = source;
 	hit->registers = &engine->registers;
+	hit->block = 0;
 	hit->now = engine->now;
 	hit->latency = hit->insns = 0;
 	hit->entry = NULL;

@@ -17,6 +17,7 @@ struct up_hit {
 	const struct up_program *program;
 	uint64_t address;	/* probed; of a return, the function */
 	uint64_t pc;		/* of a return, where it went */
+	uint64_t block;		/* of a sample: the start of the block that pc is in, where the registers are from; else 0 */
 	uint64_t file_offset;
 	uint64_t now;		/* ns */
 	uint64_t latency;	/* ns since entry, 0 at an entry */

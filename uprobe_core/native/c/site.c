@@ -120,21 +120,18 @@ static void miss_unkept(struct up_site *site, uint64_t followed)
 	up_miss(&call, UP_MISSED_NO_MEMORY);
 }
 
-static bool run_general(struct up_site *site, const struct up_source *source, uint64_t *ret)
+static bool run_general(struct up_site *site, struct up_hit *hit, uint64_t *ret)
 {
 	struct up_engine *engine = site->engine;
+	const struct up_source *source = hit->source;
 	struct up_kept *kept = NULL;
-	struct up_hit hit;
 	uint64_t followed = 0;
 	unsigned removing = UP_VOTE_REMOVE;
 
-	up_hit_init(&hit, source, engine);
-	hit.address = hit.pc = site->address;
-	hit.file_offset = site->file_offset;
 	if (site->kept)
-		kept = keep(site, &hit);
+		kept = keep(site, hit);
 	for (unsigned i = 0; i < site->count; i++) {
-		unsigned vote = run_entry(site, i, &hit, kept);
+		unsigned vote = run_entry(site, i, hit, kept);
 		if (!vote && site->probes[i]->wants_returns)
 			followed |= UINT64_C(1) << i;
 		removing &= vote;
@@ -164,7 +161,24 @@ bool up_site_hit(struct up_site *site, const struct up_source *source, uint64_t 
 		site->probes[0]->entries++;
 		return up_enter(site, source, 1, NULL, ret);
 	}
-	return run_general(site, source, ret);
+	struct up_hit hit;
+	up_hit_init(&hit, source, engine);
+	hit.address = hit.pc = site->address;
+	hit.file_offset = site->file_offset;
+	return run_general(site, &hit, ret);
+}
+
+void up_sample_hit(struct up_site *site, const struct up_source *source, uint64_t block, uint64_t address)
+{
+	struct up_hit hit;
+	uint64_t unused;
+
+	up_tick(site->engine);
+	up_hit_init(&hit, source, site->engine);
+	hit.address = hit.pc = address;
+	hit.block = block;
+	hit.file_offset = 0;
+	run_general(site, &hit, &unused);
 }
 
 static bool is_plain_count(const struct up_probe *probe)

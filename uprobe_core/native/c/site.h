@@ -59,6 +59,11 @@ struct up_site {
 void up_site_prepare(struct up_site *site);
 /* The task reached site.  Answers whether a return has to be watched at *ret. */
 bool up_site_hit(struct up_site *site, const struct up_source *source, uint64_t *ret);
+/*
+ * A sample: the task is at the start of block, and about to execute the instruction at address, to which no branch
+ * leads from there.  The probes of site follow no returns.
+ */
+void up_sample_hit(struct up_site *site, const struct up_source *source, uint64_t block, uint64_t address);
 
 /* A hit of a UP_SITE_COUNT. */
 static inline void up_count_hit(struct up_site *site)

@@ -205,10 +205,10 @@ static bool go_up(struct walk *walk, const struct up_step *step)
 	return true;
 }
 
-unsigned up_stack(struct up_engine *engine, const struct up_hit *hit, unsigned depth, uint32_t *ret)
+static unsigned walk_up(struct up_engine *engine, const struct up_hit *hit, unsigned depth, uint32_t *ret)
 {
 	struct up_stacks *stacks = &engine->stacks;
-	struct walk walk = {stacks, hit, engine->trampoline, hit->pc, false, {0}};
+	struct walk walk = {stacks, hit, engine->trampoline, hit->block ? hit->block : hit->pc, false, {0}};
 	unsigned count = 0;
 
 	if (!stacks->find || !hit->task || depth > UP_STACK_MAX)
@@ -226,6 +226,19 @@ unsigned up_stack(struct up_engine *engine, const struct up_hit *hit, unsigned d
 			return stacks->walk(stacks->context, hit, depth, ret);
 		if (!go_up(&walk, step))
 			break;
+	}
+	return count;
+}
+
+/* A sample's callers are those of its block; the innermost frame is its own. */
+unsigned up_stack(struct up_engine *engine, const struct up_hit *hit, unsigned depth, uint32_t *ret)
+{
+	unsigned count = walk_up(engine, hit, depth, ret);
+
+	if (count && hit->block && hit->block != hit->pc) {
+		const struct up_step *step = step_at(&engine->stacks, hit->pc, hit->task->pid, false);
+		if (step)
+			ret[0] = step->frame - 1;
 	}
 	return count;
 }

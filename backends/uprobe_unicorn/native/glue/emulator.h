@@ -42,6 +42,7 @@ struct glue {
 	void *context;
 	bool (*fill)(void *context, uint64_t address, int access, struct uc_tlb_entry *ret);
 	bool (*inline_hook)(void *context, uint64_t address);
+	void (*sample)(void *context, uint64_t block, uint64_t address);
 
 	int event;
 	unsigned interrupt;
@@ -57,6 +58,9 @@ struct glue {
 	unsigned wanted_count;
 
 	struct work work;		/* executed instructions */
+	uint64_t every;			/* instructions from sample to sample */
+	uint64_t held_sample;		/* the next one, while none is taken; 0: that is not so */
+	struct up_site *sampled;	/* that samples hit; NULL: they are Python's */
 	uint64_t clock;			/* what the engine's clock shows less executed instructions, while guest code runs */
 
 	struct area **areas;

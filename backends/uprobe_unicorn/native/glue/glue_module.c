@@ -21,7 +21,7 @@ static void copy_functions(struct uc_api *api, const unsigned long long *functio
 /* --- calls into Python ------------------------------------------------------------------ */
 
 /* Keeps the exception that is set; the run ends soon. */
-static void keep_error(GlueObject *self)
+void glue_object_keep_error(GlueObject *self)
 {
 	PyObject *type, *value, *trace;
 
@@ -46,7 +46,7 @@ static bool call_fill(void *context, uint64_t address, int access, struct uc_tlb
 	unsigned perms = 0;
 
 	if (!answer || !PyArg_ParseTuple(answer, "LI", &physical, &perms)) {
-		keep_error(self);
+		glue_object_keep_error(self);
 		physical = -1;
 	}
 	Py_XDECREF(answer);
@@ -65,7 +65,7 @@ static bool call_inline(void *context, uint64_t address)
 	int stop = answer ? PyObject_IsTrue(answer) : -1;
 
 	if (stop < 0)
-		keep_error(self);
+		glue_object_keep_error(self);
 	Py_XDECREF(answer);
 	PyGILState_Release(state);
 	return stop != 0;
@@ -191,6 +191,7 @@ static void glue_object_dealloc(GlueObject *self)
 	PyObject_GC_UnTrack(self);
 	Py_CLEAR(self->fill);
 	Py_CLEAR(self->inline_hook);
+	Py_CLEAR(self->sample);
 	Py_CLEAR(self->engine);
 	Py_CLEAR(self->error);
 	guard_remove(self->core.arena);
@@ -207,6 +208,7 @@ static int glue_object_traverse(GlueObject *self, visitproc visit, void *arg)
 {
 	Py_VISIT(self->fill);
 	Py_VISIT(self->inline_hook);
+	Py_VISIT(self->sample);
 	Py_VISIT(self->engine);
 	Py_VISIT(self->error);
 	return 0;
@@ -216,6 +218,7 @@ static int glue_object_clear(GlueObject *self)
 {
 	Py_CLEAR(self->fill);
 	Py_CLEAR(self->inline_hook);
+	Py_CLEAR(self->sample);
 	return 0;
 }
 
@@ -319,6 +322,9 @@ static PyMethodDef methods[] = {
 	METHOD(forget, METH_O),
 	METHOD(add_area, METH_VARARGS),
 	METHOD(remove_area, METH_O),
+	METHOD(begin_samples, METH_VARARGS),
+	METHOD(look_for_sample, METH_O),
+	METHOD(hold_samples, METH_O),
 	METHOD(take_wanted, METH_NOARGS),
 	METHOD(make_calls, METH_O),
 	METHOD(call_registers, METH_NOARGS),

@@ -11,13 +11,15 @@
 typedef struct {
 	PyObject_HEAD
 	struct glue core;
-	PyObject *fill, *inline_hook, *engine, *calls;
+	PyObject *fill, *inline_hook, *sample, *engine, *calls;
 	PyObject *error;	/* the first exception of a callback, raised by run */
 	struct place **places;
 	unsigned place_count, place_capacity;
 	struct watch watch;
 } GlueObject;
 
+/* Keeps the exception that is set; the run ends soon. */
+void glue_object_keep_error(GlueObject *self);
 PyObject *glue_object_add_data(GlueObject *self, PyObject *args);
 PyObject *glue_object_add_code(GlueObject *self, PyObject *args);
 PyObject *glue_object_drop(GlueObject *self, PyObject *args);
@@ -35,6 +37,9 @@ PyObject *glue_object_trap(GlueObject *self, PyObject *args);
 PyObject *glue_object_forget(GlueObject *self, PyObject *number);
 PyObject *glue_object_add_area(GlueObject *self, PyObject *args);
 PyObject *glue_object_remove_area(GlueObject *self, PyObject *address);
+PyObject *glue_object_begin_samples(GlueObject *self, PyObject *args);
+PyObject *glue_object_look_for_sample(GlueObject *self, PyObject *address);
+PyObject *glue_object_hold_samples(GlueObject *self, PyObject *on);
 PyObject *glue_object_take_wanted(GlueObject *self, PyObject *unused);
 PyObject *glue_object_make_calls(GlueObject *self, PyObject *calls);
 PyObject *glue_object_call_registers(GlueObject *self, PyObject *unused);

@@ -9,6 +9,7 @@
 #include "guard.h"
 #include "hooks.h"
 #include "places_table.h"
+#include "samples.h"
 #include "slots.h"
 
 /* --- executed instructions ------------------------------------------------------------ */
@@ -153,11 +154,14 @@ int glue_run(struct glue *glue, uint64_t pc, uint64_t skip, unsigned skips, uint
 	glue->event = GLUE_NONE;
 	glue->skip = skip;
 	glue->skips = skip == pc ? skips + (place && place->hook) : 0;
-	work_start(&glue->work, pc, target);
-	if (place && tail_does_it(place)) {
-		pc = place->tail;
-		glue->work.granted++;	/* the branch to it would have counted */
+	bool behind = place && tail_does_it(place);
+	if (behind) {
+		samples_look(glue, pc);
+		work_settle(&glue->work, work_done(&glue->work) + 1);	/* the branch to the tail would have counted */
 	}
+	work_start(&glue->work, pc, target);
+	if (behind)
+		pc = place->tail;
 	int status = guard_start(glue, pc);
 	if (status == GUARD_GAVE_UP) {	/* before the block that it could not translate */
 		work_settle(&glue->work, work_done(&glue->work));

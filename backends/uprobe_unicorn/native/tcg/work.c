@@ -19,7 +19,7 @@ static void put_left(struct work *work, uint16_t left)
 
 void work_init(struct work *work)
 {
-	work->target = UINT64_MAX;
+	work->target = work->sample = UINT64_MAX;
 	work->left = &work->own_left;
 	work->end = &work->own_end;
 }
@@ -32,7 +32,8 @@ void work_settle(struct work *work, uint64_t executed)
 
 static void grant(struct work *work, uint64_t executed)
 {
-	uint64_t more = work->target > executed ? work->target - executed : 0;
+	uint64_t until = work->target < work->sample - 1 ? work->target : work->sample - 1;
+	uint64_t more = until > executed ? until - executed : 0;
 
 	more = more < MOST_WORK ? more : MOST_WORK;
 	put_left(work, (uint16_t)more);
@@ -51,10 +52,25 @@ bool work_refill(struct work *work)
 {
 	uint64_t executed = work_done(work);
 
-	if (executed > work->target || work->is_wanted(work->context, 0))
+	if (executed > work->target || executed >= work->sample || work->is_wanted(work->context, 0))
 		return false;
 	grant(work, executed);
 	return true;
+}
+
+void work_sample(struct work *work, uint64_t number)
+{
+	work->sample = number;
+}
+
+/* Those among the instructions of the block at pc, before which so many were executed, and at the end of which. */
+static void take_samples(struct work *work, uint64_t pc, uint64_t before, uint64_t after)
+{
+	while (after >= work->sample) {
+		uint64_t ahead = work->sample > before ? work->sample - before - 1 : 0;
+		work->seen = before + ahead;
+		work->sample = work->take(work->context, pc, pc + 4 * ahead);
+	}
 }
 
 void work_ask(struct work *work, uint64_t pc, unsigned size)
@@ -65,6 +81,8 @@ void work_ask(struct work *work, uint64_t pc, unsigned size)
 		work->stop(work->context, pc);
 		return;
 	}
+	if (executed >= work->sample)
+		take_samples(work, pc, executed - size / 4, executed);
 	put_left(work, 0);	/* the next block asks again */
 	work->granted = executed;
 	work->closing = executed > work->target;

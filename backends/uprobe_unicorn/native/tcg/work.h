@@ -21,6 +21,7 @@ struct work {
 	uint64_t seen;		/* executed when somebody last looked */
 	volatile int32_t *left;	/* negative: a block must ask before it runs */
 	uint16_t *end;		/* where the block that was entered last ends, in words, modulo 2^16 */
+	uint64_t sample;	/* the instruction of this number, from 1 on, is one to sample; UINT64_MAX: none is */
 	bool closing;		/* the target was passed in the block before */
 	bool branched;		/* that ends in a branch */
 	int32_t own_left;
@@ -35,6 +36,8 @@ struct work {
 	bool (*is_wanted)(void *context, uint64_t pc);
 	/* Ends the run before the block at pc, which is about to run. */
 	void (*stop)(void *context, uint64_t pc);
+	/* The instruction at address, of the block at pc, which is about to run, is the one to sample: of which is next? */
+	uint64_t (*take)(void *context, uint64_t pc, uint64_t address);
 };
 
 void work_init(struct work *work);
@@ -54,6 +57,8 @@ static inline uint64_t work_done(const struct work *work)
 void work_settle(struct work *work, uint64_t executed);
 /* A run begins at pc that ends behind the first branch after target instructions. */
 void work_start(struct work *work, uint64_t pc, uint64_t target);
+/* The instruction of that number is sampled from now on (UINT64_MAX: none). */
+void work_sample(struct work *work, uint64_t number);
 /* A block of size bytes at pc is entered, where translated code does not count it itself. */
 static inline void work_count(struct work *work, uint64_t pc, unsigned size);
 /* Hands out more; false: the block that was counted last has to be asked about. */

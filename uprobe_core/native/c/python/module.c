@@ -328,7 +328,7 @@ static PyTypeObject engine_type = {
 	.tp_as_buffer = &buffer,
 };
 
-static const struct up_api api = {UP_ABI, up_site_hit, up_return_hit, up_trampoline_hit};
+static const struct up_api api = {UP_ABI, up_site_hit, up_return_hit, up_trampoline_hit, up_sample_hit};
 
 static PyModuleDef module = {
 	PyModuleDef_HEAD_INIT,

@@ -52,7 +52,7 @@ static unsigned walk(void *context, const struct up_hit *hit, unsigned depth, ui
 {
 	EngineObject *self = context;
 	bool held = engine_take_lock(self);
-	PyObject *packed = PyObject_CallFunction(self->walk_stack, "KI", hit->pc, depth);
+	PyObject *packed = PyObject_CallFunction(self->walk_stack, "KI", hit->block ? hit->block : hit->pc, depth);
 	char *bytes;
 	Py_ssize_t size = 0;
 
