@@ -328,7 +328,7 @@ class RunSetup:
     report: str | None = option(
         None,
         PATH,
-        "where the run goes as one document: a page (.html), Markdown (.md), else JSON",
+        "where the run goes as one document: a page (.html), Markdown (.md), JSON (.json)",
         "output",
         table="output",
         flags="--report FILE",

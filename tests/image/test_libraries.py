@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import uprobe_core as up
-from tests.programs import build_debian
+from tests.programs import ROOT, build_debian
 from uprobe_core.backend import Bind
-from uprobe_core.errors import SpecError
+from uprobe_core.errors import SpecError, UprobeError
 from uprobe_core.image.guest_files import GuestFiles
 from uprobe_core.image.libraries import short_name
 
@@ -59,7 +59,18 @@ def test_a_name_that_is_neither_file_nor_library_is_refused(program: Path) -> No
         pytest.raises(SpecError, match="not a uprobe location: libx:malloc") as caught,
     ):
         session.probe("p:n libx:malloc")
-    assert "name of a library that the program loads" in caught.value.hint
+    assert "loads these when it starts" in caught.value.hint
+    assert "ld-linux-aarch64, libc, libm" in caught.value.hint
+
+
+@pytest.mark.parametrize("options", [{"events": ["p:n libc:malloc"]}, {"functions": ["libc:str*"]}])
+def test_a_library_of_a_static_program_is_refused_with_the_path_to_use(options: dict[str, Any]) -> None:
+    loop = str(ROOT / "examples" / "loop")
+    with pytest.raises(UprobeError) as caught:
+        up.Session([loop], output=os.devnull, **options).open()
+    assert (
+        caught.value.hint == f"{loop} is static and loads no library: name its own functions, {loop}:SYMBOL"
+    )
 
 
 def test_a_kernel_knows_no_library_by_its_name(program: Path) -> None:

@@ -147,7 +147,7 @@ def test_markdown_says_the_same_in_tables(program: Path, tmp_path: Path) -> None
     assert "<b>" not in text
 
 
-def test_any_other_name_is_json(program: Path, tmp_path: Path) -> None:
-    document = json.loads(report(program, tmp_path, "r.txt"))
+def test_a_name_without_an_ending_is_json(program: Path, tmp_path: Path) -> None:
+    document = json.loads(report(program, tmp_path, "r"))
     assert document["version"] == 1
     assert "setup" not in document

@@ -59,3 +59,25 @@ def test_a_file_that_cannot_be_written_is_said_before_the_run(tmp_path: Path) ->
         pytest.raises(UsageError, match="cannot write the report"),
     ):
         session.run()
+
+
+@pytest.mark.parametrize("name", ["x.pdf", "x.tar.gz", "x.HTML5"])
+def test_an_ending_that_says_another_format_is_refused(tmp_path: Path, name: str) -> None:
+    with (
+        up.Session([LOOP], report=str(tmp_path / name)) as session,
+        pytest.raises(UsageError, match="report"),
+    ):
+        session.run()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["x.json", "x", "x.JSON", ".x"])
+def test_json_is_what_ends_so_or_has_no_ending(tmp_path: Path, name: str) -> None:
+    with up.Session([LOOP], report=str(tmp_path / name), output=str(tmp_path / "out")) as session:
+        session.run()
+    assert json.loads((tmp_path / name).read_text())["version"] == 1
+
+
+def test_a_folder_for_debug_information_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'nowhere' is not there"):
+        up.Session([LOOP], debug_folders=["nowhere"]).open()

@@ -43,7 +43,9 @@ def run(args: argparse.Namespace) -> int:
         found = list(examine())
     else:
         from uprobe_core.doctor.files import examine_file
+        from uprobe_core.image.debug_folders import require_folders
 
+        require_folders(args.debug_dir)
         found = list(examine_file(args.file, args.debug_dir))
     status = BROKEN if any(finding.state == "fail" for finding in found) else 0
     if args.json:

@@ -56,9 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """List one file."""
     from uprobe_core.discovery.load import load_arch
+    from uprobe_core.image.debug_folders import require_folders
     from uprobe_core.image.elf_symbols import ElfImage
     from uprobe_core.probes.arch_ops import bind_arch
 
+    require_folders(args.debug_dir)
     arch = bind_arch(load_arch(args.arch))
     if args.vars:
         from uprobe_core.cli.list_variables import list_variables

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from uprobe_core.contract_versions import CONTRACTS
+from uprobe_core.discovery.contract_versions import CONTRACTS
 from uprobe_core.discovery.contracts import construct
 from uprobe_core.discovery.entries import Kind, PluginEntry
 from uprobe_core.errors import PluginError

@@ -25,6 +25,7 @@ class FileStatus:
     :param identity: equal for two paths exactly if they lead to the same file
     :param host_path: where the file can be read on this machine, "" if nowhere
     :param is_library: the path is the name of a library that the program loads, not a path
+    :param why_no_library: for a name without a slash that leads nowhere, a sentence if the program tells why
     """
 
     errno_name: str = ""
@@ -33,6 +34,7 @@ class FileStatus:
     identity: Hashable = None
     host_path: str = ""
     is_library: bool = False
+    why_no_library: str = ""
 
 
 FileCheck = Callable[[str], FileStatus]

@@ -15,8 +15,10 @@ from dataclasses import replace
 from functools import cached_property
 
 from uprobe_core.backend import Bind
-from uprobe_core.errors import UsageError
+from uprobe_core.errors import TargetError, UsageError
 from uprobe_core.events.files import FileStatus
+from uprobe_core.image.debug_folders import require_folders
+from uprobe_core.image.elf import ElfFile
 
 __all__ = ("GuestFiles",)
 
@@ -52,6 +54,7 @@ class GuestFiles:
 
         self._known: dict[str, FileStatus] | None = None
         self._check_folders(sysroot, cwd)
+        require_folders(debug_folders)
 
     @contextmanager
     def remembering(self) -> Iterator[None]:
@@ -94,8 +97,23 @@ class GuestFiles:
         found = self._look(path)
         if found.errno_name == "ENOENT" and "/" not in path and path:
             library = self.libraries.get(path)
-            return found if library is None else replace(self._look(library), is_library=True)
+            if library is None:
+                return replace(found, why_no_library=self._why_no_library(path))
+            return replace(self._look(library), is_library=True)
         return found
+
+    def _why_no_library(self, name: str) -> str:
+        """What the program has instead of the library *name*; "" if there is no program that could tell."""
+        if self.libraries:
+            names = ", ".join(sorted(each for each in self.libraries if ".so" not in each))
+            return f"{self._program} loads these when it starts, as far as they are found: {names}"
+        program = self._program or ""
+        try:
+            ElfFile(self.host_path(program)).close()
+        except (OSError, TargetError):
+            return ""
+        path = program if "/" in program else f"./{program}"
+        return f"{path} is static and loads no library: name its own functions, {path}:SYMBOL"
 
     @cached_property
     def libraries(self) -> dict[str, str]:

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 __all__ = ("ImageResolver",)
 
 
+_LOCATION = (
+    "write PATH:SYMBOL[+OFF] or PATH:OFFSET; PATH has a /, and quotation marks if it has spaces,"
+    " or is the name of a library that the program loads"
+)
 _LINE = re.compile(r"(?P<file>.+?):(?P<line>[0-9]{1,9})(?::(?P<column>[0-9]{1,9}))?")
 
 
@@ -85,12 +89,8 @@ class ImageResolver:
         complete = colon >= 0 and location[colon : colon + 1] == ":" and colon + 1 < len(location)
         file = path if quoted else location[: max(colon, 0)]
         if not complete or not ("/" in path or check(file).is_library):
-            raise _refusal(
-                line,
-                f"not a uprobe location: {location}",
-                "write PATH:SYMBOL[+OFF] or PATH:OFFSET; PATH has a /, and quotation marks if it has spaces,"
-                " or is the name of a library that the program loads",
-            )
+            hint = (check(file).why_no_library if complete else "") or _LOCATION
+            raise _refusal(line, f"not a uprobe location: {location}", hint)
         path, target = path if quoted else location[:colon], location[colon + 1 :]
         target, ref = _reference(target)
         is_return = target.endswith("%return")

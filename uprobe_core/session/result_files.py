@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
-from uprobe_core.errors import OutputError, UprobeError
+from uprobe_core.errors import OutputError, UprobeError, UsageError
 from uprobe_core.records.opening import open_output
 from uprobe_core.writer import escaped
 
@@ -26,6 +26,8 @@ class ResultFiles:
     """Opened before the run, so that nobody waits for one that cannot be written; filled after it."""
 
     def __init__(self, setup: RunSetup) -> None:
+        if setup.report is not None:
+            report_kind(setup.report)
         self._profile = None if setup.profile is None else _File("profile", setup.profile)
         self._report = None if setup.report is None else _File("report", setup.report)
         self._junit = None if setup.junit_xml is None else _File("junit-xml", setup.junit_xml)
@@ -100,10 +102,19 @@ class _File:
                 self._file.close()
 
 
+_KINDS = {"": "json", ".json": "json", ".html": "html", ".htm": "html", ".md": "md", ".markdown": "md"}
+"""What a report is, by the ending of its file's name."""
+
+
 def report_kind(path: str) -> str:
-    """ "html", "md" or "json" (all else), by the name of the file."""
-    end = path.rpartition(".")[2].lower()
-    return {"html": "html", "htm": "html", "md": "md", "markdown": "md"}.get(end, "json")
+    """ "html", "md" or "json", by the name of the file; raises UsageError for another ending."""
+    end = os.path.splitext(path)[1].lower()
+    if end not in _KINDS:
+        raise UsageError(
+            f"a report cannot be written as {end!r}: {path!r}",
+            hint="the name ends in .html (a page), .md (Markdown) or .json; without an ending it is JSON",
+        )
+    return _KINDS[end]
 
 
 def _report_text(

@@ -105,7 +105,11 @@ def _split(pattern: str, setup: RunSetup, files: GuestFiles) -> tuple[str, str]:
         if status is not None and not status.errno_name and status.regular:
             return _with_slash(pattern[:at], files, is_library=status.is_library), pattern[at + 1 :] or "*"
     if "/" in pattern or (":" in pattern and "::" not in pattern) or not setup.argv:
-        hint = "-F takes PATH, PATH:GLOB, LIBRARY:GLOB (libc:str*), or a GLOB of the program's own functions"
+        why = "" if "/" in pattern else files(pattern.partition(":")[0]).why_no_library
+        hint = (
+            why
+            or "-F takes PATH, PATH:GLOB, LIBRARY:GLOB (libc:str*), or a GLOB of the program's own functions"
+        )
         raise UsageError(f"-F {pattern} names no file", hint=hint, slug="no-file")
     return _with_slash(setup.argv[0], files, is_library=False), pattern
 
