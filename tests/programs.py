@@ -47,8 +47,10 @@ def _key(texts: Sequence[bytes]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _build(command: Sequence[str], sources: Sequence[Path], name: str, compiler: str) -> Path:
-    """Run *command* plus ``-o FILE`` unless its result is there already; returns the file."""
+def _build(
+    command: Sequence[str], sources: Sequence[Path], name: str, compiler: str, cwd: Path | None = None
+) -> Path:
+    """Run *command* plus ``-o FILE`` in *cwd* unless its result is there already; returns the file."""
     key = _key([compiler.encode(), *(arg.encode() for arg in command), *(s.read_bytes() for s in sources)])
     target = CACHE / key / name
     if not target.exists():
@@ -57,7 +59,7 @@ def _build(command: Sequence[str], sources: Sequence[Path], name: str, compiler:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 fresh = target.with_name(f".{name}.{os.getpid()}")
                 words = [*command, "-o", str(fresh)]
-                done = subprocess.run(words, capture_output=True, text=True, check=False)
+                done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
                 if done.returncode:
                     pytest.fail(f"{' '.join(command)} failed:\n{done.stderr}", pytrace=False)
                 fresh.rename(target)
@@ -115,6 +117,15 @@ def either(source: Path) -> Path:
 def compiled(command: Sequence[str], source: Path) -> Path:
     """*source* by the compiler and with the flags of *command*, which is installed."""
     return _build([*command, str(source)], [source], source.stem, _debian_version())
+
+
+def compiled_in(folder: Path, command: Sequence[str], sources: Sequence[Path], name: str) -> Path:
+    """What *command*, which names *sources* by paths below *folder*, makes of them there.
+
+    The command's first word is Debian's compiler, or Python for ``python -m ziglang``.
+    """
+    compiler = _zig_version() if command[0] == sys.executable else _debian_version()
+    return _build(command, sources, name, compiler, folder)
 
 
 def build_debian(source: str, *flags: str) -> Path:

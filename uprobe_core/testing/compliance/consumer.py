@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
@@ -94,7 +94,7 @@ class Stage:
 
 
 class ConsumerCompliance:
-    """Required fixture: ``plugin_class``.  ``options`` may be overridden when some are required."""
+    """Required fixture: ``plugin_class``; the others may be overridden where something is required or refused."""
 
     @pytest.fixture
     def plugin_class(self) -> type:
@@ -112,11 +112,29 @@ class ConsumerCompliance:
         plugin: ConsumerPlugin = plugin_class(options)
         return plugin
 
+    @pytest.fixture
+    def refused(self) -> Collection[str]:
+        """Kinds of events, "p" or "r", that ``attach`` refuses with a UsageError; none by default."""
+        return ()
+
     @pytest.fixture(params=["p", "r"])
-    def stage(self, request: pytest.FixtureRequest) -> Stage:
+    def stage(self, request: pytest.FixtureRequest, refused: Collection[str]) -> Stage:
         """An entry event, then a return event."""
-        first, second = (NAMES[number] for number in REGISTERS.arguments[:2])
-        return Stage(f"{request.param}:g/e /bin/program:0 a=%{first} s=+0(%{second}):string")
+        if request.param in refused:
+            pytest.skip("it refuses such events")
+        return stage_of(request.param)
+
+    @pytest.mark.parametrize("kind", ["p", "r"])
+    def test_an_event_that_it_refuses_is_a_usage_error(
+        self, plugin: ConsumerPlugin, refused: Collection[str], kind: str
+    ) -> None:
+        """And what it refuses is not in its report."""
+        if kind not in refused:
+            pytest.skip("it takes such events")
+        stage = stage_of(kind)
+        with pytest.raises(UsageError):
+            plugin.attach(stage.event, stage)
+        assert report_text(plugin) is None
 
     def test_it_has_the_members_of_the_contract(self, plugin: ConsumerPlugin) -> None:
         assert isinstance(plugin, ConsumerPlugin)
@@ -174,6 +192,12 @@ class ConsumerCompliance:
         stage.attach(used)
         stage.call(1)
         assert report_text(idle) == before
+
+
+def stage_of(kind: str) -> Stage:
+    """An event of *kind* with a number ``a`` and a string ``s``, of the first two arguments."""
+    first, second = (NAMES[number] for number in REGISTERS.arguments[:2])
+    return Stage(f"{kind}:g/e /bin/program:0 a=%{first} s=+0(%{second}):string")
 
 
 def report_text(plugin: ConsumerPlugin) -> str | None:
