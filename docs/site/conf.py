@@ -12,12 +12,21 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 project = PROJECT["name"]
 html_title = project
-copyright = ""
 extensions = ["myst_parser"]
 
 root_doc = "docs/index"
-include_patterns = ["docs/**.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "examples/plugins/*/README.md"]
-exclude_patterns = [".*", "**/.*", "backends", "benchmarks", "build", "decoders", "dist", "plugins", "tests", "uprobe_*"]
+include_patterns = ["docs/**.md", "examples/**README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
+exclude_patterns = [
+    ".*",
+    "**/.*",
+    "backends",
+    "benchmarks",
+    "build",
+    "decoders",
+    "plugins",
+    "tests",
+    "uprobe_*",
+]
 
 myst_heading_anchors = 4
 myst_links_external_new_tab = False

@@ -8,8 +8,8 @@ A comment in front of a code block says what is not plain:
 ``<!-- not run: WHY -->``   nobody does
 
 In a console block, lines after ``$ `` are commands and all others what they print, on both streams.
-There ``...`` stands for anything in a line, alone for any lines; times, durations and addresses, which
-depend on the compiler, stand for any such, and white space for any white space.
+There ``...`` stands for anything in a line, alone for any lines; times, durations, addresses and offsets in
+functions, which depend on the compiler, stand for any such, and white space for any white space.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pathlib import Path
 from tests.programs import compiled_in
 from tests.warm_python import PATHS, ROOT, python
 
-__all__ = ("DOCS", "Block", "Page", "Reader", "is_shown", "pages")
+__all__ = ("Block", "Page", "Reader", "is_shown", "pages")
 
 DOCS = ROOT / "docs"
 EXAMPLES = ROOT / "examples"
@@ -43,7 +43,8 @@ _BLOCK = re.compile(
 )
 _GENERATED = re.compile(r"<!-- \[\[\[cog.*?\[\[\[end\]\]\] -->", re.DOTALL)
 _VARIABLE = re.compile(
-    r"\b(?P<time>[0-9]+\.[0-9]{6})\b|\b0x(?P<address>[0-9a-f]{6,})\b|\b(?P<duration>[0-9.]+) (?:ns|us|ms|s)\b"
+    r"\b(?P<time>[0-9]+\.[0-9]{6})\b|\b0x(?P<address>[0-9a-f]{6,})\b|(?<=\w)\+0x(?P<offset>[0-9a-f]+)\b"
+    r"|\b(?P<duration>[0-9.]+) (?:ns|us|ms|s)\b"
 )
 
 
@@ -72,14 +73,15 @@ class Block:
 
 
 class Page:
-    """A page and what on it is code, generated parts apart: those are compared by cog."""
+    """A page and the code on it; what cog has put there is compared by cog, and directives are no code."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.name = str(path.relative_to(ROOT))
         whole = path.read_text()
         blank = _GENERATED.sub(lambda match: "\n" * match[0].count("\n"), whole)
-        self.blocks = [self._block(match, blank) for match in _BLOCK.finditer(blank)]
+        found = [self._block(match, blank) for match in _BLOCK.finditer(blank)]
+        self.blocks = [block for block in found if not block.language.startswith("{")]
 
     def _block(self, match: re.Match[str], text: str) -> Block:
         notes = dict(re.findall(r"<!-- ([a-z ]+): ([^\n]*?) -->\n", match["notes"]))

@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import inspect
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import EXAMPLES, LOOP
+from tests.warm_python import python
 from uprobe_core.arch_hooks import ArchHooks
 from uprobe_core.events.kernel_messages import MESSAGES
 from uprobe_core.hookspecs import PluginHooks
@@ -53,7 +55,7 @@ def test_the_generated_parts_are_up_to_date() -> None:
         pytest.skip("needs cogapp: pip install --group lint")
     if sys.version_info[:2] != (3, 11):
         pytest.skip("the pages show help as Python 3.11's argparse formats it")
-    pages = [path for path in DOCS.glob("*.md") if "[[[cog" in path.read_text()]
+    pages = [path for path in DOCS.rglob("*.md") if "[[[cog" in path.read_text()]
     done = subprocess.run(
         [sys.executable, "-m", "cogapp", "--check", "-I", DOCS, *pages],
         cwd=ROOT,
@@ -65,9 +67,15 @@ def test_the_generated_parts_are_up_to_date() -> None:
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:
-    for page in DOCS.glob("*.md"):
+    for page in DOCS.rglob("*.md"):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
-            assert (DOCS / target).exists(), f"{page.name}: {target}"
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_pictures_are_those_that_their_source_draws() -> None:
+    pictures = runpy.run_path(str(DOCS / "diagrams.py"))["PICTURES"]
+    drawn = {f"{name}.svg": make().svg() for name, make in pictures.items()}
+    assert drawn == {path.name: path.read_text() for path in DOCS.rglob("*.svg")}
 
 
 # --- messages ----------------------------------------------------------------------------------------
@@ -196,7 +204,9 @@ def callers(tmp_path: Path) -> Path:
 
 
 def test_the_consumer_of_the_manual_works_with_the_command_of_the_manual(callers: Path) -> None:
-    (command,) = re.findall(r"^uprobe run -C callers.*$", (DOCS / "plugins.md").read_text(), re.MULTILINE)
+    (command,) = re.findall(
+        r"^\$ (uprobe run -C callers.*)$", (DOCS / "plugins.md").read_text(), re.MULTILINE
+    )
     done = run(*shlex.split(command)[1:], path=callers)
     assert re.fullmatch(r"uprobes/work: callers\n  5  0x[0-9a-f]+\n", done.stderr)
     assert done.stdout == "sum 22\n"
@@ -231,6 +241,16 @@ def test_the_writer_of_the_manual_works(tmp_path: Path) -> None:
     done = run("run", "--format", "markdown", *event, "./loop", "2", path=tmp_path)
     rows = ["| ./loop 2 | arguments |", "|---|---|", "| work | a=0 |", "| work | a=1 |"]
     assert done.stderr.splitlines() == rows
+
+
+@pytest.mark.parametrize("name", ["callers", "words", "markdown", "watcher"])
+def test_the_plugins_of_the_manual_pass_the_suites_of_their_kinds(name: str, tmp_path: Path) -> None:
+    (tmp_path / f"uprobe_{name}.py").write_text(example(f"{name}/uprobe_{name}.py"))
+    (tmp_path / "test_it.py").write_text(example(f"{name}/test_{name}.py"))
+    (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
+    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^\d+ passed", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.thorough

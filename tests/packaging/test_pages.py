@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.pages import ROOT, Page, Reader, is_shown, pages
+from tests.packaging.pages import Page, Reader, is_shown, pages
+from tests.programs import ROOT
 
 LANGUAGES = {"c", "console", "cpp", "json", "make", "python", "sh", "text", "toml", "yaml"}
 SLOW = {"docs/tutorial.md"}
