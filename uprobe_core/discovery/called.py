@@ -22,7 +22,7 @@ from uprobe_core.discovery.importing import import_plugin
 from uprobe_core.discovery.load import choose
 from uprobe_core.errors import PluginError, UprobeError
 
-__all__ = ("LOAD_SWITCH", "TRACE_SWITCH", "create", "wanted")
+__all__ = ("LOAD_SWITCH", "TRACE_SWITCH", "create", "empty_manager", "wanted")
 
 LOAD_SWITCH = "UPROBE_LOAD_PLUGINS"
 TRACE_SWITCH = "UPROBE_TRACE_PLUGINS"
@@ -59,17 +59,23 @@ def create(on_failure: Callable[[PluginError], None] | None = None) -> Any:
     plugins = wanted()
     if not plugins and os.environ.get(TRACE_SWITCH) != "1":
         return _Nobody()
+    manager = empty_manager()
+    # pluggy calls the last registered first, so the first name is registered last.
+    for entry in reversed(plugins):
+        _register(manager, entry, on_failure)
+    if os.environ.get(TRACE_SWITCH) == "1":
+        manager.add_hookcall_monitoring(_trace, lambda *_: None)
+    return manager
+
+
+def empty_manager() -> Any:
+    """Return a pluggy.PluginManager that knows the hooks, and no plugin."""
     import pluggy
 
     from uprobe_core.hookspecs import PROJECT, PluginHooks
 
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(PluginHooks)
-    # pluggy calls the last registered first, so the first name is registered last.
-    for entry in reversed(plugins):
-        _register(manager, entry, on_failure)
-    if os.environ.get(TRACE_SWITCH) == "1":
-        manager.add_hookcall_monitoring(_trace, lambda *_: None)
     return manager
 
 

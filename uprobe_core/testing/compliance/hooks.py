@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from uprobe_core.actions import Count
-from uprobe_core.discovery.called import create
+from uprobe_core.discovery.called import empty_manager
 from uprobe_core.hookspecs import PROJECT, PluginHooks
 from uprobe_core.session import Session
 from uprobe_core.testing.tiny_elf import CALLS
@@ -35,7 +35,7 @@ class HooksCompliance:
 
         def call(*, alone: bool = False) -> tuple[int, Any]:
             monkeypatch.setattr(
-                "uprobe_core.discovery.called.create", lambda **told: _with(None if alone else plugin, **told)
+                "uprobe_core.discovery.called.create", lambda **_told: _with(None if alone else plugin)
             )
             with Session([str(path)], output="/dev/null") as session:
                 count = session.probe(f"p:work {path}:{CALLS.offset('work'):#x}", Count())
@@ -67,8 +67,8 @@ def _hooks(plugin: Any) -> dict[str, Any]:
     return {name: each for name, each in members.items() if hasattr(each, f"{PROJECT}_impl")}
 
 
-def _with(plugin: Any, **told: Any) -> Any:
-    manager = create(**told)
+def _with(plugin: Any) -> Any:
+    manager = empty_manager()
     if plugin is not None:
         manager.register(plugin)
     return manager
