@@ -47,6 +47,7 @@ KERNEL_ONLY: dict[str, list[tuple[str, str]]] = {
     # In a return event LR is the trampoline's address only where LR was hijacked.
     "retprobe-args": [(r" lr=0x[0-9a-f]+", " lr=*")],
     # An unreadable number is not stored, so a kernel shows what its buffer held: here of another event.
+    "buffer-locations": [(r" ([stuw])=\S+", r" \1=*")],
     "structs-nested": [(r"^(use: .* id=0 .*) pa=\S+ pb=\S+ k=3", r"\1 pa=* pb=* k=3")],
 }
 """Case -> replacements in trace lines that only policy=kernel has to get exactly right."""

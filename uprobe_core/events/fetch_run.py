@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from uprobe_core.event_model import EXTENDS, GONE, FetchArg, FetchOp, FetchType, OpCode, Value, leaves
 from uprobe_core.events.shapes import assembler
-from uprobe_core.events.strings import Text, TextState, lay_out, read_text
+from uprobe_core.events.strings import Layout, Text, TextState, lay_out, place_strings, read_text
 from uprobe_core.types import GoneError, MemoryFault
 
 if TYPE_CHECKING:
@@ -114,10 +114,9 @@ class FetchProgram:
                 values[index] = self._unfetched(self.args[index])
             except GoneError:
                 values[index] = GONE
-        if self._strings:
-            self._run_strings(hit, values)
+        strings = self._run_strings(hit, values) if self._strings else None
         if self._buffer is not None:
-            self._buffer.store(self.args, values)
+            self._buffer.store(self.args, values, strings)
         return tuple(values) if self._assemble is None else self._assemble(values)
 
     def _unfetched(self, arg: FetchArg) -> Value:
@@ -126,12 +125,16 @@ class FetchProgram:
         zero = 0.0 if arg.type.kind == "f" else 0
         return (zero,) * arg.count if arg.count else zero
 
-    def _run_strings(self, hit: FetchSource, values: list[Value]) -> None:
+    def _run_strings(self, hit: FetchSource, values: list[Value]) -> Layout | None:
+        """Put the strings into *values*; returns where they lie if that is to be kept."""
         cells = [_located(locate, hit) for _, locate, _ in self._strings]
         counts = [max(count, 1) for _, _, count in self._strings]
-        found = lay_out([cell or [None] for cell in cells], counts, self._room)
-        for (index, _, count), cell, texts in zip(self._strings, cells, found, strict=True):
-            values[index] = GONE if cell is None else tuple(texts) if count else texts[0]
+        texts = [cell or [None] for cell in cells]
+        layout = None if self._buffer is None else place_strings(texts, counts, self._room)
+        found = lay_out(texts, counts, self._room) if layout is None else layout.texts
+        for (index, _, count), cell, shown in zip(self._strings, cells, found, strict=True):
+            values[index] = GONE if cell is None else tuple(shown) if count else shown[0]
+        return layout
 
 
 def _located(

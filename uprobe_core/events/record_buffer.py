@@ -14,17 +14,29 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from uprobe_core.event_model import FetchArg, Value
+    from uprobe_core.events.strings import Layout
 
 __all__ = ("RecordBuffer",)
 
 _SIZE = 4096 * 2
+_ENTRY_HEAD, _RETURN_HEAD = 16, 24
+"""Bytes before the arguments: struct trace_entry and one address, or two (struct uprobe_trace_entry_head)."""
 
 
 class RecordBuffer:
-    """The buffer of the one CPU that a virtual machine has."""
+    """The buffer of the one CPU that a virtual machine has, as the events of one kind see it.
 
-    def __init__(self) -> None:
-        self._data = bytearray(_SIZE)
+    :param is_return: whether they are return events, whose records have a longer head
+    :param data: what it holds, shared by both kinds
+    """
+
+    def __init__(self, is_return: bool = False, data: bytearray | None = None) -> None:
+        self._data = bytearray(_SIZE) if data is None else data
+        self._head = _RETURN_HEAD if is_return else _ENTRY_HEAD
+
+    def seen_by(self, *, is_return: bool) -> RecordBuffer:
+        """The same buffer for entry or return events."""
+        return RecordBuffer(is_return, self._data)
 
     def number(self, arg: FetchArg) -> Value:
         """What *arg* shows if nothing is stored for it."""
@@ -34,22 +46,24 @@ class RecordBuffer:
         values = [int.from_bytes(self._data[at : at + size], "little", signed=signed) for at in places]
         return tuple(values) if arg.count else values[0]
 
-    def store(self, args: Sequence[FetchArg], values: Sequence[Value]) -> None:
-        """Leave a record's *values* behind: numbers in place, strings after all of them."""
+    def store(self, args: Sequence[FetchArg], values: Sequence[Value], strings: Layout | None) -> None:
+        """Leave a record behind: its numbers in place, where its *strings* are, and these after all of it."""
         end = sum(arg.size for arg in args)
+        places = iter(() if strings is None else strings.places)
         for arg, value in zip(args, values, strict=True):
-            cells = value if isinstance(value, tuple) else (value,)
-            for index, cell in enumerate(cells):
-                at = arg.offset + index * arg.type.size
-                if arg.type.is_string:
-                    end = self._store_text(end, cell)
-                elif isinstance(cell, int):
-                    size = arg.type.size
-                    self._data[at : at + size] = (cell & (1 << 8 * size) - 1).to_bytes(size, "little")
+            if arg.type.is_string:
+                words: Sequence[Value] = [self._location(end, *place) for place in next(places)]
+            else:
+                words = value if isinstance(value, tuple) else (value,)
+            for index, word in enumerate(words):
+                self._put(arg.offset + index * arg.type.size, arg.type.size, word)
+        if strings is not None:
+            self._data[end : end + len(strings.area)] = strings.area
 
-    def _store_text(self, at: int, cell: object) -> int:
-        if not isinstance(cell, str):
-            return at
-        text = cell.encode("utf-8", "surrogateescape") + b"\0"
-        self._data[at : at + len(text)] = text
-        return at + len(text)
+    def _location(self, end: int, position: int, length: int) -> int:
+        """Kernel: make_data_loc, counted from the record's first byte."""
+        return length << 16 | self._head + end + position
+
+    def _put(self, at: int, size: int, word: Value) -> None:
+        if isinstance(word, int):
+            self._data[at : at + size] = (word & (1 << 8 * size) - 1).to_bytes(size, "little")

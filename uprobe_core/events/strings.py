@@ -20,7 +20,7 @@ from uprobe_core.types import MemoryFault
 if TYPE_CHECKING:
     from uprobe_core.types import GuestMemory
 
-__all__ = ("MAX_STRING", "Text", "TextState", "lay_out", "read_text")
+__all__ = ("MAX_STRING", "Layout", "Text", "TextState", "lay_out", "place_strings", "read_text")
 
 MAX_STRING = 4096
 """The longest string that is measured, NUL included (MAX_STRING_SIZE = PATH_MAX)."""
@@ -101,6 +101,29 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The strings of one record as they lie in it.
+
+    :param area: what follows the fixed part of the record
+    :param places: of each argument's elements where in *area*, and how many bytes with the NUL; 0: no string
+    """
+
+    area: bytes
+    places: list[list[tuple[int, int]]]
+
+    @property
+    def texts(self) -> list[list[str | None]]:
+        """What each argument shows, element by element."""
+        return [[self._shown(*place) for place in places] for places in self.places]
+
+    def _shown(self, position: int, length: int) -> str | None:
+        if length == 0:
+            return None
+        end = self.area.find(0, position)
+        return _text(self.area[position : end if end >= 0 else len(self.area)])
+
+
 def lay_out(
     cells: Sequence[Sequence[Text | None]], counts: Sequence[int], room: int
 ) -> list[list[str | None]]:
@@ -113,17 +136,15 @@ def lay_out(
     for texts in cells:
         for text in texts:
             if text is None or text.is_odd:
-                return _in_order(cells, counts, room)
+                return place_strings(cells, counts, room).texts
             needed += text.measured
     if needed > room:
-        return _in_order(cells, counts, room)
+        return place_strings(cells, counts, room).texts
     return [[_text(t.data) if t and t.measured else None for t in texts] for texts in cells]
 
 
-def _in_order(
-    cells: Sequence[Sequence[Text | None]], counts: Sequence[int], room: int
-) -> list[list[str | None]]:
-    """Measure, reserve, copy: the two passes as they are."""
+def place_strings(cells: Sequence[Sequence[Text | None]], counts: Sequence[int], room: int) -> Layout:
+    """Measure, reserve, copy: the two passes as they are; parameters as of :func:`lay_out`."""
     size = min(sum(_measure(texts) for texts in cells), room)
     area = bytearray(size)
     position, left = 0, size
@@ -133,7 +154,7 @@ def _in_order(
         locations.append(places + [(0, 0)] * (count - len(places)))
         position += consumed
         left -= consumed
-    return [[_shown(area, *place) for place in places] for places in locations]
+    return Layout(bytes(area), locations)
 
 
 def _measure(texts: Sequence[Text | None]) -> int:
@@ -158,10 +179,3 @@ def _store(
         places.append((at, max(result, 0)))
         total += max(result, 0)
     return places, total
-
-
-def _shown(area: bytearray, position: int, length: int) -> str | None:
-    if length == 0:
-        return None
-    end = area.find(0, position)
-    return _text(bytes(area[position : end if end >= 0 else len(area)]))

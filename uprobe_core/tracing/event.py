@@ -72,8 +72,8 @@ class Event:
         self.sinks: tuple[Sink, ...] = ()
         self._places: dict[int, int] = {}
         self._on_error = on_error
-        self._buffer = buffer
-        self._program = compile_fetch(spec.args, buffer)
+        self._buffer = None if buffer is None else buffer.seen_by(is_return=spec.is_return)
+        self._program = compile_fetch(spec.args, self._buffer)
         self.entry_program: FetchProgram | None = compile_fetch(spec.entry_args) if spec.entry_args else None
         self._elsewhere: dict[int, tuple[FetchProgram, FetchProgram | None]] = {}
         """Programs of locations whose arguments are not those of the first, by file offset."""
