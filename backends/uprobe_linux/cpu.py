@@ -271,7 +271,7 @@ class Cpu(Protocol):
         """Forget translated instructions of physical [physical, physical + size)."""
         ...
 
-    def unsafe_offsets(self, code: bytes) -> list[int]:
+    def unsafe_offsets(self, code: bytes | memoryview) -> list[int]:
         """Byte offsets of words in *code* that would end the host process if this CPU met them."""
         ...
 

@@ -361,9 +361,9 @@ class UnicornCpu(UnicornEngine):
         self._lib.ctl(self._uc, control, ctypes.c_uint64(start), ctypes.c_uint64(start + size))
         self._forgetting = False
 
-    def unsafe_offsets(self, code: bytes) -> list[int]:
+    def unsafe_offsets(self, code: bytes | memoryview) -> list[int]:
         """Byte offsets of words in *code* over which libunicorn aborts."""
-        return aborting_offsets(code)
+        return aborting_offsets(bytes(code))
 
     # --- code hooks ----------------------------------------------------------------------------
 

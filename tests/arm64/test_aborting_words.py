@@ -6,6 +6,7 @@ import random
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 from uprobe_unicorn.aborting_words import aborting_offsets, aborts
@@ -53,10 +54,20 @@ def test_words_beside_the_listed_ones_do_not_abort() -> None:
     assert execute(*words) == 0
 
 
-def test_the_search_finds_what_the_predicate_says() -> None:
+@pytest.fixture(params=["python", "c"])
+def search(request: pytest.FixtureRequest) -> Callable[[bytes], list[int]]:
+    """The search for such words, in both forms."""
+    if request.param == "python":
+        return aborting_offsets
+    return pytest.importorskip("uprobe_unicorn.native._glue").aborting_offsets  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("family", [0x0E400400, 0x0E780800, 0x1E780800, 0x0E000000, 0])
+def test_the_search_finds_what_the_predicate_says(search: Callable[[bytes], list[int]], family: int) -> None:
     source = random.Random(5)
-    words = [0x0E400400 | source.getrandbits(32) & 0x70FFFFFF for _ in range(1024)]
+    words = [family | source.getrandbits(32) & 0xF0FFFFFF for _ in range(4096)]
     code = b"".join(word.to_bytes(4, "little") for word in words)
     expected = [4 * index for index, word in enumerate(words) if aborts(word)]
-    assert len(expected) > 10
-    assert aborting_offsets(code + b"\0\0") == expected
+    assert len(expected) > 10 or not family & 0xFFFF
+    assert search(code + b"\0\0") == expected
+    assert search(b"") == search(b"\0" * 64) == []

@@ -20,6 +20,8 @@ __all__ = ("CodePages",)
 
 _READ, _WRITE, _EXEC = int(Perm.READ), int(Perm.WRITE), int(Perm.EXEC)
 UDF = bytes(4)
+AROUND = 16 * PAGE
+"""Text that is looked at in one go; a power of two."""
 MIXED_AFTER = 8
 """Times that a page may change between stores and fetches before it becomes mixed."""
 
@@ -76,13 +78,23 @@ class CodePages:
             return physical, prot
         return physical, prot & ~_WRITE
 
+    def fetch_around(self, page: int, start: int, end: int) -> None:
+        """[start, end) around *page* is text that nobody can store to: as if all of it was fetched from."""
+        start, end = max(start, page & -AROUND), min(end, (page & -AROUND) + AROUND)
+        to_physical = self.pages[page].physical - page
+        if self._cpu.unsafe_offsets(self._arena.view[start + to_physical : end + to_physical]):
+            return
+        for each in range(start, end, PAGE):
+            if each not in self.pages:
+                self.pages[each] = CodePage(each + to_physical, live=True)
+
     def _is_mixed(self, code: CodePage) -> bool:
         """Whether stores to the page go unseen: words that no CPU should see are not noticed then."""
         return code.flips > MIXED_AFTER and self._cpu.survives
 
     def _bar(self, page: int, code: CodePage) -> None:
         """Give a page that holds words which the emulator cannot survive a copy without them."""
-        found = tuple(self._cpu.unsafe_offsets(bytes(self._arena.view[code.physical : code.physical + PAGE])))
+        found = tuple(self._cpu.unsafe_offsets(self._arena.view[code.physical : code.physical + PAGE]))
         if found == code.barred:
             return
         code.barred = found

@@ -8,6 +8,7 @@ from uprobe_core.types import Access, FaultKind, MemoryFault
 from uprobe_linux.cpu import HOLE, PAGE, Cpu, Perm
 from uprobe_linux.memory.arena import Arena
 from uprobe_linux.memory.code_pages import CodePages
+from uprobe_linux.memory.file_image import FileImage
 from uprobe_linux.memory.shared_code import SharedCode
 from uprobe_linux.memory.vma import HARDWARE, Vma, VmaList
 
@@ -95,14 +96,23 @@ class Translation:
             return self.code.none_around(page, vma.start, vma.end)
         if vma.image is None:
             return None
-        low, high = vma.image.filled(vma.physical + page - vma.start, vma.physical, vma.end - vma.start)
-        return self.code.none_around(page, vma.start + low - vma.physical, vma.start + high - vma.physical)
+        start, end = self._filled(vma, vma.image, page)
+        if not vma.hardware & _WRITE:  # reading code is reading its data page
+            return start, end
+        return self.code.none_around(page, start, end)
+
+    def _filled(self, vma: Vma, image: FileImage, page: int) -> tuple[int, int]:
+        """The part of *vma* around *page* that was read from its file."""
+        low, high = image.filled(vma.physical + page - vma.start, vma.physical, vma.end - vma.start)
+        return vma.start + low - vma.physical, vma.start + high - vma.physical
 
     def code_span(self, page: int) -> tuple[int, int] | None:
         """[start, end) around *page* whose fetches translate alike, None if that is the page alone."""
         vma = self.vmas.find(page)
         if vma is None or vma.shared or not self.code.is_plain(page):
             return None
+        if vma.image is not None and not vma.hardware & _WRITE:
+            self.code.fetch_around(page, *self._filled(vma, vma.image, page))
         return self.code.span(page, vma.start, vma.end)
 
     def refusal(self, address: int, access: int) -> FaultKind | None:

@@ -6,6 +6,9 @@ from typing import Any
 
 ABI: int
 
+def aborting_offsets(code: bytes | memoryview, /) -> list[int]:
+    """As :func:`uprobe_unicorn.aborting_words.aborting_offsets`, a hundred times as fast."""
+
 def area_size(slots: int, /) -> int:
     """Bytes of a slot area, whole pages."""
 

@@ -92,9 +92,10 @@ class NativeCpu(UnicornCpu):
             self.calls = _own_calls(self.glue)
 
     def _install_hooks(self) -> None:
-        from uprobe_unicorn.native._glue import Glue, guard_pages
+        from uprobe_unicorn.native._glue import Glue, aborting_offsets, guard_pages
 
         self._arena.lost_pages = guard_pages
+        self._unsafe_offsets = aborting_offsets
 
         self.glue = Glue(
             self._lib.glue_functions(),
@@ -126,6 +127,10 @@ class NativeCpu(UnicornCpu):
             start, end = self._span(page) or (page, page + PAGE)
             glue.add_data(start, end, physical - (page - start), perms)
         return physical, perms
+
+    def unsafe_offsets(self, code: bytes | memoryview) -> list[int]:
+        """Byte offsets of words in *code* over which libunicorn aborts."""
+        return self._unsafe_offsets(code)
 
     def _answer_inline(self, address: int) -> bool:
         self._inside = True

@@ -356,6 +356,7 @@ static PyObject *module_guard_pages(PyObject *self, PyObject *unused)
 }
 
 static PyMethodDef functions[] = {
+	{"aborting_offsets", module_aborting_offsets, METH_O, NULL},
 	{"area_size", module_area_size, METH_O, NULL},
 	{"guard_pages", module_guard_pages, METH_NOARGS, NULL},
 	{"relocate", module_relocate, METH_VARARGS, NULL},

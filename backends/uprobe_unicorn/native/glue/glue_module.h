@@ -47,6 +47,7 @@ PyObject *glue_object_get_reg(GlueObject *self, PyObject *index);
 PyObject *glue_object_set_result(GlueObject *self, PyObject *value);
 extern PyTypeObject glue_calls_type;
 
+PyObject *module_aborting_offsets(PyObject *self, PyObject *code);
 PyObject *module_area_size(PyObject *self, PyObject *slots);
 PyObject *module_relocate(PyObject *self, PyObject *args);
 

@@ -1,6 +1,7 @@
 /* The Python binding of the glue: what the emulator is told of memory. */
 #include "glue_module.h"
 
+#include "aborting.h"
 #include "fills.h"
 
 static PyObject *add_extent(struct extents *extents, PyObject *args)
@@ -57,4 +58,26 @@ PyObject *glue_object_forget_code(GlueObject *self, PyObject *args)
 		return NULL;
 	glue_forget_translations(&self->core, start, end);
 	Py_RETURN_NONE;
+}
+
+PyObject *module_aborting_offsets(PyObject *self, PyObject *code)
+{
+	PyObject *found = PyList_New(0);
+	Py_buffer buffer;
+
+	(void)self;
+	if (!found || PyObject_GetBuffer(code, &buffer, PyBUF_SIMPLE) < 0) {
+		Py_XDECREF(found);
+		return NULL;
+	}
+	size_t size = (size_t)buffer.len & ~(size_t)3;
+	for (size_t at = aborting_offset(buffer.buf, 0, size); found && at < size;
+	     at = aborting_offset(buffer.buf, at + 4, size)) {
+		PyObject *offset = PyLong_FromSize_t(at);
+		if (!offset || PyList_Append(found, offset) < 0)
+			Py_CLEAR(found);
+		Py_XDECREF(offset);
+	}
+	PyBuffer_Release(&buffer);
+	return found;
 }
