@@ -16,6 +16,7 @@ __all__ = ("REACH", "Area", "Areas", "Mapper")
 REACH = 1 << 27
 """A branch goes so far, in bytes, either way (B, Arm ARM C6.2.26)."""
 AREA_BYTES = 1 << 14
+PAGE = 1 << 12
 _AWAY = 1 << 26
 """From a place to where room for it is asked for, so that what grows there keeps growing."""
 _LOWEST = 1 << 16
@@ -51,12 +52,12 @@ class Area:
         """Whether a branch from anywhere in it gets to *address* and back."""
         return max(abs(address - self.base), abs(address - self.base - self.size)) < REACH - 64
 
-    def take(self, size: int) -> int | None:
+    def take(self, size: int, align: int = 1) -> int | None:
         """The address of *size* bytes that nobody has, None if there is no room."""
-        address = self._next
+        address = (self._next + align - 1) & -align
         if not self.holds(address, size):
             return None
-        self._next += size
+        self._next = address + size
         return address
 
     def read(self, address: int, size: int) -> bytes:
@@ -82,6 +83,9 @@ class Areas:
         self._client, self._mapper = client, mapper
         self._areas = [Area(client, mapper, *scratch)] if scratch else []
         self._fixed = scratch is not None
+        self.apart = False
+        """Whether what is taken is not to share a page: a page of which something ran may not be writable."""
+        self.bytes = AREA_BYTES
         self._hopeless: set[int] = set()
 
     def of(self, address: int, size: int = 1) -> Area | None:
@@ -97,8 +101,9 @@ class Areas:
 
         None if there is none, and none can be made.
         """
+        align = PAGE if self.apart else 1
         for area in self._areas:
-            place = area.take(size) if area.reaches(address) else None
+            place = area.take(size, align) if area.reaches(address) else None
             if place is not None:
                 return area, place
         neighbourhood = address // REACH
@@ -127,11 +132,11 @@ class Areas:
         """A new area that a branch reaches from *address*; one that is too far is kept for others."""
         low = min((m.start for m in mappings if abs(m.start - address) < REACH), default=address)
         high = max((m.end for m in mappings if abs(m.end - address) < REACH), default=address)
-        for hint in (low - 2 * AREA_BYTES, low - _AWAY, high + _AWAY):
+        for hint in (low - 2 * self.bytes, low - _AWAY, high + _AWAY):
             if hint < _LOWEST:
                 continue
-            base = self._mapper.map_code(hint & -0x1000, AREA_BYTES)
-            area = Area(self._client, self._mapper, base, AREA_BYTES)
+            base = self._mapper.map_code(hint & -PAGE, self.bytes)
+            area = Area(self._client, self._mapper, base, self.bytes)
             self._areas.append(area)
             if area.reaches(address):
                 return area

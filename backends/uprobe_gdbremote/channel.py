@@ -35,12 +35,15 @@ class Channel:
     :param where: the address, for messages
     :ivar acks: whether packets are acknowledged (the protocol begins so)
     :ivar packets: how many were sent
+    :ivar spare: acknowledgements sent before each packet, for those of a stub's threads that may want one
+    :ivar unread: how many packets the stub has not acknowledged yet, if it does that
     """
 
     def __init__(self, connection: socket.socket, where: str) -> None:
         self._socket, self.where = connection, where
         self.acks = True
         self.packets = 0
+        self.spare = self.unread = 0
         self._buffer = b""
         self._owed = b""
         self._last = b""
@@ -57,7 +60,8 @@ class Channel:
         """Send *payload* as a packet; raises Lost."""
         self._last = frame(payload)
         self.packets += 1
-        self._write(self._owed + self._last)
+        self.unread += self.acks
+        self._write(self._owed + b"+" * self.spare + self._last)
         self._owed = b""
 
     def _write(self, data: bytes) -> None:
@@ -70,7 +74,7 @@ class Channel:
         """Send *payload* and wait for the answer; raises Lost."""
         self.send(payload)
         while True:
-            packet, self._buffer = split(self._buffer) if self._buffer else (None, b"")
+            packet = self._next()
             if packet is None:
                 if not self._fill(0):
                     what = payload[:40].decode(errors="replace")
@@ -85,13 +89,22 @@ class Channel:
         """
         deadline = None if seconds is None else time.monotonic() + seconds
         while True:
-            packet, self._buffer = split(self._buffer) if self._buffer else (None, b"")
+            packet = self._next()
             if packet is not None:
                 if self._take(packet):
                     return packet.data
                 continue
             if not self._wait(deadline, until_rung=until_rung):
                 return None
+
+    def _next(self) -> Packet | None:
+        """The first packet that has come; acknowledgements before it are counted."""
+        if not self._buffer:
+            return None
+        begin = self._buffer.find(b"$")
+        self.unread -= self._buffer.count(b"+", 0, begin if begin >= 0 else len(self._buffer))
+        packet, self._buffer = split(self._buffer)
+        return packet
 
     def _take(self, packet: Packet) -> bool:
         """Acknowledge *packet*; whether it is one that was waited for."""
@@ -108,6 +121,20 @@ class Channel:
         if self._owed:
             self._write(self._owed)
             self._owed = b""
+
+    def greet_others(self) -> None:
+        """Acknowledge what any thread of the stub may have told."""
+        self._write(b"+" * self.spare)
+
+    def settle_all(self) -> None:
+        """Wait until the stub has acknowledged everything, or something else has come; raises Lost."""
+        while self.unread > 0 and b"$" not in self._buffer:
+            if not self._fill(0):
+                raise self._lost(f"it does not read, for {PATIENCE:g} s")
+            begin = self._buffer.find(b"$")
+            end = begin if begin >= 0 else len(self._buffer)
+            self.unread -= self._buffer.count(b"+", 0, end)
+            self._buffer = self._buffer[end:]
 
     def _wait(self, deadline: float | None, *, until_rung: bool) -> bool:
         """Wait for bytes and take them; False if the time is over or the bell rang."""

@@ -7,17 +7,31 @@ Whether a stub knows an optional one is found out once.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from uprobe_core.errors import BackendError
 from uprobe_gdbremote.channel import PATIENCE, Channel
 from uprobe_gdbremote.packets import hexadecimal
+from uprobe_gdbremote.stops import SIGTRAP, parse_stop
+
+if TYPE_CHECKING:
+    from uprobe_gdbremote.crowd import Crowd
 
 __all__ = ("Client", "StubError")
 
 _OURS = b"qSupported:multiprocess+;swbreak+;hwbreak+;vContSupported+;fork-events+;vfork-events+;no-resumed+"
 _ERROR = re.compile(rb"E(?:[0-9a-fA-F]{2}$|\.)")
 _STOP = re.compile(rb"[TS][0-9a-f]{2}")
+_AGAIN = frozenset({SIGTRAP, 4, 7, 8, 11, 0})
+"""Signals that an instruction makes: it makes them again."""
+_BRIEF = 0.02
+"""Seconds for an answer, before the other threads get a moment to run."""
+_BIRTHS = 10
+"""Moments to let threads end what they began."""
+_CLONES = (220, 435)
+"""clone, clone3 (<asm-generic/unistd.h>)."""
 _TRIES = 5
 _LONGEST = 80
 """Bytes of an answer that is OK or an error, with its text."""
@@ -43,6 +57,8 @@ class Client:
         self.channel = channel
         self.features: dict[str, str] = {}
         self.selected = b""
+        self.crowd: Crowd | None = None
+        """The threads of a stub that stops none but the one that hit, while there are several."""
 
     # --- beginning -----------------------------------------------------------------------------------
 
@@ -94,12 +110,36 @@ class Client:
 
     def _answer(self, payload: bytes) -> bytes:
         """What comes back; raises BackendError if that is word of another thread."""
+        if self.crowd is not None:
+            return self._answer_among(self.crowd, payload)
         answer = self.channel.ask(payload)
         if _STOP.match(answer):
-            raise self._out_of_step()
+            raise self.out_of_step()
         return answer
 
-    def _out_of_step(self) -> BackendError:
+    def _answer_among(self, crowd: Crowd, payload: bytes) -> bytes:
+        """The same, where others may tell of stops, and may be held with a lock that the answer needs."""
+        self.channel.send(payload)
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            answer = self.channel.receive(_BRIEF)
+            if answer is None:
+                self.channel.greet_others()
+                crowd.loosen()
+            elif _STOP.match(answer):
+                self.overhear(answer)
+            else:
+                return answer
+        raise self.out_of_step()
+
+    def overhear(self, packet: bytes) -> None:
+        """The stop of a thread that nobody waits for: it will stop again, or get its signal again."""
+        stop = parse_stop(packet)
+        if self.crowd is not None and stop.signal not in _AGAIN:
+            self.crowd.pass_on(stop.signal)
+
+    def out_of_step(self) -> BackendError:
+        """What is raised when the threads of a stub cannot be told from each other."""
         return BackendError(
             f"{self.channel.where} told of a stop while the program was stopped: another thread ran on",
             hint="qemu-user's stub does not stop other threads; backend unicorn runs them in turns,"
@@ -115,7 +155,7 @@ class Client:
         """Have the stub do *payload*; raises StubError if it does not."""
         answer = self._answer(payload)
         if len(answer) > _LONGEST:  # it belongs to another question
-            raise self._out_of_step()
+            raise self.out_of_step()
         if answer != b"OK":
             raise StubError(payload, answer)
 
@@ -148,7 +188,27 @@ class Client:
 
     def insert(self, address: int, size: int, *, hardware: bool = False, more: bytes = b"") -> None:
         """Insert a breakpoint of the stub's; *more*: conditions and commands.  Raises StubError."""
+        if self.crowd is not None:
+            self._await_births(self.crowd)
         self.do(b"Z%d,%x,%x%b" % (hardware, address, size, more))
+
+    def _await_births(self, crowd: Crowd) -> None:
+        """Let threads that make others do that first: the others have what comes meanwhile twice or not."""
+        prefix = self.selected[: self.selected.rfind(b".") + 1]
+        for _ in range(_BIRTHS):
+            if not any(self._is_in_clone(prefix + b"%x" % thread) for thread in list(crowd.held)):
+                return
+            crowd.loosen()
+
+    def _is_in_clone(self, thread: bytes) -> bool:
+        """Whether *thread*, of qemu-user, makes a system call that makes a thread."""
+        if not self.knows(b"Hg" + thread):
+            return False
+        self.selected = thread
+        call, pc = (
+            int.from_bytes(bytes.fromhex(self.ask(asked).decode()), "little") for asked in (b"p8", b"p20")
+        )
+        return call in _CLONES and self.read(pc - 4, 4) == b"\x01\0\0\xd4"
 
     def remove(self, address: int, size: int, *, hardware: bool = False) -> None:
         """Take it out; raises StubError."""

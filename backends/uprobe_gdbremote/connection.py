@@ -51,6 +51,8 @@ class Connection:
         if emulator is not None:
             channel.explain = lambda: (why := emulator.gone()) and f" ({why})"
         self.client = Client(channel)
+        self.crowd = None if emulator is None else emulator.crowd
+        """The emulator's threads, where it is on this machine."""
         self.first = self.client.greet()
         self.is_qemu = bool(channel.ask(b"qqemu.sstepbits"))
         self._interrupts = 0

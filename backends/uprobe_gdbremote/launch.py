@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_core.errors import BackendError, TargetError
 from uprobe_gdbremote.address import Address, connect
+from uprobe_gdbremote.crowd import Crowd
 
 if TYPE_CHECKING:
     import socket
@@ -52,6 +53,7 @@ class Emulator:
     """A process of qemu-user that waits for us on a socket.
 
     :ivar pid: its number, which is also what the program thinks that it has
+    :ivar crowd: its threads
     :ivar comm: what its threads are called, unless the program names them
     """
 
@@ -82,6 +84,7 @@ class Emulator:
         resource.prlimit(
             self.pid, resource.RLIMIT_CORE, (0, resource.prlimit(self.pid, resource.RLIMIT_CORE)[1])
         )
+        self.crowd = Crowd(self.pid)
         self.comm = os.path.basename(found)[:15]
         self._address = Address("unix", path)
 
@@ -91,6 +94,7 @@ class Emulator:
             return connect(self._address, _SECONDS, self.gone)
         finally:
             self._clear()
+            self.crowd = Crowd(self.pid)
 
     def gone(self) -> str:
         """How it ended, "" while it runs."""
@@ -113,12 +117,12 @@ class Emulator:
         try:
             self._process.wait(0.5 if self._process.poll() is None else 0)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.kill()
 
     def kill(self) -> None:
         """End it at once."""
         self._process.kill()
+        self.crowd.bury()
         self._process.wait()
 
     def _clear(self) -> None:

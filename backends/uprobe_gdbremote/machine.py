@@ -17,6 +17,7 @@ from uprobe_gdbremote.client import StubError
 from uprobe_gdbremote.forks import Forks
 from uprobe_gdbremote.hits import Hits
 from uprobe_gdbremote.inject import MMAP, MPROTECT, MUNMAP, Injector
+from uprobe_gdbremote.points import SIZE
 from uprobe_gdbremote.process import RemoteProcess
 from uprobe_gdbremote.registers import Habit, RegisterNames, ThreadRegisters
 from uprobe_gdbremote.runner import Runner
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ("RemoteMachine",)
 
 _SIGKILL = 9
+_ROOM = 1 << 20
+"""Bytes for slots that do not share pages."""
 
 
 class RemoteMachine:
@@ -70,6 +73,8 @@ class RemoteMachine:
         thread = first.thread or self._client.channel.ask(b"qC").removeprefix(b"QC")
         pid, tid = thread_numbers(thread) if thread else (1, 1)
         self.process = RemoteProcess(self._client, connection.pid or pid or tid, self, connection.scratch)
+        if connection.crowd is not None:
+            self.process.areas.bytes = _ROOM
         self.tasks: dict[bytes, RemoteTask] = {}
         self.current: RemoteTask = self._task(thread)
         self.runner = Runner(self._client, takes_address=connection.is_qemu, interrupt=connection.interrupt)
@@ -173,6 +178,7 @@ class RemoteMachine:
         for task in self.tasks.values():
             task.registers.forget()
         self._connection.names = None
+        self._alone_with(stop.thread)
         if stop.kind in ("exited", "killed"):
             with suppress(Lost):  # a stub may go with its program
                 self._client.channel.settle()
@@ -187,6 +193,19 @@ class RemoteMachine:
                 self._hits.trapped(task, stop)
             elif not self._connection.is_own(stop):
                 self._hits.signalled(task, stop.signal)
+
+    def _alone_with(self, speaker: bytes) -> None:
+        """Have no thread but *speaker* run while it is spoken to, if the stub does not see to that."""
+        crowd = self._connection.crowd
+        size = 0 if crowd is None or not speaker else crowd.size
+        self._client.crowd = crowd if size else None
+        self._client.channel.spare = size
+        self.process.areas.apart = bool(size)
+        if crowd is not None and size:
+            more = crowd.hold(thread_numbers(speaker)[1])
+            self._client.selected = b""
+            if more:
+                self.process.points.insert_again()
 
     def _note(self, task: RemoteTask, stop: Stop) -> None:
         for number, value in stop.registers.items():
@@ -250,6 +269,12 @@ class RemoteMachine:
         self.world.add_area(base, size)
         return base
 
+    def prepare(self, address: int) -> None:
+        """Have room for what lies at *address* before there are threads that could be in each other's way."""
+        if self._connection.crowd is not None and self.world.svc:
+            insn = self.process.read(address, SIZE)
+            self.process.slots.of(address, insn)
+
     def look(self) -> None:
         """Libraries came or went."""
         self.world.look()
@@ -270,6 +295,9 @@ class RemoteMachine:
                 stop = self.runner.wait(patiently=True)
                 if stop.kind != "signal":
                     raise BackendError("the program ended while a system call was made in its name")
+                if self._client.crowd is not None and stop.thread != task.thread:
+                    continue  # it will stop again
+                self._alone_with(stop.thread)
                 task.registers.forget()
                 if stop.signal != SIGTRAP:
                     task.held.append(stop.signal)

@@ -66,6 +66,7 @@ class Points:
     def __init__(self, client: Client, size: int = SIZE) -> None:
         self._client, self._size = client, size
         self._points: dict[int, Point] = {}
+        self._again = 0
         self.get = self._points.get
 
     def make(self, address: int) -> Point:
@@ -92,8 +93,29 @@ class Points:
     def lift(self, point: Point) -> None:
         """Take the stub's breakpoint out; *point* stays."""
         if point.inserted:
-            self._client.remove(point.address, self._size)
+            try:
+                self._client.remove(point.address, self._size)
+            except StubError:
+                if self._client.crowd is None:
+                    raise
             point.inserted = False
+            if self._client.crowd is not None or self._again:
+                self._take_all(point)
+
+    def _take_all(self, point: Point) -> None:
+        """Take it out of threads that have it more than once."""
+        for _ in range(self._again + 2):
+            try:
+                self._client.remove(point.address, self._size)
+            except StubError:
+                return
+
+    def insert_again(self) -> None:
+        """Have each breakpoint be in a thread that was made while it was inserted, as qemu-user's are."""
+        self._again += 1
+        for point in self._points.values():
+            if point.inserted:
+                self._client.insert(point.address, self._size)
 
     def release(self, point: Point) -> None:
         """Somebody does not want to be told any more: nobody may."""

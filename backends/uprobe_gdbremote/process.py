@@ -29,6 +29,10 @@ class Owner(Mapper, Protocol):
         """What is mapped, by address."""
         ...
 
+    def prepare(self, address: int) -> None:
+        """A probe is at *address*."""
+        ...
+
     def system_call(self, number: int, *arguments: int) -> int:
         """Make a system call in the program's name."""
         ...
@@ -128,6 +132,7 @@ class RemoteProcess:
         self._refuse_inside(address)
         point = self.points.make(address)
         point.trap, point.visible = insn, visible
+        self._owner.prepare(address)
 
     def _refuse_inside(self, address: int) -> None:
         """Raise ProbeError between a load-exclusive and its store: stopped there it fails for ever."""
@@ -153,6 +158,7 @@ class RemoteProcess:
         """See :class:`uprobe_core.backend.Process`."""
         self._refuse_inside(address)
         self.points.make(address).inline = True
+        self._owner.prepare(address)
 
     def remove_inline(self, address: int) -> None:
         """See :class:`uprobe_core.backend.Process`."""

@@ -11,10 +11,13 @@ from uprobe_gdbremote.stops import Stop, parse_stop, to_stub
 
 if TYPE_CHECKING:
     from uprobe_gdbremote.client import Client
+    from uprobe_gdbremote.crowd import Crowd
     from uprobe_gdbremote.task import RemoteTask
 
 __all__ = ("Runner",)
 
+_NAP = 0.0005
+"""Seconds after which threads that may be stopped are told to go on, twice as long each time."""
 _QUIET = 0.1
 """Seconds without a stop after which whoever looks at the output is shown everything."""
 
@@ -32,6 +35,7 @@ class Runner:
         self.interrupt = interrupt
         words = client.channel.ask(b"vCont?").split(b";")
         self._thread_wise = {b"c", b"C", b"s", b"S"} <= set(words[1:])
+        self._alone = False
         self.on_idle: Callable[[], None] = lambda: None
         self.rung: Callable[[], bool] = lambda: False
         """Whether something waits for a stop."""
@@ -44,7 +48,8 @@ class Runner:
         :param alone: nobody but *task* goes on
         """
         registers = task.registers
-        if self._takes_address and registers.only_pc_changed and not signal:
+        self._alone = alone or step
+        if self._takes_address and registers.only_pc_changed and not signal and self._client.crowd is None:
             self._channel.send(b"%c%x" % (b"s"[0] if step else b"c"[0], registers.drop_pc()))
             return
         registers.flush()
@@ -63,22 +68,48 @@ class Runner:
 
         :param patiently: it comes soon by itself, and nobody need ask for it
         """
-        idle, asked = False, patiently
+        crowd = self._client.crowd
+        if crowd is not None:
+            self._channel.settle_all()
+            if not self._alone:
+                crowd.let_go()
+        idle, asked, nap = False, patiently, _NAP
         while True:
-            packet = self._channel.receive(None if idle else _QUIET, until_rung=True)
-            if packet is None:
-                if self.rung() and not asked:
-                    self.interrupt()
-                    asked = True
-                if not idle:
-                    self.on_idle()
-                    idle = True
+            seconds = nap if crowd is not None else None if idle else _QUIET
+            packet = self._channel.receive(seconds, until_rung=True)
+            if packet is not None:
+                stop = self._heard(packet)
+                if stop is not None:
+                    return stop
                 continue
-            stop = self._parsed(packet)
-            if stop.kind != "output":
-                return stop
+            if crowd is not None:
+                nap = min(2 * nap, _QUIET)
+                self._nudge(crowd)
+            if self.rung() and not asked:
+                self.interrupt()
+                asked = True
+            if not idle and (crowd is None or nap >= _QUIET):
+                self.on_idle()
+                idle = True
+
+    def _heard(self, packet: bytes) -> Stop | None:
+        """The stop that *packet* tells of, None if nobody is to know of it."""
+        stop = self._parsed(packet)
+        if stop.kind == "output":
             sys.stdout.buffer.write(stop.text)
             sys.stdout.flush()
+            return None
+        if stop.kind == "signal" and self._client.crowd is not None and self._channel.unread > 0:
+            self._client.overhear(packet)  # it reads what was meant for the others, and goes on
+            return None
+        return stop
+
+    def _nudge(self, crowd: Crowd) -> None:
+        """Let a thread go on that is stopped, if there is one, or one that runs alone get a lock."""
+        if self._alone:
+            crowd.loosen()
+        elif self._channel.unread <= 0:
+            self._channel.send(b"c")
 
     def _parsed(self, packet: bytes) -> Stop:
         try:
