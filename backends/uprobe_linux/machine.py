@@ -191,6 +191,8 @@ class LinuxMachine:
         """End the run soon; from any thread and from signal handlers."""
         if not self.stop_requested:
             self.stop_requested = reason or "stopped"
+            if os.getpid() == self.host_pid:
+                self.family.pids.close_for_new()
         self.cpu.request_stop(final=True)
         self.family.bell.ring(os.getpid())
 

@@ -14,6 +14,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from uprobe_linux.shared.pids import State
@@ -27,8 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = ("finish",)
 
-GRACE_SECONDS = 3.0
-"""How long killed processes may take to write down what they have recorded."""
+GRACE_SECONDS, GRACE_OF_SOME = 3.0, 1.0
+"""How long the others may take to write down what they have recorded; SOME or more together."""
+SOME, MANY = 16, 64
+"""Beside MANY processes none would get to write anything, nor we to wait for it: they are killed."""
+DEATH_SECONDS = 5.0
+"""How long killed processes may take to be gone, on a machine that does other things as well."""
 
 
 def finish(machine: World) -> None:
@@ -38,31 +43,57 @@ def finish(machine: World) -> None:
     """
     if os.getpid() != machine.host_pid:
         _leave(machine)
+    many = bool(machine.stop_requested) and _thin_out(machine)
     _kill_local(machine)
     machine.turns.leave()
     while not machine.stop_requested and any(entry.session_kept for entry in _alive(machine)):
         _sleep(machine, 0.2)
     machine.turns.end()
     machine.family.pids.close_for_new()
-    for entry in _alive(machine):
-        send_to_entry(machine, entry, SigInfo(Sig.KILL, SI_KERNEL))
-    deadline = time.monotonic() + GRACE_SECONDS
-    while _alive(machine) and time.monotonic() < deadline:
-        _sleep(machine, 0.05)
+    if not many:
+        _ask_to_end(machine)
     _kill_the_rest(machine)
     machine.family.reap_host_children()
     if machine.family.thaws:
         gc.unfreeze()
 
 
+def _thin_out(machine: World) -> bool:
+    """The first thing at an early end, since beside MANY processes we get little done: were they killed?"""
+    others = [entry.host_pid for entry in machine.family.others()]
+    if len(others) < MANY:
+        return False
+    _kill(others)
+    return True
+
+
+def _kill(pids: Iterable[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _ask_to_end(machine: World) -> None:
+    """Kill the guest processes, and wait until their host processes have left with what they recorded."""
+    others = _alive(machine)
+    deadline = time.monotonic() + (GRACE_SECONDS if len(others) < SOME else GRACE_OF_SOME)
+    for entry in others:
+        if time.monotonic() > deadline:
+            return
+        send_to_entry(machine, entry, SigInfo(Sig.KILL, SI_KERNEL))
+    while _alive(machine) and time.monotonic() < deadline:
+        _sleep(machine, 0.05)
+
+
 def _kill_the_rest(machine: World) -> None:
-    """Who has not ended by now is killed; once more, since one that was just being forked shows up late."""
-    for _ in range(3):
-        for entry in _alive(machine):
-            machine.family.pids.count_lost()
-            entry.state = State.ZOMBIE
-            with contextlib.suppress(OSError):
-                os.kill(entry.host_pid, signal.SIGKILL)
+    """Who has not ended by now is killed: who stands in the table, and who was just being forked."""
+    deadline = time.monotonic() + DEATH_SECONDS
+    while (left := machine.family.host_processes()) and time.monotonic() < deadline:
+        _kill(left)
+        time.sleep(0.01)
+    for entry in machine.family.others():
+        machine.family.pids.count_lost()
+        entry.state = State.ZOMBIE
 
 
 def _leave(machine: World) -> None:

@@ -362,6 +362,15 @@ class Family:
         """The living processes that are not in this host process."""
         return [entry for entry in self.pids if entry.alive and entry.pid not in self.local]
 
+    def host_processes(self) -> set[int]:
+        """The other host processes of this run: who holds its memory, or if the host does not say who the
+        table knows."""
+        mine, holders = os.getpid(), self.shared.holders()
+        if mine not in holders:
+            holders = {entry.host_pid for entry in self.others()} | set(self._host_children.values())
+            holders = {pid for pid in holders if _exists(pid)}
+        return holders - {mine}
+
     def close(self) -> None:
         """Give shared memory and descriptors back; idempotent."""
         for pidfd in self._host_children:
@@ -374,3 +383,13 @@ class Family:
         self.pids.close()
         self.seats.close()
         self.shared.close()
+
+
+def _exists(host_pid: int) -> bool:
+    try:
+        os.kill(host_pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

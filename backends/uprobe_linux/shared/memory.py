@@ -10,7 +10,7 @@ import fcntl
 import mmap
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 __all__ = ("SharedMemory",)
 
@@ -31,6 +31,15 @@ class SharedMemory:
             yield self.data
         finally:
             fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, lock)
+
+    def holders(self) -> set[int]:
+        """The host processes that have this memory: its maker and who was forked from it; from /proc."""
+        own, found = os.fstat(self._fd), set()
+        for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
+            with suppress(OSError):
+                if name.isdigit() and os.path.samestat(os.stat(f"/proc/{name}/fd/{self._fd}"), own):
+                    found.add(int(name))
+        return found
 
     def close(self) -> None:
         """Give mapping and descriptor back; idempotent."""
