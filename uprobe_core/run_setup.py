@@ -412,6 +412,30 @@ class RunSetup:
         table="run",
         flags="--debug WHAT",
     )
+    stop_at: str | None = option(
+        None,
+        STRING,
+        "stop at hit N of an event or a place, and wait there for gdb",
+        "execution",
+        table="run",
+        flags="--stop-at EVENT[#N]",
+    )
+    gdb: str | None = option(
+        None,
+        STRING,
+        "where gdb connects: unix:PATH or tcp:127.0.0.1:PORT; without --stop-at the run stops at its start",
+        "execution",
+        table="run",
+        flags="--gdb ADDRESS",
+    )
+    repl: bool = option(
+        False,
+        BOOL,
+        "a Python prompt at the stop, instead of gdb",
+        "execution",
+        table="run",
+        flags="--repl",
+    )
     handler_timeout: float | None = option(
         None,
         SECONDS,

@@ -171,8 +171,8 @@ class Target:
     private_folder: str | None = None
 
 
-ENDED_BY = {"interrupt": 130, "terminated": 143, "hangup": 129}
-"""128 + SIGINT, SIGTERM, SIGHUP: the status of a run that one of them ended."""
+ENDED_BY = {"interrupt": 130, "terminated": 143, "hangup": 129, "killed": 137}
+"""128 + SIGINT, SIGTERM, SIGHUP, and SIGKILL of a debugger: the status of a run that one of them ended."""
 LIMIT_REACHED = 124
 
 

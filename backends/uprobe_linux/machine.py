@@ -19,6 +19,7 @@ from uprobe_linux.fs.virtual import add_virtual
 from uprobe_linux.memory.address_space import AddressSpace
 from uprobe_linux.memory.arena import Arena
 from uprobe_linux.net.private_net import PrivateNetwork
+from uprobe_linux.pausing.pauses import LinuxPauses
 from uprobe_linux.processes.credentials import Credentials
 from uprobe_linux.processes.ending import finish
 from uprobe_linux.processes.family import Family
@@ -81,7 +82,8 @@ class LinuxMachine:
         self.limits = RunLimits(self)
         most = target.limits.memory
         self.meter = None if most is None else MemoryMeter(self, most, self.sandbox.private)
-        self.runner = Runner(self, self.limits)
+        self.pauses = LinuxPauses(self)
+        self.runner = Runner(self, self.limits, self.pauses)
         add_virtual(self)
         if target.on_sample is not None:
             cpu.sample(target.on_sample.every, self._sampled)

@@ -24,6 +24,7 @@ from uprobe_linux.syscalls.own import OwnCalls
 if TYPE_CHECKING:
     from uprobe_linux.calls import Syscall
     from uprobe_linux.kernel import Task
+    from uprobe_linux.pausing.pauses import LinuxPauses
     from uprobe_linux.processes.world import World
     from uprobe_linux.scheduling.run_limits import RunLimits
 
@@ -42,13 +43,14 @@ _ACCESS = {int(Perm.READ): Access.READ, int(Perm.WRITE): Access.WRITE, int(Perm.
 class Runner:
     """Drives the tasks of *machine* that live in this host process."""
 
-    def __init__(self, machine: World, limits: RunLimits) -> None:
+    def __init__(self, machine: World, limits: RunLimits, pauses: LinuxPauses) -> None:
         self._machine = machine
         self._limits = limits
         self._cpu = machine.cpu
         self._handler = machine.handler
         self._clock = machine.clock
         self._turns = machine.turns
+        self._pauses = pauses
         self._tell = machine.target.on_syscall
         self._table = table.load()
         self._own = OwnCalls.of(machine)
@@ -70,7 +72,7 @@ class Runner:
         """Run *task* until it blocks, ends or has to let others run."""
         machine, scheduler, cpu = self._machine, self._machine.scheduler, self._cpu
         limits, own, turns, grace = self._limits, self._own, self._turns, _GRACE
-        samples = machine.target.on_sample is not None
+        samples, pauses = machine.target.on_sample is not None, self._pauses
         others_see = turns.several and task.process.memory.is_shared_to_write()
         while not machine.stop_requested:
             if task.pending is not None and not self._go_on(task):
@@ -83,11 +85,17 @@ class Runner:
                 cpu.hold_samples(task.stepping)
             if others_see:
                 turns.take()
+            if pauses.on and not task.stepping:
+                pauses.before(task)
+                if machine.stop_requested:
+                    return
             cpu.skip_hook, task.skip_hook = task.skip_hook, -1
             if own is not None:
                 own.before(task)
-            event = cpu.run(0 if task.stepping else limits.budget(scheduler.budget()))
+            event = cpu.run(0 if task.stepping else limits.budget(pauses.budget(scheduler.budget())))
             limits.account()
+            if pauses.on:
+                pauses.after()
             if own is not None and own.after(task):
                 grace = _GRACE
             self._events += 1
@@ -129,6 +137,8 @@ class Runner:
         """Take pending signals; whether *task* may run on."""
         if not self._handler.may_deliver_signal(task):
             return True
+        if self._pauses.on:
+            self._pauses.signal(task)
         deliver(task)
         if task.exited or task.process.signals.stopped:
             return False
@@ -320,4 +330,4 @@ class Runner:
             self._handler.on_watch(task, address)
         if probes.at(address).inline and not task.pc_written:
             self._handler.on_inline(task, address)
-        return task.pc_written
+        return task.pc_written or probes.at(address).pauses > 0

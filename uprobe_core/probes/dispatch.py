@@ -7,6 +7,7 @@ handle_swbp, handle_singlestep and uprobe_deny_signal (kernel/events/uprobes.c).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from uprobe_core.backend import Process, Task
@@ -47,6 +48,8 @@ class Dispatcher(ProcessFollower):
         self, arch: ArchOps, policy: Policy, registry: UprobeRegistry, returns: Returns, **told: Any
     ) -> None:
         super().__init__(arch, policy, registry, **told)
+        self.holds: Callable[[Task], bool] | None = None
+        """Whether a task that was hit has to stand still before its probed instruction."""
         if returns is Returns.HIJACK:
             self.returns = HijackReturns(arch, self._call_ret_handler, self.trampoline, self.depth)
         else:
@@ -75,6 +78,9 @@ class Dispatcher(ProcessFollower):
             utask.vaddr = address
             if not site.native:  # else the engine has called everybody, and leaves the instruction to us
                 self._run_chain(task, utask, site, space)
+            if self.holds is not None and self.holds(task):
+                utask.active = site  # the trap repeats; ``active`` says that its handlers have run
+                return TrapResult.HANDLED
             if task.get_reg(self.registers.pc) != address or space.sites.get(address) is not site:
                 return TrapResult.HANDLED
             self.arch.optimize(task, site.analysis, address)

@@ -64,6 +64,11 @@ class Interrupts:
         self._writing: FrameType | None = None
         self._looks = 0
 
+    @property
+    def reason(self) -> str:
+        """Why the run is to end, "" as long as nobody has asked."""
+        return self._reason
+
     @contextmanager
     def taken(self) -> Iterator[None]:
         """While it is entered, signals ask the machine to stop instead of ending Python."""

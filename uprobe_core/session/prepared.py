@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from uprobe_core.probes.dispatch import Dispatcher
     from uprobe_core.reporting.calls import CallsSeen
     from uprobe_core.session.interrupts import Interrupts
+    from uprobe_core.session.stopping import Stopping
     from uprobe_core.tracing.event import Event
 
 __all__ = ("PreparedSession",)
@@ -52,6 +53,11 @@ class PreparedSession:
             raise UsageError("no program to run", hint="give the program and its arguments after --")
         self._caretaker = Caretaker()
         self.setup = setup
+        self._stopping: Stopping | None = None
+        if setup.stop_at is not None or setup.gdb is not None or setup.repl:
+            from uprobe_core.session.stopping import Stopping
+
+            self._stopping = Stopping(self)
         self._explicit = explicit
         self._consumers: list[tuple[ConsumerUse, Any]] = []
         self.status: ExitStatus | None = None
@@ -102,6 +108,16 @@ class PreparedSession:
         records = writes_records(self.setup) and not (self._explicit and not self.setup.consumers)
         for line in function_lines(self.setup, self.files, self.arch, records=records, warn=self.warn):
             self.events.add_line(line)
+
+    @property
+    def private_folder(self) -> str:
+        """The run's own folder of temporary files, that nobody else may enter."""
+        return self._caretaker.folder
+
+    @property
+    def interrupts(self) -> Interrupts | None:
+        """What ends the run from outside, once it runs."""
+        return self._interrupts
 
     def probe(self, spec: str, *consumers: Any) -> Any:
         """Add the event line *spec* and attach *consumers* to it.

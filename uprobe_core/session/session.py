@@ -96,6 +96,8 @@ class Session(ReportedSession):
         registry, dispatcher = self._make_dispatcher(backend.capabilities)
         self._attach_consumers()
         self._expect()
+        if self._stopping is not None:
+            self._stopping.attach()
         self._output = RunOutput(
             setup.output,
             self.spool,
@@ -127,6 +129,8 @@ class Session(ReportedSession):
         if not setup.policy.is_kernel:
             with collector_waits():
                 self.events.install(self.events.locations(), registry, self.files)
+        if self._stopping is not None:
+            self._stopping.begin(self._machine)
         self.plugins.hook.uprobe_session_start(session=self)
         return self._machine
 
@@ -175,6 +179,8 @@ class Session(ReportedSession):
             on_idle=self._show_output,
         )
         self._dispatcher.unwind = self.stacks.stack
+        if self._stopping is not None:
+            self._dispatcher.holds = self._stopping.holds
         if self.returns is Returns.WATCH and not setup.policy.is_kernel:
             self._dispatcher.on_file = Exceptions(
                 registry,
@@ -240,6 +246,8 @@ class Session(ReportedSession):
     def _finish(self, status: ExitStatus | None) -> None:
         if self._engine is not None:
             self._engine.sites.finish()
+        if self._stopping is not None:
+            self._stopping.finish(status)
         if self.spool.forked:
             if self._output is not None:
                 self._output.flush()
@@ -284,6 +292,8 @@ class Session(ReportedSession):
         if self._machine is not None:
             self._machine.close()
         self.spool.close()
+        if self._stopping is not None:
+            self._stopping.close()
         self._caretaker.end()
 
     def __enter__(self) -> Session:

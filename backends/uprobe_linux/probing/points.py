@@ -31,18 +31,20 @@ class Point:
     :param inline: whether arrivals are reported (on_inline)
     :param watches: how many returns are awaited there (on_watch)
     :param landings: how many steps end there
+    :param pauses: how many want the CPU to come back there
     :param original: what a breakpoint displaced that the program sees, None: there is none
     """
 
     inline: bool = False
     watches: int = 0
     landings: int = 0
+    pauses: int = 0
     original: bytes | None = None
 
     @property
     def is_hooked(self) -> bool:
         """Whether a code hook is there."""
-        return self.inline or self.watches > 0
+        return self.inline or self.watches > 0 or self.pauses > 0
 
 
 _NOTHING = Point()
@@ -140,6 +142,18 @@ class ProbePoints:
         """Undo one insert_watch."""
         if self.at(address).watches:
             self._points[address].watches -= 1
+            self._unhook(address)
+
+    def insert_pause(self, address: int) -> None:
+        """Have the CPU come back before each execution at *address*; counted."""
+        self._make(address).pauses += 1
+        if self._points[address].pauses == 1:
+            self._hook(address)
+
+    def remove_pause(self, address: int) -> None:
+        """Undo one insert_pause."""
+        if self.at(address).pauses:
+            self._points[address].pauses -= 1
             self._unhook(address)
 
     def _hook(self, address: int) -> None:

@@ -1,0 +1,213 @@
+"""Where a run is paused: before an instruction, between two runs of the CPU; see :mod:`uprobe_core.pauses`.
+
+The runner comes here before each run of the CPU.  As long as somebody wants to see single
+instructions, a hook lies wherever the next one can lead, so that each run of the CPU executes one; that
+changes nothing of where slices end, which follows from what is executed alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from uprobe_core.pauses import Pause, PauseKind, Position
+from uprobe_core.types import MemoryFault
+from uprobe_linux.pausing import copying
+from uprobe_linux.probing.successors import successors
+
+if TYPE_CHECKING:
+    from uprobe_linux.kernel import Process, Task
+    from uprobe_linux.processes.world import World
+
+__all__ = ("LinuxPauses",)
+
+_PC = 32
+_ALL = frozenset(range(1, 65))
+
+
+class LinuxPauses:
+    """Pauses of *machine*; implements :class:`uprobe_core.pauses.Pauses`."""
+
+    def __init__(self, machine: World) -> None:
+        self._machine = machine
+        self.passed = _ALL
+        self._paused: Callable[[Pause], None] | None = None
+        self._here: Position | None = None
+        """Where the task was that was looked at last: it is no arrival to be there again."""
+        self._asking: Task | None = None
+        self._interrupted = False
+        self._stepping: Task | None = None
+        self._at: int | None = None
+        self._window = 0
+        self._hooked: list[tuple[Process, int]] = []
+        """Where the instruction that is executed now may lead."""
+        self._told = 0
+        """The signal of the pause that was last, until it is delivered."""
+
+    # --- the contract ----------------------------------------------------------------------------
+
+    def watch(self, paused: Callable[[Pause], None] | None) -> None:
+        """Call *paused* whenever the program is paused."""
+        self._paused = paused
+
+    @property
+    def on(self) -> bool:
+        """Whether anybody wants pauses."""
+        return self._paused is not None
+
+    def position(self) -> Position:
+        """Where the run is."""
+        task = self._machine.current
+        assert task is not None
+        return self._position(task)
+
+    def _position(self, task: Task) -> Position:
+        return Position(self._machine.cpu.executed, task.tid, task.get_reg(_PC))
+
+    def tasks(self, process: Process) -> Sequence[Task]:
+        """The tasks of *process* that have not ended."""
+        return [task for task in process.tasks if not task.exited]
+
+    def ask(self, task: Task) -> None:
+        """From a handler: pause before the probed instruction of *task*."""
+        self._asking = task
+        self._machine.cpu.request_stop()
+
+    def interrupt(self) -> None:
+        """Pause soon; from any thread."""
+        self._interrupted = True
+        self._machine.soon.append(self._interrupt)
+        self._machine.cpu.request_stop()
+        self._machine.family.bell.ring(self._machine.host_pid)
+
+    def _interrupt(self) -> None:
+        """At a safe point."""
+        task = self._machine.current
+        if self._interrupted and task is not None and not task.exited and not task.stepping:
+            self._pause(PauseKind.ASKED, task)
+
+    def step(self, task: Task | None) -> None:
+        """Pause once *task* has executed one instruction."""
+        self._stepping = task
+
+    def pause_at(self, executed: int | None, window: int = 0) -> None:
+        """Pause before each instruction from that with so many before it."""
+        self._at, self._window = executed, window
+
+    def add_breakpoint(self, process: Process, address: int) -> None:
+        """Pause before each execution at *address*; counted."""
+        process.probes.insert_pause(address)
+
+    def remove_breakpoint(self, process: Process, address: int) -> None:
+        """Undo one add_breakpoint."""
+        process.probes.remove_pause(address)
+
+    def ignore_signal(self, task: Task) -> None:
+        """The signal that the pause is about is not delivered."""
+        number, self._told = self._told, 0
+        blocked = ~(1 << (number - 1))
+        if number and task.signals.pending.take(blocked) is None:
+            task.process.signals.pending.take(blocked)
+
+    def get_system(self, task: Task, name: str) -> int:
+        """One of "fpsr", "fpcr" and "tpidr"."""
+        return task.get_system(name)
+
+    def set_system(self, task: Task, name: str, value: int) -> None:
+        """Write one of them."""
+        task.set_system(name, value)
+
+    def auxv(self, process: Process) -> bytes:
+        """The auxiliary vector that *process* was started with."""
+        return process.auxv
+
+    def executable(self, process: Process) -> str:
+        """The path of its program, as the guest has it."""
+        return process.exe_path
+
+    def become_copy(self, descriptors: Iterable[int]) -> None:
+        """In a forked process: what is shared is copied."""
+        copying.separate(self._machine, descriptors)
+
+    def wake_copy(self) -> None:
+        """The copy is about to run on."""
+        copying.wake(self._machine)
+
+    # --- what the runner calls ---------------------------------------------------------------------
+
+    def signal(self, task: Task) -> None:
+        """A signal is about to be delivered to *task*."""
+        pending = (task.signals.pending.mask | task.process.signals.pending.mask) & ~task.signals.blocked
+        number = (pending & -pending).bit_length()
+        if number and number not in self.passed:
+            self._told = number
+            self._pause(PauseKind.SIGNAL, task, number)
+            self._told = 0
+        if task is self._stepping:
+            self._here = None  # the first instruction of its handler is where the step ends
+
+    def before(self, task: Task) -> None:
+        """*task* is about to execute an instruction, and perhaps more."""
+        here = self._position(task)
+        kind = self._reason(task, here)
+        self._here = here
+        if kind is not None:
+            self._pause(kind, task)
+            if self._machine.stop_requested:
+                return
+        if self._sees_each(here.executed):
+            self._lead(task)
+
+    def budget(self, budget: int) -> int:
+        """For how long the CPU may run, as Cpu.run takes it: up to where single instructions matter."""
+        if self._at is None or self._hooked:
+            return budget
+        left = self._at - self._window - self._machine.cpu.executed
+        if left <= 0:
+            return budget
+        return min(budget, left) if budget else left
+
+    def after(self) -> None:
+        """The CPU has run."""
+        for process, address in self._hooked:
+            process.probes.remove_pause(address)
+        self._hooked.clear()
+
+    # --- inside --------------------------------------------------------------------------------------
+
+    def _reason(self, task: Task, here: Position) -> PauseKind | None:
+        if self._asking is task:
+            return PauseKind.ASKED
+        if here == self._here:
+            return None
+        if self._at is not None and here.executed >= self._at:
+            return PauseKind.POSITION
+        hooks = sum(where == (task.process, here.pc) for where in self._hooked)
+        if task.process.probes.at(here.pc).pauses > hooks:
+            return PauseKind.BREAKPOINT
+        return PauseKind.STEP if self._stepping is task else None
+
+    def _pause(self, kind: PauseKind, task: Task, signal: int = 0) -> None:
+        self._asking = self._stepping = None
+        self._interrupted = False
+        if self._paused is None:  # whoever asked has left meanwhile
+            return
+        self._paused(Pause(kind, task, signal))
+        if self._machine.current is task:
+            self._here = self._position(task)
+
+    def _sees_each(self, executed: int) -> bool:
+        """Whether each instruction is to be seen from here on."""
+        return self._stepping is not None or (self._at is not None and executed >= self._at - self._window)
+
+    def _lead(self, task: Task) -> None:
+        """Hooks wherever the instruction at PC can lead."""
+        pc, probes = task.get_reg(_PC), task.process.probes
+        original = probes.at(pc).original
+        word = task.process.memory.fetch_word(pc) if original is None else int.from_bytes(original, "little")
+        for address in {*successors(word, pc, task.get_reg)}:
+            try:
+                probes.insert_pause(address)
+            except MemoryFault:
+                continue
+            self._hooked.append((task.process, address))

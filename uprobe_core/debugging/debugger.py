@@ -1,0 +1,121 @@
+"""The one who is called whenever the run stands still, and asks its client what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from uprobe_core.debugging.orders import Client, Order, Stop, stop_of
+from uprobe_core.debugging.view import View
+from uprobe_core.pauses import Pause, PauseKind
+
+if TYPE_CHECKING:
+    from uprobe_core.backend import Machine, Process
+    from uprobe_core.debugging.history import History
+    from uprobe_core.pauses import Pauses
+
+__all__ = ("Debugger",)
+
+
+class Debugger:
+    """Pauses of *machine*, shown to *client*.
+
+    :param history: who goes to earlier moments, None: nobody can
+    :param left: called once the client wants no more of the run
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        pauses: Pauses,
+        client: Client,
+        history: History | None,
+        left: Callable[[], None],
+    ) -> None:
+        self._machine, self._pauses, self._left = machine, pauses, left
+        self._client, self._history = client, history
+        self._present = View(machine, pauses)
+        self.text = ""
+        """What the first stop is about."""
+        self._breakpoints: dict[int, Process] = {}
+        self.active = False
+        """Whether the client has seen a stop and not left."""
+
+    @property
+    def view(self) -> View:
+        """The moment that is looked at."""
+        past = None if self._history is None else self._history.view
+        return past or self._present
+
+    @property
+    def is_past(self) -> bool:
+        """Whether that is an earlier one than the run has come to."""
+        return self.view is not self._present
+
+    def set_breakpoint(self, address: int, on: bool) -> None:
+        """Have the run stop before each execution at *address*, or no longer."""
+        task = self._machine.current
+        if on and address not in self._breakpoints and task is not None:
+            self._breakpoints[address] = task.process
+            self._pauses.add_breakpoint(task.process, address)
+        elif not on and address in self._breakpoints:
+            self._pauses.remove_breakpoint(self._breakpoints.pop(address), address)
+
+    def pass_signals(self, numbers: frozenset[int]) -> None:
+        """Signals of the program's system that are delivered without a stop."""
+        self._pauses.passed = numbers
+
+    # --- stops -----------------------------------------------------------------------------------------
+
+    def paused(self, pause: Pause) -> None:
+        """The run stands still: the callback of Pauses.watch."""
+        if pause.kind is PauseKind.POSITION and self._history is not None:
+            self._history.keep()
+            return
+        if self._history is not None:
+            self._history.stopped()
+        self.active = True
+        self._obey(self._serve(stop_of(pause, self.text)), pause)
+        self.text = ""
+
+    def _serve(self, stop: Stop) -> Order:
+        """Until the run is to go on from where it has come to."""
+        while True:
+            order = self._client.serve(stop)
+            if order.kind in ("detach", "kill"):
+                if self._history is not None:
+                    self._history.end()
+                return order
+            if not order.is_backwards and not self.is_past:
+                return order
+            if self._history is None:
+                stop = Stop("refused", stop.tid, text="this run cannot go back")
+            else:
+                stop = self._history.go(order, frozenset(self._breakpoints))
+
+    def _obey(self, order: Order, pause: Pause) -> None:
+        if order.kind == "detach":
+            self._leave()
+        elif order.kind == "kill":
+            self._leave()
+            self._machine.request_stop("killed")
+        else:
+            if pause.kind is PauseKind.SIGNAL and not order.deliver:
+                self._pauses.ignore_signal(pause.task)
+            if order.kind == "step":
+                tasks = self._pauses.tasks(pause.task.process)
+                self._pauses.step(next((t for t in tasks if t.tid == order.tid), pause.task))
+            self._client.resumed()
+
+    def _leave(self) -> None:
+        for address in [*self._breakpoints]:
+            self.set_breakpoint(address, False)
+        self.active = False
+        self._pauses.watch(None)
+        self._left()
+
+    def ended(self, code: int, signal: int) -> None:
+        """The program has ended."""
+        if self.active:
+            self._client.ended(code, signal)
+            self.active = False

@@ -1,0 +1,73 @@
+"""What passes between a run that stands still and whoever looks at it: a stop, and what to do next."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from uprobe_core.pauses import Pause, PauseKind
+
+__all__ = ("Client", "Order", "Stop", "stop_of")
+
+
+class Stop(NamedTuple):
+    """Why the run stands still.
+
+    :param kind: "hit", "asked", "breakpoint", "step", "signal", "begin" or "end" (of what can be run again),
+        "refused"
+    :param tid: of the thread that it is about
+    :param signal: number of the signal that is about to be delivered, on the program's system
+    :param text: for the user, "" for nothing
+    """
+
+    kind: str
+    tid: int
+    signal: int = 0
+    text: str = ""
+
+
+class Order(NamedTuple):
+    """What to do next.
+
+    :param kind: "continue", "step", "reverse-continue", "reverse-step", "detach" or "kill"
+    :param tid: of the thread that makes the step
+    :param deliver: whether the signal that the run stands before is delivered
+    """
+
+    kind: str
+    tid: int = 0
+    deliver: bool = True
+
+    @property
+    def is_backwards(self) -> bool:
+        """Whether it goes to an earlier moment."""
+        return self.kind.startswith("reverse")
+
+
+class Client(Protocol):
+    """Who looks: gdb or a prompt."""
+
+    def serve(self, stop: Stop) -> Order:
+        """Show *stop*, answer what is asked, and come back with what to do next."""
+        ...
+
+    def resumed(self) -> None:
+        """The run is about to go on."""
+        ...
+
+    def ended(self, code: int, signal: int) -> None:
+        """The program has ended: with an exit status, or killed by a signal that is not 0."""
+        ...
+
+
+_KINDS = {
+    PauseKind.ASKED: "asked",
+    PauseKind.BREAKPOINT: "breakpoint",
+    PauseKind.STEP: "step",
+    PauseKind.POSITION: "step",
+    PauseKind.SIGNAL: "signal",
+}
+
+
+def stop_of(pause: Pause, text: str = "") -> Stop:
+    """A pause, told."""
+    return Stop(_KINDS[pause.kind], pause.task.tid, pause.signal, text)

@@ -1,0 +1,198 @@
+"""``--stop-at``, ``--gdb`` and ``--repl``: a run that stands still at a hit, for somebody to look at."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import shlex
+import socket
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from uprobe_core.debugging.debugger import Debugger
+from uprobe_core.debugging.doors import Door, SocketFiles, peer_is_ours
+from uprobe_core.debugging.files import GuestFileReader
+from uprobe_core.debugging.line import Gone, Line
+from uprobe_core.debugging.stub import Stub
+from uprobe_core.errors import BackendError, UsageError
+from uprobe_core.run_setup import EventLine
+
+if TYPE_CHECKING:
+    from uprobe_core.backend import ExitStatus, Machine, Task
+    from uprobe_core.consumer import Hit
+    from uprobe_core.debugging.orders import Client
+    from uprobe_core.pauses import Pauses
+    from uprobe_core.session.session import Session
+
+__all__ = ("Stopping",)
+
+_NUMBERED = re.compile(r"(?P<name>.+)#(?P<number>[1-9]\d*)")
+_LOOK_MILLISECONDS = 200
+
+
+class _Countdown:
+    """What is attached to the event: calls *reached* at its hit *number*."""
+
+    name = "--stop-at"
+    merge = None
+
+    def __init__(self, number: int, at_return: bool, reached: Callable[[Hit], None]) -> None:
+        self.hits = 0
+        self._number, self._reached = number, reached
+        setattr(self, "ret_handler" if at_return else "handler", self._count)
+
+    def _count(self, hit: Hit) -> None:
+        self.hits += 1
+        if self.hits == self._number:
+            self._reached(hit)
+
+
+class Stopping:
+    """The stop of one run.  Its socket is there before the run gives up its rights."""
+
+    def __init__(self, session: Session) -> None:
+        setup = session.setup
+        self._session = session
+        self._place, self._number = _parsed(setup.stop_at)
+        self._door = None if setup.repl else _door(setup.gdb, session.private_folder)
+        self._files = SocketFiles([self._door.path]) if self._door is not None and self._door.path else None
+        self._countdown: _Countdown | None = None
+        self._pauses: Pauses
+        self._machine: Machine
+        self._debugger: Debugger
+        self.wanted: Task | None = None
+        """The task that is to stand still before its probed instruction."""
+
+    def attach(self) -> None:
+        """Have the event counted, once all consumers are attached to what they are for."""
+        if self._place:
+            for event in self._events():
+                self._countdown = self._countdown or _Countdown(self._number, event.is_return, self._reached)
+                self._session.attach(event, self._countdown)
+
+    def _events(self) -> list[Any]:
+        events = self._session.events
+        try:
+            return events.find(self._place)
+        except UsageError:
+            if ":" not in self._place:
+                raise
+        specs = events.add_line(EventLine(f"p:stop_at/here {self._place}", "--stop-at"))
+        return events.find(specs[0].full_name)
+
+    def begin(self, machine: Machine) -> None:
+        """The program is loaded and about to run; raises BackendError if it cannot be stopped."""
+        pauses = getattr(machine, "pauses", None)
+        if pauses is None:
+            raise BackendError(
+                f"backend {self._session.setup.backend!r} cannot stop at a hit",
+                hint="leave --stop-at, --gdb and --repl out; --backend unicorn has it",
+                slug="backend-lacks",
+            )
+        self._machine, self._pauses = machine, pauses
+        client, history = self._client(), None
+        self._debugger = Debugger(machine, pauses, client, history, self._over)
+        if isinstance(client, Stub):
+            client.debugger = self._debugger
+        pauses.watch(self._debugger.paused)
+        if not self._place and machine.current is not None:
+            self._debugger.text = "before the first instruction"
+            pauses.ask(machine.current)
+
+    def _client(self) -> Client:
+        reader = GuestFileReader(self._session.files.host_path)
+        return Stub(self._connect, reader, backwards=False)
+
+    def _over(self) -> None:
+        if self._door is not None:
+            self._door.close()
+
+    # --- the hit -----------------------------------------------------------------------------------------
+
+    def _reached(self, hit: Hit) -> None:
+        if not self._session.spool.is_root:
+            return
+        self._debugger.text = f"at hit {self._number} of {self._place}"
+        self.wanted = hit.task
+        self._pauses.ask(hit.task)
+
+    def holds(self, task: Task) -> bool:
+        """Whether *task* has to stand still now, before the instruction that was probed."""
+        wanted, self.wanted = self.wanted, None
+        return wanted is task
+
+    # --- gdb ---------------------------------------------------------------------------------------------
+
+    def _connect(self) -> Line:
+        """Say how to connect, and wait for it."""
+        assert self._door is not None
+        task = self._machine.current
+        assert task is not None
+        setup = self._session.setup
+        program = shlex.quote(self._session.files.host_path(self._pauses.executable(task.process)))
+        words = f"gdb-multiarch {program}"
+        if setup.sysroot is not None:
+            words += f" -ex {shlex.quote(f'set sysroot {os.path.abspath(setup.sysroot)}')}"
+        words += f" -ex {shlex.quote(f'target remote {self._door.where}')}"
+        print(f"uprobe: stopped {self._debugger.text or 'here'}: {words}", file=sys.stderr, flush=True)
+        return Line(self._accept(), self._pauses.interrupt, self._is_over)
+
+    def _accept(self) -> socket.socket:
+        assert self._door is not None
+        poller = select.poll()
+        poller.register(self._door.listener, select.POLLIN)
+        while True:
+            if self._is_over():
+                raise Gone
+            if not poller.poll(_LOOK_MILLISECONDS):
+                continue
+            connection, _ = self._door.listener.accept()
+            if peer_is_ours(connection):
+                return connection
+            connection.close()
+
+    def _is_over(self) -> bool:
+        interrupts = self._session.interrupts
+        return interrupts is not None and bool(interrupts.reason)
+
+    # --- the end -----------------------------------------------------------------------------------------
+
+    def finish(self, status: ExitStatus | None) -> None:
+        """The run has ended: tell who looks, and if there never was a stop, tell the user."""
+        if status is not None:
+            self._debugger.ended(status.code, status.signal)
+        countdown = self._countdown
+        if countdown is not None and countdown.hits < self._number:
+            self._session.warn(
+                f"the program ended before hit {self._number} of {self._place}: there were {countdown.hits}"
+            )
+
+    def close(self) -> None:
+        """Give the socket back; idempotent."""
+        if self._door is not None:
+            self._door.close()
+        if self._files is not None:
+            self._files.remove()
+
+
+def _parsed(text: str | None) -> tuple[str, int]:
+    """The event or place of ``EVENT[#N]``, and N; "" for none."""
+    if text is None:
+        return "", 1
+    found = _NUMBERED.fullmatch(text)
+    return (text, 1) if found is None else (found["name"], int(found["number"]))
+
+
+def _door(address: str | None, folder: str) -> Door:
+    """The socket at *address*: unix:PATH or tcp:127.0.0.1:PORT; None: one of the run's own."""
+    if address is None:
+        return Door.unix(os.path.join(folder, "gdb"))
+    kind, _, rest = address.partition(":")
+    host, _, port = rest.rpartition(":")
+    if kind == "unix" and rest:
+        return Door.unix(rest)
+    if kind == "tcp" and port.isdigit() and int(port) < 1 << 16:
+        return Door.tcp(host, int(port))
+    raise UsageError(f"--gdb {address} is no address", hint="unix:PATH, tcp:127.0.0.1:PORT; port 0: any")
