@@ -65,6 +65,11 @@ class Debugger:
         """Signals of the program's system that are delivered without a stop."""
         self._pauses.passed = numbers
 
+    def interrupt(self) -> None:
+        """Have what runs stop, the run itself or a copy of it that runs again; from any thread."""
+        if self._history is None or not self._history.interrupt():
+            self._pauses.interrupt()
+
     # --- stops -----------------------------------------------------------------------------------------
 
     def paused(self, pause: Pause) -> None:
@@ -72,8 +77,8 @@ class Debugger:
         if pause.kind is PauseKind.POSITION and self._history is not None:
             self._history.keep()
             return
-        if self._history is not None:
-            self._history.stopped()
+        if self._history is not None and self._history.stopped():
+            return
         self.active = True
         self._obey(self._serve(stop_of(pause, self.text)), pause)
         self.text = ""
@@ -119,3 +124,5 @@ class Debugger:
         if self.active:
             self._client.ended(code, signal)
             self.active = False
+        if self._history is not None:
+            self._history.end()

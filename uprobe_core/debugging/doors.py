@@ -115,6 +115,12 @@ class SocketFiles:
         )
         os.close(reader)
 
+    def forget(self) -> None:
+        """In a forked process: the run is somebody else."""
+        if self._pid >= 0:
+            os.close(self._pipe)
+            self._pid = -1
+
     def remove(self) -> None:
         """Remove them now; idempotent, and not for a forked process to do."""
         if self._pid < 0 or os.getpid() != self._owner:

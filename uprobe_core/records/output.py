@@ -129,6 +129,11 @@ class RunOutput:
                 return os.open(os.devnull, os.O_WRONLY)
         return open_output(path, "output file", "-o")
 
+    def descriptors(self) -> list[int]:
+        """What is written to."""
+        writer = [] if self._stream is None or self._stream.closed else [self._stream.raw.fileno()]
+        return [each for each in (self._fd, *writer) if each >= 0]
+
     def record(self, record: Record) -> None:
         """Write one hit, or collect it once there are several processes."""
         if not self._collects:

@@ -13,8 +13,10 @@ import fcntl
 import os
 import resource
 import struct
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 __all__ = ("Spool",)
@@ -85,6 +87,7 @@ class Spool:
     def __init__(self) -> None:
         self._root = os.getpid()
         self._fd: int | None = None
+        self._watches = True
         self.forked = False
         """Whether there has been a fork, so that order across processes matters from here on."""
         self.lost = False
@@ -109,16 +112,27 @@ class Spool:
         """Call *before* in this process before each fork of it, *in_child* in each new process."""
         self._before, self._in_child = before, in_child
 
+    @contextmanager
+    def unnoticed(self) -> Iterator[None]:
+        """While it is entered, forks are none of the program's: copies of the run, which send nothing."""
+        before, self._watches = self._watches, False
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which hold no lock of ours
+                yield
+        finally:
+            self._watches = before
+
     def about_to_fork(self) -> None:
         """Called before each fork of a process of the session."""
-        if self._fd is not None:
+        if self._fd is not None and self._watches:
             import pickle  # noqa: F401  # each new process would do it for itself
 
             self._before()
 
     def forked_here(self) -> None:
         """Called on both sides after each fork of a process of the session."""
-        if self._fd is not None:
+        if self._fd is not None and self._watches:
             self.forked = True
             if not self.is_root:
                 self._in_child()

@@ -204,9 +204,9 @@ class Explaining:
         self.placed = None if self._places is None else self._places.placed
         self._calls = ExplainedCalls(sayer("syscalls")) if "syscalls" in topics else None
 
-    def on_syscall(self, also: CallWatcher | None) -> CallWatcher | None:
-        """Who is told of each system call: who explains them, and *also*; None: nobody."""
-        watchers = [each for each in (also, self._calls) if each is not None]
+    def on_syscall(self, *others: CallWatcher) -> CallWatcher | None:
+        """Who is told of each system call: who explains them, and *others*; None: nobody."""
+        watchers = [each for each in (*others, self._calls) if each is not None]
         return CallWatchers(watchers) if watchers else None
 
     def refused(self, complain: Callable[[Uprobe, ProbeError], None]) -> Callable[[Uprobe, ProbeError], None]:

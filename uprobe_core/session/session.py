@@ -116,7 +116,7 @@ class Session(ReportedSession):
                 target_of(
                     setup,
                     backend.capabilities,
-                    self._explain.on_syscall(self._system_calls()),
+                    self._explain.on_syscall(*self._call_watchers()),
                     self._samples(),
                     isolated=self._confinement.isolated,
                     private_folder=self._caretaker.folder,
@@ -133,6 +133,11 @@ class Session(ReportedSession):
             self._stopping.begin(self._machine)
         self.plugins.hook.uprobe_session_start(session=self)
         return self._machine
+
+    def _call_watchers(self) -> list[CallWatcher]:
+        """Who is told of each system call."""
+        watchers = [self._system_calls(), None if self._stopping is None else self._stopping.journal]
+        return [each for each in watchers if each is not None]
 
     def _system_calls(self) -> CallWatcher | None:
         """Who makes hits of system calls, if one has an event."""
@@ -399,8 +404,19 @@ class Session(ReportedSession):
         if self._output is not None:
             self._output.before_fork()
 
+    def written_to(self) -> list[int]:
+        """The descriptors that records, reports and messages go to."""
+        own = [] if self._output is None else self._output.descriptors()
+        return [1, 2, *own]
+
+    def forget_helpers(self) -> None:
+        """In a copy of the process that is no session: what is removed at the end is not its to remove."""
+        self._caretaker.forget()
+
     def _in_child(self) -> None:
         self._caretaker.forget()
+        if self._stopping is not None:
+            self._stopping.in_child()
         if self._interrupts is not None:
             self._interrupts.begin()
         self._live.in_child()

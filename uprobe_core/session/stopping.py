@@ -7,13 +7,17 @@ import re
 import select
 import shlex
 import socket
+import stat
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from uprobe_core.debugging.copies import Forge
 from uprobe_core.debugging.debugger import Debugger
 from uprobe_core.debugging.doors import Door, SocketFiles, peer_is_ours
 from uprobe_core.debugging.files import GuestFileReader
+from uprobe_core.debugging.history import History
+from uprobe_core.debugging.journal import Journal
 from uprobe_core.debugging.line import Gone, Line
 from uprobe_core.debugging.stub import Stub
 from uprobe_core.errors import BackendError, UsageError
@@ -58,6 +62,8 @@ class Stopping:
         self._place, self._number = _parsed(setup.stop_at)
         self._door = None if setup.repl else _door(setup.gdb, session.private_folder)
         self._files = SocketFiles([self._door.path]) if self._door is not None and self._door.path else None
+        self._repeats = setup.clock != "host"
+        self.journal = Journal(_input_repeats())
         self._countdown: _Countdown | None = None
         self._pauses: Pauses
         self._machine: Machine
@@ -92,18 +98,42 @@ class Stopping:
                 slug="backend-lacks",
             )
         self._machine, self._pauses = machine, pauses
-        client, history = self._client(), None
+        client, history = self._client(), self._history(machine, pauses)
         self._debugger = Debugger(machine, pauses, client, history, self._over)
         if isinstance(client, Stub):
             client.debugger = self._debugger
         pauses.watch(self._debugger.paused)
+        if history is not None:
+            pauses.pause_at(0)
         if not self._place and machine.current is not None:
             self._debugger.text = "before the first instruction"
             pauses.ask(machine.current)
 
     def _client(self) -> Client:
         reader = GuestFileReader(self._session.files.host_path)
-        return Stub(self._connect, reader, backwards=False)
+        return Stub(self._connect, reader, backwards=self._repeats)
+
+    def _history(self, machine: Machine, pauses: Pauses) -> History | None:
+        """Who goes back, if the run repeats."""
+        if not self._repeats:
+            return None
+        session = self._session
+        forge = Forge(pauses, session.written_to, session.spool.unnoticed, self._in_copy)
+        return History(machine, pauses, forge, self.journal)
+
+    def _in_copy(self) -> None:
+        """This process is a copy of the run: nobody's session."""
+        self._session.forget_helpers()
+        if self._files is not None:
+            self._files.forget()
+        self._over()
+
+    def in_child(self) -> None:
+        """This is a process of the program's, which runs on by itself."""
+        self._pauses.watch(None)
+        self._over()
+        if self._files is not None:
+            self._files.forget()
 
     def _over(self) -> None:
         if self._door is not None:
@@ -137,7 +167,7 @@ class Stopping:
             words += f" -ex {shlex.quote(f'set sysroot {os.path.abspath(setup.sysroot)}')}"
         words += f" -ex {shlex.quote(f'target remote {self._door.where}')}"
         print(f"uprobe: stopped {self._debugger.text or 'here'}: {words}", file=sys.stderr, flush=True)
-        return Line(self._accept(), self._pauses.interrupt, self._is_over)
+        return Line(self._accept(), self._debugger.interrupt, self._is_over)
 
     def _accept(self) -> socket.socket:
         assert self._door is not None
@@ -175,6 +205,15 @@ class Stopping:
             self._door.close()
         if self._files is not None:
             self._files.remove()
+
+
+def _input_repeats() -> bool:
+    """Whether standard input can be read once more."""
+    try:
+        status = os.fstat(0)
+    except OSError:
+        return True
+    return stat.S_ISREG(status.st_mode) or (stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) == 1)
 
 
 def _parsed(text: str | None) -> tuple[str, int]:

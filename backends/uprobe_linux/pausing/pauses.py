@@ -180,16 +180,17 @@ class LinuxPauses:
             return PauseKind.ASKED
         if here == self._here:
             return None
-        if self._at is not None and here.executed >= self._at:
-            return PauseKind.POSITION
         hooks = sum(where == (task.process, here.pc) for where in self._hooked)
         if task.process.probes.at(here.pc).pauses > hooks:
             return PauseKind.BREAKPOINT
-        return PauseKind.STEP if self._stepping is task else None
+        if self._stepping is task:
+            return PauseKind.STEP
+        return PauseKind.POSITION if self._at is not None and here.executed >= self._at else None
 
     def _pause(self, kind: PauseKind, task: Task, signal: int = 0) -> None:
-        self._asking = self._stepping = None
-        self._interrupted = False
+        if kind is not PauseKind.POSITION:
+            self._asking = self._stepping = None
+            self._interrupted = False
         if self._paused is None:  # whoever asked has left meanwhile
             return
         self._paused(Pause(kind, task, signal))

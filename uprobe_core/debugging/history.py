@@ -1,0 +1,260 @@
+"""Earlier moments of a run: it is run again, from the last copy before the moment that is wanted.
+
+The run itself stands still meanwhile, and stays the only one that goes beyond where it has come to.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from uprobe_core.debugging.channel import Closed
+from uprobe_core.debugging.copies import Copy, Forge
+from uprobe_core.debugging.orders import Order, Stop
+from uprobe_core.debugging.traveller import Errand, Outcome, Traveller, TravellerHere
+
+if TYPE_CHECKING:
+    from uprobe_core.backend import Machine
+    from uprobe_core.debugging.journal import Journal
+    from uprobe_core.pauses import Pauses, Position
+
+__all__ = ("History",)
+
+_INTERVAL = 20_000_000
+"""Instructions between two copies, at first."""
+_MOST_COPIES = 16
+_MOST_NEAR = 3
+_WINDOWS = (128, 2048, 1 << 15, 1 << 20, 1 << 40)
+"""How many instructions before a moment its run goes one by one: more if code without branches is longer."""
+
+
+class _Impossible(Exception):  # noqa: N818  # it is what happened
+    """A moment that cannot be gone to."""
+
+
+class History:
+    """The past of one run.
+
+    :param journal: the system calls that it has made
+    """
+
+    def __init__(self, machine: Machine, pauses: Pauses, forge: Forge, journal: Journal) -> None:
+        self._machine, self._pauses, self._forge, self._journal = machine, pauses, forge, journal
+        journal.executed = lambda: pauses.position().executed
+        self._copies: list[Copy] = []
+        self._near: list[Copy] = []
+        self._interval = _INTERVAL
+        self._traveller: Traveller | None = None
+        self._busy: Traveller | None = None
+        self._now: Position | None = None
+
+    @property
+    def view(self) -> Any:
+        """The earlier moment that is looked at, None: the present is."""
+        return self._traveller
+
+    # --- copies ------------------------------------------------------------------------------------------
+
+    def keep(self) -> bool:
+        """The run pauses for a copy to be made, at its start and now and then.
+
+        Whether we are that copy, woken later: whoever called us has the program run on.
+        """
+        position = self._pauses.position()
+        shared = self._journal.shared_since
+        self._pauses.pause_at(position.executed + self._interval)
+        if shared is not None and self._copies:
+            return False
+        try:
+            woken, channel, pid = self._forge.fork()
+        except OSError:
+            return False
+        if woken is not None:
+            self._travel(woken)
+            return True
+        if channel is not None:
+            self._copies.append(Copy(position, channel, pid))
+        self._thin_out()
+        return False
+
+    def _travel(self, woken: Any) -> None:
+        """We are a process that was woken: the callback that we are in is over when there is an errand."""
+        self._copies, self._near, self._traveller = [], [], None
+        TravellerHere(woken, self._machine, self._pauses, self._forge, self._journal).stand()
+
+    def _thin_out(self) -> None:
+        if len(self._copies) > _MOST_COPIES:
+            for each in self._copies[1::2]:
+                each.end()
+            del self._copies[1::2]
+            self._interval *= 2
+
+    def stopped(self) -> bool:
+        """The run stands still for somebody; answers as :meth:`keep`."""
+        return not self._copies and self.keep()
+
+    def _before(self, executed: int) -> Copy:
+        """The last copy with at most so many instructions; raises _Impossible if what came since is for once."""
+        known = sorted((*self._copies, *self._near), key=lambda each: each.position.executed)
+        fitting = [each for each in known if each.position.executed <= executed]
+        if not fitting:
+            raise _Impossible("there is no copy of the run's start to run again")
+        return self._checked(fitting[-1])
+
+    def _checked(self, copy: Copy) -> Copy:
+        for executed, name in self._journal.once:
+            if executed >= copy.position.executed:
+                raise _Impossible(
+                    f"the program has called {name} since, which would be done once more:"
+                    " files that it writes, other processes and what it reads from a terminal or pipe"
+                    " cannot be had back"
+                )
+        return copy
+
+    # --- going -------------------------------------------------------------------------------------------
+
+    def go(self, order: Order, breakpoints: frozenset[int]) -> Stop:
+        """Do what *order* says, where it is about the past, and tell where that led."""
+        now = self._now if self._traveller is not None and self._now is not None else self._pauses.position()
+        tid = order.tid or now.tid
+        try:
+            if not order.is_backwards:
+                return self._forward(order, breakpoints)
+            if order.kind == "reverse-step":
+                target = self._step_before(now, tid)
+                kind = "step"
+            else:
+                target, kind = self._last_hit(now, breakpoints), "breakpoint"
+            if target is None:
+                return self._to_start()
+            self._go_to(target)
+            return Stop(kind, target.tid)
+        except _Impossible as error:
+            return Stop("refused", now.tid, text=f"uprobe: cannot go there: {error}")
+        except Closed:
+            return self._lost()
+
+    def _lost(self) -> Stop:
+        self.to_present()
+        here = self._pauses.position()
+        return Stop("refused", here.tid, text="uprobe: the process that ran again is gone: back at the latest moment")
+
+    def to_present(self) -> None:
+        """The latest moment is looked at."""
+        if self._traveller is not None:
+            self._traveller.end()
+        self._traveller = self._now = None
+
+    def interrupt(self) -> bool:
+        """Stop what runs again; False if nothing does.  From any thread."""
+        busy = self._busy
+        if busy is not None:
+            busy.interrupt()
+        return busy is not None
+
+    def _run(self, traveller: Traveller, errand: Errand) -> Outcome:
+        self._busy = traveller
+        try:
+            outcome, channel = traveller.run(errand)
+        finally:
+            self._busy = None
+        if channel is not None:
+            self._near.append(Copy(outcome.trace[0], channel, outcome.copy))
+            for each in self._near[:-_MOST_NEAR]:
+                each.end()
+            del self._near[:-_MOST_NEAR]
+        if not self._journal.agrees(outcome.calls):
+            traveller.end()
+            raise _Impossible("the program did not do the same again: something outside of it has changed")
+        return outcome
+
+    def _errand(self, copy: Copy, errand: Errand) -> tuple[Traveller, Outcome]:
+        """The same by a new process, which is the caller's."""
+        traveller = Traveller(copy)
+        outcome = self._run(traveller, errand)
+        if outcome.kind == "asked":
+            traveller.end()
+            raise _Impossible("interrupted")
+        return traveller, outcome
+
+    def _go_to(self, target: Position) -> None:
+        for window in _WINDOWS:
+            copy = self._before(max(target.executed - window, 0))
+            if copy.position == target:
+                traveller = Traveller(copy)
+                break
+            traveller, outcome = self._errand(copy, Errand(target, window))
+            if outcome.kind == "reached":
+                break
+            traveller.end()
+        else:
+            raise _Impossible("the program did not come there again")
+        self.to_present()
+        self._traveller, self._now = traveller, target
+
+    def _to_start(self) -> Stop:
+        first = self._checked(self._copies[0])
+        traveller = Traveller(first)
+        self.to_present()
+        self._traveller, self._now = traveller, first.position
+        return Stop("begin", first.position.tid)
+
+    def _step_before(self, now: Position, tid: int) -> Position | None:
+        """Where thread *tid* was one step before *now*; None: it had made none."""
+        for window in _WINDOWS:
+            start = max(now.executed - window, 0)
+            traveller, outcome = self._errand(
+                self._before(start), Errand(now, window, collect=True, trace=True)
+            )
+            traveller.end()
+            earlier = [each for each in outcome.trace if each.tid == tid]
+            if outcome.kind == "reached" and earlier:
+                return earlier[-1]
+            if start == 0:
+                break
+        return None
+
+    def _last_hit(self, now: Position, breakpoints: frozenset[int]) -> Position | None:
+        """Where a breakpoint was passed last before *now*; None: nowhere."""
+        if not breakpoints:
+            return None
+        until = now
+        for copy in reversed(sorted((*self._copies, *self._near), key=lambda each: each.position.executed)):
+            if copy.position.executed > until.executed or copy.position == until:
+                continue
+            found = self._last_between(self._checked(copy), until, breakpoints)
+            if found is not None:
+                return found
+            until = copy.position
+        return None
+
+    def _last_between(self, copy: Copy, until: Position, breakpoints: frozenset[int]) -> Position | None:
+        for window in _WINDOWS:
+            traveller, outcome = self._errand(copy, Errand(until, window, breakpoints, collect=True))
+            traveller.end()
+            if outcome.kind == "reached":
+                return outcome.last
+        raise _Impossible("the program did not come here again")
+
+    def _forward(self, order: Order, breakpoints: frozenset[int]) -> Stop:
+        """From an earlier moment towards the present, and not beyond it."""
+        latest, traveller = self._pauses.position(), self._traveller
+        assert traveller is not None
+        step = order.tid if order.kind == "step" else 0
+        outcome = self._run(
+            traveller, Errand(latest, _WINDOWS[1], breakpoints, step, passed=self._pauses.passed)
+        )
+        self._now = outcome.position
+        if outcome.kind == "missed":
+            raise Closed
+        if outcome.kind != "reached":
+            return Stop(outcome.kind, outcome.position.tid, outcome.signal)
+        self.to_present()
+        kind = "step" if step else "breakpoint" if latest.pc in breakpoints else "end"
+        return Stop(kind, latest.tid)
+
+    def end(self) -> None:
+        """No earlier moment is wanted any more; idempotent."""
+        self.to_present()
+        for each in (*self._copies, *self._near):
+            each.end()
+        self._copies, self._near = [], []

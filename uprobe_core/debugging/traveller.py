@@ -1,0 +1,218 @@
+"""A copy that runs to another moment, stands still there, and answers what is asked of it.
+
+The first half of this file is in that process, the second half in the run's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from uprobe_core.debugging.channel import Channel, Closed
+from uprobe_core.debugging.copies import Copy, Forge
+from uprobe_core.debugging.view import View
+from uprobe_core.pauses import Pause, PauseKind, Position
+
+if TYPE_CHECKING:
+    from uprobe_core.backend import Machine
+    from uprobe_core.debugging.journal import Journal
+    from uprobe_core.pauses import Pauses
+
+__all__ = ("Errand", "Outcome", "Traveller", "TravellerHere")
+
+
+@dataclass(frozen=True)
+class Errand:
+    """Where to run.
+
+    :param until: stop there
+    :param window: see Pauses.pause_at
+    :param breakpoints: addresses to stop at, or with *collect* to remember
+    :param step: the number of a thread: stop once it has made a step
+    :param collect: whether nothing but *until* stops, and what is passed on the way is told
+    :param trace: with *collect*: also all positions in the window, with a copy at its start
+    :param passed: signals that do not stop, None: none does
+    """
+
+    until: Position
+    window: int
+    breakpoints: frozenset[int] = frozenset()
+    step: int = 0
+    collect: bool = False
+    trace: bool = False
+    passed: frozenset[int] | None = None
+
+
+@dataclass
+class Outcome:
+    """What became of an errand.
+
+    :param kind: "reached", "missed" (it was passed over: the window was too small), "breakpoint", "step",
+        "signal", "asked"
+    :param last: the position of the last breakpoint that was passed
+    :param trace: positions, in order, before *until*
+    :param calls: the state of the journal
+    :param copy: the pid of a copy that was made at the first of *trace*
+    """
+
+    kind: str
+    position: Position
+    signal: int = 0
+    last: Position | None = None
+    trace: list[Position] = field(default_factory=list)
+    calls: tuple[int, int] = (0, 0)
+    copy: int = 0
+
+
+class TravellerHere:
+    """In the copy."""
+
+    def __init__(
+        self, channel: Channel, machine: Machine, pauses: Pauses, forge: Forge, journal: Journal
+    ) -> None:
+        self._channel, self._machine, self._pauses = channel, machine, pauses
+        self._forge, self._journal = forge, journal
+        self._view = View(machine, pauses)
+        self._errand: Errand | None = None
+        self._outcome = Outcome("", Position(0, 0, 0))
+        self._copy: Channel | None = None
+        self._placed: dict[int, Any] = {}
+        signal.signal(signal.SIGALRM, lambda *_: self._pauses.interrupt())
+        pauses.watch(self._paused)
+        channel.send(os.getpid())
+
+    def stand(self) -> None:
+        """Answer until there is an errand; the run goes on when this returns."""
+        try:
+            while True:
+                (what, *arguments), _ = self._channel.receive()
+                if what == "run":
+                    self._begin(arguments[0])
+                    return
+                try:
+                    answer = True, self._view.call(*arguments)
+                except Exception as error:  # it belongs to who asked
+                    answer = False, error
+                self._channel.send(answer)
+        except Closed:
+            os._exit(0)
+
+    def _begin(self, errand: Errand) -> None:
+        self._errand, self._outcome = errand, Outcome("", Position(0, 0, 0))
+        process = self._machine.current.process if self._machine.current is not None else None
+        for address in [*self._placed]:
+            if address not in errand.breakpoints:
+                self._pauses.remove_breakpoint(self._placed.pop(address), address)
+        for address in errand.breakpoints - self._placed.keys():
+            assert process is not None
+            self._pauses.add_breakpoint(process, address)
+            self._placed[address] = process
+        self._pauses.passed = frozenset(range(1, 65)) if errand.passed is None else errand.passed
+        at = errand.until.executed
+        if errand.trace:
+            self._pauses.pause_at(max(at - errand.window, 0))
+        else:
+            self._pauses.pause_at(at, errand.window)
+        if errand.collect:
+            self._see(self._pauses.position(), starting=True)
+        elif errand.step and process is not None:
+            tasks = self._pauses.tasks(process)
+            self._pauses.step(next((task for task in tasks if task.tid == errand.step), None))
+
+    def _paused(self, pause: Pause) -> None:
+        kind = self._kind(pause)
+        if kind is None:
+            return
+        self._outcome.kind, self._outcome.position = kind, self._pauses.position()
+        self._outcome.signal, self._outcome.calls = pause.signal, self._journal.state()
+        copy, self._copy = self._copy, None
+        try:
+            self._channel.send(self._outcome, None if copy is None else copy.end.fileno())
+        except Closed:
+            os._exit(0)
+        if copy is not None:
+            copy.close()
+        self.stand()
+
+    def _kind(self, pause: Pause) -> str | None:
+        """What the errand has come to, None: it goes on."""
+        errand, here = self._errand, self._pauses.position()
+        assert errand is not None
+        if pause.kind is PauseKind.ASKED:
+            return "asked"
+        if pause.kind is PauseKind.SIGNAL:
+            return "signal"
+        if here == errand.until:
+            return "reached"
+        if here.executed > errand.until.executed:
+            return "missed"
+        if errand.collect:
+            self._see(here)
+            return None
+        if here.pc in errand.breakpoints:
+            return "breakpoint"
+        return "step" if pause.kind is PauseKind.STEP else None
+
+    def _see(self, here: Position, *, starting: bool = False) -> None:
+        """On the way."""
+        errand = self._errand
+        assert errand is not None
+        if here.pc in errand.breakpoints and here != errand.until:
+            self._outcome.last = here
+        if errand.trace and here.executed >= errand.until.executed - errand.window:
+            if not self._outcome.trace and not starting and self._leave_copy():
+                return
+            if here != errand.until:
+                self._outcome.trace.append(here)
+
+    def _leave_copy(self) -> bool:
+        """Leave a copy of this moment behind; whether we are that, woken later and with another errand."""
+        try:
+            woken, self._copy, self._outcome.copy = self._forge.fork()
+        except OSError:
+            return False
+        if woken is None:
+            return False
+        self._channel.close()
+        fresh = TravellerHere(woken, self._machine, self._pauses, self._forge, self._journal)
+        fresh._placed = self._placed
+        fresh.stand()
+        return True
+
+
+class Traveller:
+    """The same, seen from the run.  Raises Closed if it is gone."""
+
+    def __init__(self, copy: Copy) -> None:
+        self._channel = copy.wake()
+        self.pid: int = self._channel.receive()[0]
+
+    def run(self, errand: Errand) -> tuple[Outcome, Channel | None]:
+        """Have it run; the channel is that of the copy that it left behind."""
+        self._channel.send(("run", errand))
+        outcome, descriptor = self._channel.receive()
+        return outcome, None if descriptor is None else Channel(socket.socket(fileno=descriptor))
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """As View.call."""
+        self._channel.send(("view", method, *arguments))
+        (good, answer), _ = self._channel.receive()
+        if not good:
+            raise answer
+        return answer
+
+    def interrupt(self) -> None:
+        """Have it stop where it is; from any thread."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGALRM)
+
+    def end(self) -> None:
+        """Have it gone."""
+        self._channel.close()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
