@@ -93,3 +93,7 @@ class Watcher(Protocol):
     def answer(self) -> None:
         """What woke us has been looked at."""
         ...
+
+    def after_fork(self) -> None:
+        """In a new host process, which has no thread yet."""
+        ...

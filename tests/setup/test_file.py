@@ -62,6 +62,9 @@ returns = "hijack"
 engine = "py"
 strict = true
 debug = true
+stop-at = "work#3"
+gdb = "unix:/x"
+repl = true
 explain = ["hits"]
 
 [output]
@@ -161,6 +164,9 @@ def test_every_key_ends_up_in_the_setup() -> None:
         engine="py",
         strict=True,
         debug=True,
+        stop_at="work#3",
+        gdb="unix:/x",
+        repl=True,
         explain=("hits",),
         output="out",
         format="jsonl",

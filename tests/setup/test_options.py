@@ -63,6 +63,9 @@ WAYS: dict[str, tuple[list[str], str, dict[str, Any]]] = {
     "depth": (["--depth", "3"], "[output]\ndepth = 3", {"depth": 3}),
     "min_time": (["--min-time", "1.5us"], '[output]\nmin-time = "1.5us"', {"min_time": "1.5us"}),
     "tree_of": (["--tree-of", "main"], '[output]\ntree-of = "main"', {"tree_of": "main"}),
+    "stop_at": (["--stop-at", "w#3"], '[run]\nstop-at = "w#3"', {"stop_at": "w#3"}),
+    "gdb": (["--gdb", "unix:/x"], '[run]\ngdb = "unix:/x"', {"gdb": "unix:/x"}),
+    "repl": (["--repl"], "[run]\nrepl = true", {"repl": True}),
     "debug": (["--debug="], "[run]\ndebug = true", {"debug": True}),
     "explain": (
         ["--debug=hits,places"],

@@ -1,7 +1,7 @@
-"""Copies of a run that stand still: processes that were forked from it, from which others can be forked again.
+"""Copies of a run that stand still: processes that were forked from it, and can be forked again.
 
-Each costs the pages that the run has written since.  A copy never runs on by itself; who wants to see what comes
-after it has it fork once more, and lets that one run.
+Each costs the pages that the run has written since.  A copy never runs on by itself; who wants
+to see what comes after it has it fork once more, and lets that one run.
 """
 
 from __future__ import annotations

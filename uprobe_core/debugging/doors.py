@@ -47,7 +47,7 @@ def runtime_folder(*, make: bool = False) -> str:
 
 
 class Door:
-    """A socket that listens.
+    """A socket that listens once it is opened: until then whoever connects is refused at once.
 
     :ivar where: its address as it is given to others: a path, or HOST:PORT
     """
@@ -65,12 +65,13 @@ class Door:
             if len(os.fsencode(path)) > _LONGEST:
                 raise OSError(errno.ENAMETOOLONG, f"longer than {_LONGEST} bytes")
             listener.bind(path)  # fails if anything is there, a link included
-            listener.listen(8)
         except OSError as error:
             listener.close()
-            hint = "it is somebody's, or left over: remove it" if error.errno == errno.EADDRINUSE else None
+            hint = "it is somebody's, or left over: remove it" if error.errno == errno.EADDRINUSE else ""
             reason = error.strerror or str(error)
-            raise UsageError(f"cannot make socket {path}: {reason}", hint=hint, slug="control-socket") from None
+            raise UsageError(
+                f"cannot make socket {path}: {reason}", hint=hint, slug="control-socket"
+            ) from None
         finally:
             os.umask(mask)
         return cls(listener, path, path)
@@ -88,12 +89,15 @@ class Door:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(("127.0.0.1", port))
-            listener.listen(1)
         except OSError as error:
             listener.close()
             reason = error.strerror or str(error)
             raise UsageError(f"cannot listen at {host}:{port}: {reason}", slug="control-socket") from None
-        return cls(listener, "127.0.0.1:%d" % listener.getsockname()[1])
+        return cls(listener, f"127.0.0.1:{listener.getsockname()[1]}")
+
+    def open(self) -> None:
+        """From here on others may come in."""
+        self.listener.listen(8)
 
     def close(self) -> None:
         """Nobody new comes in; idempotent."""
@@ -111,7 +115,11 @@ class SocketFiles:
             *((os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)),
         ]
         self._pid = os.posix_spawn(
-            _SHELL, ["sh", "-c", _SCRIPT, "sh", *paths], {"PATH": os.defpath}, file_actions=actions, setsid=True
+            _SHELL,
+            ["sh", "-c", _SCRIPT, "sh", *paths],
+            {"PATH": os.defpath},
+            file_actions=actions,
+            setsid=True,
         )
         os.close(reader)
 

@@ -58,7 +58,9 @@ class GuestFileReader:
         number = next(n for n in range(3, 4 + _MOST_OPEN) if n not in self._open)
         made = _made_up(path, view)
         self._open[number] = (
-            os.open(self._host_path(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK) if made is None else made
+            os.open(self._host_path(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            if made is None
+            else made
         )
         return b"F%x" % number
 

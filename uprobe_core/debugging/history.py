@@ -92,10 +92,12 @@ class History:
         """The run stands still for somebody; answers as :meth:`keep`."""
         return not self._copies and self.keep()
 
+    def _known(self) -> list[Copy]:
+        return sorted((*self._copies, *self._near), key=lambda each: each.position.executed)
+
     def _before(self, executed: int) -> Copy:
-        """The last copy with at most so many instructions; raises _Impossible if what came since is for once."""
-        known = sorted((*self._copies, *self._near), key=lambda each: each.position.executed)
-        fitting = [each for each in known if each.position.executed <= executed]
+        """The last copy with at most so many instructions before it; raises _Impossible."""
+        fitting = [each for each in self._known() if each.position.executed <= executed]
         if not fitting:
             raise _Impossible("there is no copy of the run's start to run again")
         return self._checked(fitting[-1])
@@ -136,7 +138,9 @@ class History:
     def _lost(self) -> Stop:
         self.to_present()
         here = self._pauses.position()
-        return Stop("refused", here.tid, text="uprobe: the process that ran again is gone: back at the latest moment")
+        return Stop(
+            "refused", here.tid, text="uprobe: the process that ran again is gone: back at the latest moment"
+        )
 
     def to_present(self) -> None:
         """The latest moment is looked at."""
@@ -218,7 +222,7 @@ class History:
         if not breakpoints:
             return None
         until = now
-        for copy in reversed(sorted((*self._copies, *self._near), key=lambda each: each.position.executed)):
+        for copy in reversed(self._known()):
             if copy.position.executed > until.executed or copy.position == until:
                 continue
             found = self._last_between(self._checked(copy), until, breakpoints)

@@ -12,30 +12,33 @@ from typing import Any
 
 __all__ = ("Journal",)
 
-_READS = frozenset(
-    """read pread64 readv preadv preadv2 lseek fstat newfstatat statx readlinkat faccessat faccessat2 getdents64
-    getcwd statfs fstatfs close close_range dup dup3 fcntl chdir fchdir umask poll ppoll pselect6 select
-    write writev pwrite64 pwritev""".split()
-)
-"""Of files.  Who wrote to a file had to open it for that; standard output of a copy goes nowhere."""
-_OWN = frozenset(
-    """mmap munmap mprotect mremap brk madvise mincore msync mlock munlock mlock2 membarrier
-    futex set_robust_list get_robust_list set_tid_address rseq sched_yield sched_getaffinity sched_setaffinity
-    sched_getparam sched_getscheduler sched_setscheduler sched_get_priority_max sched_get_priority_min
-    rt_sigaction rt_sigprocmask rt_sigpending rt_sigsuspend rt_sigtimedwait rt_sigreturn sigaltstack
-    restart_syscall clock_gettime clock_getres gettimeofday time nanosleep clock_nanosleep times getrusage
-    setitimer getitimer timer_create timer_settime timer_gettime timer_delete timer_getoverrun alarm
-    getpid gettid getppid getuid geteuid getgid getegid getgroups getpgid getsid getresuid getresgid
-    setuid setgid getrlimit prlimit64 setrlimit prctl personality uname sysinfo getrandom getpriority
-    setpriority getcpu exit exit_group tgkill tkill kill execve capget rt_sigqueueinfo rt_tgsigqueueinfo
-    pause arch_prctl process_vm_readv""".split()
-)
+_READS = """
+read pread64 readv preadv preadv2 lseek fstat newfstatat statx readlinkat faccessat faccessat2 getdents64
+getcwd statfs fstatfs close close_range dup dup3 fcntl chdir fchdir umask poll ppoll pselect6 select
+write writev pwrite64 pwritev
+"""
+"""Of files.  Who writes to a file had to open it for that; standard output of a copy goes nowhere."""
+_OWN = """
+mmap munmap mprotect mremap brk madvise mincore msync mlock munlock mlock2 membarrier
+futex set_robust_list get_robust_list set_tid_address rseq sched_yield sched_getaffinity sched_setaffinity
+sched_getparam sched_getscheduler sched_setscheduler sched_get_priority_max sched_get_priority_min
+rt_sigaction rt_sigprocmask rt_sigpending rt_sigsuspend rt_sigtimedwait rt_sigreturn sigaltstack
+restart_syscall clock_gettime clock_getres gettimeofday nanosleep clock_nanosleep times getrusage
+setitimer getitimer timer_create timer_settime timer_gettime timer_delete timer_getoverrun
+getpid gettid getppid getuid geteuid getgid getegid getgroups getpgid getsid getresuid getresgid
+prlimit64 prctl personality uname sysinfo getrandom getpriority setpriority getcpu exit exit_group
+tgkill tkill execve rt_sigqueueinfo rt_tgsigqueueinfo process_vm_readv
+"""
 """Of the process's own, which a copy has anew."""
+_REPEATED = frozenset(f"{_READS} {_OWN}".split())
 _MAKES = frozenset(
-    """pipe2 eventfd2 socketpair memfd_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 timerfd_create
-    timerfd_settime timerfd_gettime signalfd4""".split()
+    {
+        *("pipe2", "eventfd2", "socketpair", "memfd_create", "signalfd4"),
+        *("epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2"),
+        *("timerfd_create", "timerfd_settime", "timerfd_gettime"),
+    }
 )
-"""Make or change what lives in the host's kernel: a run from its start makes it anew, one from later shares it."""
+"""Of what lives in the host's kernel: a run from its start has it anew, one from later shares it."""
 _WRITES_FILE = 0o1 | 0o2 | 0o100 | 0o1000 | 0o20000000
 """O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, __O_TMPFILE."""
 _CLONE_THREAD = 0x10000
@@ -85,7 +88,7 @@ class Journal:
             return bool(arguments[0] & _CLONE_THREAD)
         if name == "ioctl":
             return arguments[1] & 0xFFFF_FFFF in _TTY_QUESTIONS
-        return name in _READS or name in _OWN
+        return name in _REPEATED
 
     def state(self) -> tuple[int, int]:
         """How many calls were made, and a number that stands for all of them."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 __all__ = ("gdb_signal", "linux_signal")
 
-_OTHERS = {
-    **{7: 10, 10: 30, 12: 31, 17: 20, 18: 19, 19: 17, 20: 18, 23: 16, 29: 23, 30: 32, 31: 12},
-    **{16: 0, 32: 77, 64: 78},
-}
-"""Where they differ: BUS, USR1, USR2, CHLD, CONT, STOP, TSTP, URG, IO, PWR, SYS; realtime at both ends."""
+_OTHERS = {7: 10, 10: 30, 12: 31, 16: 0, 17: 20, 18: 19, 19: 17, 20: 18, 23: 16, 29: 23, 30: 32, 31: 12}
+_OTHERS |= {32: 77, 64: 78}
+"""Where they differ: BUS, USR1, USR2, STKFLT (none), CHLD, CONT, STOP, TSTP, URG, IO, PWR, SYS, realtime."""
 _BACK = {theirs: ours for ours, theirs in _OTHERS.items() if theirs}
 
 

@@ -22,11 +22,16 @@ __all__ = ("Stub",)
 _PACKET_BYTES = 0x4000
 _FEATURES = (
     f"PacketSize={_PACKET_BYTES:x};QStartNoAckMode+;qXfer:features:read+;qXfer:auxv:read+;qXfer:threads:read+;"
-    "qXfer:exec-file:read+;multiprocess+;swbreak+;hwbreak+;vContSupported+;QPassSignals+;error-message+"
+    "qXfer:exec-file:read+;qXfer:libraries-svr4:read+;multiprocess+;swbreak+;hwbreak+;vContSupported+;QPassSignals+;error-message+"
 )
 _BACKWARDS = ";ReverseStep+;ReverseContinue+"
 _REASONS = {"breakpoint": "swbreak:;", "begin": "replaylog:begin;", "end": "replaylog:end;"}
 _SIGTRAP, _SIGINT = 5, 2
+_AT_BASE = 7
+_NO_LIBRARIES = b'<library-list-svr4 version="1.0"/>'
+"""For a static program.  gdb would else read _r_debug of a static glibc, and take all code of the program for
+the dynamic linker's, in which it does not stop; libraries of others it finds by itself, told that we cannot.
+"""
 _EXPEDITED = (29, 31, 32)
 
 
@@ -38,9 +43,7 @@ class Stub:
     :param backwards: whether earlier moments can be gone to
     """
 
-    def __init__(
-        self, connect: Callable[[], Line], files: GuestFileReader, *, backwards: bool
-    ) -> None:
+    def __init__(self, connect: Callable[[], Line], files: GuestFileReader, *, backwards: bool) -> None:
         self.debugger: Debugger
         self._connect, self._files, self._backwards = connect, files, backwards
         self._line: Line | None = None
@@ -139,10 +142,10 @@ class Stub:
         self._order = order
         return b""
 
-    def _go_with(self, rest: bytes, kind: str) -> bytes:
+    def _go_with(self, rest: bytes, kind: str, tid: int = 0) -> bytes:
         if self._stop.kind != "signal" or linux_signal(int(rest[:2], 16)) != self._stop.signal:
             return b"E.only the signal that the program stands before can be delivered"
-        return self._go(Order(kind, self._tid(), deliver=True))
+        return self._go(Order(kind, tid or self._tid(), deliver=True))
 
     def _back(self, rest: bytes) -> bytes:
         if rest not in (b"s", b"c"):
@@ -258,14 +261,8 @@ class Stub:
 
     def _go_signal(self, what: bytes, order: Order) -> bytes:
         if what[:1] in (b"C", b"S"):
-            return self._go_with(what[1:], order.kind) if order.kind == "continue" else self._step_with(what, order)
+            return self._go_with(what[1:], order.kind, order.tid)
         return self._go(order._replace(deliver=False))
-
-    def _step_with(self, what: bytes, order: Order) -> bytes:
-        answer = self._go_with(what[1:], "step")
-        if self._order is not None:
-            self._order = self._order._replace(tid=order.tid)
-        return answer
 
     # --- queries -----------------------------------------------------------------------------------------
 
@@ -293,7 +290,7 @@ class Stub:
         offset, size = map(_number, where.split(b","))
         found = self._object(what, annex)
         if found is None:
-            return b""
+            return b"E01" if what == b"libraries-svr4" else b""
         part = found[offset : offset + min(size, _PACKET_BYTES // 2)]
         return (b"m" if offset + len(part) < len(found) else b"l") + escaped(part)
 
@@ -307,6 +304,8 @@ class Stub:
         _pid, path, auxv = self.debugger.view.call("process")
         if what == b"auxv":
             return bytes(auxv)
+        if what == b"libraries-svr4":
+            return _NO_LIBRARIES if not _has_interpreter(auxv) else None
         return path.encode() if what == b"exec-file" else None
 
     def _set(self, rest: bytes) -> bytes:
@@ -320,6 +319,12 @@ class Stub:
             self.debugger.pass_signals(frozenset(numbers))
             return b"OK"
         return b""
+
+
+def _has_interpreter(auxv: bytes) -> bool:
+    """Whether AT_BASE says that a dynamic linker is there (getauxval(3))."""
+    words = memoryview(auxv[: len(auxv) & ~15]).cast("Q").tolist()
+    return any(kind == _AT_BASE and value for kind, value in zip(words[::2], words[1::2], strict=True))
 
 
 def _number(text: bytes) -> int:

@@ -9,14 +9,15 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.debugging.channel import Channel, Closed
 from uprobe_core.debugging.copies import Copy, Forge
 from uprobe_core.debugging.view import View
+from uprobe_core.errors import UprobeError
 from uprobe_core.pauses import Pause, PauseKind, Position
+from uprobe_core.types import MemoryFault
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Machine
@@ -94,13 +95,18 @@ class TravellerHere:
                 if what == "run":
                     self._begin(arguments[0])
                     return
-                try:
-                    answer = True, self._view.call(*arguments)
-                except Exception as error:  # it belongs to who asked
-                    answer = False, error
-                self._channel.send(answer)
+                self._channel.send(self._answer(arguments))
         except Closed:
             os._exit(0)
+
+    def _answer(self, arguments: list[Any]) -> tuple[str, Any]:
+        """ "value" and what was asked for, or what went wrong: errors belong to who asked."""
+        try:
+            return "value", self._view.call(*arguments)
+        except MemoryFault as fault:
+            return "fault", (fault.address, fault.access, fault.kind)
+        except (UprobeError, IndexError) as error:
+            return "error", str(error)
 
     def _begin(self, errand: Errand) -> None:
         self._errand, self._outcome = errand, Outcome("", Position(0, 0, 0))
@@ -201,9 +207,11 @@ class Traveller:
     def call(self, method: str, *arguments: Any) -> Any:
         """As View.call."""
         self._channel.send(("view", method, *arguments))
-        (good, answer), _ = self._channel.receive()
-        if not good:
-            raise answer
+        (kind, answer), _ = self._channel.receive()
+        if kind == "fault":
+            raise MemoryFault(*answer)
+        if kind == "error":
+            raise UprobeError(answer)
         return answer
 
     def interrupt(self) -> None:

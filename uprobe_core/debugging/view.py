@@ -99,7 +99,7 @@ class View:
             at += size
 
     def read(self, address: int, size: int) -> bytes:
-        """What the program sees at *address*: at most *size* bytes, as far as there is memory; MemoryFault."""
+        """What the program sees at *address*: *size* bytes, or fewer if memory ends; MemoryFault."""
         process, found = self._process, b""
         try:
             return process.read(address, size)

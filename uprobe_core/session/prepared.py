@@ -29,6 +29,7 @@ from uprobe_core.session.result_files import ResultFiles
 from uprobe_core.session.stacks import RunStacks
 from uprobe_core.tracing.collector import collector_waits
 from uprobe_core.tracing.event_set import EventSet
+from uprobe_core.tracing.system_calls import KIND, SystemCalls
 
 if TYPE_CHECKING:
     from uprobe_core.expecting.expectations import Expectations
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from uprobe_core.reporting.calls import CallsSeen
     from uprobe_core.session.interrupts import Interrupts
     from uprobe_core.session.stopping import Stopping
+    from uprobe_core.target import CallWatcher
     from uprobe_core.tracing.event import Event
 
 __all__ = ("PreparedSession",)
@@ -53,11 +55,7 @@ class PreparedSession:
             raise UsageError("no program to run", hint="give the program and its arguments after --")
         self._caretaker = Caretaker()
         self.setup = setup
-        self._stopping: Stopping | None = None
-        if setup.stop_at is not None or setup.gdb is not None or setup.repl:
-            from uprobe_core.session.stopping import Stopping
-
-            self._stopping = Stopping(self)
+        self._stopping = self._make_stopping(setup)
         self._explicit = explicit
         self._consumers: list[tuple[ConsumerUse, Any]] = []
         self.status: ExitStatus | None = None
@@ -109,6 +107,14 @@ class PreparedSession:
         for line in function_lines(self.setup, self.files, self.arch, records=records, warn=self.warn):
             self.events.add_line(line)
 
+    def _make_stopping(self, setup: RunSetup) -> Stopping | None:
+        """What stops the run, if it is to be stopped."""
+        if setup.stop_at is None and setup.gdb is None and not setup.repl:
+            return None
+        from uprobe_core.session.stopping import Stopping
+
+        return Stopping(self)
+
     @property
     def private_folder(self) -> str:
         """The run's own folder of temporary files, that nobody else may enter."""
@@ -118,6 +124,26 @@ class PreparedSession:
     def interrupts(self) -> Interrupts | None:
         """What ends the run from outside, once it runs."""
         return self._interrupts
+
+    def _call_watchers(self) -> list[CallWatcher]:
+        """Who is told of each system call."""
+        watchers = [self._system_calls(), None if self._stopping is None else self._stopping.journal]
+        return [each for each in watchers if each is not None]
+
+    def _system_calls(self) -> CallWatcher | None:
+        """Who makes hits of system calls, if one has an event."""
+        if not any(event.spec.kind == KIND for event in self.events.events):
+            return None
+        return SystemCalls(self.events.probe_named, self.arch.info.registers, self.stacks.stack)
+
+    def written_to(self) -> list[int]:
+        """The descriptors that records, reports and messages go to."""
+        own = [] if self._output is None else self._output.descriptors()
+        return [1, 2, *own]
+
+    def forget_helpers(self) -> None:
+        """In a copy of the process that is no session: what is removed at the end is not its to remove."""
+        self._caretaker.forget()
 
     def probe(self, spec: str, *consumers: Any) -> Any:
         """Add the event line *spec* and attach *consumers* to it.

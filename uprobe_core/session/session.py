@@ -34,13 +34,12 @@ from uprobe_core.tracing.collector import collector_waits
 from uprobe_core.tracing.exceptions import Exceptions
 from uprobe_core.tracing.findings import inherit, make_record
 from uprobe_core.tracing.samples import SAMPLE
-from uprobe_core.tracing.system_calls import KIND, SystemCalls
 from uprobe_core.types import Mode, Returns
 
 if TYPE_CHECKING:
     from uprobe_core.native.semantics import Semantics
     from uprobe_core.native.sites import NativeSites
-    from uprobe_core.target import CallWatcher, SampleWatcher
+    from uprobe_core.target import SampleWatcher
 
 __all__ = ("Session",)
 
@@ -133,17 +132,6 @@ class Session(ReportedSession):
             self._stopping.begin(self._machine)
         self.plugins.hook.uprobe_session_start(session=self)
         return self._machine
-
-    def _call_watchers(self) -> list[CallWatcher]:
-        """Who is told of each system call."""
-        watchers = [self._system_calls(), None if self._stopping is None else self._stopping.journal]
-        return [each for each in watchers if each is not None]
-
-    def _system_calls(self) -> CallWatcher | None:
-        """Who makes hits of system calls, if one has an event."""
-        if not any(event.spec.kind == KIND for event in self.events.events):
-            return None
-        return SystemCalls(self.events.probe_named, self.arch.info.registers, self.stacks.stack)
 
     def _samples(self) -> SampleWatcher | None:
         """Who makes hits of samples, if there is an event of them."""
@@ -403,15 +391,6 @@ class Session(ReportedSession):
             self._engine.sites.before_fork()
         if self._output is not None:
             self._output.before_fork()
-
-    def written_to(self) -> list[int]:
-        """The descriptors that records, reports and messages go to."""
-        own = [] if self._output is None else self._output.descriptors()
-        return [1, 2, *own]
-
-    def forget_helpers(self) -> None:
-        """In a copy of the process that is no session: what is removed at the end is not its to remove."""
-        self._caretaker.forget()
 
     def _in_child(self) -> None:
         self._caretaker.forget()

@@ -10,7 +10,7 @@ import socket
 import stat
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from uprobe_core.debugging.copies import Forge
 from uprobe_core.debugging.debugger import Debugger
@@ -27,13 +27,53 @@ if TYPE_CHECKING:
     from uprobe_core.backend import ExitStatus, Machine, Task
     from uprobe_core.consumer import Hit
     from uprobe_core.debugging.orders import Client
+    from uprobe_core.image.guest_files import GuestFiles
     from uprobe_core.pauses import Pauses
-    from uprobe_core.session.session import Session
+    from uprobe_core.records.spool import Spool
+    from uprobe_core.run_setup import RunSetup
+    from uprobe_core.session.interrupts import Interrupts
+    from uprobe_core.tracing.event import Event
+    from uprobe_core.tracing.event_set import EventSet
 
 __all__ = ("Stopping",)
 
 _NUMBERED = re.compile(r"(?P<name>.+)#(?P<number>[1-9]\d*)")
 _LOOK_MILLISECONDS = 200
+
+
+class _Stoppable(Protocol):
+    """What of a session is used here (a PreparedSession)."""
+
+    setup: RunSetup
+    events: EventSet
+    files: GuestFiles
+    spool: Spool
+
+    @property
+    def private_folder(self) -> str:
+        """Its own folder."""
+        ...
+
+    @property
+    def interrupts(self) -> Interrupts | None:
+        """What ends it from outside."""
+        ...
+
+    def attach(self, event: Event, consumer: object) -> None:
+        """Attach *consumer* to *event*."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Tell the user once."""
+        ...
+
+    def written_to(self) -> list[int]:
+        """What it writes to."""
+        ...
+
+    def forget_helpers(self) -> None:
+        """In a copy of its process."""
+        ...
 
 
 class _Countdown:
@@ -56,7 +96,7 @@ class _Countdown:
 class Stopping:
     """The stop of one run.  Its socket is there before the run gives up its rights."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: _Stoppable) -> None:
         setup = session.setup
         self._session = session
         self._place, self._number = _parsed(setup.stop_at)
@@ -78,7 +118,7 @@ class Stopping:
                 self._countdown = self._countdown or _Countdown(self._number, event.is_return, self._reached)
                 self._session.attach(event, self._countdown)
 
-    def _events(self) -> list[Any]:
+    def _events(self) -> list[Event]:
         events = self._session.events
         try:
             return events.find(self._place)
@@ -166,6 +206,7 @@ class Stopping:
         if setup.sysroot is not None:
             words += f" -ex {shlex.quote(f'set sysroot {os.path.abspath(setup.sysroot)}')}"
         words += f" -ex {shlex.quote(f'target remote {self._door.where}')}"
+        self._door.open()
         print(f"uprobe: stopped {self._debugger.text or 'here'}: {words}", file=sys.stderr, flush=True)
         return Line(self._accept(), self._debugger.interrupt, self._is_over)
 
