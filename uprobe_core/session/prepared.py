@@ -29,6 +29,7 @@ from uprobe_core.session.result_files import ResultFiles
 from uprobe_core.session.stacks import RunStacks
 from uprobe_core.tracing.collector import collector_waits
 from uprobe_core.tracing.event_set import EventSet
+from uprobe_core.tracing.samples import SAMPLE
 from uprobe_core.tracing.system_calls import KIND, SystemCalls
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from uprobe_core.reporting.calls import CallsSeen
     from uprobe_core.session.interrupts import Interrupts
     from uprobe_core.session.stopping import Stopping
-    from uprobe_core.target import CallWatcher
+    from uprobe_core.target import CallWatcher, SampleWatcher
     from uprobe_core.tracing.event import Event
 
 __all__ = ("PreparedSession",)
@@ -135,6 +136,15 @@ class PreparedSession:
         if not any(event.spec.kind == KIND for event in self.events.events):
             return None
         return SystemCalls(self.events.probe_named, self.arch.info.registers, self.stacks.stack)
+
+    def _samples(self) -> SampleWatcher | None:
+        """Who makes hits of samples, if there is an event of them."""
+        probe = next((e.probes for e in self.events.events if e.spec.kind == SAMPLE), None)
+        if probe is None:
+            return None
+        from uprobe_core.tracing.samples import Samples
+
+        return Samples(next(iter(probe)), self.arch.info.registers, self.stacks.stack, self.stacks.frame)
 
     def written_to(self) -> list[int]:
         """The descriptors that records, reports and messages go to."""

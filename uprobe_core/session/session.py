@@ -33,13 +33,11 @@ from uprobe_core.session.result_files import ResultFiles
 from uprobe_core.tracing.collector import collector_waits
 from uprobe_core.tracing.exceptions import Exceptions
 from uprobe_core.tracing.findings import inherit, make_record
-from uprobe_core.tracing.samples import SAMPLE
 from uprobe_core.types import Mode, Returns
 
 if TYPE_CHECKING:
     from uprobe_core.native.semantics import Semantics
     from uprobe_core.native.sites import NativeSites
-    from uprobe_core.target import SampleWatcher
 
 __all__ = ("Session",)
 
@@ -132,15 +130,6 @@ class Session(ReportedSession):
             self._stopping.begin(self._machine)
         self.plugins.hook.uprobe_session_start(session=self)
         return self._machine
-
-    def _samples(self) -> SampleWatcher | None:
-        """Who makes hits of samples, if there is an event of them."""
-        probe = next((e.probes for e in self.events.events if e.spec.kind == SAMPLE), None)
-        if probe is None:
-            return None
-        from uprobe_core.tracing.samples import Samples
-
-        return Samples(next(iter(probe)), self.arch.info.registers, self.stacks.stack, self.stacks.frame)
 
     def _make_dispatcher(self, capabilities: Capabilities) -> tuple[UprobeRegistry, Dispatcher]:
         """What knows the probes, and what is called at their hits."""
