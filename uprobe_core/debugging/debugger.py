@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from uprobe_core.debugging.orders import Client, Order, Stop, stop_of
 from uprobe_core.debugging.view import View
@@ -69,6 +69,12 @@ class Debugger:
         """Have what runs stop, the run itself or a copy of it that runs again; from any thread."""
         if self._history is None or not self._history.interrupt():
             self._pauses.interrupt()
+
+    def stopped_with(self, hit: Any) -> None:
+        """The next stop is at *hit*, for clients that can show it."""
+        show = getattr(self._client, "show_hit", None)
+        if show is not None:
+            show(hit)
 
     # --- stops -----------------------------------------------------------------------------------------
 

@@ -27,11 +27,14 @@ if TYPE_CHECKING:
     from uprobe_core.backend import ExitStatus, Machine, Task
     from uprobe_core.consumer import Hit
     from uprobe_core.debugging.orders import Client
+    from uprobe_core.debugging.prompt import Prompt
     from uprobe_core.image.guest_files import GuestFiles
     from uprobe_core.pauses import Pauses
+    from uprobe_core.probes.arch_ops import ArchOps
     from uprobe_core.records.spool import Spool
     from uprobe_core.run_setup import RunSetup
     from uprobe_core.session.interrupts import Interrupts
+    from uprobe_core.session.stacks import RunStacks
     from uprobe_core.tracing.event import Event
     from uprobe_core.tracing.event_set import EventSet
 
@@ -48,6 +51,8 @@ class _Stoppable(Protocol):
     events: EventSet
     files: GuestFiles
     spool: Spool
+    arch: ArchOps
+    stacks: RunStacks
 
     @property
     def private_folder(self) -> str:
@@ -150,12 +155,23 @@ class Stopping:
             pauses.ask(machine.current)
 
     def _client(self) -> Client:
+        if self._session.setup.repl:
+            return self._prompt()
         reader = GuestFileReader(self._session.files.host_path)
         return Stub(self._connect, reader, backwards=self._repeats)
 
+    def _prompt(self) -> Prompt:
+        """The prompt, with its names."""
+        from uprobe_core.debugging.prompt import Prompt, RegistersByName
+        from uprobe_core.session.prompt_names import PromptNames
+
+        names = PromptNames(self._session, self._machine)
+        registers = RegistersByName(self._session.arch.info.registers.names, names.task)
+        return Prompt({"hit": None, "session": self._session, "regs": registers, **names.functions()})
+
     def _history(self, machine: Machine, pauses: Pauses) -> History | None:
         """Who goes back, if the run repeats."""
-        if not self._repeats:
+        if not self._repeats or self._session.setup.repl:
             return None
         session = self._session
         forge = Forge(pauses, session.written_to, session.spool.unnoticed, self._in_copy)
@@ -185,6 +201,7 @@ class Stopping:
         if not self._session.spool.is_root:
             return
         self._debugger.text = f"at hit {self._number} of {self._place}"
+        self._debugger.stopped_with(hit)
         self.wanted = hit.task
         self._pauses.ask(hit.task)
 
