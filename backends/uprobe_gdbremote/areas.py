@@ -26,6 +26,11 @@ _LOWEST = 1 << 16
 class Mapper(Protocol):
     """What makes memory in the program, and opens it."""
 
+    @property
+    def can_map(self) -> bool:
+        """Whether the program has a system call instruction, which bare metal has not."""
+        ...
+
     def map_code(self, hint: int, size: int) -> int:
         """Map *size* bytes at *hint* or elsewhere, with all permissions; raises BackendError."""
         ...
@@ -107,7 +112,7 @@ class Areas:
             if place is not None:
                 return area, place
         neighbourhood = address // REACH
-        if self._fixed or neighbourhood in self._hopeless:
+        if self._fixed or neighbourhood in self._hopeless or not self._mapper.can_map:
             return None
         made = self._make(address, list(mappings))
         place = made.take(size) if made is not None else None

@@ -115,7 +115,7 @@ class Hits:
 
     def _arrived(self, task: RemoteTask, pc: int) -> None:
         point = self._points.get(pc)
-        if point is None or not point.inserted:
+        if point is None or not point.inserted or point.core:
             self._own_trap(task, pc)
         elif self._told(task, point):
             self._displace(task, point)

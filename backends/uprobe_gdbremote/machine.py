@@ -261,6 +261,11 @@ class RemoteMachine:
         self._injector.svc = self.world.svc
         return self._injector.call(self.current.registers, number, *arguments)
 
+    @property
+    def can_map(self) -> bool:
+        """Whether a system call can be made in the program's name."""
+        return bool(self.world.svc)
+
     def map_code(self, hint: int, size: int) -> int:
         """Map memory for displaced instructions near *hint*; raises BackendError."""
         base = self.system_call(MMAP, hint, size, 7, 0x22, (1 << 64) - 1, 0)

@@ -37,6 +37,7 @@ class Point:
     :param watches: how many returns are watched for here
     :param ours: called when a task comes here, for what the backend itself wants to know
     :param kept: how many runs end here that nobody else is told of
+    :param core: whether the core's trampoline is here, whose trap no system would tell the stub of
     :param inserted: whether the stub has a breakpoint here
     :param vain: stops in a row for nobody
     """
@@ -48,13 +49,16 @@ class Point:
     watches: int = 0
     ours: Callable[[], None] | None = None
     kept: int = 0
+    core: bool = False
     inserted: bool = False
     vain: int = 0
 
     @property
     def is_wanted(self) -> bool:
         """Whether anybody wants to be told."""
-        return bool(self.trap or self.inline or self.watches or self.kept or self.ours is not None)
+        return bool(
+            self.trap or self.inline or self.watches or self.kept or self.core or self.ours is not None
+        )
 
 
 class Points:

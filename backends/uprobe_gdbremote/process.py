@@ -188,6 +188,8 @@ class RemoteProcess:
             area, address = self.areas.anywhere(size, self._owner.known_mappings())
             area.write(address, trap)
             self._xol = address, size, SIZE
+            if not self._owner.can_map:  # there is no system that makes a signal of the trap
+                self.points.make(address).core = True
         return self._xol
 
     def write_slot(self, address: int, insn: bytes) -> None:
