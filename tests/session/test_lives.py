@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import uprobe_core as up
-from tests.programs import zig
+from tests.programs import ROOT, zig
 from uprobe_core.errors import UsageError
 
 ENGINES = pytest.mark.parametrize("engine", ["py", "auto"])
@@ -121,3 +121,44 @@ def test_a_state_that_cannot_travel_is_the_consumers_fault(capfd: pytest.Capture
     stuck = run(Stuck(), "auto")
     assert stuck.numbers == [4]
     assert "consumer 'whole' of uprobes/work raised" in capfd.readouterr().err
+
+
+class Leaves(Seen):
+    """Wants to end the process when it is asked for what it found."""
+
+    name = "leaves"
+
+    def finish(self) -> None:
+        raise SystemExit(3)
+
+
+class Speechless(Exception):  # noqa: N818  # it is what it cannot say
+    """Cannot even say what it is."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+class Raises(Seen):
+    """Raises that at each hit."""
+
+    name = "raises"
+
+    def handler(self, hit: up.Hit) -> None:
+        raise Speechless
+
+
+@ENGINES
+@pytest.mark.parametrize(
+    ("consumer", "what"),
+    [(Leaves, "RuntimeError: SystemExit(3)"), (Raises, "Speechless: (its text raised ValueError)")],
+    ids=["leaves", "raises"],
+)
+def test_no_consumer_ends_the_run(consumer: Any, what: str, engine: str, capfd: Any) -> None:
+    path = ROOT / "examples" / "loop"
+    with up.Session([str(path), "3"], engine=engine) as session:
+        session.probe(f"p:work {path}:work n=%x0", consumer())
+        session.run()
+    out, messages = capfd.readouterr()
+    assert out == "sum 7\n"
+    assert f"consumer '{consumer.name}' of uprobes/work raised {what}" in messages

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 __all__ = ("Complaints",)
 
 
+def _text_of(error: Exception) -> str:
+    """What *error* says; an exception of somebody else's may not even be able to do that."""
+    try:
+        return str(error)
+    except Exception as other:
+        return f"(its text raised {type(other).__name__})"
+
+
 class Complaints:
     """Warnings of one session, and how often each consumer raised.
 
@@ -75,7 +83,7 @@ class Complaints:
 
     def _blame(self, name: str, error: Exception) -> None:
         self._raised[name] += not isinstance(error, OverdueError)
-        text = f"{name} raised {type(error).__name__}: {error}"
+        text = f"{name} raised {type(error).__name__}: {_text_of(error)}"
         if isinstance(error, OverdueError):
             text = f"{name} did not come back and was stopped: {error.message}"
         elif isinstance(error, PluginError):  # it already names who is to blame

@@ -174,6 +174,9 @@ class Event:
         except ConsumerStopped as stopped:
             self._on_error(self, sink, OverdueError(str(stopped)))
             return False
+        except SystemExit as error:  # as in a handler
+            self._on_error(self, sink, RuntimeError(f"SystemExit({error})"))
+            return False
         except Exception as error:
             self._on_error(self, sink, error)
             return False

@@ -74,6 +74,8 @@ class Lives:
             return method(*arguments) if callable(method) else None
         except ConsumerStopped as stopped:
             self._failed(event, sink, OverdueError(str(stopped)))
+        except SystemExit as error:  # no consumer ends the run
+            self._failed(event, sink, RuntimeError(f"SystemExit({error})"))
         except Exception as error:  # a consumer's bug must not end the run
             self._failed(event, sink, error)
         return None
