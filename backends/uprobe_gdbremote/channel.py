@@ -36,7 +36,7 @@ class Channel:
     :ivar acks: whether packets are acknowledged (the protocol begins so)
     :ivar packets: how many were sent
     :ivar spare: acknowledgements sent before each packet, for those of a stub's threads that may want one
-    :ivar unread: how many packets the stub has not acknowledged yet, if it does that
+    :ivar unread: how many packets the stub has not acknowledged yet, counted while there is *spare*
     """
 
     def __init__(self, connection: socket.socket, where: str) -> None:
@@ -60,8 +60,10 @@ class Channel:
         """Send *payload* as a packet; raises Lost."""
         self._last = frame(payload)
         self.packets += 1
-        self.unread += self.acks
-        self._write(self._owed + b"+" * self.spare + self._last)
+        if self.spare:
+            self.unread += self.acks
+            self._owed += b"+" * self.spare
+        self._write(self._owed + self._last)
         self._owed = b""
 
     def _write(self, data: bytes) -> None:
@@ -98,11 +100,12 @@ class Channel:
                 return None
 
     def _next(self) -> Packet | None:
-        """The first packet that has come; acknowledgements before it are counted."""
+        """The first packet that has come; acknowledgements before it are counted where that matters."""
         if not self._buffer:
             return None
-        begin = self._buffer.find(b"$")
-        self.unread -= self._buffer.count(b"+", 0, begin if begin >= 0 else len(self._buffer))
+        if self.spare:
+            begin = self._buffer.find(b"$")
+            self.unread -= self._buffer.count(b"+", 0, begin if begin >= 0 else len(self._buffer))
         packet, self._buffer = split(self._buffer)
         return packet
 

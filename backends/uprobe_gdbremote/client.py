@@ -57,6 +57,8 @@ class Client:
         self.channel = channel
         self.features: dict[str, str] = {}
         self.selected = b""
+        self.loosened = False
+        """Whether others ran while an answer was waited for: one of them may be the selected one now."""
         self.crowd: Crowd | None = None
         """The threads of a stub that stops none but the one that hit, while there are several."""
 
@@ -126,6 +128,7 @@ class Client:
             if answer is None:
                 self.channel.greet_others()
                 crowd.loosen()
+                self.loosened = True
             elif _STOP.match(answer):
                 self.overhear(answer)
             else:

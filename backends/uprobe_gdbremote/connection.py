@@ -51,9 +51,10 @@ class Connection:
         if emulator is not None:
             channel.explain = lambda: (why := emulator.gone()) and f" ({why})"
         self.client = Client(channel)
-        self.crowd = None if emulator is None else emulator.crowd
-        """The emulator's threads, where it is on this machine."""
         self.first = self.client.greet()
+        keeps_silent = self.client.has("QCatchSyscalls")
+        self.crowd = None if emulator is None or keeps_silent else emulator.crowd
+        """The threads of an emulator of ours that tells of every stop, as newer ones do not."""
         self.is_qemu = bool(channel.ask(b"qqemu.sstepbits"))
         self._interrupts = 0
         self.names: dict[bytes, str] | None = None

@@ -69,9 +69,18 @@ class Crowd:
         Returns whether some are new.
         """
         self._speaker = speaker
-        asked, threads = [], self._all()
-        for thread in threads:
-            if thread == speaker or thread in self._helpers or thread in self.held:
+        while self._hold_those_seen():
+            continue  # one of them may have made another meanwhile
+        threads = set(self._all())
+        more = not self._known.issuperset(threads)
+        self._known = threads
+        return more
+
+    def _hold_those_seen(self) -> bool:
+        """Whether there was somebody to hold."""
+        asked = []
+        for thread in self._all():
+            if thread == self._speaker or thread in self._helpers or thread in self.held:
                 continue
             if _ptrace(_SEIZE, thread):
                 _ptrace(_INTERRUPT, thread)
@@ -85,9 +94,7 @@ class Crowd:
                 )
         for thread in asked:
             self._wait(thread)
-        more = not self._known.issuperset(threads)
-        self._known = set(threads)
-        return more
+        return bool(asked)
 
     def _wait(self, thread: int) -> None:
         try:

@@ -198,6 +198,10 @@ class RemoteMachine:
         """Have no thread but *speaker* run while it is spoken to, if the stub does not see to that."""
         crowd = self._connection.crowd
         size = 0 if crowd is None or not speaker else crowd.size
+        if self._client.crowd is None:
+            if not size:
+                return
+            self._client.channel.unread = 0
         self._client.crowd = crowd if size else None
         self._client.channel.spare = size
         self.process.areas.apart = bool(size)

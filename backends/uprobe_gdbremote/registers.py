@@ -106,19 +106,27 @@ class ThreadRegisters:
 
     def _fetched(self) -> bytearray:
         if self._block is None:
-            self._client.select(self._thread)
-            answer = self._client.ask(b"g")
+            answer = self._ask(b"g")
             self._block = bytearray.fromhex(answer.replace(b"x", b"0").decode("ascii"))
         return self._block
 
     def _one(self, register: RemoteRegister) -> int | None:
         """*register* by itself, None if the stub does not do that."""
-        self._client.select(self._thread)
-        answer = self._client.ask(b"p%x" % register.number)
+        answer = self._ask(b"p%x" % register.number)
         if not answer:
             self._habit.one_by_one = False
             return None
         return int.from_bytes(bytes.fromhex(answer.decode("ascii")), "little")
+
+    def _ask(self, payload: bytes) -> bytes:
+        """The answer to *payload*, which is surely about this thread."""
+        while True:
+            self._client.loosened = False
+            self._client.select(self._thread)
+            answer = self._client.ask(payload)
+            if not self._client.loosened:
+                return answer
+            self._client.selected = b""
 
     def set(self, index: int, value: int) -> None:
         """Write register *index*, when the thread goes on."""
@@ -183,7 +191,14 @@ class ThreadRegisters:
         """Write them one by one; False if the stub does not do that."""
         for register, value in changed:
             asked = b"P%x=%b" % (register.number, hexadecimal(_bytes(register, value)))
+            if self._client.crowd is not None:
+                self._one(register)  # now this thread is selected for sure
             answer = self._client.ask(asked)
+            if self._client.loosened:
+                self._client.selected = b""
+                if self._one(register) != value:
+                    raise self._client.out_of_step()  # it went to another thread
+                self._client.select(self._thread)
             if not answer:
                 self._habit.one_by_one = False
                 return False

@@ -94,6 +94,8 @@ class Runner:
 
     def _heard(self, packet: bytes) -> Stop | None:
         """The stop that *packet* tells of, None if nobody is to know of it."""
+        if self._client.crowd is not None and packet.count(b"thread:") > 1:
+            return None  # two threads wrote one answer: both stop again
         stop = self._parsed(packet)
         if stop.kind == "output":
             sys.stdout.buffer.write(stop.text)
