@@ -363,9 +363,14 @@ def _captured(value: object) -> Text:
 def _text_array(
     head: list[FetchOp], store: FetchOp, count: int
 ) -> Callable[[FetchSource], list[Text | None]]:
-    """An array of pointers to strings; the last operation of *head* reads each pointer."""
-    if head[-1].code not in (OpCode.DEREF, OpCode.UDEREF):
-        raise AssertionError("the parser lets only memory operands be arrays")
+    """An array of pointers to strings; the last operation of *head* reads each pointer.
+
+    An immediate is the only other thing that a line may make an array of: the kernel reads its first string
+    and then fails (process_fetch_insn_bottom, 6.12, looks for a dereference to repeat; recorded).
+    """
+    if head[-1].code is OpCode.IMM:
+        only = (head[-1].param + store.param) % (1 << 64)
+        return lambda c: [read_text(c.process, only & c.registers.mask), None][:count]
     base, last = _chain(head[:-1]), head[-1].param
 
     def locate(c: FetchSource) -> list[Text | None]:

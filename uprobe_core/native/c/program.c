@@ -69,7 +69,7 @@ static bool decode_ops(struct up_arg *arg, const struct up_registers *registers,
 		arg->offsets[arg->derefs++] = ops[at++].param;
 	if (at >= count || !decode_store(arg, ops, count, at))
 		return false;
-	if (arg->count && arg->kind == 't' && arg->derefs == 0)
+	if (arg->count && arg->kind == 't' && arg->derefs == 0 && ops[0].code != UP_IMM)
 		return false;
 	return !(arg->count && arg->kind != 't' && !arg->from_memory);
 }

@@ -104,6 +104,12 @@ static unsigned find_texts(struct up_hit *hit, const struct up_arg *arg, struct 
 			find_at(hit, base + (uint64_t)arg->store_offset, ret);
 		return 1;
 	}
+	if (!arg->derefs) {	/* an immediate: the first string, and then the kernel fails */
+		find_at(hit, (uint64_t)arg->source.param + (uint64_t)arg->store_offset, ret);
+		if (arg->count > 1)
+			ret[1].state = TEXT_NO_POINTER;
+		return arg->count > 1 ? 2 : 1;
+	}
 	if (!up_fetch_address(hit, arg, arg->derefs - 1u, &base))
 		return 1;
 	base += (uint64_t)arg->offsets[arg->derefs - 1];
