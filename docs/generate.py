@@ -91,7 +91,7 @@ def system_calls() -> str:
     from uprobe_linux.syscalls.doors import EMULATED, Check, Door, door_of
     from uprobe_linux.syscalls.numbers import NAMES
 
-    there = {entry.name for entry in table.load().values()}
+    there = {entry.name for entry in table.load().whole().values()}
     shared: dict[Door, list[str]] = {}
     for name in NAMES.values():
         if name in there:

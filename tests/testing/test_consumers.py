@@ -7,22 +7,20 @@ from typing import Any
 
 import pytest
 
-from uprobe_core.discovery.entries import Kind, names
+from uprobe_core.discovery.entries import Kind, entries
 from uprobe_core.discovery.importing import import_plugin
 from uprobe_core.discovery.load import choose
 from uprobe_core.testing.compliance import ConsumerCompliance
 
 OPTIONS: dict[str, dict[str, str]] = {"sum": {"arg": "a"}, "hist": {"arg": "a"}}
 """What the shipped consumers cannot do without."""
+REFUSED: dict[str, tuple[str, ...]] = {"profile": ("p", "r")}
+"""Events that a shipped consumer is not for: those that it brings are others."""
 
 
 def own_consumers() -> list[str]:
-    """Names of the consumers that are installed, ours by their module."""
-    return [
-        name
-        for name in names(Kind.CONSUMER)
-        if import_plugin(choose(Kind.CONSUMER, name)).__module__.startswith("uprobe_")
-    ]
+    """Names of the consumers that come with uprobe itself."""
+    return sorted(entry.name for entry in entries(Kind.CONSUMER) if entry.package == "uprobe")
 
 
 class TestShipped(ConsumerCompliance):
@@ -40,3 +38,7 @@ class TestShipped(ConsumerCompliance):
     @pytest.fixture
     def options(self, name: str) -> Mapping[str, str]:
         return OPTIONS.get(name, {})
+
+    @pytest.fixture
+    def refused(self, name: str) -> tuple[str, ...]:
+        return REFUSED.get(name, ())
