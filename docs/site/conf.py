@@ -30,7 +30,7 @@ exclude_patterns = [
 
 myst_heading_anchors = 4
 myst_links_external_new_tab = False
-suppress_warnings = ["config.cache"]
+smartquotes = False
 
 html_theme = "furo"
 html_extra_path = ["start"]
