@@ -48,10 +48,13 @@ class UnicornBackend:
 
     def load(self) -> None:
         """Import what a run needs, while all of the host's files can still be written (Python caches)."""
-        for module in ("uprobe_linux.machine", "uprobe_unicorn.native.cpu", "uprobe_unicorn.native.places"):
-            import_module(module)
+        import_module("uprobe_linux.machine")
         from uprobe_linux.syscalls import table
 
+        from uprobe_unicorn.native.cpu import native_refusal
+
+        if not native_refusal(None):  # places are imported with the glue, which an installation may lack
+            import_module("uprobe_unicorn.native.places")
         table.load()
 
     def open(self, target: Target, handler: ProbeHandler) -> Machine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 import shutil
 import subprocess
 import sys
@@ -73,6 +74,13 @@ def editable(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return environment(tmp_path_factory.mktemp("editable") / "venv", "-e", source)
 
 
+def run(programs: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """``uprobe`` of an environment in ``examples/``, with no other programs than the environment's."""
+    words = [str(programs / "uprobe"), *arguments]
+    path = {"PATH": str(programs), "HOME": str(programs)}
+    return subprocess.run(words, cwd=ROOT / "examples", env=path, capture_output=True, text=True, check=False)
+
+
 def python_packages(wheel: Path) -> set[str]:
     """Top-level names in a wheel, metadata apart."""
     with zipfile.ZipFile(wheel) as archive:
@@ -113,6 +121,14 @@ def test_the_sdist_holds_what_a_build_and_a_reader_need(built: tuple[Path, Path]
     assert {"pyproject.toml", "setup.py", "README.md", "LICENSE"} <= names
 
 
+def test_the_sdist_holds_everything_that_the_repository_has(built: tuple[Path, Path], source: Path) -> None:
+    """So its tests run, and its manual is built, as in a clone."""
+    with tarfile.open(built[0]) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
+    files = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file()}
+    assert {each for each in files - names if "egg-info" not in each} <= {".gitignore"}
+
+
 @pytest.mark.parametrize("kind", ["installed", "editable"])
 class TestEnvironment:
     """The same of a wheel's and of an editable install's environment."""
@@ -124,9 +140,8 @@ class TestEnvironment:
         return folder
 
     def test_the_script_runs_a_probed_program(self, programs: Path) -> None:
-        done = subprocess.run(
-            [programs / "uprobe", *TRACE], cwd=ROOT / "examples", capture_output=True, text=True, check=False
-        )
+        """With nothing else to be found: no compiler, no other program."""
+        done = run(programs, *TRACE)
         assert (done.returncode, done.stdout) == (0, "sum 1\n"), done.stderr
         assert ": work: (0x" in done.stderr
 
@@ -193,8 +208,14 @@ def test_without_the_native_engine_the_wheel_is_for_every_machine(source: Path, 
         assert not [name for name in archive.namelist() if name.endswith((".so", ".c"))]
 
 
-def test_without_a_compiler_the_build_still_succeeds(source: Path, tmp_path: Path) -> None:
+def test_without_a_compiler_it_is_built_installed_runs_and_says_so(source: Path, tmp_path: Path) -> None:
     assert wheel_of(source, tmp_path, CC="/bin/false").returncode == 0
+    programs = environment(tmp_path / "venv", *tmp_path.glob("*.whl"))
+    done = run(programs, *TRACE)
+    assert (done.returncode, done.stdout) == (0, "sum 1\n"), done.stderr
+    assert ": work: (0x" in done.stderr
+    said = run(programs, "doctor").stdout
+    assert re.search(r"^note +engine +py: .*\n +hint: .*C compiler", said, re.MULTILINE), said
 
 
 def test_without_a_compiler_a_required_native_engine_fails_the_build(source: Path, tmp_path: Path) -> None:

@@ -90,22 +90,22 @@ static void change_data(struct state *state, struct input *input)
 {
 	unsigned first = take(input, PAGES), count = 1 + take(input, PAGES);
 	bool adds = take(input, 2);
-	uint64_t physical = (uint64_t)(1 + take(input, 64)) * PAGE_SIZE;
+	uint64_t physical = (uint64_t)(1 + take(input, 64)) * GUEST_PAGE;
 
 	count = count > PAGES - first ? PAGES - first : count;
-	uint64_t start = (uint64_t)first * PAGE_SIZE, end = start + (uint64_t)count * PAGE_SIZE;
+	uint64_t start = (uint64_t)first * GUEST_PAGE, end = start + (uint64_t)count * GUEST_PAGE;
 	if (adds)
 		MUST(extents_add(&state->fake->glue.data, (struct extent){start, end, physical, PERM_READ}));
 	else
 		extents_drop(&state->fake->glue.data, start, end);
 	for (unsigned i = 0; i < count; i++)
-		state->data[first + i] = adds ? physical + (uint64_t)i * PAGE_SIZE : 0;
+		state->data[first + i] = adds ? physical + (uint64_t)i * GUEST_PAGE : 0;
 }
 
 static void ask(struct state *state, struct input *input)
 {
 	unsigned page = take(input, PAGES);
-	uint64_t address = (uint64_t)page * PAGE_SIZE + 16 * take(input, 255);
+	uint64_t address = (uint64_t)page * GUEST_PAGE + 16 * take(input, 255);
 	struct uc_tlb_entry entry;
 	char bytes[300];
 
@@ -113,7 +113,7 @@ static void ask(struct state *state, struct input *input)
 	MUST(found == (state->data[page] != 0));
 	MUST(!found || entry.physical == state->data[page]);
 	size_t got = glue_read(&state->fake->glue, address, bytes, sizeof(bytes));
-	MUST(found ? got >= PAGE_SIZE - address % PAGE_SIZE || got == sizeof(bytes) : got == 0);
+	MUST(found ? got >= GUEST_PAGE - address % GUEST_PAGE || got == sizeof(bytes) : got == 0);
 }
 
 static void hit(struct state *state, struct input *input)

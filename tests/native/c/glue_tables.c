@@ -12,7 +12,7 @@ enum { PAGES = 64, PLACES = 400 };
 
 static const struct extent *page_at(struct extents *extents, unsigned page)
 {
-	return extents_find(extents, (uint64_t)page * PAGE_SIZE);
+	return extents_find(extents, (uint64_t)page * GUEST_PAGE);
 }
 
 /* What each page is at physically, 0: unknown. */
@@ -22,7 +22,7 @@ static void must_equal(struct extents *extents, const uint64_t *model)
 		const struct extent *found = page_at(extents, page);
 		MUST((found != NULL) == (model[page] != 0));
 		if (found)
-			MUST(found->physical + ((uint64_t)page * PAGE_SIZE - found->start) == model[page]);
+			MUST(found->physical + ((uint64_t)page * GUEST_PAGE - found->start) == model[page]);
 	}
 	for (unsigned i = 1; i < extents->count; i++)
 		MUST(extents->items[i - 1].end <= extents->items[i].start);
@@ -31,8 +31,8 @@ static void must_equal(struct extents *extents, const uint64_t *model)
 static void change(struct extents *extents, uint64_t *model)
 {
 	unsigned first = (unsigned)(next_random() % PAGES), count = 1 + (unsigned)(next_random() % (PAGES - first));
-	uint64_t start = (uint64_t)first * PAGE_SIZE, end = start + (uint64_t)count * PAGE_SIZE;
-	uint64_t physical = next_random() % 3 ? 0x100000 + start : PAGE_SIZE * (1 + next_random() % 1000);
+	uint64_t start = (uint64_t)first * GUEST_PAGE, end = start + (uint64_t)count * GUEST_PAGE;
+	uint64_t physical = next_random() % 3 ? 0x100000 + start : GUEST_PAGE * (1 + next_random() % 1000);
 	bool adds = next_random() % 2;
 
 	if (adds)
@@ -40,7 +40,7 @@ static void change(struct extents *extents, uint64_t *model)
 	else
 		extents_drop(extents, start, end);
 	for (unsigned i = 0; i < count; i++)
-		model[first + i] = adds ? physical + (uint64_t)i * PAGE_SIZE : 0;
+		model[first + i] = adds ? physical + (uint64_t)i * GUEST_PAGE : 0;
 }
 
 TEST(translations_are_what_was_added_last)

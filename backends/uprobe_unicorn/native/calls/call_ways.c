@@ -24,7 +24,7 @@ bool way_text(const struct call *call, uint64_t address, char *ret, size_t size)
 	size_t done = 0;
 
 	while (done < size) {
-		size_t part = PAGE_SIZE - (address + done) % PAGE_SIZE;
+		size_t part = GUEST_PAGE - (address + done) % GUEST_PAGE;
 		const char *from = call_memory(call, address + done, 1, PERM_READ);
 		if (!from)
 			return false;

@@ -57,8 +57,8 @@ static bool translate(struct glue *glue, uint64_t address, uint64_t *physical_re
 	}
 	if (!glue->fill(glue->context, address, PERM_READ, &entry))
 		return false;
-	*physical_ret = entry.physical + address % PAGE_SIZE;
-	*left_ret = PAGE_SIZE - address % PAGE_SIZE;
+	*physical_ret = entry.physical + address % GUEST_PAGE;
+	*left_ret = GUEST_PAGE - address % GUEST_PAGE;
 	return *physical_ret + *left_ret <= glue->arena_size;
 }
 

@@ -26,9 +26,9 @@ void glue_flush(struct glue *glue)
 /* Whether the emulator could be told page by page; not where code lies: more than addresses would have to go. */
 static bool flush_pages(struct glue *glue, uint64_t start, uint64_t end)
 {
-	if ((end - start) / PAGE_SIZE > FEW_PAGES || !shortcuts_flush_page(glue->shortcuts, start))
+	if ((end - start) / GUEST_PAGE > FEW_PAGES || !shortcuts_flush_page(glue->shortcuts, start))
 		return false;
-	for (uint64_t page = start + PAGE_SIZE; page < end; page += PAGE_SIZE)
+	for (uint64_t page = start + GUEST_PAGE; page < end; page += GUEST_PAGE)
 		shortcuts_flush_page(glue->shortcuts, page);
 	return true;
 }
@@ -58,7 +58,7 @@ static void grow(struct glue *glue)
 bool glue_on_fill(uc_engine *uc, uint64_t address, int type, struct uc_tlb_entry *ret, void *data)
 {
 	struct glue *glue = data;
-	uint64_t page = address & (TAG_MASK & ~(uint64_t)(PAGE_SIZE - 1));
+	uint64_t page = address & (TAG_MASK & ~(uint64_t)(GUEST_PAGE - 1));
 	int access = type == UC_MEM_FETCH ? PERM_EXEC : type == UC_MEM_WRITE ? PERM_WRITE : PERM_READ;
 	const struct extent *extent;
 
@@ -81,7 +81,7 @@ bool glue_on_fill(uc_engine *uc, uint64_t address, int type, struct uc_tlb_entry
 	if (glue->fill(glue->context, address, access, ret))
 		return true;
 	glue->refused = access;
-	glue->refused_page = address & ~(uint64_t)(PAGE_SIZE - 1);
+	glue->refused_page = address & ~(uint64_t)(GUEST_PAGE - 1);
 	return false;
 }
 

@@ -122,7 +122,7 @@ static int leave_slot(struct glue *glue, int status, bool *undone_ret)
 	if (glue->event == GLUE_UNDEFINED && area_is_empty(glue, before)) {
 		glue->event = GLUE_NONE;	/* the program jumped to where it has nothing */
 		glue->refused = PERM_EXEC;
-		glue->refused_page = before & ~(uint64_t)(PAGE_SIZE - 1);
+		glue->refused_page = before & ~(uint64_t)(GUEST_PAGE - 1);
 		return UC_ERR_EXCEPTION;
 	}
 	uint64_t pc = slot_leave(glue, before, faulted, undone_ret);

@@ -21,7 +21,7 @@ enum { TAIL_BYTES = 4 * TAIL_WORDS, LEAVE_BRK = 0xd4200000 | 0xf0f0 << 5 };
 
 static uint64_t page_up(uint64_t size)
 {
-	return (size + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+	return (size + GUEST_PAGE - 1) & ~(uint64_t)(GUEST_PAGE - 1);
 }
 
 /* Bytes of an area with so many slots, whole pages. */

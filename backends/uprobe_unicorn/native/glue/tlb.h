@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PAGE_SIZE = 4096, PERM_READ = 1, PERM_WRITE = 2, PERM_EXEC = 4, PERM_ALL = 7 };
+enum { GUEST_PAGE = 4096, PERM_READ = 1, PERM_WRITE = 2, PERM_EXEC = 4, PERM_ALL = 7 };
 
 /* [start, end) of one kind of access is at physical on. */
 struct extent {
