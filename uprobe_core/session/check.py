@@ -26,7 +26,7 @@ from uprobe_core.session.choices import (
     writer_of,
     writes_records,
 )
-from uprobe_core.session.result_files import require_kind
+from uprobe_core.session.result_files import report_kind
 from uprobe_core.tracing.event_set import EventSet
 from uprobe_core.tracing.functions import function_lines
 from uprobe_core.tracing.place_check import PlaceCheck
@@ -238,9 +238,13 @@ def _then(setup: RunSetup, events: EventSet) -> Iterator[tuple[str, Callable[[],
         if path is not None and (path != "-" or what == "output"):
             yield f"{what.replace('_', '-')} {path}", partial(_writable, path)
     if setup.report is not None:
-        yield f"report {setup.report}", partial(require_kind, setup.report)
+        yield f"report {setup.report}", partial(_report, setup.report)
     if setup.argv and setup.address is None:  # what runs elsewhere would be stopped and run on
         yield f"program {setup.argv[0]}", partial(_program, setup)
+
+
+def _report(path: str) -> None:
+    report_kind(path)
 
 
 def _no_program() -> None:

@@ -16,7 +16,7 @@ from uprobe_core.writer import escaped
 if TYPE_CHECKING:
     from uprobe_core.run_setup import RunSetup
 
-__all__ = ("REPORT_VERSION", "ResultFiles", "report_kind", "require_kind")
+__all__ = ("REPORT_VERSION", "ResultFiles", "report_kind")
 
 REPORT_VERSION = 1
 """The report's ``version``; a field that changes its meaning raises it, a new field does not."""
@@ -27,7 +27,7 @@ class ResultFiles:
 
     def __init__(self, setup: RunSetup) -> None:
         if setup.report is not None:
-            require_kind(setup.report)
+            report_kind(setup.report)
         self._profile = None if setup.profile is None else _File("profile", setup.profile)
         self._report = None if setup.report is None else _File("report", setup.report)
         self._junit = None if setup.junit_xml is None else _File("junit-xml", setup.junit_xml)
@@ -107,21 +107,14 @@ _KINDS = {"": "json", ".json": "json", ".html": "html", ".htm": "html", ".md": "
 
 
 def report_kind(path: str) -> str:
-    """ "html", "md" or "json", by the name of the file; raises KeyError for another ending."""
-    return _KINDS[_ending(path)]
-
-
-def require_kind(path: str) -> None:
-    """Raise UsageError if the name of a report ends in what no report is."""
-    if _ending(path) not in _KINDS:
+    """ "html", "md" or "json", by the name of the file; raises UsageError for another ending."""
+    ending = os.path.splitext(path)[1].lower()
+    if ending not in _KINDS:
         raise UsageError(
-            f"a report cannot be written as {_ending(path)!r}: {path!r}",
+            f"a report cannot be written as {ending!r}: {path!r}",
             hint="the name ends in .html (a page), .md (Markdown) or .json; without an ending it is JSON",
         )
-
-
-def _ending(path: str) -> str:
-    return os.path.splitext(path)[1].lower()
+    return _KINDS[ending]
 
 
 def _report_text(

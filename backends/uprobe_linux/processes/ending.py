@@ -50,9 +50,11 @@ def finish(machine: World) -> None:
         _sleep(machine, 0.2)
     machine.turns.end()
     machine.family.pids.close_for_new()
+    deadline = time.monotonic()
     if not many:
-        _ask_to_end(machine)
-    _kill_the_rest(machine)
+        deadline += GRACE_SECONDS if len(_alive(machine)) < SOME else GRACE_OF_SOME
+        _ask_to_end(machine, deadline)
+    _kill_the_rest(machine, deadline)
     machine.family.reap_host_children()
     if machine.family.thaws:
         gc.unfreeze()
@@ -73,11 +75,9 @@ def _kill(pids: Iterable[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def _ask_to_end(machine: World) -> None:
-    """Kill the guest processes, and wait until their host processes have left with what they recorded."""
-    others = _alive(machine)
-    deadline = time.monotonic() + (GRACE_SECONDS if len(others) < SOME else GRACE_OF_SOME)
-    for entry in others:
+def _ask_to_end(machine: World, deadline: float) -> None:
+    """Kill the guest processes, and wait until the host processes know."""
+    for entry in _alive(machine):
         if time.monotonic() > deadline:
             return
         send_to_entry(machine, entry, SigInfo(Sig.KILL, SI_KERNEL))
@@ -85,11 +85,17 @@ def _ask_to_end(machine: World) -> None:
         _sleep(machine, 0.05)
 
 
-def _kill_the_rest(machine: World) -> None:
-    """Who has not ended by now is killed: who stands in the table, and who was just being forked."""
-    deadline = time.monotonic() + DEATH_SECONDS
-    while (left := machine.family.host_processes()) and time.monotonic() < deadline:
-        _kill(left)
+def _kill_the_rest(machine: World, deadline: float) -> None:
+    """Who has not ended by now is killed.
+
+    At an early end that is whoever has the run's memory at the *deadline*: who is still writing down
+    what it has recorded, and who was just being forked and stands in no table.
+    """
+    _kill(entry.host_pid for entry in _alive(machine))
+    give_up = max(deadline, time.monotonic()) + DEATH_SECONDS
+    while machine.stop_requested and (left := machine.family.host_processes()) and time.monotonic() < give_up:
+        if time.monotonic() >= deadline:
+            _kill(left)
         time.sleep(0.01)
     for entry in machine.family.others():
         machine.family.pids.count_lost()

@@ -66,6 +66,7 @@ class Family:
         self.futexes = FutexQueues(SharedFutexTable(self.shared, TABLE_BYTES, self.nudge))
         self.local: dict[int, Process] = {}
         self._entries: dict[int, ProcessEntry] = {}
+        self._has_forked = False
         self._host_children: dict[int, int] = {}
         """pidfd -> host pid of the host processes that we forked and that have not ended."""
         self._truncations = 0
@@ -203,6 +204,7 @@ class Family:
 
     def watch_host_child(self, host_pid: int) -> None:
         """We forked *host_pid*: notice its end, whatever ends it."""
+        self._has_forked = True
         self._host_children[os.pidfd_open(host_pid)] = host_pid
 
     def _host_child_ended(self, pidfd: int) -> None:
@@ -365,6 +367,8 @@ class Family:
     def host_processes(self) -> set[int]:
         """The other host processes of this run: who holds its memory, or if the host does not say who the
         table knows."""
+        if not self._has_forked:
+            return set()
         mine, holders = os.getpid(), self.shared.holders()
         if mine not in holders:
             holders = {entry.host_pid for entry in self.others()} | set(self._host_children.values())

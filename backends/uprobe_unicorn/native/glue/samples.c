@@ -29,7 +29,7 @@ void samples_begin(struct glue *glue, uint64_t every, struct up_site *site)
 
 void samples_look(struct glue *glue, uint64_t address)
 {
-	if (glue->work.seen + 1 == glue->work.sample)
+	if (glue->every && glue->work.seen + 1 == glue->work.sample)
 		glue->work.sample = take(glue, address, address);
 }
 
