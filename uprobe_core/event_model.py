@@ -15,6 +15,7 @@ from typing import Any
 
 __all__ = (
     "EXTENDS",
+    "FAULT",
     "GONE",
     "MAX_OPS",
     "OP_FORMAT",
@@ -26,6 +27,7 @@ __all__ = (
     "OpCode",
     "Record",
     "Value",
+    "absent",
     "leaves",
 )
 
@@ -160,7 +162,9 @@ class FetchArg:
     count: int = 0
     offset: int = 0
     parts: tuple[FetchArg, ...] = ()
-    shape: Callable[[Sequence[Value]], str] | None = field(default=None, compare=False)
+    tells: bool = False
+    """Whether a number that cannot be read is FAULT; a kernel's is 0."""
+    shape: Callable[[Sequence[Value]], Value] | None = field(default=None, compare=False)
 
     @property
     def size(self) -> int:
@@ -176,14 +180,27 @@ class FetchArg:
 class Gone(int):
     """In place of a number that the program does not keep there; it compares as 0."""
 
+    text = "<optimized out>"
+
     def __str__(self) -> str:
-        return "<optimized out>"
+        return self.text
 
     def __format__(self, _spec: str) -> str:
-        return str(self)
+        return self.text
 
 
-GONE = Gone()
+class Fault(Gone):
+    """In place of a number of the source, or an array of them, whose memory cannot be read."""
+
+    text = "(fault)"
+
+
+GONE, FAULT = Gone(), Fault()
+
+
+def absent(values: Sequence[Value]) -> Gone | None:
+    """What stands for a value if one of *values*, which it is made of, is not there; None if all are."""
+    return next((each for each in values if isinstance(each, Gone)), None)
 
 
 def leaves(args: Sequence[FetchArg]) -> tuple[FetchArg, ...]:

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol, runtime_checkable
 
-from uprobe_core.event_model import GONE, EventSpec, Record, Value
+from uprobe_core.event_model import FAULT, GONE, EventSpec, Record, Value
 
-__all__ = ("GONE", "EventSpec", "Record", "RunHeader", "Value", "Writer", "escaped", "escaped_value")
+__all__ = ("FAULT", "GONE", "EventSpec", "Record", "RunHeader", "Value", "Writer", "escaped", "escaped_value")
 
 _NOT_UTF_8 = re.compile(r"[\udc80-\udcff]|\\(?=x[0-9a-f]{2})")
 

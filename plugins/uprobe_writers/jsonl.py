@@ -6,7 +6,7 @@ import json
 from math import isfinite, isnan
 from typing import Any, BinaryIO
 
-from uprobe_core.writer import GONE, Record, RunHeader, Value, escaped, escaped_value
+from uprobe_core.writer import FAULT, GONE, Record, RunHeader, Value, escaped, escaped_value
 
 __all__ = ("VERSION", "JsonlWriter", "json_value", "record_as_json")
 
@@ -21,7 +21,7 @@ def json_value(value: Value) -> Any:
     """
     if isinstance(value, tuple):
         return [json_value(each) for each in value]
-    if value is GONE:
+    if value is GONE or value is FAULT:
         return None
     if isinstance(value, float) and not isfinite(value):
         return "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"

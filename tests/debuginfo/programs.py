@@ -13,7 +13,9 @@ SOURCES = Path(__file__).with_name("sources")
 def built(source: str, *flags: str) -> Path:
     """*source*, static and with debug information."""
     words = " ".join(("-g", *flags))
-    return debian(f"aarch64-linux-gnu-gcc {words} -static -o {source.partition('.')[0]} {SOURCES / source}")
+    return debian(
+        f"aarch64-linux-gnu-gcc {words} -static -o {source.partition('.')[0]} {SOURCES / source} -lm"
+    )
 
 
 def by_zig(source: str, level: str) -> Path:

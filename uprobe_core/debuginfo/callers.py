@@ -18,6 +18,7 @@ from uprobe_core.debuginfo.encoding import DAMAGED
 from uprobe_core.debuginfo.frames import Frame
 from uprobe_core.debuginfo.functions import function_at, instance_of
 from uprobe_core.debuginfo.info import DebugInfo
+from uprobe_core.debuginfo.location import FIRST_VECTOR, VECTORS
 from uprobe_core.debuginfo.unit import Die
 from uprobe_core.image.elf_symbols import ElfImage
 from uprobe_core.stacks.unwind import caller_registers
@@ -28,6 +29,7 @@ __all__ = ("Callers", "SourceOf")
 _SITES = (Tag.CALL_SITE, Tag.GNU_CALL_SITE)
 _PARAMETERS = (Tag.CALL_SITE_PARAMETER, Tag.GNU_CALL_SITE_PARAMETER)
 _DEEPEST = 8
+_MASK = (1 << 64) - 1
 _MOST_TARGETS = 64
 SourceOf = Callable[[str], tuple[ElfImage, DebugInfo] | None]
 
@@ -41,6 +43,17 @@ class _Task:
     def get_reg(self, number: int) -> int:
         """Register *number*."""
         return self._registers[number]
+
+    def get_vec(self, number: int) -> int:
+        """The low half of vector register *number*: calls keep no more."""
+        return self._registers[FIRST_VECTOR + number]
+
+
+def _registers(task: Any, count: int) -> list[int]:
+    """All registers by DWARF's numbers."""
+    general = [task.get_reg(number) for number in range(count)]
+    vectors = [task.get_vec(number) & _MASK for number in range(VECTORS)]
+    return [*general, *[0] * (FIRST_VECTOR - count), *vectors]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +92,7 @@ class Callers:
             raise GoneError("the caller is not known")
         if _may_jump_back(frame.function.die):
             raise GoneError("it may have been entered again by a jump from where it goes to")
-        registers = [hit.task.get_reg(number) for number in range(rules.count)]
-        above = caller_registers(registers, row, hit.process, rules)
+        above = caller_registers(_registers(hit.task, rules.count), row, hit.process, rules)
         if above is None:
             raise GoneError("the caller is not known")
         address = above[row.pc_from] & rules.code_mask

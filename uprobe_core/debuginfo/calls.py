@@ -81,6 +81,8 @@ def float_parts(kind: Type) -> list[int]:
 def _floats(kind: Type, depth: int) -> list[int]:
     if kind.kind is Kind.FLOAT:
         return [kind.size]
+    if kind.kind is Kind.COMPLEX:
+        return [kind.size // 2] * 2
     if depth > 4:
         return []
     if kind.kind is Kind.ARRAY and kind.counts and 0 < kind.counts[0] <= 4:

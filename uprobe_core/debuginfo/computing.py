@@ -8,8 +8,9 @@ from typing import Any
 
 from uprobe_core.debuginfo.dwarf import At
 from uprobe_core.debuginfo.encoding import DAMAGED, uleb, unsigned
-from uprobe_core.debuginfo.location import Machine, Value
+from uprobe_core.debuginfo.location import FIRST_VECTOR, Machine, Value
 from uprobe_core.debuginfo.places import InMemory, InRegister, IsValue, Place
+from uprobe_core.debuginfo.typed import Number, NumberType, binary, unary
 from uprobe_core.debuginfo.unit import Die
 from uprobe_core.event_model import FetchOp, OpCode
 from uprobe_core.stacks.expressions import MOST_DEEP, MOST_STEPS
@@ -21,6 +22,10 @@ __all__ = ("Computation",)
 
 _MASK = (1 << 64) - 1
 _ENTRY_VALUES = (0xA3, 0xF3)
+_FLOAT, _SIGNED = 0x04, (0x05, 0x06, 0x0D)
+_MOVES = frozenset({0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x2F, 0x96})
+"""Operations that leave values as they are: dup, drop, over, pick, swap, rot, skip, nop."""
+_BINARY_OPS = frozenset({*range(0x1A, 0x1F), 0x21, 0x22, *range(0x24, 0x28), *range(0x29, 0x2F)})
 EntryValue = Callable[[Any, "bytes | Die"], int]
 """``(hit, place)``: what was at the place (an expression), or given for the parameter, when the function
 was entered; raises GoneError."""
@@ -53,19 +58,26 @@ class Computation:
                 if steps > MOST_STEPS or len(runner.stack) > MOST_DEEP:
                     raise GoneError("the expression is too long")
                 runner.step()
-            return runner.stack[-1] & _MASK
+            return runner.result()
         except DAMAGED as error:
             raise GoneError(str(error)) from None
+
+
+def _plain(value: Number | int) -> float:
+    return value.value if isinstance(value, Number) else value
 
 
 class _Registers:
     """The registers of a hit by number."""
 
     def __init__(self, hit: Any) -> None:
-        self._get = hit.task.get_reg
+        self._task = hit.task
 
     def __getitem__(self, number: int) -> int:
-        return int(self._get(number))
+        """Its low 64 bits."""
+        if number >= FIRST_VECTOR:
+            return int(self._task.get_vec(number - FIRST_VECTOR)) & _MASK
+        return int(self._task.get_reg(number))
 
 
 class _Runner(StackMachine):
@@ -74,15 +86,50 @@ class _Runner(StackMachine):
     def __init__(self, whole: Computation, hit: Any, code: bytes) -> None:
         super().__init__(Reader(code), _Registers(hit), hit.process, [])  # type: ignore[arg-type]  # by number
         self._whole, self._hit = whole, hit
+        self._numbers: list[Any] = self.stack  # generic values are int, others Number
+
+    def settle(self) -> None:
+        """Cut generic values to 64 bits."""
+        self._numbers[:] = [each & _MASK if isinstance(each, int) else each for each in self._numbers]
+
+    def result(self) -> int:
+        """The bits of what is on top."""
+        top = self._numbers[-1]
+        return top.bits if isinstance(top, Number) else int(top) & _MASK
 
     def step(self) -> None:
         """Do the next operation."""
         reader, start = self.reader, self.reader.at
         op = reader.take("B")
-        if not self._own(op):
+        if not self._own(op) and not self._calculated(op):
             reader.at = start
+            self._generic(op)
             super().step()
-        self.stack[:] = [value & _MASK for value in self.stack]
+        self.settle()
+
+    def _generic(self, op: int) -> None:
+        """Operations that know addresses and generic numbers only take the bits of others."""
+        if op not in _MOVES and self._numbers and isinstance(self._numbers[-1], Number):
+            self._numbers[-1] = self._numbers[-1].bits
+
+    def _calculated(self, op: int) -> bool:
+        """Arithmetic with numbers that have a type."""
+        stack = self._numbers
+        if not stack or not isinstance(stack[-1], Number):
+            return False
+        right = stack[-1]
+        found: Number | int | None = unary(op, right)
+        if found is not None:
+            stack[-1] = found
+        elif len(stack) > 1 and op in _BINARY_OPS:
+            left = stack[-2]
+            found = binary(op, left if isinstance(left, Number) else right.type.number(left), right)
+            if found is None:
+                return False
+            stack[-2:] = [found]
+        else:
+            return False
+        return True
 
     def _own(self, op: int) -> bool:
         reader, push, machine = self.reader, self.stack.append, self._whole.machine
@@ -95,6 +142,10 @@ class _Runner(StackMachine):
             push(self._op(machine.static(reader.take("Q"))))
         elif op in (0xA1, 0xFB):
             push(self._op(machine.static(machine.indexed(reader.uleb()))))
+        elif 0x50 <= op <= 0x6F:  # reg: clang says of what is given in a call where it is
+            push(self._registers[op - 0x50])
+        elif op == 0x90:
+            push(self._registers[reader.uleb()])
         elif op in _ENTRY_VALUES:
             push(self._entry(reader.skip(reader.uleb())))
         elif op == 0xFA:  # GNU_parameter_ref
@@ -106,29 +157,41 @@ class _Runner(StackMachine):
 
     def _typed(self, op: int) -> bool:
         """Operations on numbers of a base type."""
-        reader, push = self.reader, self.stack.append
+        reader, push = self.reader, self._numbers.append
         if op in (0xA5, 0xF5):  # regval_type
             number = reader.uleb()
-            push(self._registers[number] & self._mask(reader.uleb()))
+            push(self._type(reader.uleb()).number(self._registers[number]))
         elif op in (0xA4, 0xF4):  # const_type
-            reader.uleb()
+            kind = self._type(reader.uleb())
             data = reader.skip(reader.take("B"))
-            push(unsigned(data, 0, min(len(data), 8)))
+            push(kind.number(unsigned(data, 0, min(len(data), 8))))
         elif op in (0xA6, 0xF6):  # deref_type
-            size = reader.take("B")
-            reader.uleb()
-            push(int.from_bytes(self._hit.process.read(self.stack.pop() & _MASK, min(size, 8)), "little"))
-        elif op in (0xA8, 0xA9, 0xF7, 0xF9):  # convert, reinterpret
-            push(self.stack.pop() & self._mask(reader.uleb()))
+            size = min(reader.take("B"), 8)
+            kind = self._type(reader.uleb())
+            data = self._hit.process.read(self._numbers.pop() & _MASK, size)
+            push(kind.number(int.from_bytes(data, "little")))
+        elif op in (0xA8, 0xF7, 0xA9, 0xF9):  # convert, reinterpret
+            push(self._converted(self._numbers.pop(), reader.uleb(), is_same_bits=op in (0xA9, 0xF9)))
         else:
             return False
         return True
 
-    def _mask(self, offset: int) -> int:
-        width = int(self._whole.entry_at(offset).get(At.BYTE_SIZE, 0)) if offset else 8
-        if not 0 < width <= 8:
-            raise GoneError(f"a number of {width} bytes")
-        return (1 << 8 * width) - 1
+    def _converted(self, value: Number | int, offset: int, *, is_same_bits: bool) -> Number | int:
+        """*value* as the base type at *offset*; 0: as a generic value."""
+        if not offset:
+            return value.bits if is_same_bits and isinstance(value, Number) else int(_plain(value))
+        kind = self._type(offset)
+        if is_same_bits:
+            return kind.number(value.bits if isinstance(value, Number) else value)
+        return kind.converted(_plain(value))
+
+    def _type(self, offset: int) -> NumberType:
+        die = self._whole.entry_at(offset)
+        size, encoding = int(die.get(At.BYTE_SIZE, 0)), int(die.get(At.ENCODING, 0))
+        is_float = encoding == _FLOAT
+        if size not in ((4, 8) if is_float else (1, 2, 4, 8)):
+            raise GoneError(f"a number of {size} bytes")
+        return NumberType(size, is_float, encoding in _SIGNED)
 
     def _entry(self, code: bytes) -> int:
         """What was at the place *code* when the function was entered."""

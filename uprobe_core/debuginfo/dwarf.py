@@ -27,6 +27,7 @@ class Tag(IntEnum):
     VARIANT = 0x19
     INHERITANCE = 0x1C
     INLINED = 0x1D
+    POINTER_TO_MEMBER = 0x1F
     SUBRANGE = 0x21
     BASE_TYPE = 0x24
     CONST = 0x26
@@ -65,6 +66,7 @@ class At(IntEnum):
     LOW_PC = 0x11
     HIGH_PC = 0x12
     LANGUAGE = 0x13
+    DISCR = 0x15
     DISCR_VALUE = 0x16
     COMP_DIR = 0x1B
     CONST_VALUE = 0x1C

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 from uprobe_core.debuginfo.dwarf import At
 from uprobe_core.debuginfo.encoding import unsigned
 from uprobe_core.debuginfo.functions import Instance, Variable
-from uprobe_core.debuginfo.location import Machine, Value, place_of
+from uprobe_core.debuginfo.location import FIRST_VECTOR, VECTORS, Machine, Value, place_of
 from uprobe_core.debuginfo.places import Const, Gone, InMemory, IsValue, Place, load
 from uprobe_core.debuginfo.ranges import ALWAYS, Located, locations_of
 from uprobe_core.debuginfo.types import type_of
@@ -55,9 +56,10 @@ class Frame:
 
     @cached_property
     def row(self) -> Row | None:
-        """How to get from here to the caller's frame."""
+        """How to get from here to the caller's frame; vector registers that it keeps are among them."""
         tries = [(self.image, False), (self.image, True), (self.function.die.unit.sections.elf, True)]
-        rows = (CallFrames(elf, self.rules, debug=debug).row_at(self.vaddr) for elf, debug in tries)
+        rules = replace(self.rules, count=FIRST_VECTOR + VECTORS)
+        rows = (CallFrames(elf, rules, debug=debug).row_at(self.vaddr) for elf, debug in tries)
         return next((row for row in rows if row is not None), None)
 
     def _cfa(self) -> Value:

@@ -17,16 +17,18 @@ from uprobe_core.debuginfo.places import (
     IsValue,
     Piece,
     Place,
+    Synthetic,
     load,
 )
 from uprobe_core.event_model import FetchOp, OpCode
 
-__all__ = ("Machine", "Value", "after_operation", "place_of")
+__all__ = ("FIRST_VECTOR", "VECTORS", "Machine", "Value", "after_operation", "place_of")
 
 _CONSTANTS = {0x08: 1, 0x0A: 2, 0x0C: 4, 0x0E: 8, 0x09: -1, 0x0B: -2, 0x0D: -4, 0x0F: -8}
 _MASK = (1 << 64) - 1
-_FIRST_VECTOR = 64
-"""DWARF's number of the first vector register (AArch64 and ILP32 DWARF for the Arm architecture)."""
+FIRST_VECTOR, VECTORS = 64, 32
+"""DWARF's number of the first vector register, and how many there are (DWARF for the Arm 64-bit
+Architecture)."""
 
 
 class _TooHardError(Exception):
@@ -148,15 +150,16 @@ class _Runner:
             top = self._stack.pop()
             return IsValue(top.ops or load(OpCode.IMM), _signed(top.added))
         if op in (0xA0, 0xF2):  # implicit_pointer
-            self._at = after_operation(self._code, self._at - 1)
-            return Gone("synthetic pointer")
+            target = unsigned(self._code, self._at, 4)
+            added, self._at = sleb(self._code, self._at + 4)
+            return Synthetic(target, added)
         return None
 
     def _register(self, number: int) -> Place:
         if number < self._machine.registers:
             return InRegister(number)
-        if _FIRST_VECTOR <= number < _FIRST_VECTOR + 32:
-            return InVector(number - _FIRST_VECTOR)
+        if FIRST_VECTOR <= number < FIRST_VECTOR + 32:
+            return InVector(number - FIRST_VECTOR)
         raise ValueError(f"register {number}")
 
     # --- operations that compute --------------------------------------------------------------------
@@ -198,9 +201,11 @@ class _Runner:
         return value - (1 << bits) if size < 0 and value >> bits - 1 else value
 
     def _based(self, number: int, offset: int) -> Value:
-        if number >= self._machine.registers:
-            raise ValueError(f"register {number}")
-        return Value(load(OpCode.REG, number), offset)
+        if number < self._machine.registers:
+            return Value(load(OpCode.REG, number), offset)
+        if FIRST_VECTOR <= number < FIRST_VECTOR + 32:
+            raise _TooHardError  # a whole number that is kept there
+        raise ValueError(f"register {number}")
 
     def _framed(self, offset: int) -> Value:
         base = self._machine.frame_base()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import TypeVar
 
 from uprobe_core.debuginfo.calls import is_large, parameter_places, result_place
 from uprobe_core.debuginfo.captures import captured, captured_source, captured_value
+from uprobe_core.debuginfo.casts import type_named
+from uprobe_core.debuginfo.code_pointers import code_pointer
 from uprobe_core.debuginfo.computing import Computation, EntryValue
 from uprobe_core.debuginfo.dwarf import At, Tag
 from uprobe_core.debuginfo.encoding import DAMAGED
@@ -24,7 +26,8 @@ from uprobe_core.debuginfo.functions import (
     variables_at,
 )
 from uprobe_core.debuginfo.leaves import make_argument
-from uprobe_core.debuginfo.numbers import SHAPE, number
+from uprobe_core.debuginfo.location import place_of
+from uprobe_core.debuginfo.numbers import WORD, number
 from uprobe_core.debuginfo.operands import (
     Operand,
     RefusedError,
@@ -35,32 +38,29 @@ from uprobe_core.debuginfo.operands import (
     pointed,
     read_pointer,
 )
-from uprobe_core.debuginfo.places import Computed, Gone, InMemory, InPieces, InRegister, Piece, Place, of_size
+from uprobe_core.debuginfo.places import (
+    Computed,
+    Gone,
+    InMemory,
+    InPieces,
+    InRegister,
+    IsValue,
+    Piece,
+    Place,
+    Synthetic,
+    of_size,
+)
 from uprobe_core.debuginfo.ranges import ALWAYS
-from uprobe_core.debuginfo.types import Kind, Type, type_of
+from uprobe_core.debuginfo.types import Kind, Type
 from uprobe_core.debuginfo.unit import Die
-from uprobe_core.event_model import FetchArg, FetchOp, OpCode, Value
+from uprobe_core.event_model import FetchArg, FetchOp, OpCode
 from uprobe_core.events.hints import nearest
 from uprobe_core.events.variables import NamedError
-
-if TYPE_CHECKING:
-    from uprobe_core.image.elf_symbols import ElfImage
 
 __all__ = ("Names",)
 
 T = TypeVar("T")
 
-_TYPES = frozenset({Tag.BASE_TYPE, Tag.STRUCTURE, Tag.CLASS, Tag.UNION, Tag.ENUMERATION, Tag.TYPEDEF})
-_ALIASES = {
-    "long": "long int",
-    "unsigned": "unsigned int",
-    "unsigned long": "long unsigned int",
-    "short": "short int",
-    "unsigned short": "short unsigned int",
-    "long long": "long long int",
-    "unsigned long long": "long long unsigned int",
-}
-_TAG_WORDS = ("struct ", "union ", "enum ", "class ", "const ")
 _INDIRECT = "x8"
 """Where the caller says to where large results go (AAPCS64, 6.9)."""
 _ARGUMENTS = {"$args": True, "$locals": False}
@@ -81,6 +81,16 @@ class Names:
         self._entry_value = entry_value
         self._keep: Callable[[FetchArg], int] = lambda _arg: 0
         self._scopes = scopes_at(frame.function, frame.vaddr) if inside is None else scopes_around(inside)
+
+    @property
+    def function(self) -> str:
+        """The function that the place is in, as the source calls it; what is inlined there is within it."""
+        return self._frame.function.name
+
+    @property
+    def is_entry(self) -> bool:
+        """Whether the place is where that function begins."""
+        return self._frame.vaddr == self._frame.function.entry
 
     @cached_property
     def variables(self) -> list[Variable]:
@@ -117,7 +127,7 @@ class Names:
     def _argument(self, name: str, text: str, keep: Callable[[FetchArg], int]) -> FetchArg:
         self._keep, said = keep, parse_expression(text)
         operand = self.operand(said)
-        found = make_argument(name, text, operand, self._symbol)
+        found = make_argument(name, text, operand, self._symbol, self.bound)
         if isinstance(operand.place, Gone):
             found = replace(found, type=replace(found.type, name=self._where_it_is(text)))
         return captured(found, keep) if self._is_of_entry(said) else found
@@ -193,7 +203,7 @@ class Names:
             return pointed(looked_through(operand))
         if step.kind == "&":
             return address_of(looked_through(operand))
-        return Operand(self._type(step), looked_through(operand).place)
+        return Operand(type_named(self._frame.function.die.unit, step), looked_through(operand).place)
 
     def _base(self, name: str) -> Operand:
         registers = self._frame.rules.registers
@@ -236,16 +246,40 @@ class Names:
     def _variable(self, variable: Variable) -> Operand:
         place = self._place(variable)
         if isinstance(place, Computed):
-            place = self._computed(place, variable)
+            place = self._computed(place, variable.die)
         if isinstance(place, InPieces):
             pieces = tuple(
-                Piece(each.size, self._computed(each.place, variable))
+                Piece(each.size, self._computed(each.place, variable.die))
                 if isinstance(each.place, Computed)
                 else each
                 for each in place.pieces
             )
             place = InPieces(pieces)
+        if isinstance(place, Synthetic):
+            place = replace(place, find=partial(self._pointed_to, place.target))
         return Operand(variable.type, place)
+
+    def _pointed_to(self, offset: int) -> Place:
+        """Where an object is that only synthetic pointers point to."""
+        die = self._frame.function.die.unit.info.die(offset)
+        return self._variable(Variable("", die, None)).place
+
+    def bound(self, kind: Type) -> tuple[FetchArg, int] | None:
+        """How many elements an array has whose length is known at the hit; None: nothing says it.
+
+        It is what the argument fetches and a number that is added to that.
+        """
+        if kind.bound is None:
+            return None
+        said, added = kind.bound
+        if isinstance(said, Die):
+            return number(self._variable(Variable(said.named(), said, None))), added
+        place = place_of(said, self._frame.machine)
+        if isinstance(place, InMemory):  # the expression is the bound, not where it is
+            place = IsValue(place.ops, place.offset)
+        if isinstance(place, Computed):
+            place = self._computed(replace(place, is_value=True), self._frame.function.die)
+        return number(Operand(WORD, place)), added
 
     def _place(self, variable: Variable) -> Place:
         frame, place = self._frame, self._frame.place(variable)
@@ -263,9 +297,9 @@ class Names:
         places = parameter_places([each.type for each in shown], self._frame.rules.registers)
         return next(p for each, p in zip(shown, places, strict=True) if each.die.key == variable.die.key)
 
-    def _computed(self, place: Computed, variable: Variable) -> Place:
-        """An expression of DWARF as an operation of Python."""
-        unit = variable.die.unit
+    def _computed(self, place: Computed, die: Die) -> Place:
+        """An expression of DWARF, of *die*, as an operation of Python."""
+        unit = die.unit
 
         def entry_at(offset: int) -> Die:
             return unit.die(unit.header.offset + offset)
@@ -313,52 +347,10 @@ class Names:
             f"+{low - start:#x} to +{high - start:#x}" for low, high in merged
         )
 
-    # --- types --------------------------------------------------------------------------------------
-
-    def _type(self, step: Step) -> Type:
-        """The type of a cast; raises RefusedError."""
-        name = " ".join(step.name.split())
-        while name.startswith(_TAG_WORDS):
-            name = name.partition(" ")[2]
-        found = self._type_named(_ALIASES.get(name, name))
-        for _ in range(step.number):
-            found = found.pointer()
-        return found
-
-    def _type_named(self, name: str) -> Type:
-        if name == "void":
-            return Type(None)
-        info, own = self._frame.function.die.unit.info, self._frame.function.die.unit
-        dies = [die for die in info.named(name.rpartition("::")[2], _TYPES) if not die.get(At.DECLARATION)]
-        if not dies:
-            raise RefusedError(f"no type is called {name!r}")
-        die = min(dies, key=lambda die: die.unit is not own)
-        if die.tag == Tag.TYPEDEF:
-            found = type_of(die)
-            return Type(found.die, die.name, found.size)
-        return Type(die)
-
     # --- code ---------------------------------------------------------------------------------------
 
     def _symbol(self, operand: Operand) -> FetchArg:
-        """A pointer to code: its number, and where the file is loaded, for the name of what is there."""
-        bias = FetchArg("", "", number(operand).type, (self._frame.static(0), *number(_WORD).ops[1:]))
-        return FetchArg("", "", SHAPE, (), parts=(number(operand), bias), shape=_Code(self._frame.image))
-
-
-_WORD = Operand(Type(None, "", 8), InRegister(0))
-
-
-@dataclass(frozen=True, slots=True)
-class _Code:
-    """Names what a pointer points to, in the program file."""
-
-    image: ElfImage
-
-    def __call__(self, values: Sequence[Value]) -> str:
-        address, bias = (int(value or 0) for value in values)  # type: ignore[arg-type]  # two numbers
-        found = self.image.symbol_at(address - bias) if address else None
-        return f"{address:#x}" if found is None else f"{self.image.source_name(found[0])}+{found[1]:#x}"
+        return code_pointer(operand, self._frame.image, self._frame.static(0))
 
 
 def _no_pointer(operand: Operand) -> Operand:

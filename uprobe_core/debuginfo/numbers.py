@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from uprobe_core.debuginfo.operands import Operand, RefusedError
 from uprobe_core.debuginfo.places import (
     Computed,
     Const,
     InMemory,
+    InPieces,
     InRegister,
     InVector,
     IsValue,
@@ -18,10 +19,12 @@ from uprobe_core.debuginfo.places import (
     part_of,
 )
 from uprobe_core.debuginfo.types import Kind, Type
-from uprobe_core.event_model import FetchArg, FetchOp, FetchType, OpCode, Value
+from uprobe_core.event_model import FetchArg, FetchOp, FetchType, OpCode, absent
+from uprobe_core.events.fetch_run import FetchSource, compile_fetch
 from uprobe_core.events.fetch_types import EXTENSION_TYPES, TYPES
+from uprobe_core.types import GoneError
 
-__all__ = ("END", "SHAPE", "fetch_type", "number")
+__all__ = ("END", "SHAPE", "WORD", "fetch_type", "may_fault", "number")
 
 END = FetchOp(OpCode.END)
 SHAPE = FetchType("shape", 0, "shape")
@@ -53,22 +56,32 @@ def fetch_type(kind: Type, size: int = 0) -> FetchType:
 def number(operand: Operand) -> FetchArg:
     """The argument that fetches a number; raises RefusedError."""
     size = operand.type.size
-    if size == 16 and operand.type.kind in (Kind.SIGNED, Kind.UNSIGNED):
-        return _wide(operand)
     kind = fetch_type(operand.type)
     if operand.bits:
-        return FetchArg("", "", *_bit_field(operand, kind))
+        tells = isinstance(operand.place, InMemory) and may_fault(operand.place.ops)
+        return FetchArg("", "", *_bit_field(operand, kind), tells=tells)
     place = of_size(operand.place, size)
     if isinstance(place, InMemory):
         ops = (*place.ops, FetchOp(OpCode.ST_MEM, place.offset, size))
-        return FetchArg("", "", kind, (*ops, END))
+        return FetchArg("", "", kind, (*ops, END), tells=may_fault(place.ops))
     head, added, bit = _loaded(operand, size)
     if not bit:
-        return FetchArg("", "", kind, (*head, FetchOp(OpCode.ST_RAW, added, size), END))
+        ops = (*head, FetchOp(OpCode.ST_RAW, added, size), END)
+        return FetchArg("", "", kind, ops, tells=_reads(head))
     if kind.kind == "f":
         raise RefusedError("a floating point number in a part of a register cannot be fetched")
     whole, cut = _cut(kind, bit, 8 * size)
-    return FetchArg("", "", whole, (*head, FetchOp(OpCode.ST_RAW, added, 8), cut, END))
+    ops = (*head, FetchOp(OpCode.ST_RAW, added, 8), cut, END)
+    return FetchArg("", "", whole, ops, tells=_reads(head))
+
+
+def _reads(ops: Sequence[FetchOp]) -> bool:
+    return any(op.code in (OpCode.DEREF, OpCode.COMPUTED) for op in ops)
+
+
+def may_fault(ops: Sequence[FetchOp]) -> bool:
+    """Whether the memory behind what *ops* load may be unreadable: not that of the file or the stack."""
+    return _reads(ops) or ops[0].code not in (OpCode.FOFFS, OpCode.STACKP)
 
 
 def _cut(kind: FetchType, bit: int, bits: int) -> tuple[FetchType, FetchOp]:
@@ -90,11 +103,64 @@ def _loaded(operand: Operand, size: int) -> tuple[tuple[FetchOp, ...], int, int]
             return load(OpCode.VREG, place.number, size), 0, 0
         if place.offset + size <= 8:
             return load(OpCode.VREG, place.number, 8), 0, 8 * place.offset
+        if place.offset + size <= 16:
+            return (_upper(place),), 0, 0
     if isinstance(place, Const):
         return load(OpCode.IMM, int.from_bytes(place.data[:size], "little")), 0, 0
     if isinstance(place, Computed) and place.compute is not None and place.bit + 8 * size <= 64:
         return (FetchOp(OpCode.COMPUTED, text="an expression of DWARF", compute=place.compute),), 0, place.bit
-    raise RefusedError("it is spread over registers here")
+    if isinstance(place, InPieces):
+        return (_spread(place, size),), 0, 0
+    raise RefusedError("it cannot be fetched from where it is here")
+
+
+def _upper(place: InVector) -> FetchOp:
+    """What loads a part of a vector register that is above its low half, which engines know."""
+
+    def compute(hit: FetchSource) -> int:
+        return int(hit.task.get_vec(place.number)) >> 8 * place.offset
+
+    return FetchOp(OpCode.COMPUTED, text=f"v{place.number} from byte {place.offset} on", compute=compute)
+
+
+def _spread(place: InPieces, size: int) -> FetchOp:
+    """What puts a number together from pieces that are here and there."""
+    parts: list[tuple[int, FetchArg]] = []
+    at = 0
+    while at < size:
+        width = _width(place, at, size)
+        byte = Operand(Bytes(width), part_of(place, at))
+        parts.append((8 * at, number(byte)))
+        at += width
+    program = compile_fetch([arg for _, arg in parts])
+
+    def compute(hit: FetchSource) -> int:
+        values = program.run(hit)
+        if absent(values) is not None:
+            raise GoneError("a piece is not there")
+        numbers: list[int] = [int(value or 0) for value in values]  # type: ignore[arg-type]  # of bytes
+        return sum(value << bit for (bit, _), value in zip(parts, numbers, strict=True))
+
+    return FetchOp(OpCode.COMPUTED, text="a number in pieces", compute=compute)
+
+
+def _width(place: InPieces, at: int, size: int) -> int:
+    """How many bytes from *at* on are in one place."""
+    start = 0
+    for piece in place.pieces:
+        if start <= at < start + piece.size:
+            left = min(start + piece.size, size) - at
+            return next(width for width in (8, 4, 2, 1) if width <= left)
+        start += piece.size
+    raise RefusedError("a part of it is nowhere here")
+
+
+class Bytes(Type):
+    """So many bytes as a number."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(None)
+        self.kind, self.size = Kind.UNSIGNED, size
 
 
 def _bit_field(operand: Operand, kind: FetchType) -> tuple[FetchType, tuple[FetchOp, ...]]:
@@ -114,26 +180,5 @@ def _bit_field(operand: Operand, kind: FetchType) -> tuple[FetchType, tuple[Fetc
     return whole, (*head, FetchOp(OpCode.ST_RAW, added, 8), cut, END)
 
 
-@dataclass(frozen=True, slots=True)
-class _Wide:
-    """A number of 128 bits from its halves."""
-
-    signed: bool
-
-    def __call__(self, values: Sequence[Value]) -> str:
-        low, high = (int(value or 0) for value in values)  # type: ignore[arg-type]  # halves are numbers
-        value = low | high << 64
-        return str(value - (1 << 128) if self.signed and value >> 127 else value)
-
-
-def _wide(operand: Operand) -> FetchArg:
-    half = Operand(_Half(operand.type.die), operand.place)
-    parts = (number(half), number(replace(half, place=part_of(operand.place, 8))))
-    return FetchArg("", "", SHAPE, (), parts=parts, shape=_Wide(operand.type.kind is Kind.SIGNED))
-
-
-class _Half(Type):
-    """64 bits without a sign."""
-
-    kind = Kind.UNSIGNED
-    size = 8
+WORD = Bytes(8)
+"""A number as wide as a register."""

@@ -12,14 +12,24 @@ from uprobe_core.debuginfo.places import (
     InRegister,
     IsValue,
     Place,
+    Synthetic,
     load,
     of_size,
     part_of,
 )
-from uprobe_core.debuginfo.types import Kind, Type
+from uprobe_core.debuginfo.types import Kind, Member, Type
 from uprobe_core.event_model import FetchOp, OpCode
 
-__all__ = ("Operand", "RefusedError", "address_of", "index", "member", "pointed", "read_pointer")
+__all__ = (
+    "Operand",
+    "RefusedError",
+    "address_of",
+    "index",
+    "member",
+    "part_named",
+    "pointed",
+    "read_pointer",
+)
 
 
 class RefusedError(Exception):
@@ -57,6 +67,8 @@ def read_pointer(operand: Operand) -> tuple[tuple[FetchOp, ...], int]:
     if isinstance(place, Computed) and place.compute is not None:
         return (FetchOp(OpCode.COMPUTED, text="an expression of DWARF", compute=place.compute),), 0
     why = place.why if isinstance(place, Gone) else ""
+    if isinstance(place, Synthetic):
+        raise RefusedError("the pointer is nowhere here, only what it points to", "name a member, or *p")
     raise RefusedError(why or "the pointer is optimized out here")
 
 
@@ -66,6 +78,9 @@ def pointed(operand: Operand) -> Operand:
         return index(operand, 0)
     if operand.type.kind is not Kind.POINTER:
         raise RefusedError(f"{operand.type.name} is no pointer")
+    place = of_size(operand.place, operand.type.size or 8)
+    if isinstance(place, Synthetic) and place.find is not None:
+        return Operand(operand.type.target, part_of(place.find(), place.added))
     ops, added = read_pointer(operand)
     return Operand(operand.type.target, InMemory(ops, added))
 
@@ -84,9 +99,14 @@ def member(operand: Operand, name: str) -> Operand:
     if way is None:
         raise RefusedError(f"{operand.type.name} has no member {name!r}", _known(operand.type.names(), name))
     for step in way:
-        byte, bit = divmod(step.bit, 8)
-        operand = Operand(step.type, part_of(operand.place, byte), bit if step.bits else 0, step.bits)
+        operand = part_named(operand, step)
     return operand
+
+
+def part_named(operand: Operand, part: Member) -> Operand:
+    """The *part* of a structure."""
+    byte, bit = divmod(part.bit, 8)
+    return Operand(part.type, part_of(operand.place, byte), bit if part.bits else 0, part.bits)
 
 
 def _known(names: list[str], wanted: str) -> str:

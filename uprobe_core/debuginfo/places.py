@@ -25,6 +25,8 @@ __all__ = (
     "IsValue",
     "Piece",
     "Place",
+    "Synthetic",
+    "is_whole",
 )
 
 
@@ -94,6 +96,19 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True)
+class Synthetic:
+    """A pointer that is nowhere, to an object that the program does not keep in memory either.
+
+    :param target: the entry of that object, by its offset; :param added: bytes into the object
+    :param find: where the object is
+    """
+
+    target: int
+    added: int
+    find: Callable[[], Place] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """*size* bytes of an object."""
 
@@ -108,7 +123,7 @@ class InPieces:
     pieces: tuple[Piece, ...]
 
 
-Place = InMemory | InRegister | InVector | IsValue | Const | Computed | Gone | InPieces
+Place = InMemory | InRegister | InVector | IsValue | Const | Computed | Gone | Synthetic | InPieces
 
 
 def part_of(place: Place, offset: int) -> Place:
@@ -151,3 +166,17 @@ def of_size(place: Place, size: int) -> Place:
 def load(code: OpCode, param: int = 0, size: int = 0) -> tuple[FetchOp, ...]:
     """One operation that loads a value."""
     return (FetchOp(code, param, size),)
+
+
+def is_whole(place: Place, size: int) -> bool:
+    """Whether all of the *size* bytes at *place* are somewhere."""
+    if isinstance(place, Gone):
+        return False
+    if not isinstance(place, InPieces):
+        return True
+    at = 0
+    for piece in place.pieces:
+        if at < size and not is_whole(piece.place, min(piece.size, size - at)):
+            return False
+        at += piece.size
+    return at >= size

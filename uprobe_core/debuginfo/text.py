@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from uprobe_core.debuginfo.numbers import END, number
-from uprobe_core.debuginfo.operands import Operand, member, read_pointer
-from uprobe_core.debuginfo.places import Const, InMemory
+from uprobe_core.debuginfo.numbers import END, may_fault, number
+from uprobe_core.debuginfo.operands import Operand, member, pointed, read_pointer
+from uprobe_core.debuginfo.places import Const, InMemory, Place, Synthetic, is_whole, part_of
 from uprobe_core.debuginfo.types import Kind, Type
-from uprobe_core.event_model import FetchArg, FetchOp, OpCode, Value
+from uprobe_core.event_model import FetchArg, FetchOp, OpCode, Value, absent
 from uprobe_core.events.fetch_run import FetchProgram, FetchSource, compile_fetch
 from uprobe_core.events.fetch_types import STRING, TYPES
 
@@ -25,7 +25,7 @@ def _is_char(kind: Type) -> bool:
     """Whether it is ``char``, which people write text with; not the small numbers of other names."""
     if kind.kind is not Kind.CHAR or kind.size != 1 or kind.die is None:
         return False
-    return kind.die.name == "char" and kind.name in ("char", "gchar")
+    return kind.die.name == "char"
 
 
 def is_text_pointer(kind: Type) -> bool:
@@ -36,6 +36,8 @@ def is_text_pointer(kind: Type) -> bool:
 def text_of(operand: Operand) -> FetchArg | None:
     """The argument that fetches the text of *operand*; None if it is none."""
     kind = operand.type
+    if is_text_pointer(kind) and isinstance(operand.place, Synthetic):
+        return _synthetic(pointed(operand).place)
     if is_text_pointer(kind):
         ops, added = read_pointer(operand)
         return _string(ops, added)
@@ -46,6 +48,18 @@ def text_of(operand: Operand) -> FetchArg | None:
     return None
 
 
+def _synthetic(place: Place) -> FetchArg | None:
+    """Text that the compiler has kept for itself: what a pointer that is nowhere points to."""
+    if isinstance(place, InMemory):
+        return _string(place.ops, place.offset)
+    return _constant(place.data) if isinstance(place, Const) else None
+
+
+def _constant(data: bytes) -> FetchArg:
+    text = data.partition(b"\0")[0]
+    return computed_text("a constant", lambda _hit: text)
+
+
 def _string(ops: tuple[FetchOp, ...], added: int) -> FetchArg:
     return FetchArg("", "", STRING, (*ops, FetchOp(OpCode.ST_STRING, added, 4), END))
 
@@ -54,22 +68,39 @@ def _array(operand: Operand) -> FetchArg | None:
     """An array of characters: text up to its first zero, or all of it."""
     place, count = operand.place, operand.type.counts[0]
     if isinstance(place, Const):
-        data = place.data[:count].partition(b"\0")[0]
-        return computed_text("a constant", lambda _hit: data)
+        return _constant(place.data[:count])
     if not isinstance(place, InMemory):
-        return None
+        return _letters(operand, count) if 0 < count <= _AT_ONCE else None
     if not 0 < count <= _MOST_COUNTED:
         return _string(place.ops, place.offset)
     parts = [_bytes(place, at, min(_AT_ONCE, count - at)) for at in range(0, count, _AT_ONCE)]
-    return FetchArg("", "", STRING, (), parts=tuple(parts), shape=_joined)
+    return FetchArg("", "", STRING, (), parts=tuple(parts), shape=_joined, tells=True)
+
+
+def _letters(operand: Operand, count: int) -> FetchArg:
+    """An array of characters that is in registers, or here and there."""
+    letters = [Operand(operand.type.target, part_of(operand.place, at)) for at in range(count)]
+    here = [each for each in letters if is_whole(each.place, 1)]
+    parts = tuple(number(each) for each in here)
+
+    def text(values: Sequence[Value]) -> Value:
+        data = bytes(int(value or 0) & 255 for value in values)  # type: ignore[arg-type]  # numbers
+        known, zero, _ = data.partition(b"\0")
+        gone, is_cut = absent(values), not zero and len(here) < count
+        return known.decode("utf-8", "surrogateescape") + "..." * is_cut if gone is None else gone
+
+    return FetchArg("", "", STRING, (), parts=parts, shape=text, tells=True)
 
 
 def _bytes(place: InMemory, at: int, count: int) -> FetchArg:
     ops = (*place.ops, FetchOp(OpCode.ST_MEM, place.offset + at, 1), FetchOp(OpCode.LP_ARRAY, count), END)
-    return FetchArg("", "", TYPES["u8"], ops, count)
+    return FetchArg("", "", TYPES["u8"], ops, count, tells=may_fault(place.ops))
 
 
-def _joined(values: Sequence[Value]) -> str:
+def _joined(values: Sequence[Value]) -> Value:
+    gone = absent(values)
+    if gone is not None:
+        return gone
     data = bytes(byte for part in values for byte in part)  # type: ignore[union-attr,misc]  # arrays of bytes
     return data.partition(b"\0")[0].decode("utf-8", "surrogateescape")
 

@@ -9,14 +9,15 @@ from functools import cached_property
 
 from uprobe_core.debuginfo.dwarf import At, Tag
 from uprobe_core.debuginfo.encoding import uleb
-from uprobe_core.debuginfo.forms import BLOCKS
+from uprobe_core.debuginfo.forms import BLOCKS, REFERENCES
 from uprobe_core.debuginfo.unit import Die
 
-__all__ = ("VOID", "Kind", "Member", "Type", "type_of")
+__all__ = ("VOID", "Kind", "Member", "Type", "Variant", "type_of")
 
 _QUALIFIERS = frozenset({Tag.TYPEDEF, Tag.CONST, Tag.VOLATILE, Tag.RESTRICT, Tag.ATOMIC})
 _WORDS = {Tag.CONST: "const", Tag.VOLATILE: "volatile", Tag.RESTRICT: "", Tag.ATOMIC: "_Atomic"}
 _MOST_MEMBERS = 4096
+_NO_NUMBER = BLOCKS | REFERENCES
 _MOST_QUALIFIERS = 64
 
 
@@ -28,12 +29,14 @@ class Kind(Enum):
     CHAR = "char"
     BOOL = "bool"
     FLOAT = "float"
+    COMPLEX = "complex"
     ENUM = "enum"
     POINTER = "pointer"
     STRUCT = "struct"
     UNION = "union"
     ARRAY = "array"
     CODE = "code"
+    METHOD = "pointer to a method"
     VOID = "void"
     OTHER = "other"
 
@@ -42,6 +45,7 @@ _ENCODINGS = {
     **dict.fromkeys((0x01, 0x07, 0x08, 0x10), Kind.UNSIGNED),
     **dict.fromkeys((0x05, 0x0D), Kind.SIGNED),
     0x02: Kind.BOOL,
+    0x03: Kind.COMPLEX,
     0x04: Kind.FLOAT,
     0x06: Kind.CHAR,
 }
@@ -69,6 +73,17 @@ class Member:
     bit: int
     bits: int = 0
     is_base: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One of the things that an object of Rust's may be.
+
+    :param value: of the number that says so, None: what it is if that says nothing else
+    """
+
+    value: int | None
+    member: Member
 
 
 class Type:
@@ -107,6 +122,8 @@ class Type:
             found = _ENCODINGS.get(self.die.get(At.ENCODING, 0), Kind.OTHER)
             # char is unsigned on some machines; what its name says is what people mean
             return Kind.CHAR if found is Kind.UNSIGNED and self.die.name == "char" else found
+        if self.die.tag == Tag.POINTER_TO_MEMBER:  # an offset, or what a method is called by
+            return Kind.METHOD if self.target.kind is Kind.CODE else Kind.SIGNED
         return _KINDS.get(self.die.tag, Kind.OTHER)  # type: ignore[call-overload,no-any-return]
 
     @cached_property
@@ -141,6 +158,8 @@ class Type:
             return total
         if self.kind is Kind.POINTER:
             return int(self.die.get(At.BYTE_SIZE, self.die.unit.address_size))
+        if self.die.tag == Tag.POINTER_TO_MEMBER:
+            return 16 if self.kind is Kind.METHOD else 8
         size = self.complete.get(At.BYTE_SIZE, 0) if self.complete is not None else 0
         return size if isinstance(size, int) else 0
 
@@ -180,11 +199,28 @@ class Type:
             if child.tag not in (Tag.SUBRANGE, Tag.ENUMERATION):
                 continue
             count, last = child.get(At.COUNT), child.get(At.UPPER_BOUND)
-            if isinstance(count, int) and child.form(At.COUNT) not in BLOCKS:
+            if isinstance(count, int) and child.form(At.COUNT) not in _NO_NUMBER:
                 found.append(max(count, 0))
             else:
-                found.append(last + 1 if isinstance(last, int) and 0 <= last < 1 << 40 else 0)
+                is_number = isinstance(last, int) and child.form(At.UPPER_BOUND) not in _NO_NUMBER
+                found.append(last + 1 if is_number and 0 <= last < 1 << 40 else 0)
         return found[self._taken :]
+
+    @cached_property
+    def bound(self) -> tuple[bytes | Die, int] | None:
+        """What computes, or holds, how long an array is that is made at run time, and what is to be added.
+
+        None for what has a fixed length, or none, or several dimensions.
+        """
+        ranges = [] if self.die is None else [c for c in self.die.children() if c.tag == Tag.SUBRANGE]
+        if self.kind is not Kind.ARRAY or len(ranges) != 1 or any(self.counts):
+            return None
+        for attribute, added in ((At.COUNT, 0), (At.UPPER_BOUND, 1)):
+            said = ranges[0].get(attribute)
+            found = said if isinstance(said, bytes) else ranges[0].ref(attribute)
+            if found is not None:
+                return found, added
+        return None
 
     @cached_property
     def complete(self) -> Die | None:
@@ -201,6 +237,26 @@ class Type:
     def members(self) -> list[Member]:
         """The parts of a structure, class or union, in the order of the source; bases among them."""
         return [] if self.complete is None else list(_members(self.complete))
+
+    @cached_property
+    def _variant_part(self) -> Die | None:
+        children = [] if self.complete is None or self.kind is not Kind.STRUCT else self.complete.children()
+        return next((each for each in children if each.tag == Tag.VARIANT_PART), None)
+
+    @cached_property
+    def discriminant(self) -> Member | None:
+        """The number that says which of its variants an object is; None if there is one variant only."""
+        tag = None if self._variant_part is None else self._variant_part.ref(At.DISCR)
+        place = None if tag is None else _bit_of(tag)
+        return None if tag is None or place is None else Member(tag.name, type_of(tag), place)
+
+    @cached_property
+    def variants(self) -> list[Variant]:
+        """What an object may be (enumerations of Rust whose values have something in them)."""
+        part = self._variant_part
+        dies = [] if part is None else [each for each in part.children() if each.tag == Tag.VARIANT]
+        pairs = [(die.get(At.DISCR_VALUE), list(_members(die))) for die in dies]
+        return [Variant(value if isinstance(value, int) else None, each[0]) for value, each in pairs if each]
 
     @cached_property
     def enumerators(self) -> dict[int, str]:

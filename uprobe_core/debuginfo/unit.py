@@ -100,6 +100,10 @@ class Family(Protocol):
         """The table of the unit with *header*."""
         ...
 
+    def die(self, offset: int) -> Die:
+        """The entry at *offset*; raises ValueError."""
+        ...
+
     def referred(self, form: int, value: Any) -> Die | None:
         """What an attribute of reference *form* refers to."""
         ...

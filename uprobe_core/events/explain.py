@@ -26,7 +26,7 @@ def explain_argument(arg: FetchArg) -> str:
 def explain_program(arg: FetchArg) -> str:
     """The same without the argument's name; the parts of what is made of parts have theirs."""
     if arg.shape is not None and not arg.parts:
-        return arg.shape(()) if arg.type.name == "shape" else arg.type.name
+        return str(arg.shape(())) if arg.type.name == "shape" else arg.type.name
     if arg.shape is not None:
         parts = [explain_argument(part) if part.name else explain_program(part) for part in arg.parts]
         return "{ " + "; ".join(parts) + " }"

@@ -5,7 +5,8 @@ them.  Semantics: process_fetch_insn in kernel/trace/trace_probe_tmpl.h and the
 user-memory readers in trace_uprobe.c (6.12).  Faults are the kernel's: an
 unreadable number is 0 (a number whose first byte alone is readable is that
 byte, which is how arm64's copy_from_user leaves it), an unreadable string is
-None.  Where several strings share a record, :mod:`.strings` lays them out.
+None.  A number of the source, which *tells*, is FAULT instead.  Where several strings share
+a record, :mod:`.strings` lays them out.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from uprobe_core.event_model import EXTENDS, GONE, FetchArg, FetchOp, FetchType, OpCode, Value, leaves
+from uprobe_core.event_model import EXTENDS, FAULT, GONE, FetchArg, FetchOp, FetchType, OpCode, Value, leaves
 from uprobe_core.events.shapes import assembler
 from uprobe_core.events.strings import Layout, Text, TextState, lay_out, place_strings, read_text
 from uprobe_core.types import GoneError, MemoryFault
@@ -82,6 +83,8 @@ class FetchSource(Protocol):
 
 Getter = Callable[[FetchSource], int]
 Fetcher = Callable[[FetchSource], Value]
+Reading = Callable[["GuestMemory", int, int], int]
+"""The number of so many bytes at an address; may raise MemoryFault."""
 
 
 class FetchProgram:
@@ -120,6 +123,8 @@ class FetchProgram:
         return tuple(values) if self._assemble is None else self._assemble(values)
 
     def _unfetched(self, arg: FetchArg) -> Value:
+        if arg.tells:
+            return FAULT
         if self._buffer is not None:
             return self._buffer.number(arg)
         zero = 0.0 if arg.type.kind == "f" else 0
@@ -248,9 +253,10 @@ def _fetcher(arg: FetchArg) -> Fetcher:
     getter = _chain(head)
     if store.code is OpCode.ST_RAW:
         return _raw(getter, convert, store.param)
+    read = _whole_number if arg.tells else _read_number
     if arg.count:
-        return _array(getter, store, convert, arg.count)
-    return _memory(getter, store, convert)
+        return _array(getter, store, convert, arg.count, read)
+    return _memory(getter, store, convert, read)
 
 
 def _converter(kind: FetchType, field: FetchOp | None) -> Callable[[int], int | float]:
@@ -277,16 +283,18 @@ def _raw(getter: Getter, convert: Callable[[int], int | float], added: int) -> F
     return lambda c: convert(getter(c))
 
 
-def _memory(getter: Getter, store: FetchOp, convert: Callable[[int], int | float]) -> Fetcher:
+def _memory(getter: Getter, store: FetchOp, convert: Callable[[int], int | float], read: Reading) -> Fetcher:
     size, offset = store.size, store.param
 
     def fetch(c: FetchSource) -> Value:
-        return convert(_read_number(c.process, (getter(c) + offset) & c.registers.mask, size))
+        return convert(read(c.process, (getter(c) + offset) & c.registers.mask, size))
 
     return fetch
 
 
-def _array(getter: Getter, store: FetchOp, convert: Callable[[int], int | float], count: int) -> Fetcher:
+def _array(
+    getter: Getter, store: FetchOp, convert: Callable[[int], int | float], count: int, read: Reading
+) -> Fetcher:
     size, offset = store.size, store.param
 
     def fetch(c: FetchSource) -> Value:
@@ -295,12 +303,16 @@ def _array(getter: Getter, store: FetchOp, convert: Callable[[int], int | float]
         try:
             data = memory.read(address, size * count)
         except MemoryFault:
-            numbers = [_read_number(memory, (address + i * size) & mask, size) for i in range(count)]
+            numbers = [read(memory, (address + i * size) & mask, size) for i in range(count)]
         else:
             numbers = [int.from_bytes(data[i : i + size], "little") for i in range(0, size * count, size)]
         return tuple([convert(n) for n in numbers])
 
     return fetch
+
+
+def _whole_number(memory: GuestMemory, address: int, size: int) -> int:
+    return int.from_bytes(memory.read(address, size), "little")
 
 
 def _read_number(memory: GuestMemory, address: int, size: int) -> int:

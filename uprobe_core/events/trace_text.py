@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from uprobe_core.event_model import GONE, OpCode
+from uprobe_core.event_model import Gone, OpCode
 
 if TYPE_CHECKING:
     from uprobe_core.event_model import EventSpec, FetchArg, FetchType, Record, Scalar, Value
@@ -101,12 +101,13 @@ def _named(kind: FetchType) -> Callable[[Scalar], str]:
 
 def _printer(arg: FetchArg) -> Printer:
     kind, count = arg.type, arg.count
-    may_be_gone = any(op.code is OpCode.COMPUTED for op in arg.ops)
     plain = _named(kind) if kind.words else _SCALAR[kind.kind]
-    one = (lambda value: str(value) if value is GONE else plain(value)) if may_be_gone else plain
-    if not count:
-        return one  # type: ignore[return-value]  # a value without a count is a scalar
-    return lambda values: "{" + ",".join(map(one, values)) + "}"  # type: ignore[arg-type]
+    one: Printer = plain  # type: ignore[assignment]  # a value without a count is a scalar
+    if count:
+        one = lambda values: "{" + ",".join(map(plain, values)) + "}"  # type: ignore[arg-type]  # noqa: E731
+    if not arg.tells and all(op.code is not OpCode.COMPUTED for op in arg.ops):
+        return one
+    return lambda value: str(value) if isinstance(value, Gone) else one(value)
 
 
 _made: dict[int, tuple[EventSpec, tuple[tuple[str, Printer], ...]]] = {}

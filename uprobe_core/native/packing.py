@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from uprobe_core.actions.base import STACK_DEPTH
 from uprobe_core.architecture import Registers
 from uprobe_core.errors import BackendError
-from uprobe_core.event_model import FetchArg, OpCode, leaves
+from uprobe_core.event_model import FAULT, FetchArg, OpCode, leaves
 from uprobe_core.events.fields import Field, FieldKind
 from uprobe_core.events.filters import FilterOp
 from uprobe_core.events.shapes import assembler
@@ -130,7 +130,7 @@ def pack_program(args: Sequence[FetchArg]) -> tuple[bytes, int] | None:
             return None
         ops = b"".join(op.pack() for op in arg.ops)
         size = 0 if is_text else arg.type.size
-        parts.append(_ARG.pack(ord(_KINDS[arg.type.kind]), size, arg.count, len(arg.ops), 0) + ops)
+        parts.append(_ARG.pack(ord(_KINDS[arg.type.kind]), size, arg.count, len(arg.ops), arg.tells) + ops)
     room = ROOM - sum(arg.size for arg in args)
     return (b"".join(parts), room) if room >= 0 else None
 
@@ -142,7 +142,7 @@ def value_decoder(args: Sequence[FetchArg]) -> tuple[int, Callable[[Any, int, in
         size, decode = value_decoder(leaves(args))
         return size, lambda buffer, cells, text: assemble(decode(buffer, cells, text))
     layout = struct.Struct("<" + "".join(_cell_format(arg) for arg in args))
-    if all(not arg.count and not arg.type.is_string for arg in args):
+    if all(not arg.count and not arg.type.is_string and not arg.tells for arg in args):
         unpack = layout.unpack_from
         return layout.size, lambda buffer, cells, _text: unpack(buffer, cells)
     return layout.size, _general_decoder(args, layout)
@@ -150,24 +150,27 @@ def value_decoder(args: Sequence[FetchArg]) -> tuple[int, Callable[[Any, int, in
 
 def _cell_format(arg: FetchArg) -> str:
     code = {"s": "q", "f": "d"}.get(arg.type.kind, "Q")
-    return code * (arg.count or 1)
+    return code * (arg.count or 1) + "Q" * arg.tells
 
 
 def _general_decoder(
     args: Sequence[FetchArg], layout: struct.Struct
 ) -> Callable[[Any, int, int], tuple[Any, ...]]:
-    plan = [(arg.type.is_string, arg.count) for arg in args]
+    plan = [(arg.type.is_string, arg.count, arg.tells) for arg in args]
 
     def decode(buffer: Any, cells_at: int, text_at: int) -> tuple[Any, ...]:
         cells = layout.unpack_from(buffer, cells_at)
         values: list[Any] = []
         at = 0
-        for is_text, count in plan:
+        for is_text, count, tells in plan:
             part: tuple[Any, ...] = cells[at : at + (count or 1)]
             at += count or 1
             if is_text:
                 part = tuple(_text_at(buffer, text_at, cell) for cell in part)
             values.append(part if count else part[0])
+            if tells:
+                values[-1] = FAULT if cells[at] else values[-1]
+                at += 1
         return tuple(values)
 
     return decode

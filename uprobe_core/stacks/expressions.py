@@ -72,6 +72,10 @@ class Machine:
         op = self.reader.take("B")
         if not self._pushes(op) and not self._computes(op) and not self._moves(op):
             raise ValueError(f"expression operation {op:#x}")
+        self.settle()
+
+    def settle(self) -> None:
+        """Cut what is on the stack to 64 bits."""
         self.stack[:] = [value & _MASK for value in self.stack]
 
     def _pushes(self, op: int) -> bool:

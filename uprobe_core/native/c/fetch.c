@@ -2,7 +2,7 @@
  * Running fetch programs: numbers.  events/fetch_run.py is the reference.
  *
  * Semantics: process_fetch_insn in kernel/trace/trace_probe_tmpl.h (6.12).  An
- * unreadable number is 0; one whose first byte alone is readable is that byte.
+ * unreadable number is 0, and says so if it tells; one whose first byte alone is readable is that byte.
  */
 #include "fetch.h"
 
@@ -56,18 +56,19 @@ static uint64_t load_number(const uint8_t *bytes, unsigned size)
 	return value;
 }
 
-/* All of it, or its first byte, or 0: how arm64's copy_from_user leaves it. */
-static uint64_t read_number(const struct up_source *source, uint64_t address, unsigned size)
+/* All of it, or its first byte, or 0: how arm64's copy_from_user leaves it.  fault becomes true if it is not all. */
+static uint64_t read_number(const struct up_source *source, uint64_t address, unsigned size, bool *fault)
 {
 	uint8_t bytes[8];
 	size_t got = source->read(source->context, address, bytes, size);
 
 	if (got == size)
 		return load_number(bytes, size);
+	*fault = true;
 	return got ? bytes[0] : 0;
 }
 
-static void fetch_array(struct up_hit *hit, const struct up_arg *arg, uint64_t address)
+static void fetch_array(struct up_hit *hit, const struct up_arg *arg, uint64_t address, bool *fault)
 {
 	uint8_t bytes[UP_MAX_ARRAY * 8];
 	uint64_t *cells = hit->cells + arg->cell;
@@ -76,12 +77,12 @@ static void fetch_array(struct up_hit *hit, const struct up_arg *arg, uint64_t a
 
 	for (unsigned i = 0; i < arg->count; i++) {
 		uint64_t value = whole ? load_number(bytes + i * size, size)
-				       : read_number(hit->source, (address + i * size) & hit->registers->mask, size);
+				       : read_number(hit->source, (address + i * size) & hit->registers->mask, size, fault);
 		cells[i] = convert(arg, value);
 	}
 }
 
-static void fetch_from_memory(struct up_hit *hit, const struct up_arg *arg)
+static void fetch_from_memory(struct up_hit *hit, const struct up_arg *arg, bool *fault)
 {
 	uint64_t address;
 	uint64_t *cells = hit->cells + arg->cell;
@@ -89,13 +90,14 @@ static void fetch_from_memory(struct up_hit *hit, const struct up_arg *arg)
 	if (!up_fetch_address(hit, arg, arg->derefs, &address)) {
 		for (unsigned i = 0; i < (arg->count ? arg->count : 1); i++)
 			cells[i] = convert(arg, 0);
+		*fault = true;
 		return;
 	}
 	address = (address + (uint64_t)arg->store_offset) & hit->registers->mask;
 	if (arg->count)
-		fetch_array(hit, arg, address);
+		fetch_array(hit, arg, address, fault);
 	else
-		cells[0] = convert(arg, read_number(hit->source, address, arg->store_size));
+		cells[0] = convert(arg, read_number(hit->source, address, arg->store_size, fault));
 }
 
 void up_fetch_number(struct up_hit *hit, unsigned index)
@@ -108,15 +110,15 @@ void up_fetch_number(struct up_hit *hit, unsigned index)
 		return;
 	}
 	hit->done[index / 64] |= UINT64_C(1) << index % 64;
+	bool fault = false;
 	if (arg->from_memory) {
-		fetch_from_memory(hit, arg);
-		return;
+		fetch_from_memory(hit, arg, &fault);
+	} else {
+		fault = !up_fetch_address(hit, arg, arg->derefs, &value);
+		hit->cells[arg->cell] = convert(arg, fault ? 0 : value + (uint64_t)arg->store_offset);
 	}
-	if (up_fetch_address(hit, arg, arg->derefs, &value))
-		value += (uint64_t)arg->store_offset;
-	else
-		value = 0;
-	hit->cells[arg->cell] = convert(arg, value);
+	if (arg->tells)
+		hit->cells[arg->cell + (arg->count ? arg->count : 1)] = fault;
 }
 
 void up_fetch_all(struct up_hit *hit)

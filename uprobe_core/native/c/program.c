@@ -79,11 +79,12 @@ static bool decode_arg(struct up_arg *arg, const struct up_packed_arg *packed)
 	arg->kind = packed->kind;
 	arg->size = packed->size;
 	arg->count = packed->count;
-	if (arg->count > UP_MAX_ARRAY || !strchr("usxcft", arg->kind) || arg->kind == 0)
+	arg->tells = packed->tells == 1;
+	if (arg->count > UP_MAX_ARRAY || !strchr("usxcft", arg->kind) || arg->kind == 0 || packed->tells > 1)
 		return false;
 	if (arg->kind == 'f')
 		return arg->size == 4 || arg->size == 8;
-	return arg->kind == 't' || is_number_size(arg->size);
+	return arg->kind == 't' ? !arg->tells : is_number_size(arg->size);
 }
 
 /* Whether a register is all that arg wants, and how. */
@@ -93,7 +94,7 @@ static void simplify(struct up_arg *arg, const struct up_registers *registers)
 	uint8_t code = arg->source.code;
 
 	if (arg->derefs || arg->store_offset || arg->from_memory || arg->has_field || arg->count || arg->kind == 't' ||
-	    (arg->kind == 'f' && arg->size == 4))
+	    (arg->kind == 'f' && arg->size == 4) || arg->tells)
 		return;
 	if (code != UP_REG && code != UP_RETVAL && code != UP_STACKP)
 		return;
@@ -126,7 +127,7 @@ static bool decode_all(struct up_program *program, const struct up_registers *re
 		simplify(arg, registers);
 		program->simple &= arg->simple;
 		arg->cell = (uint16_t)program->cells;
-		program->cells += arg->count ? arg->count : 1;
+		program->cells += (arg->count ? arg->count : 1) + arg->tells;
 		program->texts += arg->kind == 't';
 	}
 	return size == 0;

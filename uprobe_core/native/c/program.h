@@ -42,7 +42,7 @@ _Static_assert(sizeof(struct up_op) == 16, "UP_OP_LAYOUT");
 /* How an argument is packed: this, then its operations. */
 struct up_packed_arg {
 	uint8_t kind, size, count, ops;
-	uint32_t reserved;
+	uint32_t tells;		/* 1: whether it could be read is a value of its own, behind the others */
 };
 #define UP_ARG_LAYOUT "<BBBBI"
 _Static_assert(sizeof(struct up_packed_arg) == 8, "UP_ARG_LAYOUT");
@@ -58,6 +58,7 @@ struct up_arg {
 	uint8_t store_size;
 	uint8_t lshift, rshift;
 	uint16_t cell;		/* index of its first value */
+	bool tells;		/* behind its values stands whether they could not be read */
 	bool simple;		/* a register, masked and sign-extended, is all */
 	uint8_t reg;		/* of a simple one */
 	uint64_t mask, sign;	/* ((x & mask) ^ sign) - sign is the value of a simple one */
@@ -74,7 +75,7 @@ struct up_plain {
 
 struct up_program {
 	unsigned count;		/* arguments */
-	unsigned cells;		/* values: one for each scalar or element */
+	unsigned cells;		/* values: one for each scalar or element, and those of arguments that tell */
 	unsigned room;		/* bytes that strings may take */
 	unsigned texts;		/* string arguments */
 	bool simple;		/* all arguments are */
