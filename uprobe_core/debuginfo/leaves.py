@@ -130,7 +130,7 @@ class _Maker:
         texts, parts, joined = [], [], opens
         for count, member in enumerate(members):
             if count >= _MOST_MEMBERS or self._budget.left <= 0:
-                joined += " ..."
+                joined = f"{joined.rstrip()} ..."
                 break
             label = f"{member.name.partition('<')[0]}=" if member.name and not is_tuple else ""
             texts.append(f"{joined}{label}")
