@@ -150,6 +150,7 @@ CONSUMERS = {
     "returns": ["-C returns"],
     "summary": ["-C summary"],
     "profile": ["-C profile:every=25,top=4"],
+    "coverage": ["-C coverage:sort=name,top=3"],
     "graph": ["-C graph"],
 }
 """Each of our consumers with what it is to be shown with."""

@@ -69,6 +69,8 @@ class Capabilities:
     """Whether Target.on_syscall is told of system calls; else their events (``-S``) are refused."""
     samples: bool = False
     """Whether Target.on_sample is told of every so many-th instruction; else sampling is refused."""
+    code: bool = False
+    """Whether Target.on_code is told of executed code; else coverage is refused."""
     native: bool = True
     """Whether it may place sites of a native engine (Machine.native); else ``--engine c`` is refused."""
     inline_at_most: int | None = 64

@@ -18,6 +18,7 @@ from uprobe_core.frame import Frame
 if TYPE_CHECKING:
     from uprobe_core.architecture import Registers
     from uprobe_core.backend import Process, Task
+    from uprobe_core.executed_code import CodeFile
 
 _DEEPEST = 1024
 """Frames of a stack (UP_STACK_MAX of stacks.h)."""
@@ -321,6 +322,13 @@ class ConsumerContext(Protocol):
         """
         ...
 
+    def code(self, patterns: Sequence[str] = ()) -> Sequence[CodeFile]:
+        """The code that was executed, once the run is over; for plugins with ``wants_code = True``.
+
+        :param patterns: of which files: globs of paths or names; none: of the program itself
+        """
+        ...
+
 
 @runtime_checkable
 class ConsumerPlugin(Protocol):
@@ -329,6 +337,7 @@ class ConsumerPlugin(Protocol):
     It raises :class:`~uprobe_core.errors.UsageError` for an unknown or bad option.  An optional
     attribute ``event_lines`` names events without a place (``s:openat``, ``i:10000``) that it
     brings along; then it is attached to these alone, unless the user says which event it is for.
+    An optional method ``begin(context)`` is called once before the run, whatever it is attached to.
     """
 
     name: str

@@ -17,6 +17,7 @@ from uprobe_core.setup_words import (
     EVENTS,
     EXPECTED,
     FILES,
+    FILES_WRITTEN,
     FILTERS,
     FOLDERS,
     PATTERNS,
@@ -332,6 +333,14 @@ class RunSetup:
         "output",
         table="output",
         flags="--report FILE",
+    )
+    coverage: tuple[str, ...] = option(
+        (),
+        FILES_WRITTEN,
+        "a file for which of the program's code was executed: .info for lcov and genhtml, .drcov",
+        "output",
+        table="output",
+        flags="--coverage FILE",
     )
     lossy: int | None = option(
         None,

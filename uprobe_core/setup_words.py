@@ -13,9 +13,11 @@ from uprobe_core.value_types import choice, listing
 __all__ = (
     "BINDS",
     "CONSUMERS",
+    "COVERAGE",
     "EVENTS",
     "EXPECTED",
     "FILES",
+    "FILES_WRITTEN",
     "FILTERS",
     "FOLDERS",
     "PATTERNS",
@@ -39,6 +41,8 @@ __all__ = (
 
 TRACE = "trace"
 """The consumer that writes records, which there is when none is named."""
+COVERAGE = "coverage"
+"""The consumer of executed code, which there is where it is to go to a file."""
 PROFILE = "profile"
 """The consumer of samples, which are records as well where a format is named."""
 SAMPLES = "profile/sample"
@@ -227,6 +231,7 @@ BINDS = listing(
     'a list of "HOST:GUEST" or "HOST:GUEST:ro" strings with an absolute GUEST',
     is_path=True,
 )
+FILES_WRITTEN = listing(str, str, is_path=True)
 FOLDERS = listing(str, str)
 PATTERNS = listing(str, str)
 WALLS = choice(("auto", "require", "off"))

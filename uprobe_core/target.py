@@ -14,6 +14,7 @@ __all__ = (
     "LIMIT_REACHED",
     "Bind",
     "CallWatcher",
+    "CodeWatcher",
     "ExitStatus",
     "Limits",
     "Paths",
@@ -120,6 +121,18 @@ class SampleWatcher(Protocol):
         ...
 
 
+class CodeWatcher(Protocol):
+    """What a backend tells of executed code (Capabilities.code)."""
+
+    def executed(self, process: Any, blocks: Sequence[tuple[int, int]]) -> None:
+        """*process* has executed *blocks*: addresses, and sizes in bytes, whole instructions.
+
+        Each that it executes for the first time is among those of some call, which comes before its address
+        means something else and before the process has ended; others may be told again.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A program and its surroundings.
@@ -139,6 +152,7 @@ class Target:
     :param follow: whether probes and records follow fork and exec
     :param on_syscall: told of each system call; None: nobody asks
     :param on_sample: told of every so many-th instruction; None: nobody asks
+    :param on_code: told of code that was executed; None: nobody asks
     :param native: whether the backend runs its own hooks in native code, where it has any; None: unless
         the environment says ``UPROBE_ENGINE=py``
     :param isolated: whether this process has left the host's network, so that every socket is the run's own
@@ -165,6 +179,7 @@ class Target:
     debug: bool = False
     on_syscall: CallWatcher | None = None
     on_sample: SampleWatcher | None = None
+    on_code: CodeWatcher | None = None
     native: bool | None = None
     isolated: bool = False
     own_files: Sequence[str] = ()

@@ -287,6 +287,18 @@ class Cpu(Protocol):
         """Called inside a hook with its address; answers whether to stop with Event.HOOK as well."""
         ...
 
+    def watch_code(self) -> None:
+        """Note blocks of code that are executed, from now on."""
+        ...
+
+    def take_code(self) -> list[tuple[int, int]]:
+        """Start and bytes of each executed since the last call, at least of those not seen before."""
+        ...
+
+    def cut_code(self, pc: int) -> bool:
+        """A fault at *pc* ended the block that was executed last; whether it was noted, and is corrected."""
+        ...
+
     def sample(self, every: int, take: Callable[[int, int], None]) -> None:
         """Call *take* before each instruction whose number is a multiple of *every*, from now on; 0: no more.
 

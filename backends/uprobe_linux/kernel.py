@@ -352,6 +352,10 @@ class Machine(Protocol):
         """Count *what* for the statistics."""
         ...
 
+    def tell_code(self, process: Process) -> None:
+        """Tell who asks for it what *process* has executed, before its addresses mean something else."""
+        ...
+
     def switch_to(self, task: Task) -> None:
         """Make *task* the one whose registers are in the CPU."""
         ...

@@ -85,6 +85,8 @@ class LinuxMachine:
         self.pauses = LinuxPauses(self)
         self.runner = Runner(self, self.limits, self.pauses)
         add_virtual(self)
+        if target.on_code is not None:
+            cpu.watch_code()
         if target.on_sample is not None:
             cpu.sample(target.on_sample.every, self._sampled)
         try:
@@ -174,6 +176,8 @@ class LinuxMachine:
         try:
             self.runner.run()
         finally:
+            if self.current is not None:
+                self.tell_code(self.current.process)
             self.watcher.stop()
             try:
                 finish(self)  # the limits hold for those that are waited for, too
@@ -241,6 +245,13 @@ class LinuxMachine:
         self.network.close()
         self.cpu.close()
 
+    def tell_code(self, process: Process) -> None:
+        """Tell who asks for it what *process* has executed, before its addresses mean something else."""
+        watcher = self.target.on_code
+        blocks = None if watcher is None else self.cpu.take_code()
+        if watcher is not None and blocks:
+            watcher.executed(process, blocks)
+
     def _sampled(self, block: int, address: int) -> None:
         assert self.current is not None
         assert self.target.on_sample is not None
@@ -253,6 +264,8 @@ class LinuxMachine:
         before = self.current
         if before is task:
             return
+        if before is not None and before.process.memory is not task.process.memory:
+            self.tell_code(before.process)
         if before is not None:
             before.stopped = self.cpu.executed
             if not before.exited:

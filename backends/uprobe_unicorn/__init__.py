@@ -43,6 +43,7 @@ class UnicornBackend:
             invisible_traps=True,
             work=True,
             samples=True,
+            code=True,
             confined=True,
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from typing import Any
 
 from uprobe_linux.cpu import HOLE, PAGE, Event, Fill, OwnCalls, Perm
 from uprobe_linux.cpu_support.effective_address import effective_address
@@ -13,7 +12,6 @@ from uprobe_linux.memory.arena import Arena
 from uprobe_core.errors import BackendError
 from uprobe_unicorn import library as uc
 from uprobe_unicorn.aborting_words import aborting_offsets
-from uprobe_unicorn.emulator import UnicornEngine
 from uprobe_unicorn.library import (
     CodeHook,
     FillHook,
@@ -22,6 +20,7 @@ from uprobe_unicorn.library import (
     check,
 )
 from uprobe_unicorn.meter import Meter
+from uprobe_unicorn.observed import ObservedEngine
 
 __all__ = ("UnicornCpu",)
 
@@ -42,15 +41,11 @@ def _nothing_mapped(_address: int, _access: int) -> tuple[int, int]:
     return HOLE, 0
 
 
-def _no_sample(_block: int, _address: int) -> None:
-    """Nobody wants samples."""
-
-
 def _always_stop(_address: int) -> bool:
     return True
 
 
-class UnicornCpu(UnicornEngine):
+class UnicornCpu(ObservedEngine):
     """One Unicorn engine whose physical memory is *arena*; implements uprobe_linux.cpu.Cpu."""
 
     def __init__(self, arena: Arena) -> None:
@@ -64,7 +59,6 @@ class UnicornCpu(UnicornEngine):
         """Address whose hook was delivered before run was left; not delivered again if PC is still there."""
         self._hooks: dict[int, int] = {}
         self._hook_data: int | None = None
-        self._callbacks: list[Any] = []
         self._event: Event | None = None
         self._error: BaseException | None = None
         self._inside = False
@@ -74,11 +68,8 @@ class UnicornCpu(UnicornEngine):
         self._fills = 0
         """Fills since the last flush."""
         self._grow_at = 600
-        self._seen = 0
-        """Instructions executed up to where somebody last looked."""
         self._fill: Fill = _nothing_mapped
         self._inline: Callable[[int], bool] = _always_stop
-        self._take: Callable[[int, int], None] = _no_sample
         self._entries: dict[int, TlbEntry] = {}
         self._install_hooks()
         self._enter_el0()
@@ -93,13 +84,6 @@ class UnicornCpu(UnicornEngine):
         self._add_hook(uc.HOOK_TLB_FILL, FillHook(self._on_fill), *every)
         self._add_hook(uc.HOOK_INTR, InterruptHook(self._on_interrupt), *every)
         self._code_callback = CodeHook(self._on_code)
-
-    def _add_hook(self, kind: int, callback: Any, begin: int, end: int, data: int | None = None) -> int:
-        hook = ctypes.c_size_t()
-        self._callbacks.append(callback)
-        status = self._lib.hook_add(self._uc, ctypes.byref(hook), kind, callback, data, begin, end)
-        check(self._lib, status, f"hook {kind}")
-        return hook.value
 
     # --- callbacks: called by Unicorn, must not raise --------------------------------------------
 
@@ -308,25 +292,6 @@ class UnicornCpu(UnicornEngine):
     def was_rung(self) -> bool:
         """Nothing is seen without a thread."""
         return False
-
-    # --- samples -------------------------------------------------------------------------------
-
-    def sample(self, every: int, take: Callable[[int, int], None]) -> None:
-        """Call *take*, with a block and an address in it, before each *every*th instruction; 0: no more."""
-        self._meter.sample(self._seen, every, self._taken)
-        self._take = take
-
-    def _taken(self, executed: int, block: int, address: int) -> None:
-        self._seen = executed
-        self._take(block, address)
-
-    def look_for_sample(self, address: int) -> None:
-        """The instruction at *address*, which the task is at, is done elsewhere."""
-        self._meter.take_samples(self._seen, self._seen + 1, address)
-
-    def hold_samples(self, on: bool) -> None:
-        """Take none as long as this is on."""
-        self._meter.held = on
 
     # --- translations --------------------------------------------------------------------------
 

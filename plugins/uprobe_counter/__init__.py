@@ -14,12 +14,14 @@ from uprobe_counter.consumers import (
     StacksConsumer,
     SumConsumer,
 )
+from uprobe_counter.coverage import CoverageConsumer
 from uprobe_counter.graph import GraphConsumer
 from uprobe_counter.profile import ProfileConsumer
 from uprobe_counter.summary import SummaryConsumer
 
 __all__ = (
     "CountConsumer",
+    "CoverageConsumer",
     "GraphConsumer",
     "HistConsumer",
     "LatencyConsumer",

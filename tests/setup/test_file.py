@@ -72,6 +72,7 @@ file = "out"
 format = "jsonl"
 profile = "-"
 report = "run.json"
+coverage = ["cov.info"]
 lossy = 10
 depth = 3
 min-time = "1.5us"
@@ -172,6 +173,7 @@ def test_every_key_ends_up_in_the_setup() -> None:
         format="jsonl",
         profile="-",
         report="run.json",
+        coverage=("cov.info",),
         lossy=10,
         depth=3,
         min_time=1500,

@@ -48,6 +48,7 @@ WAYS: dict[str, tuple[list[str], str, dict[str, Any]]] = {
     "require_hits": (["--require-hits"], "[expect]\nrequire-hits = true", {"require_hits": True}),
     "baseline": (["--baseline", "b"], '[expect]\nbaseline = "b"', {"baseline": "b"}),
     "junit_xml": (["--junit-xml", "-"], '[expect]\njunit-xml = "-"', {"junit_xml": "-"}),
+    "coverage": (["--coverage", "c.info"], '[output]\ncoverage = ["c.info"]', {"coverage": ["c.info"]}),
     "lossy": (["--lossy", "9"], "[output]\nlossy = 9", {"lossy": 9}),
     "backend": (["--backend", "b"], '[run]\nbackend = "b"', {"backend": "b"}),
     "decoder": (["--decoder", "d"], '[run]\ndecoder = "d"', {"decoder": "d"}),
@@ -123,7 +124,16 @@ def test_every_field_of_a_set_up_has_a_row() -> None:
 
 def test_a_backend_is_told_what_it_asks_for_by_name() -> None:
     # from the engine, what is explained, sysroot and binds, the wall, the files of the run
-    derived = {"native", "on_sample", "on_syscall", "paths", "isolated", "own_files", "private_folder"}
+    derived = {
+        "native",
+        "on_code",
+        "on_sample",
+        "on_syscall",
+        "paths",
+        "isolated",
+        "own_files",
+        "private_folder",
+    }
     assert {field.name for field in fields(Target)} - derived <= {field.name for field in fields(RunSetup)}
 
 

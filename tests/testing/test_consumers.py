@@ -14,7 +14,7 @@ from uprobe_core.testing.compliance import ConsumerCompliance
 
 OPTIONS: dict[str, dict[str, str]] = {"sum": {"arg": "a"}, "hist": {"arg": "a"}}
 """What the shipped consumers cannot do without."""
-REFUSED: dict[str, tuple[str, ...]] = {"profile": ("p", "r")}
+REFUSED: dict[str, tuple[str, ...]] = {"coverage": ("p", "r"), "profile": ("p", "r")}
 """Events that a shipped consumer is not for: those that it brings are others."""
 
 

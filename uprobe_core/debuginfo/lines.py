@@ -115,6 +115,18 @@ class LineTable:
             numbers = {number for number, name in enumerate(names) if _matches(name, file)}
             yield from _of_files(rows, names, numbers)
 
+    def stretches(self) -> Iterator[tuple[str, int, int, int]]:
+        """(file as compiled, line, first address, address behind) of all code that belongs to a line."""
+        try:
+            for program in map(self._program, self._starts):
+                names, before = program.files, None
+                for row in program.rows:
+                    if before is not None and before.line and before.address < row.address:
+                        yield names[before.file], before.line, before.address, row.address
+                    before = None if row.ends else row
+        except DAMAGED as error:
+            raise self._failed(error) from None
+
     def addresses(self, file: str, line: int, column: int = 0) -> list[int]:
         """The places to stop at *line* of *file*: the first statement of each stretch of code it has.
 

@@ -22,5 +22,5 @@ CONTRACTS: Final[Mapping[str, str]] = {
     "plugin": "1.0",
 }
 """By the word of the kind: backend 1.1 has Capabilities for all that the core relies on and
-ProbeHandler.analyze, 1.2 Target.on_sample;
+ProbeHandler.analyze, 1.2 Target.on_sample and on_code;
 arch 1.1 has ``architecture`` in place of five hooks, which it still takes."""

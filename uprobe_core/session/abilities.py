@@ -14,6 +14,7 @@ from uprobe_core.errors import BackendError
 from uprobe_core.event_model import EventSpec, OpCode
 from uprobe_core.run_setup import RunSetup
 from uprobe_core.setup.options import OPTIONS
+from uprobe_core.setup_words import COVERAGE
 from uprobe_core.types import Returns
 
 __all__ = ("clock_of", "refuse_lacking", "warnings_of")
@@ -47,6 +48,8 @@ def _wishes(can: Capabilities, setup: RunSetup) -> Iterator[tuple[str, str]]:
         yield "cannot keep the program from writing to the sysroot", "leave :ro out"
     if setup.binds and not can.binds:
         yield "cannot show the program files at other paths", "--map says where the target has a local file"
+    if not can.code and (setup.coverage or any(use.name == COVERAGE for use in setup.consumers)):
+        yield "does not tell which code is executed", "leave --coverage and -C coverage out"
     if setup.engine == "c" and not can.native:
         yield "works with the Python engine only", "leave --engine c out: the stub is what a hit costs"
 

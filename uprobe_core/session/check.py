@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -108,6 +108,10 @@ class _Nowhere:
     def name_of(self, address: int) -> str:
         """No program, no names."""
         return ""
+
+    def code(self, patterns: Sequence[str] = ()) -> tuple[()]:
+        """No program, no code."""
+        return ()
 
 
 class _NoProbes:

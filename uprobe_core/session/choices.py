@@ -12,8 +12,8 @@ from uprobe_core.errors import BackendError, TargetError, UsageError
 from uprobe_core.image.guest_files import GuestFiles
 from uprobe_core.run_setup import RunSetup
 from uprobe_core.session.abilities import clock_of
-from uprobe_core.setup_words import PROFILE, SAMPLES, TRACE, ConsumerUse, FormatUse
-from uprobe_core.target import CallWatcher, SampleWatcher
+from uprobe_core.setup_words import COVERAGE, PROFILE, SAMPLES, TRACE, ConsumerUse, FormatUse
+from uprobe_core.target import CallWatcher, CodeWatcher, SampleWatcher
 from uprobe_core.types import Mode, Returns
 
 __all__ = (
@@ -36,6 +36,8 @@ def writes_records(setup: RunSetup) -> bool:
 def uses_of(setup: RunSetup) -> tuple[ConsumerUse, ...]:
     """The consumers of a run of the command line: records if none is named, and samples in a format."""
     uses = setup.consumers or (ConsumerUse(TRACE),)
+    if setup.coverage and all(use.name != COVERAGE for use in uses):
+        uses = (*uses, ConsumerUse(COVERAGE))
     if setup.format != "auto" and any(use.name == PROFILE and use.event is None for use in uses):
         uses = (*uses, ConsumerUse(TRACE, event=SAMPLES))
     return uses
@@ -61,7 +63,7 @@ def files_of(setup: RunSetup) -> GuestFiles:
     return GuestFiles(setup.sysroot, setup.cwd, binds, program=program, debug_folders=setup.debug_folders)
 
 
-_OWN = {"native", "on_sample", "on_syscall", "paths", "isolated", "own_files", "private_folder"}
+_OWN = {"native", "on_code", "on_sample", "on_syscall", "paths", "isolated", "own_files", "private_folder"}
 """Fields of a target that no field of the set-up says."""
 
 OWN_VARIABLES = "UPROBE_"
@@ -79,6 +81,7 @@ def target_of(
     can: Capabilities,
     on_syscall: CallWatcher | None = None,
     on_sample: SampleWatcher | None = None,
+    on_code: CodeWatcher | None = None,
     *,
     isolated: bool = False,
     private_folder: str | None = None,
@@ -95,7 +98,13 @@ def target_of(
         else:
             env[key] = value
     told = {field.name: getattr(setup, field.name) for field in fields(Target) if field.name not in _OWN}
-    told |= {"env": env, "on_syscall": on_syscall, "on_sample": on_sample, "isolated": isolated}
+    told |= {
+        "env": env,
+        "on_syscall": on_syscall,
+        "on_sample": on_sample,
+        "on_code": on_code,
+        "isolated": isolated,
+    }
     told |= {"clock": clock_of(can, setup)}
     told |= {"native": True if setup.engine == "c" else None, "own_files": _written_by(setup)}
     return Target(**told, paths=files_of(setup), private_folder=private_folder)
@@ -103,7 +112,7 @@ def target_of(
 
 def _written_by(setup: RunSetup) -> tuple[str, ...]:
     """The files that the run writes."""
-    named = (setup.output, setup.profile, setup.report, setup.junit_xml)
+    named = (setup.output, setup.profile, setup.report, setup.junit_xml, *setup.coverage)
     return tuple(os.path.realpath(path) for path in named if path is not None and os.path.isfile(path))
 
 

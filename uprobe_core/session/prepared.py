@@ -5,7 +5,7 @@ What may be said about probes is the same before the run, during it and after it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from uprobe_core.actions.kinds import Action
@@ -22,6 +22,7 @@ from uprobe_core.session.caretaker import Caretaker
 from uprobe_core.session.choices import files_of, uses_of, writer_of, writes_records
 from uprobe_core.session.complaints import Complaints
 from uprobe_core.session.confined import Confinement
+from uprobe_core.session.coverage import RunCoverage
 from uprobe_core.session.explain import Explaining
 from uprobe_core.session.live import Batch, LiveChanges
 from uprobe_core.session.probe_changes import ProbeChanges
@@ -33,6 +34,7 @@ from uprobe_core.tracing.samples import SAMPLE
 from uprobe_core.tracing.system_calls import KIND, SystemCalls
 
 if TYPE_CHECKING:
+    from uprobe_core.executed_code import CodeFile
     from uprobe_core.expecting.expectations import Expectations
     from uprobe_core.expecting.outcome import Outcome
     from uprobe_core.native.session import SessionNative
@@ -89,6 +91,7 @@ class PreparedSession:
         self.engine = self._explain.engine(self.engine)
         check_policy(self.arch, setup.policy)
         self.files = files_of(setup)
+        self._coverage = RunCoverage(setup, self.files)
         self.stacks = RunStacks(self.files, self.arch, self._real_return)
         self.events = EventSet(setup.policy, self.arch, self.files, self._complaints.sink_failed, self.warn)
         self.events.soon, self.events.refused = self._live.soon, self._complaints.not_probed
@@ -243,11 +246,17 @@ class PreparedSession:
         uses = self.setup.consumers if self._explicit else uses_of(self.setup)
         loaded = [(use, load_consumer(use.name, use.options)) for use in uses]
         self._consumers += loaded
+        if any(getattr(plugin, "wants_code", False) for _, plugin in loaded):
+            self._coverage.begin()
+            self.events.findings.others["code"] = self._coverage.merge
         brought = [self._bring(use, plugin) for use, plugin in loaded]
-        if self.setup.consumers and not self._explicit and not self.events.events:
+        if self.setup.consumers and not self._explicit and not self.events.events and None in brought:
             self.warn("there are consumers but no events: give them with -e, -f or -c")
         for (use, plugin), own in zip(loaded, brought, strict=True):
-            for event in own or self.events.for_consumer(use):
+            begin = getattr(plugin, "begin", None)
+            if begin is not None:
+                begin(self)
+            for event in self.events.for_consumer(use) if own is None else own:
                 with blaming(use.name, f"attach to {event.full_name}"):
                     self._attach(event, plugin)
         for chosen in self.setup.filters:
@@ -257,10 +266,17 @@ class PreparedSession:
             with noted(f"trigger {trigger.event}:{trigger.text}: "):
                 self.events.add_trigger(trigger.event, trigger.text, self)
 
-    def _bring(self, use: ConsumerUse, plugin: Any) -> list[Event]:
-        """The events that a consumer has for itself; none if the set-up says which it is for."""
-        lines = getattr(plugin, "event_lines", ())
-        return self.events.bring(lines, f"-C {use.name}") if lines and use.event is None else []
+    def code(self, patterns: Sequence[str] = ()) -> list[CodeFile]:
+        """The code that was executed, for consumers with ``wants_code``, once the run is over.
+
+        :param patterns: of which files: globs of paths or names; none: of the program itself
+        """
+        return self._coverage.code(patterns)
+
+    def _bring(self, use: ConsumerUse, plugin: Any) -> list[Event] | None:
+        """The events that a consumer has for itself, None: those that the set-up has."""
+        lines = getattr(plugin, "event_lines", None)
+        return None if lines is None or use.event is not None else self.events.bring(lines, f"-C {use.name}")
 
     def _expect(self) -> None:
         """Have measured what the run is expected to find."""

@@ -115,6 +115,7 @@ class Session(ReportedSession):
                     backend.capabilities,
                     self._explain.on_syscall(*self._call_watchers()),
                     self._samples(),
+                    self._coverage.watcher,
                     isolated=self._confinement.isolated,
                     private_folder=self._caretaker.folder,
                 ),
@@ -261,7 +262,7 @@ class Session(ReportedSession):
             )
 
     def _close_files(self) -> None:
-        for file in (self._output, self._files):
+        for file in (self._output, self._files, self._coverage):
             if file is not None:
                 file.close()
 
@@ -321,6 +322,7 @@ class Session(ReportedSession):
                 ("not-written", f"a forked process failed: internal: {type(error).__name__}: {error}")
             )
         self.events.lives.end_child(self.spool)
+        self._coverage.end_child(self.spool)
         self._show_output()
         if self.setup.debug and self._machine is not None:
             self.spool.put(("statistics", dict(self._machine.statistics())))

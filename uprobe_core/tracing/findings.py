@@ -110,6 +110,8 @@ class Findings:
         self.actions: list[Action] = []
         self.functions: set[str] = set()
         """Events (GROUP/NAME) of functions that were named by a pattern: one line tells of all of them."""
+        self.others: dict[str, Callable[..., None]] = {}
+        """What else forked processes tell, by kind, and who hears it."""
         self.sync: Callable[[], None] | None = None
         """Brings in what a native engine has counted."""
         self._numbers: dict[int, int] = {}
@@ -177,6 +179,8 @@ class Findings:
                 self._lives.heard(rest[0])
             elif kind == "hist":
                 self.tracing.replay_hist(*rest)
+            elif kind in self.others:
+                self.others[kind](*rest)
             elif kind == "found":
                 merge(self.actions[rest[0]], *rest[1:])
         if output is not None:

@@ -266,6 +266,8 @@ class Family:
         if process.exit_code is not None:  # a signal came first
             return
         process.exit_code = wait_status >> 8 & 0xFF
+        if self._machine.current is not None:
+            self._machine.tell_code(self._machine.current.process)
         for task in list(process.tasks):
             if not task.exited:
                 self.end_task(task, whole_process=True)
@@ -365,8 +367,7 @@ class Family:
         return [entry for entry in self.pids if entry.alive and entry.pid not in self.local]
 
     def host_processes(self) -> set[int]:
-        """The other host processes of this run: who holds its memory, or if the host does not say who the
-        table knows."""
+        """The other host processes of this run: who holds its memory, else who the table knows."""
         if not self._has_forked:
             return set()
         mine, holders = os.getpid(), self.shared.holders()

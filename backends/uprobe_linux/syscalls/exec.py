@@ -110,6 +110,7 @@ def _execute(task: LinuxTask, path: str, argv: int, envp: int, of_descriptor: in
     _reset(task)
     _tell_parent(task)
     task.machine.turns.forgo()
+    task.machine.tell_code(task.process)
     task.machine.handler.on_exec(task)
     try:
         install(task, image)

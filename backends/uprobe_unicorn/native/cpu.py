@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -68,6 +69,7 @@ def _own_calls(glue: Any) -> Any:
     return calls
 
 
+_BLOCK = struct.Struct("<QQ")
 _GAVE_UP = 1000
 """GUARD_GAVE_UP of glue/guard.h."""
 
@@ -253,6 +255,20 @@ class NativeCpu(UnicornCpu):
     def hold_samples(self, on: bool) -> None:
         """Take none as long as this is on."""
         self.glue.hold_samples(on)
+
+    # --- executed code ---------------------------------------------------------------------------------
+
+    def watch_code(self) -> None:
+        """Note blocks of code that are executed."""
+        self.glue.watch_code()
+
+    def take_code(self) -> list[tuple[int, int]]:
+        """Start and size of each that was met since the last call."""
+        return list(_BLOCK.iter_unpack(self.glue.take_code()))
+
+    def cut_code(self, pc: int) -> bool:
+        """A fault at *pc* ended the block that was met last, if it is in that one."""
+        return self.glue.cut_code(pc)
 
     # --- translations ----------------------------------------------------------------------------------
 

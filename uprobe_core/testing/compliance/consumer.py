@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -91,6 +91,10 @@ class Stage:
     def name_of(self, address: int) -> str:
         """Part of the ConsumerContext contract: only the probed function has a name."""
         return "function" if address == FUNCTION else ""
+
+    def code(self, patterns: Sequence[str] = ()) -> tuple[()]:
+        """Nothing was executed."""
+        return ()
 
 
 class ConsumerCompliance:

@@ -25,6 +25,7 @@ enum glue_event { GLUE_NONE = -1, GLUE_STOP = 0, GLUE_SYSCALL = 1, GLUE_BREAK = 
 enum { GLUE_SP = 31, GLUE_PC = 32, GLUE_PSTATE = 33, GLUE_DIRECT = 33 };
 
 struct area;
+struct code_seen;
 struct calls;
 struct place;
 
@@ -59,6 +60,7 @@ struct glue {
 
 	struct work work;		/* executed instructions */
 	uint64_t every;			/* instructions from sample to sample */
+	struct code_seen *seen;		/* executed code; NULL: nobody asks */
 	uint64_t held_sample;		/* the next one, while none is taken; 0: that is not so */
 	struct up_site *sampled;	/* that samples hit; NULL: they are Python's */
 	uint64_t clock;			/* what the engine's clock shows less executed instructions, while guest code runs */

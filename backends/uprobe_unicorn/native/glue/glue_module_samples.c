@@ -1,6 +1,7 @@
-/* The Python binding of the glue: samples. */
+/* The Python binding of the glue: samples, executed code. */
 #include "glue_module.h"
 
+#include "code_seen.h"
 #include "samples.h"
 
 static void call_sample(void *context, uint64_t block, uint64_t address)
@@ -44,4 +45,41 @@ PyObject *glue_object_hold_samples(GlueObject *self, PyObject *on)
 {
 	samples_hold(&self->core, on == Py_True);
 	Py_RETURN_NONE;
+}
+
+/* --- executed code ------------------------------------------------------------------------------ */
+
+PyObject *glue_object_watch_code(GlueObject *self, PyObject *unused)
+{
+	(void)unused;
+	if (!self->core.seen && !code_seen_begin(&self->core))
+		return PyErr_NoMemory();
+	Py_RETURN_NONE;
+}
+
+/* Start and size of each block, as pairs of 64-bit numbers; they are forgotten. */
+PyObject *glue_object_take_code(GlueObject *self, PyObject *unused)
+{
+	struct code_seen *seen = self->core.seen;
+
+	(void)unused;
+	if (!seen)
+		return PyBytes_FromStringAndSize(NULL, 0);
+	if (seen->full)
+		return PyErr_NoMemory();
+	PyObject *packed = PyBytes_FromStringAndSize((const char *)seen->blocks,
+						     (Py_ssize_t)(seen->count * sizeof(*seen->blocks)));
+	if (packed)
+		code_seen_clear(seen);
+	return packed;
+}
+
+/* A fault at the address ended the block that was met last, if it is in that one; answers whether it is. */
+PyObject *glue_object_cut_code(GlueObject *self, PyObject *address)
+{
+	unsigned long long pc = PyLong_AsUnsignedLongLong(address);
+
+	if (PyErr_Occurred())
+		return NULL;
+	return PyBool_FromLong(self->core.seen && code_seen_cut(self->core.seen, pc));
 }

@@ -252,6 +252,8 @@ void glue_on_block(uc_engine *uc, uint64_t address, uint32_t size, void *data)
 	(void)uc;
 	if (!may_be_free || !glue->work.is_free(glue, address))
 		work_count(&glue->work, address, size);
+	if (glue->work.met)
+		glue->work.met(glue, address, size);
 }
 
 /* --- inline hooks ---------------------------------------------------------------------------- */

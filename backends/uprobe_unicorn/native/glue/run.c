@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "code_seen.h"
 #include "emulator.h"
 #include "fills.h"
 #include "guard.h"
@@ -108,6 +109,7 @@ void glue_deinit(struct glue *glue)
 	extents_deinit(&glue->hidden);
 	shortcuts_destroy(glue->shortcuts);
 	glue->shortcuts = NULL;
+	code_seen_end(glue);
 }
 
 /*
