@@ -437,6 +437,14 @@ class RunSetup:
         table="run",
         flags="--gdb ADDRESS",
     )
+    control: str | None = option(
+        None,
+        STRING,
+        "a socket over which uprobe attach changes the run's events; auto: only that of its number",
+        "execution",
+        table="run",
+        flags="--control SOCKET",
+    )
     repl: bool = option(
         False,
         BOOL,

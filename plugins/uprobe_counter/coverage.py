@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -80,7 +81,7 @@ class CoverageReport:
         left = sum(1 for each in file.functions if not each.executed)
         if left and not self._whole:
             more.append(f"{left} functions without executed code (whole=yes shows them)")
-        head = f"coverage of {file.path}: {', '.join(sums)}"
+        head = f"coverage of {_short(file.path)}: {', '.join(sums)}"
         return [head, *(f"  {line}" for line in [*(columns(table) if shown else []), *more])]
 
     def _sorted(self, file: CodeFile) -> list[CodeFunction]:
@@ -165,3 +166,9 @@ class CoverageConsumer:
         found = self._context.code(self._options.names("files"))
         asked = self._options.text("files") or ""
         return CoverageReport(found, asked, self._sort, self._top, whole=self._whole)
+
+
+def _short(path: str) -> str:
+    """*path* as from the working directory, if it lies there."""
+    near = os.path.relpath(path)
+    return path if near.startswith(os.pardir) else near

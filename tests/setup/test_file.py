@@ -64,6 +64,7 @@ strict = true
 debug = true
 stop-at = "work#3"
 gdb = "unix:/x"
+control = "auto"
 repl = true
 explain = ["hits"]
 
@@ -167,6 +168,7 @@ def test_every_key_ends_up_in_the_setup() -> None:
         debug=True,
         stop_at="work#3",
         gdb="unix:/x",
+        control="auto",
         repl=True,
         explain=("hits",),
         output="out",

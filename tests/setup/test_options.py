@@ -66,6 +66,7 @@ WAYS: dict[str, tuple[list[str], str, dict[str, Any]]] = {
     "tree_of": (["--tree-of", "main"], '[output]\ntree-of = "main"', {"tree_of": "main"}),
     "stop_at": (["--stop-at", "w#3"], '[run]\nstop-at = "w#3"', {"stop_at": "w#3"}),
     "gdb": (["--gdb", "unix:/x"], '[run]\ngdb = "unix:/x"', {"gdb": "unix:/x"}),
+    "control": (["--control", "auto"], '[run]\ncontrol = "auto"', {"control": "auto"}),
     "repl": (["--repl"], "[run]\nrepl = true", {"repl": True}),
     "debug": (["--debug="], "[run]\ndebug = true", {"debug": True}),
     "explain": (

@@ -20,6 +20,8 @@ __all__ = ("COMMANDS", "Command", "build_parser", "main")
 
 COMMANDS = {
     "run": "run a program with probes; exit with the program's status",
+    "attach": "add probes to a run that runs already, and show their records",
+    "events": "the events of a run that runs: list, enable, disable, remove",
     "check": "validate a set-up without running anything",
     "classify": "verdicts for instruction words from standard input",
     "why": "can this place be probed, and why (not)",

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from uprobe_core.native.session import SessionNative
     from uprobe_core.probes.dispatch import Dispatcher
     from uprobe_core.reporting.calls import CallsSeen
+    from uprobe_core.session.control import Control
     from uprobe_core.session.interrupts import Interrupts
     from uprobe_core.session.stopping import Stopping
     from uprobe_core.target import CallWatcher, SampleWatcher
@@ -58,7 +59,7 @@ class PreparedSession:
             raise UsageError("no program to run", hint="give the program and its arguments after --")
         self._caretaker = Caretaker()
         self.setup = setup
-        self._stopping = self._make_stopping(setup)
+        self._stopping, self._control = self._make_stopping(setup), self._make_control(setup)
         self._explicit = explicit
         self._consumers: list[tuple[ConsumerUse, Any]] = []
         self.status: ExitStatus | None = None
@@ -119,6 +120,14 @@ class PreparedSession:
 
         return Stopping(self)
 
+    def _make_control(self, setup: RunSetup) -> Control | None:
+        """Who lets others change the run, if they may."""
+        if setup.control is None:
+            return None
+        from uprobe_core.session.control import Control
+
+        return Control(self, setup.control)
+
     @property
     def private_folder(self) -> str:
         """The run's own folder of temporary files, that nobody else may enter."""
@@ -148,6 +157,10 @@ class PreparedSession:
         from uprobe_core.tracing.samples import Samples
 
         return Samples(next(iter(probe)), self.arch.info.registers, self.stacks.stack, self.stacks.frame)
+
+    def _outsiders(self) -> list[Stopping | Control]:
+        """Whom others speak to while the program runs: gdb or a prompt, and who changes probes."""
+        return [each for each in (self._stopping, self._control) if each is not None]
 
     def written_to(self) -> list[int]:
         """The descriptors that records, reports and messages go to."""

@@ -207,6 +207,8 @@ class Session(ReportedSession):
             self._interrupts = Interrupts(machine, self.events, limits.seconds, self.setup.handler_timeout)
             with self._interrupts.taken():
                 try:
+                    if self._control is not None:
+                        self._control.begin()
                     self._live.begin(machine)
                     status = self.status = machine.run()
                 finally:
@@ -229,8 +231,8 @@ class Session(ReportedSession):
     def _finish(self, status: ExitStatus | None) -> None:
         if self._engine is not None:
             self._engine.sites.finish()
-        if self._stopping is not None:
-            self._stopping.finish(status)
+        for each in self._outsiders():
+            each.finish(status)
         if self.spool.forked:
             if self._output is not None:
                 self._output.flush()
@@ -275,8 +277,8 @@ class Session(ReportedSession):
         if self._machine is not None:
             self._machine.close()
         self.spool.close()
-        if self._stopping is not None:
-            self._stopping.close()
+        for each in self._outsiders():
+            each.close()
         self._caretaker.end()
 
     def __enter__(self) -> Session:
@@ -385,8 +387,8 @@ class Session(ReportedSession):
 
     def _in_child(self) -> None:
         self._caretaker.forget()
-        if self._stopping is not None:
-            self._stopping.in_child()
+        for each in self._outsiders():
+            each.in_child()
         if self._interrupts is not None:
             self._interrupts.begin()
         self._live.in_child()

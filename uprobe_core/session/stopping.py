@@ -12,9 +12,9 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from uprobe_core.control.doors import Door, SocketFiles, peer_is_ours
 from uprobe_core.debugging.copies import Forge
 from uprobe_core.debugging.debugger import Debugger
-from uprobe_core.debugging.doors import Door, SocketFiles, peer_is_ours
 from uprobe_core.debugging.files import GuestFileReader
 from uprobe_core.debugging.history import History
 from uprobe_core.debugging.journal import Journal

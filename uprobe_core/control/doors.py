@@ -56,10 +56,10 @@ class Door:
         self.listener, self.where, self.path = listener, where, path
 
     @classmethod
-    def unix(cls, path: str) -> Door:
+    def unix(cls, path: str, kind: int = socket.SOCK_STREAM) -> Door:
         """Make the socket *path*, mode 0600; it must not be there.  Raises UsageError."""
         path = os.path.abspath(path)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        listener = socket.socket(socket.AF_UNIX, kind | socket.SOCK_CLOEXEC)
         mask = os.umask(0o177)
         try:
             if len(os.fsencode(path)) > _LONGEST:

@@ -1,0 +1,257 @@
+"""uprobe attach and uprobe events: a run's probes are changed from outside while it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from tests.programs import GUEST, either
+
+PATIENCE = 60.0
+UPROBE = (sys.executable, "-m", "uprobe_core.cli")
+
+
+def asked(*words: str) -> subprocess.CompletedProcess[str]:
+    """What a command answers."""
+    return subprocess.run([*UPROBE, *words], capture_output=True, text=True, check=False)
+
+
+class Run:
+    """A program that answers each line that it is given, under ``uprobe run --control``."""
+
+    def __init__(self, folder: Path, program: Path, *words: str) -> None:
+        self.folder, self.program, self.path = folder, program, folder / "control"
+        inside = folder / "inside"
+        inside.mkdir()
+        self.records = inside / "records"
+        self.env = {**os.environ, "XDG_RUNTIME_DIR": str(folder)}
+        command = [*UPROBE, "run", "--control", str(self.path), "-o", str(self.records)]
+        command += ["-e", f"p:own {program}:work n=%x0", *words, str(program)]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(
+            command, cwd=inside, env=self.env, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        )
+        assert self.says("first") == "2"
+
+    def says(self, line: str) -> str:
+        """What the program answers to *line*."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def ends(self) -> tuple[int, str]:
+        """Its status and what was said on standard error."""
+        _, err = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, err
+
+    def events(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """``uprobe events``."""
+        return subprocess.run(
+            [*UPROBE, "events", str(self.path), *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.env,
+        )
+
+    @contextlib.contextmanager
+    def attached(self, *words: str, to: str = "") -> Iterator[subprocess.Popen[str]]:
+        """``uprobe attach`` once it is attached."""
+        pipe = subprocess.PIPE
+        command = [*UPROBE, "attach", to or str(self.path), *words]
+        with subprocess.Popen(command, env=self.env, stdout=pipe, stderr=pipe, text=True) as client:
+            assert client.stderr is not None
+            assert "attached: " in client.stderr.readline()
+            try:
+                yield client
+            finally:
+                client.kill()
+
+    def close(self) -> None:
+        """End what is still there."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    return either(GUEST / "echoes.c")
+
+
+@pytest.fixture
+def run(program: Path, tmp_path: Path) -> Iterator[Run]:
+    made = Run(tmp_path, program)
+    yield made
+    made.close()
+
+
+def line_of(client: subprocess.Popen[str]) -> str:
+    assert client.stdout is not None
+    return client.stdout.readline().strip()
+
+
+def rest(stream: IO[str] | None) -> str:
+    assert stream is not None
+    return stream.read()
+
+
+def test_records_of_added_probes_come_until_the_client_leaves(run: Run) -> None:
+    words = [
+        "-e",
+        f"p:mine {run.program}:work t=+0(%x1):string",
+        "-e",
+        f"r {run.program}:work rv=$retval:s32",
+    ]
+    with run.attached(*words, "--filter", 'mine:t ~ "b*"') as client:
+        run.says("a")
+        assert line_of(client).endswith("rv=4")
+        run.says("b")
+        assert line_of(client).endswith('t="b"')
+        assert line_of(client).endswith("rv=6")
+        listed = {row["event"]: row for row in json.loads(run.events("--json").stdout)["events"]}
+        assert listed["uprobes/own"]["hits"] == 3
+        assert listed["attached1/mine"]["hits"] == 2
+        client.send_signal(signal.SIGINT)
+        assert client.wait(PATIENCE) == 0
+    deadline = time.monotonic() + PATIENCE
+    while "mine" in run.events().stdout and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert [row["event"] for row in json.loads(run.events("--json").stdout)["events"]] == ["uprobes/own"]
+    assert run.says("c") == "8"
+    status, err = run.ends()
+    assert (status, err) == (7, "")
+    assert run.records.read_text().count("own: (") == 4
+    assert not run.path.exists()
+    assert list((run.folder / "uprobe").iterdir()) == []
+
+
+def test_a_run_is_found_by_its_process_id_and_told_of_when_it_ends(run: Run) -> None:
+    words = ("-e", f"p:mine {run.program}:work n=%x0:u32", "--json")
+    with run.attached(*words, to=str(run.process.pid)) as client, run.attached(*words) as other:
+        run.says("a")
+        for each in (client, other):
+            assert json.loads(line_of(each))["args"] == {"n": 2}
+        assert run.ends()[0] == 7
+        for each in (client, other):
+            assert each.wait(PATIENCE) == 0
+            assert "the run has ended with status 7" in rest(each.stderr)
+
+
+def test_events_are_switched_and_removed(run: Run) -> None:
+    assert run.events("--disable", "own").returncode == 0
+    run.says("unseen")
+    assert run.events("--enable", "own").returncode == 0
+    run.says("seen")
+    assert run.events("--remove", "own").returncode == 0
+    run.says("unseen")
+    missing = run.events("--remove", "own")
+    assert (missing.returncode, "no event is called 'own'" in missing.stderr) == (2, True)
+    assert run.ends() == (7, "")
+    assert [line.split("n=")[1] for line in run.records.read_text().splitlines()] == [
+        "0x1",
+        "0x3",
+    ]
+
+
+def test_a_wrong_event_changes_nothing(run: Run) -> None:
+    words = ["-e", f"p:good {run.program}:work", "-e", f"p:bad {run.program}:nothing"]
+    done = subprocess.run(
+        [*UPROBE, "attach", str(run.path), *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "nothing" in done.stderr
+    again = ["-e", f"p:uprobes/own {run.program}:work"]
+    done = subprocess.run(
+        [*UPROBE, "attach", str(run.path), *again], capture_output=True, text=True, check=False
+    )
+    assert "Argument type or name is different from existing probe" in done.stderr
+    assert [row["event"] for row in json.loads(run.events("--json").stdout)["events"]] == ["uprobes/own"]
+
+
+def test_forked_processes_send_their_records_too(run: Run) -> None:
+    with run.attached("-e", f"p:mine {run.program}:work n=%x0:u32", "--json") as client:
+        run.says("fork")
+        found = [json.loads(line_of(client)) for _ in range(2)]
+    assert sorted(each["args"]["n"] for each in found) == [2, 100]
+    assert len({each["pid"] for each in found}) == 2
+
+
+def test_noise_on_the_socket_is_answered_and_the_run_goes_on(run: Run) -> None:
+    for noise in (
+        b"\xff\x00garbage",
+        b"[]",
+        b"[" * 5000,
+        b'{"do": "add", "events": 5}',
+        b'{"do": "sing"}',
+        b"",
+    ):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+            client.connect(str(run.path))
+            client.send(noise)
+            client.shutdown(socket.SHUT_WR)
+            answer = client.recv(1 << 16)
+            assert not answer or "not understood" in json.loads(answer)["text"]
+    assert run.says("still") == "4"
+
+
+def test_a_killed_client_is_no_matter(run: Run) -> None:
+    with run.attached("-e", f"p:mine {run.program}:work") as client:
+        client.kill()
+        client.wait(PATIENCE)
+        assert [run.says("x") for _ in range(3)] == ["4", "6", "8"]
+    assert run.ends()[0] == 7
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
+def test_another_user_is_turned_away(run: Run, tmp_path: Path) -> None:
+    """By the run itself: he can reach the socket, and is not answered."""
+    os.chmod(run.path, 0o777)
+    for folder in (tmp_path, *tmp_path.parents):
+        if "pytest-of-" in str(folder):
+            os.chmod(folder, 0o755)
+    said, saying = os.pipe()
+    other = os.fork()
+    if other == 0:
+        try:
+            os.setuid(65534)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+                client.connect(str(run.path))
+                os.write(saying, b"in")
+                client.send(b'{"do": "list"}')
+                os.write(saying, client.recv(99))
+        finally:
+            os._exit(0)
+    os.waitpid(other, 0)
+    os.close(saying)
+    with open(said, "rb") as file:
+        assert file.read() == b"in"
+    assert run.says("still") == "4"
+
+
+def test_a_socket_within_the_programs_reach_is_refused(program: Path, tmp_path: Path) -> None:
+    command = [*UPROBE, "run", "--control", "here", str(program)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, input="")
+    assert done.returncode == 2
+    assert "which the program may write" in done.stderr
+
+
+def test_no_run_is_an_error_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for where in ("4194303", str(tmp_path / "nothing"), str(tmp_path / "file")):
+        done = asked("events", where)
+        assert done.returncode == 2
+        assert done.stderr.startswith("uprobe: error: ")
