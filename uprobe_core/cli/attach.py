@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +60,8 @@ def _say(text: str) -> None:
 
 
 def _show(control: RunControl, *, as_json: bool) -> int:
+    import json  # not needed for help
+
     for message in control.messages():
         if message.get("kind") == "record":
             print(json.dumps(_record(message)) if as_json else message.get("text"), flush=True)
