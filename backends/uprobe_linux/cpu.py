@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import mmap
@@ -88,6 +88,12 @@ class OwnCalls(Protocol):
     tid: int
     blocked: int
     pending: int
+    take_turns: bool
+    grace: int
+    slice_end: int
+    next_event: int
+    chance: int
+    moved: int
 
     def lend(self, number: int, lent: int, masks: tuple[tuple[int, int, int, int], ...], /) -> bool:
         """What the form of call *number* may use, ``Lent`` of ``uprobe_linux.syscalls.forms`` (0: it is not
@@ -125,8 +131,27 @@ class OwnCalls(Protocol):
         """Nothing is known of any descriptor."""
         ...
 
-    def set_waiters(self, addresses: tuple[int, ...], /) -> None:
-        """Threads wait at the futexes at these addresses, and no others."""
+    def set_threads(
+        self,
+        threads: tuple[tuple[Any, ...], ...],
+        ready: tuple[int, ...],
+        waiters: tuple[tuple[int, int, int], ...],
+        /,
+    ) -> None:
+        """Who there is, who is ready (the first runs) and who waits at a futex, in the order they came.
+
+        :param threads: (context and engine's task as ``Cpu.own_task`` has them, tid, blocked, pending, work
+            elsewhere, work when it stopped, whether it may run without us, whether it waits at a futex) each
+        :param waiters: (address, bitset, number of the thread or -1: not to be woken by the CPU) each
+        """
+        ...
+
+    def take_threads(self) -> tuple[int, tuple[int, ...], tuple[Any, ...], tuple[tuple[int, int, int], ...]]:
+        """(current, ready, threads, waiters).
+
+        Of threads (waits, has begun to since the last time, blocked, work elsewhere, work when it
+        stopped, arguments of the call it waits in).
+        """
         ...
 
 
@@ -144,6 +169,17 @@ class Cpu(Protocol):
     """System calls that it makes by itself; None: it makes none."""
     skip_hook: int
     """Set before run: address of a hook that was delivered; not again if PC is still there."""
+
+    def own_task(self, task: Any) -> tuple[int, int | None]:
+        """The context and the engine's task that ``OwnCalls.set_threads`` is to be told of *task*.
+
+        The latter None: the CPU must not switch to it by itself.
+        """
+        ...
+
+    def ran(self, task: Any) -> None:
+        """The CPU has switched to *task* by itself."""
+        ...
 
     @property
     def executed(self) -> int:

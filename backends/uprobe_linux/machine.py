@@ -57,8 +57,7 @@ class LinuxMachine:
         self.cpu = cpu
         self.arena = arena
         self.clock = Clock(target.clock, lambda: cpu.executed, cpu.calls)
-        self.current: Task | None = None
-        """The task whose registers are in the CPU."""
+        self._current: Task | None = None
         self.stop_requested = ""
         """Why the run is to end early, "" while it is not."""
         self.soon: deque[Callable[[], None]] = deque()
@@ -84,6 +83,7 @@ class LinuxMachine:
         self.meter = None if most is None else MemoryMeter(self, most, self.sandbox.private)
         self.pauses = LinuxPauses(self)
         self.runner = Runner(self, self.limits, self.pauses)
+        self._threads = self.runner.threads
         add_virtual(self)
         if target.on_code is not None:
             cpu.watch_code()
@@ -259,6 +259,21 @@ class LinuxMachine:
 
     # --- tasks and the CPU -------------------------------------------------------------------------
 
+    @property
+    def current(self) -> Task | None:
+        """The task whose registers are in the CPU."""
+        threads = self._threads
+        if threads is not None and threads.moved:
+            threads.take_over()
+        return self._current
+
+    def switched(self, task: Task) -> None:
+        """The CPU has made *task* the current one by itself."""
+        if task is not self._current:
+            self._current = task
+            task.pc_written = False
+            self.cpu.ran(task)
+
     def switch_to(self, task: Task) -> None:
         """Make *task* the one whose registers are in the CPU."""
         before = self.current
@@ -272,7 +287,7 @@ class LinuxMachine:
                 before.context = self.cpu.save()
         task.elsewhere += self.cpu.executed - task.stopped
         self.cpu.restore(task.context)
-        self.current = task
+        self._current = task
         if before is None or before.process.memory is not task.process.memory:
             self.memory_changed(task.process)
 
@@ -283,7 +298,7 @@ class LinuxMachine:
 
     def after_fork(self, task: Task) -> None:
         """In a new host process: *task* is the only one, its registers are in its context."""
-        self.current = None
+        self._current = None
         self.counts.clear()
         self._executed_elsewhere = self.cpu.executed
         task.process.memory.wipe_after_fork()

@@ -54,6 +54,8 @@ class Runner:
         self._tell = machine.target.on_syscall
         self._table = table.load()
         self._own = OwnCalls.of(machine)
+        self.threads = None if self._own is None else self._own.threads
+        """Those that the CPU lets take turns by itself, if it does."""
         self._cpu.set_inline(self._on_hook)
         self._events, self._shown = 0, 0.0
 
@@ -91,13 +93,15 @@ class Runner:
                     return
             cpu.skip_hook, task.skip_hook = task.skip_hook, -1
             if own is not None:
-                own.before(task)
+                own.before(task, grace)
             event = cpu.run(0 if task.stepping else limits.budget(pauses.budget(scheduler.budget())))
             limits.account()
             if pauses.on:
                 pauses.after()
-            if own is not None and own.after(task):
-                grace = _GRACE
+            if own is not None:
+                task = machine.current or task  # threads may have taken turns
+                own.after(task)
+                grace = own.grace
             self._events += 1
             if event is Event.STOP or not self._events & 0xFF:
                 self._show()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from typing import Any
 
 from uprobe_linux.cpu import HOLE, PAGE, Event, Fill, OwnCalls, Perm
 from uprobe_linux.cpu_support.effective_address import effective_address
@@ -292,6 +293,13 @@ class UnicornCpu(ObservedEngine):
     def was_rung(self) -> bool:
         """Nothing is seen without a thread."""
         return False
+
+    def own_task(self, _task: Any) -> tuple[int, int | None]:
+        """It switches to nobody by itself."""
+        return 0, None
+
+    def ran(self, _task: Any) -> None:
+        """It does not."""
 
     # --- translations --------------------------------------------------------------------------
 

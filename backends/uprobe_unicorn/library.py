@@ -125,6 +125,9 @@ class Library:
             self.emu_start,
             self.emu_stop,
             self.ctl,
+            self.context_save,
+            self.context_restore,
+            self.context_reg_write,
         )
         return tuple(ctypes.cast(function, ctypes.c_void_p).value or 0 for function in functions)
 

@@ -176,6 +176,8 @@ class Engine:
         """The task of *hit* reached a watched address."""
     def set_task(self, task: int, pid: int, tid: int, who: int, comm: bytes, /) -> int:
         """A new task (*task* < 0), or new names for one; returns its number."""
+    def task_pointer(self, task: int, /) -> int:
+        """The address that a glue knows the task by."""
     def run_task(self, task: int, /) -> None:
         """*task* is the one whose hits follow."""
     def end_task(self, task: int, reason: int, /) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from uprobe_linux.kernel import Machine
+from uprobe_linux.kernel import Machine, Task
 
 if TYPE_CHECKING:
     from uprobe_linux.fs.file_times import FileTimes
@@ -31,6 +31,10 @@ class World(Machine, Protocol):
     @property
     def clock(self) -> Clock:
         """The guest's time."""
+        ...
+
+    def switched(self, task: Task) -> None:
+        """The CPU has made *task* the current one by itself."""
         ...
 
     @property

@@ -185,6 +185,6 @@ class FutexQueues:
             del self._queues[key]
             self.version += 1
 
-    def addresses(self) -> tuple[int, ...]:
-        """Where somebody waits with a private key, in whatever address space."""
-        return tuple(key.offset for key in self._queues)
+    def private(self) -> list[Waiter]:
+        """Who waits with a private key, in whatever address space; of one key in the order they came."""
+        return [waiter for queue in self._queues.values() for waiter in queue]

@@ -9,12 +9,12 @@ waited for, not to the time that it took.
 
 from __future__ import annotations
 
-import random
 import select
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from uprobe_linux.scheduling.chance import Chance
 from uprobe_linux.scheduling.sleepers import Sleepers, waiters
 from uprobe_linux.scheduling.turns import channel_of
 from uprobe_linux.shared.seats import NEVER
@@ -23,11 +23,12 @@ from uprobe_linux.signals.numbers import Sig, bit
 if TYPE_CHECKING:
     from uprobe_linux.calls import Wait
     from uprobe_linux.kernel import Machine, Process, Task
+    from uprobe_linux.scheduling.futex import Waiter
 
 __all__ = ("Scheduler",)
 
-SHORTEST, DOUBLINGS = 200, 8
-"""A slice is SHORTEST * 2**x instructions, x uniform in [0, DOUBLINGS): short ones shake out races."""
+SHORTEST = 200
+"""A slice is of SHORTEST << k to twice as many instructions, k from 0 to 7: short ones shake out races."""
 WATCHED = 200_000
 """Nanoseconds between two looks at descriptors that a blocked thread waits for, when one thread runs."""
 FOREVER = (1 << 64) - 1
@@ -46,10 +47,14 @@ class Scheduler:
     def __init__(self, machine: Machine, seed: int) -> None:
         self._machine = machine
         self._seed = seed
-        self._random = random.Random(seed)
-        self._ready: deque[Task] = deque()
+        self.chance = Chance(seed)
+        """Of slices, and of who starts first."""
+        self.ready: deque[Task] = deque()
+        """Who can run, in the order of their turns."""
+        self.version = 1
+        """Changes with who is ready, and when somebody begins to run."""
         self._blocked = Sleepers()
-        self._slice_end = self._next_look = 0
+        self.slice_end = self._next_look = 0
         self.next_event = 0
         """Clock (monotonic, ns) at which somebody must be looked at again; 0: nothing is due at any time."""
         self.attention = False
@@ -59,25 +64,28 @@ class Scheduler:
 
     def add(self, task: Task) -> None:
         """A new thread; whether it or its maker goes on first is up to the seed."""
-        if self._random.random() < 0.5:
-            self._ready.appendleft(task)
+        self.version += 1
+        if self.chance.draw() & 1:
+            self.ready.appendleft(task)
             self.attention = True
         else:
-            self._ready.append(task)
+            self.ready.append(task)
 
     def drop(self, task: Task) -> None:
         """A thread that ended or left for another host process; idempotent."""
         wait = self._blocked.pop(task)
         if wait is not None:
             self.abandon(task, wait)
-        if task in self._ready:
-            self._ready.remove(task)
+        if task in self.ready:
+            self.ready.remove(task)
+        self.version += 1
         self.attention = True
 
     def only(self, task: Task) -> None:
         """In a new host process: *task* is all there is, and chance goes its own way."""
-        self._random = random.Random(self._seed * 1_000_003 + task.tid)
-        self._ready = deque([task])
+        self.chance = Chance(self._seed * 1_000_003 + task.tid)
+        self.version += 1
+        self.ready = deque([task])
         self._blocked.clear()
         self.attention = True
 
@@ -85,8 +93,8 @@ class Scheduler:
 
     def block(self, task: Task, wait: Wait) -> None:
         """*task* sleeps until *wait* is over or a signal comes."""
-        if task in self._ready:
-            self._ready.remove(task)
+        if task in self.ready:
+            self.ready.remove(task)
         self._blocked.add(task, wait)
         if any(waiter.woken for waiter in waiters(wait)):
             self.wake_task(task)
@@ -130,8 +138,26 @@ class Scheduler:
 
     def _unblock(self, task: Task) -> None:
         self._blocked.pop(task)
-        self._ready.append(task)
+        self.ready.append(task)
+        self.version += 1
         self.attention = True
+
+    def sleeper(self, waiter: Waiter) -> Task | None:
+        """Who sleeps as *waiter*."""
+        return self._blocked.waiting_as(waiter)
+
+    def sleeps(self, task: Task, wait: Wait) -> None:
+        """The CPU has let *task* sleep until *wait* is over."""
+        self._blocked.add(task, wait)
+
+    def woke(self, task: Task) -> Wait | None:
+        """The CPU has woken *task*, if it was asleep: what it waited for."""
+        return self._blocked.pop(task)
+
+    @property
+    def polls(self) -> bool:
+        """Whether somebody sleeps until the host says that a descriptor is ready."""
+        return bool(self._blocked.polling)
 
     def attend(self) -> None:
         """The running thread must come back to :meth:`next` before it goes on."""
@@ -145,15 +171,15 @@ class Scheduler:
         :param current: who ran last; goes to the end of the queue when its slice is over
         """
         now = self._machine.clock.monotonic()
-        if current is not None and now > self._slice_end and current in self._ready:
-            self._ready.remove(current)
-            self._ready.append(current)
+        if current is not None and now > self.slice_end and current in self.ready:
+            self.ready.remove(current)
+            self.ready.append(current)
         while True:
             self._look()
-            task = next((t for t in self._ready if not t.process.signals.stopped), None)
+            task = next((t for t in self.ready if not t.process.signals.stopped), None)
             if task is not None:
                 return self._start(task, task is current)
-            if not self._ready and not self._blocked:
+            if not self.ready and not self._blocked:
                 return None
             if self._machine.stop_requested:
                 return None
@@ -164,9 +190,9 @@ class Scheduler:
 
     def _start(self, task: Task, continues: bool) -> Task:
         now = self._machine.clock.monotonic()
-        if len(self._ready) > 1 and (not continues or now > self._slice_end):
-            length = SHORTEST * 2 ** (self._random.random() * DOUBLINGS)
-            self._slice_end = now + int(length)
+        if len(self.ready) > 1 and (not continues or now > self.slice_end):
+            self.slice_end = now + self._length()
+        self.version += 1
         self.attention = False
         self.next_event = self._next_deadline() or 0
         if self._blocked.polling:
@@ -177,9 +203,14 @@ class Scheduler:
             self.next_event = min(self.next_event or horizon, horizon)
         return task
 
+    def _length(self) -> int:
+        drawn = self.chance.draw()
+        shortest = SHORTEST << (drawn >> 61)
+        return shortest + (shortest * (drawn & 0xFFFF_FFFF) >> 32)
+
     def yield_slice(self) -> None:
         """sched_yield: the running thread's slice is over."""
-        self._slice_end = 0
+        self.slice_end = 0
         self.attention = True
 
     def must_switch(self, *, timed: bool) -> bool:
@@ -189,30 +220,30 @@ class Scheduler:
         """
         if self.attention or self._machine.family.is_rung():
             return True
-        if not timed or (not self.next_event and len(self._ready) == 1):
+        if not timed or (not self.next_event and len(self.ready) == 1):
             return False
         now = self._machine.clock.monotonic()
         if self.next_event and now > self.next_event:
             return True
-        return now > self._slice_end and len(self._ready) > 1
+        return now > self.slice_end and len(self.ready) > 1
 
     def look_at(self) -> int:
         """The clock (monotonic, ns) after which the running thread has to come back; FOREVER: it has not."""
         if self.attention:
             return 0
         limits = [self.next_event] if self.next_event else []
-        if len(self._ready) > 1:
-            limits.append(self._slice_end)
+        if len(self.ready) > 1:
+            limits.append(self.slice_end)
         return max(min(limits), 0) if limits else FOREVER
 
     def budget(self) -> int:
         """For how long the chosen thread may run before it comes back, as Cpu.run takes it."""
-        if not self._blocked and not self.next_event and len(self._ready) == 1:
+        if not self._blocked and not self.next_event and len(self.ready) == 1:
             return 0
         now = self._machine.clock.monotonic()
         limits = []
-        if len(self._ready) > 1:
-            limits.append(self._slice_end - now)
+        if len(self.ready) > 1:
+            limits.append(self.slice_end - now)
         if self.next_event:
             limits.append(self.next_event - now)
         return min(limits) or -1 if limits else 0
@@ -278,7 +309,7 @@ class Scheduler:
         return not owners.keys().isdisjoint(ready) or self._can_run()
 
     def _can_run(self) -> bool:
-        return any(not task.process.signals.stopped for task in self._ready)
+        return any(not task.process.signals.stopped for task in self.ready)
 
     def _poll(self, nanoseconds: int | None) -> bool:
         """Wait at most so long, None: for ever; wakes whose descriptors are ready; whether anything was."""

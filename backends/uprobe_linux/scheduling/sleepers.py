@@ -75,6 +75,10 @@ class Sleepers:
             self._queued.pop(waiter, None)
         return wait
 
+    def waiting_as(self, waiter: Waiter) -> Task | None:
+        """Who sleeps as *waiter*."""
+        return self._queued.get(waiter)
+
     def clear(self) -> None:
         """All are gone."""
         for task in list(self._waits):

@@ -74,6 +74,9 @@ class AltStack:
 class PendingSignals:
     """Signals that were sent and not yet taken: standard ones at most once, realtime ones in order."""
 
+    changes = 0
+    """Signals that were added to a queue of this host process: whoever has a copy of a mask looks at it."""
+
     def __init__(self) -> None:
         self.mask = 0
         self._queues: dict[int, deque[SigInfo]] = {}
@@ -87,6 +90,7 @@ class PendingSignals:
         if self._length >= QUEUE_LIMIT:
             return False
         self.mask |= mask
+        PendingSignals.changes += 1
         self._queues.setdefault(info.signo, deque()).append(info)
         self._length += 1
         return True

@@ -73,7 +73,7 @@ _NO_PRIVILEGES = 0o1777
 """A mode's bits without those that give somebody's rights to others: who may set them is judged in Python."""
 
 _ROWS: Final[tuple[tuple[str, Form], ...]] = (
-    ("getpid gettid clock_gettime gettimeofday rt_sigprocmask futex", _ALONE),
+    ("getpid gettid clock_gettime gettimeofday rt_sigprocmask futex sched_yield", _ALONE),
     ("read readv pread64 lseek fstat fstatfs getdents64 close dup fcntl epoll_pwait ppoll", Form(_FILES)),
     ("write writev pwrite64", Form(_FILES | Lent.COUNTED)),
     ("newfstatat statx statfs faccessat readlinkat", Form(_PATHS)),

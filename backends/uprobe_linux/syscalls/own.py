@@ -17,6 +17,7 @@ from uprobe_linux.syscalls.forms import FORMS, Lent
 from uprobe_linux.syscalls.numbers import NUMBERS
 from uprobe_linux.syscalls.ordering import LOCAL
 from uprobe_linux.syscalls.own_descriptors import OwnDescriptors
+from uprobe_linux.syscalls.own_threads import OwnThreads
 
 if TYPE_CHECKING:
     from uprobe_linux.kernel import Task
@@ -36,10 +37,8 @@ class OwnCalls:
         assert machine.cpu.calls is not None
         self._machine = machine
         self._calls = calls = machine.cpu.calls
-        self._task: Task | None = None
         self._descriptors = OwnDescriptors(calls, machine.sandbox.mounts)
-        self._waiters = -1
-        """Version of the futex queues that the CPU knows of."""
+        self.threads = OwnThreads(machine, calls)
         calls.monotonic, calls.realtime, calls.call_ns = UPTIME, EPOCH, SYSCALL_NS
         if machine.file_times is not None:
             calls.set_file_times(machine.file_times.memory, CAPACITY)
@@ -58,15 +57,13 @@ class OwnCalls:
             return None
         return cls(machine)
 
-    def before(self, task: Task) -> None:
-        """*task* is about to run guest code."""
+    def before(self, task: Task, grace: int) -> None:
+        """*task* is about to run guest code; its slice may be prolonged *grace* times."""
         calls, signals, process = self._calls, task.signals, task.process
         calls.on = not task.stepping and signals.saved_mask is None
         if not calls.on:
             return
-        if task is not self._task:
-            self._task = task
-            calls.pid, calls.tid = process.pid, task.tid
+        calls.pid, calls.tid = process.pid, task.tid
         machine = self._machine
         calls.blocked = signals.blocked
         calls.pending = signals.pending.mask | process.signals.pending.mask
@@ -78,24 +75,25 @@ class OwnCalls:
         calls.writes_watched = limit != INFINITY or bool(memory.shared_code)
         calls.memory_shared = memory.shares
         calls.signal_files = process.signal_watcher is not None
-        futexes = machine.family.futexes
-        if self._waiters != futexes.version:
-            self._waiters = futexes.version
-            calls.set_waiters(futexes.addresses())
+        self.threads.before(task, grace)
         self._descriptors.show(process)
 
-    def after(self, task: Task) -> bool:
-        """*task* has run guest code: whether it made calls by itself."""
+    def after(self, task: Task) -> None:
+        """*task* has run guest code last, and may have made calls by itself."""
         calls = self._calls
         made = calls.made
         if not made:
-            return False
+            return
         calls.made = 0
         self._machine.count("syscalls", made)
         task.signals.blocked = calls.blocked
         if calls.change_count:
             self._descriptors.take_over(task.process)
-        return True
+
+    @property
+    def grace(self) -> int:
+        """How often the slice of the thread that ran last may still be prolonged."""
+        return self._calls.grace
 
 
 _NO_LIMIT = (INFINITY, INFINITY)

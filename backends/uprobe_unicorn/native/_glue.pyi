@@ -46,6 +46,12 @@ class Calls:
     blocked: int
     pending: int
     def lend(self, number: int, lent: int, masks: tuple[tuple[int, int, int, int], ...], /) -> bool: ...
+    take_turns: bool
+    grace: int
+    slice_end: int
+    next_event: int
+    chance: int
+    moved: int
     def file(self, fd: int, host: int, kinds: int, mount: int, /) -> None: ...
     def set_cwd(self, host: int, kinds: int, mount: int, /) -> None: ...
     def set_root(
@@ -54,13 +60,22 @@ class Calls:
     def set_file_times(self, words: mmap.mmap, cuts: int, /) -> None: ...
     def take_changes(self) -> tuple[tuple[int, int, int, int, bool, bool, bytes], ...]: ...
     def forget_files(self) -> None: ...
-    def set_waiters(self, addresses: tuple[int, ...], /) -> None: ...
+    def set_threads(
+        self,
+        threads: tuple[tuple[Any, ...], ...],
+        ready: tuple[int, ...],
+        waiters: tuple[tuple[int, int, int], ...],
+        /,
+    ) -> None: ...
+    def take_threads(
+        self,
+    ) -> tuple[int, tuple[int, ...], tuple[Any, ...], tuple[tuple[int, int, int], ...]]: ...
 
 class Glue:
     """The hooks of one emulator.
 
     :param functions: addresses of uc_hook_add, uc_hook_del, uc_reg_read, uc_reg_write,
-        uc_emu_start, uc_emu_stop, uc_ctl
+        uc_emu_start, uc_emu_stop, uc_ctl, uc_context_save, uc_context_restore, uc_context_reg_write
     :param handle: the uc_engine
     :param fill: ``fill(address, access) -> (physical or < 0, Perm bits)``
     :param inline: ``inline(address) -> bool``: a code hook of Python's; whether to stop

@@ -53,8 +53,12 @@ def native_refusal(wanted: bool | None = None) -> str:
     return ""
 
 
-def _nothing(_address: int) -> None:
+def _nothing(_any: Any) -> None:
     return None
+
+
+def _no_engine(_task: Any) -> int:
+    return 0
 
 
 def _no_span(_page: int) -> tuple[int, int] | None:
@@ -86,6 +90,9 @@ class NativeCpu(UnicornCpu):
         self._code_span: Callable[[int], tuple[int, int] | None] = _no_span
         self.displaced: Callable[[int], int | None] = _nothing
         """The instruction word under the patch of a native probe at an address, None if there is none."""
+        self.engine_task: Callable[[Any], int | None] = _no_engine
+        """The address of the engine's task; 0: there is no engine; None: it does not know the task's name."""
+        self.on_switch: Callable[[Any], None] = _nothing
         self.before_run: Callable[[], None] | None = None
         self.after_run: Callable[[], None] | None = None
         super().__init__(arena)
@@ -157,6 +164,16 @@ class NativeCpu(UnicornCpu):
     def syscall_registers(self) -> tuple[int, ...]:
         """(x0, x1, x2, x3, x4, x5, x8) in one go."""
         return self.glue.call_registers()
+
+    # --- threads ---------------------------------------------------------------------------------------
+
+    def own_task(self, task: Any) -> tuple[int, int | None]:
+        """The addresses of its saved registers and of the engine's task, None: that does not know it."""
+        return task.context.handle.value, self.engine_task(task)
+
+    def ran(self, task: Any) -> None:
+        """*task* was switched to in C."""
+        self.on_switch(task)
 
     # --- running -------------------------------------------------------------------------------------
 

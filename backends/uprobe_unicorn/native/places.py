@@ -67,6 +67,8 @@ class NativePlaces:
         """How many of those that may change are placed how."""
         self._trap = b""
         self._tasks: dict[Any, int] = {}
+        self._names: dict[Any, bytes] = {}
+        """By which the engine knows them."""
         self._ended: list[int] = []
         """Numbers of tasks that are gone, for new ones."""
         self._task: Any = None
@@ -94,6 +96,7 @@ class NativePlaces:
         engine.host_clock = not self._machine.clock.virtual
         self._cpu.before_run = self._start_run
         self._cpu.after_run = self._end_run
+        self._cpu.engine_task, self._cpu.on_switch = self._known, self._switched
 
     # --- around each run ----------------------------------------------------------------------------
 
@@ -131,11 +134,23 @@ class NativePlaces:
         pid = task.process.pid
         who = self._who(pid, task.tid, task.comm)
         self._tasks[task] = self._engine.set_task(number, pid, task.tid, who, task.name)
+        self._names[task] = task.name
         self._engine.run_task(self._tasks[task])
+
+    def _known(self, task: Any) -> int | None:
+        """The address of the engine's *task*, None if it has not run with its name yet."""
+        number = self._tasks.get(task)
+        if number is None or self._names.get(task) != task.name:
+            return None
+        return int(self._engine.task_pointer(number))
+
+    def _switched(self, task: Any) -> None:
+        self._task, self._name = task, task.name
 
     def end_task(self, task: Any, reason: str) -> None:
         """*task* will not return from anything any more."""
         number = self._tasks.pop(task, None)
+        self._names.pop(task, None)
         if number is not None:
             self._engine.end_task(number, 1 if reason == "exec" else 2)
             self._ended.append(number)

@@ -30,7 +30,7 @@ HOST = {
 NUMBERED = {"OPENAT2", "SYS_statx", "SYS_faccessat2", "SYS_getdents64", "SYS_renameat2"}
 """The same by number."""
 HARMLESS = {
-    *("memcpy", "memset", "memchr", "strlen", "strcmp", "strncmp", "strchr", "strstr", "strspn"),
+    *("memcpy", "memmove", "memset", "memchr", "strlen", "strcmp", "strncmp", "strchr", "strstr", "strspn"),
     *("strcspn", "strrchr", "S_ISREG", "S_ISDIR", "S_ISLNK", "INT64_C", "UINT64_C", "sizeof", "free"),
     *("TASK_SIZE_MAX", "UNBLOCKABLE"),
     *("if", "while", "for", "switch", "return", "bool", "void", "_Static_assert"),
@@ -86,7 +86,7 @@ def test_without_rows_all_calls_are_made_in_python(
 ) -> None:
     monkeypatch.setattr(own, "FORMS", {})
     run(tmp_path)
-    assert in_python(seen) == set(FORMS)
+    assert in_python(seen) == set(FORMS) - {"sched_yield"}, "that is made in C beside other threads only"
 
 
 @pytest.mark.parametrize("kept_back", [Lent.FILES, Lent.PATHS, Lent.CHANGES])
@@ -124,6 +124,15 @@ def test_forms_call_nothing_of_the_host_but_what_is_known() -> None:
     called = set(re.findall(r"\b([A-Za-z_]\w*)\s*\(", code))
     ours = set(re.findall(r"^[\w\s*]*?\b(\w+)\([^;]*\)\n\{", code, flags=re.MULTILINE))
     glue = {"up_reallocate", "extents_find", "area_at", "work_start", "work_done", "fill", "emu_stop"}
+    glue |= {
+        "context_restore",
+        "context_save",
+        "context_reg_write",
+        "glue_read",
+        "glue_reg",
+        "task_run",
+        "woken",
+    }
     assert called - ours - glue - HARMLESS == HOST
     assert set(re.findall(r"\bsyscall\((\w+)", code)) == NUMBERED
     assert "asm" not in called

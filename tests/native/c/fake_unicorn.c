@@ -119,7 +119,7 @@ static bool inline_hook(void *context, uint64_t address)
 struct fake *fake_open(struct up_engine *engine)
 {
 	static const struct up_api api = {UP_ABI, up_site_hit, up_return_hit, up_trampoline_hit,
-					 up_sample_hit};
+					 up_sample_hit, up_task_run};
 	struct fake *fake = calloc(1, sizeof(*fake));
 
 	MUST(fake);

@@ -18,6 +18,7 @@ struct up_api {
 	bool (*return_hit)(struct up_engine *engine, const struct up_source *source, uint64_t address);
 	bool (*trampoline_hit)(struct up_engine *engine, const struct up_source *source);
 	void (*sample_hit)(struct up_site *site, const struct up_source *source, uint64_t block, uint64_t address);
+	void (*task_run)(struct up_task *task, struct up_engine *engine);
 };
 
 #endif

@@ -13,36 +13,59 @@
 
 enum { FUTEX_WAIT, FUTEX_WAKE, FUTEX_WAIT_BITSET = 9, FUTEX_WAKE_BITSET = 10, FUTEX_OPTIONS = 128 | 256 };
 
-static bool somebody_waits(const struct calls *calls, uint64_t address)
+static bool somebody_waits(const struct threads *threads, uint64_t address)
 {
-	if (calls->waiter_count > CALL_WAITERS)
+	if (threads->waiter_count > THREADS_MOST)
 		return true;
-	for (unsigned i = 0; i < calls->waiter_count; i++)
-		if (calls->waiters[i] == address)
+	for (unsigned i = 0; i < threads->waiter_count; i++)
+		if (threads->waiters[i].address == address)
 			return true;
 	return false;
 }
 
-/* Nobody waits there: nobody is woken. */
-static bool wake(struct call *call)
+/* The call of a thread that has waited answers 0. */
+static void on_woken(void *context, struct thread *thread)
 {
-	if (somebody_waits(call->calls, call->args[0] & TAG_MASK))
-		return false;
-	call->result = 0;
-	return true;
+	struct glue *glue = context;
+
+	glue->uc.context_reg_write(thread->context, UC_REG_X0, &(uint64_t){0});
 }
 
-/* The word has changed: there is nothing to wait for. */
-static bool wait(struct call *call)
+static bool wake(struct call *call, uint32_t bitset)
+{
+	struct calls *calls = call->calls;
+	struct threads *threads = &calls->threads;
+	uint64_t address = call->args[0] & TAG_MASK;
+	int32_t count = (int32_t)call->args[2];
+
+	call->result = 0;
+	if (!somebody_waits(threads, address))
+		return true;
+	if (!threads->on || threads_is_due(threads, calls->monotonic + call->now))
+		return false;
+	call->result = threads_wake(threads, address, count > 1 ? count : 1, bitset, on_woken, call->glue);
+	calls->look_at = threads_look_at(threads);
+	return call->result >= 0;
+}
+
+/* The word has changed, and there is nothing to wait for; or another thread runs meanwhile. */
+static bool wait(struct call *call, uint32_t bitset)
 {
 	const void *place = call->args[3] ? NULL : call_memory(call, call->args[0], 4, PERM_READ);
+	struct calls *calls = call->calls;
 	uint32_t word;
 
 	if (!place)
 		return false;
 	memcpy(&word, place, 4);
 	call->result = -EAGAIN;
-	return word != (uint32_t)call->args[2];
+	if (word != (uint32_t)call->args[2])
+		return true;
+	if (!calls->threads.on || !threads_wait(&calls->threads, call->args[0] & TAG_MASK, bitset, call->args))
+		return false;
+	call->result = (int64_t)call->args[0];	/* until it is woken */
+	calls->look_at = 0;
+	return true;
 }
 
 bool call_futex(struct call *call)
@@ -52,9 +75,26 @@ bool call_futex(struct call *call)
 
 	if (call->args[0] & 3 || call->calls->memory_shared || (has_mask && !(uint32_t)call->args[5]))
 		return false;
+	uint32_t bitset = has_mask ? (uint32_t)call->args[5] : UINT32_MAX;
 	if (command == FUTEX_WAKE || command == FUTEX_WAKE_BITSET)
-		return wake(call);
-	return (command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET) && wait(call);
+		return wake(call, bitset);
+	return (command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET) && wait(call, bitset);
+}
+
+/* --- yielding --------------------------------------------------------------------------------------- */
+
+bool call_yield(struct call *call)
+{
+	struct calls *calls = call->calls;
+
+	if (!calls->threads.on || threads_is_due(&calls->threads, calls->monotonic + call->now))
+		return false;
+	calls->threads.slice_end = 0;
+	calls->threads.moved++;
+	if (calls->threads.ready_count > 1)
+		calls->look_at = 0;
+	call->result = 0;
+	return true;
 }
 
 /* --- what is ready --------------------------------------------------------------------------------- */

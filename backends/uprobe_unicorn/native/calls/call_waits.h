@@ -4,6 +4,6 @@
 
 #include "own_calls.h"
 
-call_form call_futex, call_epoll_wait, call_poll;
+call_form call_futex, call_yield, call_epoll_wait, call_poll;
 
 #endif

@@ -25,7 +25,7 @@ static call_form *const forms[CALL_NUMBERS] = {
 	[64] = call_write, [65] = call_readv, [66] = call_writev, [67] = call_pread,
 	[68] = call_pwrite, [73] = call_poll, [78] = call_readlinkat, [79] = call_newfstatat, [80] = call_fstat,
 	[98] = call_futex, [113] = call_clock_gettime, [135] = call_sigprocmask, [169] = call_gettimeofday,
-	[172] = call_getpid, [178] = call_gettid, [276] = call_renameat2, [291] = call_statx,
+	[124] = call_yield, [172] = call_getpid, [178] = call_gettid, [276] = call_renameat2, [291] = call_statx,
 };
 
 bool calls_have(unsigned number)
@@ -154,6 +154,7 @@ static void go_on(struct glue *glue, uint64_t executed, uint64_t pc)
 	calls->made++;
 	calls->passed += calls->call_ns;
 	glue->clock += calls->call_ns;
+	calls->threads.grace = THREAD_GRACE;
 	if (calls->look_at == UINT64_MAX)
 		return;
 	uint64_t base = calls->monotonic + calls->passed;

@@ -11,9 +11,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "threads.h"
+
 struct glue;
 
-enum { CALL_NUMBERS = 512, CALL_WAITERS = 64, CALL_MASKS = 2 };
+enum { CALL_NUMBERS = 512, CALL_MASKS = 2 };
 
 /* What a form may use, and when it may not be used: Lent of uprobe_linux.syscalls.forms. */
 enum call_lent {
@@ -117,8 +119,7 @@ struct calls {
 	unsigned change_count;
 	char text[CALL_TEXT];
 	unsigned text_used;
-	uint64_t waiters[CALL_WAITERS];	/* addresses of futexes that threads wait at */
-	unsigned waiter_count;		/* more than CALL_WAITERS: not all are known */
+	struct threads threads;
 };
 
 /* The registers of a call, and what its handler needs. */

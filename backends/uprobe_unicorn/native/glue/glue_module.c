@@ -9,10 +9,12 @@
 #include "hooks.h"
 #include "run.h"
 
+enum { FUNCTIONS = 10 };
+
 static void copy_functions(struct uc_api *api, const unsigned long long *functions)
 {
-	_Static_assert(sizeof(*api) == 7 * sizeof(void *), "one address for each function");
-	for (unsigned i = 0; i < 7; i++) {
+	_Static_assert(sizeof(*api) == FUNCTIONS * sizeof(void *), "one address for each function");
+	for (unsigned i = 0; i < FUNCTIONS; i++) {
 		uintptr_t address = (uintptr_t)functions[i];
 		memcpy((char *)api + i * sizeof(address), &address, sizeof(address));
 	}
@@ -34,6 +36,7 @@ void glue_object_keep_error(GlueObject *self)
 	Py_XDECREF(type);
 	Py_XDECREF(value);
 	Py_XDECREF(trace);
+	self->core.stop = true;	/* no other thread's turn comes */
 	self->core.uc.emu_stop(self->core.engine_handle);
 }
 
@@ -154,14 +157,14 @@ static PyObject *glue_object_settle(GlueObject *self, PyObject *executed)
 
 static PyObject *glue_object_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-	unsigned long long functions[7], handle, arena, arena_size;
+	unsigned long long functions[FUNCTIONS], handle, arena, arena_size;
 	PyObject *fill, *inline_hook;
 
 	if (kwargs && PyDict_GET_SIZE(kwargs))
 		return PyErr_Format(PyExc_TypeError, "Glue takes no keywords");
-	if (!PyArg_ParseTuple(args, "(KKKKKKK)KKKOO", &functions[0], &functions[1], &functions[2], &functions[3],
-			      &functions[4], &functions[5], &functions[6], &handle, &arena, &arena_size, &fill,
-			      &inline_hook))
+	if (!PyArg_ParseTuple(args, "(KKKKKKKKKK)KKKOO", &functions[0], &functions[1], &functions[2], &functions[3],
+			      &functions[4], &functions[5], &functions[6], &functions[7], &functions[8], &functions[9],
+			      &handle, &arena, &arena_size, &fill, &inline_hook))
 		return NULL;
 	GlueObject *self = (GlueObject *)type->tp_alloc(type, 0);
 	if (!self)

@@ -6,6 +6,7 @@
 #include <Python.h>
 
 #include "emulator.h"
+#include "own_calls.h"
 #include "watch.h"
 
 typedef struct {
@@ -17,6 +18,11 @@ typedef struct {
 	unsigned place_count, place_capacity;
 	struct watch watch;
 } GlueObject;
+
+typedef struct {
+	PyObject_HEAD
+	struct calls core;
+} CallsObject;
 
 /* Keeps the exception that is set; the run ends soon. */
 void glue_object_keep_error(GlueObject *self);
@@ -48,6 +54,8 @@ PyObject *glue_object_make_calls(GlueObject *self, PyObject *calls);
 PyObject *glue_object_call_registers(GlueObject *self, PyObject *unused);
 PyObject *glue_object_get_reg(GlueObject *self, PyObject *index);
 PyObject *glue_object_set_result(GlueObject *self, PyObject *value);
+PyObject *calls_object_set_threads(CallsObject *self, PyObject *args);
+PyObject *calls_object_take_threads(CallsObject *self, PyObject *unused);
 extern PyTypeObject glue_calls_type;
 
 PyObject *module_aborting_offsets(PyObject *self, PyObject *code);

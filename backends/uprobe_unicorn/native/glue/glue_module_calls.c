@@ -3,13 +3,6 @@
 
 #include <structmember.h>
 
-#include "own_calls.h"
-
-typedef struct {
-	PyObject_HEAD
-	struct calls core;
-} CallsObject;
-
 static PyObject *calls_object_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
 	if (PyTuple_GET_SIZE(args) || (kwargs && PyDict_GET_SIZE(kwargs)))
@@ -128,21 +121,6 @@ static PyObject *calls_object_forget_files(CallsObject *self, PyObject *unused)
 	Py_RETURN_NONE;
 }
 
-/* The addresses of all futexes that threads wait at. */
-static PyObject *calls_object_set_waiters(CallsObject *self, PyObject *addresses)
-{
-	if (!PyTuple_Check(addresses))
-		return PyErr_Format(PyExc_TypeError, "a tuple of addresses");
-	Py_ssize_t count = PyTuple_GET_SIZE(addresses);
-	self->core.waiter_count = count > CALL_WAITERS ? CALL_WAITERS + 1 : (unsigned)count;
-	for (Py_ssize_t i = 0; i < count && i < CALL_WAITERS; i++) {
-		self->core.waiters[i] = PyLong_AsUnsignedLongLong(PyTuple_GET_ITEM(addresses, i));
-		if (PyErr_Occurred())
-			return NULL;
-	}
-	Py_RETURN_NONE;
-}
-
 static const struct {
 	const char *name;
 	unsigned value;
@@ -220,6 +198,12 @@ static PyMemberDef members[] = {
 	NUMBER(tid, "Of the task that runs."),
 	NUMBER(blocked, "Its signal mask."),
 	NUMBER(pending, "The signals that are queued for it."),
+	{"take_turns", T_BOOL, offsetof(CallsObject, core.threads.on), 0, "Whether threads take turns here."},
+	{"grace", T_UINT, offsetof(CallsObject, core.threads.grace), 0, "Slices that may still be prolonged in a row."},
+	{"slice_end", T_ULONGLONG, offsetof(CallsObject, core.threads.slice_end), 0, "Of the thread that runs; monotonic."},
+	{"next_event", T_ULONGLONG, offsetof(CallsObject, core.threads.next_event), 0, "When Python has to look; 0: at no time."},
+	{"chance", T_ULONGLONG, offsetof(CallsObject, core.threads.chance), 0, "State of what makes slices long or short."},
+	{"moved", T_ULONGLONG, offsetof(CallsObject, core.threads.moved), 0, "Changes that take_threads has not told."},
 	{NULL, 0, 0, 0, NULL},
 };
 
@@ -233,7 +217,8 @@ static PyMethodDef methods[] = {
 	METHOD(set_root, METH_VARARGS),
 	METHOD(take_changes, METH_NOARGS),
 	METHOD(set_file_times, METH_VARARGS),
-	METHOD(set_waiters, METH_O),
+	METHOD(set_threads, METH_VARARGS),
+	METHOD(take_threads, METH_NOARGS),
 	{NULL, NULL, 0, NULL},
 };
 

@@ -12,6 +12,7 @@
 #include "places_table.h"
 #include "samples.h"
 #include "slots.h"
+#include "switching.h"
 
 /* --- executed instructions ------------------------------------------------------------ */
 
@@ -148,7 +149,7 @@ static uint64_t executed(struct glue *glue, bool in_slot, bool undone)
 	return work_at(&glue->work, glue->event == GLUE_UNDEFINED && glue->interrupt == UC_EXCP_SMC ? pc - 4 : pc);
 }
 
-int glue_run(struct glue *glue, uint64_t pc, uint64_t skip, unsigned skips, uint64_t target)
+static int run_once(struct glue *glue, uint64_t pc, uint64_t skip, unsigned skips, uint64_t target)
 {
 	struct place *place = skip == pc && glue->table_count ? table_find(glue, pc) : NULL;
 	bool in_slot = false, undone = false;
@@ -174,6 +175,15 @@ int glue_run(struct glue *glue, uint64_t pc, uint64_t skip, unsigned skips, uint
 		status = leave_slot(glue, status, &undone);
 	}
 	work_settle(&glue->work, executed(glue, in_slot, undone));
+	return status;
+}
+
+int glue_run(struct glue *glue, uint64_t pc, uint64_t skip, unsigned skips, uint64_t target)
+{
+	int status = run_once(glue, pc, skip, skips, target);
+
+	while (threads_go_on(glue, status, &pc, &target))
+		status = run_once(glue, pc, UINT64_MAX, 0, target);
 	return status;
 }
 

@@ -22,6 +22,9 @@ struct uc_api {
 	int (*emu_start)(uc_engine *uc, uint64_t begin, uint64_t until, uint64_t timeout, size_t count);
 	int (*emu_stop)(uc_engine *uc);
 	int (*ctl)(uc_engine *uc, uint32_t control, ...);
+	int (*context_save)(uc_engine *uc, void *context);
+	int (*context_restore)(uc_engine *uc, void *context);
+	int (*context_reg_write)(void *context, int reg, const void *value);
 };
 
 struct uc_tlb_entry {

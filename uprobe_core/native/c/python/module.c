@@ -288,6 +288,7 @@ static PyMethodDef methods[] = {
 	METHOD(return_hit, METH_VARARGS),
 	METHOD(set_task, METH_VARARGS),
 	METHOD(run_task, METH_O),
+	METHOD(task_pointer, METH_O),
 	METHOD(end_task, METH_VARARGS),
 	METHOD(inherit, METH_VARARGS),
 	METHOD(awaited, METH_NOARGS),
@@ -328,7 +329,7 @@ static PyTypeObject engine_type = {
 	.tp_as_buffer = &buffer,
 };
 
-static const struct up_api api = {UP_ABI, up_site_hit, up_return_hit, up_trampoline_hit, up_sample_hit};
+static const struct up_api api = {UP_ABI, up_site_hit, up_return_hit, up_trampoline_hit, up_sample_hit, up_task_run};
 
 static PyModuleDef module = {
 	PyModuleDef_HEAD_INIT,

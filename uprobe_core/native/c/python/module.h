@@ -60,6 +60,7 @@ PyObject *engine_site_pointer(EngineObject *self, PyObject *number);
 PyObject *engine_hit(EngineObject *self, PyObject *args);
 PyObject *engine_return_hit(EngineObject *self, PyObject *args);
 PyObject *engine_set_task(EngineObject *self, PyObject *args);
+PyObject *engine_task_pointer(EngineObject *self, PyObject *number);
 PyObject *engine_run_task(EngineObject *self, PyObject *number);
 PyObject *engine_end_task(EngineObject *self, PyObject *args);
 

@@ -51,6 +51,13 @@ PyObject *engine_run_task(EngineObject *self, PyObject *number)
 	Py_RETURN_NONE;
 }
 
+PyObject *engine_task_pointer(EngineObject *self, PyObject *number)
+{
+	struct up_task *task = table_get(&self->tasks, PyLong_AsSsize_t(number), "task");
+
+	return task ? PyLong_FromVoidPtr(task) : NULL;
+}
+
 PyObject *engine_end_task(EngineObject *self, PyObject *args)
 {
 	Py_ssize_t number;
