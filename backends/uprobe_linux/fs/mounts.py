@@ -30,6 +30,8 @@ class MountTable:
         self.root = root
         self.hosts: dict[str, Mount] = {"/": root}
         self.hosts.update((m.guest, m) for m in mounts)
+        self._opened = [root, *mounts]
+        """With those that are hidden at their own path."""
         self.virtual: dict[str, Callable[[], VNode]] = {}
         self._index()
 
@@ -103,8 +105,9 @@ class MountTable:
 
     def close(self) -> None:
         """Close the mounts' descriptors."""
-        for mount in self.hosts.values():
+        for mount in self._opened:
             os.close(mount.fd)
+        self._opened.clear()
         self.hosts.clear()
 
 

@@ -246,3 +246,13 @@ def test_a_device_node_in_the_sysroot_is_not_opened(tree: Path, mounts: MountTab
     except PermissionError:
         pytest.skip("making a device node needs root")
     assert opened(mounts, "disk", 0) == errno.EACCES
+
+
+def test_a_mount_that_another_hides_is_closed_with_it(tree: Path) -> None:
+    """What of ours lies in two writable mounts, one in the other, is opened twice for one path."""
+    before = set(os.listdir("/proc/self/fd"))
+    hidden, shown = (host_mount(str(tree), "/here", read_only=True) for _ in range(2))
+    made = MountTable(host_mount(str(tree), "/"), [hidden, shown])
+    assert made.hosts["/here"] is shown
+    made.close()
+    assert set(os.listdir("/proc/self/fd")) == before
