@@ -27,6 +27,11 @@ def asked(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*UPROBE, *words], capture_output=True, text=True, check=False)
 
 
+def hear_ctrl_c() -> None:
+    """Also where whoever started the tests ignores it, as a shell does for what it runs beside itself."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Run:
     """A program that answers each line that it is given, under ``uprobe run --control``."""
 
@@ -72,7 +77,14 @@ class Run:
         """``uprobe attach`` once it is attached."""
         pipe = subprocess.PIPE
         command = [*UPROBE, "attach", to or str(self.path), *words]
-        with subprocess.Popen(command, env=self.env, stdout=pipe, stderr=pipe, text=True) as client:
+        with subprocess.Popen(
+            command,
+            env=self.env,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            preexec_fn=hear_ctrl_c,  # noqa: PLW1509  # this process has no threads
+        ) as client:
             assert client.stderr is not None
             assert "attached: " in client.stderr.readline()
             try:
