@@ -36,6 +36,7 @@ class Registers:
     :param frame: points to the newest frame record, two words: the older record, the return address;
         None: there are no such records
     :param width: bytes of a register, and so of a pointer and of a stack slot
+    :param state: the processor's state, of which a branch changes a part; None: no branch does
     """
 
     names: Mapping[str, int]
@@ -47,6 +48,7 @@ class Registers:
     link: int | None = None
     frame: int | None = None
     width: int = 8
+    state: int | None = None
 
     @property
     def mask(self) -> int:

@@ -194,7 +194,7 @@ class Cpu(Protocol):
         ...
 
     def get_reg(self, index: int) -> int:
-        """x0-x30, 31 SP, 32 PC, 33 PSTATE (NZCV only)."""
+        """x0-x30, 31 SP, 32 PC, 33 PSTATE (NZCV and BTYPE)."""
         ...
 
     def set_reg(self, index: int, value: int) -> None:

@@ -14,10 +14,11 @@ from uprobe_unicorn.library import CpReg, Library, check
 __all__ = ("SavedContext", "UnicornEngine")
 
 _REGISTERS = (
-    *range(uc.REG_X0, uc.REG_X0 + 29), uc.REG_X29, uc.REG_X30, uc.REG_SP, uc.REG_PC, uc.REG_NZCV,
+    *range(uc.REG_X0, uc.REG_X0 + 29), uc.REG_X29, uc.REG_X30, uc.REG_SP, uc.REG_PC, uc.REG_PSTATE,
 )  # fmt: skip
 _SYSTEM = {"tpidr": uc.REG_TPIDR_EL0, "fpcr": uc.REG_FPCR, "fpsr": uc.REG_FPSR}
-_NZCV = 0xF000_0000
+_USER_PSTATE = 0xF000_0C00
+"""NZCV and BTYPE: what a program changes of PSTATE; records show both (recorded: indirect-calls)."""
 
 
 class SavedContext:
@@ -92,13 +93,13 @@ class UnicornEngine:
         self._lib.reg_write(self._uc, register, self._cell_ref)
 
     def get_reg(self, index: int) -> int:
-        """x0-x30, 31 SP, 32 PC, 33 PSTATE (NZCV only: the rest is 0 at EL0)."""
+        """x0-x30, 31 SP, 32 PC, 33 PSTATE (NZCV and BTYPE: the rest is 0 at EL0)."""
         self._lib.reg_read(self._uc, _REGISTERS[index], self._cell_ref)
-        return self._cell.value & _NZCV if index == 33 else self._cell.value
+        return self._cell.value & _USER_PSTATE if index == 33 else self._cell.value
 
     def set_reg(self, index: int, value: int) -> None:
         """Write a register of the same numbering."""
-        self._cell.value = value & _NZCV if index == 33 else value
+        self._cell.value = value & _USER_PSTATE if index == 33 else value
         self._lib.reg_write(self._uc, _REGISTERS[index], self._cell_ref)
 
     def get_vec(self, index: int) -> int:
@@ -155,12 +156,12 @@ class UnicornEngine:
         """Register *index* of a saved copy."""
         assert isinstance(context, SavedContext)
         self._lib.context_reg_read(context.handle, _REGISTERS[index], self._cell_ref)
-        return self._cell.value & _NZCV if index == 33 else self._cell.value
+        return self._cell.value & _USER_PSTATE if index == 33 else self._cell.value
 
     def set_saved_reg(self, context: object, index: int, value: int) -> None:
         """Write a register of a saved copy."""
         assert isinstance(context, SavedContext)
-        self._cell.value = value & _NZCV if index == 33 else value
+        self._cell.value = value & _USER_PSTATE if index == 33 else value
         self._lib.context_reg_write(context.handle, _REGISTERS[index], self._cell_ref)
 
     def saved_vec(self, context: object, index: int) -> int:

@@ -41,6 +41,7 @@ REGISTERS: Final = Registers(
     arguments=tuple(range(8)),  # AAPCS64, 6.8.2
     link=LINK,
     frame=_FRAME,
+    state=int(Register.PSTATE),  # BTYPE says how the instruction was reached
 )
 
 

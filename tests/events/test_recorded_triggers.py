@@ -18,11 +18,11 @@ TRIGGERS = load("triggers.json")
 HISTOGRAMS = load("histograms.json")
 
 
-def write(triggers: TriggerList, text: str) -> dict[str, Any]:
+def write(triggers: TriggerList, text: str, line: str = TRIGGERS["event"]) -> dict[str, Any]:
     """What a write gives, in the recording's terms."""
     found: dict[str, Any] = {"trigger": text, "errname": "0"}
     try:
-        triggers.write(text, event(TRIGGERS["event"]), TRIGGERS["events"].__contains__)
+        triggers.write(text, event(line), TRIGGERS["events"].__contains__)
     except SpecError as error:
         found["errname"] = error.errno_name
         if error.logged:
@@ -33,6 +33,11 @@ def write(triggers: TriggerList, text: str) -> dict[str, Any]:
 @pytest.mark.parametrize("case", TRIGGERS["alone"], ids=lambda case: case["trigger"])
 def test_a_trigger_alone_gets_the_recorded_answer(case: dict[str, Any]) -> None:
     assert write(TriggerList(), case["trigger"]) == case
+
+
+@pytest.mark.parametrize("case", TRIGGERS["wide"], ids=lambda case: case["trigger"])
+def test_a_histogram_of_arrays_gets_the_recorded_answer(case: dict[str, Any]) -> None:
+    assert write(TriggerList(), case["trigger"], TRIGGERS["wide_event"]) == case
 
 
 def test_triggers_one_after_the_other_get_the_recorded_answers() -> None:

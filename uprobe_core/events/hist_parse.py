@@ -34,6 +34,8 @@ MAX_KEYS = 3
 MAX_VALUES = 2
 """Beside the hit count (TRACING_MAP_VALS_MAX is 3)."""
 DEFAULT_BITS, MIN_BITS, MAX_BITS = 11, 7, 17
+_SIZES = (1, 2, 4, 8)
+"""Of what has a hist_fn_t, see select_value_fn in kernel/trace/trace_events_hist.c."""
 _KEY_MODIFIERS = ("hex", "sym", "sym-offset", "syscall", "log2", "usecs", "execname", "stacktrace")
 _VALUE_MODIFIERS = ("hex", "percent", "graph", "usecs")
 HITCOUNT = Field("hitcount", "1")
@@ -122,9 +124,11 @@ class _Parser:
             ERRORS[code], line=self.text, caret=caret, errno_name=errno, hint=hint, slug="bad-trigger"
         )
 
-    def quiet(self, reason: str, hint: str = "") -> SpecError:
+    def quiet(self, reason: str, hint: str = "", errno: str = "EINVAL") -> SpecError:
         """What a kernel refuses by its errno alone."""
-        return SpecError(reason, line=self.text, logged=False, hint=hint, slug="bad-trigger")
+        return SpecError(
+            reason, line=self.text, logged=False, errno_name=errno, hint=hint, slug="bad-trigger"
+        )
 
     def parse(self, filter_text: str) -> HistSpec:
         for part in self.text.removeprefix("hist:").strip(" \t").split(":"):
@@ -264,6 +268,9 @@ class _Parser:
             raise self.fail(
                 "FIELD_NOT_FOUND", name, hint=nearest(name, names) or f"fields: {' '.join(names)}"
             )
+        if found.kind is FieldKind.NUMBER and found.size not in _SIZES:
+            reason = f"the array {name} has {found.size} bytes, which no histogram takes"
+            raise self.quiet(reason, "arrays of 1, 2, 4 or 8 bytes count as numbers", "ENOMEM")
         return found
 
     # --- sort -----------------------------------------------------------------------------------

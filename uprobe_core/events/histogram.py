@@ -127,9 +127,9 @@ class Histogram:
         if part.field.kind is FieldKind.STACK:
             lines = "".join(f"         {self._symbol(address)}\n" for address in value)
             return f"common_stacktrace:\n{lines}"
-        if part.field.kind is FieldKind.STRING and part.modifier == "":
+        if part.field.kind is FieldKind.STRING and part.modifier in ("", "usecs"):
             return f"{name}: {value:<50}"
-        number = value if isinstance(value, int) else 0
+        number = value if isinstance(value, int) else _number_of_text(value, part.modifier)
         return f"{name}: {self._number_text(part, number, key)}"
 
     def _number_text(self, part: HistField, number: int, key: Key) -> str:
@@ -203,6 +203,13 @@ def _value_source(value: HistField) -> str:
         return "1"
     source = f"int({value.field.source})" if value.field.kind is FieldKind.FLOAT else value.field.source
     return f"({source} & {_MASK})"
+
+
+def _number_of_text(text: str, modifier: str) -> int:
+    """What a kernel shows of a string as a number: its first bytes, or the logarithm of its own address."""
+    if modifier == "log2":
+        return 64
+    return int.from_bytes(text.encode("utf-8", "surrogateescape")[:8], "little")
 
 
 def _log2(number: int) -> int:

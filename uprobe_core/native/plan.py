@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uprobe_core.actions.kinds import Action, Count, Hist, Record, Stacks, Sum
 from uprobe_core.actions.latency import SKETCH_BITS, Latency
 from uprobe_core.actions.summary import Summary
-from uprobe_core.event_model import EventSpec, leaves
+from uprobe_core.event_model import EventSpec, OpCode, leaves
 from uprobe_core.events.filters import parse_filter
 from uprobe_core.native import _engine
 from uprobe_core.native.packing import (
@@ -125,6 +125,12 @@ def plan_event(event: Event, *, records: bool = True, fetches: bool = True) -> E
         return _plan_in_python(event, fetches=fetches)
     plan.sinks = tuple(event.sinks)
     return plan
+
+
+def reads_register(spec: EventSpec, number: int | None) -> bool:
+    """Whether an argument of *spec* is made of register *number*."""
+    ops = (op for arg in spec.args for op in arg.ops)
+    return any(op.code is OpCode.REG and op.param == number for op in ops)
 
 
 def location_program(plan: EventPlan, event: Event, spec: EventSpec) -> tuple[bytes, int, bytes, int] | None:

@@ -18,7 +18,7 @@ from uprobe_core.actions.merge import merge
 from uprobe_core.native import _engine
 from uprobe_core.native.calls import NativeCalls
 from uprobe_core.native.packing import pack_registers
-from uprobe_core.native.plan import ActionPlan, Chain, EventPlan, location_program, plan_event
+from uprobe_core.native.plan import ActionPlan, Chain, EventPlan, location_program, plan_event, reads_register
 from uprobe_core.native.records import NativeRecords
 from uprobe_core.native.results import take
 from uprobe_core.native.semantics import Semantics, core_of
@@ -105,7 +105,7 @@ class NativeSites:
             failed=self._sink_failed,
             unwind=None if self.stacks.works else stacks.stack,
         )
-        self._semantics = semantics
+        self._semantics, self._state = semantics, registers.state
         self._visible = semantics.visible
         self._host_pid = os.getpid()
         self.live = False
@@ -138,7 +138,7 @@ class NativeSites:
 
     def install(self, space: Space, site: Site) -> bool:
         """Place *site* natively if it can be; otherwise nothing has changed."""
-        calls_python = False
+        calls_python = stops = False
         probes = []
         if len(site.uprobe.links) > _engine.MAX_PROBES:
             return False
@@ -151,9 +151,10 @@ class NativeSites:
             if program is None:
                 return False
             calls_python |= native.plan.calls_python
+            stops |= reads_register(probe.spec, self._state)
             probes.append(self._probe(native, probe, program))
         number = self.engine.add_site(site.vaddr, site.offset, probes)
-        mode = self._mode_of(site, calls_python=calls_python)
+        mode = self._mode_of(site, stops=stops or calls_python)
         return self._backend.place(
             space.process, site.vaddr, number, mode, calls_python=calls_python, core=core_of(site)
         )
@@ -167,11 +168,11 @@ class NativeSites:
             number = self.engine.add_site(0, 0, [self._probe(native, probe, program)])
             place(number)
 
-    def _mode_of(self, site: Site, *, calls_python: bool) -> Mode:
+    def _mode_of(self, site: Site, *, stops: bool) -> Mode:
         if self._visible or site.analysis.special:
             return Mode.INLINE if site.mode is Mode.INLINE else Mode.TRAP
-        if calls_python and self._mode is Mode.JUMP:
-            return Mode.TRAP  # a handler may move PC, which takes a stop of its own in a slot's hook
+        if stops and self._mode is Mode.JUMP:
+            return Mode.TRAP  # a handler may move PC, which takes a stop of its own; a branch changes PSTATE
         return self._mode
 
     def how(self, site: Site) -> str:

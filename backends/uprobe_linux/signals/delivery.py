@@ -37,6 +37,8 @@ __all__ = ("Outcome", "deliver", "has_pending", "push_handler", "return_from_han
 
 SP, PC, PSTATE = 31, 32, 33
 _BTYPE_TCO = 3 << 10 | 1 << 25
+_BTYPE_CALL = 2 << 10
+"""A handler is entered as by BLR (setup_return in arch/arm64/kernel/signal.c)."""
 
 
 class Outcome(enum.Enum):
@@ -182,7 +184,7 @@ def _enter(task: Task, signo: int, action: Disposition, frame: int, record: int)
     task.set_reg(29, record)
     task.set_reg(30, restorer)
     task.set_reg(SP, frame)
-    task.set_reg(PSTATE, task.get_reg(PSTATE) & ~_BTYPE_TCO)
+    task.set_reg(PSTATE, task.get_reg(PSTATE) & ~_BTYPE_TCO | _BTYPE_CALL)
     task.set_reg(PC, action.handler)
 
 

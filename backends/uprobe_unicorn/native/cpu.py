@@ -151,7 +151,7 @@ class NativeCpu(UnicornCpu):
     # --- registers -----------------------------------------------------------------------------------
 
     def get_reg(self, index: int) -> int:
-        """x0-x30, 31 SP, 32 PC, 33 PSTATE (NZCV only)."""
+        """x0-x30, 31 SP, 32 PC, 33 PSTATE (NZCV and BTYPE)."""
         return self.glue.get_reg(index) if index < 33 else super().get_reg(index)
 
     def set_reg(self, index: int, value: int) -> None:

@@ -7,11 +7,12 @@ static int register_of(unsigned index)
 {
 	if (index < 29)
 		return UC_REG_X0 + (int)index;
-	static const int rest[] = {UC_REG_X29, UC_REG_X30, UC_REG_SP, UC_REG_PC, UC_REG_NZCV};
+	static const int rest[] = {UC_REG_X29, UC_REG_X30, UC_REG_SP, UC_REG_PC, UC_REG_PSTATE};
 	return rest[index - 29];
 }
 
-/* What a kernel sets in a program's PSTATE beside the flags; see uprobe_linux/task.py. */
+/* NZCV and BTYPE are the program's; SSBS is what a kernel sets beside them, see uprobe_linux/processes/task.py. */
+#define PSTATE_USER 0xf0000c00u
 #define PSTATE_SSBS 0x1000u
 
 uint64_t glue_reg(void *context, unsigned index)
@@ -22,7 +23,7 @@ uint64_t glue_reg(void *context, unsigned index)
 	if (index <= GLUE_PC && glue->source.registers)
 		return glue->source.registers[index];
 	glue->uc.reg_read(glue->engine_handle, register_of(index), &value);
-	return index == GLUE_PSTATE ? (value & 0xf0000000) | PSTATE_SSBS : value;
+	return index == GLUE_PSTATE ? (value & PSTATE_USER) | PSTATE_SSBS : value;
 }
 
 void glue_set_reg(struct glue *glue, unsigned index, uint64_t value)

@@ -34,8 +34,8 @@ struct uc_tlb_entry {
 
 enum { UC_HOOK_INTR = 1, UC_HOOK_CODE = 4, UC_HOOK_BLOCK = 8, UC_HOOK_TLB_FILL = 131072 };
 enum { UC_MEM_READ = 16, UC_MEM_WRITE = 17, UC_MEM_FETCH = 18 };
-enum { UC_REG_X29 = 1, UC_REG_X30 = 2, UC_REG_NZCV = 3, UC_REG_SP = 4, UC_REG_X0 = 199, UC_REG_V0 = 228,
-       UC_REG_PC = 260 };
+enum { UC_REG_X29 = 1, UC_REG_X30 = 2, UC_REG_SP = 4, UC_REG_X0 = 199, UC_REG_V0 = 228, UC_REG_PC = 260,
+       UC_REG_PSTATE = 265 };
 enum { UC_CTL_TB_REMOVE = 9, UC_CTL_TLB_FLUSH = 11 };
 enum { UC_EXCP_SVC = 2, UC_EXCP_BKPT = 7, UC_EXCP_SMC = 13 };
 enum { UC_ERR_EXCEPTION = 21 };
