@@ -195,6 +195,10 @@ _SHORTAGES = {
         "TMPDIR names another folder for what is temporary, -o for the output",
     ),
     errno.EDQUOT: ("room on the disk that is yours", "TMPDIR names another folder for what is temporary"),
+    errno.EFBIG: (
+        "room in a file",
+        "ulimit -f limits their size; a run's memory is a file of 64 GiB, mostly holes",
+    ),
     errno.EROFS: ("folder to write to", "TMPDIR names a folder for what is temporary"),
 }
 

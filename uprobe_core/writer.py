@@ -44,7 +44,9 @@ class Writer(Protocol):
     dropped *count* earlier ones.  A class attribute ``appends = True`` says that each record is
     whole in the stream when ``write`` returns and depends on none before it: forked processes
     then write to the file as they go, so that who kills the run has their records too; at the
-    end the file is written once more, in order.
+    end the file is written once more, in order.  A class attribute ``until_closed = NAME`` says that
+    nobody can read the stream before ``close``: until then all processes write their records to
+    ``FILE.part`` too, in the format NAME, one that ``appends`` (``"jsonl"``).
     """
 
     def __init__(self, stream: BinaryIO, header: RunHeader) -> None: ...

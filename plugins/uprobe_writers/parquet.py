@@ -29,6 +29,8 @@ def _pyarrow() -> Any:
 class ParquetWriter:
     """Writes a table with a column for every argument name; arguments of one name share a type."""
 
+    until_closed = "jsonl"
+
     def __init__(self, stream: BinaryIO, header: RunHeader) -> None:
         self._arrow = arrow = _pyarrow()
         self._types = _argument_types(header.events)

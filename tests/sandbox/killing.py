@@ -37,8 +37,10 @@ def _text(data: bytes) -> list[int]:
     return [int(line.rpartition("n=")[2], 0) for line in data.decode().split("\n")[:-1]]
 
 
-READERS = {"jsonl": _jsonl, "csv": _csv, "tracefs": _text}
+READERS = {"jsonl": _jsonl, "csv": _csv, "tracefs": _text, "parquet": _jsonl}
 """The numbers n of whole records, by format."""
+OUTPUTS = {"parquet": "out.part"}
+"""Where they are, if not in the output."""
 LAG = 1.0
 """Seconds before the kill from which on records may be missing."""
 
@@ -60,11 +62,13 @@ def killed_after(
     reached = int.from_bytes(progress.read_bytes(), "little") if progress.exists() else 0
     time.sleep(min(seconds, LAG))
     run.send_signal(signal.SIGKILL)
-    run.wait()
+    if run.wait() != -signal.SIGKILL:
+        raise AssertionError(f"the run ended by itself, with status {run.returncode}")
     deadline = time.monotonic() + 5
     while left_behind(folder) and time.monotonic() < deadline:
         time.sleep(0.01)
-    return READERS[form](out.read_bytes() if out.exists() else b""), reached
+    readable = folder / OUTPUTS.get(form, "out")
+    return READERS[form](readable.read_bytes() if readable.exists() else b""), reached
 
 
 def problems_at(seconds: float, form: str, processes: int, engine: str) -> list[str]:

@@ -43,6 +43,7 @@ def test_a_program_may_open_what_256_descriptors_leave(tmp_path: Path) -> None:
         (resource.RLIMIT_NOFILE, 12, "ulimit -n"),
         (resource.RLIMIT_NOFILE, 18, "ulimit -n"),
         (resource.RLIMIT_AS, 1 << 30, "ulimit -v"),
+        (resource.RLIMIT_FSIZE, 1 << 20, "ulimit -f"),
     ],
 )
 def test_a_limit_that_is_in_the_way_is_named(tmp_path: Path, which: int, most: int, word: str) -> None:

@@ -49,7 +49,12 @@ def blamed(function: Callable[..., Any], plugin: str, what: str, kind: str) -> C
 
 
 class BlamedWriter:
-    """A writer whose exceptions name it."""
+    """A writer whose exceptions name it.
+
+    :ivar until_closed: makes from a stream the writer in whose format records stand until this one has closed
+    """
+
+    until_closed: Callable[[Any], Any] | None = None
 
     def __init__(self, name: str, writer: Any) -> None:
         self.write = blamed(writer.write, name, "write a record", "writer")

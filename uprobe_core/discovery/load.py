@@ -100,8 +100,13 @@ def load_writer(use: FormatUse) -> tuple[bool, Callable[[Any, Any], Any]]:
     _check_class(entry, plugin)
     refuse_options(use, getattr(plugin, "options", {}))
 
+    readable = getattr(plugin, "until_closed", None)
+
     def make(stream: Any, header: Any) -> Any:
-        return BlamedWriter(name, construct(entry, plugin, stream, header))
+        writer = BlamedWriter(name, construct(entry, plugin, stream, header))
+        if readable is not None:
+            writer.until_closed = lambda part: load_writer(type(use)(readable))[1](part, header)
+        return writer
 
     return bool(getattr(plugin, "wants_stacks", False)), make
 

@@ -23,6 +23,7 @@ from uprobe_core.records.opening import open_output
 
 if TYPE_CHECKING:
     from uprobe_core.event_model import Record
+    from uprobe_core.records.part import Part
     from uprobe_core.records.spool import Spool
 
 __all__ = ("RunOutput",)
@@ -48,14 +49,14 @@ class _WriterFile(io.FileIO):
 
     def __init__(self, fd: int, lost: Callable[[OSError], None]) -> None:
         super().__init__(fd, "wb")
-        self._lost_to, self._broken = lost, False
+        self._lost_to, self.broken = lost, False
 
     def write(self, data: Any, /) -> int:
-        if not self._broken:
+        if not self.broken:
             try:
                 return _write_patiently(self.fileno(), data)
             except OSError as error:
-                self._broken = True
+                self.broken = True
                 self._lost_to(error)
         return len(data)
 
@@ -107,14 +108,26 @@ class RunOutput:
         self._size_before_forks: int | None = None
         self._stream: Any = None
         self._writer: Any = None
+        self._part: Part | None = None
         if make_writer is not None:
             self._stream = io.BufferedWriter(_WriterFile(self._fd, self._lost))
             self._fd, self._live = self._open(None), True  # such a file has no place for lines of text
             try:
                 self._writer = make_writer(self._stream)
+                self._part = self._open_part()
             except BaseException:
                 self.close()
                 raise
+
+    def _open_part(self) -> Part | None:
+        """Where records stand until the end, if it takes the end to read the output."""
+        make = getattr(self._writer, "until_closed", None)
+        if make is None or self._path is None or self._kept is not None:
+            return None
+        from uprobe_core.records.part import Part  # rarely needed
+
+        regular = stat.S_ISREG(os.fstat(self._stream.fileno()).st_mode)
+        return Part(self._path, lambda fd: _WriterFile(fd, self._lost), make) if regular else None
 
     @staticmethod
     def _open(path: str | None) -> int:
@@ -132,7 +145,8 @@ class RunOutput:
     def descriptors(self) -> list[int]:
         """What is written to."""
         writer = [] if self._stream is None or self._stream.closed else [self._stream.raw.fileno()]
-        return [each for each in (self._fd, *writer) if each >= 0]
+        part = [] if self._part is None else [self._part.descriptor()]
+        return [each for each in (self._fd, *writer, *part) if each >= 0]
 
     def record(self, record: Record) -> None:
         """Write one hit, or collect it once there are several processes."""
@@ -148,6 +162,8 @@ class RunOutput:
             self._spool.put_output(record.timestamp_ns, record.pid, record)
             if self._may_rewrite:
                 self._write(record)
+            elif self._part is not None:
+                self._part.write(record)
 
     @property
     def _collects(self) -> bool:
@@ -163,6 +179,8 @@ class RunOutput:
         self.flush()
         if self._stream is not None and not self._stream.closed:
             self._stream.flush()
+        if self._part is not None:
+            self._part.flush()
         if self._size_before_forks is None and not self._spool.forked and self._kept is None:
             self._size_before_forks = self._size_to_rewrite()
 
@@ -204,6 +222,8 @@ class RunOutput:
 
     def _write(self, record: Record) -> None:
         if self._stream is not None:
+            if self._part is not None and not self._collected:
+                self._part.write(record)
             self._by_writer("write", record)
             return
         self._add(_text_of(record))
@@ -292,6 +312,8 @@ class RunOutput:
             and (self._may_rewrite or self._spool.is_root)
         ):
             self._stream.flush()
+        if self._part is not None:
+            self._part.flush()
 
     def close(self) -> None:
         """Finish the format and close; idempotent."""
@@ -299,7 +321,9 @@ class RunOutput:
         if self._stream is not None and not self._stream.closed:
             self._by_writer("close")
             self._stream.close()
-            self._writer = None
+            if self._part is not None:
+                self._part.close(complete=self._writer is not None and not self._stream.raw.broken)
+            self._writer = self._part = None
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
