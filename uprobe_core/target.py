@@ -156,7 +156,8 @@ class Target:
     :param native: whether the backend runs its own hooks in native code, where it has any; None: unless
         the environment says ``UPROBE_ENGINE=py``
     :param isolated: whether this process has left the host's network, so that every socket is the run's own
-    :param own_files: host files that the run itself writes: never the guest's to change
+    :param own_files: host files that the run itself writes, and that say what it is: never the guest's
+        to change
     :param private_folder: an empty host folder for what goes away with the run, and that somebody else
         removes if the run cannot; None: the backend makes one
     """

@@ -37,7 +37,8 @@ def run(args: argparse.Namespace) -> int:
     from uprobe_core.comparing.difference import count_changes, partings
     from uprobe_core.comparing.recorded_run import read_run
 
-    first, second = read_run(args.first), read_run(args.second)
+    both = (args.first, args.second)
+    first, second = (read_run(path, both) for path in both)
     changes, parted = count_changes(first, second), partings(first, second)
     if args.json:
         from uprobe_core.cli.output import print_json

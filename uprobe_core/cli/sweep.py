@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
             sweep,
             data,
             workers_for(args.on, args.jobs),
-            task=lambda cell: _task(cell, args),
+            task=lambda cell: _task(cell, args, folder),
             progress=progress,
         )
     except KeyboardInterrupt:
@@ -130,7 +131,8 @@ def run(args: argparse.Namespace) -> int:
     return UNMET if summary.unmet else 0
 
 
-def _task(cell: Cell, args: argparse.Namespace) -> CellTask:
+def _task(cell: Cell, args: argparse.Namespace, folder: str) -> CellTask:
+    from uprobe_core.setup.decisive import decisive_files
     from uprobe_core.sweeping.cell_run import CellTask
 
     return CellTask(
@@ -141,4 +143,5 @@ def _task(cell: Cell, args: argparse.Namespace) -> CellTask:
         memory=args.cell_memory,
         records=args.records,
         capture=args.capture,
+        kept=(*decisive_files(), os.path.abspath(folder)),
     )

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from uprobe_core.errors import TargetError, UsageError
 from uprobe_core.expecting.quantities import numbers_in
+from uprobe_core.session.own_python import own_python
 
 __all__ = ("RecordedRun", "Task", "read_run")
 
 Task = tuple[int, str]
 """A task as two runs have it in common: by its place in the order of first hits, and its name then."""
+
+_RUN = """
+from uprobe_core.cli.process import command
+from uprobe_core.setup.decisive import note
+for path in {kept!r}: note(path)
+command()
+"""
 
 
 @dataclass
@@ -36,13 +43,15 @@ class RecordedRun:
     traces: dict[Task, list[str]] | None = None
 
 
-def read_run(path: str) -> RecordedRun:
+def read_run(path: str, kept: Sequence[str] = ()) -> RecordedRun:
     """The run behind *path*: JSON lines (``--format jsonl``), a report (``--report``) or a set-up to run.
 
     Raises UsageError for a file that is none of them, TargetError for a set-up whose run failed.
+
+    :param kept: files that such a run's program may not change
     """
     if path.endswith(".toml"):
-        return _run(path)
+        return _run(path, kept)
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -95,13 +104,13 @@ def _recorded(name: str, records: Iterable[Mapping[str, Any]]) -> RecordedRun:
     return RecordedRun(name, counts, traces)
 
 
-def _run(path: str) -> RecordedRun:
+def _run(path: str, kept: Sequence[str]) -> RecordedRun:
     """Run the set-up in a process of its own; its output is not shown."""
     with tempfile.TemporaryDirectory(prefix="uprobe-compare-") as folder:
         records, report = Path(folder, "records"), Path(folder, "report")
-        command = [sys.executable, "-m", "uprobe_core.cli", "run", "-c", path, "--report", str(report)]
+        words = ("run", "-c", path, "--report", str(report), "--format", "jsonl", "-o", str(records))
         done = subprocess.run(
-            [*command, "--format", "jsonl", "-o", str(records)],
+            own_python(_RUN.format(kept=kept), *words),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -10,8 +10,10 @@ from uprobe_core.architecture import Architecture
 from uprobe_core.backend import Capabilities, Target
 from uprobe_core.errors import BackendError, TargetError, UsageError
 from uprobe_core.image.guest_files import GuestFiles
+from uprobe_core.records.part import part_of
 from uprobe_core.run_setup import RunSetup
 from uprobe_core.session.abilities import clock_of
+from uprobe_core.setup.decisive import decisive_files
 from uprobe_core.setup_words import COVERAGE, PROFILE, SAMPLES, TRACE, ConsumerUse, FormatUse
 from uprobe_core.target import CallWatcher, CodeWatcher, SampleWatcher
 from uprobe_core.types import Mode, Returns
@@ -106,13 +108,17 @@ def target_of(
         "isolated": isolated,
     }
     told |= {"clock": clock_of(can, setup)}
-    told |= {"native": True if setup.engine == "c" else None, "own_files": _written_by(setup)}
+    told |= {
+        "native": True if setup.engine == "c" else None,
+        "own_files": (*_written_by(setup), *decisive_files()),
+    }
     return Target(**told, paths=files_of(setup), private_folder=private_folder)
 
 
 def _written_by(setup: RunSetup) -> tuple[str, ...]:
     """The files that the run writes."""
-    named = (setup.output, setup.profile, setup.report, setup.junit_xml, *setup.coverage)
+    part = None if setup.output is None else part_of(setup.output)
+    named = (setup.output, part, setup.profile, setup.report, setup.junit_xml, *setup.coverage)
     return tuple(os.path.realpath(path) for path in named if path is not None and os.path.isfile(path))
 
 

@@ -13,6 +13,7 @@ from uprobe_core.events.quoting import place_as_written
 from uprobe_core.events.reading import source_lines
 from uprobe_core.image.host_files import read_bounded
 from uprobe_core.run_setup import EventLine
+from uprobe_core.setup.decisive import note
 
 __all__ = ("event_line", "event_lines", "event_name", "read_text")
 
@@ -25,6 +26,7 @@ def read_text(path: str) -> str:
     try:
         if path == "-":
             return _standard_input()
+        note(path)
         data = read_bounded(path, _MOST_BYTES)
         return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:

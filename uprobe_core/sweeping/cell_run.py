@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 from uprobe_core.errors import UprobeError
 from uprobe_core.run_setup import RunSetup
+from uprobe_core.setup.decisive import note
 from uprobe_core.writer import escaped
 
 __all__ = ("CellResult", "CellTask", "end_with_parent", "no_result", "run_cell")
@@ -38,6 +39,7 @@ class CellTask:
     :param memory: bytes that its processes may hold together, None: any
     :param records: whether its records are wanted
     :param capture: bytes of each of its output streams that are kept
+    :param kept: files and folders of the sweep's that no cell may change
     """
 
     index: int
@@ -47,6 +49,7 @@ class CellTask:
     memory: int | None = None
     records: bool = False
     capture: int = 4096
+    kept: tuple[str, ...] = ()
 
 
 def run_cell(task: CellTask) -> CellResult:
@@ -185,6 +188,8 @@ def _in_child(task: CellTask, folder: str, out: BinaryIO, err: BinaryIO, result:
 
 def _found(task: CellTask, folder: str) -> dict[str, Any]:
     report, records = os.path.join(folder, "report"), os.path.join(folder, "records")
+    for path in task.kept:
+        note(path)
     output, form = (records, "jsonl") if task.records else (os.devnull, "tracefs")
     try:
         ended = _run(replace(task.setup, report=report, output=output, format=form))

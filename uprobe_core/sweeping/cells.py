@@ -13,6 +13,7 @@ from typing import Any
 
 from uprobe_core.errors import ConfigError, UsageError
 from uprobe_core.run_setup import ConsumerUse, RunSetup
+from uprobe_core.setup.decisive import note
 from uprobe_core.setup.file import read_file
 from uprobe_core.setup.matrix import Matrix, MatrixValue, given_by_cell
 from uprobe_core.setup.options import combine
@@ -161,6 +162,7 @@ def read_inputs(path: str) -> Inputs:
         raise UsageError(
             f"inputs {path!r} are neither .csv nor .jsonl", hint="a CSV file with a header, or JSON lines"
         )
+    note(path)
     axes: dict[str, None] = {}
     count = 0
     for row in read(path):

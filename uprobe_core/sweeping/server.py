@@ -13,6 +13,7 @@ import subprocess
 import sys
 from typing import IO, Any
 
+from uprobe_core.session.own_python import own_python
 from uprobe_core.sweeping.cell_run import CellResult, CellTask, end_with_parent, no_result, run_cell
 
 __all__ = ("Server", "serve")
@@ -44,7 +45,7 @@ class Server:
         self._start()
 
     def _start(self) -> None:
-        command = [sys.executable, "-c", "from uprobe_core.sweeping.server import serve; serve()"]
+        command = own_python("from uprobe_core.sweeping.server import serve; serve()")
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

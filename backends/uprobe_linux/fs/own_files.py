@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 
 __all__ = ("inside", "own_places")
 
@@ -31,12 +32,18 @@ def _folders() -> Iterator[str]:
         yield sys.prefix
     yield os.path.dirname(os.__file__)
     yield os.path.dirname(os.path.realpath(sys.executable))
+    if sys.pycache_prefix:
+        with suppress(OSError):  # or the program could make it
+            os.makedirs(sys.pycache_prefix, exist_ok=True)
+        yield sys.pycache_prefix
     yield from (entry for entry in sys.path if entry.endswith(("/site-packages", "/dist-packages")))
 
 
 def _modules() -> Iterator[str]:
-    """Packages, whole, and modules that were imported."""
+    """Packages, whole, and modules that were imported; those that editable installations map, all of them."""
     for name, module in list(sys.modules.items()):
+        if name.startswith("__editable__"):  # what setuptools makes; others write the folder into a .pth
+            yield from getattr(module, "MAPPING", {}).values()
         if "." not in name:
             yield from getattr(module, "__path__", ()) or filter(None, [getattr(module, "__file__", None)])
 
