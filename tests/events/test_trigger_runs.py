@@ -67,3 +67,14 @@ def histograms(text: str) -> list[str]:
     """Each histogram of *text*, without pids."""
     found = re.findall(r"# event histogram\n.*?Dropped: \d+\n", text, re.DOTALL)
     return [re.sub(r"\[ *\d+\]", "[PID]", histogram) for histogram in found]
+
+
+def test_a_histogram_that_was_removed_before_it_counted_is_not_printed(tmp_path: Path) -> None:
+    program, out = debian(COMPILE), tmp_path / "out"
+    with Session([str(program)], output=str(out)) as s:
+        s.probe(f"p:ev {program}:ev a=%x0:s64 b=%x2:s32")
+        for text in ("hist:keys=a", "hist:keys=b", "!hist:keys=a"):
+            s.events.add_trigger("ev", text, s)
+        s.run()
+    infos = re.findall(r"trigger info: (hist:keys=\w)", out.read_text())
+    assert infos == ["hist:keys=b"]

@@ -20,6 +20,11 @@ class TracingState:
         self.named: dict[str, Histogram] = {}
         self.histograms: list[tuple[str, Histogram]] = []
         self.symbols: dict[int, str] = {}
+        self._removed: list[Histogram] = []
+
+    def remove(self, histogram: Histogram) -> None:
+        """Its trigger is gone; what it has counted is still printed, but an empty one is not."""
+        self._removed.append(histogram)
 
     def replay_hist(self, number: int, measurement: Any, names: dict[int, str]) -> None:
         """Count what a forked child measured."""
@@ -29,5 +34,7 @@ class TracingState:
     def hist_lines(self) -> Iterator[str]:
         """The histograms as their ``hist`` files print them, under a line that names the event."""
         for name, histogram in self.histograms:
+            if histogram in self._removed and not histogram.hits:
+                continue
             yield f"# {name}"
             yield from histogram.text().splitlines()

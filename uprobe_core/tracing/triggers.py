@@ -85,6 +85,9 @@ class EventTriggers:
         if command in {"pause", "continue", "clear"} and self._command(trigger, command):
             return None
         active = {each: self._active.get(each) or self._activate(each) for each in self.list}
+        for each, gone in self._active.items():
+            if each not in active and gone.histogram is not None and not gone.histogram.spec.name:
+                self._state.remove(gone.histogram)
         self._active = active
         if trigger.command in {"traceon", "traceoff"}:
             for event in self._events.events:  # records that a native engine writes would not see the switch
