@@ -1,7 +1,7 @@
 """Every recorded line gets the kernel's errno, message, column and listing.
 
-Recorded on Linux 6.12.117 and 7.3.4 (Debian, arm64); each line was written alone to a
-list that held one event.  Of 7.3.4 only the answers that differ are kept.
+Recorded on Linux 6.1, 6.12.117 and 7.3.4 (Debian, arm64); each line was written alone to a
+list that held one event.  Of 6.1 and 7.3.4 only the answers that differ are kept.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ def expected(case: dict[str, Any]) -> dict[str, Any]:
 SMALL = load("errors.json")
 LARGE = load("event_lines.json")
 LATER = load("event_lines-7.3.json")
+EARLIER = {case["line"]: case for case in load("event_lines-6.1.json")["cases"]}
 KERNELS = {"6.12": LARGE["cases"], "7.3": [*LARGE["cases"], *LATER["cases"]]}
 """By release; a line's last answer is that release's."""
 
@@ -61,6 +62,20 @@ def test_further_lines_get_the_recorded_answers(release: str) -> None:
     recorded = {case["line"]: expected(case) for case in KERNELS[release]}
     found = {line: answer(line, tree, policy) for line in recorded}
     assert {line: (found[line], want) for line, want in recorded.items() if found[line] != want} == {}
+
+
+def test_earlier_lines_get_the_answers_that_6_1_gave() -> None:
+    """All but the types symbol and symstr, which 6.1 took for uprobes, and printed without an end."""
+    tree, policy = Tree(["/root/loops"], ["/dev/null", "/dev/zero", "/root", "/"]), Policy("kernel", "6.1")
+    same = {c["line"]: c for c in (*SMALL, *LARGE["cases"]) if _is_plain(c["line"])}
+    recorded = {line: expected(EARLIER.get(line, case)) for line, case in same.items()}
+    found = {line: answer(line, tree, policy) for line in recorded}
+    assert {line: (found[line], want) for line, want in recorded.items() if found[line] != want} == {}
+
+
+def _is_plain(line: str) -> bool:
+    """Whether the line was asked of 6.1: it needs no file but the program."""
+    return not any(text in line for text in ("tmp", "/proc", " root/loops", "sym", "\0", "\n"))
 
 
 def test_a_release_between_the_recorded_ones_reads_as_the_older_one() -> None:

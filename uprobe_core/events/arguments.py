@@ -40,7 +40,7 @@ def parse_arguments(
     if variables.extended:
         line = expanded(line, variables)
     for index, word in enumerate(line.words[2:], start=2):
-        name, start = _name(line, index, word, args)
+        name, start = _name(line, index, word, args, identifiers=variables.dialect.identifiers)
         parser = ArgumentParser(line, index, variables, entry)
         arg = parser.parse(name, word[start:], start, used)
         used += arg.size
@@ -48,7 +48,9 @@ def parse_arguments(
     return tuple(args), tuple(entry)
 
 
-def _name(line: EventLine, index: int, word: str, earlier: list[FetchArg]) -> tuple[str, int]:
+def _name(
+    line: EventLine, index: int, word: str, earlier: list[FetchArg], *, identifiers: bool
+) -> tuple[str, int]:
     """The field name that *word* gives or gets, and where its expression begins."""
     name, equals, _ = word.partition("=")
     start = len(name) + 1 if equals else 0
@@ -58,7 +60,7 @@ def _name(line: EventLine, index: int, word: str, earlier: list[FetchArg]) -> tu
         raise line.error("NO_ARG_NAME", index)
     if not equals:
         name = word.partition(":")[0]
-        name = name if is_good_name(name) else f"arg{len(earlier) + 1}"
+        name = name if identifiers and is_good_name(name) else f"arg{len(earlier) + 1}"
     if not is_good_name(name):
         raise line.error("BAD_ARG_NAME", index)
     if name in RESERVED or any(arg.name == name for arg in earlier):

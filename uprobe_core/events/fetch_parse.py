@@ -72,7 +72,9 @@ class ArgumentParser:
         self.offset = start
         longest = self.variables.dialect.longest
         if len(text) > longest:
-            raise self.fail("ARG_TOO_LONG", errno="E2BIG", hint=f"at most {longest} characters")
+            raise self.fail(
+                "ARG_TOO_LONG", errno=self.variables.dialect.too_long, hint=f"at most {longest} characters"
+            )
         if not text:
             raise self.fail("NO_ARG_BODY")
         if self.variables.extended and (looks_named(text) or self._is_typed_result(text)):
@@ -101,20 +103,27 @@ class ArgumentParser:
         """The argument as a kernel reads it; *named*: its expression, which is read already."""
         body, type_name, count = self._split_type(text if named is None else f"x{text[len(named) :]}")
         body = body if named is None else named
-        type_offset = len(body) + 1 if type_name is not None else 0
+        type_offset, start = len(body) + 1 if type_name is not None else 0, self.offset
         kind = self._type_of(body, type_name, count, type_offset)
         self.entry_type = type_name
+        if not self.variables.dialect.drifts:
+            self._check_size(used, kind, count)
         if named is not None:
             pass  # its operations are there
         elif self._is_read_at_entry(body, kind, count):
             self._at_entry(body, self.offset)
         else:
             self.expression(body)
+        if not self.variables.dialect.drifts:
+            self.offset = start
         kind = self._natural_type(kind, type_name)
-        if used + kind.size * (count or 1) > MAX_EVENT:
-            raise self.fail("EVENT_TOO_BIG", errno="E2BIG")
+        self._check_size(used, kind, count)
         finish(self, kind, count, type_name, type_offset)
         return FetchArg(name, text, kind, tuple(self.ops), count, used)
+
+    def _check_size(self, used: int, kind: FetchType, count: int) -> None:
+        if used + kind.size * (count or 1) > MAX_EVENT:
+            raise self.fail("EVENT_TOO_BIG", errno="E2BIG")
 
     def _split_type(self, text: str) -> tuple[str, str | None, int]:
         """Expression, type name (None if not given) and array count (0 if no array)."""
@@ -147,10 +156,12 @@ class ArgumentParser:
         at = self.offset + type_offset
         if body in ("$comm", "$COMM") or body.startswith('\\"'):
             if count or type_name not in (None, "string"):
+                if not self.variables.dialect.says_string:
+                    raise self.line.refusal(f"{body} is a string, not {type_name}")
                 raise self.fail("NEED_STRING_TYPE", at)
             return STRING
         kind = find_type(type_name, self.variables.registers.width, extended=self.variables.extended)
-        if kind is None:
+        if kind is None or type_name in self.variables.dialect.missing:
             known = [*TYPES, *(EXTENSION_TYPES if self.variables.extended else ())]
             raise self.fail("BAD_TYPE", at, hint=type_hint(type_name or "", known))
         return kind
@@ -182,13 +193,13 @@ class ArgumentParser:
         elif head == "(" and self.variables.dialect.casts:
             self._nest()
             raise self.fail("NOSUP_BTFARG", errno="EOPNOTSUPP", hint="no BTF here: write the offset, +8(%x0)")
-        elif head and head in _LETTERS:
+        elif head and head in _LETTERS and self.variables.dialect.identifiers:
             raise self.fail("NOSUP_BTFARG", hint=_prefix_hint(text, self.variables))
         else:
             raise self.fail("BAD_FETCH_ARG")
 
     def _variable(self, name: str) -> None:
-        if name.startswith("retval"):
+        if name == "retval" or (self.variables.dialect.prefixes and name.startswith("retval")):
             if not self.variables.is_return:
                 raise self.fail("RETVAL_ON_PROBE", hint="use r: or %return")
             self._add(FetchOp(OpCode.RETVAL))
@@ -196,7 +207,7 @@ class ArgumentParser:
             self._stack(name[5:])
         elif name in ("comm", "COMM"):
             self._add(FetchOp(OpCode.COMM))
-        elif name.startswith("arg"):
+        elif name.startswith("arg") and self.variables.dialect.identifiers:
             self._argument(name[3:])
         elif self.variables.extended and self.variables.is_return and name in _OF_CALLS:
             self._add(FetchOp(_OF_CALLS[name]))

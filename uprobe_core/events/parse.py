@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_core.event_model import DeleteSpec, EventSpec
 from uprobe_core.events.arguments import MAX_ARGS, parse_arguments
-from uprobe_core.events.dialect import dialect_of
+from uprobe_core.events.dialect import Dialect, dialect_of
 from uprobe_core.events.files import FileCheck, FileStatus, host_file
 from uprobe_core.events.line import EventLine
 from uprobe_core.events.locations import Location, LocationResolver
@@ -71,9 +71,7 @@ class Language:
         if len(line.words) < 2:
             raise line.refusal(f"no location after {head}", hint="p[:[GROUP/]NAME] PATH:OFFSET [ARG...]")
         if len(line.words) - 2 > MAX_ARGS:
-            if dialect_of(self.policy).counts:
-                raise line.error("TOO_MANY_ARGS", 2, errno_name="E2BIG")
-            raise line.refusal(f"more than {MAX_ARGS} arguments", errno_name="E2BIG")
+            line = _within_the_most(line, dialect_of(self.policy))
         location = line.words[1]
         quoted = None if self.policy.is_kernel else quoted_path(location)
         path, colon, tail = _after(quoted, location) if quoted else location.rpartition(":")
@@ -236,6 +234,15 @@ def _reference(line: EventLine, tail: str, start: int) -> tuple[str, int]:
         return head, kstrtoul(number)
     except NumberError as error:
         raise line.error("BAD_REFCNT", 1, at, errno_name=error.errno_name) from None
+
+
+def _within_the_most(line: EventLine, dialect: Dialect) -> EventLine:
+    """A line with too many arguments without the last ones, where a kernel reads it so; raises SpecError."""
+    if dialect.cuts:
+        return EventLine(line.words[: 2 + MAX_ARGS])
+    if dialect.counts:
+        raise line.error("TOO_MANY_ARGS", 2, errno_name="E2BIG")
+    raise line.refusal(f"more than {MAX_ARGS} arguments", errno_name="E2BIG")
 
 
 def _event_name(line: EventLine, head: str) -> tuple[str, str]:

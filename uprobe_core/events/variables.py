@@ -8,7 +8,7 @@ from typing import Protocol
 
 from uprobe_core.architecture import Registers
 from uprobe_core.event_model import FetchArg, FetchOp, OpCode
-from uprobe_core.events.dialect import OLDER, Dialect
+from uprobe_core.events.dialect import OURS, Dialect
 
 __all__ = ("NamedError", "SourceNames", "Variables", "argument_op")
 
@@ -68,7 +68,7 @@ class Variables:
     vectors: Callable[[str], tuple[int, int] | None] | None = None
     hint: Callable[[str], str | None] = lambda _name: None
     symbol: Callable[[str], int] | None = None
-    dialect: Dialect = OLDER
+    dialect: Dialect = OURS
     is_return: bool = False
     source: Callable[[], SourceNames | None] = lambda: None
     is_named: bool = False
