@@ -78,3 +78,20 @@ def test_hits_of_threads_are_those_of_the_thread_that_runs(tmp_path: Path) -> No
     reference = traced(tmp_path, "trap", **PYTHON)
     assert reference.count(b" left: ") > 20
     assert traced(tmp_path, "trap") == traced(tmp_path, "inline") == reference
+
+
+@pytest.mark.parametrize("mode", ["trap", "inline"])
+def test_a_thread_whose_slice_ends_at_a_return_has_returned_when_it_goes_on(
+    tmp_path: Path, mode: str
+) -> None:
+    """A kernel records the return when the trampoline is executed; the Python engine is the reference."""
+    guest, output = str(build("returns_in_turns")), tmp_path / "records"
+
+    def records(engine: str) -> bytes:
+        options = ["--mode", mode, "--seed", "2", "-o", str(output), "-e", f"r:left {guest}:add v=$retval"]
+        printed("-m", "uprobe_core.cli", "run", *options, "--", guest, UPROBE_ENGINE=engine)
+        return output.read_bytes()
+
+    reference = records("py")
+    assert reference.count(b" left: ") == 4 * 1000
+    assert records("c") == reference

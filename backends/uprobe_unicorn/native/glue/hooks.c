@@ -124,6 +124,15 @@ void glue_on_entry(uc_engine *uc, uint64_t address, uint32_t size, void *data)
 	reached(area->places[index]);
 }
 
+/*
+ * Whether the slice ends before this block: the task returns when its turn comes again.  Where translated
+ * code counts, it asks after its hooks; else the hook that counts was first, and has asked for this block.
+ */
+static bool is_over(const struct glue *glue)
+{
+	return glue->shortcuts ? work_is_over(&glue->work) : glue->event == GLUE_SLICE;
+}
+
 /* The start of a block where nothing but returns is watched. */
 static void on_return_block(uc_engine *uc, uint64_t address, uint32_t size, void *data)
 {
@@ -132,7 +141,7 @@ static void on_return_block(uc_engine *uc, uint64_t address, uint32_t size, void
 
 	(void)uc;
 	(void)size;
-	if (pass_over(glue, address))
+	if (pass_over(glue, address) || is_over(glue))
 		return;
 	if (glue->source.registers)	/* a block that was jumped to directly begins before PC is up to date */
 		((uint64_t *)(uintptr_t)glue->source.registers)[GLUE_PC] = address;
@@ -210,6 +219,11 @@ static void on_trampoline(struct glue *glue)
 
 	if (!glue->engine->task->pending.count) {	/* not of ours: let the core have a look */
 		glue->event = GLUE_BREAK;
+		glue->uc.emu_stop(glue->engine_handle);
+		return;
+	}
+	if (work_is_over(&glue->work)) {	/* nobody asks before a block that is not the program's */
+		glue->event = GLUE_SLICE;
 		glue->uc.emu_stop(glue->engine_handle);
 		return;
 	}

@@ -77,7 +77,7 @@ void work_ask(struct work *work, uint64_t pc, unsigned size)
 {
 	uint64_t executed = work_done(work);
 
-	if (work->is_wanted(work->context, pc) || (work->closing && work->branched)) {
+	if (work->is_wanted(work->context, pc) || work_is_over(work)) {
 		work->stop(work->context, pc);
 		return;
 	}

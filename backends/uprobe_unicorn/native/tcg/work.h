@@ -55,6 +55,12 @@ static inline uint64_t work_done(const struct work *work)
 	return work->granted - (uint64_t)(int64_t)(int16_t)*work->left;
 }
 
+/* Whether the slice ended behind the block that was entered last. */
+static inline bool work_is_over(const struct work *work)
+{
+	return work->closing && work->branched;
+}
+
 /* Between runs: so many instructions were executed. */
 void work_settle(struct work *work, uint64_t executed);
 /* A run begins at pc that ends behind the first branch after target instructions. */
