@@ -4,7 +4,8 @@ By hand, as an ordinary user in a container or the like, since programs try ever
 
     python -m tests.sandbox.hostile calls --seeds 50 --batches 150       # about 1,000,000 system calls
     python -m tests.sandbox.hostile words --seeds 50
-    python -m tests.sandbox.hostile programs --seeds 20000
+    python -m tests.sandbox.hostile programs --seeds 20000               # read by everything that reads them
+    python -m tests.sandbox.hostile runs --seeds 4000                    # and executed
     python -m tests.sandbox.hostile texts --seeds 1000000
 
 One seed gives one case; what goes wrong is printed with its seed, and ``--first SEED --seeds 1`` repeats it.
@@ -22,7 +23,7 @@ from pathlib import Path
 from tests.sandbox import mutations
 from tests.sandbox.attacks import attack, left_behind, program
 
-__all__ = ("calls", "programs", "texts", "words")
+__all__ = ("calls", "programs", "runs", "texts", "words")
 
 ROOT = Path(__file__).parents[2]
 LIMITS = ("--timeout", "100", "--max-memory", "1G", "--max-processes", "32")
@@ -59,6 +60,17 @@ def programs(folder: Path, seed: int, good: bytes) -> list[str]:
     return mutations.look_at(path)
 
 
+def runs(folder: Path, seed: int, good: bytes) -> list[str]:
+    """What goes wrong when *good*, damaged by *seed*, is executed."""
+    path = folder / "damaged"
+    path.write_bytes(mutations.damaged_program(good, random.Random(seed)))
+    path.chmod(0o755)
+    probes = ("-e", f"p:g/a {path}:main", "-e", f"r:g/b {path}:w*") if seed % 2 else ()
+    limits = ("--timeout", "5", "--max-memory", "256M", "--max-processes", "8")
+    ended = attack(folder, *limits, *WALL, *probes, "--", str(path), "3")
+    return ended.complaints + left_behind(folder) + ([f"{ended.seconds:.0f} s"] if ended.seconds > 20 else [])
+
+
 def texts(folder: Path, seed: int) -> list[str]:
     """What goes wrong when we are given a text damaged by *seed*."""
     chance = random.Random(seed)
@@ -78,7 +90,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("calls", "words", "programs", "texts"))
+    parser.add_argument("what", choices=("calls", "words", "programs", "runs", "texts"))
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--batches", type=int, default=150)
@@ -92,8 +104,10 @@ def main() -> int:
                 found = calls(folder, seed, 0, chosen.batches - 1)
             elif chosen.what == "words":
                 found = words(folder, seed, 2 * chosen.batches)
+            elif chosen.what == "texts":
+                found = texts(folder, seed)
             else:
-                found = programs(folder, seed, good) if chosen.what == "programs" else texts(folder, seed)
+                found = {"programs": programs, "runs": runs}[chosen.what](folder, seed, good)
         bad += bool(found)
         if found:
             print(f"seed {seed}: {found}", flush=True)

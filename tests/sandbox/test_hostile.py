@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox.attacks import attack, program
-from tests.sandbox.hostile import ROOT, WALL, calls, programs, texts, words
+from tests.sandbox.hostile import ROOT, WALL, calls, programs, runs, texts, words
 
 pytestmark = pytest.mark.thorough
 
@@ -29,6 +29,13 @@ def test_any_words_frames_and_clones_are_survived(tmp_path: Path, seed: int) -> 
 def test_damaged_programs_are_read_or_refused(tmp_path: Path) -> None:
     good = (ROOT / "examples" / "loop").read_bytes()
     assert {seed: found for seed in range(30) if (found := programs(tmp_path, seed, good))} == {}
+
+
+def test_damaged_programs_run_or_are_refused(tmp_path: Path) -> None:
+    if attack(tmp_path, *WALL, "--", str(program("limits"))).status == 125:
+        pytest.skip("root without the outer wall")
+    good = (ROOT / "examples" / "loop").read_bytes()
+    assert {seed: found for seed in range(12) if (found := runs(tmp_path, seed, good))} == {}
 
 
 def test_damaged_lines_filters_triggers_and_setups_are_read_or_refused(tmp_path: Path) -> None:

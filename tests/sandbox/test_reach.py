@@ -5,6 +5,7 @@ Each as the user of the tests and as one without rights, with the outer wall and
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox.attacks import USER, attack, program, user_namespaces
+from tests.sandbox.denied import denied
 
 without_rights = pytest.param(
     "off",
@@ -26,6 +28,14 @@ without_rights = pytest.param(
 everywhere = pytest.mark.parametrize(
     ("wall", "through"),
     [pytest.param("off", (), id="off"), pytest.param("auto", (), id="auto"), without_rights],
+)
+without_namespaces = pytest.mark.parametrize(
+    ("wall", "through"),
+    [
+        *everywhere.args[1],
+        pytest.param("auto", denied(errno.EPERM), id="denied"),
+        pytest.param("auto", (*USER, *denied(errno.ENOSPC)), id="denied-user", marks=without_rights.marks),
+    ],
 )
 
 
@@ -107,7 +117,7 @@ def test_no_file_gives_rights_and_none_of_the_hosts_own_is_there(
         assert privileged(tmp_path) == []
 
 
-@everywhere
+@without_namespaces
 def test_a_process_of_the_host_notices_nothing(tmp_path: Path, wall: str, through: tuple[str, ...]) -> None:
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as victim:
         before = (os.sched_getaffinity(victim.pid), os.getpriority(os.PRIO_PROCESS, victim.pid))
@@ -152,7 +162,7 @@ def somebody(tmp_path: Path) -> Iterator[tuple[int, list[str]]]:
     assert heard == []
 
 
-@everywhere
+@without_namespaces
 def test_no_socket_of_the_host_answers(
     tmp_path: Path, wall: str, through: tuple[str, ...], somebody: tuple[int, list[str]]
 ) -> None:
