@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import hostcalls
 from uprobe_linux.fs.nodes import HostNode
+from uprobe_linux.net.bound_inode import bound_inode
 from uprobe_linux.syscalls.support import fail, fs
 
 if TYPE_CHECKING:
@@ -33,10 +34,10 @@ _FAMILY = (AF_UNIX).to_bytes(2, "little")
 
 
 @contextmanager
-def host_address(task: LinuxTask, raw: bytes, *, creating: bool = False) -> Iterator[bytes]:
+def host_address(task: LinuxTask, raw: bytes, *, binding: int | None = None) -> Iterator[bytes]:
     """The host's form of the guest's address *raw*, valid inside the with block.
 
-    :param creating: it is bound, so a path must not exist yet
+    :param binding: the host's descriptor of the socket that is bound, so a path must not exist yet
     """
     if len(raw) < 3 or raw[:2] != _FAMILY:
         yield raw
@@ -44,7 +45,7 @@ def host_address(task: LinuxTask, raw: bytes, *, creating: bool = False) -> Iter
         yield _FAMILY + b"\0" + _prefix(task) + _checked(raw[3:], task)
     else:
         path = os.fsdecode(raw[2:].split(b"\0")[0])
-        with _bound(task, path) if creating else _existing(task, path) as text:
+        with _bound(task, path, binding) if binding is not None else _existing(task, path) as text:
             yield _FAMILY + text.encode("utf-8", "surrogateescape") + b"\0"
 
 
@@ -64,7 +65,7 @@ def _checked(name: bytes, task: LinuxTask) -> bytes:
 
 
 @contextmanager
-def _bound(task: LinuxTask, path: str) -> Iterator[str]:
+def _bound(task: LinuxTask, path: str, fd: int) -> Iterator[str]:
     """Where a socket is to be made; EADDRINUSE is the host's to say."""
     context = fs(task)
     folder, name = context.resolver.parent(context.cwd, path)
@@ -75,7 +76,7 @@ def _bound(task: LinuxTask, path: str) -> Iterator[str]:
         start = time.clock_gettime_ns(_STAMPS)
         yield text
         _remember(task, text, path)
-        _note_own(task, text, start)
+        _note_own(task, text, start, fd)
     finally:
         folder.close()
 
@@ -104,28 +105,31 @@ _IDENTITY = struct.Struct("<I28xQ40xqI44xII")
 """Of struct statx: mask, inode, time of birth (seconds, nanoseconds), major and minor of the device."""
 
 
-def _identity(text: str, flags: int) -> tuple[int | None, str]:
-    """When the socket at *text* was made (ns, None where the file system does not say), and a name for it.
+def _identity(text: str, flags: int) -> tuple[int | None, tuple[int, int], str]:
+    """When the socket at *text* was made (ns, None where the file system does not say), what, and its name.
 
     An inode's number may be given again, but not with the same time.
     """
     raw = hostcalls.statx(-100, os.fsencode(text) + b"\0", flags, 0xFFF)
     mask, inode, seconds, rest, major, minor = _IDENTITY.unpack_from(raw)
     born = 10**9 * seconds + rest if mask & _STATX_BTIME else None
-    return born, f"socket-{major}-{minor}-{inode}-{born}"
+    return born, (major << 20 | minor, inode & 0xFFFF_FFFF), f"socket-{major}-{minor}-{inode}-{born}"
 
 
-def _note_own(task: LinuxTask, text: str, start: int) -> None:
-    """The guest has made the socket at *text*, since *start*; an older one was put there in between."""
-    born, name = _identity(text, _NOFOLLOW)
-    if born is None or born >= start:
+def _note_own(task: LinuxTask, text: str, start: int, fd: int) -> None:
+    """The guest has made the socket at *text*, since *start*; an older one was put there in between.
+
+    Where the file system does not say, the host's kernel does: which file *fd* was bound to.
+    """
+    born, file, name = _identity(text, _NOFOLLOW)
+    if bound_inode(fd) == file if born is None else born >= start:
         os.close(
             os.open(os.path.join(task.machine.sandbox.names_folder, name), os.O_CREAT | os.O_WRONLY, 0o600)
         )
 
 
 def _is_own(task: LinuxTask, text: str) -> bool:
-    return os.path.exists(os.path.join(task.machine.sandbox.names_folder, _identity(text, 0)[1]))
+    return os.path.exists(os.path.join(task.machine.sandbox.names_folder, _identity(text, 0)[2]))
 
 
 def _short(text: str) -> str:

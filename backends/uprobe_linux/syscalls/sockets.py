@@ -120,7 +120,7 @@ def write_address(task: LinuxTask, raw: bytes, address: int, size_at: int) -> No
 def sys_bind(task: LinuxTask, fd: int, address: int, size: int) -> int:
     """bind(2)."""
     entry = socket_entry(task, fd)
-    with host_address(task, read_address(task, address, size), creating=True) as raw:
+    with host_address(task, read_address(task, address, size), binding=entry.host) as raw:
         hostcalls.call("bind", entry.host, raw, len(raw))
     return 0
 
