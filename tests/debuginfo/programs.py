@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.programs import compiled, debian
@@ -22,3 +23,18 @@ def by_zig(source: str, level: str) -> Path:
     """The same by clang, for musl."""
     command = [sys.executable, "-m", "ziglang", "cc", "-target", "aarch64-linux-musl", "-static"]
     return compiled([*command, "-g", level, "-fno-sanitize=all", "-w"], SOURCES / source)
+
+
+def hits_of(program: Path, lines: Iterable[str]) -> dict[str, list[str]]:
+    """The arguments of the hits of each line, in which {} is the program."""
+    import uprobe_core as up
+    from tests.debuginfo.test_names import AtReturn, Texts
+
+    found: dict[str, list[str]] = {}
+    with up.Session([str(program)], output="/dev/null") as session:
+        for number, line in enumerate(lines):
+            kind, rest = line.replace("{}", str(program)).split(" ", 1)
+            consumer = (AtReturn if kind == "r" else Texts)(found.setdefault(line, []))
+            session.probe(f"{kind}:e{number} {rest}", consumer)
+        session.run()
+    return found

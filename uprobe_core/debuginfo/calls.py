@@ -7,18 +7,17 @@ Source: Procedure Call Standard for the Arm 64-bit Architecture, 6.8 and 6.9.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from uprobe_core.architecture import Registers
-from uprobe_core.debuginfo.places import Gone, InMemory, InPieces, InRegister, InVector, Piece, Place, load
+from uprobe_core.debuginfo.places import InMemory, InPieces, InRegister, InVector, Piece, Place, load
 from uprobe_core.debuginfo.types import Kind, Type
 from uprobe_core.event_model import FetchOp, OpCode
 
-__all__ = ("is_large", "parameter_places", "result_place")
+__all__ = ("parameter_places", "result_places")
 
 _VECTORS = 8
 _MOST_IN_REGISTERS = 16
-_UNKNOWN = Gone("not known before the prologue has run")
 
 
 def parameter_places(types: Sequence[Type], registers: Registers) -> list[Place]:
@@ -98,21 +97,25 @@ def _floats(kind: Type, depth: int) -> list[int]:
     return found
 
 
-def result_place(kind: Type, registers: Registers, entry: Place | None) -> Place:
-    """Where a function has left its result of type *kind* when it has returned.
+def result_places(
+    types: Sequence[Type],
+    _parameters: Sequence[Type],
+    registers: Registers,
+    indirect: Callable[[], Place],
+) -> list[Place]:
+    """Where a function has left its results of *types* when it has returned.
 
-    :param entry: where large results are: at what was captured at the entry, None if nothing was
+    :param indirect: where large results are: what x8 has pointed to at the entry (6.9)
     """
+    return [_result(each, registers, indirect) for each in types]
+
+
+def _result(kind: Type, registers: Registers, indirect: Callable[[], Place]) -> Place:
     floats = float_parts(kind)
     if floats:
         return _in_vectors(0, floats)
     if not kind.is_number and kind.size > _MOST_IN_REGISTERS:
-        return _UNKNOWN if entry is None else entry
+        return indirect()
     if kind.size <= 8:
         return InRegister(registers.result)
     return _in_registers(0, 2, registers)
-
-
-def is_large(kind: Type) -> bool:
-    """Whether a result of type *kind* is in memory that the caller has named (in x8)."""
-    return not float_parts(kind) and not kind.is_number and kind.size > _MOST_IN_REGISTERS

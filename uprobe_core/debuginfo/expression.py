@@ -11,6 +11,7 @@ _NAME = re.compile(
     r"(?:::)?[A-Za-z_~][A-Za-z0-9_]*(?:<[^<>]*(?:<[^<>]*>[^<>]*)*>)?(?:::[A-Za-z_~][A-Za-z0-9_]*(?:<[^<>]*>)?)*"
 )
 _BASE = re.compile(r"[%$][A-Za-z][A-Za-z0-9]*")
+_MEMBER = re.compile(rf"{_NAME.pattern}|[0-9]+")
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+")
 _CAST = re.compile(r"\(\s*(?P<name>[A-Za-z_][\w:<>, ]*?)\s*(?P<stars>(?:\*\s*)*)\)(?=\s*[A-Za-z_%$(*&0-9])")
 _MOST = 64
@@ -99,7 +100,7 @@ class _Parser:
             start = self.at
             if self._take("->") or self._take("."):
                 kind = "." if self._text[start] == "." else "->"
-                found = self._then(found, Step(kind, self.at, self._match(_NAME, "the name of a member")))
+                found = self._then(found, Step(kind, self.at, self._match(_MEMBER, "the name of a member")))
             elif self._take("["):
                 number = self._match(_NUMBER, "a number between [ and ]")
                 if not self._take("]"):

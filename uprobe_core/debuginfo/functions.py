@@ -10,7 +10,7 @@ from uprobe_core.debuginfo.dwarf import At, Tag
 from uprobe_core.debuginfo.encoding import DAMAGED
 from uprobe_core.debuginfo.info import DebugInfo
 from uprobe_core.debuginfo.ranges import ranges_of
-from uprobe_core.debuginfo.types import Type, type_of
+from uprobe_core.debuginfo.types import Kind, Type, type_of
 from uprobe_core.debuginfo.unit import Die, Entry, Family, Unit
 
 __all__ = (
@@ -24,7 +24,8 @@ __all__ = (
     "instances_of",
     "parameters_of",
     "qualified",
-    "result_of",
+    "result_name",
+    "results_of",
     "scopes_around",
     "scopes_at",
     "variables_at",
@@ -159,12 +160,18 @@ def parameters_of(die: Die) -> list[Die]:
     return _in_order([each for each in dies if not each.get(At.VARIABLE_PARAMETER)])
 
 
-def result_of(die: Die) -> Type:
-    """What a function returns; void for nothing, and for more than one thing (Go)."""
-    results = [
-        each for each in die.children() if each.tag == Tag.PARAMETER and each.get(At.VARIABLE_PARAMETER)
-    ]
-    return type_of(results[0]) if len(results) == 1 else type_of(die)
+def results_of(die: Die) -> list[Variable]:
+    """What a function returns: at most one thing, without a name, or any number in Go."""
+    dies = [each for each in die.children() if each.tag == Tag.PARAMETER and each.get(At.VARIABLE_PARAMETER)]
+    if dies:
+        return [Variable(each.named(), each, die) for each in dies]
+    return [] if type_of(die).kind is Kind.VOID else [Variable("", die, die)]
+
+
+def result_name(die: Die) -> str:
+    """The type of what a function returns, as a signature has it."""
+    names = [each.type.name for each in results_of(die)]
+    return names[0] if len(names) == 1 else f"({', '.join(names)})" if names else "void"
 
 
 def _in_order(dies: list[Die]) -> list[Die]:
@@ -181,7 +188,7 @@ def _variables_of(scope: Die) -> Iterator[Variable]:
     dies = _in_order([child for child in scope.children() if child.tag in (Tag.PARAMETER, Tag.VARIABLE)])
     for die in dies:
         name = die.named()
-        if name and not name.startswith("~"):
+        if name and name[0] not in "~.":  # a result of Go, and what its compiler adds
             yield Variable(name, die, scope)
 
 

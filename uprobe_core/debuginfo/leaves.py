@@ -88,7 +88,7 @@ class _Maker:
         kind = operand.type.kind
         if operand.type.is_reference:
             return _referred(operand, self.make(looked_through(operand), depth))
-        text = text_of(operand)
+        text = self._text(operand)
         if text is not None:
             return text
         if kind is Kind.ARRAY:
@@ -107,6 +107,15 @@ class _Maker:
             return fixed("<synthetic pointer>")
         return wide_number(operand) or number(operand)
 
+    @staticmethod
+    def _text(operand: Operand) -> FetchArg | None:
+        try:
+            return text_of(operand)
+        except RefusedError:
+            if operand.type.kind is not Kind.STRUCT:
+                raise
+            return None  # what is left of a string that is not there as a whole
+
     def _structure(self, operand: Operand, depth: int) -> FetchArg:
         members = operand.type.members
         inside = held(operand)
@@ -121,7 +130,7 @@ class _Maker:
         elements = elements_of(operand)
         if elements is not None:
             return self._elements(elements, depth)
-        return self._members(operand, [each for each in members if not _is_empty_base(each)], depth)
+        return self._members(operand, [each for each in members if not _is_empty(each)], depth)
 
     def _members(self, operand: Operand, members: Sequence[Member], depth: int) -> FetchArg:
         """``{level=3 name="x"}``, or ``(3,"x")`` where members have numbers and no names."""
@@ -147,7 +156,7 @@ class _Maker:
         if len(variants) > _MOST_MEMBERS:
             return fixed("{...}")
         counter = number(part_named(operand, tag))
-        parts = [self._part(part_named(operand, each.member), depth) for each in variants]
+        parts = [self._content(part_named(operand, each.member), depth) for each in variants]
         names = [(each.value, each.member.name) for each in variants]
         chosen = partial(_chosen, (1 << 8 * tag.type.size) - 1, names, parts)
         return FetchArg("", "", SHAPE, (), parts=(counter, *parts), shape=chosen)
@@ -164,6 +173,12 @@ class _Maker:
                 rows.append(self._part(one, depth + (not inner.is_number)))
         shape = partial(_rows, len(found.counters), found.count, rows)
         return FetchArg("", "", SHAPE, (), parts=(*found.counters, *rows), shape=shape)
+
+    def _content(self, operand: Operand, depth: int) -> FetchArg:
+        """What a variant holds: nothing prints as nothing."""
+        kind = operand.type
+        is_empty = kind.kind is Kind.STRUCT and not kind.members and not kind.variants
+        return fixed("{}") if is_empty else self._part(operand, depth)
 
     def _part(self, operand: Operand, depth: int) -> FetchArg:
         try:
@@ -286,9 +301,12 @@ def _is_simple(inner: Type) -> bool:
     return is_number and not inner.is_reference and inner.size in (1, 2, 4, 8)
 
 
-def _is_empty_base(member: Member) -> bool:
+def _is_empty(member: Member) -> bool:
+    """Whether there is nothing in it: a base, or what Rust has for the sake of types alone."""
     kind = member.type
-    return member.is_base and kind.complete is not None and all(map(_is_empty_base, kind.members))
+    if not member.is_base:
+        return kind.kind is Kind.STRUCT and not kind.size and kind.complete is not None
+    return kind.complete is not None and all(each.is_base and _is_empty(each) for each in kind.members)
 
 
 def _shaped(texts: Sequence[str], parts: Sequence[FetchArg]) -> FetchArg:

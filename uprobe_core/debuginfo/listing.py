@@ -14,7 +14,7 @@ from uprobe_core.debuginfo.functions import (
     instance_of,
     parameters_of,
     qualified,
-    result_of,
+    result_name,
 )
 from uprobe_core.debuginfo.info import DebugInfo
 from uprobe_core.debuginfo.line_program import LineProgram
@@ -43,7 +43,7 @@ class Described(NamedTuple):
 class Named(NamedTuple):
     """Something that has a name at a place.
 
-    :param kind: "parameter" or "local"
+    :param kind: "parameter", "local", or "result" (of Go, which has names)
     :param program: what fetches it, or why nothing can
     """
 
@@ -68,7 +68,7 @@ def described(die: Die) -> Described:
     words = [f"{type_of(each).name} {each.named()}".strip() for each in parameters]
     words += ["..."] if any(child.tag == Tag.UNSPECIFIED_PARAMETERS for child in die.children()) else []
     holder = die.find(At.DECL_LINE)
-    signature = f"{result_of(die).name} {qualified(die)}({', '.join(words)})"
+    signature = f"{result_name(die)} {qualified(die)}({', '.join(words)})"
     if holder is None:
         return Described(signature, "", 0)
     return Described(signature, _file(holder), int(holder.get(At.DECL_LINE)))
@@ -111,6 +111,7 @@ def variables(names: Names) -> list[Named]:
             program = explain_program(names.argument("", variable.name, lambda _arg: 0))
         except NamedError as error:
             program = error.text
-        kind = "parameter" if variable.is_parameter else "local"
+        is_other = variable.die.tag == Tag.PARAMETER
+        kind = "parameter" if variable.is_parameter else "result" if is_other else "local"
         found.append(Named(kind, variable.type.name, variable.name, program))
     return found

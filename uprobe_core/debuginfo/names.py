@@ -7,20 +7,19 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import TypeVar
 
-from uprobe_core.debuginfo.calls import is_large, parameter_places, result_place
 from uprobe_core.debuginfo.captures import captured, captured_source, captured_value
-from uprobe_core.debuginfo.casts import type_named
 from uprobe_core.debuginfo.code_pointers import code_pointer
 from uprobe_core.debuginfo.computing import Computation, EntryValue
+from uprobe_core.debuginfo.conventions import convention_of
 from uprobe_core.debuginfo.dwarf import At, Tag
 from uprobe_core.debuginfo.encoding import DAMAGED
-from uprobe_core.debuginfo.expression import BadExpressionError, Expression, Step, parse_expression
+from uprobe_core.debuginfo.expression import BadExpressionError, Expression, parse_expression
 from uprobe_core.debuginfo.frames import Frame
 from uprobe_core.debuginfo.functions import (
     Variable,
     globals_named,
     parameters_of,
-    result_of,
+    results_of,
     scopes_around,
     scopes_at,
     variables_at,
@@ -31,8 +30,6 @@ from uprobe_core.debuginfo.numbers import WORD, number
 from uprobe_core.debuginfo.operands import (
     Operand,
     RefusedError,
-    address_of,
-    index,
     looked_through,
     member,
     pointed,
@@ -51,6 +48,7 @@ from uprobe_core.debuginfo.places import (
     of_size,
 )
 from uprobe_core.debuginfo.ranges import ALWAYS
+from uprobe_core.debuginfo.steps import stepped
 from uprobe_core.debuginfo.types import Kind, Type
 from uprobe_core.debuginfo.unit import Die
 from uprobe_core.event_model import FetchArg, FetchOp, OpCode
@@ -133,7 +131,7 @@ class Names:
         return captured(found, keep) if self._is_of_entry(said) else found
 
     def _is_of_entry(self, said: Expression) -> bool:
-        return self._at_return and said.base != "$retval"
+        return self._at_return and said.base not in ("$retval", *(each.name for each in self._results))
 
     def head(self, text: str, keep: Callable[[FetchArg], int], *, is_text: bool) -> tuple[FetchOp, ...]:
         """What a type of the fetch language can be put behind: the operations up to the last read."""
@@ -155,12 +153,15 @@ class Names:
         return captured_source(ops, keep) if self._is_of_entry(said) else ops
 
     @property
-    def has_result(self) -> bool:
-        """Whether the function is known to return something that can be shown."""
+    def results(self) -> list[str]:
+        """The arguments that show what the function returns, as far as that is known."""
         try:
-            return result_of(self._frame.function.die).kind not in (Kind.VOID, Kind.OTHER)
+            found = self._results
+            if len(found) == 1:
+                return [] if found[0].type.kind is Kind.OTHER else ["ret=$retval"]
+            return [f"{each.name.replace('~r', 'ret')}={each.name}" for each in found]
         except DAMAGED:
-            return False
+            return []
 
     @staticmethod
     def _guarded(text: str, make: Callable[[], T]) -> T:
@@ -183,27 +184,8 @@ class Names:
             steps = [*casts[:1], *(step for step in steps if step is not casts[0])] if casts else steps
         found = self._base(said.base)
         for step in steps:
-            found = self._step(found, step)
+            found = stepped(found, step, self._frame.function.die.unit)
         return found
-
-    def _step(self, operand: Operand, step: Step) -> Operand:
-        if step.kind == "->":
-            target = looked_through(operand)
-            return member(
-                pointed(target) if target.type.kind is Kind.POINTER else _no_pointer(target), step.name
-            )
-        if step.kind == ".":
-            target = looked_through(operand)
-            if target.type.kind is Kind.POINTER:
-                raise RefusedError(f"{target.type.name} is a pointer", f"write ->{step.name}")
-            return member(target, step.name)
-        if step.kind == "[":
-            return index(operand, step.number)
-        if step.kind == "*":
-            return pointed(looked_through(operand))
-        if step.kind == "&":
-            return address_of(looked_through(operand))
-        return Operand(type_named(self._frame.function.die.unit, step), looked_through(operand).place)
 
     def _base(self, name: str) -> Operand:
         registers = self._frame.rules.registers
@@ -219,6 +201,9 @@ class Names:
         return self._named(name)
 
     def _named(self, name: str) -> Operand:
+        returned = [each for each in self._results if name and each.name == name]
+        if returned and self._at_return:
+            return self._returned(returned[0])
         for variable in self.variables:
             if variable.name == name:
                 return self._variable(variable)
@@ -285,6 +270,8 @@ class Names:
         frame, place = self._frame, self._frame.place(variable)
         is_outer = variable.scope is not None and variable.scope.key == frame.function.die.key
         at_entry = is_outer and frame.vaddr == frame.function.entry and not frame.is_listed(variable.die)
+        if is_outer and isinstance(place, Gone) and self._is_kept(variable):
+            return self._as_called(variable)
         if not at_entry or not isinstance(place, InMemory) or _is_static(place):
             return place
         if variable.is_parameter:  # it is there once the prologue has put it there
@@ -292,9 +279,20 @@ class Names:
         line = variable.die.get(At.DECL_LINE, 0)
         raise RefusedError("it has no value at the function's entry", f"probe a line after {line}")
 
+    def _is_kept(self, variable: Variable) -> bool:
+        """Whether it is a parameter at the entry of a function of Rust, and there at the end.
+
+        Unoptimised code says nothing of the prologue where a parameter is behind a pointer.
+        """
+        die, function = variable.die, self._frame.function
+        if not (variable.is_parameter and self.is_entry and convention_of(function.die).keeps):
+            return False
+        return any(end == function.ranges[-1][1] for _, end, _ in self._frame.located(die)[0])
+
     def _as_called(self, variable: Variable) -> Place:
         shown = self._parameters()
-        places = parameter_places([each.type for each in shown], self._frame.rules.registers)
+        convention = convention_of(self._frame.function.die)
+        places = convention.parameters([each.type for each in shown], self._frame.rules.registers)
         return next(p for each, p in zip(shown, places, strict=True) if each.die.key == variable.die.key)
 
     def _computed(self, place: Computed, die: Die) -> Place:
@@ -310,18 +308,35 @@ class Names:
         op = FetchOp(OpCode.COMPUTED, text="an expression of DWARF", compute=compute)
         return InMemory((op,), place.offset)
 
+    @cached_property
+    def _results(self) -> list[Variable]:
+        return results_of(self._frame.function.die)
+
     def _result(self) -> Operand:
+        """``$retval``."""
         if not self._at_return:
             raise RefusedError("$retval is there when the function has returned", "use r: or %return")
-        kind = result_of(self._frame.function.die)
-        if kind.kind is Kind.VOID:
+        if len(self._results) > 1:
+            names = " ".join(self.results)
+            raise RefusedError(f"the function returns {len(self._results)} values", f"write {names}")
+        if not self._results:
             raise RefusedError("the function returns nothing")
+        return self._returned(self._results[0])
+
+    def _returned(self, wanted: Variable) -> Operand:
+        """One of the results."""
+        types = [each.type for each in self._parameters()]
+        results, registers = [each.type for each in self._results], self._frame.rules.registers
+        where = convention_of(self._frame.function.die).results(results, types, registers, self._indirect)
+        return Operand(wanted.type, where[self._results.index(wanted)])
+
+    def _indirect(self) -> Place:
+        """Where the caller wants a large result."""
         registers = self._frame.rules.registers
-        where = None
-        if is_large(kind) and _INDIRECT in registers.names:
-            read = FetchOp(OpCode.REG, registers.names[_INDIRECT]), FetchOp(OpCode.ST_RAW, size=8)
-            where = InMemory((captured_value(read, self._keep),))
-        return Operand(kind, result_place(kind, registers, where))
+        if _INDIRECT not in registers.names:
+            raise RefusedError("it is in memory that is not known here")
+        read = FetchOp(OpCode.REG, registers.names[_INDIRECT]), FetchOp(OpCode.ST_RAW, size=8)
+        return InMemory((captured_value(read, self._keep),))
 
     def _where_it_is(self, text: str) -> str:
         """For people: what is said of a variable that is not there."""
@@ -351,10 +366,6 @@ class Names:
 
     def _symbol(self, operand: Operand) -> FetchArg:
         return code_pointer(operand, self._frame.image, self._frame.static(0))
-
-
-def _no_pointer(operand: Operand) -> Operand:
-    raise RefusedError(f"{operand.type.name} is no pointer", "write . for a member of a structure")
 
 
 def _is_static(place: Place) -> bool:

@@ -95,7 +95,7 @@ def member(operand: Operand, name: str) -> Operand:
     operand = looked_through(operand)
     if operand.type.kind not in (Kind.STRUCT, Kind.UNION):
         raise RefusedError(f"{operand.type.name} has no members")
-    way = operand.type.find(name)
+    way = operand.type.find(f"__{name}" if name.isdigit() else name)
     if way is None:
         raise RefusedError(f"{operand.type.name} has no member {name!r}", _known(operand.type.names(), name))
     for step in way:

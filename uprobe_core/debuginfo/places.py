@@ -8,7 +8,7 @@ expression that is computed at the hit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,6 +27,7 @@ __all__ = (
     "Place",
     "Synthetic",
     "is_whole",
+    "spread",
 )
 
 
@@ -166,6 +167,16 @@ def of_size(place: Place, size: int) -> Place:
 def load(code: OpCode, param: int = 0, size: int = 0) -> tuple[FetchOp, ...]:
     """One operation that loads a value."""
     return (FetchOp(code, param, size),)
+
+
+def spread(parts: Sequence[tuple[int, Place]], size: int) -> Place:
+    """The place of an object of *size* bytes whose *parts* are here and there: each from a byte on."""
+    if len(parts) == 1 and not parts[0][0]:
+        return parts[0][1]
+    starts = [*(at for at, _ in parts), size]
+    head = (Piece(starts[0], Gone()),) if starts[0] else ()
+    pieces = (Piece(starts[n + 1] - at, place) for n, (at, place) in enumerate(parts))
+    return InPieces((*head, *pieces))
 
 
 def is_whole(place: Place, size: int) -> bool:

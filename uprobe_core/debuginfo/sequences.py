@@ -50,7 +50,7 @@ def held(operand: Operand) -> Operand | None:
         return _inside(operand, ("_M_ptr", "_M_head_impl", "__ptr_"))
     if name.startswith("array<"):
         return _inside(operand, ("_M_elems", "__elems_"))
-    if name.startswith(("Box<", "NonNull<", "Unique<", "Cell<")):
+    if name.startswith(("Box<", "Rc<", "Arc<", "NonNull<", "Unique<", "Cell<")):
         return _inside(operand, ("pointer", "value"))
     return None
 

@@ -299,7 +299,7 @@ class ArgumentParser:
     def keep(self, arg: FetchArg) -> int:
         """Have *arg* captured at the entry; its number."""
         for number, known in enumerate(self.entry):
-            if known.ops == arg.ops:
+            if known.ops == arg.ops and _computed(known) == _computed(arg):
                 return number
         self.entry.append(arg)
         return len(self.entry) - 1
@@ -389,3 +389,8 @@ def _prefix_hint(text: str, variables: Variables) -> str:
     if variables.extended:
         return f"{word!r} is no name here without debug information: {WITHOUT}"
     return "an argument starts with % $ @ + - or \\"
+
+
+def _computed(arg: FetchArg) -> list[object]:
+    """What computes parts of it, which operations that are equal may differ in."""
+    return [op.compute for op in arg.ops]

@@ -15,7 +15,7 @@ __all__ = ("WITHOUT", "expanded", "looks_named", "named_argument", "split_type")
 WITHOUT = "compile with -g, or say with --debug-dir where debug files are"
 _ALL = ("$args", "$locals")
 
-_NAMED = re.compile(r"[A-Za-z_*&(]|\$(?:retval|arg[0-9]+)(?:->|\.|\[)")
+_NAMED = re.compile(r"[A-Za-z_*&(~]|\$(?:retval|arg[0-9]+)(?:->|\.|\[)")
 _TYPE = re.compile(r"(?:[usx](?:8|16|32|64)|f32|f64|char|u?string|b[0-9]+@[0-9]+/[0-9]+)(?:\[[^\]]*\])?")
 
 
@@ -53,7 +53,7 @@ def named_argument(
     Of one with a type of the fetch language, the operations up to there and its expression.
     """
     source = parser.variables.source()
-    if source is None or (text == "$retval" and not source.has_result):
+    if source is None or (text == "$retval" and not source.results):
         return None
     body, type_name = split_type(text)
     try:

@@ -166,7 +166,7 @@ class Language:
         if len(line.words) > 2 or not (alone and variables.is_return and variables.is_named):
             return line
         source = variables.source()
-        return line if source is None or not source.has_result else EventLine((*line.words, "ret=$retval"))
+        return line if source is None else EventLine((*line.words, *source.results))
 
     def _names_finder(
         self, line: EventLine, location: Location, *, is_return: bool

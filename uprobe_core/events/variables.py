@@ -29,8 +29,8 @@ class SourceNames(Protocol):
     """What the source calls things at one place; every method raises NamedError."""
 
     @property
-    def has_result(self) -> bool:
-        """Whether the function is known to return something that can be shown."""
+    def results(self) -> list[str]:
+        """The arguments that show what the function returns, as far as that is known."""
         ...
 
     def expanded(self, word: str) -> list[str] | None:

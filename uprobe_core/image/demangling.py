@@ -1,4 +1,4 @@
-"""C++ names as in the source."""
+"""Names of C++ and Rust as in the source."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import ctypes
 import functools
 import re
 from typing import Any
+
+from uprobe_core.image.rust_names import without_escapes
 
 __all__ = ("demangle",)
 
@@ -31,7 +33,7 @@ def _demangler() -> Any:
 
 @functools.lru_cache(maxsize=4096)
 def demangle(name: str) -> str:
-    """The source form of a C++ symbol; *name* itself when it is none or nothing here can read it."""
+    """The source form of a symbol of C++ or Rust; *name* itself when nothing here can read it."""
     is_mangled = name.startswith("_Z") and len(_REFERENCE.findall(name)) <= _MOST_REFERENCES
     function = _demangler() if is_mangled else None
     if function is None:
@@ -41,7 +43,7 @@ def demangle(name: str) -> str:
     if not pointer:
         return name
     try:
-        return ctypes.string_at(pointer).decode("utf-8", "replace")
+        return without_escapes(ctypes.string_at(pointer).decode("utf-8", "replace"))
     finally:
         libc = ctypes.CDLL(None)
         libc.free.argtypes = (ctypes.c_void_p,)

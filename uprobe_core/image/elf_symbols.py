@@ -147,6 +147,8 @@ class ElfImage(ElfFile):
             if name != symbol.name:
                 for each in {name, name.partition("(")[0]}:
                     found.setdefault(each, []).append(symbol)
+            elif "[" in name:  # Go, made for some types: main.Total[go.shape.int]
+                found.setdefault(name.partition("[")[0], []).append(symbol)
         return found
 
     def find_source(self, name: str) -> list[Symbol]:

@@ -14,6 +14,8 @@ MOST = 63
 
 def short(name: str) -> str:
     """A name of the source without its parameters: ``app::add(int, int)`` is ``app::add``."""
+    if ".(" in name:  # a method of Go: main.(*T).Do
+        return name
     return name.partition("(")[0] or name
 
 

@@ -111,7 +111,7 @@ class ImageResolver:
             return self._source_line(line, path, image, target)
         if target.startswith("*+"):
             return [self._virtual(line, path, image, target)]
-        if any(c in target for c in "*?["):
+        if any(c in target for c in "*?[") and image.find(target) is None:
             return self._glob(line, path, image, target)
         name, offset = _name_and_offset(image, target)
         found = self._named(image, name)

@@ -1,0 +1,88 @@
+"""What the operators of an expression do to an object, in the language that the source is written in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from uprobe_core.debuginfo.casts import type_named
+from uprobe_core.debuginfo.dwarf import At
+from uprobe_core.debuginfo.expression import Step
+from uprobe_core.debuginfo.operands import (
+    Operand,
+    RefusedError,
+    address_of,
+    index,
+    looked_through,
+    member,
+    pointed,
+)
+from uprobe_core.debuginfo.places import is_whole, part_of
+from uprobe_core.debuginfo.sequences import elements_of, held
+from uprobe_core.debuginfo.types import Kind
+from uprobe_core.debuginfo.unit import Unit
+
+__all__ = ("stepped",)
+
+_DOT_FOLLOWS = frozenset({0x16, 0x1C})
+"""Go and Rust, which have one operator for members of a structure and behind a pointer."""
+
+
+def stepped(operand: Operand, step: Step, unit: Unit) -> Operand:
+    """*operand* after *step*, in the source of *unit*; raises RefusedError."""
+    target = looked_through(operand)
+    if step.kind == "->":
+        return member(pointed(_pointer(target)), step.name)
+    if step.kind == ".":
+        return _part(target, step.name, unit)
+    if step.kind == "[":
+        return _element(target, step.number)
+    if step.kind == "*":
+        return pointed(_pointer(target, ""))
+    if step.kind == "&":
+        return address_of(target)
+    return Operand(type_named(unit, step), target.place)
+
+
+def _pointer(operand: Operand, hint: str = "write . for a member of a structure") -> Operand:
+    """*operand*, or what it is about if it is a smart pointer."""
+    inside = held(operand) if operand.type.kind is Kind.STRUCT else None
+    found = operand if inside is None else inside
+    if found.type.kind not in (Kind.POINTER, Kind.ARRAY):
+        raise RefusedError(f"{operand.type.name} is no pointer", hint)
+    return found
+
+
+def _part(operand: Operand, name: str, unit: Unit) -> Operand:
+    follows = unit.root.get(At.LANGUAGE) in _DOT_FOLLOWS
+    if operand.type.kind is Kind.POINTER and not follows:
+        raise RefusedError(f"{operand.type.name} is a pointer", f"write ->{name}")
+    if not follows:
+        return member(operand, name)
+    operand = pointed(operand) if operand.type.kind is Kind.POINTER else operand
+    return member(_counted(operand, name), name)
+
+
+def _counted(operand: Operand, name: str) -> Operand:
+    """What an Rc or Arc of Rust points to, for what is no member of its own."""
+    inside = held(operand) if operand.type.kind is Kind.STRUCT and not operand.type.find(name) else None
+    if inside is None or inside.type.kind is not Kind.POINTER:
+        return operand
+    target = pointed(inside)
+    part = next((each for each in ("value", "data") if target.type.find(each)), "")
+    return member(target, part) if part and not target.type.find(name) else target
+
+
+def _element(operand: Operand, number: int) -> Operand:
+    """An element, of a vector or slice too, whose length is not looked at."""
+    if operand.type.kind is not Kind.STRUCT:
+        return index(operand, number)
+    inside = held(operand)
+    if inside is not None:
+        return index(inside, number)
+    found = elements_of(operand)
+    if found is None and not is_whole(operand.place, operand.type.size):
+        raise RefusedError("a part of it is optimized out here")
+    if found is None:
+        raise RefusedError(f"{operand.type.name} is no array")
+    first = found.first
+    return replace(first, place=part_of(first.place, number * max(first.type.size, 1)))
