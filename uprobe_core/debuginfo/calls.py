@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from uprobe_core.architecture import Registers
+from uprobe_core.debuginfo.passing import is_passed_behind_a_pointer
 from uprobe_core.debuginfo.places import InMemory, InPieces, InRegister, InVector, Piece, Place, load
 from uprobe_core.debuginfo.types import Kind, Type
 from uprobe_core.event_model import FetchOp, OpCode
@@ -111,6 +112,8 @@ def result_places(
 
 
 def _result(kind: Type, registers: Registers, indirect: Callable[[], Place]) -> Place:
+    if is_passed_behind_a_pointer(kind):
+        return indirect()
     floats = float_parts(kind)
     if floats:
         return _in_vectors(0, floats)

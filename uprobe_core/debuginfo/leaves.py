@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from uprobe_core.debuginfo.containers import count_of, maybe_of, parts_of
 from uprobe_core.debuginfo.numbers import END, SHAPE, fetch_type, may_fault, number
 from uprobe_core.debuginfo.operands import Operand, RefusedError, looked_through, part_named
 from uprobe_core.debuginfo.places import (
@@ -101,6 +102,8 @@ class _Maker:
                 return found
         if kind is Kind.METHOD:
             return _method(operand)
+        if kind is Kind.OTHER and operand.type.name.endswith("nullptr_t"):
+            return fixed("nullptr")
         if kind in (Kind.VOID, Kind.OTHER):
             raise RefusedError(f"a value of type {operand.type.name} cannot be shown")
         if isinstance(operand.place, Synthetic):
@@ -125,12 +128,30 @@ class _Maker:
             return fixed("{...}" if operand.type.complete is None or operand.type.size > 1 else "{}")
         if depth >= _DEEPEST:
             return fixed("{...}")
+        library = self._of_library(operand, depth)
+        if library is not None:
+            return library
         if operand.type.variants:
             return self._variant(operand, depth)
         elements = elements_of(operand)
         if elements is not None:
             return self._elements(elements, depth)
         return self._members(operand, [each for each in members if not _is_empty(each)], depth)
+
+    def _of_library(self, operand: Operand, depth: int) -> FetchArg | None:
+        """What has a meaning that its members do not show."""
+        maybe, counter, inside = maybe_of(operand), count_of(operand), parts_of(operand)
+        if maybe is not None:
+            value = self._part(maybe.value, depth)
+            return FetchArg(
+                "", "", SHAPE, (), parts=(number(maybe.is_there), value), shape=partial(_maybe, value)
+            )
+        if counter is not None:
+            return _shaped(("{", " elements}"), [number(counter)])
+        if inside:
+            parts = [self._part(each, depth + 1) for each in inside]
+            return _shaped(("(", *[","] * (len(parts) - 1), ")"), parts)
+        return None
 
     def _members(self, operand: Operand, members: Sequence[Member], depth: int) -> FetchArg:
         """``{level=3 name="x"}``, or ``(3,"x")`` where members have numbers and no names."""
@@ -272,6 +293,14 @@ def _chosen(
         return f"<variant {tag}>"
     text = value_text(parts[known[0]], values[1 + known[0]])
     return names[known[0]][1] + ("" if text == "{}" else text)
+
+
+def _maybe(value: FetchArg, values: Sequence[Value]) -> str:
+    """A value, or that there is none."""
+    gone = absent(values[:1])
+    if gone is not None:
+        return str(gone)
+    return value_text(value, values[1]) if values[0] else "nullopt"
 
 
 def _referred(operand: Operand, found: FetchArg) -> FetchArg:

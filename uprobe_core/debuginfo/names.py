@@ -78,7 +78,13 @@ class Names:
         self._frame, self._at_return = frame, at_return
         self._entry_value = entry_value
         self._keep: Callable[[FetchArg], int] = lambda _arg: 0
-        self._scopes = scopes_at(frame.function, frame.vaddr) if inside is None else scopes_around(inside)
+        self._scopes = self._scopes_at_entry() if inside is None else scopes_around(inside)
+
+    def _scopes_at_entry(self) -> list[Die]:
+        """What is around the place; at a function's entry nothing that is inlined there is innermost."""
+        scopes = scopes_at(self._frame.function, self._frame.vaddr)
+        inner = next((n for n, scope in enumerate(scopes) if scope.tag == Tag.INLINED), len(scopes))
+        return [*scopes[inner:], *scopes[:inner]] if self.is_entry else scopes
 
     @property
     def function(self) -> str:
@@ -291,9 +297,15 @@ class Names:
 
     def _as_called(self, variable: Variable) -> Place:
         shown = self._parameters()
+        behind = [_is_behind_a_pointer(self._frame.place(each)) for each in shown]
+        types = [
+            each.type.pointer() if is_behind else each.type
+            for each, is_behind in zip(shown, behind, strict=True)
+        ]
         convention = convention_of(self._frame.function.die)
-        places = convention.parameters([each.type for each in shown], self._frame.rules.registers)
-        return next(p for each, p in zip(shown, places, strict=True) if each.die.key == variable.die.key)
+        places = convention.parameters(types, self._frame.rules.registers)
+        at = next(n for n, each in enumerate(shown) if each.die.key == variable.die.key)
+        return pointed(Operand(types[at], places[at])).place if behind[at] else places[at]
 
     def _computed(self, place: Computed, die: Die) -> Place:
         """An expression of DWARF, of *die*, as an operation of Python."""
@@ -366,6 +378,11 @@ class Names:
 
     def _symbol(self, operand: Operand) -> FetchArg:
         return code_pointer(operand, self._frame.image, self._frame.static(0))
+
+
+def _is_behind_a_pointer(place: Place) -> bool:
+    """Whether the caller has handed over an address of what is there (objects of C++)."""
+    return isinstance(place, InMemory) and any(op.code is OpCode.DEREF for op in place.ops)
 
 
 def _is_static(place: Place) -> bool:

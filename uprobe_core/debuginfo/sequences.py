@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from uprobe_core.debuginfo.dwarf import At, Tag
 from uprobe_core.debuginfo.numbers import number
-from uprobe_core.debuginfo.operands import Operand, RefusedError, member, pointed
+from uprobe_core.debuginfo.operands import Operand, RefusedError, member, part_named, pointed
 from uprobe_core.debuginfo.types import Kind, Type, type_of
 from uprobe_core.event_model import FetchArg, Value
 
@@ -66,8 +66,7 @@ def _parts(operand: Operand, name: str, depth: int) -> Iterator[Operand]:
     found = [member(operand, name)] if operand.type.find(name) is not None else []
     yield from [each for each in found if each.type.kind is not Kind.STRUCT]
     for each in operand.type.members:
-        if each.name and operand.type.find(each.name) is not None:
-            yield from _parts(member(operand, each.name), name, depth + 1)
+        yield from _parts(part_named(operand, each), name, depth + 1)
 
 
 def _between(operand: Operand, start: str, end: str) -> Elements | None:

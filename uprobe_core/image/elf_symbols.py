@@ -17,7 +17,7 @@ from functools import cached_property
 from uprobe_core.errors import TargetError
 from uprobe_core.image.demangling import demangle
 from uprobe_core.image.elf import ElfFile, Section
-from uprobe_core.image.event_names import short
+from uprobe_core.image.source_names import short, without_blanks, without_result
 
 __all__ = ("RESOLVER", "ElfImage", "Symbol")
 
@@ -143,9 +143,9 @@ class ElfImage(ElfFile):
         """Functions by the name in the source without blanks, with and without its parameters."""
         found: dict[str, list[Symbol]] = {}
         for symbol in self.functions():
-            name = self.source_name(symbol).replace(" ", "")
+            name = self.source_name(symbol)
             if name != symbol.name:
-                for each in {name, name.partition("(")[0]}:
+                for each in {without_blanks(way) for way in (name, without_result(name), short(name))}:
                     found.setdefault(each, []).append(symbol)
             elif "[" in name:  # Go, made for some types: main.Total[go.shape.int]
                 found.setdefault(name.partition("[")[0], []).append(symbol)
@@ -153,7 +153,7 @@ class ElfImage(ElfFile):
 
     def find_source(self, name: str) -> list[Symbol]:
         """The functions that the source calls *name*; without parameters those of every overload."""
-        return self._by_source.get(name.replace(" ", ""), [])
+        return self._by_source.get(without_blanks(name), [])
 
     def is_match(self, symbol: Symbol, glob: str) -> bool:
         """Whether *glob* matches a function's name, or what the source calls it, parameters or not."""
@@ -162,9 +162,9 @@ class ElfImage(ElfFile):
         name = self.source_name(symbol)
         if name == symbol.name:
             return False
-        wanted = glob.replace(" ", "")
-        names = [name] if "(" in glob else [name, short(name)]
-        return any(fnmatch.fnmatchcase(each.replace(" ", ""), wanted) for each in names)
+        wanted = without_blanks(glob)
+        names = [name, without_result(name)] if "(" in glob else [name, short(name)]
+        return any(fnmatch.fnmatchcase(without_blanks(each), wanted) for each in names)
 
     def find_object(self, name: str) -> Symbol | None:
         """The data symbol called *name*, else the function of that name, else None."""

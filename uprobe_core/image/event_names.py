@@ -6,17 +6,10 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 
-__all__ = ("MOST", "apart", "identifier", "short")
+__all__ = ("MOST", "apart", "identifier")
 
 MOST = 63
 """Characters of an event's name (MAX_EVENT_NAME_LEN - 1)."""
-
-
-def short(name: str) -> str:
-    """A name of the source without its parameters: ``app::add(int, int)`` is ``app::add``."""
-    if ".(" in name:  # a method of Go: main.(*T).Do
-        return name
-    return name.partition("(")[0] or name
 
 
 def apart(shorts: Sequence[str], names: Sequence[str], most: int = MOST) -> list[str]:

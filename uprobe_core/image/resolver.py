@@ -17,7 +17,8 @@ from uprobe_core.events.line import EventLine
 from uprobe_core.events.locations import Location
 from uprobe_core.events.quoting import quoted_path
 from uprobe_core.image.elf_symbols import ElfImage, Symbol
-from uprobe_core.image.event_names import apart, identifier, short
+from uprobe_core.image.event_names import apart, identifier
+from uprobe_core.image.source_names import short
 
 if TYPE_CHECKING:
     from uprobe_core.architecture import Architecture

@@ -12,9 +12,10 @@ from uprobe_core.event_model import EventSpec
 from uprobe_core.events.hints import nearest
 from uprobe_core.events.quoting import place_as_written
 from uprobe_core.image.elf_symbols import ElfImage, Symbol
-from uprobe_core.image.event_names import MOST, apart, identifier, short
+from uprobe_core.image.event_names import MOST, apart, identifier
 from uprobe_core.image.libraries import short_name
 from uprobe_core.image.signatures import Signature, signature_of
+from uprobe_core.image.source_names import short
 from uprobe_core.run_setup import EventLine, FunctionOf
 from uprobe_core.tracing.place_check import PlaceCheck
 

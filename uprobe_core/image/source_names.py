@@ -1,0 +1,54 @@
+"""Names as a demangler writes them: what is around the name itself, and blanks that do not matter."""
+
+from __future__ import annotations
+
+__all__ = ("short", "without_blanks", "without_result")
+
+_NO_PARAMETERS = ("(anonymous ", "(*")
+"""What stands in brackets within a name: a namespace of C++, the type of a method of Go."""
+
+
+def short(name: str) -> str:
+    """A name without parameters and the type of its result: ``int add<int>(int)`` is ``add<int>``."""
+    start, end = _bounds(name)
+    return name[start:end] or name
+
+
+def without_result(name: str) -> str:
+    """A name without the type of its result, which functions that are made of a template begin with."""
+    return name[_bounds(name)[0] :]
+
+
+def without_blanks(name: str) -> str:
+    """A name as two people who write blanks differently would both have it."""
+    return name.replace(" ", "")
+
+
+def _bounds(name: str) -> tuple[int, int]:
+    """Where the name begins, behind the type of its result, and where its parameters begin."""
+    start, depth = 0, 0
+    for at, letter in enumerate(name):
+        if not depth and letter == " ":
+            start = at + 1
+        if (
+            not depth
+            and letter == "o"
+            and name.startswith("operator", at)
+            and not name[at - 1 : at].isalnum()
+        ):
+            end = name.find("(", at + len("operator") + 2)
+            return start, len(name) if end < 0 else end
+        if not depth and letter == "(" and not name.startswith(_NO_PARAMETERS, at) and not _goes_on(name, at):
+            return start, at
+        depth += (letter in "<([{") - (letter in ">)]}")
+    return start, len(name)
+
+
+def _goes_on(name: str, at: int) -> bool:
+    """Whether the parameters that begin at *at* are those of a function around the one that is named."""
+    depth = 0
+    for end in range(at, len(name)):
+        depth += (name[end] == "(") - (name[end] == ")")
+        if not depth:
+            return name.startswith(("::", " const::"), end + 1)
+    return False
