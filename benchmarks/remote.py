@@ -57,19 +57,24 @@ def _bare(path: str, hits: int) -> float:
         where = os.path.join(folder, "gdb")
         words = ["qemu-aarch64", "-g", where, path, str(hits)]
         with subprocess.Popen(words, stdout=subprocess.DEVNULL) as emulator:
-            client = Bare(where)
-            client.ask(b"?")
-            client.ask(b"qXfer:features:read:target.xml:0,ffb")
-            client.ask(b"Z0,%x,4" % symbols(path)["work"])
-            client.ask(b"c")
-            back = b"P%x=%b" % (_PC, client.ask(b"p%x" % _LR))
-            start = time.perf_counter()
-            for _ in range(hits - 1):
-                client.ask(back)
-                client.ask(b"c")
-            seconds = time.perf_counter() - start
-            emulator.kill()
-    return seconds
+            try:
+                return _exchanges(Bare(where), symbols(path)["work"], hits)
+            finally:
+                emulator.kill()
+
+
+def _exchanges(client: Bare, work: int, hits: int) -> float:
+    """Seconds of all but the first of *hits* calls of the function at *work*."""
+    client.ask(b"?")
+    client.ask(b"qXfer:features:read:target.xml:0,ffb")
+    client.ask(b"Z0,%x,4" % work)
+    client.ask(b"c")
+    back = b"P%x=%b" % (_PC, client.ask(b"p%x" % _LR))
+    start = time.perf_counter()
+    for _ in range(hits - 1):
+        client.ask(back)
+        client.ask(b"c")
+    return time.perf_counter() - start
 
 
 def _ours(path: str, hits: int, line: str, action: Any) -> float:

@@ -20,7 +20,11 @@ __all__ = ("PATIENCE", "Channel", "Lost")
 
 PATIENCE = 20.0
 """Seconds that a stub may take to answer."""
+_MOMENT_MS = 100
+"""Milliseconds after which a read that waits in the kernel comes back: nobody rings it out of there."""
 _CHUNK = 1 << 16
+_READ = 256
+"""Bytes that qemu-user's stub takes at a time, all of them before it goes on (gdb_handlesig in QEMU)."""
 
 
 class Lost(BackendError):  # noqa: N818  # it is what happened
@@ -48,8 +52,11 @@ class Channel:
         self._owed = b""
         self._last = b""
         self._bell, self._clapper = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        # An answer is waited for in the kernel, at most PATIENCE, without a poll before.
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(PATIENCE), 0))
+        self._due = self._came = 0
+        self._sizes: dict[bytes, int] = {}
+        """Bytes of a stop and the answer to what was asked ahead of it."""
+        # An answer is waited for in the kernel, without a poll before.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, _MOMENT_MS * 1000))
         self._poll = select.poll()
         for descriptor in (connection.fileno(), self._bell):
             self._poll.register(descriptor, select.POLLIN)
@@ -66,6 +73,25 @@ class Channel:
         self._write(self._owed + self._last)
         self._owed = b""
 
+    def send_both(self, payload: bytes, ahead: bytes) -> None:
+        """Send *payload*, which lets the program run, and *ahead*, which qemu-user reads at the next stop.
+
+        Its stub waits for the acknowledgement of what it said last, and of its next word, by single bytes.
+        What fills the read between, before the packet's ``$``, it ignores.  Raises Lost.
+        """
+        self._last = frame(payload)
+        self.packets += 2
+        stopped = b"+" if self.acks else b""
+        self._write(self._owed + self._last.rjust(_READ, b"+") + stopped + frame(ahead))
+        self._owed = b""
+        self._due, self._came = self._sizes.get(ahead, 0), 0
+
+    def answer_ahead(self, ahead: bytes) -> bytes:
+        """The answer to what was asked ahead of the stop that came; raises Lost."""
+        answer = self.answer(ahead)
+        self._sizes[ahead] = self._came
+        return answer
+
     def _write(self, data: bytes) -> None:
         try:
             self._socket.sendall(data)
@@ -75,10 +101,14 @@ class Channel:
     def ask(self, payload: bytes) -> bytes:
         """Send *payload* and wait for the answer; raises Lost."""
         self.send(payload)
+        return self.answer(payload)
+
+    def answer(self, payload: bytes) -> bytes:
+        """Wait for the answer to *payload*, which was sent; raises Lost."""
         while True:
             packet = self._next()
             if packet is None:
-                if not self._fill(0):
+                if not self._await():
                     what = payload[:40].decode(errors="replace")
                     raise self._lost(f"no answer to {what!r} in {PATIENCE:g} s")
             elif self._take(packet):
@@ -90,6 +120,11 @@ class Channel:
         Raises Lost.
         """
         deadline = None if seconds is None else time.monotonic() + seconds
+        if self._due:
+            due, self._due = self._due, 0
+            self._fill(
+                socket.MSG_WAITALL, due
+            )  # a stop is likely, and is waited for once, with what follows it
         while True:
             packet = self._next()
             if packet is not None:
@@ -132,7 +167,7 @@ class Channel:
     def settle_all(self) -> None:
         """Wait until the stub has acknowledged everything, or something else has come; raises Lost."""
         while self.unread > 0 and b"$" not in self._buffer:
-            if not self._fill(0):
+            if not self._await():
                 raise self._lost(f"it does not read, for {PATIENCE:g} s")
             begin = self._buffer.find(b"$")
             end = begin if begin >= 0 else len(self._buffer)
@@ -151,10 +186,14 @@ class Channel:
             return self._fill(socket.MSG_DONTWAIT)
         return bool(ready)
 
-    def _fill(self, flags: int) -> bool:
-        """Take what has come; False if nothing has, in PATIENCE."""
+    def _await(self) -> bool:
+        """Take what comes; False if nothing does, in PATIENCE."""
+        return any(self._fill(0) for _ in range(int(PATIENCE * 1000 / _MOMENT_MS)))
+
+    def _fill(self, flags: int, size: int = _CHUNK) -> bool:
+        """Take at most *size* bytes that have come; False if none have, in a moment."""
         try:
-            data = self._socket.recv(_CHUNK, flags)
+            data = self._socket.recv(size, flags)
         except BlockingIOError:
             return False
         except OSError as error:
@@ -163,6 +202,7 @@ class Channel:
             raise self._lost("it closed the connection")
         if data[:1] == b"-" and self.acks and not self._buffer:  # else it is in the middle of a packet
             self._write(self._last)
+        self._came += len(data)
         self._buffer += data
         return True
 

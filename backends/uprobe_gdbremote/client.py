@@ -61,6 +61,8 @@ class Client:
         """Whether others ran while an answer was waited for: one of them may be the selected one now."""
         self.crowd: Crowd | None = None
         """The threads of a stub that stops none but the one that hit, while there are several."""
+        self.ahead = b""
+        """What was asked while the program ran, whose answer follows the next stop."""
 
     # --- beginning -----------------------------------------------------------------------------------
 
@@ -122,6 +124,9 @@ class Client:
     def _answer_among(self, crowd: Crowd, payload: bytes) -> bytes:
         """The same, where others may tell of stops, and may be held with a lock that the answer needs."""
         self.channel.send(payload)
+        return self._await_among(crowd)
+
+    def _await_among(self, crowd: Crowd) -> bytes:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             answer = self.channel.receive(_BRIEF)
@@ -134,6 +139,23 @@ class Client:
             else:
                 return answer
         raise self.out_of_step()
+
+    def answer_ahead(self) -> tuple[bytes, bytes]:
+        """What was asked ahead of the stop that came, b"" for nothing, and the answer; raises BackendError.
+
+        Where there are several threads now, it may be about another one, and nothing is said.
+        """
+        asked, self.ahead = self.ahead, b""
+        if not asked:
+            return b"", b""
+        if self.crowd is not None:
+            self._await_among(self.crowd)
+            self.channel.unread = 0  # it has read all that it was sent
+            return b"", b""
+        answer = self.channel.answer_ahead(asked)
+        if _STOP.match(answer):
+            raise self.out_of_step()
+        return asked, answer
 
     def overhear(self, packet: bytes) -> None:
         """The stop of a thread that nobody waits for: it will stop again, or get its signal again."""

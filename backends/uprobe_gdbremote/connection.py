@@ -56,6 +56,8 @@ class Connection:
         self.crowd = None if emulator is None or keeps_silent else emulator.crowd
         """The threads of an emulator of ours that tells of every stop, as newer ones do not."""
         self.is_qemu = bool(channel.ask(b"qqemu.sstepbits"))
+        self.is_qemu_user = self.is_qemu and self.client.has("qXfer:auxv:read")
+        """Whether it executes one program of Linux, not a machine."""
         self._interrupts = 0
         self.names: dict[bytes, str] | None = None
         """Names of threads by their ids, None: not asked for since the last stop."""

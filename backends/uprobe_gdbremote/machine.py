@@ -77,7 +77,12 @@ class RemoteMachine:
             self.process.areas.bytes = _ROOM
         self.tasks: dict[bytes, RemoteTask] = {}
         self.current: RemoteTask = self._task(thread)
-        self.runner = Runner(self._client, takes_address=connection.is_qemu, interrupt=connection.interrupt)
+        self.runner = Runner(
+            self._client,
+            takes_address=connection.is_qemu,
+            reads_late=connection.is_qemu_user,
+            interrupt=connection.interrupt,
+        )
         self.runner.on_idle = handler.on_idle
         self.runner.rung = lambda: bool(self._soon or self._stop_requested)
         self.world = World(self._client, self.process, handler, files)
@@ -188,6 +193,7 @@ class RemoteMachine:
             self._thread_ended(stop.thread)
         elif stop.kind == "signal":
             self.current = task = self._task(stop.thread or self.current.thread)
+            task.registers.foresee(*self._client.answer_ahead())
             self._note(task, stop)
             if stop.signal == SIGTRAP:
                 self._hits.trapped(task, stop)

@@ -64,6 +64,11 @@ class Habit:
             self._more -= 1
         return index == PC and not self._more and self.one_by_one
 
+    def takes_all(self) -> bool:
+        """Whether all are likely to be wanted at the next stop."""
+        self._more -= self._more > 0
+        return self._more > 0 or not self.one_by_one
+
     def took(self, index: int) -> None:
         """*index* was asked for with all others."""
         if index != PC:
@@ -72,6 +77,11 @@ class Habit:
 
 def _bytes(register: RemoteRegister, value: int) -> bytes:
     return value.to_bytes(register.size, "little")
+
+
+def _block(answer: bytes) -> bytearray:
+    """What ``g`` was answered; digits of what is not to be had are ``x``."""
+    return bytearray.fromhex(answer.replace(b"x", b"0").decode("ascii"))
 
 
 class ThreadRegisters:
@@ -106,8 +116,7 @@ class ThreadRegisters:
 
     def _fetched(self) -> bytearray:
         if self._block is None:
-            answer = self._ask(b"g")
-            self._block = bytearray.fromhex(answer.replace(b"x", b"0").decode("ascii"))
+            self._block = _block(self._ask(b"g"))
         return self._block
 
     def _one(self, register: RemoteRegister) -> int | None:
@@ -134,6 +143,21 @@ class ThreadRegisters:
         if self._known.get(index) != value:
             self._known[index] = value
             self._dirty.add(index)
+
+    def question(self) -> bytes:
+        """The packet that asks for what the next stop will want."""
+        if self._habit.takes_all():
+            return b"g"
+        return b"p%x" % self._names.general[PC].number
+
+    def foresee(self, asked: bytes, answer: bytes) -> None:
+        """*asked* was asked already; take the *answer*, unless it is none."""
+        if not answer or answer[:1] == b"E":
+            return
+        if asked == b"g":
+            self._block = _block(answer)
+        else:
+            self._known[PC] = int.from_bytes(bytes.fromhex(answer.decode("ascii")), "little")
 
     def note(self, index: int, value: int) -> None:
         """The stop told that register *index* is *value*."""

@@ -12,6 +12,7 @@ from uprobe_gdbremote.stops import Stop, parse_stop, to_stub
 if TYPE_CHECKING:
     from uprobe_gdbremote.client import Client
     from uprobe_gdbremote.crowd import Crowd
+    from uprobe_gdbremote.registers import ThreadRegisters
     from uprobe_gdbremote.task import RemoteTask
 
 __all__ = ("Runner",)
@@ -20,18 +21,24 @@ _NAP = 0.0005
 """Seconds after which threads that may be stopped are told to go on, twice as long each time."""
 _QUIET = 0.1
 """Seconds without a stop after which whoever looks at the output is shown everything."""
+_STOPS = frozenset((b"T", b"S", b"W", b"X", b"w", b"N", b"O", b"F"))
+"""How word of a program that ran begins; answers about registers are digits, or an error with an E."""
 
 
 class Runner:
     """Resumes the threads of a stub.
 
     :param takes_address: whether ``c ADDRESS`` goes on there (QEMU's stub), which saves an exchange
+    :param reads_late: whether the stub reads nothing while the program runs (that of qemu-user), so that the
+        next question can wait there for the stop, which saves another
     :ivar interrupt: asks what runs to stop
     """
 
-    def __init__(self, client: Client, *, takes_address: bool, interrupt: Callable[[], None]) -> None:
+    def __init__(
+        self, client: Client, *, takes_address: bool, reads_late: bool, interrupt: Callable[[], None]
+    ) -> None:
         self._client, self._channel = client, client.channel
-        self._takes_address = takes_address
+        self._takes_address, self._reads_late = takes_address, reads_late
         self.interrupt = interrupt
         words = client.channel.ask(b"vCont?").split(b";")
         self._thread_wise = {b"c", b"C", b"s", b"S"} <= set(words[1:])
@@ -50,7 +57,7 @@ class Runner:
         registers = task.registers
         self._alone = alone or step
         if self._takes_address and registers.only_pc_changed and not signal and self._client.crowd is None:
-            self._channel.send(b"%c%x" % (b"s"[0] if step else b"c"[0], registers.drop_pc()))
+            self._go_there(registers, step=step)
             return
         registers.flush()
         number = to_stub(signal)
@@ -62,6 +69,15 @@ class Runner:
         else:
             others = b"" if alone else b";c"
             self._channel.send(b"vCont;%b:%b%b" % (action, task.thread, others))
+
+    def _go_there(self, registers: ThreadRegisters, *, step: bool) -> None:
+        """Go on at the new PC, which is all that has changed, and ask for what the next stop will want."""
+        going = b"%c%x" % (b"s"[0] if step else b"c"[0], registers.drop_pc())
+        if not self._reads_late or self._alone:
+            self._channel.send(going)
+            return
+        self._client.ahead = registers.question()
+        self._channel.send_both(going, self._client.ahead)
 
     def wait(self, *, patiently: bool = False) -> Stop:
         """The next stop; what the target writes meanwhile goes to standard output.  Raises Lost.
@@ -94,6 +110,9 @@ class Runner:
 
     def _heard(self, packet: bytes) -> Stop | None:
         """The stop that *packet* tells of, None if nobody is to know of it."""
+        if self._client.ahead and packet[:1] not in _STOPS:
+            self._client.ahead, self._reads_late = b"", False  # it was read too early, and says what was
+            return None
         if self._client.crowd is not None and packet.count(b"thread:") > 1:
             return None  # two threads wrote one answer: both stop again
         stop = self._parsed(packet)

@@ -27,6 +27,10 @@ OF_THE_EMULATOR = [
     (r"\b(?:2814749767|36508)[0-9]{5,7}\b", "STACK"),
     (r"\b1[34][0-9]{13}\b", "STACK"),
     (r" fl=0x[0-9a-f]+", " fl=*"),
+    (r" s=(0x[0-9a-f]+)[01]([0-9a-f]{3})\b", r" s=\1*\2"),
+    (r" s=[0-9]{10}\b", " s=*"),
+    (r" s=(0x[0-9a-f]+)[01]([0-9a-f]{3})\b", r" s=\1*\2"),
+    (r" s=[0-9]{10}\b", " s=*"),
 ]
 """Where the stack lies, and a bit of PSTATE (SSBS)."""
 MASKED = {"maxargs": [(r" (a(?:rg)?\d+)=\S+", r" \1")], "insns-branches": [(r" x9=0x[0-9a-f]+", " x9=*")]}
