@@ -11,10 +11,12 @@ from uprobe_core.types import FileId, Mapping
 __all__ = ("PAGE", "ElfError", "LoadedFile", "Segment")
 
 PAGE = 0x1000
-PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_PHDR = 1, 2, 3, 6
+PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE, PT_PHDR = 1, 2, 3, 4, 6
 ET_EXEC = 2
 _DT_STRTAB, _DT_SYMTAB = 5, 6
 _SYMBOL_BYTES = 24
+_MARK_BYTES = 256
+"""Of each note and of the code at the entry point, at most so many tell a build from others."""
 
 
 class ElfError(Exception):
@@ -147,3 +149,13 @@ class LoadedFile:
         for segment in self._of(PT_LOAD):
             if segment.flags & 1:
                 yield segment.vaddr, self._data[segment.offset : segment.offset + segment.file_size]
+
+    def marks(self) -> Iterator[tuple[int, bytes]]:
+        """Bytes that another build would not have, with their address, without the bias: notes, the entry."""
+        places = [segment.vaddr for segment in self._of(PT_NOTE)]
+        for vaddr in (*places, self.entry):
+            for segment in self._of(PT_LOAD):
+                left = segment.vaddr + segment.file_size - vaddr
+                if vaddr >= segment.vaddr and left > 0 and not segment.flags & 2:
+                    at = vaddr - segment.vaddr + segment.offset
+                    yield vaddr, self._data[at : at + min(left, _MARK_BYTES)]

@@ -48,6 +48,7 @@ class World:
     def load(self, program: LoadedFile) -> None:
         """*program* is what the target is about to run: tell of it and of its loader, and follow that."""
         bias = self._bias(program)
+        self._compare(program, bias)
         self._add(program, bias)
         dynamic, interpreter = program.dynamic(), program.interpreter
         if dynamic is None or not interpreter:
@@ -72,6 +73,21 @@ class World:
                 hint="build the program with -no-pie, or use a stub that has qXfer:auxv",
             )
         return self.auxv[_AT_PHDR] - headers
+
+    def _compare(self, program: LoadedFile, bias: int) -> None:
+        """Refuse a local copy of another build: its addresses would be wrong.  Raises BackendError.
+
+        What runs without a system, which has no auxiliary vector, may not be where it is linked to yet.
+        """
+        for vaddr, expected in program.marks() if self.auxv else ():
+            found = self._client.read(vaddr + bias, len(expected))
+            if found != expected[: len(found)]:
+                where = self._client.channel.where
+                raise BackendError(
+                    f"{program.path} is not what {where} runs: bytes at {vaddr:#x} differ",
+                    hint="give a copy of the same build after --; it may have more symbols",
+                    slug="wrong-program",
+                )
 
     def _add(self, file: LoadedFile, bias: int) -> None:
         key = (file.path, bias)

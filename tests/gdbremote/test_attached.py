@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from uprobe_gdbremote.elf import LoadedFile
 
 import uprobe_core as up
 from tests.gdbremote.conftest import needs_qemu
 from tests.programs import ROOT
 from uprobe_core.errors import BackendError, TargetError
+from uprobe_core.types import FileId
 
 pytestmark = needs_qemu
 LOOP = ROOT / "examples" / "loop"
@@ -129,6 +131,39 @@ def test_a_program_that_is_not_here_is_asked_for(start: Callable[[int], Started]
     with run, pytest.raises(TargetError, match="which is not on this machine") as caught:
         run.run()
     assert "--sysroot" in caught.value.hint
+
+
+def copy_of_loop(folder: Path, at: int, change: bytes) -> Path:
+    """The program with other bytes at one place of the file."""
+    data = bytearray(LOOP.read_bytes())
+    data[at : at + len(change)] = change
+    made = folder / "loop"
+    made.write_bytes(data)
+    return made
+
+
+def test_a_local_copy_of_another_build_is_refused_and_the_program_left_alone(
+    start: Callable[[int], Started], tmp_path: Path
+) -> None:
+    started, entry = start(3), LoadedFile(LOOP.read_bytes(), FileId(0, 0), "loop")
+    (segment,) = [each for each in entry.segments if each.vaddr <= entry.entry < each.vaddr + each.file_size]
+    other = copy_of_loop(tmp_path, entry.entry - segment.vaddr + segment.offset, b"\x1f\x20\x03\xd5")
+    with (
+        up.Session([str(other)], backend="gdbremote", address=started.address) as run,
+        pytest.raises(BackendError, match=r"is not what unix:.* runs: bytes at 0x") as caught,
+    ):
+        run.run()
+    assert caught.value.slug == "wrong-program"
+    assert started.output() == ("sum 7\n", 0)
+
+
+def test_a_local_copy_may_have_the_symbols_that_the_other_lacks(
+    start: Callable[[int], Started], tmp_path: Path
+) -> None:
+    """Stripping changes where the section headers are said to be, and nothing that is loaded."""
+    other = copy_of_loop(tmp_path, 40, bytes(8))
+    with up.Session([str(other)], backend="gdbremote", address=start(3).address) as run:
+        assert run.run().code == 0
 
 
 def test_a_time_limit_ends_a_program_of_our_own() -> None:
