@@ -88,6 +88,11 @@ class Hit:
         self.unwind: Callable[[Task, int], tuple[Frame, ...]] | None = None
         """What :meth:`stack` asks; the core sets it."""
 
+    def __repr__(self) -> str:
+        return (
+            f"<hit of {self.event.name if self.event else 'a probe'} at {self.address:#x}: {dict(self.args)}>"
+        )
+
     @property
     def entry_values(self) -> tuple[Any, ...]:
         """What the event captured when the returning function was entered; empty at an entry."""

@@ -27,6 +27,8 @@ class PauseKind(enum.Enum):
     """The task that was to make a step has made it."""
     POSITION = "position"
     """The position of :meth:`Pauses.pause_at` was reached."""
+    STORE = "store"
+    """The task is about to store to a range of :meth:`Pauses.watch_stores`."""
     SIGNAL = "signal"
     """A signal is about to be delivered."""
 
@@ -48,11 +50,13 @@ class Pause(NamedTuple):
     """One pause.
 
     :param signal: for PauseKind.SIGNAL, its number on the program's system
+    :param address: for PauseKind.STORE, the start of the range
     """
 
     kind: PauseKind
     task: Task
     signal: int = 0
+    address: int = 0
 
 
 class Pauses(Protocol):
@@ -103,6 +107,13 @@ class Pauses(Protocol):
 
     def remove_breakpoint(self, process: Process, address: int) -> None:
         """Undo one add_breakpoint."""
+        ...
+
+    def watch_stores(self, process: Process, ranges: frozenset[tuple[int, int]]) -> None:
+        """Pause before each store of an instruction to one of *ranges*, [start, end), and no others any more.
+
+        The program cannot tell.  What system calls write is not seen.
+        """
         ...
 
     def ignore_signal(self, task: Task) -> None:

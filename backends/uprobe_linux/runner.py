@@ -308,6 +308,8 @@ class Runner:
         kind = memory.refusal(address, cpu.fault_access)
         if kind is not None:
             self._deliver(task, Fault(kind, pc, untagged(address), access))
+        elif access is Access.WRITE and self._pauses.on:
+            self._pauses.refused(task)
 
     def _undefined(self, task: Task) -> None:
         pc = task.get_reg(PC)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import re
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.debugging.visits import Ended, visit, visit_qemu
+from tests.debugging.visits import PATIENCE, Ended, started, visit, visit_qemu, wait_until
 from tests.programs import GUEST, compiled, either
+from uprobe_core.debugging.packets import INTERRUPT, framed, take
 
 PLACE = "p:ev {}:parse n=%x1"
 STEPS = ["stepi"] * 12
@@ -188,3 +193,133 @@ def test_a_hit_that_never_comes_is_said(program: Path, tmp_path: Path) -> None:
     assert seen == []
     assert "ended before hit 11" in ended.err
     assert "there were 10" in ended.err
+
+
+def values(folder: Path) -> list[tuple[int, int, str]]:
+    """What gdb said of watched values to its user: old, new, and where, without addresses."""
+    pattern = r"Old value = (.*)\nNew value = (.*)\n(?:0x[0-9a-f]+ in )?(.*)"
+    found = re.findall(pattern, (folder / "said").read_text())
+    return [(int(old), int(new), re.sub("0x[0-9a-f]+", "", where)) for old, new, where in found]
+
+
+@pytest.mark.parametrize("way", ["", "--engine py --mode trap"])
+def test_a_watched_variable_stops_where_it_does_under_qemu_and_backwards_before_the_store(
+    way: str, program: Path, undisturbed: Ended, tmp_path: Path
+) -> None:
+    watch = ["watch total", *["continue"] * 3]
+    before = ["break *parse", "ignore 1 2", "continue", "delete", "set can-use-hw-watchpoints 0"]
+    visit_qemu(program, before, watch, tmp_path)
+    expected = values(tmp_path)
+    words = [*way.split(), "--stop-at", "ev#3", "-e", PLACE.format(program), str(program)]
+    back = [*["reverse-continue"] * 3, "x/i $pc", "delete", "continue", "continue"]
+    seen, ended = visit(program, words, [*watch, *back], tmp_path)
+    forwards, backwards = values(tmp_path)[:3], values(tmp_path)[3:]
+    assert len(expected) == 3
+    assert forwards == expected
+    assert [(new, old) for old, new, _ in backwards] == [(old, new) for old, new, _ in expected[::-1]]
+    assert "str\t" in seen[7]
+    assert (ended.status, ended.out, ended.records) == (
+        undisturbed.status, undisturbed.out, undisturbed.records
+    )  # fmt: skip
+
+
+def test_a_watch_is_kept_by_the_process_and_not_by_those_that_it_forks(tmp_path: Path) -> None:
+    source = tmp_path / "forks.c"
+    source.write_text(
+        "#include <sys/wait.h>\n#include <unistd.h>\nvolatile long cell[2];\n"
+        "int main(void) { int status; if (!fork()) { cell[1] = 4; cell[0] = 5; _exit(cell[0]); }\n"
+        " wait(&status); cell[1] = 1; cell[0] = status >> 8; return cell[0] + cell[1]; }\n"
+    )
+    program = either(source)
+    steps = ["watch cell[0]", "continue", "continue"]
+    _, ended = visit(program, ["--stop-at", f"{program}:main", str(program)], steps, tmp_path)
+    assert [(old, new) for old, new, _ in values(tmp_path)] == [(0, 5)]
+    assert ended.status == 6
+
+
+class Asked:
+    """A run that waits for gdb at *address*, spoken to without one.
+
+    :ivar where: what it says one connects to
+    """
+
+    def __init__(self, run: subprocess.Popen[bytes], folder: Path) -> None:
+        assert wait_until(lambda: "target remote" in (folder / "err").read_text(), run)
+        self.where = re.findall(r"target remote (\S+)'", (folder / "err").read_text())[-1]
+
+    def connect(self) -> socket.socket:
+        """A connection; raises OSError."""
+        host, _, port = self.where.rpartition(":")
+        if host:
+            return socket.create_connection((host, int(port)), timeout=PATIENCE)
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(PATIENCE)
+        try:
+            connection.connect(self.where)
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+
+def exchange(connection: socket.socket, payload: bytes) -> bytes:
+    """What a packet is answered."""
+    connection.sendall(framed(payload))
+    buffer, found = bytearray(), None
+    while found is None:
+        data = connection.recv(1 << 16)
+        assert data
+        buffer += data
+        found = take(buffer)
+    return found
+
+
+@pytest.mark.parametrize("address", ["unix:gdb", "tcp:127.0.0.1:0"])
+def test_a_second_client_is_refused_at_once_and_a_lost_one_lets_the_run_go_on(
+    address: str, program: Path, undisturbed: Ended, tmp_path: Path
+) -> None:
+    with started(["--gdb", address, str(program)], tmp_path) as run:
+        asked = Asked(run, tmp_path)
+        first = asked.connect()
+        assert exchange(first, b"?").startswith(b"T05")
+        with pytest.raises(ConnectionRefusedError):
+            asked.connect()
+        first.close()
+        assert run.wait(timeout=PATIENCE) == undisturbed.status
+    assert (tmp_path / "out").read_text() == undisturbed.out
+
+
+def test_an_interrupt_stops_what_runs_and_is_told_as_one(tmp_path: Path) -> None:
+    program = either(GUEST / "spin.c")
+    words = ["--gdb", "unix:gdb", str(program), "1000000000"]
+    with started(words, tmp_path) as run, Asked(run, tmp_path).connect() as connection:
+        assert exchange(connection, b"?").startswith(b"T05")
+        connection.sendall(framed(b"c"))
+        time.sleep(0.3)
+        assert exchange_interrupt(connection).startswith(b"T02")
+        connection.sendall(framed(b"k"))
+        assert run.wait(timeout=PATIENCE) == 137
+
+
+def exchange_interrupt(connection: socket.socket) -> bytes:
+    """What the stub says to Ctrl-C."""
+    buffer, found = bytearray(), None
+    connection.sendall(INTERRUPT)
+    while found is None:
+        buffer += connection.recv(1 << 16)
+        found = take(buffer)
+    return found
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user, whom root can be")
+def test_another_user_is_turned_away_at_a_port(tmp_path: Path, program: Path) -> None:
+    stranger = "import encodings.idna, os, socket, sys\nos.setuid(65534)\n"
+    stranger += "c = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n"
+    stranger += "try:\n    c.sendall(b'$?#3f')\n    print(c.recv(99))\nexcept OSError:\n    print(b'')\n"
+    with started(["--gdb", "tcp:127.0.0.1:0", str(program)], tmp_path) as run:
+        asked = Asked(run, tmp_path)
+        port = asked.where.rpartition(":")[2]
+        done = subprocess.run([sys.executable, "-c", stranger, port], capture_output=True, check=False)
+        assert (done.stdout, done.stderr) == (b"b''\n", b"")
+        with asked.connect() as ours:
+            assert exchange(ours, b"?").startswith(b"T05")

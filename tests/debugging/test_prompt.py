@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,3 +51,22 @@ def test_the_end_of_the_input_lets_the_run_go_on(tmp_path: Path) -> None:
     done = subprocess.run(command, input="", capture_output=True, text=True, check=False, timeout=100)
     assert "uprobe: stopped before the first instruction" in done.stderr
     assert done.stdout.count("item") == 10
+
+
+def test_errors_at_the_prompt_tell_of_what_was_typed_alone() -> None:
+    program = either(GUEST / "visited.c")
+    lines = (
+        'hit\nmem(0, 4)\nregs.q\nsession.probe("p:more ./nope:f")\ndef f(): return absent\n\nf()\ncont()\n'
+    )
+    words = ["--repl", "--stop-at", "ev#3", "-e", f"p:ev {program}:parse n=%x1", str(program)]
+    command = [sys.executable, "-m", "uprobe_core.cli", "run", *words]
+    done = subprocess.run(command, input=lines, capture_output=True, text=True, check=False, timeout=100)
+    said = done.stderr.splitlines()
+    assert any(re.fullmatch(r"<hit of ev at 0x[0-9a-f]+: {'n': 2}>", line) for line in said)
+    assert "error: read at 0x0: maperr" in said
+    assert any(line.startswith("AttributeError: no register is called 'q'") for line in said)
+    assert "NameError: name 'absent' is not defined" in said
+    assert {line for line in said if 'File "' in line} == {
+        '  File "<prompt>", line 1, in <module>',
+        '  File "<prompt>", line 1, in f',
+    }

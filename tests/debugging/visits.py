@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-__all__ = ("Ended", "needs_gdb", "started", "visit", "visit_qemu")
+__all__ = ("PATIENCE", "Ended", "needs_gdb", "started", "visit", "visit_qemu", "wait_until")
 
 _SCRIPT = Path(__file__).with_name("gdb_visit.py")
 PATIENCE = 120.0

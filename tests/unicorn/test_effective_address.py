@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from uprobe_linux.cpu import Event, Perm
-from uprobe_linux.cpu_support.effective_address import effective_address
+from uprobe_linux.cpu_support.effective_address import access_bytes, effective_address
 
 from tests.unicorn.cpu_bench import CODE, SVC, Bench, bench
 
@@ -45,7 +45,9 @@ def machine() -> Iterator[Bench]:
 @pytest.mark.parametrize("form", FORMS)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_first_byte_stored_is_the_effective_address(machine: Bench, form: str, data: st.DataObject) -> None:
+def test_stored_bytes_begin_at_the_effective_address_and_are_no_more_than_said(
+    machine: Bench, form: str, data: st.DataObject
+) -> None:
     """With index registers of either sign."""
     word = _encode(form, data)
     index = data.draw(st.integers(-0x4000, 0x4000)) & ((1 << 64) - 1)
@@ -59,7 +61,9 @@ def test_first_byte_stored_is_the_effective_address(machine: Bench, form: str, d
     _make_exclusive(machine, form)
     if cpu.run() is not Event.SYSCALL:
         return  # not every value of the free fields is an instruction
-    assert _first_changed(machine) == expected
+    first, end = _changed(machine)
+    assert first == expected
+    assert end <= first + access_bytes(word)
 
 
 def _encode(form: str, data: st.DataObject) -> int:
@@ -87,13 +91,13 @@ def _make_exclusive(machine: Bench, form: str) -> None:
         machine.load(load, word, SVC)
 
 
-def _first_changed(machine: Bench) -> int:
-    """Address of the first byte in the area that is not zero; the area is zero again afterwards."""
+def _changed(machine: Bench) -> tuple[int, int]:
+    """Where the bytes in the area that are not zero begin and end; the area is zero again afterwards."""
     content = machine.memory.read(AREA, SIZE)
     machine.memory.discard(AREA, SIZE)
     at = content.find(b"\xff")
     assert at >= 0
-    return AREA + at
+    return AREA + at, AREA + content.rfind(b"\xff") + 1
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import os
 import socket
 import stat
 import struct
+import sys
 
 from uprobe_core.errors import UsageError
 
@@ -19,6 +20,9 @@ __all__ = ("Door", "SocketFiles", "peer_is_ours", "runtime_folder")
 
 _SHELL = "/bin/sh"
 _SCRIPT = 'trap "" HUP INT TERM; read -r word; rm -f -- "$@"'
+_CHUNK = 1 << 16
+_UID = 7
+"""The column of a socket's user in /proc/net/tcp."""
 _LONGEST = 107
 """Bytes that an address of AF_UNIX has room for (unix(7))."""
 
@@ -52,8 +56,9 @@ class Door:
     :ivar where: its address as it is given to others: a path, or HOST:PORT
     """
 
-    def __init__(self, listener: socket.socket, where: str, path: str = "") -> None:
+    def __init__(self, listener: socket.socket, where: str, path: str = "", owners: int = -1) -> None:
         self.listener, self.where, self.path = listener, where, path
+        self._owners = owners
 
     @classmethod
     def unix(cls, path: str, kind: int = socket.SOCK_STREAM) -> Door:
@@ -89,19 +94,31 @@ class Door:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(("127.0.0.1", port))
+            owners = os.open("/proc/net/tcp", os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             listener.close()
             reason = error.strerror or str(error)
             raise UsageError(f"cannot listen at {host}:{port}: {reason}", slug="control-socket") from None
-        return cls(listener, f"127.0.0.1:{listener.getsockname()[1]}")
+        return cls(listener, f"127.0.0.1:{listener.getsockname()[1]}", owners=owners)
 
     def open(self) -> None:
         """From here on others may come in."""
         self.listener.listen(8)
 
+    def lets_in(self, connection: socket.socket) -> bool:
+        """Whether who connected is this user, and, at a socket with a path, not the program itself."""
+        if self.path:
+            return peer_is_ours(connection)
+        os.lseek(self._owners, 0, os.SEEK_SET)
+        table = b"".join(iter(lambda: os.read(self._owners, _CHUNK), b""))
+        return _owner(table, connection.getpeername()) == os.geteuid()
+
     def close(self) -> None:
         """Nobody new comes in; idempotent."""
         self.listener.close()
+        if self._owners >= 0:
+            os.close(self._owners)
+            self._owners = -1
 
 
 class SocketFiles:
@@ -140,15 +157,26 @@ class SocketFiles:
 
 
 def peer_is_ours(connection: socket.socket) -> bool:
-    """Whether who connected is this user, and not the program itself.
+    """Whether who connected to a socket with a path is this user, and not the program itself.
 
     Guest code connects from this process or from one that it forked.
     """
-    if connection.family != socket.AF_UNIX:
-        return True
     data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     pid, uid, _gid = struct.unpack("3i", data)
     return uid == os.geteuid() and not _is_descendant(pid)
+
+
+def _owner(table: bytes, peer: tuple[str, int]) -> int | None:
+    """The user of the local socket *peer* (address, port), None if none has it.
+
+    :param table: /proc/net/tcp (proc(5)): local address as a native word in hexadecimal, ..., user
+    """
+    wanted = b"%08X:%04X" % (int.from_bytes(socket.inet_aton(peer[0]), sys.byteorder), peer[1])
+    for row in table.splitlines()[1:]:
+        cells = row.split()
+        if len(cells) > _UID and cells[1] == wanted:
+            return int(cells[_UID])
+    return None
 
 
 def _is_descendant(pid: int) -> bool:

@@ -38,6 +38,7 @@ class Debugger:
         self.text = ""
         """What the first stop is about."""
         self._breakpoints: dict[int, Process] = {}
+        self._watched: frozenset[tuple[int, int]] = frozenset()
         self.active = False
         """Whether the client has seen a stop and not left."""
 
@@ -60,6 +61,14 @@ class Debugger:
             self._pauses.add_breakpoint(task.process, address)
         elif not on and address in self._breakpoints:
             self._pauses.remove_breakpoint(self._breakpoints.pop(address), address)
+
+    def set_watchpoint(self, start: int, end: int, on: bool) -> None:
+        """Have the run stop before each store to [start, end), or no longer."""
+        watched = {(start, end)}
+        task = self._machine.current
+        if task is not None:
+            self._watched = self._watched | watched if on else self._watched - watched
+            self._pauses.watch_stores(task.process, self._watched)
 
     def pass_signals(self, numbers: frozenset[int]) -> None:
         """Signals of the program's system that are delivered without a stop."""
@@ -102,7 +111,7 @@ class Debugger:
             if self._history is None:
                 stop = Stop("refused", stop.tid, text="this run cannot go back")
             else:
-                stop = self._history.go(order, frozenset(self._breakpoints))
+                stop = self._history.go(order, frozenset(self._breakpoints), self._watched)
 
     def _obey(self, order: Order, pause: Pause) -> None:
         if order.kind == "detach":
@@ -121,6 +130,8 @@ class Debugger:
     def _leave(self) -> None:
         for address in [*self._breakpoints]:
             self.set_breakpoint(address, False)
+        for start, end in self._watched:
+            self.set_watchpoint(start, end, False)
         self.active = False
         self._pauses.watch(None)
         self._left()

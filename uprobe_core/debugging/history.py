@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ("History",)
 
+Ranges = frozenset[tuple[int, int]]
+"""[start, end) of what is watched."""
+_Hit = tuple["Position | None", int]
+"""Where to stop, and if that is because of a store, the start of what it was to."""
+
 _INTERVAL = 20_000_000
 """Instructions between two copies, at first."""
 _MOST_COPIES = 16
@@ -114,22 +119,23 @@ class History:
 
     # --- going -------------------------------------------------------------------------------------------
 
-    def go(self, order: Order, breakpoints: frozenset[int]) -> Stop:
+    def go(self, order: Order, breakpoints: frozenset[int], watched: Ranges) -> Stop:
         """Do what *order* says, where it is about the past, and tell where that led."""
         now = self._now if self._traveller is not None and self._now is not None else self._pauses.position()
         tid = order.tid or now.tid
         try:
             if not order.is_backwards:
-                return self._forward(order, breakpoints)
+                return self._forward(order, breakpoints, watched)
             if order.kind == "reverse-step":
-                target = self._step_before(now, tid)
-                kind = "step"
+                target, kind, address = self._step_before(now, tid), "step", 0
             else:
-                target, kind = self._last_hit(now, breakpoints), "breakpoint"
+                target, address = self._last_hit(now, breakpoints, watched)
+                kind = "store" if address else "breakpoint"
             if target is None:
                 return self._to_start()
-            self._go_to(target)
-            return Stop(kind, target.tid)
+            if target != now:
+                self._go_to(target)
+            return Stop(kind, target.tid, address=address)
         except _Impossible as error:
             return Stop("refused", now.tid, text=f"uprobe: cannot go there: {error}")
         except Closed:
@@ -217,41 +223,43 @@ class History:
                 break
         return None
 
-    def _last_hit(self, now: Position, breakpoints: frozenset[int]) -> Position | None:
-        """Where a breakpoint was passed last before *now*; None: nowhere."""
-        if not breakpoints:
-            return None
+    def _last_hit(self, now: Position, breakpoints: frozenset[int], watched: Ranges) -> _Hit:
+        """Where a breakpoint was passed last before *now*, or a store made; None: nowhere."""
+        if not breakpoints and not watched:
+            return None, 0
         until = now
         for copy in reversed(self._known()):
             if copy.position.executed > until.executed or copy.position == until:
                 continue
-            found = self._last_between(self._checked(copy), until, breakpoints)
-            if found is not None:
+            found = self._last_between(self._checked(copy), until, breakpoints, watched)
+            if found[0] is not None:
                 return found
             until = copy.position
-        return None
+        return None, 0
 
-    def _last_between(self, copy: Copy, until: Position, breakpoints: frozenset[int]) -> Position | None:
+    def _last_between(
+        self, copy: Copy, until: Position, breakpoints: frozenset[int], watched: Ranges
+    ) -> _Hit:
         for window in _WINDOWS:
-            traveller, outcome = self._errand(copy, Errand(until, window, breakpoints, collect=True))
+            traveller, outcome = self._errand(copy, Errand(until, window, breakpoints, watched, collect=True))
             traveller.end()
             if outcome.kind == "reached":
-                return outcome.last
+                return outcome.last, outcome.address
         raise _Impossible("the program did not come here again")
 
-    def _forward(self, order: Order, breakpoints: frozenset[int]) -> Stop:
+    def _forward(self, order: Order, breakpoints: frozenset[int], watched: Ranges) -> Stop:
         """From an earlier moment towards the present, and not beyond it."""
         latest, traveller = self._pauses.position(), self._traveller
         assert traveller is not None
         step = order.tid if order.kind == "step" else 0
         outcome = self._run(
-            traveller, Errand(latest, _WINDOWS[1], breakpoints, step, passed=self._pauses.passed)
+            traveller, Errand(latest, _WINDOWS[1], breakpoints, watched, step, passed=self._pauses.passed)
         )
         self._now = outcome.position
         if outcome.kind == "missed":
             raise Closed
         if outcome.kind != "reached":
-            return Stop(outcome.kind, outcome.position.tid, outcome.signal)
+            return Stop(outcome.kind, outcome.position.tid, outcome.signal, address=outcome.address)
         self.to_present()
         kind = "step" if step else "breakpoint" if latest.pc in breakpoints else "end"
         return Stop(kind, latest.tid)

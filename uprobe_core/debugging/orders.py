@@ -12,17 +12,19 @@ __all__ = ("Client", "Order", "Stop", "stop_of")
 class Stop(NamedTuple):
     """Why the run stands still.
 
-    :param kind: "hit", "asked", "breakpoint", "step", "signal", "begin" or "end" (of what can be run again),
-        "refused"
+    :param kind: "hit", "asked", "breakpoint", "store", "step", "signal", "begin" or "end"
+        (of what can be run again), "refused"
     :param tid: of the thread that it is about
     :param signal: number of the signal that is about to be delivered, on the program's system
     :param text: for the user, "" for nothing
+    :param address: of "store", the start of what is watched
     """
 
     kind: str
     tid: int
     signal: int = 0
     text: str = ""
+    address: int = 0
 
 
 class Order(NamedTuple):
@@ -62,6 +64,7 @@ class Client(Protocol):
 _KINDS = {
     PauseKind.ASKED: "asked",
     PauseKind.BREAKPOINT: "breakpoint",
+    PauseKind.STORE: "store",
     PauseKind.STEP: "step",
     PauseKind.POSITION: "step",
     PauseKind.SIGNAL: "signal",
@@ -70,4 +73,4 @@ _KINDS = {
 
 def stop_of(pause: Pause, text: str = "") -> Stop:
     """A pause, told."""
-    return Stop(_KINDS[pause.kind], pause.task.tid, pause.signal, text)
+    return Stop(_KINDS[pause.kind], pause.task.tid, pause.signal, text, pause.address)

@@ -6,11 +6,13 @@ import code
 import contextlib
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from uprobe_core.debugging.orders import Order, Stop
 from uprobe_core.errors import UprobeError
+from uprobe_core.types import MemoryFault
 
 __all__ = ("Prompt", "RegistersByName")
 
@@ -66,6 +68,22 @@ class RegistersByName:
         return "\n".join("  ".join(cells[at : at + 4]) for at in range(0, len(cells), 4))
 
 
+class _Console(code.InteractiveConsole):
+    """Tells of an exception only what lies in lines that were typed."""
+
+    def showtraceback(self) -> None:
+        """Print the exception that was raised."""
+        kind, error, trace = sys.exc_info()
+        assert kind is not None
+        rows = [row for row in traceback.extract_tb(trace) if row.filename == self.filename]
+        text = "".join(traceback.format_exception_only(kind, error))
+        if isinstance(error, UprobeError | MemoryFault):
+            text = f"error: {error}\n"
+        elif len(rows) > 1:
+            text = "".join(("Traceback (most recent call last):\n", *traceback.format_list(rows), text))
+        self.write(text)
+
+
 class Prompt:
     """Reads lines from standard input, and writes to standard error.
 
@@ -80,7 +98,7 @@ class Prompt:
             "step": lambda: self._go(Order("step", self._tid)),
             "kill": lambda: self._go(Order("kill")),
         }
-        self._console = code.InteractiveConsole(self._names, "<prompt>")
+        self._console = _Console(self._names, "<prompt>")
         self._greeted = False
 
     @staticmethod

@@ -88,10 +88,10 @@ class Stub:
             if self._line is None:
                 self._line = self._connect()
             else:
-                self._line.running = False
                 if stop.text and stop.kind != "asked":
                     self._line.send(b"O" + f"{stop.text}\n".encode().hex().encode())
-                self._line.send(self._reply(stop))
+                reply, self._line.running = self._reply(stop), False
+                self._line.send(reply)
             while self._order is None:
                 answer = self._answer(self._line.receive())
                 if answer is not None and self._order is None:
@@ -128,7 +128,8 @@ class Stub:
         number = gdb_signal(stop.signal) if stop.kind == "signal" else _SIGTRAP
         if stop.kind == "asked" and self._line is not None and self._line.running:
             number = _SIGINT
-        return f"T{number:02x}{_REASONS.get(stop.kind, '')}thread:{self._named(stop.tid)};".encode()
+        reason = f"watch:{stop.address:x};" if stop.kind == "store" else _REASONS.get(stop.kind, "")
+        return f"T{number:02x}{reason}thread:{self._named(stop.tid)};".encode()
 
     def _named(self, tid: int) -> str:
         """A thread as gdb wants it."""
@@ -228,7 +229,10 @@ class Stub:
         return b"OK"
 
     def _breakpoint(self, rest: bytes, on: bool) -> bytes:
-        kind, address, _size = rest.split(b",")[:3]
+        kind, address, size = rest.split(b",")[:3]
+        if kind == b"2":
+            self.debugger.set_watchpoint(_number(address), _number(address) + _number(size), on)
+            return b"OK"
         if kind not in (b"0", b"1"):
             return b""
         if _number(address) & 3:

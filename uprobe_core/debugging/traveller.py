@@ -34,6 +34,7 @@ class Errand:
     :param until: stop there
     :param window: see Pauses.pause_at
     :param breakpoints: addresses to stop at, or with *collect* to remember
+    :param watched: ranges [start, end): stop before a store to one, or with *collect* remember what follows
     :param step: the number of a thread: stop once it has made a step
     :param collect: whether nothing but *until* stops, and what is passed on the way is told
     :param trace: with *collect*: also all positions in the window, with a copy at its start
@@ -43,6 +44,7 @@ class Errand:
     until: Position
     window: int
     breakpoints: frozenset[int] = frozenset()
+    watched: frozenset[tuple[int, int]] = frozenset()
     step: int = 0
     collect: bool = False
     trace: bool = False
@@ -54,8 +56,9 @@ class Outcome:
     """What became of an errand.
 
     :param kind: "reached", "missed" (it was passed over: the window was too small), "breakpoint", "step",
-        "signal", "asked"
-    :param last: the position of the last breakpoint that was passed
+        "store", "signal", "asked"
+    :param last: the position of the last breakpoint that was passed, or behind the last store
+    :param address: of what a store was to, 0: the last was none
     :param trace: positions, in order, before *until*
     :param calls: the state of the journal
     :param copy: the pid of a copy that was made at the first of *trace*
@@ -65,6 +68,7 @@ class Outcome:
     position: Position
     signal: int = 0
     last: Position | None = None
+    address: int = 0
     trace: list[Position] = field(default_factory=list)
     calls: tuple[int, int] = (0, 0)
     copy: int = 0
@@ -83,6 +87,8 @@ class TravellerHere:
         self._outcome = Outcome("", Position(0, 0, 0))
         self._copy: Channel | None = None
         self._placed: dict[int, Any] = {}
+        self._stored = 0
+        """The start of what is being stored to."""
         signal.signal(signal.SIGALRM, lambda *_: self._pauses.interrupt())
         pauses.watch(self._paused)
         channel.send(os.getpid())
@@ -109,7 +115,7 @@ class TravellerHere:
             return "error", str(error)
 
     def _begin(self, errand: Errand) -> None:
-        self._errand, self._outcome = errand, Outcome("", Position(0, 0, 0))
+        self._errand, self._outcome, self._stored = errand, Outcome("", Position(0, 0, 0)), 0
         process = self._machine.current.process if self._machine.current is not None else None
         for address in [*self._placed]:
             if address not in errand.breakpoints:
@@ -118,6 +124,8 @@ class TravellerHere:
             assert process is not None
             self._pauses.add_breakpoint(process, address)
             self._placed[address] = process
+        if process is not None:
+            self._pauses.watch_stores(process, errand.watched)
         self._pauses.passed = frozenset(range(1, 65)) if errand.passed is None else errand.passed
         at = errand.until.executed
         if errand.trace:
@@ -153,6 +161,7 @@ class TravellerHere:
             return "asked"
         if pause.kind is PauseKind.SIGNAL:
             return "signal"
+        self._see_store(pause, here)
         if here == errand.until:
             return "reached"
         if here.executed > errand.until.executed:
@@ -162,14 +171,27 @@ class TravellerHere:
             return None
         if here.pc in errand.breakpoints:
             return "breakpoint"
+        if pause.kind is PauseKind.STORE:
+            self._outcome.address = pause.address
+            return "store"
         return "step" if pause.kind is PauseKind.STEP else None
+
+    def _see_store(self, pause: Pause, here: Position) -> None:
+        """What follows a store on the way is remembered."""
+        errand = self._errand
+        assert errand is not None
+        if self._stored:
+            self._outcome.last, self._outcome.address, self._stored = here, self._stored, 0
+        if pause.kind is PauseKind.STORE and errand.collect and here != errand.until:
+            self._stored = pause.address
+            self._pauses.step(pause.task)
 
     def _see(self, here: Position, *, starting: bool = False) -> None:
         """On the way."""
         errand = self._errand
         assert errand is not None
         if here.pc in errand.breakpoints and here != errand.until:
-            self._outcome.last = here
+            self._outcome.last, self._outcome.address = here, 0
         if errand.trace and here.executed >= errand.until.executed - errand.window:
             if not self._outcome.trace and not starting and self._leave_copy():
                 return

@@ -31,6 +31,11 @@ __all__ = ("Control",)
 T = TypeVar("T")
 
 _HEAD = re.compile(r"([pr]\d*)(?::(\S*))?(\s.*)", re.DOTALL)
+_FROM_THE_START = (
+    ("s:", "system call", "-e s:NAME, or -S"),
+    ("i:", "sample", "-e i:N, or -C profile"),
+)
+"""Events that a run has from its start or not at all."""
 _PATIENCE_SECONDS = 1.0
 """How long the program waits for somebody who does not read."""
 
@@ -262,10 +267,9 @@ def _in_group(line: str, group: str) -> str:
     """*line* with its event in *group*, unless it names one."""
     found = _HEAD.fullmatch(line.strip())
     if found is None or "/" in (found[2] or ""):
-        if line.lstrip().startswith("s:"):
-            raise SpecError(
-                f"{line}: no system call can be added", hint="start the run with -e s:NAME, or -S"
-            )
+        for start, what, hint in _FROM_THE_START:
+            if line.lstrip().startswith(start):
+                raise SpecError(f"{line}: no {what} can be added", hint=f"start the run with {hint}")
         return line
     return f"{found[1]}:{group}/{found[2] or ''}{found[3]}"
 

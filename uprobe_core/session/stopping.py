@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from uprobe_core.control.doors import Door, SocketFiles, peer_is_ours
+from uprobe_core.control.doors import Door, SocketFiles
 from uprobe_core.debugging.copies import Forge
 from uprobe_core.debugging.debugger import Debugger
 from uprobe_core.debugging.files import GuestFileReader
@@ -187,6 +187,7 @@ class Stopping:
     def in_child(self) -> None:
         """This is a process of the program's, which runs on by itself."""
         self._pauses.watch(None)
+        self.journal.executed = int  # whose calls are nobody's to go back over
         self._over()
         if self._files is not None:
             self._files.forget()
@@ -237,7 +238,8 @@ class Stopping:
             if not poller.poll(_LOOK_MILLISECONDS):
                 continue
             connection, _ = self._door.listener.accept()
-            if peer_is_ours(connection):
+            if self._door.lets_in(connection):
+                self._door.close()  # whoever comes second is refused at once, and does not wait
                 return connection
             connection.close()
 

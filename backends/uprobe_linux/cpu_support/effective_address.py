@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ("effective_address",)
+__all__ = ("access_bytes", "effective_address")
 
 _MASK = (1 << 64) - 1
 Reader = Callable[[int], int]
@@ -41,12 +41,31 @@ def effective_address(word: int, pc: int, get_reg: Reader) -> int | None:
     return (base + _register_offset(word, get_reg)) & _MASK
 
 
+def access_bytes(word: int) -> int:
+    """How many bytes *word*, a load or store, accesses from its effective address on; never too few.
+
+    64 stands for vector structures and DC ZVA, whose block is aligned.
+    """
+    kind, is_vector = word >> 28 & 3, word >> 26 & 1
+    if word >> 22 == 0b1101010100 or (kind == 0b00 and is_vector):
+        return 64
+    if kind == 0b10:
+        return 2 << _pair_scale(word)
+    if kind == 0b11:
+        return 1 << _scale(word)
+    return 16
+
+
+def _pair_scale(word: int) -> int:
+    """log2 of the size of one register of a pair."""
+    size = word >> 30
+    return size + 2 if word >> 26 & 1 else (3 if size == 2 else 2)
+
+
 def _pair_offset(word: int) -> int:
     if word >> 23 & 3 == 0b01:  # post-indexed
         return 0
-    size = word >> 30
-    scale = size + 2 if word >> 26 & 1 else (3 if size == 2 else 2)
-    return _signed(word >> 15 & 0x7F, 7) << scale
+    return _signed(word >> 15 & 0x7F, 7) << _pair_scale(word)
 
 
 def _register_offset(word: int, get_reg: Reader) -> int:

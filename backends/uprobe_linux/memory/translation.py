@@ -49,6 +49,8 @@ class Translation:
         self.arena = arena
         self.vmas = VmaList()
         self.on_code_written: Callable[[int, int], None] = _ignore
+        self.kept_from_stores: frozenset[int] = frozenset()
+        """Pages that cannot be written for now, whatever the program's permissions are."""
         self._cpu = cpu
         self.code = CodePages(arena, cpu, self._code_written)
         self.shared_code = SharedCode(cpu, self.code.changes)
@@ -82,13 +84,23 @@ class Translation:
                 self.shared_code.stored(vma, page)
             else:
                 prot &= ~_WRITE
+        if page in self.kept_from_stores:
+            if access == _WRITE:
+                return _REFUSED
+            prot &= ~_WRITE
         code = self.code.pages.get(page)
         if code is not None:
             return self.code.data(page, code, access, prot)
         return physical, prot & _READ_WRITE
 
+    def forget_page(self, page: int) -> None:
+        """The CPU asks once more where *page* is."""
+        self._cpu.flush(page, page + PAGE)
+
     def span(self, page: int) -> tuple[int, int] | None:
         """[start, end) around *page* whose data accesses translate alike, None if that is the page alone."""
+        if self.kept_from_stores:
+            return None
         vma = self.vmas.find(page)
         if vma is None or vma.physical < 0:
             return None

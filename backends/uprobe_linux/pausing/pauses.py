@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from uprobe_core.pauses import Pause, PauseKind, Position
 from uprobe_core.types import MemoryFault
 from uprobe_linux.pausing import copying
+from uprobe_linux.pausing.stores import WatchedStores
 from uprobe_linux.probing.successors import successors
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class LinuxPauses:
         self._window = 0
         self._hooked: list[tuple[Process, int]] = []
         """Where the instruction that is executed now may lead."""
+        self._stores = WatchedStores()
         self._told = 0
         """The signal of the pause that was last, until it is delivered."""
 
@@ -49,6 +51,10 @@ class LinuxPauses:
     def watch(self, paused: Callable[[Pause], None] | None) -> None:
         """Call *paused* whenever the program is paused."""
         self._paused = paused
+        if paused is None and self._stores.ranges:
+            task = self._machine.current
+            if task is not None:
+                self.watch_stores(task.process, frozenset())
 
     @property
     def on(self) -> bool:
@@ -102,6 +108,10 @@ class LinuxPauses:
         """Undo one add_breakpoint."""
         process.probes.remove_pause(address)
 
+    def watch_stores(self, process: Process, ranges: frozenset[tuple[int, int]]) -> None:
+        """Pause before each store to one of *ranges*, [start, end), and no others."""
+        self._stores.set(process.memory, ranges)
+
     def ignore_signal(self, task: Task) -> None:
         """The signal that the pause is about is not delivered."""
         number, self._told = self._told, 0
@@ -149,14 +159,20 @@ class LinuxPauses:
     def before(self, task: Task) -> None:
         """*task* is about to execute an instruction, and perhaps more."""
         here = self._position(task)
-        kind = self._reason(task, here)
+        is_store = bool(self._stores.ranges) and self._stores.take(task)
+        address = self._stores.touched(task) if is_store else None
+        kind = self._reason(task, here) if address is None else PauseKind.STORE
         self._here = here
         if kind is not None:
-            self._pause(kind, task)
+            self._pause(kind, task, address=address or 0)
             if self._machine.stop_requested:
                 return
-        if self._sees_each(here.executed):
+        if is_store or self._sees_each(here.executed):
             self._lead(task)
+
+    def refused(self, task: Task) -> None:
+        """*task* was refused a store although its program may make it."""
+        self._stores.faulted(task)
 
     def budget(self, budget: int) -> int:
         """For how long the CPU may run, as Cpu.run takes it: up to where single instructions matter."""
@@ -172,6 +188,7 @@ class LinuxPauses:
         for process, address in self._hooked:
             process.probes.remove_pause(address)
         self._hooked.clear()
+        self._stores.after()
 
     # --- inside --------------------------------------------------------------------------------------
 
@@ -187,13 +204,13 @@ class LinuxPauses:
             return PauseKind.STEP
         return PauseKind.POSITION if self._at is not None and here.executed >= self._at else None
 
-    def _pause(self, kind: PauseKind, task: Task, signal: int = 0) -> None:
+    def _pause(self, kind: PauseKind, task: Task, signal: int = 0, address: int = 0) -> None:
         if kind is not PauseKind.POSITION:
             self._asking = self._stepping = None
             self._interrupted = False
         if self._paused is None:  # whoever asked has left meanwhile
             return
-        self._paused(Pause(kind, task, signal))
+        self._paused(Pause(kind, task, signal, address))
         if self._machine.current is task:
             self._here = self._position(task)
 
