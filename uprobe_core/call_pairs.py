@@ -107,4 +107,5 @@ class CallPairs:
 
 
 def _place_of_latency(event: EventSpec) -> int | None:
-    return next((n for n, arg in enumerate(event.args) if arg.ops[0].code is OpCode.LATENCY), None)
+    codes = [arg.ops[0].code if arg.ops else None for arg in event.args]  # a structure has parts instead
+    return codes.index(OpCode.LATENCY) if OpCode.LATENCY in codes else None

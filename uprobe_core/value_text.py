@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from uprobe_core.event_model import FetchArg, Record, Value
+from uprobe_core.event_model import FetchArg, FetchType, Gone, Record, Scalar, Value
 
-__all__ = ("time_text", "value_text", "values_text")
+__all__ = ("time_text", "value_text", "values_text", "word_of")
 
 _LONGEST = 64
 """Characters of a string that are shown."""
+_LONGEST_SHAPE = 160
+"""Characters of a structure that are shown."""
+_CONTROLS = {n: f"\\x{n:02x}" for n in (*range(32), 127)} | {9: "\\t", 10: "\\n", 13: "\\r"}
+"""What would end a line, or do something to a terminal, as C writes it."""
+_ESCAPES = _CONTROLS | {34: '\\"', 92: "\\\\"}
+"""The same in a string with quotation marks around it."""
 _STEPS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"))
 
 
@@ -19,21 +25,43 @@ def time_text(time: float) -> str:
     return f"{time:.0f} ns"
 
 
+def word_of(kind: FetchType, value: Scalar) -> str | None:
+    """What *value* is called, None for a number without a name; flags are ``A|B``."""
+    words = dict(kind.words)
+    if not isinstance(value, int):
+        return None
+    if value in words or not kind.has_flags or not value:
+        return words.get(value)
+    bits = [bit for bit in words if bit > 0 and value & bit == bit]
+    rest = value & ~sum(bits)
+    return "|".join([words[bit] for bit in bits] + [f"{rest:#x}"] * bool(rest)) if bits else None
+
+
 def value_text(arg: FetchArg, value: Value) -> str:
-    """A value: hexadecimal where its type is, strings quoted and cut, ``(fault)`` for what cannot be read."""
+    """As its type says: enumerations by name, strings quoted and cut, ``(fault)`` for unreadable ones."""
     if isinstance(value, tuple):
-        return "{" + ",".join(_scalar(arg, each) for each in value) + "}"
-    return _scalar(arg, value)
+        return "{" + ",".join(_scalar(arg.type, each) for each in value) + "}"
+    return _scalar(arg.type, value)
 
 
-def _scalar(arg: FetchArg, value: Value) -> str:
-    if value is None:
-        return "(fault)"
+def _scalar(kind: FetchType, value: Scalar) -> str:
+    if value is None or isinstance(value, Gone):
+        return "(fault)" if value is None else str(value)
     if isinstance(value, str):
-        return f'"{value}"' if len(value) <= _LONGEST else f'"{value[:_LONGEST]}"…'
+        return _text(kind, value)
     if isinstance(value, float):
         return f"{value:g}"
-    return f"{value:#x}" if arg.type.kind == "x" else str(value)
+    if kind.kind == "c":
+        return "'" + chr(value & 0xFF).translate(_ESCAPES) + "'"
+    return word_of(kind, value) or (f"{value:#x}" if kind.kind == "x" else str(value))
+
+
+def _text(kind: FetchType, value: str) -> str:
+    if not kind.is_string:
+        text = value.translate(_CONTROLS)
+        return text if len(text) <= _LONGEST_SHAPE else f"{text[:_LONGEST_SHAPE]}…"
+    more = "…" if len(value) > _LONGEST else ""
+    return f'"{value[:_LONGEST].translate(_ESCAPES)}"{more}'
 
 
 def values_text(record: Record) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from uprobe_core.event_model import Gone, OpCode
+from uprobe_core.value_text import word_of
 
 if TYPE_CHECKING:
     from uprobe_core.event_model import EventSpec, FetchArg, FetchType, Record, Scalar, Value
@@ -24,7 +25,6 @@ __all__ = (
     "line_prefix",
     "profile_line",
     "shown",
-    "word_of",
 )
 
 FLAGS = "....."
@@ -79,18 +79,6 @@ _SCALAR: dict[str, Callable[[Scalar], str]] = {
     "string": _string,
     "shape": str,
 }
-
-
-def word_of(kind: FetchType, value: Scalar) -> str | None:
-    """What *value* is called, None for a number without a name; flags are ``A|B``."""
-    words = dict(kind.words)
-    if not isinstance(value, int):
-        return None
-    if value in words or not kind.has_flags or not value:
-        return words.get(value)
-    bits = [bit for bit in words if bit > 0 and value & bit == bit]
-    rest = value & ~sum(bits)
-    return "|".join([words[bit] for bit in bits] + [f"{rest:#x}"] * bool(rest)) if bits else None
 
 
 def _named(kind: FetchType) -> Callable[[Scalar], str]:

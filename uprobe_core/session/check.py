@@ -150,7 +150,8 @@ def _system_calls(setup: RunSetup, events: EventSet) -> None:
 
 
 def _functions(setup: RunSetup, files: GuestFiles, arch: ArchOps, events: EventSet) -> None:
-    for line in function_lines(setup, files, arch, records=writes_records(setup), warn=lambda _text: None):
+    resolver, records = events.table.language.resolver, writes_records(setup)
+    for line in function_lines(setup, files, arch, resolver, records=records, warn=lambda _text: None):
         events.add_line(line)
 
 

@@ -109,7 +109,10 @@ class PreparedSession:
         from uprobe_core.tracing.functions import function_lines
 
         records = writes_records(self.setup) and not (self._explicit and not self.setup.consumers)
-        for line in function_lines(self.setup, self.files, self.arch, records=records, warn=self.warn):
+        resolver = self.events.table.language.resolver
+        for line in function_lines(
+            self.setup, self.files, self.arch, resolver, records=records, warn=self.warn
+        ):
             self.events.add_line(line)
 
     def _make_stopping(self, setup: RunSetup) -> Stopping | None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uprobe_core.errors import ProbeError, UsageError
 from uprobe_core.event_model import EventSpec
 from uprobe_core.events.hints import nearest
+from uprobe_core.events.locations import LocationResolver
 from uprobe_core.events.quoting import place_as_written
 from uprobe_core.image.elf_symbols import ElfImage, Symbol
 from uprobe_core.image.event_names import MOST, apart, identifier
 from uprobe_core.image.libraries import short_name
-from uprobe_core.image.signatures import Signature, signature_of
-from uprobe_core.image.source_names import short
+from uprobe_core.image.signatures import signature_of
+from uprobe_core.image.source_names import short, without_result
 from uprobe_core.run_setup import EventLine, FunctionOf
 from uprobe_core.tracing.place_check import PlaceCheck
+from uprobe_core.tracing.typed_functions import TypedFunctions
 
 if TYPE_CHECKING:
     from uprobe_core.image.guest_files import GuestFiles
@@ -47,13 +50,20 @@ class _Found:
 
 
 def function_lines(
-    setup: RunSetup, files: GuestFiles, arch: ArchOps, *, records: bool, warn: Callable[[str], None]
+    setup: RunSetup,
+    files: GuestFiles,
+    arch: ArchOps,
+    resolver: LocationResolver | None,
+    *,
+    records: bool,
+    warn: Callable[[str], None],
 ) -> list[EventLine]:
     """The event lines that ``-F`` of *setup* means.
 
     A function that cannot be probed is left out, and *warn* is told.  Raises
     UsageError for a pattern that names no file or no function.
 
+    :param resolver: knows what debug information says of functions, None: nobody does
     :param records: whether there are to be events at returns, for those who read records
     """
     found: dict[tuple[str, int], _Found] = {}
@@ -68,8 +78,8 @@ def function_lines(
         raise _nothing("every function that matches -F is excluded", "is --exclude right?")
     good = list(_probeable(found.values(), PlaceCheck(files, arch, setup.policy), warn))
     kinds = (False, True) if records else (False,)
-    plain = setup.policy.is_kernel
-    return [_line(each, is_return, plain=plain) for each in good for is_return in kinds]
+    typed = None if setup.policy.is_kernel else TypedFunctions(files, resolver)
+    return [_line(each, is_return, typed) for each in good for is_return in kinds]
 
 
 def _nothing(text: str, hint: str) -> UsageError:
@@ -82,7 +92,7 @@ def _nothing(text: str, hint: str) -> UsageError:
 def _matching(pattern: str, setup: RunSetup, files: GuestFiles, arch: ArchOps) -> Iterator[_Found]:
     path, glob = _split(pattern, setup, files)
     status = files(path)
-    with ElfImage(status.host_path, arch.info) as image:
+    with ElfImage(status.host_path, arch.info) as image, _names_apart(image, path, setup, files):
         group = identifier(short_name(status.host_path.rpartition("/")[2]))
         symbols = list(_chosen(image, glob, group, indirect=not setup.policy.is_kernel))
         if not symbols and not _GLOB & set(glob):
@@ -92,11 +102,22 @@ def _matching(pattern: str, setup: RunSetup, files: GuestFiles, arch: ArchOps) -
                 hint=near or "`uprobe list` shows what there is",
                 slug="no-function",
             )
-        shown = [image.source_name(symbol) for symbol in symbols]
+        shown = [without_result(image.source_name(symbol)) for symbol in symbols]
         most = MOST - len(AT_RETURN)
         names = apart([short(each) for each in shown], [symbol.name for symbol in symbols], most)
         for symbol, text, name in zip(symbols, shown, names, strict=True):
             yield _Found(path, group, name, symbol, text)
+
+
+def _names_apart(
+    image: ElfImage, path: str, setup: RunSetup, files: GuestFiles
+) -> AbstractContextManager[object]:
+    """Give a stripped *image* the names that its debug file has, for the length of the ``with``."""
+    if image.section(".symtab") is None:
+        from uprobe_core.debuginfo.finder import find_debug
+
+        image.names_from = find_debug(image, path, files, setup.debug_folders).symbols
+    return image.names_from or nullcontext()
 
 
 def _split(pattern: str, setup: RunSetup, files: GuestFiles) -> tuple[str, str]:
@@ -165,20 +186,19 @@ def _probeable(
         warn(f"-F leaves out what cannot be probed: {', '.join(refused[:3])}{more}")
 
 
-def _line(found: _Found, is_return: bool, *, plain: bool) -> EventLine:
-    """The event at one end of a function; a *plain* one fetches nothing."""
+def _line(found: _Found, is_return: bool, typed: TypedFunctions | None) -> EventLine:
+    """The event at one end of a function; without *typed* it fetches nothing."""
     place = found.symbol.name if found.symbol.indirect else f"{found.symbol.offset:#x}"
-    signature = None if plain else signature_of(found.group, found.symbol.name)
     words = [
         f"{'r' if is_return else 'p'}:{found.group}/{found.name}{AT_RETURN if is_return else ''}",
         place_as_written(f"{found.path}:{place}"),
-        *(() if plain else _arguments(signature, is_return)),
+        *(() if typed is None else _arguments(found, is_return, typed)),
     ]
     return EventLine(" ".join(words), "-F", function=FunctionOf(found.shown, is_return))
 
 
-def _arguments(signature: Signature | None, is_return: bool) -> tuple[str, ...]:
+def _arguments(found: _Found, is_return: bool, typed: TypedFunctions) -> tuple[str, ...]:
+    which = found.group, found.symbol.name, found.path, found.symbol.offset
     if not is_return:
-        return () if signature is None else signature.arguments
-    gives = () if signature is None or not signature.gives else (signature.gives,)
-    return (*gives, "took=$latency", "insns=$insns")
+        return typed.arguments(*which)
+    return (*typed.result(*which), "took=$latency", "insns=$insns")

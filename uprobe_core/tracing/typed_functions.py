@@ -1,0 +1,78 @@
+"""What the functions of ``-F`` take and give: from a table of signatures, or from debug information."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from uprobe_core.event_model import FetchArg
+from uprobe_core.events.files import FileCheck
+from uprobe_core.events.line import EventLine
+from uprobe_core.events.locations import LocationResolver
+from uprobe_core.events.variables import NamedError, SourceNames
+from uprobe_core.image.signatures import signature_of
+
+__all__ = ("TypedFunctions",)
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,30}")
+"""Names that an argument of an event can have."""
+_MOST = 1024
+"""Bytes of a record that the arguments of one function may take; the rest of them is left out."""
+_RESULT = "($retval)"
+"""As its type says; without the parentheses it is a number, as a kernel has it."""
+
+
+class TypedFunctions:
+    """Fetch arguments for functions.
+
+    :param files: finds the files that events name
+    :param resolver: knows the debug information of files; None: only the tables are asked
+    """
+
+    def __init__(self, files: FileCheck, resolver: LocationResolver | None) -> None:
+        self._files, self._resolver = files, resolver
+
+    def arguments(self, library: str, function: str, path: str, offset: int) -> tuple[str, ...]:
+        """What the function at *offset* of *path* takes, ``size=$arg1:u64``; () if nobody says.
+
+        :param library: short name of the file, as tables of signatures have it
+        """
+        known = signature_of(library, function)
+        if known is not None:
+            return known.arguments
+        source = self._source(path, offset, is_return=False)
+        return () if source is None else tuple(_fetched(source))
+
+    def result(self, library: str, function: str, path: str, offset: int) -> tuple[str, ...]:
+        """What it gives, () if that is nothing or nobody says."""
+        known = signature_of(library, function)
+        if known is not None:
+            return (known.gives,) if known.gives else ()
+        source = self._source(path, offset, is_return=True)
+        if source is None or not source.has_result or _argument(source, _RESULT) is None:
+            return ()
+        return (f"rv={_RESULT}",)
+
+    def _source(self, path: str, offset: int, *, is_return: bool) -> SourceNames | None:
+        if self._resolver is None:
+            return None
+        line = EventLine(("p", path))
+        return self._resolver.names(line, path, self._files(path), offset, is_return=is_return)
+
+
+def _fetched(source: SourceNames) -> Iterator[str]:
+    """The parameters that can be fetched, up to the first that makes a record too large."""
+    used = 0
+    for name in dict.fromkeys(source.expanded("$args") or ()):
+        found = _argument(source, name) if _NAME.fullmatch(name) else None
+        if found is not None and used + found.size <= _MOST:
+            used += found.size
+            yield f"{name}={name}"
+
+
+def _argument(source: SourceNames, text: str) -> FetchArg | None:
+    """The argument that shows *text*, None if it cannot be had."""
+    try:
+        return source.argument(text, text, lambda _arg: 0)
+    except NamedError:
+        return None
