@@ -352,5 +352,8 @@ class ConsumerPlugin(Protocol):
         ...
 
     def report(self) -> Report | None:
-        """What was found; called once, after the run.  None: nothing to print."""
+        """What was found; called once, after the run.  None: nothing to print.
+
+        With ``reports_often = True``, an attribute, it is called during the run as well (``--interval``).
+        """
         ...

@@ -342,6 +342,14 @@ class RunSetup:
         table="output",
         flags="--coverage FILE",
     )
+    interval: float | None = option(
+        None,
+        SECONDS,
+        "every so many seconds show on standard error what consumers have found so far",
+        "output",
+        table="output",
+        flags="--interval SECONDS",
+    )
     lossy: int | None = option(
         None,
         COUNT,

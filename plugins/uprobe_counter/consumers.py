@@ -95,6 +95,7 @@ class CountConsumer(_ActionConsumer):
     """``-C count[:by=FIELDS][,when=EXPR][,max_keys=N]``: how many hits."""
 
     name = "count"
+    reports_often = True
     allowed: ClassVar = {"by": _BY, "when": _WHEN, "max_keys": _MAX_KEYS}
 
     def __init__(self, options: Mapping[str, str]) -> None:
@@ -137,6 +138,7 @@ class SumConsumer(_ActionConsumer):
     """``-C sum:arg=FIELD[,by=FIELDS][,when=EXPR][,max_keys=N]``: count, sum, smallest, largest, mean."""
 
     name = "sum"
+    reports_often = True
     allowed: ClassVar = {"arg": "the field to sum", "by": _BY, "when": _WHEN, "max_keys": _MAX_KEYS}
 
     def make(self) -> Sum:
@@ -163,6 +165,7 @@ class HistConsumer(_ActionConsumer):
     """``-C hist:arg=FIELD[,kind=log2|linear|sub][,step=N][,bits=N][,by=FIELDS][,when=EXPR][,max_keys=N]``."""
 
     name = "hist"
+    reports_often = True
     allowed: ClassVar = {
         "arg": "the field to look at",
         "kind": "log2, linear or sub",
@@ -203,6 +206,7 @@ class LatencyConsumer(HistConsumer):
     """
 
     name = "latency"
+    reports_often = True
     allowed: ClassVar = {
         "kind": "log2, linear or sub",
         "by": _BY,
@@ -241,6 +245,7 @@ class StacksConsumer(_ActionConsumer):
     """``-C stacks[:depth=N][,when=EXPR][,max_keys=N]``: how often each stack was seen."""
 
     name = "stacks"
+    reports_often = True
     allowed: ClassVar = {"depth": "frames at most, 32 if not given", "when": _WHEN, "max_keys": _MAX_KEYS}
 
     def make(self) -> Stacks:

@@ -152,6 +152,7 @@ class GraphConsumer:
     """``-C graph[:of=FUNC][,depth=N][,max_keys=N]``: what is called in what, added up over the run."""
 
     name = "graph"
+    reports_often = True
     allowed: ClassVar[Mapping[str, str]] = {
         "of": "the function (a name or a glob) whose calls are shown",
         "depth": "how deep",

@@ -112,6 +112,7 @@ class ProfileConsumer:
     """``-C profile[:every=N][,depth=N][,top=N][,sort=COLUMN][,max_keys=N]``: samples of stacks."""
 
     name = "profile"
+    reports_often = True
     allowed: ClassVar[Mapping[str, str]] = {
         "every": f"instructions of a process from one sample to the next, {_EVERY} if not given",
         "depth": f"frames of a stack at most, {_DEPTH} if not given",

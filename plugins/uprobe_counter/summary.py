@@ -69,6 +69,7 @@ class SummaryConsumer:
     """
 
     name = "summary"
+    reports_often = True
     allowed: ClassVar[Mapping[str, str]] = {
         "sort": f"by which column: {', '.join(_SORTS)}",
         "top": "how many functions to show",

@@ -74,6 +74,7 @@ format = "jsonl"
 profile = "-"
 report = "run.json"
 coverage = ["cov.info"]
+interval = 1
 lossy = 10
 depth = 3
 min-time = "1.5us"
@@ -176,6 +177,7 @@ def test_every_key_ends_up_in_the_setup() -> None:
         profile="-",
         report="run.json",
         coverage=("cov.info",),
+        interval=1,
         lossy=10,
         depth=3,
         min_time=1500,

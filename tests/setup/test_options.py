@@ -49,6 +49,7 @@ WAYS: dict[str, tuple[list[str], str, dict[str, Any]]] = {
     "baseline": (["--baseline", "b"], '[expect]\nbaseline = "b"', {"baseline": "b"}),
     "junit_xml": (["--junit-xml", "-"], '[expect]\njunit-xml = "-"', {"junit_xml": "-"}),
     "coverage": (["--coverage", "c.info"], '[output]\ncoverage = ["c.info"]', {"coverage": ["c.info"]}),
+    "interval": (["--interval", "0.5"], "[output]\ninterval = 0.5", {"interval": 0.5}),
     "lossy": (["--lossy", "9"], "[output]\nlossy = 9", {"lossy": 9}),
     "backend": (["--backend", "b"], '[run]\nbackend = "b"', {"backend": "b"}),
     "decoder": (["--decoder", "d"], '[run]\ndecoder = "d"', {"decoder": "d"}),

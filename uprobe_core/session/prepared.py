@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from uprobe_core.session.control import Control
     from uprobe_core.session.interrupts import Interrupts
     from uprobe_core.session.stopping import Stopping
+    from uprobe_core.session.watching import Watching
     from uprobe_core.target import CallWatcher, SampleWatcher
     from uprobe_core.tracing.event import Event
 
@@ -53,6 +54,8 @@ T = TypeVar("T")
 
 class PreparedSession:
     """What a :class:`~uprobe_core.session.Session` is made of, and its probes."""
+
+    _watching: Watching | None = None
 
     def _start(self, setup: RunSetup, *, explicit: bool) -> None:
         if not setup.argv and setup.address is None:
@@ -131,6 +134,23 @@ class PreparedSession:
 
         return Control(self, setup.control)
 
+    def _make_watching(self) -> Watching | None:
+        """Who shows what there is from time to time, if it is wanted."""
+        if self.setup.interval is None:
+            return None
+        from uprobe_core.session.screen import Screen
+        from uprobe_core.session.watching import Watching
+
+        screen = Screen(shared=self.setup.output is None and writes_records(self.setup))
+        return Watching(self.setup.interval, self._consumers, self.events.findings, screen)
+
+    def _begin_outsiders(self, machine: Machine) -> None:
+        """The program is about to run."""
+        if self._control is not None:
+            self._control.begin()
+        if self._watching is not None:
+            self._watching.begin(machine, self._live)
+
     @property
     def private_folder(self) -> str:
         """The run's own folder of temporary files, that nobody else may enter."""
@@ -143,7 +163,12 @@ class PreparedSession:
 
     def _call_watchers(self) -> list[CallWatcher]:
         """Who is told of each system call."""
-        watchers = [self._system_calls(), None if self._stopping is None else self._stopping.journal]
+        screen = None if self._watching is None else self._watching.screen
+        watchers: list[CallWatcher | None] = [
+            screen if screen is not None and screen.is_redrawn else None,
+            self._system_calls(),
+            None if self._stopping is None else self._stopping.journal,
+        ]
         return [each for each in watchers if each is not None]
 
     def _system_calls(self) -> CallWatcher | None:
@@ -161,9 +186,9 @@ class PreparedSession:
 
         return Samples(next(iter(probe)), self.arch.info.registers, self.stacks.stack, self.stacks.frame)
 
-    def _outsiders(self) -> list[Stopping | Control]:
-        """Whom others speak to while the program runs: gdb or a prompt, and who changes probes."""
-        return [each for each in (self._stopping, self._control) if each is not None]
+    def _outsiders(self) -> list[Stopping | Control | Watching]:
+        """Who speaks with others while the program runs: a debugger, who changes probes, who shows tables."""
+        return [each for each in (self._stopping, self._control, self._watching) if each is not None]
 
     def written_to(self) -> list[int]:
         """The descriptors that records, reports and messages go to."""

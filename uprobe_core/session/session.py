@@ -93,6 +93,7 @@ class Session(ReportedSession):
         registry, dispatcher = self._make_dispatcher(backend.capabilities)
         self._attach_consumers()
         self._expect()
+        self._watching = self._make_watching()
         if self._stopping is not None:
             self._stopping.attach()
         self._output = RunOutput(
@@ -207,8 +208,7 @@ class Session(ReportedSession):
             self._interrupts = Interrupts(machine, self.events, limits.seconds, self.setup.handler_timeout)
             with self._interrupts.taken():
                 try:
-                    if self._control is not None:
-                        self._control.begin()
+                    self._begin_outsiders(machine)
                     self._live.begin(machine)
                     status = self.status = machine.run()
                 finally:

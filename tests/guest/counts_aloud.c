@@ -1,0 +1,36 @@
+/* Works for a while and tells of it: whole lines, a line in parts, and a child's. */
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+__attribute__((noinline)) int work(int a)
+{
+    __asm__ volatile("");
+    return a * 3;
+}
+
+static void spin(int times)
+{
+    for (int i = 0; i < times; i++)
+        for (int k = 0; k < 1000000; k++)
+            work(k);
+}
+
+int main(void)
+{
+    setvbuf(stdout, 0, _IONBF, 0);
+    puts("one");
+    spin(12);
+    fputs("half ", stdout);
+    spin(6);
+    puts("and half");
+    spin(6);
+    if (fork() == 0) {
+        puts("child");
+        return 0;
+    }
+    wait(0);
+    spin(6);
+    fputs("end\n", stderr);
+    return 0;
+}

@@ -1,0 +1,104 @@
+"""--interval: tables while the program runs; on a terminal they replace each other, and its output stays."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.programs import zig
+
+TOLD = ["one", "half and half", "child", "end"]
+REPORT = ["counts_aloud/work: count", "  30000000"]
+RUN = [sys.executable, "-m", "uprobe_core.cli", "run", "--interval", "0.05", "-F", "work", "-C", "count"]
+ESCAPE = re.compile(r"\x1b\[(\d*)([AJK])")
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    return zig("counts_aloud.c")
+
+
+def on_a_terminal(command: list[str]) -> str:
+    """All that *command* writes to the terminal that it has."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        found = b""
+        while True:
+            try:
+                data = os.read(ours, 65536)
+            except OSError:  # EIO: nobody has it open any more
+                break
+            if not data:
+                break
+            found += data
+    os.close(ours)
+    assert process.returncode == 0, found
+    return found.decode()
+
+
+class Terminal:
+    """As much of one as is used: lines, and a cursor that goes up and clears what is behind it."""
+
+    def __init__(self) -> None:
+        self.lines, self.row, self.column = [""], 0, 0
+
+    def take(self, text: str) -> None:
+        at = 0
+        while at < len(text):
+            escape = ESCAPE.match(text, at)
+            if escape is not None:
+                self._escape(int(escape[1] or 1), escape[2])
+                at = escape.end()
+                continue
+            self._put(text[at])
+            at += 1
+
+    def _escape(self, number: int, kind: str) -> None:
+        if kind == "A":
+            self.row -= number
+            assert self.row >= 0
+            return
+        self.lines[self.row] = self.lines[self.row][: self.column]
+        if kind == "J":
+            del self.lines[self.row + 1 :]
+
+    def _put(self, char: str) -> None:
+        assert char != "\x1b"
+        if char == "\r":
+            self.column = 0
+        elif char == "\n":
+            self.row += 1
+            self.lines += [""] * (self.row + 1 - len(self.lines))
+        else:
+            line = self.lines[self.row].ljust(self.column)
+            self.lines[self.row] = line[: self.column] + char + line[self.column + 1 :]
+            self.column += 1
+
+
+def test_on_a_terminal_nothing_is_left_of_the_tables_and_nothing_missing_of_the_program(
+    program: Path,
+) -> None:
+    written = on_a_terminal([*RUN, "--", str(program)])
+    terminal = Terminal()
+    terminal.take(written)
+    assert written.count("instructions, ") >= 2
+    assert "\x1b[" in written
+    assert terminal.lines == [*TOLD, *REPORT, ""]
+
+
+def test_elsewhere_they_follow_each_other(program: Path) -> None:
+    done = subprocess.run([*RUN, "--", str(program)], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == TOLD[:-1]
+    lines = [line for line in done.stderr.splitlines() if line != "end"]
+    heads = [n for n, line in enumerate(lines) if line.startswith("--- ")]
+    assert len(heads) >= 2
+    counted = [int(lines[at + 2]) for at in heads]
+    assert counted == sorted(counted)
+    assert lines[-2:] == REPORT
