@@ -49,9 +49,7 @@ class TypedFunctions:
         if known is not None:
             return (known.gives,) if known.gives else ()
         source = self._source(path, offset, is_return=True)
-        if source is None or not source.has_result or _argument(source, _RESULT) is None:
-            return ()
-        return (f"rv={_RESULT}",)
+        return () if source is None else tuple(_returned(source))
 
     def _source(self, path: str, offset: int, *, is_return: bool) -> SourceNames | None:
         if self._resolver is None:
@@ -68,6 +66,16 @@ def _fetched(source: SourceNames) -> Iterator[str]:
         if found is not None and used + found.size <= _MOST:
             used += found.size
             yield f"{name}={name}"
+
+
+def _returned(source: SourceNames) -> Iterator[str]:
+    """What can be fetched of what it returns, which is several values in Go."""
+    for word in source.results:
+        name, _, text = word.partition("=")
+        if text == "$retval":
+            name, text = "rv", _RESULT
+        if _argument(source, text) is not None:
+            yield f"{name}={text}"
 
 
 def _argument(source: SourceNames, text: str) -> FetchArg | None:
