@@ -24,6 +24,7 @@ from uprobe_core.target import Bind, ExitStatus, Limits, Target
 from uprobe_core.types import Analysis, Fault, Mapping, TrapResult
 
 __all__ = (
+    "LEFT_ALONE",
     "Backend",
     "Bind",
     "Capabilities",
@@ -36,6 +37,9 @@ __all__ = (
     "Target",
     "Task",
 )
+
+LEFT_ALONE = "left-alone"
+"""In :meth:`Machine.statistics`: forked processes that run without probes."""
 
 
 class Task(Protocol):
@@ -309,7 +313,8 @@ class Machine(Protocol):
 
     def statistics(self) -> MappingABC[str, int]:
         """Counts by name, of this host process: "syscalls", "unknown-syscalls", "instructions" where counted;
-        "unknown:NAME" for each system call that is not there (``--debug`` shows them).
+        "unknown:NAME" for each system call that is not there (``--debug`` shows them).  A backend that lets
+        forked processes run without probes counts them as :data:`LEFT_ALONE`, and the user is warned.
         """
         ...
 

@@ -20,10 +20,14 @@ __all__ = ("Forks",)
 
 
 class Forks:
-    """Lets children go; *points* are those of the process that is probed."""
+    """Lets children go; *points* are those of the process that is probed.
+
+    :ivar left: how many children went
+    """
 
     def __init__(self, client: Client, points: Points) -> None:
         self._client, self._points = client, points
+        self.left = 0
 
     def take(self, stop: Stop) -> None:
         """A child was forked, or one that borrowed the memory has given it back."""
@@ -31,6 +35,7 @@ class Forks:
             for point in self._points.all():
                 self._points.insert(point)
             return
+        self.left += 1
         child = stop.reasons.get("fork") or stop.reasons["vfork"]
         self._clean(child)
         if "vfork" in stop.reasons:  # the memory is the parent's, who waits

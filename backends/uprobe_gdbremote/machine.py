@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from uprobe_core.backend import Capabilities, ExitStatus
+from uprobe_core.backend import LEFT_ALONE, Capabilities, ExitStatus
 from uprobe_core.errors import BackendError
 from uprobe_gdbremote.channel import Lost
 from uprobe_gdbremote.client import StubError
@@ -87,7 +87,8 @@ class RemoteMachine:
         self.runner.rung = lambda: bool(self._soon or self._stop_requested)
         self.world = World(self._client, self.process, handler, files)
         self._injector = Injector(self, 0)
-        self._hits = Hits(self.runner, self.process, handler, Forks(self._client, self.process.points), self)
+        self._forks = Forks(self._client, self.process.points)
+        self._hits = Hits(self.runner, self.process, handler, self._forks, self)
 
     def _document(self, annex: str) -> bytes:
         found = self._client.object("features", annex)
@@ -165,7 +166,8 @@ class RemoteMachine:
 
     def statistics(self) -> Mapping[str, int]:
         """See :class:`uprobe_core.backend.Machine`; system calls are not seen."""
-        return {"syscalls": 0, "unknown-syscalls": 0, "packets": self._client.channel.packets}
+        packets = self._client.channel.packets
+        return {"syscalls": 0, "unknown-syscalls": 0, "packets": packets, LEFT_ALONE: self._forks.left}
 
     def close(self) -> None:
         """See :class:`uprobe_core.backend.Machine`."""

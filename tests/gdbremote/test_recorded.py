@@ -55,7 +55,9 @@ def test_a_program_on_a_real_kernel_is_probed(
     assert "            loop-" in trace.read_text()
 
 
-def test_children_run_on_without_breakpoints(replay: Any, tmp_path: Path) -> None:
+def test_children_run_on_without_breakpoints_and_the_user_is_told(
+    replay: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The recorded kernel ended with the children's own statuses; else the parent had gone another way."""
     program = debian(FORKS)
     replay("forks")
@@ -63,3 +65,5 @@ def test_children_run_on_without_breakpoints(replay: Any, tmp_path: Path) -> Non
         calls = run.probe(f"p:ff {program}:ff", up.Count())
         assert run.run().code == 0
     assert calls.result() == 2
+    told = capsys.readouterr().err
+    assert re.search(r"warning: [1-9] forked process\(es\) ran on without probes", told)

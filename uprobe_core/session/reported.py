@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.backend import ExitStatus
+from uprobe_core.backend import LEFT_ALONE, ExitStatus
 from uprobe_core.session.choices import writes_records
 from uprobe_core.session.explain import say_statistics
 from uprobe_core.session.prepared import PreparedSession
@@ -43,6 +43,9 @@ class ReportedSession(PreparedSession):
         losses = self.events.lives.losses(self.events.findings.elsewhere)
         for loss in (*self.events.findings.losses(), *losses):
             self.warn(loss)
+        left = 0 if self._machine is None else self._machine.statistics().get(LEFT_ALONE, 0)
+        if left:
+            self.warn(f"{left} forked process(es) ran on without probes: the backend does not follow them")
         self._complaints.sum_up()
         if self.setup.debug and self._machine is not None:
             say_statistics(self._machine.statistics(), self.events.findings.statistics)
