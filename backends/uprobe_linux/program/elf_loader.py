@@ -108,10 +108,15 @@ def read_elf(fd: int) -> Elf:
     entry, phoff, phentsize, phnum = fields[4], fields[5], fields[9], fields[10]
     if phentsize != _PROGRAM_HEADER.size or not 0 < phnum <= 65536 // phentsize:
         raise ElfError("ELF file has no usable program headers")
-    table = os.pread(fd, phentsize * phnum, phoff)
+    table = _read(fd, phentsize * phnum, phoff)
     if len(table) < phentsize * phnum:
         raise ElfError("truncated ELF file")
     return _from_headers(fd, fields[1] == _ET_DYN, entry, phoff, list(_PROGRAM_HEADER.iter_unpack(table)))
+
+
+def _read(fd: int, size: int, offset: int) -> bytes:
+    """Up to *size* bytes from *offset*, nothing behind where a file can end."""
+    return os.pread(fd, size, offset) if offset + size < 1 << 63 else b""
 
 
 def _check_machine(header: bytes, machine: int) -> None:
@@ -150,7 +155,7 @@ def _segment(size: int, flags: int, offset: int, vaddr: int, filesz: int, memsz:
 
 
 def _interpreter(fd: int, offset: int, size: int) -> str:
-    path = os.pread(fd, min(size, PAGE), offset)
+    path = _read(fd, min(size, PAGE), offset)
     if not 2 <= size <= PAGE or not path.endswith(b"\0"):
         raise ElfError("ELF file has a bad interpreter name")
     return os.fsdecode(path.rstrip(b"\0"))
