@@ -75,6 +75,24 @@ def test_a_folder_for_compiled_modules_is_ours_before_it_is_there(
     assert str(tmp_path / "compiled") in own_places()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "cache"),
+    [
+        ("UV_CACHE_DIR", "cache", "cache"),
+        ("XDG_CACHE_HOME", ".", "uv"),
+        ("CONDA_EXE", "bin/conda", "pkgs"),
+    ],
+)
+def test_caches_whose_files_are_links_in_an_environment_are_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, cache: str
+) -> None:
+    for each in ("UV_CACHE_DIR", "XDG_CACHE_HOME", "CONDA_EXE"):
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv(name, str(tmp_path / value))
+    (tmp_path / cache).mkdir()
+    assert str(tmp_path / cache) in own_places()
+
+
 def test_another_interpreter_of_ours_takes_no_planted_module(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,15 @@ def _folders() -> Iterator[str]:
             os.makedirs(sys.pycache_prefix, exist_ok=True)
         yield sys.pycache_prefix
     yield from (entry for entry in sys.path if entry.endswith(("/site-packages", "/dist-packages")))
+    yield from _caches()
+
+
+def _caches() -> Iterator[str]:
+    """Where installers keep the files of environments, which have them under other names (hard links)."""
+    kept = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    yield os.environ.get("UV_CACHE_DIR") or os.path.join(kept, "uv")
+    if conda := os.environ.get("CONDA_EXE"):
+        yield os.path.join(os.path.dirname(os.path.dirname(conda)), "pkgs")
 
 
 def _modules() -> Iterator[str]:

@@ -14,7 +14,7 @@ PHOFF = 32
 OFFSETS = pytest.mark.parametrize("offset", [(1 << 63) - 1, 1 << 63, (1 << 64) - 1], ids=hex)
 
 
-def refused(path: Path, data: bytes) -> str:
+def refused(path: Path, data: bytes | bytearray) -> str:
     """Why *data* is no program."""
     path.write_bytes(data)
     fd = os.open(path, os.O_RDONLY)
