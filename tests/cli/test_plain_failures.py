@@ -58,8 +58,10 @@ def test_a_reader_that_goes_away_ends_the_records_and_not_the_program(
         text=True,
     )
     os.close(os.open(pipe, os.O_RDONLY))  # opened by both, and nobody reads
-    assert running.communicate(timeout=60) == ("sum 9925\n", "")
-    assert running.returncode == 0
+    out, err = running.communicate(timeout=60)
+    assert (running.returncode, out) == (125, "sum 9925\n")
+    assert "records are lost: cannot write the output: its reader went away\n" in err
+    assert "room" not in err
 
 
 @ENGINES

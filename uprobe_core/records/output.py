@@ -8,6 +8,7 @@ were shared.  Trace text on a terminal, where somebody watches, stays as it come
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ("RunOutput",)
 
 _FLUSH_BYTES = 1 << 16
+_READER_GONE = "its reader went away"
 
 
 def _write_patiently(fd: int, data: Any) -> int:
@@ -287,20 +289,32 @@ class RunOutput:
             view = view[written:]
 
     def _lost(self, error: OSError) -> None:
-        """Tell that records are lost, unless the reader went away and wants no more."""
-        if error.errno == errno.EPIPE:
+        """Tell that records are lost, unless it is the reader of a standard stream that wants no more."""
+        if error.errno == errno.EPIPE and self._is_standard:
             return
         self._unread |= error.errno == errno.ETIMEDOUT
-        text = f"records are lost: cannot write the output: {error.strerror}"
+        reason = _READER_GONE if error.errno == errno.EPIPE else error.strerror
+        text = f"records are lost: cannot write the output: {reason}"
         if self._spool.is_root:
             self.fail(text)
         else:
             self._spool.put(("not-written", text))
 
+    @property
+    def _is_standard(self) -> bool:
+        """Whether the output is this process's standard output or error, under whatever name."""
+        written = os.fstat(self._fd if self._stream is None else self._stream.raw.fileno())
+        streams = [] if self._path is not None else [written]
+        for fd in (1, 2):
+            with contextlib.suppress(OSError):
+                streams.append(os.fstat(fd))
+        return any(os.path.samestat(written, each) for each in streams)
+
     def fail(self, text: str) -> None:
         """Something could not be written, here or in a forked child."""
         where = "standard error" if self._path is None else repr(self._path)
-        self._not_written(OutputError(text, hint=f"is there room where {where} lies?"))
+        hint = "" if text.endswith(_READER_GONE) else f"is there room where {where} lies?"
+        self._not_written(OutputError(text, hint=hint))
 
     def show(self) -> None:
         """Let everything so far be read by others: the program waits, and so may they."""
