@@ -111,8 +111,8 @@ class OwnCalls(Protocol):
     def set_root(
         self, host: int, kinds: int, mount: int, mounted: tuple[tuple[bytes, int, int, int], ...], /
     ) -> None:
-        """The root, and at which names right below it, or below those, something is mounted: (name, host,
-        kinds, mount) each."""
+        """The root, and at or below which names something is mounted: (name, host, kinds, mount) each; those
+        of one component, then the others."""
         ...
 
     def set_file_times(self, words: mmap.mmap, cuts: int, /) -> None:

@@ -145,11 +145,6 @@ class SharedTimer(Timer):
             self._go_on(now)
         return super().left(now)
 
-    @staticmethod
-    def due(words: memoryview) -> int:
-        """When the timer with *words* expires next, 0: it does not, or nobody has to be told."""
-        return 0 if words[_QUIET] else int(words[0])
-
 
 @dataclass(eq=False, slots=True)
 class _Owned:
@@ -265,7 +260,7 @@ class Timers:
         now = self._clock.monotonic()
         first = [self._first(cpu=cpu) for cpu in ((False,) if asleep else (False, True))]
         times = [now + self.left(timer) for timer in first if timer is not None]
-        shared = [at for _, words in self._watched.values() if (at := SharedTimer.due(words))]
+        shared = [at for _, words in self._watched.values() if (at := words[0]) and not words[_QUIET]]
         if shared:
             times.append(max(min(shared), now + 1))
         return min(times, default=None)
@@ -283,7 +278,7 @@ class Timers:
         due = [
             (at, ref())
             for ref, words in list(self._watched.values())
-            if 0 < (at := SharedTimer.due(words)) <= now
+            if 0 < (at := words[0]) <= now and not words[_QUIET]
         ]
         return [timer for _, timer in sorted(due, key=lambda each: each[0]) if timer is not None]
 

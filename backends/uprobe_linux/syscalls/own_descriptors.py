@@ -112,12 +112,13 @@ class OwnDescriptors:
         if isinstance(cwd, HostNode) and is_plain and cwd.path not in mounts.ghosts:
             start = self._base(cwd.fd, cwd.mount)
         self._calls.set_cwd(*start)
-        top = tuple((os.fsencode(name), *self._mounted("/" + name)) for name in sorted(mounts.top))
+        names = (*sorted(mounts.top), *sorted({point[1:] for point in mounts.points} - mounts.top))
+        below = tuple((os.fsencode(name), *self._mounted("/" + name)) for name in names)
         root = mounts.root
-        self._calls.set_root(*(self._base(root.fd, root) if is_plain and root.is_dir else _NOTHING), top)
+        self._calls.set_root(*(self._base(root.fd, root) if is_plain and root.is_dir else _NOTHING), below)
 
     def _mounted(self, path: str) -> tuple[int, int, int]:
-        """What is mounted at *path* alone, where nothing lies below it."""
+        """What is mounted at *path*, if nothing lies below it."""
         mount = self._mounts.hosts.get(path)
         if mount is None or not mount.is_dir or path in self._mounts.ghosts or path in self._mounts.virtual:
             return _NOTHING

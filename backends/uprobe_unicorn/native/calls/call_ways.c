@@ -45,10 +45,27 @@ static bool goes_up(const char *path)
 	return false;
 }
 
-/* An absolute path below the root's mount, or below what is mounted at its first component. */
+static bool is_at_or_below(const char *path, const char *name, size_t length)
+{
+	return !strncmp(path, name, length) && (!path[length] || path[length] == '/');
+}
+
+/* What is mounted there, not what lies below it. */
+static bool name_itself(struct way *way)
+{
+	char *end = way->text + strlen(way->text);
+
+	if (end + sizeof("/.") > way->text + sizeof(way->text))
+		return false;
+	memcpy(end, "/.", sizeof("/."));
+	way->path = end + 1;
+	return true;
+}
+
+/* An absolute path below the root's mount, or at or below what is mounted at its first components. */
 static bool from_root(const struct calls *calls, struct way *way)
 {
-	size_t length = strcspn(way->path, "/");
+	size_t most = 0;
 
 	way->start = WAY_ROOT;
 	way->file = calls->root;
@@ -56,14 +73,15 @@ static bool from_root(const struct calls *calls, struct way *way)
 		return false;
 	for (unsigned i = 0; i < calls->mounted_count; i++) {
 		const struct call_mounted *mounted = &calls->mounted[i];
-		if (strlen(mounted->name) != length || strncmp(mounted->name, way->path, length))
+		size_t length = strlen(mounted->name);
+		if (length <= most || !is_at_or_below(way->path, mounted->name, length))
 			continue;
 		way->file = mounted->file;
-		way->path += length;
-		way->path += strspn(way->path, "/");
-		return mounted->file.kinds && *way->path;
+		most = length;
 	}
-	return calls->root.kinds;
+	way->path += most;
+	way->path += strspn(way->path, "/");
+	return way->file.kinds && (*way->path || name_itself(way));
 }
 
 bool way_find(const struct call *call, uint64_t dirfd, uint64_t address, struct way *ret)

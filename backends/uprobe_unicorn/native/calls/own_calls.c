@@ -125,7 +125,7 @@ void calls_mounted(struct calls *calls, const char *name, struct call_file file)
 		memset(mounted->name, 0, CALL_NAME);
 		memcpy(mounted->name, name, strlen(name));
 		mounted->file = file;
-	} else {
+	} else if (!strchr(name, '/')) {	/* else the row of its first component says that it is Python's */
 		calls->mounted_count = CALL_MOUNTED + 1;
 	}
 }

@@ -69,7 +69,7 @@ struct call_file {
 
 /* What Python has to do to its own table: the program opened, closed or duplicated a descriptor. */
 enum change_kind { CHANGE_OPEN, CHANGE_CLOSE, CHANGE_DUP, CHANGE_CLOEXEC };
-enum { CALL_CHANGES = 256, CALL_TEXT = 16384, CALL_MOUNTED = 32, CALL_NAME = 32 };
+enum { CALL_CHANGES = 256, CALL_TEXT = 16384, CALL_MOUNTED = 32, CALL_NAME = 96 };
 
 struct call_change {
 	int kind, fd, host;
@@ -78,7 +78,10 @@ struct call_change {
 	unsigned text;		/* where its path stands in text, seen from there */
 };
 
-/* A name right below the root at or below which something is mounted; kinds 0: for Python. */
+/*
+ * A name below the root at or below which something is mounted; kinds 0: for Python.  Of one with several
+ * components the first has a row as well.
+ */
 struct call_mounted {
 	char name[CALL_NAME];
 	struct call_file file;
@@ -141,7 +144,7 @@ bool calls_make(struct glue *glue);
 bool calls_have(unsigned number);
 /* From now on descriptor fd is file, whose kinds are 0 where it is closed.  false: out of memory. */
 bool calls_file(struct calls *calls, unsigned fd, struct call_file file);
-/* From now on what lies at or below /name is file. */
+/* From now on what lies at or below /name is file, but what lies at or below a longer name. */
 void calls_mounted(struct calls *calls, const char *name, struct call_file file);
 void calls_forget_files(struct calls *calls);
 void calls_deinit(struct calls *calls);

@@ -75,7 +75,7 @@ static PyObject *calls_object_set_cwd(CallsObject *self, PyObject *args)
 	Py_RETURN_NONE;
 }
 
-/* (host descriptor, kinds, mount) of the root, and what is mounted right below: (name, host, kinds, mount) each. */
+/* (host descriptor, kinds, mount) of the root, and what is mounted below: (name, host, kinds, mount) each. */
 static PyObject *calls_object_set_root(CallsObject *self, PyObject *args)
 {
 	struct call_file *root = &self->core.root, file;
