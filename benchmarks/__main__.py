@@ -19,6 +19,7 @@ SECTIONS = (
     "many",
     "crossover",
     "start",
+    "calls",
     "records",
     "processes",
     "remote",

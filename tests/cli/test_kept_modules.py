@@ -13,6 +13,7 @@ from types import ModuleType
 
 import pytest
 
+from tests.programs import zig
 from uprobe_core.cli.kept_modules import KeptModules
 
 HOME = Path(__file__).parents[2]
@@ -145,3 +146,21 @@ def test_a_command_prints_the_same_with_what_it_kept() -> None:
         subprocess.run(command, env=environment, capture_output=True, check=True) for _ in range(2)
     )
     assert (first.stdout, first.stderr) == (second.stdout, second.stderr)
+
+
+_BEFORE_THE_WALL = """
+import sys
+import uprobe_core as up
+session = up.Session([sys.argv[1]])
+loaded = []
+session.confine(before=lambda: loaded.extend(sys.modules))
+session.run()
+print(*sorted(name for name in set(sys.modules) - set(loaded) if name.startswith("uprobe_")))
+"""
+
+
+def test_what_a_run_needs_is_imported_before_it_gives_up_keeping_it() -> None:
+    """Modules that are found behind the wall could not be kept, and would be looked for in each run."""
+    command = [sys.executable, "-c", _BEFORE_THE_WALL, str(zig("family.c"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == ""

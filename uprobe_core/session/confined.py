@@ -8,6 +8,7 @@ has to be asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from uprobe_core.backend import Backend
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from uprobe_core.confinement.wall import Wall
 
 __all__ = ("Confinement",)
+
+_LATER = ("uprobe_core.session.interrupts", "uprobe_core.native.session")
+"""What a run imports when it begins; the second with the native engine alone."""
 
 
 class Confinement:
@@ -35,10 +39,13 @@ class Confinement:
         """Whether the process has a network to itself."""
         return self._wall is not None and self._wall.isolated
 
-    def begin(self, backend: Backend, before: Callable[[], None] | None = None) -> None:
+    def begin(
+        self, backend: Backend, before: Callable[[], None] | None = None, *, native: bool = False
+    ) -> None:
         """The first step; TargetError if it must be there and is not.
 
         :param before: called when everything is imported and nothing is given up
+        :param native: whether the run is to have the native engine
         """
         if self._setup.sandbox == "off" or self._wall is not None:
             return
@@ -50,6 +57,8 @@ class Confinement:
         load = getattr(backend, "load", None)
         if load is not None:
             load()
+        for name in _LATER[: 2 if native else 1]:
+            import_module(name)
         if before is not None:
             before()
         self._wall = Wall.of(self._setup)

@@ -80,7 +80,8 @@ class Session(ReportedSession):
 
         :param before: called when all is loaded and nothing is given up
         """
-        self._confinement.begin(load_backend(self.setup.backend), before)
+        backend = load_backend(self.setup.backend)
+        self._confinement.begin(backend, before, native=self.engine.name == "c")
 
     def open(self) -> Machine:
         """Load the program and place the probes; nothing of it has run yet.  Called by run if need be."""

@@ -56,7 +56,7 @@ class Places:
         finally:
             machine.close()
             self._monkeypatch.setattr(table, "call", real)
-        return self._output.readouterr().out
+        return str(self._output.readouterr().out)
 
     def seen_by_python(self, *paths: str) -> str:
         """The same where Python makes all calls."""
