@@ -3,6 +3,9 @@
 For writers.  A location whose entry and return are both probed gives calls; all
 other records are points.  Where the return event has an argument ``$latency`` it
 says which entry it belongs to; else it is the newest call of that function.
+
+Where entries say in which frame they are (arguments named SP and LINK), what a longjmp has left is
+known by the next call, as a kernel knows it: a stack that has shrunk has no more of its frames.
 """
 
 from __future__ import annotations
@@ -13,7 +16,12 @@ from typing import NamedTuple
 
 from uprobe_core.event_model import EventSpec, OpCode, Record
 
-__all__ = ("Call", "CallPairs", "Step", "What")
+__all__ = ("LINK", "SP", "Call", "CallPairs", "Step", "What")
+
+SP, LINK = "_sp", "_lr"
+"""Names of arguments of an entry, which are not for people: stack pointer and return address there."""
+_FAR = 1 << 20
+"""Bytes from one frame to another that is on another stack, of a signal handler say."""
 
 
 class What(Enum):
@@ -21,7 +29,7 @@ class What(Enum):
 
     ENTERED = "its entry was recorded"
     RETURNED = "its return was recorded"
-    LEFT = "it will not return: its caller did"
+    LEFT = "it will not return: its caller did, or its frame is gone"
     POINT = "a record that belongs to no call"
 
 
@@ -31,12 +39,13 @@ class Call:
     :ivar entry: its record; of a POINT the only one
     :ivar leave: the record of its return, None as long as there is none
     :ivar depth: how many calls of its task it is in
+    :ivar frame: stack pointer and return address at its entry, None if that is not known
     """
 
-    __slots__ = ("depth", "entry", "leave")
+    __slots__ = ("depth", "entry", "frame", "leave")
 
-    def __init__(self, entry: Record, depth: int) -> None:
-        self.entry, self.depth = entry, depth
+    def __init__(self, entry: Record, depth: int, frame: tuple[int, int] | None = None) -> None:
+        self.entry, self.depth, self.frame = entry, depth, frame
         self.leave: Record | None = None
 
     @property
@@ -64,6 +73,7 @@ class CallPairs:
         both = entries & {(event.path, event.offset) for event in events if event.is_return}
         self._paired = {event.full_name for event in events if (event.path, event.offset) in both}
         self._latency = {event.full_name: _place_of_latency(event) for event in events if event.is_return}
+        self._frames = {event.full_name: _places_of_frame(event) for event in events}
         self._open: dict[tuple[int, int], list[Call]] = {}
 
     def take(self, record: Record) -> Iterator[Step]:
@@ -72,11 +82,18 @@ class CallPairs:
         if record.event.full_name not in self._paired:
             yield Step(What.POINT, Call(record, len(calls)))
         elif not record.event.is_return:
-            call = Call(record, len(calls))
+            frame = self._frame_of(record)
+            while frame is not None and calls and _is_gone(calls[-1].frame, frame):
+                yield Step(What.LEFT, calls.pop())
+            call = Call(record, len(calls), frame)
             calls.append(call)
             yield Step(What.ENTERED, call)
         else:
             yield from self._returned(calls, record)
+
+    def _frame_of(self, entry: Record) -> tuple[int, int] | None:
+        sp, link = (entry.values[n] if n >= 0 else None for n in self._frames[entry.event.full_name])
+        return (sp, link) if isinstance(sp, int) and isinstance(link, int) else None
 
     def _returned(self, calls: list[Call], leave: Record) -> Iterator[Step]:
         number = self._entry_of(calls, leave)
@@ -109,3 +126,20 @@ class CallPairs:
 def _place_of_latency(event: EventSpec) -> int | None:
     codes = [arg.ops[0].code if arg.ops else None for arg in event.args]  # a structure has parts instead
     return codes.index(OpCode.LATENCY) if OpCode.LATENCY in codes else None
+
+
+def _places_of_frame(event: EventSpec) -> tuple[int, int]:
+    """The numbers of the arguments SP and LINK, -1 if there is none."""
+    names = [arg.name for arg in event.args]
+    return tuple(names.index(name) if name in names else -1 for name in (SP, LINK))  # type: ignore[return-value]
+
+
+def _is_gone(frame: tuple[int, int] | None, now: tuple[int, int]) -> bool:
+    """Whether a call with *frame* was left by a longjmp if one with *now* begins in the same task.
+
+    A call in the place of another (a tail call) has its stack pointer and its return address.
+    """
+    if frame is None:
+        return False
+    above = now[0] - frame[0]
+    return 0 < above < _FAR or (above == 0 and now[1] != frame[1])

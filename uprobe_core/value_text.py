@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from uprobe_core.call_pairs import LINK, SP
 from uprobe_core.event_model import FetchArg, FetchType, Gone, Record, Scalar, Value
 
 __all__ = ("time_text", "value_text", "values_text", "word_of")
 
+_FRAME = (SP, LINK)
 _LONGEST = 64
 """Characters of a string that are shown."""
 _LONGEST_SHAPE = 160
@@ -65,8 +67,9 @@ def _text(kind: FetchType, value: str) -> str:
 
 
 def values_text(record: Record) -> tuple[str, ...]:
-    """``name=value`` of each argument."""
+    """``name=value`` of each argument that is for people."""
     return tuple(
         f"{arg.name}={value_text(arg, value)}"
         for arg, value in zip(record.event.args, record.values, strict=True)
+        if arg.name not in _FRAME
     )

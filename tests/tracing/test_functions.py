@@ -66,7 +66,7 @@ def test_functions_of_a_library_fetch_what_its_prototypes_say() -> None:
     program = build_debian("indirect.c", "-O1", "-Wl,--no-as-needed", "-lm")
     inside: dict[str, Any] = {"sysroot": SYSROOT, "binds": (Bind(str(program.parent), "/p", read_only=True),)}
     entry, leave = listing(Path(f"/p/{program.name}"), "libc:fopen", **inside)
-    assert entry.split()[2:] == ["pathname=+0($arg1):string", "mode=+0($arg2):string"]
+    assert entry.split()[2:] == ["pathname=+0($arg1):string", "mode=+0($arg2):string", "_sp=%sp", "_lr=%lr"]
     assert leave.split()[2:] == ["rv=$retval:x64", "took=$latency", "insns=$insns"]
 
 
@@ -95,6 +95,11 @@ def test_every_prototype_is_one_that_a_compiler_accepts(tmp_path: Path) -> None:
         if "error" in line and "conflicting types" not in line and " generated" not in line
     ]
     assert not conflicts
+
+
+def test_who_reads_records_without_calls_gets_no_frames(program: Path) -> None:
+    entry, _ = listing(program, "leaf", format="jsonl")
+    assert entry.split()[2:] == []
 
 
 def test_floating_point_arguments_come_in_registers_of_their_own() -> None:

@@ -58,10 +58,15 @@ function sortable(heads, rows) {
   fill();
 }
 
-function bars(counts) {
+function bars(counts, text) {
   const rows = Object.entries(counts);
   const most = Math.max(...rows.map((row) => row[1]));
-  sortable(["from", "count", ""], rows.map(([low, count]) => [[low, Number(low)], [String(count), count], ["", count, count / most]]));
+  sortable(["from", "count", ""], rows.map(([low, count]) => [[text(Number(low)), Number(low)], [String(count), count], ["", count, count / most]]));
+}
+
+function quantiles(value) {
+  const names = ["p50", "p90", "p99", "max"].filter((name) => Number.isFinite(value[name]));
+  make("p", names.map((name) => `${name} ${timeText(value[name])}`).join(" · "), main);
 }
 
 function counted(counts, name) {
@@ -79,11 +84,25 @@ function color(name) {
   return `hsl(${20 + (hash % 40)} ${60 + (hash >> 8) % 25}% ${66 + (hash >> 16) % 12}%)`;
 }
 
+// The first node of a name, those further out first.
+function found(whole, name) {
+  for (let row = [whole]; row.length; row = row.flatMap((node) => node[2])) {
+    const node = row.find((each) => each[0] === name);
+    if (node) return node;
+  }
+  return null;
+}
+
 function flame(roots, text) {
   const whole = ["all", roots.reduce((sum, node) => sum + node[1], 0), roots];
   if (!whole[1]) return;
   const line = make("p", "Click to zoom in, on the bottom to zoom out.", main);
   const box = make("div", null, main, "flame");
+  function show(top) {
+    // What is zoomed into stands in the address, so that it can be kept and sent.
+    history.replaceState(null, "", top === whole ? location.pathname : "#zoom=" + encodeURIComponent(top[0]));
+    draw(top);
+  }
   function draw(top) {
     box.replaceChildren();
     const width = box.clientWidth;
@@ -95,7 +114,7 @@ function flame(roots, text) {
       const cell = make("div", size * width > 24 ? node[0] : "", box);
       cell.style.cssText = `left:${left * 100}%;width:${size * 100}%;top:${row * 18}px;background:${color(node[0])}`;
       cell.title = `${node[0]}: ${text(node[1])} (${(100 * node[1] / whole[1]).toFixed(1)}%)`;
-      cell.onclick = () => draw(node === top ? whole : node);
+      cell.onclick = () => show(node === top ? whole : node);
       const inside = Math.max(node[1], node[2].reduce((sum, each) => sum + each[1], 0));
       let at = left;
       for (const each of node[2]) {
@@ -108,7 +127,7 @@ function flame(roots, text) {
     box.style.height = rows * 18 + "px";
     line.textContent = top === whole ? "Click to zoom in." : `${top[0]}: ${text(top[1])}. Click on it to zoom out.`;
   }
-  draw(whole);
+  draw(found(whole, decodeURIComponent((location.hash.match(/^#zoom=(.*)$/) || [])[1] || "")) || whole);
   let last = box.clientWidth;
   window.addEventListener("resize", () => { if (box.clientWidth !== last) { last = box.clientWidth; draw(whole); } });
 }
@@ -179,12 +198,12 @@ function consumer(found, number) {
   for (const name of names) {
     const value = events[name];
     if (["stacks", "profile"].includes(found.name) && Array.isArray(value)) { make("p", name, main); flame(ofStacks(value), String); }
-    else if (found.name === "latency" && value.histogram) { make("p", name, main); bars(value.histogram); }
-    else if (found.name === "hist" && Object.values(value).every(Number.isInteger)) { make("p", name, main); bars(value); }
+    else if (found.name === "latency" && value.histogram) { make("p", name, main); bars(value.histogram, timeText); quantiles(value); }
+    else if (found.name === "hist" && Object.values(value).every(Number.isInteger)) { make("p", name, main); bars(value, String); }
     else if (found.name === "count" && value && typeof value === "object") { make("p", name, main); counted(value, "key"); }
   }
   const text = make("pre", data.texts[number], main);
-  if (["stacks", "profile", "hist", "count"].includes(found.name) && names.length) {
+  if (["stacks", "profile", "hist", "count", "latency"].includes(found.name) && names.length) {
     const details = make("details", null);
     make("summary", "as text", details);
     text.replaceWith(details);
@@ -210,3 +229,4 @@ section("Events");
 if (hit.length) counted(Object.fromEntries(hit.map((each) => [each.name, each.hits])), "event");
 const without = data.events.filter((each) => !each.hits).length;
 if (without) make("p", `${without} events without a hit.`, main);
+document.body.dataset.drawn = Math.round(performance.now()); // milliseconds from when it was opened

@@ -22,6 +22,7 @@ from uprobe_core.session.choices import (
     choose_returns,
     files_of,
     refuse_other_machine,
+    shows_calls,
     target_of,
     writer_of,
     writes_records,
@@ -151,7 +152,10 @@ def _system_calls(setup: RunSetup, events: EventSet) -> None:
 
 def _functions(setup: RunSetup, files: GuestFiles, arch: ArchOps, events: EventSet) -> None:
     resolver, records = events.table.language.resolver, writes_records(setup)
-    for line in function_lines(setup, files, arch, resolver, records=records, warn=lambda _text: None):
+    frames = shows_calls(setup)
+    for line in function_lines(
+        setup, files, arch, resolver, records=records, frames=frames, warn=lambda _text: None
+    ):
         events.add_line(line)
 
 

@@ -30,9 +30,21 @@ __all__ = (
 )
 
 
+_OF_CALLS = frozenset({"tree", "speedscope"})
+"""Formats that show calls, and none of the records' arguments that are not for people."""
+
+
 def writes_records(setup: RunSetup) -> bool:
     """Whether hits are recorded, on the command line: without a consumer, or where one of them does it."""
     return any(use.name == TRACE for use in uses_of(setup))
+
+
+def shows_calls(setup: RunSetup) -> bool:
+    """Whether calls are put together from records, so that these have to say in which frames they are."""
+    try:
+        return writes_records(setup) and writer_of(setup).name in _OF_CALLS
+    except UsageError:  # a format that is none is refused where it is opened
+        return False
 
 
 def uses_of(setup: RunSetup) -> tuple[ConsumerUse, ...]:

@@ -19,7 +19,7 @@ from uprobe_core.records.output import RunOutput
 from uprobe_core.records.spool import Spool
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
 from uprobe_core.session.caretaker import Caretaker
-from uprobe_core.session.choices import files_of, uses_of, writer_of, writes_records
+from uprobe_core.session.choices import files_of, shows_calls, uses_of, writer_of, writes_records
 from uprobe_core.session.complaints import Complaints
 from uprobe_core.session.confined import Confinement
 from uprobe_core.session.coverage import RunCoverage
@@ -113,8 +113,9 @@ class PreparedSession:
 
         records = writes_records(self.setup) and not (self._explicit and not self.setup.consumers)
         resolver = self.events.table.language.resolver
+        frames = records and shows_calls(self.setup)
         for line in function_lines(
-            self.setup, self.files, self.arch, resolver, records=records, warn=self.warn
+            self.setup, self.files, self.arch, resolver, records=records, frames=frames, warn=self.warn
         ):
             self.events.add_line(line)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from uprobe_core.call_pairs import LINK, SP
 from uprobe_core.errors import ProbeError, UsageError
 from uprobe_core.event_model import EventSpec
 from uprobe_core.events.hints import nearest
@@ -56,6 +57,7 @@ def function_lines(
     resolver: LocationResolver | None,
     *,
     records: bool,
+    frames: bool,
     warn: Callable[[str], None],
 ) -> list[EventLine]:
     """The event lines that ``-F`` of *setup* means.
@@ -64,6 +66,7 @@ def function_lines(
     UsageError for a pattern that names no file or no function.
 
     :param resolver: knows what debug information says of functions, None: nobody does
+    :param frames: whether entries say in which frame they are (see uprobe_core.call_pairs)
     :param records: whether there are to be events at returns, for those who read records
     """
     found: dict[tuple[str, int], _Found] = {}
@@ -79,7 +82,8 @@ def function_lines(
     good = list(_probeable(found.values(), PlaceCheck(files, arch, setup.policy), warn))
     kinds = (False, True) if records else (False,)
     typed = None if setup.policy.is_kernel else TypedFunctions(files, resolver)
-    return [_line(each, is_return, typed) for each in good for is_return in kinds]
+    lines = [_line(each, is_return, typed) for each in good for is_return in kinds]
+    return [_with_frame(line, arch) if frames and typed else line for line in lines]
 
 
 def _nothing(text: str, hint: str) -> UsageError:
@@ -202,3 +206,13 @@ def _arguments(found: _Found, is_return: bool, typed: TypedFunctions) -> tuple[s
     if not is_return:
         return typed.arguments(*which)
     return (*typed.result(*which), "took=$latency", "insns=$insns")
+
+
+def _with_frame(line: EventLine, arch: ArchOps) -> EventLine:
+    """An entry's line with stack pointer and return address behind its arguments."""
+    registers = arch.info.registers
+    names = {number: name for name, number in registers.names.items()}
+    assert line.function is not None
+    if line.function.is_return or registers.link is None:
+        return line
+    return replace(line, text=f"{line.text} {SP}=%{names[registers.sp]} {LINK}=%{names[registers.link]}")
