@@ -7,6 +7,7 @@ from uprobe_core.debuginfo.expression import Step
 from uprobe_core.debuginfo.operands import RefusedError
 from uprobe_core.debuginfo.types import VOID, Type, type_of
 from uprobe_core.debuginfo.unit import Unit
+from uprobe_core.events.hints import nearest
 
 __all__ = ("type_named",)
 
@@ -20,6 +21,7 @@ _ALIASES = {
     "long long": "long long int",
     "unsigned long long": "long long unsigned int",
 }
+_MOST = 4096
 _TAG_WORDS = ("struct ", "union ", "enum ", "class ", "const ")
 
 
@@ -34,13 +36,19 @@ def type_named(own: Unit, step: Step) -> Type:
     return found
 
 
+def _known(own: Unit) -> list[str]:
+    """The names of the types of *own*."""
+    entries = [entry for entry in own.scan() if entry.tag in _TYPES]
+    return sorted({own.die(entry.offset).name for entry in entries[:_MOST]} - {""})
+
+
 def _named(own: Unit, name: str) -> Type:
     if name == "void":
         return VOID
     known = own.info.named(name.rpartition("::")[2], _TYPES)
     dies = [die for die in known if not die.get(At.DECLARATION)]
     if not dies:
-        raise RefusedError(f"no type is called {name!r}")
+        raise RefusedError(f"no type is called {name!r}", nearest(name, _known(own)))
     die = min(dies, key=lambda die: die.unit is not own)
     if die.tag == Tag.TYPEDEF:
         found = type_of(die)

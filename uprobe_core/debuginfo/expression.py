@@ -14,6 +14,8 @@ _BASE = re.compile(r"[%$][A-Za-z][A-Za-z0-9]*")
 _MEMBER = re.compile(rf"{_NAME.pattern}|[0-9]+")
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+")
 _CAST = re.compile(r"\(\s*(?P<name>[A-Za-z_][\w:<>, ]*?)\s*(?P<stars>(?:\*\s*)*)\)(?=\s*[A-Za-z_%$(*&0-9])")
+_FORMS = "write o->level, o.in.b, arr[2], *p, &x"
+_TAGS = ("struct", "union", "enum", "const", "unsigned")
 _MOST = 64
 
 
@@ -59,9 +61,7 @@ def parse_expression(text: str) -> Expression:
     parser = _Parser(text)
     found = parser.unary(0)
     if parser.at < len(text):
-        raise BadExpressionError(
-            f"what is {text[parser.at :]!r}?", parser.at, "write o->level, o.in.b, arr[2], *p, &x"
-        )
+        raise BadExpressionError(f"what is {text[parser.at :]!r}?", parser.at, _FORMS)
     return found
 
 
@@ -102,7 +102,9 @@ class _Parser:
                 kind = "." if self._text[start] == "." else "->"
                 found = self._then(found, Step(kind, self.at, self._match(_MEMBER, "the name of a member")))
             elif self._take("["):
-                number = self._match(_NUMBER, "a number between [ and ]")
+                number = self._match(
+                    _NUMBER, "a number between [ and ]", "an index is a number, 0 or more: arr[2]"
+                )
                 if not self._take("]"):
                     raise BadExpressionError("a ] is missing", self.at)
                 found = self._then(found, Step("[", start, number=int(number, 0)))
@@ -116,16 +118,18 @@ class _Parser:
             found = self.unary(depth + 1)
             self._blank()
             if not self._take(")"):
-                raise BadExpressionError("a ) is missing", self.at)
+                is_tag = found.base in _TAGS and self.at == len(self._text)
+                hint = f"a blank ends an argument: leave {found.base} out" if is_tag else ""
+                raise BadExpressionError("a ) is missing", self.at, hint)
             return found
         if self._text[start : start + 1] in ("%", "$"):
             return Expression(self._match(_BASE, "a register or variable"), start, ())
         return Expression(self._match(_NAME, "a name"), start, ())
 
-    def _match(self, pattern: re.Pattern[str], what: str) -> str:
+    def _match(self, pattern: re.Pattern[str], what: str, hint: str = _FORMS) -> str:
         found = pattern.match(self._text, self.at)
         if found is None:
-            raise BadExpressionError(f"{what} is missing", self.at, "write o->level, o.in.b, arr[2], *p, &x")
+            raise BadExpressionError(f"{what} is missing", self.at, hint)
         self.at = found.end()
         return found[0]
 

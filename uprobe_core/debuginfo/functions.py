@@ -29,6 +29,7 @@ __all__ = (
     "scopes_around",
     "scopes_at",
     "variables_at",
+    "why_not",
 )
 
 _SCOPES = frozenset({Tag.SUBPROGRAM, Tag.INLINED, Tag.LEXICAL_BLOCK})
@@ -200,6 +201,13 @@ def globals_named(info: Family, unit: Unit, name: str) -> list[Variable]:
         found += [each for each in places if At.LOCATION in each.attributes and not _is_local(each)]
     found.sort(key=lambda die: die.unit is not unit)
     return [Variable(name, die, None) for die in found]
+
+
+def why_not(info: Family, name: str) -> str:
+    """Why no global variable called *name* can be named."""
+    if any(not _is_local(die) for die in _named(info, name, frozenset({Tag.VARIABLE}))):
+        return "the debug information does not say where it is: it is thread-local, or removed"
+    return "nothing has that name here"
 
 
 def _named(info: Family, name: str, tags: frozenset[int]) -> list[Die]:

@@ -327,7 +327,8 @@ def _method(operand: Operand) -> FetchArg:
 def _is_simple(inner: Type) -> bool:
     """Whether a fetch program reads arrays of it as a whole."""
     is_number = inner.is_number and inner.kind not in (Kind.OTHER, Kind.COMPLEX)
-    return is_number and not inner.is_reference and inner.size in (1, 2, 4, 8)
+    is_code = inner.kind is Kind.POINTER and inner.target.kind is Kind.CODE
+    return is_number and not inner.is_reference and not is_code and inner.size in (1, 2, 4, 8)
 
 
 def _is_empty(member: Member) -> bool:

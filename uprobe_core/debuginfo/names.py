@@ -23,6 +23,7 @@ from uprobe_core.debuginfo.functions import (
     scopes_around,
     scopes_at,
     variables_at,
+    why_not,
 )
 from uprobe_core.debuginfo.leaves import make_argument
 from uprobe_core.debuginfo.location import place_of
@@ -45,6 +46,8 @@ from uprobe_core.debuginfo.places import (
     Piece,
     Place,
     Synthetic,
+    is_behind_a_pointer,
+    is_static,
     of_size,
 )
 from uprobe_core.debuginfo.ranges import ALWAYS
@@ -147,6 +150,8 @@ class Names:
         self._keep, said = keep, parse_expression(text)
         operand = looked_through(self.operand(said))
         place = of_size(operand.place, operand.type.size)
+        if is_text and operand.type.is_number and operand.type.kind not in (Kind.POINTER, Kind.CHAR):
+            raise RefusedError(f"{operand.type.name} is no text", "leave the type out")
         if is_text and operand.type.kind is Kind.POINTER:
             ops, added = read_pointer(operand)
             ops = (*ops, FetchOp(OpCode.DEREF, added))
@@ -212,7 +217,7 @@ class Names:
             return self._returned(returned[0])
         for variable in self.variables:
             if variable.name == name:
-                return self._variable(variable)
+                return self._variable(self._there(variable))
         this = next((each for each in self.variables if each.name in ("this", "self")), None)
         if this is not None and this.type.kind is Kind.POINTER and this.type.target.find(name):
             return member(pointed(self._variable(this)), name)
@@ -221,12 +226,20 @@ class Names:
             return self._variable(variable)
         known = [each.name for each in self.variables]
         hint = nearest(name, known) or f"what has a name here: {', '.join(known[:16]) or 'nothing'}"
-        raise RefusedError("nothing has that name here", hint)
+        raise RefusedError(why_not(info, name), hint)
+
+    def _there(self, variable: Variable) -> Variable:
+        if self._at_return and variable.scope is not None and not variable.is_parameter:
+            raise RefusedError(
+                "a local variable is gone when the function has returned", "probe a line, or name $retval"
+            )
+        return variable
 
     def _parameter(self, number: int) -> Operand:
         shown = self._parameters()
         if not 0 < number <= len(shown):
-            raise RefusedError(f"the function has {len(shown)} parameters")
+            names = ", ".join(each.name for each in shown) or "none"
+            raise RefusedError(f"the function has {len(shown)} parameters", f"parameters: {names}")
         return self._variable(shown[number - 1])
 
     def _parameters(self) -> list[Variable]:
@@ -278,7 +291,7 @@ class Names:
         at_entry = is_outer and frame.vaddr == frame.function.entry and not frame.is_listed(variable.die)
         if is_outer and isinstance(place, Gone) and self._is_kept(variable):
             return self._as_called(variable)
-        if not at_entry or not isinstance(place, InMemory) or _is_static(place):
+        if not at_entry or not isinstance(place, InMemory) or is_static(place):
             return place
         if variable.is_parameter:  # it is there once the prologue has put it there
             return self._as_called(variable)
@@ -297,7 +310,7 @@ class Names:
 
     def _as_called(self, variable: Variable) -> Place:
         shown = self._parameters()
-        behind = [_is_behind_a_pointer(self._frame.place(each)) for each in shown]
+        behind = [is_behind_a_pointer(self._frame.place(each)) for each in shown]
         types = [
             each.type.pointer() if is_behind else each.type
             for each, is_behind in zip(shown, behind, strict=True)
@@ -378,12 +391,3 @@ class Names:
 
     def _symbol(self, operand: Operand) -> FetchArg:
         return code_pointer(operand, self._frame.image, self._frame.static(0))
-
-
-def _is_behind_a_pointer(place: Place) -> bool:
-    """Whether the caller has handed over an address of what is there (objects of C++)."""
-    return isinstance(place, InMemory) and any(op.code is OpCode.DEREF for op in place.ops)
-
-
-def _is_static(place: Place) -> bool:
-    return isinstance(place, InMemory) and place.ops[0].code is OpCode.FOFFS

@@ -124,7 +124,7 @@ def index(operand: Operand, number: int) -> Operand:
         target = pointed(operand)
         return replace(target, place=part_of(target.place, number * max(target.type.size, 1)))
     if operand.type.kind is not Kind.ARRAY:
-        raise RefusedError(f"{operand.type.name} is no array")
+        raise RefusedError(f"{operand.type.name} is no array", "leave the index out")
     counts = operand.type.counts
     if counts and counts[0] and number >= counts[0]:
         raise RefusedError(f"{operand.type.name} has no element {number}", f"elements 0 to {counts[0] - 1}")
@@ -135,7 +135,9 @@ def index(operand: Operand, number: int) -> Operand:
 def address_of(operand: Operand) -> Operand:
     """``&operand``; raises RefusedError for what is in no memory."""
     place = operand.place
-    if operand.bits or not isinstance(place, InMemory):
+    if operand.bits:
+        raise RefusedError("it is a bit field and has no address", "leave the & out")
+    if not isinstance(place, InMemory):
         where = "a register" if isinstance(place, InRegister) else "no memory"
         raise RefusedError(f"it is in {where} here and has no address", "leave the & out")
     return Operand(operand.type.pointer(), IsValue(place.ops, place.offset))

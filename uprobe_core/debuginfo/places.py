@@ -26,6 +26,8 @@ __all__ = (
     "Piece",
     "Place",
     "Synthetic",
+    "is_behind_a_pointer",
+    "is_static",
     "is_whole",
     "spread",
 )
@@ -191,3 +193,13 @@ def is_whole(place: Place, size: int) -> bool:
             return False
         at += piece.size
     return at >= size
+
+
+def is_behind_a_pointer(place: Place) -> bool:
+    """Whether the caller has handed over an address of what is there (objects of C++)."""
+    return isinstance(place, InMemory) and any(op.code is OpCode.DEREF for op in place.ops)
+
+
+def is_static(place: Place) -> bool:
+    """Whether it is at an address of the file."""
+    return isinstance(place, InMemory) and place.ops[0].code is OpCode.FOFFS

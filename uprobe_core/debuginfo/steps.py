@@ -18,37 +18,62 @@ from uprobe_core.debuginfo.operands import (
 )
 from uprobe_core.debuginfo.places import is_whole, part_of
 from uprobe_core.debuginfo.sequences import elements_of, held
-from uprobe_core.debuginfo.types import Kind
+from uprobe_core.debuginfo.types import Kind, Type
 from uprobe_core.debuginfo.unit import Unit
 
 __all__ = ("stepped",)
 
 _DOT_FOLLOWS = frozenset({0x16, 0x1C})
 """Go and Rust, which have one operator for members of a structure and behind a pointer."""
+_WITHOUT = "it is a value itself: leave the * or -> out"
 
 
 def stepped(operand: Operand, step: Step, unit: Unit) -> Operand:
     """*operand* after *step*, in the source of *unit*; raises RefusedError."""
     target = looked_through(operand)
     if step.kind == "->":
-        return member(pointed(_pointer(target)), step.name)
+        return member(pointed(_pointer(target, f"write .{step.name}")), step.name)
     if step.kind == ".":
         return _part(target, step.name, unit)
     if step.kind == "[":
         return _element(target, step.number)
     if step.kind == "*":
-        return pointed(_pointer(target, ""))
+        return pointed(_pointer(target, _WITHOUT))
     if step.kind == "&":
         return address_of(target)
-    return Operand(type_named(unit, step), target.place)
+    return _cast(target, type_named(unit, step))
 
 
-def _pointer(operand: Operand, hint: str = "write . for a member of a structure") -> Operand:
+def _cast(operand: Operand, kind: Type) -> Operand:
+    """*operand* as one of another type, where its bytes are the same; C would convert other numbers."""
+    own = operand.type
+    converts = (
+        kind.is_number
+        and own.is_number
+        and (
+            kind.size > own.size
+            or (kind.kind is Kind.FLOAT) is not (own.kind is Kind.FLOAT)
+            or (kind.kind is Kind.FLOAT and kind.size != own.size)
+            or (kind.kind is Kind.BOOL and own.kind is not Kind.BOOL)
+        )
+    )
+    if converts or operand.bits:
+        text = f"a cast does not convert {own.name} to {kind.name}"
+        raise RefusedError(text, f"leave the cast out: it prints as {own.name}")
+    if kind.is_number is not own.is_number or (not kind.is_number and kind.size > own.size):
+        raise RefusedError(
+            f"{own.name} cannot be taken for {kind.name}", f"cast its address: ({kind.name}*)&..."
+        )
+    return Operand(kind, operand.place)
+
+
+def _pointer(operand: Operand, hint: str) -> Operand:
     """*operand*, or what it is about if it is a smart pointer."""
     inside = held(operand) if operand.type.kind is Kind.STRUCT else None
     found = operand if inside is None else inside
     if found.type.kind not in (Kind.POINTER, Kind.ARRAY):
-        raise RefusedError(f"{operand.type.name} is no pointer", hint)
+        has_members = operand.type.kind in (Kind.STRUCT, Kind.UNION)
+        raise RefusedError(f"{operand.type.name} is no pointer", hint if has_members else _WITHOUT)
     return found
 
 
