@@ -101,7 +101,7 @@ def test_args_are_all_parameters() -> None:
         ("sum", "no value at the function's entry", "probe a line after"),
         ("nothing", "nothing has that name here", "what has a name here: s, o, n, w, on, c"),
         ("o->weights[3]", "has no element 3", "elements 0 to 2"),
-        ("n->x", "int is no pointer", "write ."),
+        ("n->x", "int is no pointer", "leave the * or -> out"),
         ("&n", "has no address", "leave the & out"),
         ("(nothing*)o", "no type is called 'nothing'", ""),
         ("o->", "the name of a member is missing", "write o->level"),

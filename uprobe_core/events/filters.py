@@ -272,11 +272,33 @@ class _Parser:
         char = self.text[at : at + 1]
         if self.text.startswith("CPUS", at):
             return self._cpus(found, operator, at)
-        if char in ("'", '"'):
+        if char in ("'", '"') and not self._is_letter(found, at):
             return self._string(found, operator, at)
         if char and char in "0123456789-":
             return self._number(found, operator, at)
-        raise self.fail("INVALID_VALUE", at + 1, hint="a value is a number or a quoted string")
+        return self._word_of(found, operator, at)
+
+    def _is_letter(self, found: Field, at: int) -> bool:
+        """Whether a ``'z'`` stands there for a ``char`` of the source (extension)."""
+        arg = found.arg
+        if arg is None or arg.type.name != "char" or arg.count or arg.text.endswith(":char"):
+            return False
+        return self.text[at] == "'" and self.text[at + 2 : at + 3] == "'"
+
+    def _word_of(self, found: Field, operator: str, at: int) -> tuple[int | float, int]:
+        """A letter, or a name that the type has for a number: an enumerator, true or false (extension)."""
+        if self.text[at : at + 1] == "'" and operator != "~":
+            return ord(self.text[at + 1]), at + 3
+        end = self._word(at, "_")
+        words = {} if found.arg is None else {word: value for value, word in found.arg.type.words}
+        value = words.get(self.text[at:end])
+        if value is None:
+            hint = nearest(self.text[at:end], words) or f"{found.name} may be {' '.join(list(words)[:16])}"
+            other = "a value is a number or a quoted string"
+            raise self.fail("INVALID_VALUE", at + 1, hint=hint if words else other)
+        if operator == "~":
+            raise self.fail("ILLEGAL_FIELD_OP", at + 1, hint="~ matches strings")
+        return _cast(value, found), end
 
     def _string(self, found: Field, operator: str, at: int) -> tuple[str, int]:
         if operator not in ("==", "!=", "~"):
