@@ -150,7 +150,7 @@ class ArchHooks:
 
     @hookspec(firstresult=True)
     def post_xol(self, task: Task, utask: Utask) -> bool:
-        """Finish a completed step; return True, or False to have the task killed with SIGILL.
+        """Finish a completed step; return True, or False if it cannot be: the run ends with an error.
 
         Restore the fault code, set PC to ``utask.vaddr`` + ``utask.analysis.size``,
         single-step off.  Called once per completed step.  The kernel's arch_uprobe_post_xol.

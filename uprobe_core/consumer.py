@@ -239,12 +239,52 @@ def checked_depth(depth: int) -> int:
 
 
 class EventInfo(Protocol):
-    """What a consumer may know of the event that it serves."""
+    """What a consumer may know of the event that it serves; nothing of it can be changed."""
 
-    group: str
-    name: str
-    is_return: bool
-    names: Sequence[str]
+    @property
+    def group(self) -> str:
+        """Its group, "uprobes" if the line named none."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def full_name(self) -> str:
+        """``GROUP/NAME``."""
+        ...
+
+    @property
+    def is_return(self) -> bool:
+        """Whether its hits are a function's returns."""
+        ...
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What its arguments are called, in order."""
+        ...
+
+    @property
+    def types(self) -> Sequence[str]:
+        """The types of its arguments, as one writes them: ``u64``, ``string``, ``u8[4]``."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """The probed file, as the line has it; "" for an event without a place."""
+        ...
+
+    @property
+    def symbol(self) -> str:
+        """What the line says of the place (``work``, ``main+8``, ``f.c:12``); "" if it has an offset."""
+        ...
+
+    @property
+    def offset(self) -> int:
+        """The offset of the (first) probed instruction in the file, in bytes."""
+        ...
 
     def fetch(self, hit: Hit) -> tuple[Any, ...]:
         """Run the event's fetch program for *hit*; unreadable numbers are 0, unreadable strings None."""

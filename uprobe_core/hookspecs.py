@@ -38,7 +38,10 @@ class PluginHooks:
         methods carry :data:`uprobe_core.arch_hooks.hookimpl`, usually with
         ``wrapper=True``.  All results are used.  None counts as no wrappers.
         Where there are any, the run is the Python engine's, because the native
-        one steps without calling arch operations.
+        one steps without calling arch operations, and ``--mode auto`` is ``trap``,
+        the mode that calls them at each hit (``inline`` is warned about; it only
+        asks for verdicts and returns).  What a wrapper raises or answers wrongly is
+        an error of the run that names the plugin.
         """
         raise AssertionError("specification only")
 

@@ -7,124 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.bad_plugins import POINTS, SOURCE
 from tests.cli.command import PATHS, uprobe
 
 pytestmark = pytest.mark.thorough
 
-SOURCE = """
-class Raises:
-    name = "raises"
-
-    def __init__(self, options):
-        self.after = int(options.get("after", 0))
-        self.seen = 0
-
-    def attach(self, event, context):
-        return self
-
-    def handler(self, hit):
-        if self.seen >= self.after:
-            raise ValueError("cannot cope")
-        self.seen += 1
-
-    def report(self):
-        return None
-
-
-class NoHandler(Raises):
-    handler = None
-
-
-class Leaves(Raises):
-    name = "leaves"
-
-    def handler(self, hit):
-        raise SystemExit(3)
-
-
-class Nothing(Raises):
-    def attach(self, event, context):
-        return None
-
-
-class NoReport:
-    name = "noreport"
-
-    def __init__(self, options):
-        pass
-
-    def attach(self, event, context):
-        return None
-
-
-class BadOptions(Raises):
-    def __init__(self, options):
-        raise KeyError("nothing")
-
-
-class BadWriter:
-    def __init__(self, stream, header):
-        pass
-
-    def write(self, record):
-        raise ValueError("cannot encode")
-
-    def close(self):
-        pass
-
-
-class BadEnd(BadWriter):
-    def write(self, record):
-        pass
-
-    def close(self):
-        raise ValueError("cannot finish")
-
-
-class BadDecoder:
-    name = "baddecoder"
-
-    def decode(self, code, address):
-        raise ValueError("cannot read")
-
-
-class BadBackend:
-    name = "badbackend"
-
-    def __init__(self):
-        from uprobe_core.backend import Capabilities
-        from uprobe_core.types import Mode, Returns
-
-        self.capabilities = Capabilities(frozenset({Mode.TRAP}), frozenset({Returns.HIJACK}))
-
-    def open(self, target, handler):
-        raise RuntimeError("no board attached")
-
-
-class BadPlugin:
-    from uprobe_core.hookspecs import hookimpl
-
-    @hookimpl
-    def uprobe_session_start(self, session):
-        raise RuntimeError("not today")
-"""
-POINTS = """[uprobe.consumers]
-raises = bad_consumers:Raises
-noreport = bad_consumers:NoReport
-badoptions = bad_consumers:BadOptions
-nohandler = bad_consumers:NoHandler
-nothing = bad_consumers:Nothing
-leaves = bad_consumers:Leaves
-[uprobe.writers]
-badwriter = bad_consumers:BadWriter
-badend = bad_consumers:BadEnd
-[uprobe.decoders]
-baddecoder = bad_consumers:BadDecoder
-[uprobe.backends]
-badbackend = bad_consumers:BadBackend
-[uprobe.plugins]
-badplugin = bad_consumers:BadPlugin
-"""
 EVENT = ["-e", "p:work ./loop:work a=%x0"]
 
 
@@ -186,16 +73,39 @@ def test_one_that_does_not_fit_is_refused_by_name(bad: dict[str, str], name: str
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (["run", "-C", "nohandler", *EVENT, "./loop"], "consumer 'raises' attached what has neither handler"),
-        (["check", "-C", "nothing", *EVENT], "consumer 'raises' attached nothing to uprobes/work"),
+        (
+            ["run", "-C", "nohandler", *EVENT, "./loop"],
+            "consumer 'nohandler' attached what has neither handler",
+        ),
+        (["check", "-C", "nothing", *EVENT], "consumer 'nothing' attached nothing to uprobes/work"),
         (["run", "--format", "badend", *EVENT, "./loop"], "writer 'badend' failed to finish its file: V"),
         (["run", "--format", "badwriter", *EVENT, "./loop"], "writer 'badwriter' failed to write a record: "),
         (["why", "--decoder", "baddecoder", "./loop", "work"], "decoder 'baddecoder' failed to read the "),
+        (
+            ["run", "-C", "renames", *EVENT, "./loop"],
+            "consumer 'renames' failed to attach to uprobes/work: Attr",
+        ),
+        (["run", "-C", "badbegin", *EVENT, "./loop"], "consumer 'badbegin' failed to begin: SystemExit: 3"),
+        (["run", "-C", "badlines", *EVENT, "./loop"], "event_lines is 5, no list of texts"),
+        (
+            ["run", "-C", "notext", *EVENT, "./loop"],
+            "consumer 'notext' failed to report: TypeError: as_text() ",
+        ),
+        (["run", "-C", "exits", *EVENT, "./loop"], "consumer 'exits' failed to report: SystemExit: 0"),
+        (
+            ["run", "--format", "leaveswriter", *EVENT, "./loop"],
+            "writer 'leaveswriter' failed to write a reco",
+        ),
+        (["run", "--format", "lazywriter", *EVENT, "./loop"], "write is a generator or a coroutine"),
+        (["run", "--format", "badoptions", *EVENT, "./loop"], "options is ['level'], not a dictionary"),
+        (["why", "--decoder", "stringdecoder", "./loop", "work"], "decoder 'stringdecoder' failed to read "),
+        (["why", "--decoder", "linesdecoder", "./loop", "work"], "which is not one line of text"),
         (["run", "--backend", "badbackend", "./loop"], "backend 'badbackend' failed to open the program: "),
     ],
 )
 def test_whoever_fails_is_named(bad: dict[str, str], command: list[str], message: str) -> None:
     done = uprobe(*command, env=bad)
+    assert done.returncode in {2, 125}
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert "internal" not in done.stderr
@@ -205,6 +115,51 @@ def test_a_hook_that_raises_names_its_plugin(bad: dict[str, str]) -> None:
     done = uprobe("run", "./loop", "1", env={**bad, "UPROBE_LOAD_PLUGINS": "badplugin"})
     assert done.returncode == 125
     assert "plugin 'badplugin' failed to do its part of uprobe_session_start: Runtime" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("plugin", "complaint"),
+    [
+        ("wronganswer", "failed to do its part of post_xol: TypeError: it returned 'yes', which is no bool"),
+        ("raisingwrapper", "failed to do its part of post_xol: ValueError: not like this"),
+        ("twicewrapper", "failed to do its part of pre_xol: RuntimeError: it yielded twice"),
+        ("noverdict", "failed to do its part of analyze_insn: TypeError: it returned None"),
+        ("wrapstext", "failed to do its part of uprobe_arch_wrappers: TypeError: it returned 'text'"),
+        ("wrapsnothing", "wraps nothing: object has no method that is marked with"),
+        ("exitsatstart", "failed to do its part of uprobe_session_start: SystemExit: 0"),
+    ],
+)
+def test_a_plugin_that_wraps_wrongly_is_named(bad: dict[str, str], plugin: str, complaint: str) -> None:
+    done = uprobe("run", *EVENT, "./loop", "1", env={**bad, "UPROBE_LOAD_PLUGINS": plugin})
+    assert done.returncode == 125
+    assert f"uprobe: error: plugin '{plugin}' {complaint}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrapper_is_called_at_hits_whatever_the_mode_or_the_run_says_that_it_is_not(
+    bad: dict[str, str],
+) -> None:
+    env = {**bad, "UPROBE_LOAD_PLUGINS": "raisingwrapper"}
+    for mode in ("auto", "trap"):
+        assert uprobe("run", "--mode", mode, *EVENT, "./loop", "1", env=env).returncode == 125
+    inline = uprobe("run", "--mode", "inline", *EVENT, "./loop", "1", env=env)
+    assert inline.returncode == 0
+    assert "plugins wrap operations of the architecture, which --mode inline calls at no hit" in inline.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("odd", "RuntimeError: GeneratorExit()"),
+        ("maybe", "TypeError: filter returned 'maybe', which is neither True nor False"),
+    ],
+)
+@pytest.mark.parametrize("engine", ["auto", "py"])
+def test_what_no_handler_may_do_disables_it(bad: dict[str, str], engine: str, name: str, error: str) -> None:
+    done = uprobe("run", "--engine", engine, "-C", name, "-C", "trace", *EVENT, "./loop", "3", env=bad)
+    assert (done.returncode, done.stdout) == (0, "sum 7\n")
+    assert f"consumer '{name}' of uprobes/work raised {error}" in done.stderr
+    assert done.stderr.count(": work: (0x") == 3
 
 
 @pytest.mark.parametrize("engine", ["auto", "py"])

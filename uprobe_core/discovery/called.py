@@ -14,15 +14,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from uprobe_core.discovery.contracts import blamed, construct
+from uprobe_core.discovery.blamed_wrapper import blamed_wrapper
+from uprobe_core.discovery.contracts import blamed, blaming, construct
 from uprobe_core.discovery.entries import Kind, PluginEntry, entries
 from uprobe_core.discovery.importing import import_plugin
 from uprobe_core.discovery.load import choose
 from uprobe_core.errors import PluginError, UprobeError
 
-__all__ = ("LOAD_SWITCH", "TRACE_SWITCH", "create", "empty_manager", "wanted")
+__all__ = ("LOAD_SWITCH", "TRACE_SWITCH", "create", "empty_manager", "wanted", "wrappers_of")
 
 LOAD_SWITCH = "UPROBE_LOAD_PLUGINS"
 TRACE_SWITCH = "UPROBE_TRACE_PLUGINS"
@@ -79,6 +81,15 @@ def empty_manager() -> Any:
     return manager
 
 
+def wrappers_of(manager: Any) -> tuple[object, ...]:
+    """What the plugins that *manager* knows wrap around the architecture; raises PluginError."""
+    if isinstance(manager, _Nobody):
+        return ()
+    from uprobe_core.discovery.wrappers import arch_wrappers
+
+    return arch_wrappers(manager)
+
+
 class _Nobody:
     """A manager with no plugins: nobody answers any hook."""
 
@@ -112,8 +123,13 @@ def _blame_hooks(manager: Any, entry: PluginEntry, instance: Any) -> None:
     """Let an exception of a hook name the plugin: pluggy passes it on as it is."""
     for caller in manager.get_hookcallers(instance):
         for own in caller.get_hookimpls():
-            if own.plugin is instance and not own.wrapper and not own.hookwrapper:
-                own.function = blamed(own.function, entry.name, f"do its part of {caller.name}", "plugin")
+            if own.plugin is not instance or own.hookwrapper:
+                continue
+            what = f"do its part of {caller.name}"
+            if own.wrapper:
+                own.function = blamed_wrapper(own.function, partial(blaming, entry.name, what, "plugin"))
+            else:
+                own.function = blamed(own.function, entry.name, what, "plugin")
 
 
 def _trace(hook: str, _implementations: object, arguments: Mapping[str, Any]) -> None:

@@ -7,15 +7,20 @@ from contextlib import contextmanager
 from typing import Any
 
 from uprobe_core.discovery.entries import PluginEntry
-from uprobe_core.errors import PluginError, UprobeError, UsageError, shortage
+from uprobe_core.errors import ConsumerStopped, PluginError, UprobeError, UsageError, shortage
 
 __all__ = (
     "BlamedWriter",
     "blamed",
     "blaming",
     "check_sink",
+    "checked_lines",
     "construct",
 )
+
+
+_NOT_ITS_OWN = (UprobeError, ConsumerStopped, KeyboardInterrupt)
+"""What passes through a plugin: what it raises on purpose, and what came from outside."""
 
 
 @contextmanager
@@ -28,9 +33,9 @@ def blaming(plugin: str, what: str, kind: str = "consumer") -> Iterator[None]:
     """
     try:
         yield
-    except UprobeError:
+    except _NOT_ITS_OWN:
         raise
-    except Exception as error:
+    except BaseException as error:  # sys.exit() too: no plugin ends the run without a word
         raise _failed(plugin, what, kind, error) from error
 
 
@@ -40,9 +45,9 @@ def blamed(function: Callable[..., Any], plugin: str, what: str, kind: str) -> C
     def call(*args: Any) -> Any:
         try:
             return function(*args)
-        except UprobeError:
+        except _NOT_ITS_OWN:
             raise
-        except Exception as error:
+        except BaseException as error:
             raise _failed(plugin, what, kind, error) from error
 
     return call
@@ -64,8 +69,8 @@ class BlamedWriter:
             self.lost = blamed(writer.lost, name, "note lost records", "writer")
 
 
-def _failed(plugin: str, what: str, kind: str, error: Exception) -> UprobeError:
-    lacking = shortage(error, what)
+def _failed(plugin: str, what: str, kind: str, error: BaseException) -> UprobeError:
+    lacking = shortage(error, what) if isinstance(error, Exception) else None
     if lacking is not None:
         return lacking
     return PluginError(
@@ -92,9 +97,9 @@ def construct(entry: PluginEntry, plugin: Any, *args: Any) -> Any:
         return plugin
     try:
         return plugin(*args)
-    except UprobeError:
+    except _NOT_ITS_OWN:
         raise
-    except Exception as error:
+    except BaseException as error:
         raise PluginError(
             f"{entry} cannot be constructed: {type(error).__name__}: {error}",
             plugin=entry.name,
@@ -104,12 +109,27 @@ def construct(entry: PluginEntry, plugin: Any, *args: Any) -> Any:
         ) from error
 
 
-def check_sink(sink: Any, maker: Any, event: str) -> None:
-    """Raise UsageError if *sink*, which *maker* attached to *event*, can take no hit, or half of a life."""
+def checked_lines(lines: Any, plugin: str) -> tuple[str, ...]:
+    """What a consumer's ``event_lines`` are; raises PluginError if they are no texts."""
+    if isinstance(lines, (tuple, list)) and all(isinstance(line, str) for line in lines):
+        return tuple(lines)
+    raise PluginError(
+        f"consumer {plugin!r} does not fit the consumer contract: event_lines is {lines!r}, no list of texts",
+        plugin=plugin,
+        hint="docs/plugins.md describes the contract",
+        slug="plugin-contract",
+    )
+
+
+def check_sink(sink: Any, maker: Any, event: str, called: str = "") -> None:
+    """Raise UsageError if *sink*, which *maker* attached to *event*, can take no hit, or half of a life.
+
+    :param called: what the user calls the maker, "": it is not an installed one
+    """
+    name = str(called or getattr(maker, "name", type(maker).__name__))
     if callable(getattr(sink, "handler", None)) or callable(getattr(sink, "ret_handler", None)):
-        _check_life(sink, maker)
+        _check_life(sink, name)
         return
-    name = getattr(maker, "name", type(maker).__name__)
     what = "nothing" if sink is None else "what has neither handler(hit) nor ret_handler(hit)"
     raise UsageError(
         f"consumer {name!r} attached {what} to {event}",
@@ -118,12 +138,12 @@ def check_sink(sink: Any, maker: Any, event: str) -> None:
     )
 
 
-def _check_life(sink: Any, maker: Any) -> None:
+def _check_life(sink: Any, name: str) -> None:
     """Raise UsageError if *sink* merges what it never forgot or never tells."""
     missing = [name for name in ("fork", "finish") if not callable(getattr(sink, name, None))]
     if callable(getattr(sink, "merge", None)) and missing:
         raise UsageError(
-            f"consumer {getattr(maker, 'name', type(maker).__name__)!r} has merge() but no {missing[0]}()",
+            f"consumer {name!r} has merge() but no {missing[0]}()",
             hint="merge(state) gets what finish() returned in a forked process, where fork() began anew",
             slug="bad-consumer",
         )

@@ -65,6 +65,24 @@ def check_class(entry: PluginEntry, plugin: Any) -> None:
     if not callable(plugin):
         raise _mismatch(entry, f"{entry.target} is a {type(plugin).__name__}, not a class")
     _check_members(entry, plugin, skip_self=isinstance(plugin, type))
+    if entry.kind is Kind.WRITER:
+        _check_writer(entry, plugin)
+
+
+def _check_writer(entry: PluginEntry, plugin: Any) -> None:
+    """Raise PluginError if a writer says what it is in other words, or does nothing when it is called."""
+    for name in ("wants_stacks", "appends"):
+        if not isinstance(getattr(plugin, name, False), bool):
+            raise _mismatch(entry, f"{name} is {getattr(plugin, name)!r}, which is neither True nor False")
+    options = getattr(plugin, "options", {})
+    if not isinstance(options, Mapping):
+        raise _mismatch(entry, f"options is {options!r}, not a dictionary of names and meanings")
+    for name in ("write", "close"):
+        function = getattr(plugin, name)
+        if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+            raise _mismatch(
+                entry, f"{name} is a generator or a coroutine, which does nothing when it is called"
+            )
 
 
 def try_writer(entry: PluginEntry, plugin: Any, options: Mapping[str, str] | None = None) -> None:

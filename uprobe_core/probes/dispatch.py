@@ -12,6 +12,7 @@ from typing import Any
 
 from uprobe_core.backend import Process, Task
 from uprobe_core.consumer import Hit, ReturnHit
+from uprobe_core.errors import PluginError
 from uprobe_core.probes.arch_ops import ArchOps
 from uprobe_core.probes.process_events import ProcessFollower
 from uprobe_core.probes.registry import Link, Site, Space, UprobeRegistry
@@ -169,7 +170,13 @@ class Dispatcher(ProcessFollower):
         """The step completed (the kernel's handle_singlestep with UTASK_SSTEP_ACK)."""
         utask = self.utask(task)
         utask.state = UtaskState.SSTEP_ACK
-        self.arch.post_xol(task, utask)
+        if not self.arch.post_xol(task, utask):
+            raise PluginError(
+                f"post_xol could not finish the step of the instruction at {utask.vaddr:#x}",
+                plugin=self.arch.info.name,
+                hint="the arch plugin, or a wrapper around it, answered False",
+                slug="plugin-failed",
+            )
         self._finish_step(task, utask)
 
     def on_step_fault(self, task: Task, fault: Fault) -> Fault | None:

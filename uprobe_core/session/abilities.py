@@ -15,7 +15,7 @@ from uprobe_core.event_model import EventSpec, OpCode
 from uprobe_core.run_setup import RunSetup
 from uprobe_core.setup.options import OPTIONS
 from uprobe_core.setup_words import COVERAGE
-from uprobe_core.types import Returns
+from uprobe_core.types import Mode, Returns
 
 __all__ = ("clock_of", "refuse_lacking", "warnings_of")
 
@@ -78,8 +78,15 @@ def _values(can: Capabilities, events: Iterable[EventSpec]) -> Iterator[tuple[st
             yield text, "leave %d0 and %s0 out"
 
 
-def warnings_of(can: Capabilities, setup: RunSetup, returns: Returns) -> Iterator[str]:
-    """What is different with this backend although nobody asked for it."""
+def warnings_of(
+    can: Capabilities, setup: RunSetup, returns: Returns, wrapped: Mode | None = None
+) -> Iterator[str]:
+    """What is different with this backend although nobody asked for it.
+
+    :param wrapped: the mode of the run, if plugins wrap operations of the architecture
+    """
+    if wrapped is Mode.INLINE:
+        yield "plugins wrap operations of the architecture, which --mode inline calls at no hit (trap does)"
     if setup.policy.is_kernel and not can.visible_traps:
         yield f"backend {setup.backend!r}: a program that reads its own code sees no breakpoints there"
     if returns is Returns.HIJACK and not can.processes:

@@ -172,12 +172,12 @@ def _wrong(checks: Iterator[tuple[str, Callable[[], None]]]) -> list[Problem]:
 
 def _wrappers(setup: RunSetup, before: list[Problem]) -> tuple[Any, ...]:
     """What the plugins of every run wrap around the architecture, once they have seen *setup*."""
-    from uprobe_core.discovery.called import create
+    from uprobe_core.discovery.called import create, wrappers_of
 
     try:
         plugins = create(on_failure=lambda _error: None)  # a run goes on without it, with a warning
         plugins.hook.uprobe_configure(setup=setup)
-        return tuple(w for group in plugins.hook.uprobe_arch_wrappers() for w in group or ())
+        return wrappers_of(plugins)
     except UprobeError as error:
         before.append(Problem("plugins", error))
         return ()
@@ -322,4 +322,4 @@ def _consumer(use: ConsumerUse, events: EventSet) -> None:
         with blaming(use.name, f"attach to {event.full_name}"):
             made = plugin.attach(event, _Nowhere())
             sink = made.attach(event) if isinstance(made, Action) else made
-            check_sink(sink, plugin, event.full_name)
+            check_sink(sink, plugin, event.full_name, use.name)

@@ -134,12 +134,17 @@ def _written_by(setup: RunSetup) -> tuple[str, ...]:
     return tuple(os.path.realpath(path) for path in named if path is not None and os.path.isfile(path))
 
 
-def choose_mode(capabilities: Capabilities, setup: RunSetup, locations: int) -> Mode:
-    """What *auto* means for that many locations; raises BackendError for a mode that the backend lacks."""
+def choose_mode(
+    capabilities: Capabilities, setup: RunSetup, locations: int, *, wrapped: bool = False
+) -> Mode:
+    """What *auto* means for that many locations; raises BackendError for a mode that the backend lacks.
+
+    :param wrapped: whether plugins wrap operations of the architecture, which only trap mode calls
+    """
     mode = setup.mode
     if mode is Mode.AUTO:
         most = capabilities.inline_at_most
-        few = not setup.policy.is_kernel and (most is None or locations <= most)
+        few = not setup.policy.is_kernel and not wrapped and (most is None or locations <= most)
         mode = Mode.INLINE if few and Mode.INLINE in capabilities.modes else Mode.TRAP
     if mode not in capabilities.modes:
         allowed = ", ".join(sorted(m.value for m in capabilities.modes))

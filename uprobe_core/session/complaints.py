@@ -72,7 +72,7 @@ class Complaints:
 
     def sink_failed(self, event: Event, sink: Sink, error: Exception) -> None:
         """A consumer raised: name it, disable it for this event, count, go on."""
-        self._blame(f"consumer {getattr(sink, 'name', type(sink).__name__)!r} of {event.full_name}", error)
+        self._blame(event.name_of(sink), error)
         event.remove(sink)
 
     def link_failed(self, link: Link, error: Exception) -> None:

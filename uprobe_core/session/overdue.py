@@ -74,7 +74,7 @@ def _of(frame: FrameType, candidates: list[tuple[Any, Event, Any]]) -> Call:
         return 2 * any(value is owner for value in values) + any(each is event for each in events)
 
     _owner, event, sink = max(candidates, key=fit)
-    return Call(f"consumer {getattr(sink, 'name', type(sink).__name__)!r} of {event.full_name}", frame)
+    return Call(event.name_of(sink), frame)
 
 
 def report_under_way(frame: FrameType | None) -> Call | None:

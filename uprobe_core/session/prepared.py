@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from uprobe_core.actions.kinds import Action
 from uprobe_core.backend import ExitStatus, Machine, Task
-from uprobe_core.discovery.contracts import blaming, check_sink
+from uprobe_core.discovery.contracts import blaming, check_sink, checked_lines
 from uprobe_core.discovery.load import load_arch, load_consumer, load_writer, refuse_options
 from uprobe_core.errors import UsageError, noted
 from uprobe_core.native.choice import choose_engine, for_operations
-from uprobe_core.probes.arch_ops import bind_arch, check_policy
+from uprobe_core.probes.arch_ops import ArchOps, bind_arch, check_policy
 from uprobe_core.records.output import RunOutput
 from uprobe_core.records.spool import Spool
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
@@ -87,10 +87,9 @@ class PreparedSession:
         self.spool = Spool()
         self.plugins = self._load_plugins()
         self.plugins.hook.uprobe_configure(setup=setup)
-        wrappers = tuple(w for group in self.plugins.hook.uprobe_arch_wrappers() for w in group or ())
-        self.arch = bind_arch(load_arch(setup.arch), wrappers)
+        self.arch, self._is_wrapped = self._bound_arch()
         self.engine = for_operations(
-            self.engine, setup.engine, self.arch.info, self.warn, wrapped=bool(wrappers)
+            self.engine, setup.engine, self.arch.info, self.warn, wrapped=self._is_wrapped
         )
         self.engine = self._explain.engine(self.engine)
         check_policy(self.arch, setup.policy)
@@ -243,7 +242,7 @@ class PreparedSession:
         """Attach one consumer object, action or consumer plugin to *event*."""
         self._changes.make(lambda _batch: self._attach(event, consumer))
 
-    def _attach(self, event: Event, consumer: Any) -> None:
+    def _attach(self, event: Event, consumer: Any, called: str = "") -> None:
         if isinstance(consumer, type):
             raise UsageError(
                 f"{consumer.__name__} is a class, not a consumer",
@@ -254,8 +253,8 @@ class PreparedSession:
         sink = attach(event, self) if attach is not None else consumer
         if isinstance(sink, Action):  # a consumer plugin may leave the work to an action
             consumer, sink = sink, sink.attach(event, self)
-        check_sink(sink, consumer, event.full_name)
-        self.events.attach(event, sink, self.spool, consumer)
+        check_sink(sink, consumer, event.full_name, called)
+        self.events.attach(event, sink, self.spool, consumer, called)
 
     def remove(self, event: Event | str) -> None:
         """Take the probes of *event* (or its [GROUP/]NAME) out; what it found stays.
@@ -297,10 +296,11 @@ class PreparedSession:
         for (use, plugin), own in zip(loaded, brought, strict=True):
             begin = getattr(plugin, "begin", None)
             if begin is not None:
-                begin(self)
+                with blaming(use.name, "begin"):
+                    begin(self)
             for event in self.events.for_consumer(use) if own is None else own:
                 with blaming(use.name, f"attach to {event.full_name}"):
-                    self._attach(event, plugin)
+                    self._attach(event, plugin, use.name)
         for chosen in self.setup.filters:
             with noted(f"filter {chosen.event}:{chosen.expression}: "):
                 self.events.set_filter(chosen.event, chosen.expression)
@@ -318,7 +318,9 @@ class PreparedSession:
     def _bring(self, use: ConsumerUse, plugin: Any) -> list[Event] | None:
         """The events that a consumer has for itself, None: those that the set-up has."""
         lines = getattr(plugin, "event_lines", None)
-        return None if lines is None or use.event is not None else self.events.bring(lines, f"-C {use.name}")
+        if lines is None or use.event is not None:
+            return None
+        return self.events.bring(checked_lines(lines, use.name), f"-C {use.name}")
 
     def _expect(self) -> None:
         """Have measured what the run is expected to find."""
@@ -354,3 +356,10 @@ class PreparedSession:
         from uprobe_core.discovery.called import create
 
         return create(on_failure=lambda error: self.warn(str(error)))
+
+    def _bound_arch(self) -> tuple[ArchOps, bool]:
+        """The architecture's operations, and whether plugins wrap any."""
+        from uprobe_core.discovery.called import wrappers_of
+
+        wrappers = wrappers_of(self.plugins)
+        return bind_arch(load_arch(self.setup.arch), wrappers), bool(wrappers)

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 __all__ = ("ConsumerReports",)
 
 
+def _text(found: Report) -> str:
+    """What a report says to people; raises TypeError if that is no text."""
+    text: object = found.as_text()
+    if not isinstance(text, str):
+        raise TypeError(f"as_text() returned {text!r}, which is no text")
+    return text
+
+
 class ConsumerReports:
     """What the consumers of a run found, each asked once.
 
@@ -47,13 +55,13 @@ class ConsumerReports:
         for use, found in self._found:
             with self._heard():
                 with blaming(use.name, "report"):
-                    lines = str(found.as_text()).splitlines()
+                    lines = _text(found).splitlines()
                 for line in lines:
                     emit(line)
 
     def as_texts(self) -> dict[str, str]:
         """What each consumer that found something says to people, by its number in :meth:`as_json`."""
-        return {str(number): str(found.as_text()) for number, (_, found) in enumerate(self._found)}
+        return {str(number): _text(found) for number, (_, found) in enumerate(self._found)}
 
     def as_json(self) -> list[dict[str, Any]]:
         """An object for each consumer that found something: its name, options, title and findings."""

@@ -137,10 +137,10 @@ class Session(ReportedSession):
     def _make_dispatcher(self, capabilities: Capabilities) -> tuple[UprobeRegistry, Dispatcher]:
         """What knows the probes, and what is called at their hits."""
         setup = self.setup
-        self.mode = choose_mode(capabilities, setup, self.events.location_count)
+        self.mode = choose_mode(capabilities, setup, self.events.location_count, wrapped=self._is_wrapped)
         self.returns = choose_returns(capabilities, setup)
         refuse_lacking(capabilities, setup, (event.spec for event in self.events.events))
-        for text in warnings_of(capabilities, setup, self.returns):
+        for text in warnings_of(capabilities, setup, self.returns, self.mode if self._is_wrapped else None):
             self.warn(text)
         registry = UprobeRegistry(
             self.arch,

@@ -55,11 +55,10 @@ class Event:
         on_error: Callable[[Event, Sink, Exception], None],
         buffer: RecordBuffer | None = None,
     ) -> None:
-        self.group = spec.group
-        self.name = spec.name
         self.spec = spec
-        self.is_return = spec.is_return
-        self.names: Sequence[str] = tuple(arg.name for arg in spec.args)
+        self._names = tuple(arg.name for arg in spec.args)
+        self._called: dict[int, str] = {}
+        """What the user calls sinks, by their id()."""
         self._enabled = True
         self.filter: Predicate | None = None
         self.filter_ops: tuple[FilterOp, ...] | None = None
@@ -83,6 +82,46 @@ class Event:
         self._filters: tuple[tuple[Sink, Callable[[Process], bool] | None], ...] = ()
         self.keeps_values = False
         """Whether a consumer may look at an entry's arguments at the return."""
+
+    @property
+    def group(self) -> str:
+        """Its group, "uprobes" if the line named none."""
+        return self.spec.group
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.spec.name
+
+    @property
+    def is_return(self) -> bool:
+        """Whether its hits are a function's returns."""
+        return self.spec.is_return
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What its arguments are called, in order."""
+        return self._names
+
+    @property
+    def types(self) -> Sequence[str]:
+        """Their types, as one writes them."""
+        return tuple(arg.type.name + (f"[{arg.count}]" if arg.count else "") for arg in self.spec.args)
+
+    @property
+    def path(self) -> str:
+        """The probed file, as the line has it."""
+        return self.spec.path
+
+    @property
+    def symbol(self) -> str:
+        """What the line says of the place in it, "" if it has an offset."""
+        return self.spec.location
+
+    @property
+    def offset(self) -> int:
+        """The offset of the first probed instruction in the file."""
+        return self.spec.offset
 
     @property
     def full_name(self) -> str:
@@ -126,9 +165,16 @@ class Event:
         program = self.entry_program if found is None else found[1]
         return run_fetch(program, hit) if program is not None else ()
 
-    def add(self, sink: Sink) -> None:
-        """Attach *sink*; its methods are looked up once, here."""
+    def add(self, sink: Sink, called: str = "") -> None:
+        """Attach *sink*, which the user knows as *called*; its methods are looked up once, here."""
+        if called:
+            self._called[id(sink)] = called
         self._rebuild((*self.sinks, sink))
+
+    def name_of(self, sink: Sink) -> str:
+        """*sink* as a message says it: by the name that the user typed, else by its own, and the event."""
+        name = self._called.get(id(sink)) or getattr(sink, "name", type(sink).__name__)
+        return f"consumer {name!r} of {self.full_name}"
 
     def remove(self, sink: Sink) -> None:
         """Detach *sink*."""
@@ -170,15 +216,18 @@ class Event:
 
     def _asks(self, sink: Sink, wants: Callable[[Process], bool] | None, process: Process) -> bool:
         try:
-            return wants is None or bool(wants(process))
+            answer = True if wants is None else wants(process)
+            if not isinstance(answer, bool):
+                raise TypeError(f"filter returned {answer!r}, which is neither True nor False")
+            return answer
         except ConsumerStopped as stopped:
             self._on_error(self, sink, OverdueError(str(stopped)))
             return False
-        except SystemExit as error:  # as in a handler
-            self._on_error(self, sink, RuntimeError(f"SystemExit({error})"))
-            return False
         except Exception as error:
             self._on_error(self, sink, error)
+            return False
+        except BaseException as error:  # as in a handler
+            self._on_error(self, sink, RuntimeError(repr(error)))
             return False
 
     def entered(self, hit: Hit) -> tuple[HandlerVote, EntryState | None]:
@@ -258,14 +307,14 @@ class Event:
             if wrong is not None:
                 raise wrong
             return HandlerVote(vote)
-        except SystemExit as error:  # sys.exit() in a consumer must not end the run without its records
-            self._on_error(self, sink, RuntimeError(f"SystemExit({error})"))
-            return HandlerVote.IGNORE
         except ConsumerStopped as stopped:
             self._on_error(self, sink, OverdueError(str(stopped)))
             return HandlerVote.IGNORE
         except Exception as error:
             self._on_error(self, sink, error)
+            return HandlerVote.IGNORE
+        except BaseException as error:  # sys.exit() in a consumer must not end the run without its records
+            self._on_error(self, sink, RuntimeError(repr(error)))
             return HandlerVote.IGNORE
 
 

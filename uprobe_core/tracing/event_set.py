@@ -261,9 +261,9 @@ class EventSet:
             raise UsageError(f"no event is called {name!r}", hint=hint, slug="unknown-event")
         return found
 
-    def attach(self, event: Event, sink: Sink, spool: Spool, source: object) -> None:
-        """Attach *sink*; an action's measurements in forked children travel through *spool*."""
-        event.add(sink)
+    def attach(self, event: Event, sink: Sink, spool: Spool, source: object, called: str = "") -> None:
+        """Attach *sink*, as :meth:`Event.add`; an action's results in forked children go through *spool*."""
+        event.add(sink, called)
         self.lives.add(event, sink, source)
         self._follow(event)
         self._note(lambda: self._detach(event, sink))

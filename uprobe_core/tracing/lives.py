@@ -74,10 +74,12 @@ class Lives:
             return method(*arguments) if callable(method) else None
         except ConsumerStopped as stopped:
             self._failed(event, sink, OverdueError(str(stopped)))
-        except SystemExit as error:  # no consumer ends the run
-            self._failed(event, sink, RuntimeError(f"SystemExit({error})"))
         except Exception as error:  # a consumer's bug must not end the run
             self._failed(event, sink, error)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # nor may its sys.exit()
+            self._failed(event, sink, RuntimeError(repr(error)))
         return None
 
     # --- in every process -----------------------------------------------------------------------------
@@ -138,8 +140,7 @@ class Lives:
             what = "returns" if event.is_return or not hasattr(sink, "handler") else "hits"
             count = elsewhere[event.full_name, what]
             if count and not takes_part:
-                name = getattr(sink, "name", type(sink).__name__)
                 yield (
-                    f"consumer {name!r} of {event.full_name} did not see {count} {what} in forked processes:"
+                    f"{event.name_of(sink)} did not see {count} {what} in forked processes:"
                     " it has no merge() (docs/plugins.md)"
                 )
