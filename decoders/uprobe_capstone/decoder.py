@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from uprobe_core.decoder import Decoded
+from uprobe_core.decoder import Decoded, in_form
 from uprobe_core.errors import PluginError
 
 __all__ = ("CapstoneDecoder",)
@@ -62,7 +62,7 @@ class CapstoneDecoder:
         return Decoded(
             size=int(insn.size),
             mnemonic=str(insn.mnemonic),
-            operands=operands,
+            operands=in_form(operands),
             branches=bool(groups & self._branches),
             reads_pc=self._call in groups or self._operands_elsewhere(code, address) != operands,
         )

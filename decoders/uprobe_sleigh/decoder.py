@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from uprobe_core.decoder import Decoded
+from uprobe_core.decoder import Decoded, in_form
 from uprobe_core.errors import PluginError
 
 __all__ = ("SleighDecoder",)
@@ -56,7 +56,7 @@ class SleighDecoder:
             insn = self._context.disassemble(code[:4], address).instructions[0]
         except self._refusals:
             return None
-        mnemonic, operands = str(insn.mnem).lower(), str(insn.body)
+        mnemonic, operands = str(insn.mnem).lower(), in_form(str(insn.body))
         here = self._lift(code, address)
         elsewhere = self._lift(code, (address + _ELSEWHERE) % (1 << 64))
         if here is None or elsewhere is None:

@@ -88,7 +88,7 @@ class TreeWriter:
             if record.event.kind == "s":
                 node.values, node.given, results, took = call_of(record)
                 node.close(took if self._unit == "time" else None, results)
-                node.shape = (*node.shape, node.values)  # which file it was is what one looks for
+                node.shape += repr(node.values).encode()  # which file it was is what one looks for
             else:
                 node.close(None)
             self._keep(task, node)
@@ -157,13 +157,16 @@ class TreeWriter:
         node.children = []
 
     def _print_whole(self, task: _Task, node: Node, depth: int) -> None:
-        if not node.children:
-            self._print(task, node, depth, "leaf")
-            return
-        self._print(task, node, depth, "open")
-        for child in node.children:
-            self._print_whole(task, child, depth + 1)
-        self._print(task, node, depth, "close")
+        """A call with all that was called in it, however deep that is."""
+        todo = [(node, depth, "open")]
+        while todo:
+            node, depth, part = todo.pop()
+            if part == "close" or not node.children:
+                self._print(task, node, depth, part if part == "close" else "leaf")
+                continue
+            self._print(task, node, depth, "open")
+            todo.append((node, depth, "close"))
+            todo += [(child, depth + 1, "open") for child in reversed(node.children)]
 
     def _print(self, task: _Task, node: Node, depth: int, part: str) -> None:
         if task is not self._shown:

@@ -6,6 +6,8 @@ with a number; what differs between their arguments is left out.
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 __all__ = ("ELLIPSIS", "Node", "fold_into")
 
 ELLIPSIS = "…"
@@ -44,14 +46,17 @@ class Node:
         self.hidden, self.opened = hidden, False
         self.inside = False
         self.note = ""
-        self.shape: tuple[object, ...] = ()
+        self.shape = b""
 
     def close(self, amount: int | None, results: tuple[str, ...] = (), note: str = "") -> None:
         """It has returned, or will not."""
         self.amount, self.note = amount, note
         self.values = (*self.values, *results)
         inside = tuple((child.count, child.shape) for child in self.children)
-        self.shape = (self.name, note, len(self.values), inside)
+        # A digest, since calls may be nested deeper than Python compares tuples.
+        self.shape = blake2b(
+            repr((self.name, note, len(self.values), inside)).encode(), digest_size=16
+        ).digest()
 
 
 def fold_into(children: list[Node], node: Node) -> bool:
@@ -66,8 +71,10 @@ def fold_into(children: list[Node], node: Node) -> bool:
 
 
 def _merge(one: Node, other: Node) -> None:
-    if one.amount is not None and other.amount is not None:
-        one.amount += other.amount
-    one.values = tuple(a if a == b else ELLIPSIS for a, b in zip(one.values, other.values, strict=True))
-    for child, another in zip(one.children, other.children, strict=True):
-        _merge(child, another)
+    todo = [(one, other)]
+    while todo:
+        one, other = todo.pop()
+        if one.amount is not None and other.amount is not None:
+            one.amount += other.amount
+        one.values = tuple(a if a == b else ELLIPSIS for a, b in zip(one.values, other.values, strict=True))
+        todo += zip(one.children, other.children, strict=True)

@@ -34,7 +34,7 @@ def _once_each() -> list[int]:
 def test_there_are_many_kinds_of_mutants() -> None:
     kinds = [mutant.kind for mutant in all_mutants()]
     assert len(kinds) >= 60
-    assert set(kinds) == {"backend", "decoder", "arch", "consumer", "writer"}
+    assert set(kinds) == {"backend", "decoder", "arch", "consumer", "writer", "hooks"}
     assert len({(m.kind, m.what) for m in all_mutants()}) == len(kinds)
 
 

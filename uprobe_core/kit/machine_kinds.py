@@ -30,7 +30,7 @@ class $class_name:
             return Decoded(4, "nop", "", branches=False, reads_pc=False)
         if word >> 26 == 0b000101:
             distance = ((word & 0x3FFFFFF) ^ 0x2000000) - 0x2000000
-            return Decoded(4, "b", f"{address + 4 * distance:#x}", branches=True, reads_pc=True)
+            return Decoded(4, "b", f"#{address + 4 * distance:#x}", branches=True, reads_pc=True)
         return None
 ''',
     tests='''\

@@ -11,7 +11,7 @@ import os
 import re
 from ctypes.util import find_library
 
-from uprobe_core.decoder import Decoded
+from uprobe_core.decoder import Decoded, in_form
 from uprobe_core.errors import PluginError
 
 __all__ = ("LlvmDecoder",)
@@ -69,7 +69,7 @@ class LlvmDecoder:
         return Decoded(
             size=4,
             mnemonic=mnemonic,
-            operands=operands,
+            operands=in_form(operands),
             branches=BRANCHES.fullmatch(mnemonic) is not None,
             reads_pc=self._target is not None or mnemonic.startswith(("bl", "blr")),
         )

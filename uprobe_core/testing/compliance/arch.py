@@ -8,6 +8,7 @@ import pytest
 
 from uprobe_core.architecture import Registers
 from uprobe_core.probes.arch_ops import ArchOps, bind_arch
+from uprobe_core.testing.compliance.manners import Manners
 from uprobe_core.testing.fake_backend import FakeMachine
 from uprobe_core.testing.fake_memory import XOL_BASE
 from uprobe_core.testing.fake_task import FakeTask
@@ -37,7 +38,7 @@ def make_task(registers: Registers) -> FakeTask:
     return task
 
 
-class ArchCompliance:
+class ArchCompliance(Manners):
     """Required fixtures: ``arch`` and ``stepped``, ``simulated``, ``refused``, instructions as bytes."""
 
     @pytest.fixture
@@ -89,6 +90,17 @@ class ArchCompliance:
         assert ops.analyze_insn(simulated, PLACE, KERNEL).verdict is Verdict.SIMULATE
         assert ops.analyze_insn(refused, PLACE, KERNEL).verdict is Verdict.REJECT
 
+    def test_every_word_has_a_verdict_and_keeps_it(self, ops: ArchOps) -> None:
+        """A walk over the encoding space with a large odd stride."""
+        for number in range(2000):
+            insn = (number * 0x9E37_79B1 % (1 << 32)).to_bytes(4, "little")[: ops.info.slot_bytes]
+            for policy in (KERNEL, ANYWHERE):
+                found = ops.analyze_insn(insn, PLACE, policy)
+                assert isinstance(found, Analysis)
+                assert isinstance(found.verdict, Verdict)
+                assert found.size in ops.info.insn_sizes
+                assert found.verdict is ops.analyze_insn(insn, PLACE, policy).verdict
+
     def test_every_verdict_says_why(
         self, ops: ArchOps, stepped: bytes, simulated: bytes, refused: bytes
     ) -> None:
@@ -136,6 +148,31 @@ class ArchCompliance:
         task.pc = SLOT + len(stepped)
         assert ops.post_xol(task, utask)
         assert (task.pc, task.stepping, utask.fault_code) == (PLACE + len(stepped), False, 7)
+
+    def test_a_completed_step_changes_no_other_register(
+        self, ops: ArchOps, task: FakeTask, utask: Utask, stepped: bytes
+    ) -> None:
+        """Neither do its flags: what the instruction did is all that is seen."""
+        ops.pre_xol(task, utask)
+        task.pc = SLOT + len(stepped)
+        before = list(task.regs)
+        ops.post_xol(task, utask)
+        before[ops.info.registers.pc] = PLACE + len(stepped)
+        assert task.regs == before
+
+    def test_answers_are_yes_or_no_where_they_are_to_be(
+        self, ops: ArchOps, task: FakeTask, utask: Utask
+    ) -> None:
+        analysis = utask.analysis
+        assert analysis is not None
+        assert ops.ignore(task, analysis) in {False, None}
+        answers = [
+            ops.skip_sstep(task, utask, analysis),
+            ops.xol_copy(task.process, SLOT, analysis),
+        ]
+        answers += [ops.pre_xol(task, utask), ops.xol_was_trapped(utask), ops.post_xol(task, utask)]
+        answers += [ops.is_alive(ReturnInstance(PLACE, 0x8000, PLACE, chained=False), 0x7000, False)]
+        assert [type(each) for each in answers] == [bool] * len(answers)
 
     def test_an_aborted_step_leaves_no_trace(self, ops: ArchOps, task: FakeTask, utask: Utask) -> None:
         before = list(task.regs)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+import os
+import pickle
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from uprobe_core.probes.arch_ops import bind_arch
 from uprobe_core.probes.dispatch import Dispatcher
 from uprobe_core.probes.registry import UprobeRegistry
 from uprobe_core.run_setup import DEFAULT_ARCH
+from uprobe_core.testing.compliance.manners import Manners
 from uprobe_core.testing.fake_backend import FakeMachine
 from uprobe_core.testing.toy_arch import Op, ToyArch, encode
 from uprobe_core.tracing.event import Event, EventProbe
@@ -31,6 +34,14 @@ FUNCTION, CALLER = 0x1000, 0x3000
 REGISTERS = bind_arch(load_arch(DEFAULT_ARCH)).info.registers
 """A consumer may name registers: those of the programs that it will mostly see."""
 NAMES = {number: name for name, number in reversed(tuple(REGISTERS.names.items()))}
+
+
+LIFE: tuple[tuple[str, tuple[Any, ...]], ...] = (
+    ("start", ()),
+    ("missed", (FUNCTION, "longjmp")),
+    ("finish", ()),
+)
+"""Optional methods with what they are called with."""
 
 
 class Stage:
@@ -74,6 +85,10 @@ class Stage:
         self._registry.register(self._file.id, 0, self._probe, path="/bin/program")
         return made
 
+    def sink(self, made: Any) -> Any:
+        """What is called at hits, of what :meth:`attach` returned."""
+        return made.attach(self.event, self) if isinstance(made, Action) else made
+
     def call(self, argument: int) -> None:
         """Call the function with *argument* and an unreadable address; it returns its argument."""
         self.task.args[0], self.task.args[1] = argument, 0xDEAD_0000
@@ -97,7 +112,7 @@ class Stage:
         return ()
 
 
-class ConsumerCompliance:
+class ConsumerCompliance(Manners):
     """Required fixture: ``plugin_class``; override the others where something is required or refused."""
 
     @pytest.fixture
@@ -166,6 +181,44 @@ class ConsumerCompliance:
         stage.call(5)
         assert (stage.task.args[0], stage.task.pc, stage.task.delivered) == (5, CALLER, [])
 
+    def test_it_changes_no_register(self, plugin: ConsumerPlugin, stage: Stage) -> None:
+        kind = "r" if stage.event.is_return else "p"
+        alone = stage_of(kind)
+        alone.attach(_Nobody())  # type: ignore[arg-type]  # no plugin, but probed
+        stage.attach(plugin)
+        for each in (alone, stage):
+            each.call(5)
+        assert stage.task.regs == alone.task.regs
+
+    def test_what_else_it_has_for_its_life_can_be_called(self, plugin: ConsumerPlugin, stage: Stage) -> None:
+        """Its start, a call that is missed, its end; its filter says yes or no."""
+        sink = stage.sink(stage.attach(plugin))
+        wants = getattr(sink, "filter", None)
+        assert wants is None or isinstance(wants(stage.task.process), bool)
+        for name, arguments in LIFE:
+            method = getattr(sink, name, None)
+            if callable(method):
+                method(*arguments)
+        check_report(plugin)
+
+    def test_what_a_forked_process_found_is_added_once(
+        self, plugin_class: Any, options: Mapping[str, str], stage: Stage
+    ) -> None:
+        """A consumer with ``merge``: two calls here and three in a forked process are five."""
+        plugin = plugin_class(options)
+        sink = stage.sink(stage.attach(plugin))
+        if not callable(getattr(sink, "merge", None)):
+            pytest.skip("it has no merge")
+        stage.call(1)
+        state = in_fork(lambda: forked_life(sink, stage))
+        stage.call(1)
+        sink.merge(state)
+        together, alone = plugin_class(options), stage_of("r" if stage.event.is_return else "p")
+        alone.attach(together)
+        for _ in range(5):
+            alone.call(1)
+        assert report_data(plugin) == report_data(together)
+
     def test_it_reports_before_any_hit(self, plugin: ConsumerPlugin, stage: Stage) -> None:
         stage.attach(plugin)
         check_report(plugin)
@@ -216,4 +269,57 @@ def check_report(plugin: ConsumerPlugin) -> None:
     assert report.title
     text = report.as_text()
     assert not text or text.endswith("\n")
-    json.dumps(report.as_json())
+    assert isinstance(report.title, str)
+    json.dumps(report.as_json(), allow_nan=False)
+
+
+def report_data(plugin: ConsumerPlugin) -> Any:
+    """The report's data as JSON has them, None without one."""
+    report = plugin.report()
+    return None if report is None else json.loads(json.dumps(report.as_json()))
+
+
+def forked_life(sink: Any, stage: Stage) -> Any:
+    """In a forked process: three calls; returns what is found there."""
+    sink.fork()
+    for _ in range(3):
+        stage.call(1)
+    return sink.finish()
+
+
+def in_fork(function: Callable[[], Any]) -> Any:
+    """What *function* returns in a forked process, as a session hands it over."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            data = pickle.dumps(function())
+        except BaseException as error:
+            data = pickle.dumps(AssertionError(f"in a forked process: {error!r}"))
+        try:
+            with open(writer, "wb") as pipe:
+                pipe.write(data)
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        found = pickle.loads(pipe.read())  # noqa: S301  # of our own child
+    os.waitpid(child, 0)
+    if isinstance(found, AssertionError):
+        raise found
+    return found
+
+
+class _Nobody:
+    """A consumer that does nothing."""
+
+    name = "nobody"
+
+    def attach(self, _event: Any, _context: Any) -> _Nobody:
+        """Itself."""
+        return self
+
+    def handler(self, _hit: Any) -> None:
+        """Nothing."""
+
+    ret_handler = handler

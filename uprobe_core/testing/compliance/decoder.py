@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from uprobe_core.decoder import Decoded, Decoder
+from uprobe_core.testing.compliance.manners import Manners
 
 __all__ = ("DecoderCompliance", "Sample")
 
@@ -21,26 +22,43 @@ class Sample:
     mnemonic: str
     branches: bool
     reads_pc: bool
+    operands: str | None = None
+    """In the form that :class:`~uprobe_core.decoder.Decoded` says, at ADDRESS; None: not compared."""
 
 
-def _arm64(word: int, mnemonic: str, branches: bool, reads_pc: bool) -> Sample:
-    return Sample(word.to_bytes(4, "little"), mnemonic, branches, reads_pc)
+def _arm64(word: int, mnemonic: str, branches: bool, reads_pc: bool, operands: str) -> Sample:
+    return Sample(word.to_bytes(4, "little"), mnemonic, branches, reads_pc, operands)
 
 
 ARM64_SAMPLES = (
-    _arm64(0x91000400, "add", False, False),  # add x0, x0, #1
-    _arm64(0xF9400021, "ldr", False, False),  # ldr x1, [x1]
-    _arm64(0x94000004, "bl", True, True),  # bl +16
-    _arm64(0x14000004, "b", True, True),  # b +16
-    _arm64(0xD65F03C0, "ret", True, False),  # ret
-    _arm64(0x10000080, "adr", False, True),  # adr x0, +16
-    _arm64(0xB4000080, "cbz", True, True),  # cbz x0, +16
-    _arm64(0x4EA28420, "add", False, False),  # add v0.4s, v1.4s, v2.4s
+    _arm64(0x91000400, "add", False, False, "x0, x0, #1"),
+    _arm64(0xF9400021, "ldr", False, False, "x1, [x1]"),
+    _arm64(0xA9BF7BFD, "stp", False, False, "x29, x30, [sp, #-0x10]!"),
+    _arm64(0xF8408C20, "ldr", False, False, "x0, [x1, #8]!"),
+    _arm64(0x8B224020, "add", False, False, "x0, x1, w2, uxtw"),
+    _arm64(0x94000004, "bl", True, True, "#0x401010"),
+    _arm64(0x14000004, "b", True, True, "#0x401010"),
+    _arm64(0xD65F03C0, "ret", True, False, ""),
+    _arm64(0x10000080, "adr", False, True, "x0, #0x401010"),
+    _arm64(0xB4000080, "cbz", True, True, "x0, #0x401010"),
+    _arm64(0x4EA28420, "add", False, False, "v0.4s, v1.4s, v2.4s"),
 )
 """Arm ARM, C6.2 and C7.2."""
 
 
-class DecoderCompliance:
+def check_fields(decoded: Decoded, available: int) -> None:
+    """Each field is of its type, and the instruction within the *available* bytes."""
+    assert isinstance(decoded, Decoded)
+    assert isinstance(decoded.size, int)
+    assert 0 < decoded.size <= available, "it read beyond the end"
+    assert isinstance(decoded.mnemonic, str)
+    assert isinstance(decoded.operands, str)
+    assert decoded.text.isprintable()
+    assert decoded.branches in {True, False, None}
+    assert decoded.reads_pc in {True, False, None}
+
+
+class DecoderCompliance(Manners):
     """Required fixture: ``decoder``.  ``samples`` and ``undefined`` may be overridden (they are arm64's)."""
 
     @pytest.fixture
@@ -68,6 +86,19 @@ class DecoderCompliance:
     ) -> None:
         found = [decoder.decode(sample.code, ADDRESS) for sample in samples]
         assert [d and d.mnemonic for d in found] == [sample.mnemonic for sample in samples]
+
+    def test_operands_are_in_the_form_that_the_contract_says(
+        self, decoder: Decoder, samples: tuple[Sample, ...]
+    ) -> None:
+        wanted = {s.code: s.operands for s in samples if s.operands is not None}
+        found = {code: decoder.decode(code, ADDRESS) for code in wanted}
+        assert {code: d and d.operands for code, d in found.items()} == wanted
+
+    def test_the_same_bytes_are_the_same_again(self, decoder: Decoder, samples: tuple[Sample, ...]) -> None:
+        """Whatever was decoded in between."""
+        forwards = [decoder.decode(sample.code, ADDRESS) for sample in samples]
+        backwards = [decoder.decode(sample.code, ADDRESS) for sample in reversed(samples)]
+        assert forwards == backwards[::-1]
 
     def test_what_it_says_of_branches_and_pc_is_right_or_unknown(
         self, decoder: Decoder, samples: tuple[Sample, ...]
@@ -116,4 +147,5 @@ class DecoderCompliance:
         for number in range(4000):
             word = number * 0x9E37_79B1 % (1 << 32)
             decoded = decoder.decode(word.to_bytes(4, "little"), ADDRESS)
-            assert decoded is None or isinstance(decoded, Decoded)
+            if decoded is not None:
+                check_fields(decoded, 4)

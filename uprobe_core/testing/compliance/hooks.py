@@ -9,15 +9,19 @@ from typing import Any
 import pytest
 
 from uprobe_core.actions import Count
-from uprobe_core.discovery.called import empty_manager
+from uprobe_core.discovery.called import empty_manager, wrappers_of
+from uprobe_core.discovery.load import load_arch
 from uprobe_core.hookspecs import PROJECT, PluginHooks
+from uprobe_core.probes.arch_ops import bind_arch
+from uprobe_core.run_setup import DEFAULT_ARCH
 from uprobe_core.session import Session
+from uprobe_core.testing.compliance.manners import Manners
 from uprobe_core.testing.tiny_elf import CALLS
 
 __all__ = ("HooksCompliance",)
 
 
-class HooksCompliance:
+class HooksCompliance(Manners):
     """Required fixture: ``plugin``."""
 
     @pytest.fixture
@@ -27,20 +31,21 @@ class HooksCompliance:
 
     @pytest.fixture
     def run(self, plugin: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-        """``run()``: status and hits of a probed run with the plugin, and alone if asked."""
+        """``run()``: status, hits and returns of a probed run with the plugin, and alone if asked."""
         path = tmp_path / "program"
         path.write_bytes(CALLS.elf())
         path.chmod(0o755)
         monkeypatch.setenv("UPROBE_LOAD_PLUGINS", "")
 
-        def call(*, alone: bool = False) -> tuple[int, Any]:
+        def call(*, alone: bool = False) -> tuple[int, Any, Any]:
             monkeypatch.setattr(
                 "uprobe_core.discovery.called.create", lambda **_told: _with(None if alone else plugin)
             )
             with Session([str(path)], output="/dev/null") as session:
                 count = session.probe(f"p:work {path}:{CALLS.offset('work'):#x}", Count())
+                returns = session.probe(f"r:back {path}:{CALLS.offset('work'):#x}", Count())
                 status = session.run()
-            return status.code, count.result()
+            return status.code, count.result(), returns.result()
 
         return call
 
@@ -54,8 +59,12 @@ class HooksCompliance:
             taken = set(inspect.signature(method).parameters)
             assert taken <= set(inspect.signature(known).parameters), name
 
+    def test_what_it_wraps_around_the_architecture_is_a_wrapper(self, plugin: Any) -> None:
+        wrappers = wrappers_of(_with(plugin))
+        assert bind_arch(load_arch(DEFAULT_ARCH), wrappers)
+
     def test_a_run_with_it_ends_as_one_without(self, run: Any) -> None:
-        assert run() == run(alone=True) == (150, 5)
+        assert run() == run(alone=True) == (150, 5, 5)
 
     def test_a_second_run_is_as_the_first(self, run: Any) -> None:
         assert run() == run()

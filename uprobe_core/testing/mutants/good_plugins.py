@@ -1,4 +1,4 @@
-"""A consumer and a writer that are right, to be broken: small, and in no way special."""
+"""A consumer, a writer and hooks that are right, to be broken: small, and in no way special."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
+from uprobe_core import arch_hooks, hookspecs
 from uprobe_core.errors import UsageError
 from uprobe_core.writer import Record, RunHeader, escaped, escaped_value
 
-__all__ = ("GoodConsumer", "GoodWriter", "read_back")
+__all__ = ("GoodConsumer", "GoodHooks", "GoodSink", "GoodWriter", "read_back")
 
 
 class _Found:
@@ -26,7 +27,11 @@ class _Found:
         return dict(self._hits)
 
 
-class _Sink:
+class GoodSink:
+    """Attached to one event."""
+
+    name = "good"
+
     def __init__(self, owner: GoodConsumer, event: str) -> None:
         self._owner, self._event = owner, event
 
@@ -36,11 +41,24 @@ class _Sink:
 
     ret_handler = handler
 
+    def fork(self) -> None:
+        """Forget what the other process has found."""
+        self._owner.hits[self._event] = 0
+
+    def finish(self) -> int:
+        """What was found here."""
+        return self._owner.hits[self._event]
+
+    def merge(self, hits: int) -> None:
+        """Add what was found there."""
+        self._owner.hits[self._event] += hits
+
 
 class GoodConsumer:
     """Counts."""
 
     name = "good"
+    sink_class = GoodSink
 
     def __init__(self, options: Mapping[str, str]) -> None:
         if options:
@@ -50,7 +68,7 @@ class GoodConsumer:
     def attach(self, event: Any, _context: Any) -> Any:
         """One sink for each event."""
         self.hits.setdefault(event.name, 0)
-        return _Sink(self, event.name)
+        return self.sink_class(self, event.name)
 
     def saw(self, event: str, hit: Any) -> None:
         """One hit."""
@@ -60,6 +78,36 @@ class GoodConsumer:
     def report(self) -> Any:
         """What was counted."""
         return _Found(self.hits)
+
+
+class _Steps:
+    """Counts steps."""
+
+    def __init__(self) -> None:
+        self.done = 0
+
+    @arch_hooks.hookimpl(wrapper=True)
+    def post_xol(self, task: Any, utask: Any) -> Any:
+        """Once a step."""
+        done = yield
+        self.done += 1
+        return done
+
+
+class GoodHooks:
+    """Looks over the shoulder of each step."""
+
+    def __init__(self) -> None:
+        self.steps = _Steps()
+
+    @hookspecs.hookimpl
+    def uprobe_arch_wrappers(self) -> Any:
+        """The counter of steps."""
+        return [self.steps]
+
+    @hookspecs.hookimpl
+    def uprobe_session_finish(self, session: Any, status: Any) -> None:
+        """Nothing is left to do."""
 
 
 class GoodWriter:

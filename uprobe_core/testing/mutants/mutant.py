@@ -13,7 +13,7 @@ __all__ = ("Mutant",)
 class Mutant:
     """One way to break a plugin.
 
-    :param kind: "backend", "decoder", "arch", "consumer" or "writer"
+    :param kind: "backend", "decoder", "arch", "consumer", "writer" or "hooks"
     :param what: what is wrong, in words
     :param caught_by: the test of the suite that has to fail
     :param broken: the plugin made wrong: of a decoder, backend or arch the object, else the class

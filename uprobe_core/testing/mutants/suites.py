@@ -16,9 +16,10 @@ from uprobe_core.testing.compliance import (
     BackendCompliance,
     ConsumerCompliance,
     DecoderCompliance,
+    HooksCompliance,
     WriterCompliance,
 )
-from uprobe_core.testing.mutants.good_plugins import GoodConsumer, GoodWriter, read_back
+from uprobe_core.testing.mutants.good_plugins import GoodConsumer, GoodHooks, GoodWriter, read_back
 from uprobe_core.testing.mutants.mutant import Mutant
 from uprobe_core.testing.tiny_elf import CALLS
 
@@ -85,10 +86,15 @@ def _writer(mutant: Mutant) -> dict[str, Any]:
     }
 
 
+def _hooks(mutant: Mutant) -> dict[str, Any]:
+    return {"suite": HooksCompliance, "plugin": _fixture(lambda: mutant.broken(GoodHooks))}
+
+
 _FIXTURES = {
     "backend": _backend,
     "decoder": _decoder,
     "arch": _arch,
     "consumer": _consumer,
     "writer": _writer,
+    "hooks": _hooks,
 }

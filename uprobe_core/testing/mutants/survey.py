@@ -12,6 +12,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from uprobe_core.testing.mutants.backend_rows import backend_mutants
+from uprobe_core.testing.mutants.manner_rows import manner_mutants
 from uprobe_core.testing.mutants.mutant import Mutant
 from uprobe_core.testing.mutants.other_rows import (
     arch_mutants,
@@ -37,12 +38,21 @@ for NUMBER in {numbers}:
 
 def all_mutants() -> list[Mutant]:
     """Every mutant of every kind, always in the same order."""
-    return [*backend_mutants(), *decoder_mutants(), *arch_mutants(), *consumer_mutants(), *writer_mutants()]
+    return [
+        *backend_mutants(),
+        *decoder_mutants(),
+        *arch_mutants(),
+        *consumer_mutants(),
+        *writer_mutants(),
+        *manner_mutants(),
+    ]
 
 
 def intact(mutant: Mutant) -> Callable[[Any], Any]:
     """What *mutant* would be if nothing were wrong with it: of a backend one behind proxies."""
-    return (lambda good: BrokenBackend(good, {})) if mutant.kind == "backend" else lambda good: good
+    if mutant.kind == "backend":
+        return lambda good: BrokenBackend(good, {})
+    return (lambda good: good()) if mutant.kind == "hooks" else lambda good: good
 
 
 def survivors(chosen: Sequence[int] | None = None, *, intact: bool = False) -> list[Mutant]:
@@ -75,5 +85,6 @@ def _caught(numbers: list[int], intact: bool) -> set[int]:
 def _failed(report: Path) -> Iterator[int]:
     for case in ET.parse(report).iter("testcase"):  # pytest's own
         number = re.search(r"Test([0-9]+)$", case.get("classname", ""))
-        if number is not None and case.find("failure") is not None:
+        failed = case.find("failure") is not None or case.find("error") is not None  # in its teardown
+        if number is not None and failed:
             yield int(number[1])
