@@ -42,11 +42,13 @@ class TestSqlite(WriterCompliance):
     @pytest.fixture
     def read_back(self) -> Callable[[bytes], Sequence[Mapping[str, Any]]]:
         def read(data: bytes) -> list[dict[str, Any]]:
-            """Numbers that SQLite cannot hold are decimal text in the database."""
+            """Numbers that SQLite cannot hold are decimal text in the database, lists text in braces."""
             rows = rows_of(data)
             for row in rows:
                 if isinstance(row.get("a"), str):
                     row["a"] = int(row["a"])
+                if "l" in row:
+                    row["l"] = [int(each) for each in row["l"].strip("{}").split(",")]
             return rows
 
         return read
