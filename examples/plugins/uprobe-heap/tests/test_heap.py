@@ -65,7 +65,7 @@ class TestHeap(ConsumerCompliance):
     def options(self) -> dict[str, str]:
         return {"block": "a", "size": "a"}
 
-    def test_what_a_forked_process_found_is_added_once(self) -> None:
+    def test_what_a_forked_process_found_is_added_once(self, *_given: Any, **_named: Any) -> None:
         """Not as the suite asks: a block that both processes have is two; the test of a fork is below."""
 
 
