@@ -12,7 +12,7 @@ from uprobe_core.errors import TargetError
 from uprobe_core.testing.compliance.backend_handler import ScriptedHandler
 from uprobe_core.testing.compliance.backend_inline import BackendInline
 from uprobe_core.testing.compliance.backend_processes import BackendProcesses
-from uprobe_core.testing.compliance.backend_rig import SWBP, WORK, Hitting, Rig
+from uprobe_core.testing.compliance.backend_rig import REGISTERS, SWBP, WORK, Hitting, Rig
 from uprobe_core.testing.compliance.backend_tasks import BackendTasks
 from uprobe_core.testing.compliance.backend_traps import BackendTraps
 from uprobe_core.testing.compliance.backend_world import BackendWorld
@@ -20,6 +20,8 @@ from uprobe_core.testing.tiny_elf import CALLS, SEGFAULT, SPIN, WRITES_OWN_TEXT
 from uprobe_core.types import MemoryFault, Mode, Returns
 
 __all__ = ("BackendCompliance", "Rig")
+
+_PAGE = 4096
 
 
 class BackendCompliance(BackendTraps, BackendInline, BackendTasks, BackendProcesses, BackendWorld):
@@ -102,6 +104,15 @@ class BackendCompliance(BackendTraps, BackendInline, BackendTasks, BackendProces
             with pytest.raises(MemoryFault) as caught:
                 attempt(0x10, 4)
             assert caught.value.address == 0x10
+
+    def test_memory_of_any_place_and_size_is_read_and_poked_over_the_end_of_a_page(self, rig: Any) -> None:
+        """Fifteen bytes from an odd address below the stack pointer, half of them on the next page."""
+        made = rig(CALLS)
+        edge = made.machine.current.get_reg(REGISTERS.sp) & -_PAGE
+        data = bytes(range(1, 16))
+        made.process.poke(edge - 7, data)
+        assert made.process.read(edge - 7, 15) == data
+        assert made.process.read(edge - 6, 9) == data[1:10]
 
     def test_write_respects_permissions_and_poke_does_not(self, rig: Any) -> None:
         made = rig(CALLS)

@@ -91,6 +91,7 @@ class Slots:
 
     :param original: the displaced instruction of an address
     :param mend: what to do with the task when a step faulted, which is then resumed without the fault
+    :ivar went: how far each step went, in bytes
     """
 
     def __init__(
@@ -99,7 +100,8 @@ class Slots:
         self._rig = rig
         self._original = original
         self._mend = mend
-        self._vaddr = 0
+        self._vaddr = self._slot = 0
+        self.went: list[int] = []
         self.stepped: list[int] = []
         self.faults: list[Any] = []
         rig.handler.on |= {"trap": self.begin, "step": self.end, "fault": self.fault}
@@ -113,7 +115,7 @@ class Slots:
         if task.process.read(slot, len(insn)) != insn:
             task.process.write_slot(slot, insn)
             task.process.flush(slot, len(insn))
-        self._vaddr = address
+        self._vaddr, self._slot = address, slot
         self.stepped.append(address)
         task.set_reg(PC, slot)
         task.single_step(True)
@@ -121,6 +123,7 @@ class Slots:
 
     def end(self, task: Task) -> None:
         """The step is done."""
+        self.went.append(task.get_reg(PC) - self._slot)
         task.set_reg(PC, self._vaddr + SIZE)
 
     def fault(self, task: Task, fault: Any) -> Any:

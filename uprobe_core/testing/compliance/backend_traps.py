@@ -9,6 +9,7 @@ from uprobe_core.testing.compliance.backend_rig import (
     ADD,
     FIRST,
     PC,
+    SIZE,
     SWBP,
     WORK,
     BackendFixtures,
@@ -96,6 +97,7 @@ class BackendTraps(BackendFixtures):
         assert trapping.run().code == 150
         assert len(trapping.handler.addresses("step")) == 5
         assert slots.stepped == [WORK] * 5
+        assert slots.went == [SIZE] * 5
 
     def test_a_slot_that_is_reused_runs_its_new_instruction_after_a_flush(self, trapping: Rig) -> None:
         trapping.process.insert_trap(ADD, SWBP, visible=False)

@@ -296,6 +296,40 @@ def _elsewhere(process: Any, address: int, size: int) -> bytes:
         raise MemoryFault(address + 8, fault.access) from None
 
 
+_PAGE = 4096
+_ANY_PLACE = "test_memory_of_any_place_and_size_is_read_and_poked_over_the_end_of_a_page"
+
+
+def _on_its_page(address: int, size: int) -> int:
+    """How many of *size* bytes from *address* on are on the page of the first."""
+    return min(size, _PAGE - address % _PAGE)
+
+
+def _read_of_one_page(process: Any, address: int, size: int) -> bytes:
+    found: bytes = process.read(address, _on_its_page(address, size))
+    return found.ljust(size, b"\0")
+
+
+def _poke_of_one_page(process: Any, address: int, data: bytes) -> None:
+    process.poke(address, data[: _on_its_page(address, len(data))])
+
+
+def _registers_of_the_first() -> Any:
+    """All tasks show what the first one that was asked has."""
+    first: list[Any] = []
+
+    def get_reg(task: Any, index: int) -> Any:
+        first.append(task)
+        return first[0].get_reg(index)
+
+    return {"task": {"get_reg": get_reg}}
+
+
+def _too_far(method: Any, task: Any) -> None:
+    task.set_reg(PC, task.get_reg(PC) + 4)
+    method(task)
+
+
 MEMORY_ROWS: tuple[tuple[str, str, Any], ...] = (
     (
         "a poke does nothing",
@@ -311,6 +345,18 @@ MEMORY_ROWS: tuple[tuple[str, str, Any], ...] = (
         "a write goes anywhere",
         "test_write_respects_permissions_and_poke_does_not",
         {"process": {"write": lambda process, address, data: process.poke(address, data)}},
+    ),
+    ("a read ends with its first page", _ANY_PLACE, {"process": {"read": _read_of_one_page}}),
+    ("a poke ends with its first page", _ANY_PLACE, {"process": {"poke": _poke_of_one_page}}),
+    (
+        "addresses are those of whole words",
+        _ANY_PLACE,
+        {
+            "process": {
+                "read": lambda process, address, size: process.read(address & -4, size),
+                "poke": lambda process, address, data: process.poke(address & -4, data),
+            }
+        },
     ),
     (
         "what is not mapped is read as 0",
@@ -367,6 +413,21 @@ def _wrapped(machine: Any) -> Any:
 
 
 EVENT_ROWS: tuple[tuple[str, str, Any], ...] = (
+    (
+        "signals are never delivered",
+        "test_a_signals_handler_runs_and_the_program_goes_on",
+        {"handler": {"may_deliver_signal": lambda _method, _task: False}},
+    ),
+    (
+        "threads have the registers of the first",
+        "test_each_thread_has_registers_of_its_own",
+        _registers_of_the_first,
+    ),
+    (
+        "the PC after a step is one instruction too far",
+        "test_a_displaced_instruction_runs_in_a_slot",
+        {"handler": {"on_step_done": _too_far}},
+    ),
     (
         "the program's mapping is not told",
         "test_opening_tells_of_the_programs_mapping",
