@@ -48,7 +48,7 @@ def getter_of(event: EventInfo, name: str) -> Getter:
     known = ", ".join([*event.names, *_COMMON])
     raise UsageError(
         f"event {event.group}/{event.name} has no field {name!r}",
-        hint=f"fields: {known}",
+        hint=f"fields: {known}; -C NAME:event=GROUP/NAME keeps a consumer to one event",
         slug="unknown-field",
     )
 
