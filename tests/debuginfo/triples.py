@@ -29,6 +29,7 @@ from tests.events.support import ARCH
 from uprobe_core.debuginfo.dwarf import At
 from uprobe_core.debuginfo.encoding import DAMAGED
 from uprobe_core.debuginfo.functions import functions_of
+from uprobe_core.debuginfo.names import Names
 from uprobe_core.debuginfo.source import Source
 from uprobe_core.errors import SpecError, UprobeError
 from uprobe_core.events.files import host_file
@@ -256,7 +257,8 @@ def triples(asked: Asked) -> Triples:
                 break
             offset = image.vaddr_to_offset(place)
             assert offset is not None
-            named = source.names(offset, rules, lambda _path: None)
+            found_names = source.names(offset, rules, lambda _path: None)
+            named = found_names if isinstance(found_names, Names) else None
             own = (
                 [] if named is None else [each.name for each in named.own if re.fullmatch(r"\w+", each.name)]
             )

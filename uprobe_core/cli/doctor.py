@@ -24,14 +24,10 @@ BROKEN = 125
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options."""
+    from uprobe_core.cli.debug_places import add_debug_places
+
     parser.add_argument("file", nargs="?", metavar="FILE", help="a program to look at")
-    parser.add_argument(
-        "--debug-dir",
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="a folder with debug information, laid out as /usr/lib/debug is",
-    )
+    add_debug_places(parser)
     parser.add_argument("--json", action="store_true", help="one JSON document")
 
 

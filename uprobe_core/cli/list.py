@@ -34,6 +34,8 @@ NOTHING = 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare options and arguments."""
+    from uprobe_core.cli.debug_places import add_debug_places
+
     parser.add_argument("binary", metavar="BINARY", help="an ELF file")
     parser.add_argument(
         "glob", nargs="?", default="*", metavar="GLOB", help="only names that match, as in 'w*'"
@@ -43,13 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="signatures, source lines, inlined code")
     parser.add_argument("--vars", action="store_true", help="BINARY is PATH:PLACE; what has a name there")
-    parser.add_argument(
-        "--debug-dir",
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="a folder with debug information, laid out as /usr/lib/debug is",
-    )
+    add_debug_places(parser)
     parser.add_argument("--json", action="store_true", help="one JSON document")
 
 
@@ -107,13 +103,18 @@ def _with_source(
     from uprobe_core.debuginfo.listing import describe, described, inlined_functions
 
     info = None if source is None else source.found.info
+    if source is not None and source.found.error is not None:
+        import sys
+
+        print(f"uprobe: warning: {source.found.error}", file=sys.stderr)
     if info is None:
         return functions
     for function in functions:
         found = describe(info, function["address"])
         function.update({} if found is None else found._asdict())
     for instance, name in inlined_functions(info, glob):
-        functions.append(_inlined(image, instance, name) | described(instance.die)._asdict())
+        found = described(instance.die)
+        functions.append(_inlined(image, instance, name) | ({} if found is None else found._asdict()))
     return functions
 
 

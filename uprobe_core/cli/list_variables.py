@@ -27,8 +27,10 @@ def list_variables(args: argparse.Namespace, arch: ArchOps) -> int:
 
 
 def _places(args: argparse.Namespace, arch: ArchOps) -> list[dict[str, Any]]:
+    from uprobe_core.debuginfo.encoding import DAMAGED, damage
     from uprobe_core.debuginfo.listing import variables
     from uprobe_core.debuginfo.names import Names
+    from uprobe_core.debuginfo.unreadable import Unreadable
     from uprobe_core.events.line import EventLine
     from uprobe_core.image.guest_files import GuestFiles
     from uprobe_core.image.resolver import ImageResolver
@@ -40,13 +42,18 @@ def _places(args: argparse.Namespace, arch: ArchOps) -> list[dict[str, Any]]:
     status, found = files(path), []
     for place in resolver.resolve(line, path, status, target):
         names = resolver.names(line, path, status, place.offset, is_return=is_return)
+        if isinstance(names, Unreadable):
+            raise names.error
         if not isinstance(names, Names):
             raise UsageError(
                 f"no debug information for {args.binary}",
                 hint="compile with -g, or say with --debug-dir where debug files are",
                 slug="no-debug-info",
             )
-        known = [each._asdict() for each in variables(names)]
+        try:
+            known = [each._asdict() for each in variables(names)]
+        except DAMAGED as error:
+            raise damage(path, error) from None
         found.append({"place": place.text or target, "offset": place.offset, "variables": known})
     return found
 

@@ -78,6 +78,11 @@ class Abbreviations:
         if len(self._known) > _MOST:
             raise ValueError("too many abbreviations")
 
+    def forms(self, attributes: frozenset[int], tags: frozenset[int]) -> set[int]:
+        """How entries of *tags* write *attributes*."""
+        shapes = [self._known[code] for code in self.passed if self._known[code].tag in tags]
+        return {form for shape in shapes for name, form, _ in shape.specs if name in attributes}
+
     @cached_property
     def passed(self) -> dict[int, Passed]:
         """All of them, for passing over entries."""

@@ -94,6 +94,7 @@ class At(IntEnum):
     CALL_FILE = 0x58
     CALL_LINE = 0x59
     OBJECT_POINTER = 0x64
+    SIGNATURE = 0x69
     DATA_BIT_OFFSET = 0x6B
     ENUM_CLASS = 0x6D
     LINKAGE_NAME = 0x6E

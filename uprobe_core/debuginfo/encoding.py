@@ -7,7 +7,7 @@ from typing import Final
 
 from uprobe_core.errors import TargetError
 
-__all__ = ("DAMAGED", "cstring", "sleb", "uleb", "unsigned")
+__all__ = ("DAMAGED", "cstring", "damage", "sleb", "uleb", "unsigned")
 
 DAMAGED: Final = (
     ValueError,
@@ -22,6 +22,22 @@ DAMAGED: Final = (
 """What reading a section that is not as it should be raises."""
 _LONGEST = 10
 """Bytes of the longest LEB128 number that 64 bits need."""
+
+
+def damage(path: str, error: Exception) -> TargetError:
+    """What to say of *error*, one of DAMAGED, from reading the debug information of *path*."""
+    if isinstance(error, TargetError):
+        return error
+    detail = str(error)
+    if isinstance(error, KeyError):
+        detail = f"unknown number {error}"
+    elif isinstance(error, IndexError):
+        detail = "it ends too early"
+    return TargetError(
+        f"the debug information of {path} is damaged: {detail}",
+        hint="symbols, offsets and registers work without it",
+        slug="bad-debug-info",
+    )
 
 
 def uleb(data: bytes, at: int) -> tuple[int, int]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from uprobe_core.debuginfo.encoding import DAMAGED
+from uprobe_core.debuginfo.encoding import DAMAGED, damage
 from uprobe_core.debuginfo.info import DebugInfo
+from uprobe_core.errors import TargetError
 from uprobe_core.events.files import FileCheck
 from uprobe_core.image.debug_files import debug_file, mini_debug_file, shared_file
 from uprobe_core.image.elf import ElfFile
@@ -23,12 +24,14 @@ class Found:
     :param symbols: the file that has the names which a stripped one has not, None if it has them itself
     :param where: "" if nothing was found, else the file, as the machine names it
     :param shared: where entries lie that several files share, "" without such
+    :param error: why what there is cannot be read, None if it can or there is nothing
     """
 
     info: DebugInfo | None
     symbols: ElfImage | None
     where: str = ""
     shared: str = ""
+    error: TargetError | None = None
 
 
 def find_debug(image: ElfImage, path: str, files: FileCheck, folders: Sequence[str] = ()) -> Found:
@@ -50,8 +53,8 @@ def find_debug(image: ElfImage, path: str, files: FileCheck, folders: Sequence[s
             if _has_entries(apart)
             else Found(None, symbols, apart.path)
         )
-    except DAMAGED:
-        return Found(None, None)
+    except DAMAGED as error:
+        return Found(None, None, error=damage(image.path, error))
 
 
 def _has_entries(elf: ElfFile) -> bool:

@@ -8,7 +8,18 @@ from uprobe_core.debuginfo.abbreviations import IMPLICIT
 from uprobe_core.debuginfo.encoding import cstring, sleb, uleb, unsigned
 from uprobe_core.debuginfo.sections import Sections
 
-__all__ = ("BLOCKS", "CONSTANTS", "LOCLISTX", "OFFSET", "OTHER_FILE", "REFERENCES", "RNGLISTX", "read_form")
+__all__ = (
+    "BLOCKS",
+    "CONSTANTS",
+    "LOCLISTX",
+    "OFFSET",
+    "OTHER_FILE",
+    "REFERENCES",
+    "RNGLISTX",
+    "SHORT_REFERENCES",
+    "SIGNATURE",
+    "read_form",
+)
 
 _NUMBERS = {0x0B: 1, 0x05: 2, 0x06: 4, 0x07: 8, 0x1E: 16}
 _LOCAL_REFS = {0x11: 1, 0x12: 2, 0x13: 4, 0x14: 8}
@@ -16,9 +27,12 @@ _STRX = {0x25: 1, 0x26: 2, 0x27: 3, 0x28: 4}
 _ADDRX = {0x29: 1, 0x2A: 2, 0x2B: 3, 0x2C: 4}
 _SIZED_BLOCKS = {0x0A: 1, 0x03: 2, 0x04: 4}
 OFFSET, LOCLISTX, RNGLISTX = 0x17, 0x22, 0x23
-_REF_ADDR, _SIGNATURE = 0x10, 0x20
+_REF_ADDR, SIGNATURE = 0x10, 0x20
+"""SIGNATURE: a type in a unit of its own, by the number that the unit has."""
 OTHER_FILE = frozenset({0x1F20, 0x1C, 0x24})
 """References into the file that several share entries with (dwz)."""
+SHORT_REFERENCES = frozenset({0x11, 0x12, 0x15})
+"""Within a unit, in fewer than four bytes (ref1, ref2), or in as many as are needed (ref_udata)."""
 REFERENCES = frozenset({*_LOCAL_REFS, 0x15, _REF_ADDR}) | OTHER_FILE
 CONSTANTS = frozenset({*_NUMBERS, 0x0D, 0x0F, IMPLICIT})
 BLOCKS = frozenset({*_SIZED_BLOCKS, 0x09, 0x18})
@@ -94,7 +108,7 @@ def _reference(unit: Holder, form: int, at: int) -> tuple[Any, int] | None:
     if form == 0x15:
         value, at = uleb(unit.data, at)
         return unit.start + value, at
-    if form in (_SIGNATURE, 0x24):
+    if form in (SIGNATURE, 0x24):
         return unsigned(unit.data, at, 8), at + 8
     if form == 0x1C:
         return unsigned(unit.data, at, 4), at + 4

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uprobe_core.debuginfo.abbreviations import Abbreviations
 from uprobe_core.debuginfo.dwarf import At
 from uprobe_core.debuginfo.encoding import DAMAGED
-from uprobe_core.debuginfo.forms import OTHER_FILE, REFERENCES
+from uprobe_core.debuginfo.forms import OTHER_FILE, REFERENCES, SHORT_REFERENCES, SIGNATURE
 from uprobe_core.debuginfo.ranges import ranges_of
 from uprobe_core.debuginfo.sections import Sections
 from uprobe_core.debuginfo.unit import Die, Unit, UnitHeader, parse_header
@@ -32,12 +32,14 @@ class DebugInfo:
     """What *elf* says of its source; addresses are the file's own.
 
     :param shared: the file that it shares entries with (dwz's), None without one
+    :param entries: the section that they are in, see :class:`Sections`
 
     Everything here raises one of DAMAGED where the sections are not as they should be.
     """
 
-    def __init__(self, elf: ElfFile, shared: DebugInfo | None = None) -> None:
-        self.sections, self.shared = Sections(elf), shared
+    def __init__(self, elf: ElfFile, shared: DebugInfo | None = None, entries: str = "info") -> None:
+        self.sections, self.shared = Sections(elf, entries), shared
+        self._of_types = entries == "types"
         self._units: dict[int, Unit] = {}
         self._tables: dict[int, Abbreviations] = {}
         self.functions: dict[int, list[Any]] = {}
@@ -59,11 +61,16 @@ class DebugInfo:
         data, at = self.sections.info, 0
         try:
             while at < len(data):
-                found.append(parse_header(data, at))
+                found.append(parse_header(data, at, of_types=self._of_types))
                 at = found[-1].end
         except DAMAGED:
             pass
         return found
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether units are missing, because what should be the next one is none."""
+        return (self.headers[-1].end if self.headers else 0) < len(self.sections.info)
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -105,7 +112,29 @@ class DebugInfo:
         """What an attribute of reference *form* refers to; None if that is not at hand."""
         if form in OTHER_FILE:
             return None if self.shared is None else self.shared.die(value)
+        if form == SIGNATURE:
+            return self._signed(value)
         return self.die(value) if form in REFERENCES else None
+
+    # --- types in units of their own ------------------------------------------------------------
+
+    @cached_property
+    def _types(self) -> DebugInfo | None:
+        """The units of .debug_types (DWARF 4), None without them."""
+        if self._of_types or self.elf.section(".debug_types") is None:
+            return None
+        return DebugInfo(self.elf, self.shared, "types")
+
+    @cached_property
+    def _signatures(self) -> dict[int, UnitHeader]:
+        """Type units by what they are referred to by."""
+        return {header.signature: header for header in self.headers if header.type_at}
+
+    def _signed(self, signature: int) -> Die | None:
+        header = self._signatures.get(signature)
+        if header is not None:
+            return self.unit(header).die(header.type_at)
+        return None if self._types is None else self._types.referred(SIGNATURE, signature)
 
     # --- by address -----------------------------------------------------------------------------
 
@@ -156,7 +185,7 @@ class DebugInfo:
             dies = (unit.die(entry.offset) for entry in unit.scan() if entry.tag in tags)
             found |= {die.offset: die for die in dies}
         wanted = [die for die in found.values() if name in {die.get(each) for each in _NAMES}]
-        return self._real(wanted)
+        return self._real(wanted) + ([] if self._types is None else self._types.named(name, tags))
 
     def referring(self, die: Die, tags: frozenset[int]) -> list[Die]:
         """The entries of *tags* that are instances of *die* or define it, in whatever unit."""
@@ -165,12 +194,17 @@ class DebugInfo:
             whole = die.offset.to_bytes(4, "little")
             found = {each.offset: each for each in self._holding(whole, _ORIGINS, tags)}
         if die.unit.info is self:
-            header = die.unit.header
-            near = (die.offset - header.offset).to_bytes(4, "little")
-            span = header.first, header.end
-            found |= {each.offset: each for each in self._holding(near, _ORIGINS, tags, span)}
+            found |= {each.offset: each for each in self._referring_near(die, tags)}
         wanted = [each for each in found.values() if self._refers(each, die)]
         return self._real(wanted)
+
+    def _referring_near(self, die: Die, tags: frozenset[int]) -> Iterator[Die]:
+        """What may refer to *die* in its own unit."""
+        unit, header = die.unit, die.unit.header
+        if unit.forms(_ORIGINS, tags) & SHORT_REFERENCES:  # dwz's: too short to be looked for as bytes
+            return (unit.die(entry.offset) for entry in unit.scan() if entry.tag in tags)
+        near = (die.offset - header.offset).to_bytes(4, "little")
+        return self._holding(near, _ORIGINS, tags, (header.first, header.end))
 
     def _refers(self, die: Die, to: Die) -> bool:
         """Whether *die* is an instance or definition of *to*."""

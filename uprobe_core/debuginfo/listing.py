@@ -25,7 +25,7 @@ from uprobe_core.debuginfo.unit import Die
 from uprobe_core.events.explain import explain_program
 from uprobe_core.events.variables import NamedError
 
-__all__ = ("Described", "Named", "describe", "inlined_functions", "variables")
+__all__ = ("Described", "Named", "describe", "described", "inlined_functions", "variables")
 
 
 class Described(NamedTuple):
@@ -62,8 +62,15 @@ def describe(info: DebugInfo, vaddr: int) -> Described | None:
         return None
 
 
-def described(die: Die) -> Described:
-    """The function of *die*; raises one of DAMAGED."""
+def described(die: Die) -> Described | None:
+    """The function of *die*, None if what is said of it is damaged."""
+    try:
+        return _described(die)
+    except DAMAGED:
+        return None
+
+
+def _described(die: Die) -> Described:
     parameters = parameters_of(die)
     words = [f"{type_of(each).name} {each.named()}".strip() for each in parameters]
     words += ["..."] if any(child.tag == Tag.UNSPECIFIED_PARAMETERS for child in die.children()) else []
@@ -104,7 +111,7 @@ def inlined_functions(info: DebugInfo, glob: str) -> Iterator[tuple[Instance, st
 
 
 def variables(names: Names) -> list[Named]:
-    """What can be named at the place of *names*: parameters, then local variables."""
+    """What can be named at the place of *names*: parameters, then local variables; raises one of DAMAGED."""
     found = []
     for variable in sorted(names.variables, key=lambda each: not each.is_parameter):
         try:

@@ -17,10 +17,13 @@ _MOST = 1 << 28
 
 
 class Sections:
-    """The debug sections of *elf*, b"" for each that it has not.  Raises TargetError for damaged ones."""
+    """The debug sections of *elf*, b"" for each that it has not.  Raises TargetError for damaged ones.
 
-    def __init__(self, elf: ElfFile) -> None:
-        self.elf = elf
+    :param entries: the section with entries: "info", or "types" (DWARF 4)
+    """
+
+    def __init__(self, elf: ElfFile, entries: str = "info") -> None:
+        self.elf, self._entries = elf, entries
 
     def _bytes(self, name: str) -> bytes:
         section = self.elf.section(f".debug_{name}")
@@ -41,7 +44,7 @@ class Sections:
     @cached_property
     def info(self) -> bytes:
         """Entries."""
-        return self._bytes("info")
+        return self._bytes(self._entries)
 
     @cached_property
     def abbrev(self) -> bytes:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from uprobe_core.debuginfo.callers import Callers, SourceOf
 from uprobe_core.debuginfo.dwarf import At
-from uprobe_core.debuginfo.encoding import DAMAGED
+from uprobe_core.debuginfo.encoding import DAMAGED, damage
 from uprobe_core.debuginfo.finder import Found, find_debug
 from uprobe_core.debuginfo.frames import Frame
 from uprobe_core.debuginfo.functions import Instance, function_at, inlined_names, instances_of
+from uprobe_core.debuginfo.info import DebugInfo
 from uprobe_core.debuginfo.line_program import Row
 from uprobe_core.debuginfo.lines import LineTable, first_of_runs, program_of
 from uprobe_core.debuginfo.unit import Die
+from uprobe_core.debuginfo.unreadable import Unreadable, split_off
 from uprobe_core.errors import TargetError
 from uprobe_core.events.files import FileCheck
 from uprobe_core.events.hints import nearest
@@ -55,7 +57,7 @@ class Source:
         sources: SourceOf = lambda _path: None,
         *,
         at_return: bool = False,
-    ) -> Names | None:
+    ) -> Names | Unreadable | None:
         """What can be named at file *offset*; None if nothing is said of the code there.
 
         :param sources: other files, which callers may be in
@@ -63,16 +65,29 @@ class Source:
         from uprobe_core.debuginfo.names import Names
 
         vaddr, info = self.image.offset_to_vaddr(offset), self.found.info
+        if self.found.error is not None:
+            return Unreadable(self.found.error)
+        if vaddr is None or info is None:
+            return None
         try:
-            function = None if vaddr is None or info is None else function_at(info, vaddr)
-            if function is None or vaddr is None:
-                return None
+            function = function_at(info, vaddr)
+            if function is None:
+                return self._nothing(info, vaddr)
             frame = Frame(self.image, function, vaddr, offset, rules)
             entry_value = partial(Callers(sources).entry_value, frame)
             inside = self._inlined.get(vaddr)
             return Names(frame, at_return=at_return, entry_value=entry_value, inside=inside)
-        except DAMAGED:
-            return None
+        except DAMAGED as error:
+            return Unreadable(damage(info.elf.path, error))
+
+    @staticmethod
+    def _nothing(info: DebugInfo, vaddr: int) -> Unreadable | None:
+        """Why nothing is known of the code at *vaddr*; None if nothing was ever said of it."""
+        unit = info.unit_at(vaddr)
+        error = None if unit is None else split_off(unit)
+        if unit is None and info.is_cut:
+            error = damage(info.elf.path, ValueError(f"what follows {len(info.headers)} units is none"))
+        return None if error is None else Unreadable(error)
 
     @cached_property
     def lines(self) -> LineTable:

@@ -33,6 +33,7 @@ class UnitHeader(NamedTuple):
 
     :param first: offset of its first entry
     :param end: exclusive
+    :param signature: by which the type of a type unit is referred to, 0 in others; its entry is at *type_at*
     """
 
     offset: int
@@ -43,10 +44,15 @@ class UnitHeader(NamedTuple):
     address_size: int
     abbreviations: int
     kind: int
+    signature: int = 0
+    type_at: int = 0
 
 
-def parse_header(data: bytes, at: int) -> UnitHeader:
-    """The header at *at*; raises IndexError or ValueError."""
+def parse_header(data: bytes, at: int, *, of_types: bool = False) -> UnitHeader:
+    """The header at *at*; raises IndexError or ValueError.
+
+    :param of_types: whether *data* is .debug_types of DWARF 4, whose units have no kind
+    """
     start, offset_size = at, 4
     length = unsigned(data, at, 4)
     at += 4
@@ -61,15 +67,20 @@ def parse_header(data: bytes, at: int) -> UnitHeader:
     if version == 5:
         kind, address_size = data[at], data[at + 1]
         table = unsigned(data, at + 2, offset_size)
-        at += 2 + offset_size + (8 + offset_size if kind in _TYPE_UNITS else 8 if kind in _SPLIT_UNITS else 0)
+        at += 2 + offset_size + (8 if kind in _SPLIT_UNITS else 0)
     elif 2 <= version <= 4:
         table, address_size = unsigned(data, at, offset_size), data[at + offset_size]
         at += offset_size + 1
+        kind = 0x02 if of_types else kind
     else:
         raise ValueError(f"DWARF version {version}")
     if address_size not in (4, 8):
         raise ValueError(f"addresses of {address_size} bytes")
-    return UnitHeader(start, at, end, version, offset_size, address_size, table, kind)
+    signature = type_at = 0
+    if kind in _TYPE_UNITS:
+        signature, type_at = unsigned(data, at, 8), start + unsigned(data, at + 8, offset_size)
+        at += 8 + offset_size
+    return UnitHeader(start, at, end, version, offset_size, address_size, table, kind, signature, type_at)
 
 
 class Entry(NamedTuple):
@@ -155,7 +166,10 @@ class Die:
     def ref(self, attribute: At) -> Die | None:
         """The entry that *attribute* refers to, in this file or in the one it shares entries with."""
         found = self.attributes.get(attribute)
-        return None if found is None else self.unit.info.referred(*found)
+        target = None if found is None else self.unit.info.referred(*found)
+        if target is None or At.SIGNATURE not in target.attributes:
+            return target
+        return target.unit.info.referred(*target.attributes[At.SIGNATURE]) or target
 
     def origin(self) -> Die | None:
         """What this is an instance, or the definition, of."""
@@ -319,6 +333,10 @@ class Unit:
                 break
             place = self._skip_one(form, place)
         return found
+
+    def forms(self, attributes: frozenset[int], tags: frozenset[int]) -> set[int]:
+        """How entries of *tags* write *attributes* here."""
+        return self._table.forms(attributes, tags)
 
     def scan(self) -> list[Entry]:
         """All functions, scopes, types, variables and calls of the unit, in its order."""

@@ -4,13 +4,37 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from uprobe_core.doctor.checks import Finding
 from uprobe_core.errors import TargetError
 
+if TYPE_CHECKING:
+    from uprobe_core.debuginfo.finder import Found
+
 __all__ = ("examine_file",)
 
 _NOWHERE = "compile with -g, or install the debug package; --debug-dir says where else to look"
+
+
+def _debug_info(found: Found) -> Finding:
+    """What units there are, or why none can be read."""
+    from uprobe_core.debuginfo.encoding import DAMAGED, damage
+    from uprobe_core.debuginfo.unreadable import split_off
+
+    info, error = found.info, found.error
+    try:
+        if info is None and error is None:
+            return Finding("debug-info", "note", "none", _NOWHERE)
+        if info is not None and info.headers:
+            error = split_off(info.unit(info.headers[0]))
+    except DAMAGED as damaged:
+        error = damage(found.where, damaged)
+    if error is not None or info is None:
+        return Finding("debug-info", "note", str(error), "" if error is None else error.hint)
+    versions = sorted({header.version for header in info.headers})
+    detail = f"DWARF {', '.join(map(str, versions))}, {len(info.headers)} units, in {found.where}"
+    return Finding("debug-info", "ok", detail)
 
 
 def examine_file(path: str, folders: Sequence[str]) -> Iterator[Finding]:
@@ -32,13 +56,9 @@ def examine_file(path: str, folders: Sequence[str]) -> Iterator[Finding]:
             yield Finding("symbols", "note", str(error))
         else:
             yield Finding("symbols", "ok" if count else "note", f"{count} functions in {names.path}")
+        yield _debug_info(found)
         if found.info is None:
-            yield Finding("debug-info", "note", "none", _NOWHERE)
             return
-        headers = found.info.headers
-        versions = sorted({header.version for header in headers})
-        detail = f"DWARF {', '.join(map(str, versions))}, {len(headers)} units, in {found.where}"
-        yield Finding("debug-info", "ok", detail)
         if image.section(".gnu_debugaltlink") or found.info.elf.section(".gnu_debugaltlink"):
             state = "ok" if found.shared else "note"
             hint = "" if found.shared else "some names and types are missing without it"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ from typing import Self
 from uprobe_core.architecture import Architecture
 from uprobe_core.errors import TargetError
 from uprobe_core.image.host_files import FileBytes, HeldBytes
+from uprobe_core.image.unpacking import unpacked
 
 __all__ = ("ElfFile", "Section", "Segment", "notes")
 
@@ -28,7 +28,7 @@ _SHDR = struct.Struct("<IIQQQQIIQQ")
 _CHDR = struct.Struct("<IIQQ")
 PT_LOAD, PT_DYNAMIC, PT_INTERP = 1, 2, 3
 SHT_NOBITS = 8
-SHF_COMPRESSED, ELFCOMPRESS_ZLIB = 0x800, 1
+SHF_COMPRESSED = 0x800
 _MAX_INFLATED = 1 << 28
 """Bytes of a section that is unpacked; what claims to be larger is taken for damaged."""
 _MOST_BYTES = 1 << 30
@@ -209,10 +209,10 @@ class ElfFile:
         """The content of a compressed section, as large as its header promises at most."""
         try:
             kind, _, size, _ = _CHDR.unpack_from(data)
-            if kind != ELFCOMPRESS_ZLIB or size > _MAX_INFLATED:
-                raise ValueError(f"compression {kind}, {size} bytes")
-            return zlib.decompressobj().decompress(data[_CHDR.size :], size)
-        except (struct.error, zlib.error, ValueError) as error:
+            if size > _MAX_INFLATED:
+                raise ValueError(f"it says that it has {size} bytes")
+            return unpacked(kind, data[_CHDR.size :], size)
+        except (struct.error, ValueError) as error:
             raise TargetError(
                 f"cannot unpack section {section.name} of {self.path}: {error}",
                 hint="objcopy --decompress-debug-sections makes a file that can be read",
