@@ -12,8 +12,10 @@ import pytest
 
 import uprobe_core as up
 from tests.debuginfo.programs import SOURCES, built
+from uprobe_core.debuginfo.source import Source
 from uprobe_core.errors import SpecError
 from uprobe_core.event_model import EventSpec
+from uprobe_core.events.files import host_file
 from uprobe_core.events.trace_text import arguments_text
 from uprobe_core.image.elf_symbols import ElfImage
 
@@ -38,6 +40,11 @@ def specs(flags: str, target: str, head: str = "p", rest: str = "") -> list[Even
         return list(session.events.table)
 
 
+def require_gdb() -> None:
+    if shutil.which("gdb-multiarch") is None:
+        pytest.skip("needs gdb-multiarch")
+
+
 def breakpoints(program: Path, places: Sequence[str]) -> list[int]:
     """The addresses at which gdb stops for *places*."""
     words = [word for place in places for word in ("-ex", f"break {place}")]
@@ -49,14 +56,25 @@ def breakpoints(program: Path, places: Sequence[str]) -> list[int]:
 @pytest.mark.parametrize("flags", ["-O0", "-O2"])
 @pytest.mark.parametrize("name", ["parse", "turn", "pick"])
 def test_the_first_line_of_a_function_is_where_gdb_stops(flags: str, name: str) -> None:
-    if shutil.which("gdb-multiarch") is None:
-        pytest.skip("needs gdb-multiarch")
-    program = built("types.c", flags)
-    first = opening(name)
+    require_gdb()
+    program, first = built("types.c", flags), opening(name)
     with ElfImage(program) as image:
         found = [image.offset_to_vaddr(spec.offset) for spec in specs(flags, f"{name}:{first}")]
     (wanted,) = breakpoints(program, [name])
-    assert wanted in found if flags == "-O0" else found  # optimised code has the line in several places
+    assert wanted in found
+
+
+@pytest.mark.parametrize("flags", [("-O0",), ("-O2",), ("-O2", "-flto")], ids=" ".join)
+@pytest.mark.parametrize("name", ["types.c", "kinds.c"])
+def test_lines_are_where_gdb_stops(name: str, flags: tuple[str, ...]) -> None:
+    require_gdb()
+    program = built(name, *flags)
+    with ElfImage(program) as image:
+        source = Source(image, str(program), host_file)
+        lines = sorted({line for _, line, _ in source.lines.statements(name) if line})
+        found = {line: source.addresses(name, line) for line in lines}
+    wanted = breakpoints(program, [f"{name}:{line}" for line in lines])
+    assert sorted(address for each in found.values() for address in each) == sorted(wanted)
 
 
 def test_a_function_is_hit_in_every_place_that_it_is_inlined_in() -> None:

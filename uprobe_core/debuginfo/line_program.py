@@ -25,6 +25,7 @@ class Row(NamedTuple):
     :param line: 0 if it belongs to none
     :param is_stmt: whether it is a good place to stop
     :param ends: the first address behind a stretch of code; it belongs to nothing
+    :param again: another part of the line before it (a discriminator says so), where debuggers do not stop
     """
 
     address: int
@@ -33,6 +34,7 @@ class Row(NamedTuple):
     column: int
     is_stmt: bool
     ends: bool
+    again: bool = False
 
 
 @dataclass(slots=True)
@@ -165,31 +167,35 @@ class LineProgram:
         address, file, line, column, is_stmt = 0, 1, 1, 0, header.default_is_stmt
         rows: list[Row] = []
         add = rows.append
+        marked = parted = False  # a discriminator was given to the next row, to any of this line
+        last = 0, 0
         while at < end:
             op = data[at]
             at += 1
             if op >= opcode_base:
                 op -= opcode_base
                 address += op // span * minimum
-                line += base + op % span
-                add(Row(address, file, line, column, is_stmt, False))
+                delta = base + op % span
+                line, parted = line + delta, marked if delta else parted
+                add(Row(address, file, line, column, is_stmt, False, parted and last == (file, line)))
+                last, marked = (file, line), False
             elif op == 0:
-                size, at = uleb(data, at)
-                kind, after = data[at], at + size
+                kind, value, at = self._extended(at)
                 if kind == 1:
                     add(Row(address, file, line, column, is_stmt, True))
-                    return rows, after
-                if kind == 2:
-                    address = unsigned(data, at + 1, size - 1)
-                at = after
+                    return rows, at
+                address = value if kind == 2 else address
+                marked = value != 0 if kind == 4 else marked
+                parted = parted or marked
             elif op == 1:
-                add(Row(address, file, line, column, is_stmt, False))
+                add(Row(address, file, line, column, is_stmt, False, parted and last == (file, line)))
+                last, marked = (file, line), False
             elif op == 2:
                 value, at = uleb(data, at)
                 address += value * minimum
             elif op == 3:
                 value, at = sleb(data, at)
-                line += value
+                line, parted = line + value, marked if value else parted
             elif op == 4:
                 file, at = uleb(data, at)
             elif op == 5:
@@ -204,6 +210,17 @@ class LineProgram:
                 for _ in range(header.lengths[op - 1]):
                     _, at = uleb(data, at)
         return rows, at
+
+    def _extended(self, at: int) -> tuple[int, int, int]:
+        """An extended opcode at *at*: its number, what it sets (address, discriminator), where it ends."""
+        data = self._data
+        size, at = uleb(data, at)
+        kind, value = data[at], 0
+        if kind == 2:
+            value = unsigned(data, at + 1, size - 1)
+        elif kind == 4:
+            value, _ = uleb(data, at + 1)
+        return kind, value, at + size
 
 
 def _parse_header(data: bytes, at: int) -> _Header:

@@ -128,15 +128,17 @@ class LineTable:
             raise self._failed(error) from None
 
     def addresses(self, file: str, line: int, column: int = 0) -> list[int]:
-        """The places to stop at *line* of *file*: the first statement of each stretch of code it has.
+        """The addresses of the statements of *line*, in order.
 
-        :param column: only what begins there, 0: anywhere
+        :param column: only what begins there, and of each stretch of it the first; 0: anywhere
 
         Empty if the file is not there or the line has no code.
         """
         if column:
             return self._at_column(file, line, column)
-        return first_of_runs([(address, at == line) for _, at, address in self.statements(file)])
+        rows = [row for _, rows in self._rows_of(file) for row in rows if row.line == line and row.is_stmt]
+        first = {row.address for row in rows if not row.again}
+        return sorted({address for _, at, address in self.statements(file) if at == line} & first)
 
     def _at_column(self, file: str, line: int, column: int) -> list[int]:
         places = []
@@ -177,16 +179,26 @@ class LineTable:
 
 
 def _of_files(rows: list[Row], names: list[str], numbers: set[int]) -> Iterator[tuple[str, int, int]]:
-    """The statements in the files *numbers*, and where each stretch of them ends."""
-    inside = False
+    """The statements in the files *numbers*, and where each stretch of them ends.
+
+    One without code, because another file goes on at its address, is none (gdb's record_line).
+    """
+    inside, here = False, list[tuple[str, int, int]]()
     for row in rows:
+        if not (row.is_stmt or row.ends):
+            continue
+        if here and row.address != here[0][2]:
+            yield from here
+            here = []
         wanted = not row.ends and row.file in numbers and row.line > 0
-        if wanted and row.is_stmt:
-            yield names[row.file], row.line, row.address
-        elif inside and (row.is_stmt or row.ends):
+        if wanted:
+            here.append((names[row.file], row.line, row.address))
+        elif row.ends or row.line:
+            here = []
+        if inside and not wanted:
             yield "", 0, row.address
-        if row.is_stmt or row.ends:
-            inside = wanted
+        inside = wanted
+    yield from here
 
 
 def first_of_runs(places: list[tuple[int, bool]]) -> list[int]:

@@ -13,8 +13,8 @@ from uprobe_core.debuginfo.finder import Found, find_debug
 from uprobe_core.debuginfo.frames import Frame
 from uprobe_core.debuginfo.functions import Instance, function_at, inlined_names, instances_of
 from uprobe_core.debuginfo.info import DebugInfo
-from uprobe_core.debuginfo.line_program import Row
-from uprobe_core.debuginfo.lines import LineTable, first_of_runs, program_of
+from uprobe_core.debuginfo.lines import LineTable, program_of
+from uprobe_core.debuginfo.stops import stops_of
 from uprobe_core.debuginfo.unit import Die
 from uprobe_core.debuginfo.unreadable import Unreadable, split_off
 from uprobe_core.errors import TargetError
@@ -125,10 +125,10 @@ class Source:
     def addresses(self, file: str, line: int, column: int = 0) -> list[int]:
         """The places to stop at *line* of *file*, or of the function that is called so; [] if it has no code.
 
-        At the first line of a function that is where its prologue ends, as debuggers have it; of a
-        file, where the code of the line begins.
+        As debuggers have it: once in each block that has code of the line, and where a function begins
+        behind its prologue.
         """
-        found = self.lines.addresses(file, line, column)
+        found = self._stops(self.lines.addresses(file, line, column))
         if found or "." in file or "/" in file:
             return found
         try:
@@ -137,7 +137,16 @@ class Source:
             ]
         except DAMAGED as error:
             raise TargetError(f"cannot read the line tables of {self.image.path}: {error}") from None
-        return sorted(set(places))
+        return self._stops(sorted(set(places)))
+
+    def _stops(self, addresses: list[int]) -> list[int]:
+        info = self.found.info
+        if info is None:
+            return addresses
+        try:
+            return stops_of(info, addresses)
+        except DAMAGED as error:
+            raise damage(info.elf.path, error) from None
 
     def _inside(self, instance: Instance, line: int, column: int) -> list[int]:
         """The places to stop at *line* in one instance of a function."""
@@ -147,14 +156,10 @@ class Source:
             return []
         name = origin.files[holder.get(At.DECL_FILE)]
         rows = [row for row in program.rows if row.is_stmt and not row.ends and instance.covers(row.address)]
-        runs = [
-            (row.address, row.line == line and column in (0, row.column) and program.files[row.file] == name)
-            for row in rows
-        ]
-        found = first_of_runs(runs)
         return [
-            _behind_prologue(rows, at) if at == instance.entry and not instance.inlined else at
-            for at in found
+            row.address
+            for row in rows
+            if row.line == line and column in (0, row.column) and program.files[row.file] == name
         ]
 
     def _lines_of(self, function: str) -> list[int]:
@@ -180,8 +185,3 @@ class Source:
         files = self.lines.files()
         names = {name.rpartition("/")[2] for name in files} | set(files)
         return nearest(file, names) or "is the file name right?"
-
-
-def _behind_prologue(rows: list[Row], entry: int) -> int:
-    """The second place of a function that has a line: what debuggers take for the end of its prologue."""
-    return next((row.address for row in sorted(rows) if row.address > entry and row.line), entry)

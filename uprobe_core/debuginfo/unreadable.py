@@ -17,10 +17,13 @@ __all__ = ("Unreadable", "split_off")
 class Unreadable:
     """Refuses every name with *error*; what needs none is not concerned."""
 
-    has_result = False
-
     def __init__(self, error: TargetError) -> None:
         self.error = error
+
+    @property
+    def results(self) -> list[str]:
+        """Nothing is known of them."""
+        return []
 
     def _refuse(self, text: str) -> NoReturn:
         raise NamedError(f"{text}: {self.error}", 0, self.error.hint or "")
