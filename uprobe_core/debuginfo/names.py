@@ -121,8 +121,8 @@ class Names:
             return None
         if not wanted and self._at_return:
             raise NamedError("there are no local variables when the function has returned", 0)
-        shown = [each for each in self.own if each.is_parameter is wanted]
-        return [each.name for each in shown]
+        own = self._guarded(word, lambda: self.own)
+        return [each.name for each in own if each.is_parameter is wanted]
 
     def argument(self, name: str, text: str, keep: Callable[[FetchArg], int]) -> FetchArg:
         """The argument *name* with the expression *text*; raises NamedError.
