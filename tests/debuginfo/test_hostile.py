@@ -1,21 +1,25 @@
 """Debug information with bytes changed is read, or refused in words; it costs no crash, no hang, no memory.
 
-By hand, for many more: ``python -m tests.debuginfo.test_hostile COUNT SEED``.
+By hand, for many more: ``python -m tests.debuginfo.test_hostile COUNT SEED [PROGRAM]``.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import random
 import resource
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.debuginfo.programs import built
 from tests.events.support import ANYWHERE, ARCH, REGISTERS, vector
+from uprobe_core.cli import main
 from uprobe_core.errors import UprobeError
 from uprobe_core.events.files import host_file
 from uprobe_core.events.parse import Language
@@ -34,11 +38,24 @@ LINES = (
 )
 
 
+SECTIONS = (".debug_", ".zdebug_", ".gnu_debug", ".eh_frame")
+COMMANDS = (
+    ("list", "-v", "{}"),
+    ("list", "-v", "{}", "scaled"),
+    ("list", "--vars", "{}:parse"),
+    ("list", "--vars", "{}:types.c:48"),
+    ("list", "--vars", "{}:scaled"),
+    ("check", "-e", "p {}:parse $args l=o->level", "-e", "r {}:turn", "{}"),
+    ("check", "-e", "p {}:scaled $args", "-e", "p {}:parse:48", "{}"),
+    ("doctor", "{}"),
+)
+
+
 def mutants(program: Path, count: int, seed: int) -> Iterator[bytes]:
     """*program* with bytes of its debug sections changed."""
     whole, rnd = program.read_bytes(), random.Random(seed)
     with ElfFile(program) as elf:
-        spans = [(s.offset, s.size) for s in elf.sections if s.name.startswith(".debug_") and s.size > 8]
+        spans = [(s.offset, s.size) for s in elf.sections if s.name.startswith(SECTIONS) and s.size > 8]
     for _ in range(count):
         data = bytearray(whole)
         for _ in range(rnd.choice((1, 1, 2, 4, 16, 64))):
@@ -67,6 +84,15 @@ def read(path: Path, line: str) -> bool:
         return False
 
 
+def told(path: Path, words: Sequence[str]) -> str:
+    """What the command *words* says on the error stream; anything but an exit comes through."""
+    said = io.StringIO()
+    out = contextlib.redirect_stdout(io.StringIO())
+    with out, contextlib.redirect_stderr(said), contextlib.suppress(SystemExit):
+        main([word.replace("{}", str(path)) for word in words])
+    return said.getvalue()
+
+
 def hurt(folder: Path, count: int, seed: int) -> tuple[int, float]:
     """How many of *count* lines were understood, and how long the slowest took in processor seconds."""
     path, understood, slowest = folder / "mutant", 0, 0.0
@@ -88,8 +114,27 @@ def test_mutated_sections_are_read_or_refused(seed: int, tmp_path: Path) -> None
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
 
 
-if __name__ == "__main__":
-    import tempfile
+@pytest.mark.parametrize("flags", [("-gdwarf-4", "-fdebug-types-section"), ("-gdwarf-5",)], ids=" ".join)
+def test_commands_never_blame_themselves_for_damage(flags: tuple[str, ...], tmp_path: Path) -> None:
+    path = tmp_path / "mutant"
+    for number, data in enumerate(mutants(built("types.c", "-O2", *flags), COUNT // 4, 6)):
+        path.write_bytes(data)
+        assert "internal:" not in told(path, COMMANDS[number % len(COMMANDS)])
 
+
+def _by_hand(count: int, seed: int, program: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
-        print(hurt(Path(name), int(sys.argv[1]), int(sys.argv[2])))
+        path = Path(name, "mutant")
+        for number, data in enumerate(mutants(program, count, seed)):
+            path.write_bytes(data)
+            said = told(path, COMMANDS[number % len(COMMANDS)])
+            if "internal:" in said:
+                print(number, COMMANDS[number % len(COMMANDS)], said)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 3:
+        _by_hand(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
+    else:
+        with tempfile.TemporaryDirectory() as folder_name:
+            print(hurt(Path(folder_name), int(sys.argv[1]), int(sys.argv[2])))
