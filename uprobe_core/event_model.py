@@ -278,7 +278,7 @@ class Record:
     :param ip: the probed address; for a return, where it returns to
     :param function: for a return the function's address, None for an entry
     :param values: one per argument of *event*
-    :param stack: names of the frames, innermost first, where a writer wants them
+    :param stack: names of the frames, innermost first, of a sample and where a writer wants them
     """
 
     event: EventSpec

@@ -1,7 +1,8 @@
-"""Perfetto's own format: tasks are tracks, calls slices with arguments, forks flows, numbers counters.
+"""Perfetto's own format: tasks are tracks, calls slices with arguments, forks flows, numbers counters,
+samples those of perf.
 
-Field numbers: protos/perfetto/trace/{trace,trace_packet}.proto and track_event/*.proto of
-the Perfetto project.
+Field numbers: protos/perfetto/trace/{trace,trace_packet}.proto, track_event/*.proto,
+interned_data/*.proto and profiling/profile_{common,packet}.proto of the Perfetto project.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ _UUID, _NAME, _PROCESS, _THREAD, _PARENT, _COUNTER = 1, 2, 3, 4, 5, 8
 _ANNOTATION, _TYPE, _TRACK, _CATEGORY, _LABEL, _COUNT, _FLOW, _END_OF_FLOW = 4, 9, 11, 22, 23, 30, 47, 48
 _BEGIN, _END, _INSTANT, _COUNTED = 1, 2, 3, 4
 _UNSIGNED, _SIGNED, _DOUBLE, _TEXT, _POINTER, _ANNOTATION_NAME = 3, 4, 5, 6, 7, 10
+_INTERNED, _SAMPLE = 12, 66
+_FUNCTION, _FRAME, _STACK, _MAPPING = 5, 6, 7, 19
+_IID, _VALUE = 1, 2
 _CLONES = frozenset({"clone", "clone3"})
 
 
@@ -35,10 +39,15 @@ class PerfettoWriter:
         self._counter = header.options.get("counter")
         self._pairs = CallPairs(header.events)
         self._tracks: dict[object, int] = {}
+        self._frames: dict[str, int] = {}
+        self._stacks: dict[tuple[str, ...], int] = {}
         self._put(number(_FLAGS, 1))  # SEQ_INCREMENTAL_STATE_CLEARED
 
     def write(self, record: Record) -> None:
         """One record: the begin or the end of a slice, or an instant."""
+        if record.event.kind == "i":
+            self._sample(record)
+            return
         for what, _ in self._pairs.take(record):
             if what is What.ENTERED:
                 self._event(record, _BEGIN, record.timestamp_ns, arguments=record)
@@ -71,6 +80,33 @@ class PerfettoWriter:
         notes = b"" if arguments is None else _annotations(arguments)
         parts = (number(_TYPE, kind), number(_TRACK, track), text(_CATEGORY, event.group), name, flow, notes)
         self._put(number(_TIMESTAMP, time), message(_EVENT, *parts))
+
+    def _sample(self, record: Record) -> None:
+        self._task(record)
+        interned: list[bytes] = []
+        if not self._stacks:
+            interned.append(message(_MAPPING, number(_IID, 1)))
+        stack = self._stacks.get(record.stack)
+        if stack is None:
+            stack = self._stacks[record.stack] = len(self._stacks) + 1
+            frames = [number(_VALUE, self._frame(name, interned)) for name in reversed(record.stack)]
+            interned.append(message(_STACK, number(_IID, stack), *frames))
+        sample = (number(1, record.cpu), number(2, record.pid), number(3, record.tid), number(4, stack))
+        self._put(
+            number(_TIMESTAMP, record.timestamp_ns),
+            number(_FLAGS, 2),  # SEQ_NEEDS_INCREMENTAL_STATE
+            message(_INTERNED, *interned) if interned else b"",
+            message(_SAMPLE, *sample, number(5, 2)),  # MODE_USER
+        )
+
+    def _frame(self, name: str, interned: list[bytes]) -> int:
+        """The number of a frame, which is told of in *interned* where it is new."""
+        known = self._frames.get(name)
+        if known is None:
+            known = self._frames[name] = len(self._frames) + 1
+            interned.append(message(_FUNCTION, number(_IID, known), text(_VALUE, escaped(name))))
+            interned.append(message(_FRAME, number(_IID, known), number(2, known), number(3, 1)))
+        return known
 
     def _count(self, record: Record) -> None:
         """The counter's next value, if the record has it."""

@@ -1,4 +1,7 @@
-"""speedscope's format: what each task was in, and when (its file-format-schema.json, "evented")."""
+"""speedscope's format: what each task was in, and when (its file-format-schema.json, "evented").
+
+Samples are a profile of their own for each task ("sampled"), in which each weighs the same.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +23,33 @@ class SpeedscopeWriter:
         self._frames: dict[str, int] = {}
         self._profiles: dict[tuple[int, int], dict[str, Any]] = {}
         self._last: dict[tuple[int, int], int] = {}
+        self._samples: dict[tuple[int, int], dict[str, Any]] = {}
 
     def write(self, record: Record) -> None:
         """One record."""
         key = record.pid, record.tid
+        if record.event.kind == "i":
+            self._sample(key, record)
+            return
         self._last[key] = record.timestamp_ns
         for what, call in self._pairs.take(record):
             if what in (What.ENTERED, What.POINT):
                 self._put(key, "O", call, _begin(call))
             if what is not What.ENTERED:
                 self._put(key, "C", call, record.timestamp_ns)
+
+    def _sample(self, key: tuple[int, int], record: Record) -> None:
+        profile = self._samples.get(key)
+        if profile is None:
+            name = f"{escaped(record.comm)}-{record.tid} samples"
+            profile = self._samples[key] = {"type": "sampled", "name": name, "unit": "none"}
+            profile |= {"startValue": 0, "endValue": 0, "samples": [], "weights": []}
+        profile["samples"].append([self._frame(escaped(name)) for name in reversed(record.stack)])
+        profile["weights"].append(1)
+        profile["endValue"] += 1
+
+    def _frame(self, name: str) -> int:
+        return self._frames.setdefault(name, len(self._frames))
 
     def _put(self, key: tuple[int, int], kind: str, call: Call, time: int) -> None:
         entry = call.entry
@@ -39,7 +59,7 @@ class SpeedscopeWriter:
             profile = self._profiles[key] = {"type": "evented", "name": name, "unit": "nanoseconds"}
             profile |= {"startValue": time, "endValue": time, "events": []}
         name = escaped(entry.event.location.partition("(")[0] or entry.event.name)
-        frame = self._frames.setdefault(name, len(self._frames))
+        frame = self._frame(name)
         events = profile["events"]
         at = max(time, events[-1]["at"]) if events else time
         events.append({"type": kind, "frame": frame, "at": at})
@@ -56,7 +76,7 @@ class SpeedscopeWriter:
             "exporter": "uprobe",
             "name": escaped(self._name),
             "shared": {"frames": [{"name": name} for name in self._frames]},
-            "profiles": list(self._profiles.values()),
+            "profiles": [*self._profiles.values(), *self._samples.values()],
         }
         self._stream.write(json.dumps(document).encode() + b"\n")
 

@@ -194,6 +194,13 @@ def test_a_wrong_event_changes_nothing(run: Run) -> None:
     assert [row["event"] for row in json.loads(run.events("--json").stdout)["events"]] == ["uprobes/own"]
 
 
+@pytest.mark.parametrize("line", ["s:openat", "i:1000"])
+def test_what_a_run_has_from_its_start_alone_is_refused(run: Run, line: str) -> None:
+    done = asked("attach", str(run.path), "-e", line)
+    assert done.returncode == 2
+    assert "can be added" in done.stderr
+
+
 def test_forked_processes_send_their_records_too(run: Run) -> None:
     with run.attached("-e", f"p:mine {run.program}:work n=%x0:u32", "--json") as client:
         run.says("fork")

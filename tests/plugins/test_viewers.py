@@ -139,6 +139,57 @@ def test_speedscope_has_a_profile_of_well_nested_calls_for_each_task(program: Pa
     assert opened == hits
 
 
+# --- samples ------------------------------------------------------------------------------------------
+
+
+SAMPLES = {"events": (EventLine("i:50"),)}
+
+
+def sampled(program: Path, tmp_path: Path) -> Counter[str]:
+    """How often each stack was sampled, by the folded stacks of a run."""
+    lines = run(program, tmp_path, "folded", **SAMPLES).decode().splitlines()
+    counts = Counter(
+        {line.rpartition(" ")[0].partition(";")[2]: int(line.rpartition(" ")[2]) for line in lines}
+    )
+    assert counts.total() > 20
+    return counts
+
+
+def test_speedscope_has_the_stack_of_each_sample(program: Path, tmp_path: Path) -> None:
+    document = json.loads(run(program, tmp_path, "speedscope", **SAMPLES))
+    frames = [frame["name"] for frame in document["shared"]["frames"]]
+    (profile,) = document["profiles"]
+    stacks = Counter(";".join(frames[each] for each in stack) for stack in profile["samples"])
+    assert stacks == sampled(program, tmp_path)
+    assert profile["type"] == "sampled"
+    assert profile["endValue"] == len(profile["weights"]) == len(profile["samples"])
+
+
+def interned(packets: list[dict[int, list[Any]]], kind: int) -> list[dict[int, list[Any]]]:
+    """What packets intern of a kind, by its number in InternedData."""
+    tables = [grouped(data) for packet in packets for data in packet.get(12, [])]
+    return [grouped(data) for table in tables for data in table.get(kind, [])]
+
+
+def grouped(data: bytes) -> dict[int, list[Any]]:
+    """The values of each field of a message."""
+    found: dict[int, list[Any]] = {}
+    for number, value in fields(data):
+        found.setdefault(number, []).append(value)
+    return found
+
+
+def test_perfetto_has_the_stack_of_each_sample(program: Path, tmp_path: Path) -> None:
+    """By the numbers of profile_common.proto, interned_data.proto and profile_packet.proto."""
+    packets = [grouped(data) for _, data in fields(run(program, tmp_path, "perfetto", **SAMPLES))]
+    names = {row[1][0]: row[2][0].decode() for row in interned(packets, 5)}
+    frames = {row[1][0]: names[row[2][0]] for row in interned(packets, 6)}
+    stacks = {row[1][0]: ";".join(frames[each] for each in row[2]) for row in interned(packets, 7)}
+    samples = [grouped(packet[66][0]) for packet in packets if 66 in packet]
+    assert Counter(stacks[each[4][0]] for each in samples) == sampled(program, tmp_path)
+    assert {(each[2][0], each[3][0]) for each in samples} == {(1000, 1000)}
+
+
 # --- flame graphs -------------------------------------------------------------------------------------
 
 

@@ -62,7 +62,7 @@ class NativeSites:
     :param failed: called with (event, sink, exception) when a Python handler or a taker of records raised
     :param vote_out: called with (process, address) when all consumers of a site voted REMOVE
     :param current: the running task
-    :param plain_records: whether the engine's records are all that the run's writer needs
+    :param plain_records: whether the engine's records are all that the run's writer needs, but of samples
     :param semantics: what else is asked for
     :param stacks: what user stacks are made of
     :param registers: the architecture's
@@ -190,7 +190,8 @@ class NativeSites:
     # --- events -----------------------------------------------------------------------------------
 
     def _plan(self, event: Event) -> EventPlan:
-        return plan_event(event, records=self._plain_records, fetches=self._semantics.fetches())
+        plain = self._plain_records and event.spec.kind != "i"
+        return plan_event(event, records=plain, fetches=self._semantics.fetches())
 
     def _event(self, event: Event) -> _NativeEvent:
         native = self._events.get(event)

@@ -295,7 +295,8 @@ class Session(ReportedSession):
         if self._output is not None and self.events.findings.is_recording:
             if self._engine is not None:
                 self._engine.sites.drain()  # what is in its ring came first
-            stack = tuple(frame.label for frame in hit.stack()) if self._wants_stacks else ()
+            wanted = self._wants_stacks or event.spec.kind == "i"  # a sample is its stack
+            stack = tuple(frame.label for frame in hit.stack()) if wanted else ()
             self._output.record(make_record(hit, event, stack))
 
     def name_of(self, address: int) -> str:
