@@ -38,7 +38,8 @@ class PerfettoWriter:
         self._stream = stream
         self._counter = header.options.get("counter")
         self._pairs = CallPairs(header.events)
-        self._tracks: dict[object, int] = {}
+        self._tracks: dict[object, tuple[int, tuple[bytes, ...]]] = {}
+        """Of each track its number, and how it was described last: a program that is executed renames it."""
         self._frames: dict[str, int] = {}
         self._stacks: dict[tuple[str, ...], int] = {}
         self._put(number(_FLAGS, 1))  # SEQ_INCREMENTAL_STATE_CLEARED
@@ -132,12 +133,11 @@ class PerfettoWriter:
         return self._track((record.pid, record.tid), parent, described)
 
     def _track(self, key: object, *described: bytes) -> tuple[int, bool]:
-        known = self._tracks.get(key)
-        if known is not None:
-            return known, False
-        uuid = self._tracks[key] = len(self._tracks) + 1
-        self._put(message(_DESCRIPTOR, number(_UUID, uuid), *described))
-        return uuid, True
+        uuid, last = self._tracks.get(key, (len(self._tracks) + 1, None))
+        if last != described:
+            self._tracks[key] = uuid, described
+            self._put(message(_DESCRIPTOR, number(_UUID, uuid), *described))
+        return uuid, last is None
 
     def _put(self, *parts: bytes) -> None:
         self._stream.write(message(_PACKET, *parts, number(_SEQUENCE, 1)))

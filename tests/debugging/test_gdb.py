@@ -188,6 +188,42 @@ def test_what_would_be_done_twice_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "made").read_text() == "x"
 
 
+def test_a_socket_that_is_not_connected_is_made_anew(tmp_path: Path) -> None:
+    """As the C library does where it asks for a user's name, and no daemon of names is there."""
+    source = tmp_path / "asks.c"
+    source.write_text(
+        "#include <sys/socket.h>\n#include <sys/un.h>\n#include <unistd.h>\n"
+        "__attribute__((noinline)) int after(int n) { return n + 1; }\n"
+        'int main(void) { struct sockaddr_un to = {AF_UNIX, "/not/there"};\n'
+        " int s = socket(AF_UNIX, SOCK_STREAM, 0), r = connect(s, (void *)&to, sizeof(to));\n"
+        " close(s); return after(r); }\n"
+    )
+    program = either(source)
+    steps = ["print $x0", "reverse-stepi", "!state", "stepi", "print $x0", "continue", "continue"]
+    seen, ended = visit(program, ["--stop-at", f"{program}:after", str(program)], steps, tmp_path)
+    assert seen[2]["stack"][0][0] == "main"
+    assert seen[0].partition(" = ")[2] == seen[4].partition(" = ")[2]
+    assert ended.status == 0
+
+
+def test_an_input_that_has_changed_is_noticed(tmp_path: Path) -> None:
+    source, read = tmp_path / "reads.c", tmp_path / "read"
+    source.write_text(
+        "#include <fcntl.h>\n#include <unistd.h>\n"
+        "__attribute__((noinline)) int after(int n) { return n + 1; }\n"
+        "int main(int count, char **words) { char text[16]; int f = open(words[1], O_RDONLY);\n"
+        " int n = read(f, text, 15); close(f); return after(n); }\n"
+    )
+    read.write_text("before")
+    program = either(source)
+    words = ["--stop-at", f"{program}:after", str(program), str(read)]
+    steps = [f"shell echo -n after > {read}", "reverse-stepi", "!state", "continue"]
+    seen, ended = visit(program, words, steps, tmp_path)
+    assert "cannot go there: the program did not do the same again" in seen[1]
+    assert seen[2]["stack"][0][0] == "after"
+    assert ended.status == 7
+
+
 def test_a_hit_that_never_comes_is_said(program: Path, tmp_path: Path) -> None:
     seen, ended = visit(program, ["--stop-at", f"{program}:parse#11", str(program)], [], tmp_path)
     assert seen == []

@@ -33,7 +33,7 @@ tgkill tkill execve rt_sigqueueinfo rt_tgsigqueueinfo process_vm_readv
 _REPEATED = frozenset(f"{_READS} {_OWN}".split())
 _MAKES = frozenset(
     {
-        *("pipe2", "eventfd2", "socketpair", "memfd_create", "signalfd4"),
+        *("pipe2", "eventfd2", "socket", "socketpair", "memfd_create", "signalfd4"),
         *("epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2"),
         *("timerfd_create", "timerfd_settime", "timerfd_gettime"),
     }
