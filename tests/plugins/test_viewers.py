@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import uprobe_core as up
-from tests.programs import zig
+from tests.programs import either, zig
 from uprobe_core.errors import UsageError
 from uprobe_core.run_setup import EventLine, RunSetup
 
@@ -112,6 +112,18 @@ def test_a_fork_is_a_flow_from_the_call_to_the_childs_first_event(tmp_path: Path
     reached = [event[48] for _, _, _, event in trace if 48 in event]
     assert len(made) == 1
     assert made == reached
+
+
+def test_a_task_is_called_what_it_was_called_last(tmp_path: Path) -> None:
+    source = tmp_path / "first.c"
+    source.write_text(
+        "#include <sys/prctl.h>\n#include <unistd.h>\n"
+        'int main(void) { prctl(PR_SET_NAME, "second"); getuid(); }\n'
+    )
+    packets = [grouped(data) for _, data in fields(run(either(source), tmp_path, "perfetto", syscalls=True))]
+    tracks = [grouped(packet[60][0]) for packet in packets if 60 in packet]
+    threads = [(row[1][0], grouped(row[4][0])[5][0]) for row in tracks if 4 in row]
+    assert threads == [(2, b"first"), (2, b"second")]
 
 
 # --- speedscope ---------------------------------------------------------------------------------------
