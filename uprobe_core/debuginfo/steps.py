@@ -47,6 +47,7 @@ def stepped(operand: Operand, step: Step, unit: Unit) -> Operand:
 def _cast(operand: Operand, kind: Type) -> Operand:
     """*operand* as one of another type, where its bytes are the same; C would convert other numbers."""
     own = operand.type
+    is_raw = own.kind is Kind.VOID and own.size > 0  # a register by its name has no type, but a size
     converts = (
         kind.is_number
         and own.is_number
@@ -60,7 +61,7 @@ def _cast(operand: Operand, kind: Type) -> Operand:
     if converts or operand.bits:
         text = f"a cast does not convert {own.name} to {kind.name}"
         raise RefusedError(text, f"leave the cast out: it prints as {own.name}")
-    if kind.is_number is not own.is_number or (not kind.is_number and kind.size > own.size):
+    if kind.is_number is not (own.is_number or is_raw) or (not own.is_number and kind.size > own.size):
         raise RefusedError(
             f"{own.name} cannot be taken for {kind.name}", f"cast its address: ({kind.name}*)&..."
         )
