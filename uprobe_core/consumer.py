@@ -89,9 +89,9 @@ class Hit:
         """What :meth:`stack` asks; the core sets it."""
 
     def __repr__(self) -> str:
-        return (
-            f"<hit of {self.event.name if self.event else 'a probe'} at {self.address:#x}: {dict(self.args)}>"
-        )
+        """With the arguments, if they have been fetched: the program may have gone on, or be gone."""
+        known = "" if self._values is None else f": {dict(self.args)}"
+        return f"<hit of {self.event.name if self.event else 'a probe'} at {self.address:#x}{known}>"
 
     @property
     def entry_values(self) -> tuple[Any, ...]:

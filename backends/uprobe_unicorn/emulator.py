@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+from typing import Any, NoReturn
 
 from uprobe_linux.cpu import PAGE
 from uprobe_linux.memory.arena import Arena
 
+from uprobe_core.errors import BackendError
 from uprobe_unicorn import library as uc
 from uprobe_unicorn.library import CpReg, Library, check
 
@@ -19,6 +20,16 @@ _REGISTERS = (
 _SYSTEM = {"tpidr": uc.REG_TPIDR_EL0, "fpcr": uc.REG_FPCR, "fpsr": uc.REG_FPSR}
 _USER_PSTATE = 0xF000_0C00
 """NZCV and BTYPE: what a program changes of PSTATE; records show both (recorded: indirect-calls)."""
+
+
+class _Closed:
+    """Stands where the library was: who has kept a hit for longer than its run is told so."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise BackendError(
+            "the run is over, and its emulator with it",
+            hint="read what you need of a hit while its handler runs",
+        )
 
 
 class SavedContext:
@@ -194,3 +205,4 @@ class UnicornEngine:
         if self._uc:
             self._lib.close(self._uc)
             self._uc = ctypes.c_void_p()
+            self._lib = _Closed()  # type: ignore[assignment]

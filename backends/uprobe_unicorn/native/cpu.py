@@ -133,7 +133,9 @@ class NativeCpu(UnicornCpu):
             return physical, perms
         glue.drop(page, page + PAGE, _DATA | _CODE if access == Perm.WRITE else _DATA)
         if physical >= 0:
-            start, end = self._span(page) or (page, page + PAGE)
+            # What may be fetched from as well is said of pages alone that have no breakpoints.
+            span = self._code_span if perms & Perm.EXEC else self._span
+            start, end = span(page) or (page, page + PAGE)
             glue.add_data(start, end, physical - (page - start), perms)
         return physical, perms
 
