@@ -49,7 +49,7 @@ static uint64_t *register_at(struct fake *fake, int reg)
 		return &fake->registers[GLUE_SP];
 	case UC_REG_PC:
 		return &fake->registers[GLUE_PC];
-	case UC_REG_NZCV:
+	case UC_REG_PSTATE:
 		return &fake->registers[33];
 	case UC_REG_V0:
 		return vectors;
