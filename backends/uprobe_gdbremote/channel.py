@@ -122,9 +122,8 @@ class Channel:
         deadline = None if seconds is None else time.monotonic() + seconds
         if self._due:
             due, self._due = self._due, 0
-            self._fill(
-                socket.MSG_WAITALL, due
-            )  # a stop is likely, and is waited for once, with what follows it
+            # A stop is likely, and is waited for once, with what follows it.
+            self._fill(socket.MSG_WAITALL, due)
         while True:
             packet = self._next()
             if packet is not None:

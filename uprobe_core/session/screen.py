@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import mmap
 import os
 import struct
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from uprobe_core.types import MemoryFault
@@ -15,19 +17,22 @@ from uprobe_core.types import MemoryFault
 __all__ = ("Screen",)
 
 _UP_AND_CLEAR = "\r\x1b[{}A\x1b[J"
-_CLEAR_LINE = "\r\x1b[K"
 _WRITES = frozenset({"write", "writev", "pwrite64", "pwritev", "pwritev2", "sendfile", "splice", "ioctl"})
 """System calls after which something else may stand on a terminal."""
 _STANDARD = (0, 1, 2)
 _MOST_PARTS = 1024
 """IOV_MAX."""
+_STATE = struct.Struct("=Hxxxxxxdd")
+"""Rows that are shown, whether the program's line is unfinished (0 or 1), and until when nothing is shown."""
+_A_WRITE = 0.2
+"""Seconds that a write may take; who writes for longer, or was ended in it, is not waited for."""
 
 
 class Screen:
     """Standard error, which the program may write to as well; it is told of its calls (a CallWatcher).
 
     What is shown on a terminal is taken away before the program writes, and nothing is shown
-    while the program has left a line unfinished. Forked processes know of each other's lines.
+    while the program writes, or has left a line unfinished. Forked processes know of each other's lines.
 
     :param shared: whether records are written to it as well
     :ivar is_redrawn: whether it is a terminal where lines are replaced
@@ -39,41 +44,56 @@ class Screen:
         except OSError:
             self._fd = -1
         self.is_redrawn = self._fd >= 0 and not shared and os.isatty(self._fd)
-        self._state = mmap.mmap(-1, 4)
-        """For all processes: rows that are shown (2 bytes), whether the program's line is unfinished (1)."""
+        self._lock = os.memfd_create("screen")
+        os.ftruncate(self._lock, _STATE.size)
+        self._shared = mmap.mmap(self._lock, _STATE.size)
 
-    @property
-    def _rows(self) -> int:
-        return int.from_bytes(self._state[:2], "little")
-
-    @_rows.setter
-    def _rows(self, rows: int) -> None:
-        self._state[:2] = rows.to_bytes(2, "little")
+    @contextlib.contextmanager
+    def _state(self) -> Iterator[list[float]]:
+        """What _STATE says, to be changed; no other process shows, clears or notes anything meanwhile."""
+        fcntl.lockf(self._lock, fcntl.LOCK_EX)
+        try:
+            state = list(_STATE.unpack(self._shared))
+            yield state
+            _STATE.pack_into(self._shared, 0, int(state[0]), *state[1:])
+        finally:
+            fcntl.lockf(self._lock, fcntl.LOCK_UN)
 
     def called(self, _task: Any, name: str, _arguments: tuple[int, ...]) -> None:
         """The program is about to make a call."""
-        if name in _WRITES:
-            self.clear()
+        if name in _WRITES and self.is_redrawn:
+            with self._state() as state:
+                self._clear(state)
+                state[2] = time.monotonic() + _A_WRITE
 
     def answered(self, task: Any, name: str, arguments: tuple[int, ...], result: int | None) -> None:
         """It has made one: what it wrote may have ended within a line."""
-        if name in ("write", "writev") and arguments[0] in _STANDARD and result is not None and result > 0:
-            self._state[2] = not _ends_line(task, name, arguments, result)
+        if name not in _WRITES or not self.is_redrawn:
+            return
+        with self._state() as state:
+            state[2] = 0
+            if (
+                name in ("write", "writev")
+                and arguments[0] in _STANDARD
+                and result is not None
+                and result > 0
+            ):
+                state[1] = not _ends_line(task, name, arguments, result or 0)
 
     def table(self, lines: Sequence[str]) -> None:
         """Show *lines*, in place of those before if they can be replaced."""
         if not self.is_redrawn:
             self._put("".join(f"{line}\n" for line in lines))
             return
-        self.clear()
-        if self._state[2]:
-            return
         width, height = self._size()
         shown = [line[: max(width - 1, 1)] for line in lines]
         if len(shown) >= height:
             shown = [*shown[: max(height - 2, 1)], f"... {len(shown) - max(height - 2, 1)} more lines"]
-        self._put("".join(f"{line}\n" for line in shown))
-        self._rows = len(shown)
+        with self._state() as state:
+            self._clear(state)
+            if not state[1] and state[2] < time.monotonic():
+                self._put("".join(f"{line}\n" for line in shown))
+                state[0] = len(shown)
 
     def _size(self) -> tuple[int, int]:
         """Columns and rows; what a terminal does not know of itself is as of old."""
@@ -84,10 +104,13 @@ class Screen:
 
     def clear(self) -> None:
         """Take away what is shown, if it can be."""
-        rows = self._rows
-        if rows:
-            self._rows = 0
-            self._put(_UP_AND_CLEAR.format(rows))
+        with self._state() as state:
+            self._clear(state)
+
+    def _clear(self, state: list[float]) -> None:
+        if state[0]:
+            self._put(_UP_AND_CLEAR.format(int(state[0])))
+            state[0] = 0
 
     def _put(self, text: str) -> None:
         if self._fd >= 0:
@@ -95,10 +118,14 @@ class Screen:
                 os.write(self._fd, text.encode("utf-8", "surrogateescape"))
 
     def close(self) -> None:
-        """Give the descriptor back; idempotent."""
+        """Give the descriptors back; idempotent."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+        if self._lock >= 0:
+            self._shared.close()
+            os.close(self._lock)
+            self._lock = -1
 
 
 def _ends_line(task: Any, name: str, arguments: tuple[int, ...], written: int) -> bool:
