@@ -6,6 +6,7 @@ import importlib
 import os
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -25,6 +26,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     monkeypatch.setattr(sys, "meta_path", [PathFinder])
     monkeypatch.syspath_prepend(str(tmp_path / "first"))
+    # Without the folder of the tests: others that run now add files to it.  (syspath_prepend puts all back.)
+    sys.path[1:] = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")]
     folder = tmp_path / "last"
     (folder / "kept_one").mkdir(parents=True)
     (folder / "kept_one" / "__init__.py").write_text("VALUE = 1\n")

@@ -17,7 +17,6 @@ TABLES = frozenset(
         "table_load_store.py",
         "run_setup.py",
         "tiny_programs.py",
-        "backend_rows.py",
         "other_rows.py",
     }
 )
