@@ -25,6 +25,7 @@ __all__ = (
     "TargetError",
     "UprobeError",
     "UsageError",
+    "as_failure",
     "noted",
     "shortage",
 )
@@ -159,6 +160,13 @@ class OverdueError(PluginError):
     """A consumer's method was stopped because it did not come back."""
 
     slug = "consumer-overdue"
+
+
+def as_failure(error: BaseException) -> Exception:
+    """What *error*, which a plugin's method raised, is for the run: its sys.exit() ends nothing either."""
+    if isinstance(error, ConsumerStopped):
+        return OverdueError(str(error))
+    return error if isinstance(error, Exception) else RuntimeError(repr(error))
 
 
 class OutputError(UprobeError):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from uprobe_core.backend import Process
 from uprobe_core.consumer import EntryState, Hit, ReturnHit
-from uprobe_core.errors import ConsumerStopped, OverdueError
+from uprobe_core.errors import as_failure
 from uprobe_core.event_model import EventSpec
 from uprobe_core.events.fetch_run import FetchProgram, compile_fetch, run_fetch
 from uprobe_core.events.in_order import InOrder
@@ -220,14 +220,8 @@ class Event:
             if not isinstance(answer, bool):
                 raise TypeError(f"filter returned {answer!r}, which is neither True nor False")
             return answer
-        except ConsumerStopped as stopped:
-            self._on_error(self, sink, OverdueError(str(stopped)))
-            return False
-        except Exception as error:
-            self._on_error(self, sink, error)
-            return False
         except BaseException as error:  # as in a handler
-            self._on_error(self, sink, RuntimeError(repr(error)))
+            self._on_error(self, sink, as_failure(error))
             return False
 
     def entered(self, hit: Hit) -> tuple[HandlerVote, EntryState | None]:
@@ -307,14 +301,8 @@ class Event:
             if wrong is not None:
                 raise wrong
             return HandlerVote(vote)
-        except ConsumerStopped as stopped:
-            self._on_error(self, sink, OverdueError(str(stopped)))
-            return HandlerVote.IGNORE
-        except Exception as error:
-            self._on_error(self, sink, error)
-            return HandlerVote.IGNORE
         except BaseException as error:  # sys.exit() in a consumer must not end the run without its records
-            self._on_error(self, sink, RuntimeError(repr(error)))
+            self._on_error(self, sink, as_failure(error))
             return HandlerVote.IGNORE
 
 

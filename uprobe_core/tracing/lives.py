@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.actions.kinds import Action
-from uprobe_core.errors import ConsumerStopped, OverdueError
+from uprobe_core.errors import as_failure
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Task
@@ -72,14 +72,10 @@ class Lives:
         method = getattr(sink, name, None)
         try:
             return method(*arguments) if callable(method) else None
-        except ConsumerStopped as stopped:
-            self._failed(event, sink, OverdueError(str(stopped)))
-        except Exception as error:  # a consumer's bug must not end the run
-            self._failed(event, sink, error)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # nor may its sys.exit()
-            self._failed(event, sink, RuntimeError(repr(error)))
+        except BaseException as error:  # a consumer's bug must not end the run, nor may its sys.exit()
+            self._failed(event, sink, as_failure(error))
         return None
 
     # --- in every process -----------------------------------------------------------------------------
