@@ -9,14 +9,13 @@ from typing import NamedTuple
 
 from uprobe_core.architecture import Registers
 from uprobe_core.debuginfo import calls, calls_go, calls_rust
-from uprobe_core.debuginfo.dwarf import At
+from uprobe_core.debuginfo.dwarf import At, Language
 from uprobe_core.debuginfo.places import Place
 from uprobe_core.debuginfo.types import Type
 from uprobe_core.debuginfo.unit import Die
 
 __all__ = ("Convention", "convention_of")
 
-_GO, _RUST = 0x16, 0x1C
 _RUST_VERSION = re.compile(r"rustc version (\d+)\.(\d+)")
 _MIXED_SINCE = (1, 79)
 """Since then variants that hold a number or a pointer share a register (rustc's layouts of enumerations)."""
@@ -36,18 +35,14 @@ class Convention(NamedTuple):
     keeps: bool = False
 
 
-def _is_go(die: Die) -> bool:
-    """Whether the unit of *die* is written in Go."""
-    return bool(die.unit.root.get(At.LANGUAGE) == _GO)
-
-
 def convention_of(die: Die) -> Convention:
     """That of the function *die*."""
-    producer = str(die.unit.root.get(At.PRODUCER, ""))
-    if _is_go(die):
+    root = die.unit.root
+    producer, language = str(root.get(At.PRODUCER, "")), root.get(At.LANGUAGE)
+    if language == Language.GO:
         how = calls_go.BY_REGISTERS if "regabi" in producer else calls_go.ON_THE_STACK
         return Convention(partial(calls_go.parameter_places, how), partial(calls_go.result_places, how))
-    if die.unit.root.get(At.LANGUAGE) == _RUST and _is_mangled(die):
+    if language == Language.RUST and _is_mangled(die):
         version = _RUST_VERSION.search(producer)
         mixed = version is None or (int(version[1]), int(version[2])) >= _MIXED_SINCE
         return Convention(

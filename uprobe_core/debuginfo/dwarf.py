@@ -1,10 +1,10 @@
-"""The numbers of DWARF that are looked for: tags and attributes (DWARF 5, tables 7.3 and 7.5)."""
+"""The numbers of DWARF that are looked for: tags, attributes, languages (DWARF 5, 7.5.3, 7.5.4, 7.12)."""
 
 from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ("At", "Tag")
+__all__ = ("At", "Language", "Tag")
 
 
 class Tag(IntEnum):
@@ -116,3 +116,10 @@ class At(IntEnum):
     GNU_TAIL_CALL = 0x2115
     GNU_CALL_SITE_TARGET = 0x2113
     GNU_DWO_NAME = 0x2130
+
+
+class Language(IntEnum):
+    """What a unit is written in, where that decides something."""
+
+    GO = 0x16
+    RUST = 0x1C

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from uprobe_core.debuginfo.casts import type_named
-from uprobe_core.debuginfo.dwarf import At
+from uprobe_core.debuginfo.dwarf import At, Language
 from uprobe_core.debuginfo.expression import Step
 from uprobe_core.debuginfo.operands import (
     Operand,
@@ -23,8 +23,8 @@ from uprobe_core.debuginfo.unit import Unit
 
 __all__ = ("stepped",)
 
-_DOT_FOLLOWS = frozenset({0x16, 0x1C})
-"""Go and Rust, which have one operator for members of a structure and behind a pointer."""
+_DOT_FOLLOWS = frozenset({Language.GO, Language.RUST})
+"""Those have one operator for members of a structure and behind a pointer."""
 _WITHOUT = "it is a value itself: leave the * or -> out"
 
 
