@@ -17,6 +17,8 @@ __all__ = ("SpeedscopeWriter",)
 class SpeedscopeWriter:
     """``--format speedscope``: a profile for each task; what is no call is one of no length."""
 
+    wants_frames = True
+
     def __init__(self, stream: BinaryIO, header: RunHeader) -> None:
         self._stream, self._name = stream, " ".join(header.argv)
         self._pairs = CallPairs(header.events)

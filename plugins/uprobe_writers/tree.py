@@ -45,6 +45,7 @@ class _Task:
 class TreeWriter:
     """``--format tree[:key=value,...]``; the options are below."""
 
+    wants_frames = True
     options: ClassVar[Mapping[str, str]] = {
         "depth": "calls that are nested at most so deep",
         "min_time": "nanoseconds that a call has to take to be shown",

@@ -71,7 +71,7 @@ def check_class(entry: PluginEntry, plugin: Any) -> None:
 
 def _check_writer(entry: PluginEntry, plugin: Any) -> None:
     """Raise PluginError if a writer says what it is in other words, or does nothing when it is called."""
-    for name in ("wants_stacks", "appends"):
+    for name in ("wants_stacks", "wants_frames", "appends"):
         if not isinstance(getattr(plugin, name, False), bool):
             raise _mismatch(entry, f"{name} is {getattr(plugin, name)!r}, which is neither True nor False")
     options = getattr(plugin, "options", {})

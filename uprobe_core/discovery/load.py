@@ -25,6 +25,7 @@ __all__ = (
     "load_decoder",
     "load_writer",
     "refuse_options",
+    "wants_frames",
 )
 
 
@@ -109,6 +110,11 @@ def load_writer(use: FormatUse) -> tuple[bool, Callable[[Any, Any], Any]]:
         return writer
 
     return bool(getattr(plugin, "wants_stacks", False)), make
+
+
+def wants_frames(use: FormatUse) -> bool:
+    """Whether the writer puts calls together from records; raises UsageError or PluginError."""
+    return bool(getattr(import_plugin(choose(Kind.WRITER, use.name)), "wants_frames", False))
 
 
 def refuse_options(use: FormatUse, known: Mapping[str, str] | None = None) -> None:

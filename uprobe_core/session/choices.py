@@ -8,7 +8,8 @@ from dataclasses import fields
 
 from uprobe_core.architecture import Architecture
 from uprobe_core.backend import Capabilities, Target
-from uprobe_core.errors import BackendError, TargetError, UsageError
+from uprobe_core.discovery.load import wants_frames
+from uprobe_core.errors import BackendError, PluginError, TargetError, UsageError
 from uprobe_core.image.guest_files import GuestFiles
 from uprobe_core.records.part import part_of
 from uprobe_core.run_setup import RunSetup
@@ -30,10 +31,6 @@ __all__ = (
 )
 
 
-_OF_CALLS = frozenset({"tree", "speedscope"})
-"""Formats that show calls, and none of the records' arguments that are not for people."""
-
-
 def writes_records(setup: RunSetup) -> bool:
     """Whether hits are recorded, on the command line: without a consumer, or where one of them does it."""
     return any(use.name == TRACE for use in uses_of(setup))
@@ -41,9 +38,12 @@ def writes_records(setup: RunSetup) -> bool:
 
 def shows_calls(setup: RunSetup) -> bool:
     """Whether calls are put together from records, so that these have to say in which frames they are."""
+    if not setup.functions or not writes_records(setup):
+        return False
     try:
-        return writes_records(setup) and writer_of(setup).name in _OF_CALLS
-    except UsageError:  # a format that is none is refused where it is opened
+        use = writer_of(setup)
+        return use.name != "tracefs" and wants_frames(use)
+    except (UsageError, PluginError):  # a format that is none is refused where it is opened
         return False
 
 

@@ -29,9 +29,9 @@ _A_WRITE = 0.2
 
 
 class Screen:
-    """Standard error, which the program may write to as well; it is told of its calls (a CallWatcher).
+    """Standard error, to which the program may write; a terminal is told of its calls (a CallWatcher).
 
-    What is shown on a terminal is taken away before the program writes, and nothing is shown
+    What is shown there is taken away before the program writes, and nothing is shown
     while the program writes, or has left a line unfinished. Forked processes know of each other's lines.
 
     :param shared: whether records are written to it as well
@@ -61,14 +61,14 @@ class Screen:
 
     def called(self, _task: Any, name: str, _arguments: tuple[int, ...]) -> None:
         """The program is about to make a call."""
-        if name in _WRITES and self.is_redrawn:
+        if name in _WRITES:
             with self._state() as state:
                 self._clear(state)
                 state[2] = time.monotonic() + _A_WRITE
 
     def answered(self, task: Any, name: str, arguments: tuple[int, ...], result: int | None) -> None:
         """It has made one: what it wrote may have ended within a line."""
-        if name not in _WRITES or not self.is_redrawn:
+        if name not in _WRITES:
             return
         with self._state() as state:
             state[2] = 0

@@ -107,7 +107,8 @@ class WriterCompliance(Manners):
 
     def test_it_has_the_members_of_the_contract(self, writer_class: Any) -> None:
         assert isinstance(writer_class(io.BytesIO(), RunHeader(["./program"], [ENTRY])), Writer)
-        assert isinstance(getattr(writer_class, "wants_stacks", False), bool)
+        for wish in ("wants_stacks", "wants_frames", "appends"):
+            assert isinstance(getattr(writer_class, wish, False), bool)
 
     def test_a_run_without_a_hit_can_be_written(self, write: Any, read_back: ReadBack | None) -> None:
         data = write([])
