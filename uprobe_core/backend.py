@@ -20,6 +20,7 @@ from collections.abc import Mapping as MappingABC
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from uprobe_core.capabilities import Capabilities
+from uprobe_core.event_model import Condition
 from uprobe_core.target import Bind, ExitStatus, Limits, Target
 from uprobe_core.types import Analysis, Fault, Mapping, TrapResult
 
@@ -28,6 +29,7 @@ __all__ = (
     "Backend",
     "Bind",
     "Capabilities",
+    "Conditions",
     "ExitStatus",
     "Fact",
     "Limits",
@@ -278,8 +280,36 @@ class ProbeHandler(Protocol):
         ...
 
 
+class Conditions(Protocol):
+    """What a machine may have as its ``conditions``: filters that are decided where the program runs.
+
+    A hit for which none holds is not reported, only counted.
+    """
+
+    def decide(
+        self,
+        process: Process,
+        address: int,
+        conditions: Sequence[Condition],
+        passed: Callable[[int], None],
+    ) -> str:
+        """From now on report hits at *address* only if one of *conditions* holds; without any report all.
+
+        A hit of which that cannot be said, because memory cannot be read, is reported.
+
+        :param passed: called with how many hits were not reported since the last time: in :meth:`settle`,
+            and at the latest when this changes, the place loses its probe, or the run ends
+        :returns: "" if it is so, else why all are reported, in words
+        """
+        ...
+
+    def settle(self) -> None:
+        """Call every *passed*, if that can be known now: not while the program runs."""
+        ...
+
+
 class Machine(Protocol):
-    """A program that is ready to run."""
+    """A program that is ready to run; it may have :class:`Conditions`."""
 
     capabilities: Capabilities
 

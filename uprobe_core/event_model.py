@@ -19,6 +19,8 @@ __all__ = (
     "GONE",
     "MAX_OPS",
     "OP_FORMAT",
+    "Comparison",
+    "Condition",
     "DeleteSpec",
     "EventSpec",
     "FetchArg",
@@ -253,6 +255,27 @@ class EventSpec:
     def full_name(self) -> str:
         """``GROUP/NAME``."""
         return f"{self.group}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One step of a filter: if its truth is *when*, go on after step *target*, else with the next.
+
+    The step after the last one is "accept", the one after that "reject".
+
+    :param arg: how the number that is compared is fetched; one that cannot be read is 0
+    :param operator: "==", "!=", "<", "<=", ">", ">=" or "&" (a common bit)
+    """
+
+    arg: FetchArg
+    operator: str
+    value: int
+    when: bool
+    target: int
+
+
+Condition = tuple[Comparison, ...]
+"""A filter in the form that a target may decide by itself."""
 
 
 @dataclass(frozen=True, slots=True)

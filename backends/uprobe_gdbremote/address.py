@@ -11,7 +11,9 @@ from uprobe_core.errors import BackendError, UsageError
 
 __all__ = ("Address", "connect")
 
-_FORMS = "tcp:HOST:PORT, unix:PATH, qemu or qemu:PATH, each with ,scratch=ADDRESS+SIZE if need be"
+_FORMS = (
+    "tcp:HOST:PORT, unix:PATH, qemu or qemu:PATH, each with ,scratch=ADDRESS+SIZE or ,filters=here if need be"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Address:
     :param path: of the socket or of the emulator
     :param host: and *port*: of a TCP stub
     :param scratch: memory of the program that nobody uses: (address, bytes)
+    :param filters_here: whether the stub is to report every hit, and decide of none
     """
 
     kind: str
@@ -29,19 +32,22 @@ class Address:
     host: str = ""
     port: int = 0
     scratch: tuple[int, int] | None = None
+    filters_here: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Address:
         """From what the user wrote; raises UsageError."""
-        text, _, more = text.partition(",")
-        scratch = _scratch(more) if more else None
+        text, *more = text.split(",")
+        here = "filters=here" in more
+        areas = [_scratch(word) for word in more if word != "filters=here"]
+        scratch = areas[0] if areas else None
         kind, _, rest = text.partition(":")
         if kind == "tcp":
             host, _, port = rest.rpartition(":")
             if host and port.isdecimal() and int(port) < 1 << 16:
-                return cls(kind, host=host.strip("[]"), port=int(port), scratch=scratch)
+                return cls(kind, host=host.strip("[]"), port=int(port), scratch=scratch, filters_here=here)
         elif (kind == "unix" and rest) or kind == "qemu":
-            return cls(kind, rest or "qemu-aarch64", scratch=scratch)
+            return cls(kind, rest or "qemu-aarch64", scratch=scratch, filters_here=here)
         raise UsageError(f"target {text!r} is no address", hint=_FORMS)
 
     def __str__(self) -> str:

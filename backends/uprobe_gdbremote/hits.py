@@ -44,6 +44,10 @@ class Machine(Protocol):
         """Libraries came or went."""
         ...
 
+    def gains_thread(self) -> None:
+        """The program has begun a thread."""
+        ...
+
     def run_to(self, *addresses: int) -> None:
         """Let the current thread, and no other, run to one of *addresses*."""
         ...
@@ -79,6 +83,8 @@ class Hits:
         if not signal and task.held and not steps:
             signal = task.held.popleft()
         alone = task.lifted is not None
+        if self._points.conditional and not steps:
+            self._points.go_on_at(task.pc)
         self._runner.resume(task, step=steps, signal=signal, alone=alone)
 
     @staticmethod
@@ -99,6 +105,9 @@ class Hits:
         if "library" in stop.reasons:
             self._machine.look()
             return
+        if "create" in stop.reasons:
+            self._machine.gains_thread()
+            return
         if not stop.reasons.keys().isdisjoint(("fork", "vfork", "vforkdone")):
             self._forks.take(stop)
             return
@@ -117,7 +126,9 @@ class Hits:
         point = self._points.get(pc)
         if point is None or not point.inserted or point.core:
             self._own_trap(task, pc)
-        elif self._told(task, point):
+            return
+        self._points.arrived(point)
+        if self._told(task, point):
             self._displace(task, point)
 
     def _told(self, task: RemoteTask, point: Point) -> bool:

@@ -14,6 +14,7 @@ from uprobe_core.backend import LEFT_ALONE, Capabilities, ExitStatus
 from uprobe_core.errors import BackendError
 from uprobe_gdbremote.channel import Lost
 from uprobe_gdbremote.client import StubError
+from uprobe_gdbremote.conditions import NEEDED, RemoteConditions
 from uprobe_gdbremote.forks import Forks
 from uprobe_gdbremote.hits import Hits
 from uprobe_gdbremote.inject import MMAP, MPROTECT, MUNMAP, Injector
@@ -89,6 +90,10 @@ class RemoteMachine:
         self._injector = Injector(self, 0)
         self._forks = Forks(self._client, self.process.points)
         self._hits = Hits(self.runner, self.process, handler, self._forks, self)
+        self.conditions: RemoteConditions | None = None
+        if all(map(self._client.has, NEEDED)) and not connection.filters_here:
+            points = self.process.points
+            self.conditions = RemoteConditions(self._client, points, self.process, self._names, self)
 
     def _document(self, annex: str) -> bytes:
         found = self._client.object("features", annex)
@@ -189,6 +194,7 @@ class RemoteMachine:
         if stop.kind in ("exited", "killed"):
             with suppress(Lost):  # a stub may go with its program
                 self._client.channel.settle()
+            self._settle()
             self._end()
             self._ended = ExitStatus(stop.code, stop.signal)
         elif stop.kind == "thread-exit":
@@ -244,11 +250,16 @@ class RemoteMachine:
             self._detach()
         self._end()
 
+    def _settle(self) -> None:
+        if self.conditions is not None:
+            self.conditions.settle()
+
     def _detach(self) -> None:
         """Take out everything that is ours and let the program go on.
 
         A stub that refuses something has lost its program, and with it what was in it.
         """
+        self._settle()
         try:
             for point in self.process.points.all():
                 self.process.points.lift(point)
@@ -296,9 +307,42 @@ class RemoteMachine:
         """Libraries came or went."""
         self.world.look()
 
+    def gains_thread(self) -> None:
+        """The program has begun a thread."""
+        if self.conditions is not None:
+            self.conditions.stop("the program has threads")
+
+    @property
+    def registers(self) -> ThreadRegisters:
+        """Those of the thread that stopped last."""
+        return self.current.registers
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the program runs, so that its stub can be asked nothing."""
+        return self.runner.is_running
+
     def open_code(self, address: int, size: int) -> None:
         """Have the stub let us write memory of ours: qemu-user refuses pages whose code it has translated."""
         self.system_call(MPROTECT, address, size, 7)
+
+    def run_alone(self) -> bool:
+        """Let the current thread, and no other, run until it stops; whether that was a trap of its own.
+
+        Signals that come wait.
+        """
+        task = self.current
+        self.runner.resume(task, alone=True)
+        stop = self.runner.wait(patiently=True)
+        if stop.kind != "signal":
+            raise BackendError("the program ended while a system call was made in its name")
+        if self._client.crowd is not None and stop.thread != task.thread:
+            return False  # it will stop again
+        self._alone_with(stop.thread)
+        task.registers.forget()
+        if stop.signal != SIGTRAP:
+            task.held.append(stop.signal)
+        return stop.signal == SIGTRAP
 
     def run_to(self, *addresses: int) -> None:
         """Let the current thread, and no other, run to one of *addresses*; signals that come wait."""
@@ -307,19 +351,8 @@ class RemoteMachine:
         for point in points:
             point.kept += 1
         try:
-            while True:
-                self.runner.resume(task, alone=True)
-                stop = self.runner.wait(patiently=True)
-                if stop.kind != "signal":
-                    raise BackendError("the program ended while a system call was made in its name")
-                if self._client.crowd is not None and stop.thread != task.thread:
-                    continue  # it will stop again
-                self._alone_with(stop.thread)
-                task.registers.forget()
-                if stop.signal != SIGTRAP:
-                    task.held.append(stop.signal)
-                elif task.pc in addresses:
-                    return
+            while not self.run_alone() or task.pc not in addresses:
+                continue
         finally:
             for point in points:
                 point.kept -= 1

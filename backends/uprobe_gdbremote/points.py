@@ -40,6 +40,9 @@ class Point:
     :param core: whether the core's trampoline is here, whose trap no system would tell the stub of
     :param inserted: whether the stub has a breakpoint here
     :param vain: stops in a row for nobody
+    :param condition: what the stub is told with the breakpoint, so that it reports some hits only
+    :param sent: the condition that it has
+    :param reports: hits that it reported while it had one
     """
 
     address: int
@@ -52,6 +55,16 @@ class Point:
     core: bool = False
     inserted: bool = False
     vain: int = 0
+    condition: bytes = b""
+    sent: bytes = b""
+    reports: int = 0
+
+    @property
+    def wanted_condition(self) -> bytes:
+        """The condition that the stub is to have: none where somebody wants to know of every hit."""
+        if self.watches or self.kept or self.core or self.ours is not None:
+            return b""
+        return self.condition
 
     @property
     def is_wanted(self) -> bool:
@@ -72,6 +85,10 @@ class Points:
         self._points: dict[int, Point] = {}
         self._again = 0
         self.get = self._points.get
+        self.conditional: set[int] = set()
+        """Addresses of those that have a condition."""
+        self.leaving: Callable[[Point], None] = lambda _point: None
+        """Called with a point whose condition is about to go with it."""
 
     def make(self, address: int) -> Point:
         """The point at *address*, made and inserted if need be; raises ProbeError."""
@@ -91,8 +108,33 @@ class Points:
     def insert(self, point: Point) -> None:
         """Have the stub's breakpoint be there; raises StubError."""
         if not point.inserted:
-            self._client.insert(point.address, self._size)
+            point.sent = point.wanted_condition
+            self._client.insert(point.address, self._size, more=point.sent)
             point.inserted = True
+
+    def condition(self, point: Point, condition: bytes) -> None:
+        """Give the stub another *condition* of *point*; raises StubError."""
+        point.condition = condition
+        (self.conditional.add if condition else self.conditional.discard)(point.address)
+        self.follow(point)
+
+    def follow(self, point: Point, *, every: bool = False) -> None:
+        """Have the stub know the condition that *point* is to have now, or report *every* next hit."""
+        wanted = b"" if every else point.wanted_condition
+        if point.inserted and point.sent != wanted:
+            self._client.insert(point.address, self._size, more=wanted)
+            point.sent = wanted
+
+    def arrived(self, point: Point) -> None:
+        """The stub has reported a hit of *point*."""
+        if point.condition:
+            point.reports += bool(point.sent)
+            self.follow(point)
+
+    def go_on_at(self, address: int) -> None:
+        """A thread goes on at *address*, where it stopped: a stub may step over what is there untold."""
+        if address in self.conditional:
+            self.follow(self._points[address], every=True)
 
     def lift(self, point: Point) -> None:
         """Take the stub's breakpoint out; *point* stays."""
@@ -124,8 +166,12 @@ class Points:
     def release(self, point: Point) -> None:
         """Somebody does not want to be told any more: nobody may."""
         if not point.is_wanted:
+            if point.condition:
+                self.leaving(point)
             self._points.pop(point.address, None)
             self.lift(point)
+        elif point.condition:
+            self.follow(point)
 
     def in_vain(self, point: Point) -> None:
         """A task came to *point* and nobody wanted to know."""
@@ -136,7 +182,10 @@ class Points:
     def forget(self, start: int, end: int) -> None:
         """[start, end) lost its mapping, and its breakpoints with it."""
         for address in [each for each in self._points if start <= each < end]:
-            point = self._points.pop(address)
+            point = self._points[address]
+            if point.condition:
+                self.leaving(point)
+            del self._points[address]
             try:
                 self.lift(point)
             except StubError:

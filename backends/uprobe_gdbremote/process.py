@@ -172,12 +172,14 @@ class RemoteProcess:
         point = self.points.make(address)
         point.watches += 1
         point.vain = 0
+        self.points.follow(point)
 
     def remove_watch(self, address: int) -> None:
         """See :class:`uprobe_core.backend.Process`; the breakpoint may stay a while."""
         point = self.points.get(address)
         if point is not None and point.watches:
             point.watches -= 1
+            self.points.follow(point)
 
     # --- slots of the core -------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ class Runner:
     :param reads_late: whether the stub reads nothing while the program runs (that of qemu-user), so that the
         next question can wait there for the stop, which saves another
     :ivar interrupt: asks what runs to stop
+    :ivar is_running: whether the program runs: a stub is asked nothing then
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Runner:
         words = client.channel.ask(b"vCont?").split(b";")
         self._thread_wise = {b"c", b"C", b"s", b"S"} <= set(words[1:])
         self._alone = False
+        self.is_running = False
         self.on_idle: Callable[[], None] = lambda: None
         self.rung: Callable[[], bool] = lambda: False
         """Whether something waits for a stop."""
@@ -56,6 +58,7 @@ class Runner:
         """
         registers = task.registers
         self._alone = alone or step
+        self.is_running = True
         if self._takes_address and registers.only_pc_changed and not signal and self._client.crowd is None:
             self._go_there(registers, step=step)
             return
@@ -96,6 +99,7 @@ class Runner:
             if packet is not None:
                 stop = self._heard(packet)
                 if stop is not None:
+                    self.is_running = False
                     return stop
                 continue
             if crowd is not None:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from uprobe_gdbremote.address import Address, connect
+from uprobe_gdbremote.channel import Channel
+from uprobe_gdbremote.client import Client
 
 from tests.programs import ROOT
 
@@ -18,3 +25,33 @@ NEWER = ROOT / ".cache" / "tools" / "qemu-aarch64"
 needs_newer_qemu = pytest.mark.skipif(
     not NEWER.exists(), reason=f"needs a qemu-aarch64 of 10.0 or later as {NEWER.relative_to(ROOT)}"
 )
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    """A client of this machine's gdbserver that has a program stopped; skips where it may trace nothing."""
+    if shutil.which("gdbserver") is None:
+        pytest.skip("needs gdbserver")
+    words = [
+        "gdbserver",
+        "--once",
+        "--no-startup-with-shell",
+        "localhost:0",
+        sys.executable,
+        "-c",
+        "print(7)",
+    ]
+    server = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert server.stderr is not None
+    port = 0
+    for line in server.stderr:
+        if line.startswith("Listening on port "):
+            port = int(line.split()[-1])
+            break
+    if not port:
+        pytest.skip("gdbserver may not trace here")
+    channel = Channel(connect(Address("tcp", host="localhost", port=port), 5), "gdbserver")
+    yield Client(channel)
+    channel.close()
+    server.kill()
+    server.communicate()

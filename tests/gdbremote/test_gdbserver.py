@@ -2,48 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from uprobe_gdbremote.address import Address, connect
-from uprobe_gdbremote.channel import Channel
 from uprobe_gdbremote.client import Client
 from uprobe_gdbremote.stops import parse_stop
-
-pytestmark = pytest.mark.skipif(shutil.which("gdbserver") is None, reason="needs gdbserver")
-
-
-@pytest.fixture
-def client(tmp_path: Path) -> Iterator[Client]:
-    """A client of a gdbserver that has a program stopped; skips where it may trace nothing."""
-    words = [
-        "gdbserver",
-        "--once",
-        "--no-startup-with-shell",
-        "localhost:0",
-        sys.executable,
-        "-c",
-        "print(7)",
-    ]
-    server = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
-    assert server.stderr is not None
-    port = 0
-    for line in server.stderr:
-        if line.startswith("Listening on port "):
-            port = int(line.split()[-1])
-            break
-    if not port:
-        pytest.skip("gdbserver may not trace here")
-    channel = Channel(connect(Address("tcp", host="localhost", port=port), 5), "gdbserver")
-    yield Client(channel)
-    channel.close()
-    server.kill()
-    server.communicate()
 
 
 def test_it_is_greeted_and_stops_acknowledging(client: Client) -> None:

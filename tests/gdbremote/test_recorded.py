@@ -12,6 +12,7 @@ import pytest
 import uprobe_core as up
 from tests.gdbremote.recorded import Replay
 from tests.programs import ROOT, debian
+from uprobe_core.cli import main
 
 RECORDINGS = ROOT / "tests" / "data" / "gdbremote"
 LOOP = str(ROOT / "examples" / "loop")
@@ -53,6 +54,18 @@ def test_a_program_on_a_real_kernel_is_probed(
     lines = [re.sub(r".*: (work|ret): \(.*\) ", r"\1 ", line) for line in trace.read_text().splitlines()]
     assert lines == ["work a=0x0", "ret rv=0x1", "work a=0x1", "ret rv=0x2"]
     assert "            loop-" in trace.read_text()
+
+
+def test_hits_that_a_filter_rejects_are_counted_and_not_told_of(replay: Any, tmp_path: Path) -> None:
+    """gdbserver told of two hits of twelve; a question about another one would not be in the recording."""
+    replay("loop-filtered")
+    trace, profile = tmp_path / "trace", tmp_path / "profile"
+    words = ["--backend", "gdbremote", "--target", f"unix:{tmp_path / 'gdb'}", "--map", f"{LOOP}:/root/loop"]
+    words += ["-e", "p:work /root/loop:work a=%x0 b=%x1:u64", "--filter", "work:a == 5 && b != 0 || a > 10"]
+    words += ["-o", str(trace), "--profile", str(profile), "--", "/root/loop", "12"]
+    assert main(["run", *words]) == 0
+    assert re.findall(r" a=(\S+)", trace.read_text()) == ["0x5", "0xb"]
+    assert profile.read_text().split() == ["/root/loop", "work", "12"]
 
 
 def test_children_run_on_without_breakpoints_and_the_user_is_told(

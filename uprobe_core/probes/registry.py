@@ -55,6 +55,8 @@ class UprobeRegistry:
         self._placed = placed
         self.refused = refused
         self.native: NativeInstaller | None = None
+        self.decide: Callable[[Space, Site], None] | None = None
+        """Called when a site was placed, or its consumers changed."""
         self.spaces: dict[Process, Space] = {}
         self._files: dict[FileId, dict[int, Uprobe]] = {}
         """Uprobes by file and offset."""
@@ -134,12 +136,15 @@ class UprobeRegistry:
 
     def place_again(self, uprobe: Uprobe) -> None:
         """The consumers of *uprobe* changed: tell a native engine that has it, or take it away."""
-        if self.native is None:
+        if self.native is None and self.decide is None:
             return
         for space in self.spaces.values():
             for site in space.sites.of(uprobe):
-                self._take_away(space, site)
-                self._place(space, site)
+                if self.native is not None:
+                    self._take_away(space, site)
+                    self._place(space, site)
+                elif self.decide is not None:
+                    self.decide(space, site)
 
     def _remove_unwanted(self, space: Space, uprobe: Uprobe) -> None:
         if not any(link.filter(space.process) for link in uprobe.links):
@@ -342,6 +347,8 @@ class UprobeRegistry:
     def _place(self, space: Space, site: Site) -> None:
         """Have hits of *site* delivered: natively if that can be, by hook or by trap."""
         self._place_somehow(space, site)
+        if self.decide is not None and not site.native:
+            self.decide(space, site)
         if self._placed is not None:
             self._placed(space, site, self.native)
 

@@ -69,5 +69,7 @@ class Site:
     analysis: Analysis
     mode: Mode
     offset: int
+    filtered: str = ""
+    """Who decides which of its hits are wanted, where a target could, and why."""
     native: bool = False
     """Whether a native engine has it, and its hits do not come to the dispatcher."""

@@ -71,6 +71,8 @@ class ExplainedPlaces:
             analysis.reason and f": {analysis.reason}"
         )
         place = f"{uprobe.path or uprobe.file}:{site.offset:#x}"
+        if site.filtered:
+            how = f"{how}, {site.filtered}"
         self._say(f"{space.process.pid} {site.vaddr:#x} {_names(uprobe)} ({place}) {how} ({why})")
 
     def refused(self, uprobe: Uprobe, error: ProbeError) -> None:

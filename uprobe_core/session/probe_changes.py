@@ -10,6 +10,7 @@ from uprobe_core.session.live import Batch, LiveChanges
 from uprobe_core.tracing.collector import collector_waits
 
 if TYPE_CHECKING:
+    from uprobe_core.backend import Machine
     from uprobe_core.image.guest_files import GuestFiles
     from uprobe_core.probes.registry import UprobeRegistry
     from uprobe_core.tracing.event import EventProbe
@@ -34,9 +35,14 @@ class ProbeChanges:
         self._registry: UprobeRegistry | None = None
         self._batch: Batch | None = None
 
-    def place_in(self, registry: UprobeRegistry) -> None:
-        """From here on changes reach *registry*, because a program is loaded."""
+    def place_in(self, registry: UprobeRegistry, machine: Machine) -> None:
+        """From here on changes reach *registry*, because a program is loaded in *machine*."""
         self._registry = registry
+        conditions = getattr(machine, "conditions", None)
+        if conditions is not None:
+            from uprobe_core.tracing.target_filters import TargetFilters
+
+            TargetFilters(conditions, registry).follow(self._events, self._live)
 
     def make(self, function: Callable[[Batch], T]) -> T:
         """Call *function* with the batch under way, or with a new one that takes effect when it returns.

@@ -124,7 +124,7 @@ class Session(ReportedSession):
                 self._explain.handler(dispatcher),
             )
         refuse_other_machine(setup, self.arch.info, self.files)
-        self._changes.place_in(registry)
+        self._changes.place_in(registry, self._machine)
         self._connect_native(self._machine, registry, self._output)
         if not setup.policy.is_kernel:
             with collector_waits():
