@@ -14,14 +14,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from uprobe_core.errors import BackendError
+from uprobe_core.types import Verdict
 from uprobe_gdbremote.bytecode import Inexpressible, compile_conditions
 from uprobe_gdbremote.client import StubError
 from uprobe_gdbremote.exclusives import LOOK, length, words_of
-from uprobe_gdbremote.points import SIZE, Point, Points
+from uprobe_gdbremote.points import SIZE, Point
 from uprobe_gdbremote.registers import PC, SP
 
 if TYPE_CHECKING:
     from uprobe_core.event_model import Condition
+    from uprobe_core.types import Analysis
     from uprobe_gdbremote.client import Client
     from uprobe_gdbremote.process import RemoteProcess
     from uprobe_gdbremote.registers import RegisterNames, ThreadRegisters
@@ -70,12 +72,21 @@ class _Place:
 
 
 class RemoteConditions:
-    """The conditions of one process; see :class:`uprobe_core.backend.Conditions`."""
+    """The conditions of one process; see :class:`uprobe_core.backend.Conditions`.
+
+    :param analyze: the core's, of an instruction and its address
+    """
 
     def __init__(
-        self, client: Client, points: Points, process: RemoteProcess, names: RegisterNames, target: Target
+        self,
+        client: Client,
+        process: RemoteProcess,
+        names: RegisterNames,
+        target: Target,
+        analyze: Callable[[bytes, int], Analysis],
     ) -> None:
-        self._client, self._points, self._process, self._target = client, points, process, target
+        self._client, self._process, self._target, self._analyze = client, process, target, analyze
+        self._points = process.points
         self._numbers = {index: register.number for index, register in enumerate(names.general)}
         self._places: dict[int, _Place] = {}
         self._counters = 0
@@ -83,7 +94,7 @@ class RemoteConditions:
         """Evaluations of a hit that is passed over; None: not known yet."""
         self._why = ""
         """Why there are to be none any more."""
-        points.leaving = self._leaves
+        self._points.leaving = self._leaves
 
     # --- the contract ---------------------------------------------------------------------------------
 
@@ -119,10 +130,18 @@ class RemoteConditions:
     # --- one place ------------------------------------------------------------------------------------
 
     def _unfit(self, address: int) -> str:
-        """Why there can be no condition at *address*."""
-        words = words_of(self._process.read(address, SIZE * LOOK))
-        if length(words):
+        """Why there can be no condition at *address*.
+
+        A stub that has stepped over one place does not take another one, where it is then, to be hit.
+        """
+        code = self._process.read(address, SIZE * LOOK)
+        if length(words_of(code)):
             return "it is a load-exclusive, which the stub would step alone"
+        analysis = self._analyze(code[:SIZE], address)
+        if analysis.verdict is not Verdict.STEP or analysis.special:
+            return "the stub would step over it to a place that is not known"
+        if {address - SIZE, address + SIZE} & self._places.keys():
+            return "the stub decides for the place beside it"
         if self._per_hit is None:
             self._why = self._begin()
         return self._why
