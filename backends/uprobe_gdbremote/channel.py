@@ -62,6 +62,8 @@ class Channel:
             self._poll.register(descriptor, select.POLLIN)
         self.explain: Callable[[], str] = lambda: ""
         """Why the other side may be gone, if that is known."""
+        self.counts = False
+        """Whether the other side has counted hits that are lost with it."""
 
     def send(self, payload: bytes) -> None:
         """Send *payload* as a packet; raises Lost."""
@@ -206,9 +208,10 @@ class Channel:
         return True
 
     def _lost(self, what: str) -> Lost:
+        but = ", but not the hits that the target alone has counted" if self.counts else ""
         return Lost(
             f"the connection to {self.where} is lost: {what}{self.explain()}",
-            hint="what was recorded is kept; look at the target, then start it and the run again",
+            hint=f"what was recorded is kept{but}; look at the target, then start it and the run again",
         )
 
     def ring(self) -> None:

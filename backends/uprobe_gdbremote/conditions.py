@@ -151,6 +151,7 @@ class RemoteConditions:
         expression = compile_conditions(conditions, counter, self._numbers, SP)
         self._places[point.address] = _Place(point, counter, passed)
         point.reports = 0
+        self._client.channel.counts = True
         self._points.condition(point, _more(expression))
 
     def _new_counter(self) -> int:

@@ -92,9 +92,7 @@ class RemoteMachine:
         self._hits = Hits(self.runner, self.process, handler, self._forks, self)
         self.conditions: RemoteConditions | None = None
         if all(map(self._client.has, NEEDED)) and not connection.filters_here:
-            self.conditions = RemoteConditions(
-                self._client, self.process, self._names, self, handler.analyze
-            )
+            self.conditions = RemoteConditions(self._client, self.process, self._names, self, handler.analyze)
 
     def _document(self, annex: str) -> bytes:
         found = self._client.object("features", annex)
