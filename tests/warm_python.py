@@ -2,9 +2,10 @@
 
 One process per test worker has imported all of uprobe; a command is a fork of
 it that runs what is said as an interpreter would, with streams, working
-directory and environment of its own.  Where it matters how a process starts (an
-interpreter's environment, imports, hash seed), a test gives an environment, and
-the interpreter is really started.
+directory and environment of its own; folders of plugins are put in front of its
+import path.  Where it matters how a process starts (an interpreter's environment,
+imports, hash seed), a test gives an environment that says so, and the
+interpreter is really started.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PATHS = [str(ROOT / folder) for folder in (".", "backends", "decoders", "plugins")]
 _ROOMS = ("uprobe_core", "uprobe_linux", "uprobe_unicorn", "uprobe_arm64", "uprobe_capstone")
 _MESSAGE = 1 << 18
+_EACH_RUN = {"PYTHONPATH", "UPROBE_ENGINE", "UPROBE_IMPORT_SECONDS", "UPROBE_LOAD_PLUGINS"}
+"""Variables that have no effect before a command runs, if the folders of the first are put in front."""
 
 
 def python(
@@ -45,11 +48,12 @@ def python(
     """What ``python WORDS...`` does, its output as text; bytes that are not UTF-8 are surrogates.
 
     :param words: ``-m MODULE ARG...``, ``-c CODE ARG...`` or ``SCRIPT ARG...``, which find our packages
-    :param env: if given, an interpreter is started with this environment
+    :param env: the environment, if it is another than the test's
     :raises subprocess.TimeoutExpired: after *timeout* seconds; the process was killed
     """
-    if env is None and _startup_environment() == _server().environment:
-        return _server().run(words, stdin, str(cwd), timeout)
+    asked = os.environ if env is None else env
+    if _startup_environment(asked) == _server().environment:
+        return _server().run(words, stdin, str(cwd), timeout, asked)
     return subprocess.run(
         [sys.executable, *words],
         input=stdin,
@@ -57,7 +61,7 @@ def python(
         encoding="utf-8",
         errors="surrogateescape",
         cwd=cwd,
-        env=_with_our_packages(os.environ if env is None else env),
+        env=_with_our_packages(asked),
         timeout=timeout,
         check=False,
     )
@@ -67,10 +71,9 @@ def _with_our_packages(env: Mapping[str, str]) -> dict[str, str]:
     return {**env, "PYTHONPATH": os.pathsep.join(filter(None, [env.get("PYTHONPATH"), *PATHS]))}
 
 
-def _startup_environment() -> dict[str, str]:
-    """What of the environment may have an effect before a command runs; the engine is chosen by each run."""
-    names = [name for name in os.environ if name.startswith(("PYTHON", "UPROBE")) and name != "UPROBE_ENGINE"]
-    return {name: os.environ[name] for name in names}
+def _startup_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """What of the environment may have an effect before a command runs."""
+    return {n: v for n, v in env.items() if n.startswith(("PYTHON", "UPROBE")) and n not in _EACH_RUN}
 
 
 # --- the worker's side --------------------------------------------------------------------------------
@@ -80,7 +83,7 @@ class _Server:
     """The process that forks, and the socket to it."""
 
     def __init__(self) -> None:
-        self.environment = _startup_environment()
+        self.environment = _startup_environment(os.environ)
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
@@ -98,10 +101,10 @@ class _Server:
         self._process.communicate()
 
     def run(
-        self, words: Sequence[str], stdin: str, cwd: str, timeout: float
+        self, words: Sequence[str], stdin: str, cwd: str, timeout: float, env: Mapping[str, str]
     ) -> subprocess.CompletedProcess[str]:
         """Let a child run *words* in *cwd*."""
-        request = json.dumps({"words": words, "cwd": cwd, "env": dict(os.environ)})
+        request = json.dumps({"words": words, "cwd": cwd, "env": dict(env)})
         pipes = [os.pipe() for _ in range(3)]
         theirs = [pipes[0][0], pipes[1][1], pipes[2][1]]
         socket.send_fds(self._socket, [request.encode()], theirs)
@@ -192,6 +195,8 @@ def _become(request: dict[str, object], fds: list[int]) -> None:
     os.environ.clear()
     os.environ.update(request["env"])  # type: ignore[call-overload]
     os.chdir(str(request["cwd"]))
+    folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[1:1] = [folder for folder in folders if folder and folder not in sys.path]
     status = _run(list(request["words"]))  # type: ignore[call-overload]
     threading._shutdown()  # type: ignore[attr-defined]  # what the interpreter does at its end
     atexit._run_exitfuncs()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.warm_python import python
 from uprobe_core.cli import main
 from uprobe_core.kit.project import KINDS, new_project
 
@@ -18,13 +19,10 @@ from uprobe_core.kit.project import KINDS, new_project
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_project_passes_its_own_tests(kind: str, tmp_path: Path) -> None:
     made = new_project(kind, "my_own", str(tmp_path / "project"))
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"],
+    done = python(
+        *("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"),
         cwd=made.folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(made.folder), *sys.path])},
-        capture_output=True,
-        text=True,
-        check=False,
+        env={**os.environ, "PYTHONPATH": str(made.folder)},
     )
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout

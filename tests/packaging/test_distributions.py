@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
 import shutil
 import subprocess
@@ -14,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+# One worker makes the environments, once.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("distributions")]
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -52,12 +54,13 @@ def built(source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
 
 
 def environment(folder: Path, *install: str | Path) -> Path:
-    """A new virtual environment with something installed in it; returns its bin folder."""
+    """A new virtual environment with something installed in it, not optimized; returns its bin folder."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     subprocess.run(
         [sys.executable, "-m", "pip", "--python", folder, "install", "-q", *install],
         check=True,
         capture_output=True,
+        env={**os.environ, "CFLAGS": "-O0"},
     )
     return folder / "bin"
 
@@ -186,12 +189,13 @@ def test_an_example_of_a_plugin_passes_its_tests_beside_the_wheel(example: Path,
 
 
 def wheel_of(source: Path, out: Path, **switches: str) -> subprocess.CompletedProcess[str]:
-    """Build a wheel with environment variables set, and none of the native engine's but these."""
-    import os
+    """Build a wheel with environment variables set, and none of the native engine's but these.
 
+    With this environment's setuptools; *built* is made with those that the project asks for.
+    """
     clean = {name: value for name, value in os.environ.items() if not name.endswith("_NATIVE")}
     return subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--outdir", out, source],
+        [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", out, source],
         env={**clean, **switches},
         capture_output=True,
         text=True,

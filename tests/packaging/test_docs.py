@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import inspect
+import os
 import re
 import runpy
 import shlex
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import EXAMPLES, LOOP
+from tests.cli.command import EXAMPLES, LOOP, uprobe
 from tests.warm_python import python
 from uprobe_core.arch_hooks import ArchHooks
 from uprobe_core.events.kernel_messages import MESSAGES
@@ -129,14 +130,7 @@ def test_the_example_of_the_manual_is_the_one_in_examples_and_is_good() -> None:
 
 def test_the_python_of_the_manual_runs_as_it_stands() -> None:
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(), re.DOTALL)
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(blocks)],
-        cwd=EXAMPLES,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = python("-c", "\n".join(blocks), cwd=EXAMPLES)
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if not line.startswith("sum ")]
     assert ast.literal_eval(lines[0])[0] == 1
@@ -161,18 +155,8 @@ def run(
     *arguments: str, path: Path | None = None, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """``uprobe`` in ``examples/``, with a folder in front of the import path."""
-    import os
-
-    paths = [] if path is None else [str(path)]
-    return subprocess.run(
-        [sys.executable, "-m", "uprobe_core.cli", *arguments],
-        cwd=EXAMPLES,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **(env or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    paths = {} if path is None else {"PYTHONPATH": str(path)}
+    return uprobe(*arguments, env={**os.environ, **paths, **(env or {})})
 
 
 def example(name: str) -> str:
@@ -274,7 +258,7 @@ def test_the_hooks_of_the_manual_work(tmp_path: Path) -> None:
 def test_the_example_program_is_what_its_source_gives(tmp_path: Path) -> None:
     for name in ("loop.c", "rebuild.sh", "strip_debug.py"):
         shutil.copy(EXAMPLES / name, tmp_path)
-    environment = {"PATH": "/usr/bin:/bin", "PYTHON": sys.executable, "HOME": str(tmp_path)}
+    environment = {**os.environ, "PYTHON": sys.executable}  # with the folder where zig keeps a C library
     subprocess.run(["sh", tmp_path / "rebuild.sh"], check=True, env=environment, capture_output=True)
     assert code_of(tmp_path / "loop", "work") == code_of(LOOP, "work")
 

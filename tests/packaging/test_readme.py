@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import uprobe
+from tests.warm_python import python
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -62,11 +63,6 @@ def test_every_command_of_the_readme_works_in_examples(command: str) -> None:
 
 
 def test_the_python_example_works() -> None:
-    import subprocess
-    import sys
-
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT / "examples", capture_output=True, text=True, check=False
-    )
+    done = python("-c", code, cwd=ROOT / "examples")
     assert done.stdout.startswith("sum 999250\n{"), done.stderr

@@ -134,7 +134,7 @@ def _keeps(self: Any, record: Any) -> None:
 
 def _again_and_again(self: Any, record: Any) -> None:
     _keeps(self, record)
-    time.sleep(len(self.kept) / 1e5)
+    self.all_of_them = [repr(each) for each in self.kept]
     GoodWriter.write(self, record)
 
 
