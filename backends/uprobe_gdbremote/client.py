@@ -184,6 +184,23 @@ class Client:
         if answer != b"OK":
             raise StubError(payload, answer)
 
+    def do_and_go(self, first: bytes, going: bytes) -> None:
+        """Have the stub do *first*, if it is anything, and then *going*, which lets the program run.
+
+        Both are sent at once where nothing is acknowledged: that is one exchange.  Raises StubError.
+        """
+        if not first:
+            self.channel.send(going)
+        elif self.channel.acks:
+            self.do(first)
+            self.channel.send(going)
+        else:
+            self.channel.send(first)
+            self.channel.send(going)
+            answer = self.channel.answer(first)
+            if answer != b"OK":
+                raise StubError(first, answer)
+
     # --- memory --------------------------------------------------------------------------------------
 
     def read(self, address: int, size: int) -> bytes:

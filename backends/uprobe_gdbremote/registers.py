@@ -79,6 +79,12 @@ def _bytes(register: RemoteRegister, value: int) -> bytes:
     return value.to_bytes(register.size, "little")
 
 
+def _put(block: bytearray, register: RemoteRegister, value: int) -> None:
+    """Have *register* be *value* in a *block* of all of them."""
+    if register.offset + register.size <= len(block):
+        block[register.offset : register.offset + register.size] = _bytes(register, value)
+
+
 def _block(answer: bytes) -> bytearray:
     """What ``g`` was answered; digits of what is not to be had are ``x``."""
     return bytearray.fromhex(answer.replace(b"x", b"0").decode("ascii"))
@@ -192,6 +198,18 @@ class ThreadRegisters:
         self._dirty.discard(PC)
         return self._known[PC]
 
+    def order(self) -> bytes:
+        """The packet that writes what was changed, all at once; b"" if that is done already."""
+        if not self._dirty or self._habit.one_by_one:
+            self.flush()
+            return b""
+        self._client.select(self._thread)
+        block = self._fetched()
+        for index in sorted(self._dirty):
+            _put(block, self._names.general[index], self._known[index])
+        self._dirty.clear()
+        return b"G" + hexadecimal(bytes(block))
+
     def flush(self) -> None:
         """Write what was changed."""
         if not self._dirty:
@@ -206,8 +224,7 @@ class ThreadRegisters:
         block = self._fetched() if together else self._block
         if block is not None:
             for register, value in changed:
-                if register.offset + register.size <= len(block):
-                    block[register.offset : register.offset + register.size] = _bytes(register, value)
+                _put(block, register, value)
         if block is not None and together:
             self._client.do(b"G" + hexadecimal(bytes(block)))
 

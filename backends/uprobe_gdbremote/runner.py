@@ -62,16 +62,17 @@ class Runner:
         if self._takes_address and registers.only_pc_changed and not signal and self._client.crowd is None:
             self._go_there(registers, step=step)
             return
-        registers.flush()
+        self._client.do_and_go(registers.order(), self._going(task, step=step, signal=signal, alone=alone))
+
+    def _going(self, task: RemoteTask, *, step: bool, signal: int, alone: bool) -> bytes:
+        """The word to go on."""
         number = to_stub(signal)
         action = (b"S%02x" if step else b"C%02x") % number if number else (b"s" if step else b"c")
         if not self._thread_wise:
-            self._channel.send(action)
-        elif not task.thread or not (step or number or alone):
-            self._channel.send(b"vCont;" + action)
-        else:
-            others = b"" if alone else b";c"
-            self._channel.send(b"vCont;%b:%b%b" % (action, task.thread, others))
+            return action
+        if not task.thread or not (step or number or alone):
+            return b"vCont;" + action
+        return b"vCont;%b:%b%b" % (action, task.thread, b"" if alone else b";c")
 
     def _go_there(self, registers: ThreadRegisters, *, step: bool) -> None:
         """Go on at the new PC, which is all that has changed, and ask for what the next stop will want."""
