@@ -89,7 +89,8 @@ def system_calls() -> str:
     """Every system call of arm64: emulated, passed on with which checks, refused."""
     from uprobe_linux.syscalls import table
     from uprobe_linux.syscalls.doors import EMULATED, Check, Door, door_of
-    from uprobe_linux.syscalls.numbers import NAMES
+
+    from uprobe_core.system_call_numbers import NAMES
 
     there = {entry.name for entry in table.load().whole().values()}
     shared: dict[Door, list[str]] = {}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_core.backend import LEFT_ALONE, Capabilities, ExitStatus
 from uprobe_core.errors import BackendError
+from uprobe_gdbremote.calls import CaughtCalls, is_at_call
 from uprobe_gdbremote.channel import Lost
 from uprobe_gdbremote.client import StubError
 from uprobe_gdbremote.conditions import NEEDED, RemoteConditions
@@ -90,6 +91,10 @@ class RemoteMachine:
         self._injector = Injector(self, 0)
         self._forks = Forks(self._client, self.process.points)
         self._hits = Hits(self.runner, self.process, handler, self._forks, self)
+        watcher = target.on_syscall
+        self._calls = (
+            None if watcher is None else CaughtCalls(self._client, watcher, is_qemu=connection.is_qemu)
+        )
         self.conditions: RemoteConditions | None = None
         if all(map(self._client.has, NEEDED)) and not connection.filters_here:
             self.conditions = RemoteConditions(self._client, self.process, self._names, self, handler.analyze)
@@ -169,9 +174,9 @@ class RemoteMachine:
         self._client.channel.ring()
 
     def statistics(self) -> Mapping[str, int]:
-        """See :class:`uprobe_core.backend.Machine`; system calls are not seen."""
-        packets = self._client.channel.packets
-        return {"syscalls": 0, "unknown-syscalls": 0, "packets": packets, LEFT_ALONE: self._forks.left}
+        """See :class:`uprobe_core.backend.Machine`; system calls are seen if somebody asks for them."""
+        packets, calls = self._client.channel.packets, 0 if self._calls is None else self._calls.count
+        return {"syscalls": calls, "unknown-syscalls": 0, "packets": packets, LEFT_ALONE: self._forks.left}
 
     def close(self) -> None:
         """See :class:`uprobe_core.backend.Machine`."""
@@ -202,7 +207,9 @@ class RemoteMachine:
             self.current = task = self._task(stop.thread or self.current.thread)
             task.registers.foresee(*self._client.answer_ahead())
             self._note(task, stop)
-            if stop.signal == SIGTRAP:
+            if self._calls is not None and is_at_call(stop):
+                self._calls.take(task, stop)
+            elif stop.signal == SIGTRAP:
                 self._hits.trapped(task, stop)
             elif not self._connection.is_own(stop):
                 self._hits.signalled(task, stop.signal)
@@ -341,7 +348,7 @@ class RemoteMachine:
         task.registers.forget()
         if stop.signal != SIGTRAP:
             task.held.append(stop.signal)
-        return stop.signal == SIGTRAP
+        return stop.signal == SIGTRAP and not is_at_call(stop)
 
     def run_to(self, *addresses: int) -> None:
         """Let the current thread, and no other, run to one of *addresses*; signals that come wait."""

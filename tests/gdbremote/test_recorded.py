@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 import uprobe_core as up
+from tests.gdbremote.conftest import needs_qemu
 from tests.gdbremote.recorded import Replay
 from tests.programs import ROOT, debian
 from uprobe_core.cli import main
+from uprobe_core.errors import BackendError
 
 RECORDINGS = ROOT / "tests" / "data" / "gdbremote"
 LOOP = str(ROOT / "examples" / "loop")
@@ -66,6 +68,33 @@ def test_hits_that_a_filter_rejects_are_counted_and_not_told_of(replay: Any, tmp
     assert main(["run", *words]) == 0
     assert re.findall(r" a=(\S+)", trace.read_text()) == ["0x5", "0xb"]
     assert profile.read_text().split() == ["/root/loop", "work", "12"]
+
+
+def test_system_calls_are_events(replay: Any, tmp_path: Path) -> None:
+    """As the kernel answered them; gdbserver took entries for returns, for it began behind an execve."""
+    replay("loop-syscalls")
+    trace = tmp_path / "trace"
+    words = ["--backend", "gdbremote", "--target", f"unix:{tmp_path / 'gdb'}", "--map", f"{LOOP}:/root/loop"]
+    words += ["-S", "--format", "tracefs", "-o", str(trace), "--", "/root/loop", "3"]
+    assert main(["run", *words]) == 0
+    found = [
+        re.sub(r".*\d: (\w+): \(\w+\) | took=.*", r"\1 ", line) for line in trace.read_text().splitlines()
+    ]
+    assert [line.strip() for line in found] == [
+        'set_tid_address tidptr=0x1036788 rv=215 error=""',
+        'ioctl fd=1 request=0x5413 argp=0xffffffffdb38 rv=0 error=""',
+        'writev fd=1 iov=0xffffffffdac0 iovcnt=2 rv=6 error=""',
+        'exit_group status=0 rv=0 error=""',
+    ]
+
+
+@needs_qemu
+def test_a_stub_that_does_not_tell_of_system_calls_is_no_silent_one() -> None:
+    with (
+        up.Session([LOOP], backend="gdbremote", syscalls=True) as run,
+        pytest.raises(BackendError, match="does not tell of system calls"),
+    ):
+        run.open()
 
 
 def test_children_run_on_without_breakpoints_and_the_user_is_told(

@@ -12,7 +12,7 @@ from tests.programs import ROOT
 
 TABLES = frozenset(
     {
-        "numbers.py",
+        "system_call_numbers.py",
         "decode_table.py",
         "table_load_store.py",
         "run_setup.py",

@@ -150,6 +150,6 @@ def test_a_name_that_is_no_system_call_is_refused_by_run_and_check(program: Path
 
 
 def test_every_call_that_has_a_number_has_an_event() -> None:
-    from uprobe_linux.syscalls.numbers import NUMBERS
+    from uprobe_core.system_call_numbers import NUMBERS
 
     assert set(functions_of("linux")) == set(NUMBERS)

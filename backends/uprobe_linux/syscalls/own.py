@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from uprobe_core.system_call_numbers import NUMBERS
 from uprobe_linux.fs.file_times import CAPACITY
 from uprobe_linux.processes.rlimits import INFINITY, RLIMIT_FSIZE
 from uprobe_linux.scheduling.clock import EPOCH, SYSCALL_NS, UPTIME
 from uprobe_linux.syscalls.forms import FORMS, Lent
-from uprobe_linux.syscalls.numbers import NUMBERS
 from uprobe_linux.syscalls.ordering import LOCAL
 from uprobe_linux.syscalls.own_descriptors import OwnDescriptors
 from uprobe_linux.syscalls.own_threads import OwnThreads

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from uprobe_core.system_call_numbers import NUMBERS
 from uprobe_linux.calls import Wait
 from uprobe_linux.scheduling.futex import Waiter
 from uprobe_linux.signals.delivery import has_pending
 from uprobe_linux.signals.table import PendingSignals
 from uprobe_linux.syscalls import table
-from uprobe_linux.syscalls.numbers import NUMBERS
 
 if TYPE_CHECKING:
     from uprobe_linux.cpu import OwnCalls

@@ -16,10 +16,10 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TypeVar
 
+from uprobe_core.system_call_numbers import NAMES, NUMBERS
 from uprobe_linux.calls import REFUSALS, Syscall, Wait, refusal
 from uprobe_linux.kernel import Task
 from uprobe_linux.syscalls.doors import door_of
-from uprobe_linux.syscalls.numbers import NAMES, NUMBERS
 from uprobe_linux.syscalls.ordering import LOCAL, TOUCHES
 from uprobe_linux.syscalls.rare import RARE
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from uprobe_linux.syscalls import forms, own, table
 from uprobe_linux.syscalls.forms import FORMS, Form, Lent
-from uprobe_linux.syscalls.numbers import NUMBERS
 from uprobe_unicorn import UnicornBackend
 
 from tests.linux.guests import build
 from tests.linux.run_guest import Nobody
 from tests.programs import ROOT
 from uprobe_core.backend import Limits, Target
+from uprobe_core.system_call_numbers import NUMBERS
 
 _glue = pytest.importorskip("uprobe_unicorn.native._glue")
 ROUNDS = 4

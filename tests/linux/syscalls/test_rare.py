@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 from uprobe_linux.syscalls import rare, table
-from uprobe_linux.syscalls.numbers import NUMBERS
+
+from uprobe_core.system_call_numbers import NUMBERS
 
 
 def test_a_rare_call_is_found_in_the_module_that_is_named() -> None:

@@ -1,0 +1,76 @@
+"""System calls that the program makes, from a stub that stops it at them (``QCatchSyscalls``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from uprobe_core.errors import BackendError
+from uprobe_core.system_call_numbers import NAMES
+
+if TYPE_CHECKING:
+    from uprobe_core.target import CallWatcher
+    from uprobe_gdbremote.client import Client
+    from uprobe_gdbremote.stops import Stop
+    from uprobe_gdbremote.task import RemoteTask
+
+__all__ = ("CaughtCalls", "is_at_call")
+
+_SIDES = ("syscall_entry", "syscall_return")
+_SIDE = 7
+"""The register that tells them apart."""
+_ARGUMENTS = 6
+_GOES_ELSEWHERE = frozenset({"execve", "execveat", "rt_sigreturn"})
+"""Calls that do not come back to where they were made, if they succeed."""
+
+
+def is_at_call(stop: Stop) -> bool:
+    """Whether *stop* is at a system call."""
+    return not stop.reasons.keys().isdisjoint(_SIDES)
+
+
+class CaughtCalls:
+    """Tells *watcher* of system calls; raises BackendError where the stub does not stop at them.
+
+    A kernel says in x7 on which side of the call a program stops (PTRACE_SYSCALL_ENTER, _EXIT in
+    arch/arm64/kernel/ptrace.c); gdbserver takes one for the other when the program has just been executed.
+
+    :param is_qemu: whether the stub is QEMU's, which stops before the result is there (do_syscall)
+    :ivar count: how many were made
+    """
+
+    def __init__(self, client: Client, watcher: CallWatcher, *, is_qemu: bool) -> None:
+        self._watcher = watcher
+        self._made: dict[RemoteTask, tuple[str, tuple[int, ...]]] = {}
+        self.count = 0
+        if is_qemu or not client.has("QCatchSyscalls") or not client.knows(b"QCatchSyscalls:1"):
+            raise BackendError(
+                f"{client.channel.where} does not tell of system calls and their results",
+                hint="leave -S and events s:NAME out, or use gdbserver or backend unicorn",
+                slug="backend-lacks",
+            )
+
+    def take(self, task: RemoteTask, stop: Stop) -> None:
+        """*task* makes a call, or has got its answer."""
+        number = next(stop.reasons[side] for side in _SIDES if side in stop.reasons)
+        if task.get_reg(_SIDE) == 0:
+            self._called(task, int(number, 16))
+        else:
+            self._answered(task)
+
+    def _called(self, task: RemoteTask, number: int) -> None:
+        name = NAMES.get(number, str(number))
+        arguments = tuple(task.get_reg(index) for index in range(_ARGUMENTS))
+        self._made[task] = name, arguments
+        self.count += 1
+        self._watcher.called(task, name, arguments)
+
+    def _answered(self, task: RemoteTask) -> None:
+        made = self._made.pop(task, None)
+        if made is None:  # it was under way when the run began
+            return
+        name, arguments = made
+        value = task.get_reg(0)
+        result: int | None = value - (1 << 64) if value >> 63 else value
+        if name in _GOES_ELSEWHERE and (name == "rt_sigreturn" or result == 0):
+            result = None
+        self._watcher.answered(task, name, arguments, result)
