@@ -69,6 +69,7 @@ class OwnCalls(Protocol):
     on: bool
     counted: bool
     alone: bool
+    opens_noticed: bool
     writes_watched: bool
     memory_shared: bool
     signal_files: bool

@@ -264,6 +264,10 @@ class Timers(Protocol):
         """*process* ended: all its timers go."""
         ...
 
+    def before_fork(self) -> None:
+        """From now on others may hold our descriptors."""
+        ...
+
     def keep_only(self, process: Process) -> None:
         """In a new host process: only *process* is here."""
         ...

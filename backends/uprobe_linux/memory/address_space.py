@@ -290,7 +290,7 @@ class AddressSpace(KernelAccess):
 
     def file_changed_size(self) -> None:
         """A file was truncated: pages beyond its end must not be reached through old translations."""
-        if any(vma.shared and vma.file is not None for vma in self.vmas):
+        if any(vma.shared and vma.file is not None and not vma.file.nameless for vma in self.vmas):
             self._attach_lost()
             self._cpu.flush()
         self.file_written()

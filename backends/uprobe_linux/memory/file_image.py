@@ -44,12 +44,14 @@ class MappedFile:
 
     :param path: as the guest names it
     :param host: for shared mappings (which follow the file's size), else None
+    :param nameless: nobody can reach it but through its mappings, so its size stays
     """
 
     file_id: FileId
     path: str
     host: HostFile | None = None
     writable: bool = True
+    nameless: bool = False
 
 
 class FileImage:

@@ -69,6 +69,7 @@ def share(parent: LinuxTask, flags: int, exit_signal: int) -> LinuxTask:
     """A child that shares the memory, in this host process; it is ready to run."""
     machine = parent.machine
     machine.family.alone = False
+    machine.timers.before_fork()
     entry = _new_entry(parent, flags, exit_signal)
     child = _copy(parent, entry, flags)
     if not flags & CLONE_FILES:
@@ -119,6 +120,7 @@ def host_fork(machine: World, entry: ProcessEntry) -> int:
         machine.family.thaws = not gc.get_freeze_count()
         gc.freeze()
     machine.family.alone = False
+    machine.timers.before_fork()
     sys.stdout.flush()
     sys.stderr.flush()
     seat = machine.turns.reserve(entry.pid)

@@ -9,141 +9,27 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
-import mmap
 import struct
-import weakref
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from uprobe_linux.scheduling.clock import saturated
+from uprobe_linux.scheduling.descriptor_timers import DescriptorTimers, SharedTimer
+from uprobe_linux.scheduling.timer import Timer
 from uprobe_linux.signals.numbers import SI_TIMER, Sig
 from uprobe_linux.signals.sending import kernel_info, send, send_to_task
 from uprobe_linux.signals.siginfo import SigInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-
     from uprobe_linux.kernel import Process
     from uprobe_linux.scheduling.clock import Clock
 
-__all__ = ("ITIMER_PROF", "ITIMER_REAL", "ITIMER_VIRTUAL", "SharedTimer", "Timer", "Timers")
+__all__ = ("ITIMER_PROF", "ITIMER_REAL", "ITIMER_VIRTUAL", "Timers")
 
 ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF = 0, 1, 2
 _SIGNALS = {ITIMER_REAL: Sig.ALRM, ITIMER_VIRTUAL: Sig.VTALRM, ITIMER_PROF: Sig.PROF}
 OVERRUN_MAX = 0x7FFF_FFFF
-_QUIET, _MORE = 2, 3
-"""Words of a SharedTimer."""
 _CROWD = 64
 """So many entries of the past may lie among those of the timers that are armed."""
-
-
-@dataclass(eq=False, slots=True, weakref_slot=True)
-class Timer:
-    """One timer.
-
-    :param number: ITIMER_* for an interval timer, the timer's id otherwise
-    :param signo: what it sends, 0: nothing (SIGEV_NONE)
-    :param tid: the thread it sends to (SIGEV_THREAD_ID), 0: the process
-    :param cpu: counts processor time instead of the monotonic clock
-    :param expiry: in ns of its clock, None while disarmed
-    :param interval: ns between expiries, 0: once
-    :param on_expiry: called with the number of expiries instead of sending a signal (timerfd)
-    """
-
-    process: Process
-    number: int
-    signo: int
-    value: int = 0
-    tid: int = 0
-    cpu: bool = False
-    realtime: bool = False
-    posix: bool = True
-    expiry: int | None = None
-    interval: int = 0
-    queued: bool = False
-    overruns: int = 0
-    last_overrun: int = 0
-    on_expiry: Callable[[int], object] | None = None
-
-    def take(self, now: int) -> int:
-        """How often it has expired by *now* (ns of its clock); a periodic timer is armed again."""
-        if self.expiry is None or self.expiry > now:
-            return 0
-        if not self.interval:
-            self.expiry = None
-            return 1
-        times = 1 + (now - self.expiry) // self.interval
-        self.expiry += times * self.interval
-        return times
-
-    def left(self, now: int) -> int:
-        """Nanoseconds until it expires, at least 1 while armed; 0: disarmed."""
-        return 0 if self.expiry is None else max(self.expiry - now, 1)
-
-
-class SharedTimer(Timer):
-    """A timer that all host processes which hold its descriptor see, set and let expire (timerfd).
-
-    One that has expired and was not read is quiet until it is read or asked (fs/timerfd.c): what the
-    count has become follows from the time.
-
-    :param lock: held while it is decided whose expiry it is
-    :ivar words: expiry (0: disarmed), interval, whether it is quiet, expiries that nobody was told of
-    """
-
-    __slots__ = ("_lock", "words")
-
-    def __init__(
-        self, process: Process, *, realtime: bool, lock: Callable[[], AbstractContextManager[object]]
-    ) -> None:
-        self._lock = lock
-        self.words = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("q")
-        super().__init__(process, -1, 0, realtime=realtime)
-
-    @property
-    def expiry(self) -> int | None:
-        """As for every timer; 0 in memory while disarmed."""
-        return self.words[0] or None
-
-    @expiry.setter
-    def expiry(self, value: int | None) -> None:
-        self.words[0] = saturated(value or 0)
-
-    @property
-    def interval(self) -> int:
-        """As for every timer."""
-        return self.words[1]
-
-    @interval.setter
-    def interval(self, value: int) -> None:
-        self.words[1] = saturated(value)
-
-    def take(self, now: int) -> int:
-        """As for every timer; 0 if another host process was first."""
-        with self._lock():
-            times = 0 if self.words[_QUIET] else super().take(now)
-            self.words[_QUIET] |= times > 0
-            return times
-
-    def was_read(self, now: int) -> int:
-        """The count was taken: how often it has expired beyond that by *now*; it expires again."""
-        self._go_on(now)
-        times, self.words[_MORE] = self.words[_MORE], 0
-        return times
-
-    def _go_on(self, now: int) -> None:
-        """What expired while it was quiet is counted, and the next expiry is told of."""
-        with self._lock():
-            if self.words[_QUIET]:
-                self.words[_QUIET] = 0
-                self.words[_MORE] += super().take(now)
-
-    def left(self, now: int) -> int:
-        """As for every timer; who asks a periodic one hears of its next expiry, read or not."""
-        if self.interval:
-            self._go_on(now)
-        return super().left(now)
 
 
 @dataclass(eq=False, slots=True)
@@ -171,13 +57,11 @@ class Timers:
         has another expiry. There may be tens of thousands."""
         self._numbers = itertools.count()
         self._crowded = _CROWD
-        self._watched: dict[int, tuple[weakref.ref[SharedTimer], memoryview]] = {}
-        """Timers of descriptors that live, with the words that they are kept in: there may be thousands."""
+        self.descriptors = DescriptorTimers()
 
-    def watch(self, timer: SharedTimer) -> None:
-        """Let a timer of a timerfd expire for as long as its descriptor lives."""
-        number, watched = id(timer), self._watched
-        watched[number] = weakref.ref(timer, lambda _gone: watched.pop(number, None)), timer.words
+    def before_fork(self) -> None:
+        """From now on others may hold our descriptors."""
+        self.descriptors.before_fork()
 
     def interval(self, process: Process, which: int) -> Timer:
         """The interval timer *which* (ITIMER_*) of *process*."""
@@ -260,9 +144,9 @@ class Timers:
         now = self._clock.monotonic()
         first = [self._first(cpu=cpu) for cpu in ((False,) if asleep else (False, True))]
         times = [now + self.left(timer) for timer in first if timer is not None]
-        shared = [at for _, words in self._watched.values() if (at := words[0]) and not words[_QUIET]]
-        if shared:
-            times.append(max(min(shared), now + 1))
+        of_descriptors = self.descriptors.next_expiry()
+        if of_descriptors is not None:
+            times.append(max(of_descriptors, now + 1))
         return min(times, default=None)
 
     def expire(self) -> None:
@@ -270,17 +154,8 @@ class Timers:
         for cpu, now in ((False, self._clock.monotonic()), (True, self._clock.cpu_time())):
             while (timer := self._first(cpu=cpu)) is not None and (timer.expiry or 0) <= now:
                 self._fire(timer, now)
-        for timer in self._shared_by(self._clock.monotonic()):
+        for timer in self.descriptors.take(self._clock.monotonic()):
             self._fire(timer, self.now(timer))
-
-    def _shared_by(self, now: int) -> list[SharedTimer]:
-        """The timers of descriptors that expire by *now*, the first first."""
-        due = [
-            (at, ref())
-            for ref, words in list(self._watched.values())
-            if 0 < (at := words[0]) <= now and not words[_QUIET]
-        ]
-        return [timer for _, timer in sorted(due, key=lambda each: each[0]) if timer is not None]
 
     def _fire(self, timer: Timer, now: int) -> None:
         times = timer.take(now)

@@ -247,6 +247,11 @@ class Turns:
             if other and (channel in (other, EVERY) or other == ANY) and seats.states[seat] == State.ASLEEP:
                 self._mark(seat)
 
+    @property
+    def opens_noticed(self) -> bool:
+        """Whether somebody waits for what is no pipe: a FIFO's other end, inotify, which an open may end."""
+        return self.several and ANY in self._seats.channels[: self._seats.used]
+
     def touch_descriptor(self, host: int) -> None:
         """The same for the host's descriptor *host*."""
         if any(self._seats.channels[: self._seats.used]):

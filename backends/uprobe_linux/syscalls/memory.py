@@ -150,7 +150,7 @@ def _map_shared(memory: AddressSpace, start: int, size: int, prot: Perm) -> None
         host = HostFile(fd)
     finally:
         os.close(fd)
-    file = MappedFile(FileId(status.st_dev, status.st_ino), "/dev/zero (deleted)", host)
+    file = MappedFile(FileId(status.st_dev, status.st_ino), "/dev/zero (deleted)", host, nameless=True)
     memory.map(start, size, prot, shared=True, file=file, host=host)
 
 

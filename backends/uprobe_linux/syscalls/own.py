@@ -70,6 +70,7 @@ class OwnCalls:
         calls.look_at = machine.scheduler.look_at()
         calls.idle = machine.clock.idle
         calls.alone, calls.turn_ends = machine.family.alone, machine.turns.ends
+        calls.opens_noticed = machine.turns.opens_noticed
         memory = process.memory
         limit = process.rlimits.get(RLIMIT_FSIZE, _NO_LIMIT)[0]
         calls.writes_watched = limit != INFINITY or bool(memory.shared_code)

@@ -113,14 +113,16 @@ class OwnDescriptors:
             start = self._base(cwd.fd, cwd.mount)
         self._calls.set_cwd(*start)
         names = (*sorted(mounts.top), *sorted({point[1:] for point in mounts.points} - mounts.top))
-        below = tuple((os.fsencode(name), *self._mounted("/" + name)) for name in names)
+        below = tuple((os.fsencode(name), *self._mounted("/" + name)) for name in names if is_plain)
         root = mounts.root
         self._calls.set_root(*(self._base(root.fd, root) if is_plain and root.is_dir else _NOTHING), below)
 
     def _mounted(self, path: str) -> tuple[int, int, int]:
         """What is mounted at *path*, if nothing lies below it."""
+        if path in self._mounts.virtual:
+            return -1, self._kinds["OURS"], 0
         mount = self._mounts.hosts.get(path)
-        if mount is None or not mount.is_dir or path in self._mounts.ghosts or path in self._mounts.virtual:
+        if mount is None or not mount.is_dir or path in self._mounts.ghosts:
             return _NOTHING
         return self._base(mount.fd, mount)
 

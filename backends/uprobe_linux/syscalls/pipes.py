@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from uprobe_linux.fs import oflags
 from uprobe_linux.fs.descriptors import Buffers, Stream, stream
 from uprobe_linux.scheduling.clock import saturated
-from uprobe_linux.scheduling.timers import SharedTimer, Timer
+from uprobe_linux.scheduling.descriptor_timers import SharedTimer
+from uprobe_linux.scheduling.timer import Timer
 from uprobe_linux.signals.numbers import bit
 from uprobe_linux.syscalls.support import fail, files, ready
 from uprobe_linux.syscalls.table import s32, syscall
@@ -114,7 +115,7 @@ def sys_timerfd_create(task: LinuxTask, clock: int, flags: int) -> int:
     host = os.eventfd(0, os.EFD_CLOEXEC)
     lock = partial(task.machine.family.shared.locked, TIMER_LOCK)
     timer = SharedTimer(task.process, realtime=s32(clock) in (0, 8), lock=lock)
-    task.machine.timers.watch(timer)
+    task.machine.timers.descriptors.watch(timer)
     timer.on_expiry = _counter(host)
     return _install(task, TimerStream(timer), host, flags)
 

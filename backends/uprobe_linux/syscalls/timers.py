@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from uprobe_linux.processes.rlimits import RLIMIT_SIGPENDING
 from uprobe_linux.scheduling.clock import saturated
-from uprobe_linux.scheduling.timers import ITIMER_PROF, ITIMER_REAL, Timer
+from uprobe_linux.scheduling.timer import Timer
+from uprobe_linux.scheduling.timers import ITIMER_PROF, ITIMER_REAL
 from uprobe_linux.signals.numbers import LAST_SIGNAL, Sig
 from uprobe_linux.syscalls.info import limit_of
 from uprobe_linux.syscalls.support import fail

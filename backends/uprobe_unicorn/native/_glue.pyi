@@ -26,6 +26,7 @@ class Calls:
     counted: bool
     clock_is_host: bool
     alone: bool
+    opens_noticed: bool
     writes_watched: bool
     memory_shared: bool
     signal_files: bool

@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -101,7 +102,7 @@ static uint64_t path(char *room)
 {
 	static const char *const paths[] = {"x", "y", "z", "/tmp/x", "/tmp/z", "/", "", "..", "link", "no", "sub/x", "sub/y",
 		"./sub/../x", "sub/", "sub", "sub/z", "new", "new/x", "/tmp/new", "x/", "link/", "/tmp/sub/../y", ".", "./x",
-		"sub//x", "/proc/self/status", "/etc", "//tmp//x", "new/.", "sub/.."};
+		"sub//x", "/proc/self/status", "/proc", "/etc", "//tmp//x", "new/.", "sub/.."};
 
 	strcpy(room, paths[below(sizeof(paths) / sizeof(paths[0]))]);
 	return below(20) ? (uint64_t)room : place();
@@ -191,7 +192,7 @@ static int random_call(uint64_t *args)
 		args[3] = below(3) ? below(2) << 8 : below(2) ? 0x1000 : next();
 		if (number == SYS_openat)
 			args[2] = below(4) | (below(3) ? 0 : 0100) | (below(6) ? 0 : 0200) | (below(4) ? 0 : 040000) |
-				  (below(4) ? 0 : 0100000) | (below(2) ? 0 : 02000000) | (below(9) ? 0 : 02000) | 04000;
+				  (below(4) ? 0 : 0100000) | (below(2) ? 0 : 02000000) | (below(9) ? 0 : 02000) | (below(3) ? 0 : 01000) | 04000;
 		break;
 	case SYS_statx:
 		args[0] = folder(), args[1] = path(plain + 9200), args[2] = below(3) ? below(2) << 8 : below(0x2000);
@@ -301,7 +302,8 @@ static void open_some(void)
 int main(int argc, char **argv)
 {
 	long steps = argc > 2 ? atol(argv[2]) : 200;
-	pthread_t thread;
+	pthread_t thread = 0;
+	pid_t child = 0;
 
 	state = strtoull(argv[1], NULL, 10) * 0x9e3779b97f4a7c15u + 1;
 	plain = memory(16384, PROT_READ | PROT_WRITE, MAP_PRIVATE);
@@ -314,17 +316,24 @@ int main(int argc, char **argv)
 	signal(SIGALRM, on_alarm);
 	signal(SIGPIPE, SIG_IGN);
 	open_some();
-	if (next() % 2)
+	switch (next() % 3) {
+	case 0:
 		pthread_create(&thread, NULL, other, (void *)steps);
-	else
-		thread = 0;
+		break;
+	case 1:
+		fflush(stdout);
+		child = fork();
+		state += child == 0;
+	}
 	for (long i = 0; i < steps; i++) {
 		pthread_mutex_lock(&turn);
-		step((int)i, "m");
+		step((int)i, child ? "p" : "m");
 		pthread_mutex_unlock(&turn);
 	}
 	if (thread)
 		pthread_join(thread, NULL);
+	if (child > 0)
+		waitpid(child, NULL, 0);
 	fflush(stdout);
 	for (int fd = 3; fd < 100; fd++)
 		if (fcntl(fd, F_GETFD) >= 0)

@@ -23,7 +23,7 @@ ROUNDS = 4
 SOURCES = sorted((ROOT / "backends/uprobe_unicorn/native/calls").glob("*.c"))
 HOST = {
     *("readv", "writev", "preadv", "pwritev", "lseek", "poll", "epoll_wait"),
-    *("fstat", "fstatat", "fstatfs", "readlinkat", "syscall"),
+    *("clock_gettime", "fstat", "fstatat", "fstatfs", "readlinkat", "syscall"),
     *("close", "fcntl", "mkdirat", "unlinkat", "symlinkat", "linkat"),
 }
 """What forms call of the host, on descriptors and places that they were lent."""
@@ -32,6 +32,7 @@ NUMBERED = {"OPENAT2", "SYS_statx", "SYS_faccessat2", "SYS_getdents64", "SYS_ren
 HARMLESS = {
     *("memcpy", "memmove", "memset", "memchr", "strlen", "strcmp", "strncmp", "strchr", "strstr", "strspn"),
     *("strcspn", "strrchr", "S_ISREG", "S_ISDIR", "S_ISLNK", "INT64_C", "UINT64_C", "sizeof", "free"),
+    *("__atomic_store_n",),
     *("TASK_SIZE_MAX", "UNBLOCKABLE"),
     *("if", "while", "for", "switch", "return", "bool", "void", "_Static_assert"),
 }

@@ -23,17 +23,17 @@ enum { OF_FILE = CALL_USED | CALL_KNOWN | CALL_STAT | CALL_READ | CALL_WRITE | C
 
 /* --- open flags: include/uapi/asm-generic/fcntl.h, arch/arm64/include/uapi/asm/fcntl.h ------------- */
 
-enum { G_CREAT = 0100, G_EXCL = 0200, G_NOCTTY = 0400, G_APPEND = 02000, G_NONBLOCK = 04000, G_DSYNC = 010000,
+enum { G_CREAT = 0100, G_EXCL = 0200, G_NOCTTY = 0400, G_TRUNC = 01000, G_APPEND = 02000, G_NONBLOCK = 04000, G_DSYNC = 010000,
        G_ASYNC = 020000, G_DIRECTORY = 040000, G_NOFOLLOW = 0100000, G_DIRECT = 0200000, G_LARGEFILE = 0400000,
        G_NOATIME = 01000000, G_CLOEXEC = 02000000, G_SYNC = 04000000, G_PATH = 010000000 };
-enum { PLAIN_OPEN = O_ACCMODE | G_CREAT | G_EXCL | G_NOCTTY | G_APPEND | G_NONBLOCK | G_DIRECTORY | G_NOFOLLOW |
+enum { PLAIN_OPEN = O_ACCMODE | G_CREAT | G_EXCL | G_NOCTTY | G_TRUNC | G_APPEND | G_NONBLOCK | G_DIRECTORY | G_NOFOLLOW |
 		    G_LARGEFILE | G_CLOEXEC };
 
 static const struct {
 	uint32_t guest;
 	int host;
 } open_flags[] = {
-	{G_CREAT, O_CREAT}, {G_EXCL, O_EXCL}, {G_NOCTTY, O_NOCTTY}, {G_APPEND, O_APPEND}, {G_NONBLOCK, O_NONBLOCK},
+	{G_CREAT, O_CREAT}, {G_EXCL, O_EXCL}, {G_NOCTTY, O_NOCTTY}, {G_TRUNC, O_TRUNC}, {G_APPEND, O_APPEND}, {G_NONBLOCK, O_NONBLOCK},
 	{G_DSYNC, O_DSYNC}, {G_ASYNC, O_ASYNC}, {G_DIRECTORY, O_DIRECTORY}, {G_DIRECT, O_DIRECT}, {G_NOATIME, O_NOATIME},
 	{G_CLOEXEC, O_CLOEXEC}, {G_SYNC, O_SYNC & ~O_DSYNC}, {G_NOFOLLOW, O_NOFOLLOW},
 };
@@ -92,7 +92,9 @@ bool call_close(struct call *call)
 	const struct call_file *file = call_file(call, call->args[0], CALL_STAT);
 	unsigned fd = (uint32_t)call->args[0];
 
-	if (!file || calls->hosts_shared || !can_note(calls, 1))
+	if (!file)
+		return call_needs_open(call, call->args[0]);
+	if (calls->hosts_shared || !can_note(calls, 1))
 		return false;
 	int host = file->host;
 	calls_file(calls, fd, (struct call_file){-1, 0, 0});
@@ -148,7 +150,7 @@ bool call_fcntl(struct call *call)
 	int32_t command = (int32_t)call->args[1], argument = (int32_t)call->args[2];
 
 	if (!file)
-		return false;
+		return call_needs_open(call, call->args[0]);
 	switch (command) {
 	case DUPFD: case DUPFD_CLOEXEC:
 		return argument >= 0 && (unsigned)argument < call->calls->limit &&
@@ -188,6 +190,8 @@ static int look_before(const struct way *way, uint32_t flags)
 		if (error)
 			return error;
 	}
+	if (flags & G_TRUNC && status.st_size)	/* others may have it mapped */
+		return -ELOOP;
 	return S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) ? 0 : -ELOOP;
 }
 
@@ -207,9 +211,11 @@ static bool may_open(const struct call *call, const struct way *way, uint32_t fl
 {
 	size_t length = strlen(way->path);
 
-	if (!(flags & (O_ACCMODE | G_CREAT)))
+	if (!(flags & (O_ACCMODE | G_CREAT | G_TRUNC)))
 		return true;
 	if (!way_may_change(call, way) || (flags & O_ACCMODE) == O_ACCMODE)
+		return false;
+	if (flags & G_TRUNC && (!(flags & O_ACCMODE) || flags & G_DIRECTORY))
 		return false;
 	return !(flags & G_CREAT) || (!(flags & G_DIRECTORY) && way->path[length - 1] != '/' &&
 				      strcmp(way->path + (length > 1 ? length - 2 : 0), "/."));
@@ -239,13 +245,10 @@ bool call_openat(struct call *call)
 	bool new_only = (flags & (G_CREAT | G_EXCL)) == (G_CREAT | G_EXCL);
 	struct way way;
 
-	/* Where there are other processes, those that wait for the other end of a pipe are told of each open. */
-	if (!calls->alone && calls->turn_ends < INT64_MAX)
-		return false;
-	if (flags & ~(uint32_t)PLAIN_OPEN || !way_find(call, call->args[0], call->args[1], &way))
+	if (flags & ~(uint32_t)PLAIN_OPEN || calls->opens_noticed)
 		return false;
 	unsigned fd = can_note(calls, WAY_PATH) ? free_number(calls, 0) : UINT32_MAX;
-	if (fd == UINT32_MAX || !may_open(call, &way, flags))
+	if (fd == UINT32_MAX || !way_find(call, call->args[0], call->args[1], &way) || !may_open(call, &way, flags))
 		return false;
 	int error = look_before(&way, flags);
 	if (error)
@@ -253,6 +256,6 @@ bool call_openat(struct call *call)
 	int wanted = host_flags(flags & ~(uint32_t)G_NOFOLLOW) | (flags & G_NOFOLLOW || new_only ? O_NOFOLLOW : 0);
 	int host = way_open(&way, wanted, flags & G_CREAT ? (unsigned)call->args[3] & 07777 : 0);
 	if (host < 0)
-		return way_refused(call, host);
+		return way_refused(call, host) || (host == -EEXIST && new_only);
 	return install(call, &way, fd, host, flags & G_CLOEXEC);
 }

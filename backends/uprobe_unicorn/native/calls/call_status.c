@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "emulator.h"
@@ -30,16 +31,38 @@ static uint64_t first_from(const int64_t *times, uint64_t count, int64_t stamp)
 	return low;
 }
 
-/* Between two cuts the time runs evenly. Other processes add cuts behind the last, and count them afterwards. */
+/*
+ * From now on the host's stamp, which is behind all cuts, is worth the time of this call; false: a program chose it.
+ * It is our turn, so nobody else does this meanwhile, but may read: the count comes last.
+ */
+static bool cut(const struct call *call, int64_t stamp)
+{
+	int64_t *times = call->calls->file_times, *host = times + 1, *guest = host + call->calls->file_cuts;
+	uint64_t count = (uint64_t)times[0];
+	int64_t now = (int64_t)(call->now + call->calls->realtime);
+	struct timespec time;
+
+	if (count >= call->calls->file_cuts || clock_gettime(CLOCK_REALTIME, &time) ||
+	    stamp > time.tv_sec * SECOND + time.tv_nsec)
+		return false;
+	host[count] = stamp;
+	guest[count] = now > guest[count - 1] ? now : guest[count - 1];
+	__atomic_store_n(times, (int64_t)count + 1, __ATOMIC_RELEASE);
+	return true;
+}
+
+/* Between two cuts the time runs evenly. */
 bool call_dated(const struct call *call, int64_t *stamp)
 {
-	const int64_t *host = call->calls->file_times + 1, *guest = host + call->calls->file_cuts;
-	uint64_t count = (uint64_t)call->calls->file_times[0];
+	const int64_t *times = call->calls->file_times, *host = times + 1, *guest = host + call->calls->file_cuts;
 
-	if (!count || count > call->calls->file_cuts || *stamp > host[count - 1])
-		return count && count <= call->calls->file_cuts && *stamp <= host[0];
+	if (!times[0] || (uint64_t)times[0] > call->calls->file_cuts)
+		return false;
 	if (*stamp <= host[0])
 		return true;
+	if (*stamp > host[times[0] - 1] && !cut(call, *stamp))
+		return false;
+	uint64_t count = (uint64_t)times[0];
 	uint64_t after = first_from(host, count, *stamp);
 	int64_t low = host[after - 1], high = host[after], first = guest[after - 1], last = guest[after];
 	*stamp = *stamp < high ? first + (int64_t)((__int128)(last - first) * (*stamp - low) / (high - low)) : last;
@@ -57,6 +80,18 @@ static bool put_time(const struct call *call, struct timespec time, uint64_t *re
 	return true;
 }
 
+static int64_t latest(const struct stat *status)
+{
+	const struct timespec times[] = {status->st_atim, status->st_mtim, status->st_ctim};
+	int64_t latest = INT64_MIN;
+
+	for (int i = 0; i < 3; i++) {
+		int64_t stamp = times[i].tv_sec * SECOND + times[i].tv_nsec;
+		latest = stamp > latest ? stamp : latest;
+	}
+	return latest;
+}
+
 /* struct stat of include/uapi/asm-generic/stat.h, with times of the program's. */
 static bool pack(const struct call *call, const struct stat *status, void *ret)
 {
@@ -65,8 +100,9 @@ static bool pack(const struct call *call, const struct stat *status, void *ret)
 	uint64_t middle[3] = {status->st_rdev, 0, (uint64_t)status->st_size};
 	uint64_t rest[8] = {(uint32_t)status->st_blksize, (uint64_t)status->st_blocks};
 	char *place = ret;
+	int64_t last = latest(status);
 
-	if (!put_time(call, status->st_atim, rest + 2) || !put_time(call, status->st_mtim, rest + 4) ||
+	if (!call_dated(call, &last) || !put_time(call, status->st_atim, rest + 2) || !put_time(call, status->st_mtim, rest + 4) ||
 	    !put_time(call, status->st_ctim, rest + 6))
 		return false;
 	memcpy(place, head, 16);

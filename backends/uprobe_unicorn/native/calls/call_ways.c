@@ -81,10 +81,18 @@ static bool from_root(const struct calls *calls, struct way *way)
 	}
 	way->path += most;
 	way->path += strspn(way->path, "/");
-	return way->file.kinds && (*way->path || name_itself(way));
+	return way->file.kinds & CALL_BASE && (*way->path || name_itself(way));
 }
 
-bool way_find(const struct call *call, uint64_t dirfd, uint64_t address, struct way *ret)
+/* A descriptor from which no path can start: none, or a regular file (what a program is told of those is the same). */
+static bool not_from(struct call *call, uint64_t dirfd)
+{
+	const struct call_file *file = call_file(call, dirfd, CALL_STAT | CALL_AT);
+
+	return file && !(file->kinds & (CALL_LIST | CALL_OUTSIDE)) ? call_refuse(call, ENOTDIR) : call_needs_open(call, dirfd);
+}
+
+bool way_find(struct call *call, uint64_t dirfd, uint64_t address, struct way *ret)
 {
 	const struct calls *calls = call->calls;
 
@@ -105,7 +113,7 @@ bool way_find(const struct call *call, uint64_t dirfd, uint64_t address, struct 
 	}
 	const struct call_file *file = call_file(call, dirfd, CALL_BASE);
 	if (!file)
-		return false;
+		return not_from(call, dirfd);
 	ret->file = *file;
 	return true;
 }
@@ -140,11 +148,11 @@ int way_parent(struct way *way)
 
 	way->name = slash ? slash + 1 : path;
 	if (!*way->name || !strcmp(way->name, "."))
-		return -ENOENT;	/* for Python, as every error of this is */
+		return -ELOOP;	/* for Python */
 	if (!slash)
 		return way->file.host;
 	*slash = 0;
-	return *path ? way_open(way, O_PATH | O_DIRECTORY, 0) : -ENOENT;
+	return *path ? way_open(way, O_PATH | O_DIRECTORY, 0) : -ELOOP;
 }
 
 void way_leave(const struct way *way, int folder)

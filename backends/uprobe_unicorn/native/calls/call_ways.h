@@ -23,8 +23,8 @@ struct way {
 	char text[WAY_PATH];
 };
 
-/* The way from dirfd by the path at address; false: Python has to look. */
-bool way_find(const struct call *call, uint64_t dirfd, uint64_t address, struct way *ret);
+/* The way from dirfd by the path at address; false: Python has to look, or the call was refused. */
+bool way_find(struct call *call, uint64_t dirfd, uint64_t address, struct way *ret);
 /* The program's string at address in ret, which holds size bytes; false: it is not there or too long. */
 bool way_text(const struct call *call, uint64_t address, char *ret, size_t size);
 /* Whether what the way leads to may be changed, and by this call. */

@@ -1,6 +1,7 @@
 /* Which calls have a form here, and what is the same for all. */
 #include "own_calls.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -86,6 +87,23 @@ const struct call_file *call_file(const struct call *call, uint64_t fd, uint32_t
 	}
 	const struct call_file *file = &calls->files[index];
 	return (file->kinds & kinds) == kinds ? file : NULL;
+}
+
+bool call_refuse(struct call *call, int error)
+{
+	call->result = -error;
+	call->refused = true;
+	return false;
+}
+
+bool call_needs_open(struct call *call, uint64_t fd)
+{
+	const struct calls *calls = call->calls;
+	uint32_t index = (uint32_t)fd;
+
+	if (!(call->lent & LENT_FILES) || index >= MOST_FILES || (index < calls->file_count && calls->files[index].kinds))
+		return false;
+	return call_refuse(call, EBADF);
 }
 
 /* --- descriptors ------------------------------------------------------------------------------ */
@@ -205,7 +223,7 @@ bool calls_make(struct glue *glue)
 	struct call call = {.glue = glue, .calls = calls, .lent = row->lent,
 			    .now = executed + calls->passed + calls->call_ns};
 	memcpy(call.args, registers, sizeof(call.args));
-	if (!may_make(calls, row, &call) || !forms[number](&call))
+	if (!may_make(calls, row, &call) || (!forms[number](&call) && !call.refused))
 		return false;
 	registers[0] = (uint64_t)call.result;
 	go_on(glue, executed, registers[GLUE_PC]);

@@ -58,6 +58,7 @@ enum call_kind {
 	CALL_BASE = 8192,	/* a folder of a mount in which nothing of ours lies, so paths may start there */
 	CALL_FIXED = 16384,	/* the mount allows no change */
 	CALL_CLOEXEC = 32768,	/* closed by exec; where nothing is known nor is this */
+	CALL_OURS = 65536,	/* of what is mounted: made up, and always there */
 };
 
 /* A descriptor of the program, or another place where paths start; mount is a number, the same for the same mount. */
@@ -79,7 +80,7 @@ struct call_change {
 };
 
 /*
- * A name below the root at or below which something is mounted; kinds 0: for Python.  Of one with several
+ * A name below the root at or below which something is mounted; without CALL_BASE it is Python's.  Of one with several
  * components the first has a row as well.
  */
 struct call_mounted {
@@ -93,6 +94,7 @@ struct calls {
 	bool counted;			/* what the host holds for the program is counted */
 	bool clock_is_host;		/* else time is executed instructions and *passed */
 	bool alone;			/* no other process of the machine exists */
+	bool opens_noticed;		/* somebody may wait for something to be opened */
 	bool writes_watched;		/* the size of files is limited, or a file may hold code that runs */
 	bool memory_shared;		/* a futex may be another process's, too */
 	bool signal_files;		/* a signalfd may have to be brought up to date */
@@ -107,7 +109,7 @@ struct calls {
 	uint64_t pid, tid;
 	uint64_t blocked;		/* the task's signal mask; changed */
 	uint64_t pending;		/* signals that are queued for it */
-	const int64_t *file_times;	/* how many cuts, and the host's and the guest's time of each (fs/file_times.py) */
+	int64_t *file_times;		/* how many cuts, and the host's and the guest's time of each (fs/file_times.py) */
 	uint64_t file_cuts;		/* for how many there is room */
 	struct call_row rows[CALL_NUMBERS];
 	struct call_file *files;
@@ -133,9 +135,10 @@ struct call {
 	uint64_t args[6];
 	uint64_t now;			/* work and passed time at the call, which counts */
 	int64_t result;
+	bool refused;			/* result is an error that Python would give, too */
 };
 
-/* Answers whether it has made the call, whose result is then set. */
+/* Answers whether it has made the call, whose result is then set; so it is if the call was refused. */
 typedef bool call_form(struct call *call);
 
 /* Makes the call that the program is at; false: Python has to, and nothing has happened. */
@@ -153,6 +156,10 @@ void calls_deinit(struct calls *calls);
 void *call_memory(const struct call *call, uint64_t address, uint64_t size, unsigned perm);
 /* The same from address on as far as the piece goes, whose bytes are *size_ret. */
 void *call_piece(const struct call *call, uint64_t address, unsigned perm, uint64_t *size_ret);
+/* The call fails with error in Python as well, and nothing has happened; answers false. */
+bool call_refuse(struct call *call, int error);
+/* Refuses the call (EBADF) if no descriptor is fd, for certain; answers false. */
+bool call_needs_open(struct call *call, uint64_t fd);
 /* Descriptor argument fd if it is lent and all of kinds can be done with it, or NULL; notes one that nothing is known of. */
 const struct call_file *call_file(const struct call *call, uint64_t fd, uint32_t kinds);
 

@@ -128,7 +128,7 @@ static const struct {
 	{"READ", CALL_READ}, {"WRITE", CALL_WRITE}, {"SEEK", CALL_SEEK}, {"AT", CALL_AT}, {"STAT", CALL_STAT},
 	{"STREAM", CALL_STREAM}, {"SHARED", CALL_SHARED}, {"OUTSIDE", CALL_OUTSIDE}, {"EPOLL", CALL_EPOLL},
 	{"POLL", CALL_POLL}, {"LIST", CALL_LIST}, {"KNOWN", CALL_KNOWN}, {"USED", CALL_USED}, {"BASE", CALL_BASE},
-	{"FIXED", CALL_FIXED}, {"CLOEXEC", CALL_CLOEXEC},
+	{"FIXED", CALL_FIXED}, {"CLOEXEC", CALL_CLOEXEC}, {"OURS", CALL_OURS},
 };
 
 /* The numbers of enum call_kind, by name. */
@@ -158,7 +158,7 @@ static PyObject *calls_object_set_file_times(CallsObject *self, PyObject *args)
 	unsigned long long cuts;
 	Py_buffer words;
 
-	if (!PyArg_ParseTuple(args, "y*K", &words, &cuts))
+	if (!PyArg_ParseTuple(args, "w*K", &words, &cuts))
 		return NULL;
 	bool fits = (uint64_t)words.len / 8 > 2 * cuts;
 	if (fits) {
@@ -179,6 +179,7 @@ static PyMemberDef members[] = {
 	FLAG(counted, "Whether what the host holds for the program is counted."),
 	FLAG(clock_is_host, "Whether time is the host's."),
 	FLAG(alone, "Whether the machine has no other process."),
+	FLAG(opens_noticed, "Whether somebody may wait for something to be opened."),
 	FLAG(writes_watched, "Whether a write to a file has more to be seen to."),
 	FLAG(memory_shared, "Whether a futex may be in memory that others see."),
 	FLAG(hosts_shared, "Whether host descriptors may have other users."),
