@@ -11,10 +11,8 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from uprobe_arm64.decode import INSN_BYTES, analyze
-from uprobe_arm64.exceptions import exception_of
 from uprobe_arm64.frames import FRAME_RULES
-from uprobe_arm64.registers import LINK, REGISTERS, Register, register_hint, vector_register
+from uprobe_arm64.registers import INSN_BYTES, LINK, REGISTERS, Register, register_hint, vector_register
 from uprobe_core.arch_hooks import hookimpl
 from uprobe_core.architecture import Architecture
 from uprobe_core.types import Analysis, Policy, Verdict
@@ -88,6 +86,8 @@ class Arm64Arch:
     @hookimpl
     def analyze_insn(self, insn: bytes, address: int, policy: Policy) -> Analysis:
         """The decode table's verdict; raises ConfigError for a kernel version that it does not know."""
+        from uprobe_arm64.decode import analyze  # the tables, which only a place that is probed needs
+
         return analyze(int.from_bytes(insn[:INSN_BYTES], "little"), address, policy)
 
     # --- a hit --------------------------------------------------------------------------------
@@ -106,6 +106,8 @@ class Arm64Arch:
         core hands to the program.
         """
         if analysis.special == "trap":
+            from uprobe_arm64.exceptions import exception_of
+
             raise exception_of(analysis.word, utask.vaddr)
         if analysis.verdict is not Verdict.SIMULATE or analysis.simulate is None:
             return False

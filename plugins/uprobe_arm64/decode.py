@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from uprobe_arm64.decode_table import KERNEL_VERSIONS, ROWS
+from uprobe_arm64.registers import INSN_BYTES
 from uprobe_arm64.simulate import BUILDERS
 from uprobe_core.errors import ConfigError
 from uprobe_core.types import Analysis, Policy, Simulator, Verdict
@@ -19,10 +20,7 @@ from uprobe_core.types import Analysis, Policy, Simulator, Verdict
 if TYPE_CHECKING:
     from uprobe_arm64.rows import Row, Ruling, Version
 
-__all__ = ("INSN_BYTES", "analyze", "find_row", "kernel_version", "ruling_of")
-
-INSN_BYTES = 4
-"""Bytes of an A64 instruction, and so of a slot (MAX_UINSN_BYTES)."""
+__all__ = ("analyze", "find_row", "kernel_version", "ruling_of")
 
 _SHIFT = 21
 _Template = tuple[Verdict, str, str, str, Callable[[int], Simulator] | None, str, str, str]

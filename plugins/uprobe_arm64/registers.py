@@ -12,7 +12,7 @@ from typing import Final
 
 from uprobe_core.architecture import Registers
 
-__all__ = ("LINK", "REGISTERS", "Register", "register_hint", "vector_register")
+__all__ = ("INSN_BYTES", "LINK", "REGISTERS", "Register", "register_hint", "vector_register")
 
 
 class Register(enum.IntEnum):
@@ -23,6 +23,8 @@ class Register(enum.IntEnum):
     PSTATE = 33
 
 
+INSN_BYTES: Final = 4
+"""Bytes of an A64 instruction, and so of a slot (MAX_UINSN_BYTES)."""
 LINK: Final = 30
 _FRAME: Final = 29
 

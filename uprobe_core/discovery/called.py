@@ -24,7 +24,7 @@ from uprobe_core.discovery.importing import import_plugin
 from uprobe_core.discovery.load import choose
 from uprobe_core.errors import PluginError, UprobeError
 
-__all__ = ("LOAD_SWITCH", "TRACE_SWITCH", "create", "empty_manager", "wanted", "wrappers_of")
+__all__ = ("LOAD_SWITCH", "TRACE_SWITCH", "create", "empty_manager", "has_plugins", "wanted", "wrappers_of")
 
 LOAD_SWITCH = "UPROBE_LOAD_PLUGINS"
 TRACE_SWITCH = "UPROBE_TRACE_PLUGINS"
@@ -83,11 +83,16 @@ def empty_manager() -> Any:
 
 def wrappers_of(manager: Any) -> tuple[object, ...]:
     """What the plugins that *manager* knows wrap around the architecture; raises PluginError."""
-    if isinstance(manager, _Nobody):
+    if not has_plugins(manager):
         return ()
     from uprobe_core.discovery.wrappers import arch_wrappers
 
     return arch_wrappers(manager)
+
+
+def has_plugins(manager: Any) -> bool:
+    """Whether *manager* knows any, or is watched."""
+    return not isinstance(manager, _Nobody)
 
 
 class _Nobody:

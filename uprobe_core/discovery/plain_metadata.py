@@ -89,11 +89,7 @@ def _normalized(folder: str) -> str:
 
 
 def _points_of(folder: str) -> Iterator[PlainPoint]:
-    try:
-        with open(os.path.join(folder, "entry_points.txt"), encoding="utf-8") as file:
-            text = file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return
+    text = _contents(f"{folder}/entry_points.txt")
     if _PREFIX not in text:
         return
     distribution, group = _name_and_version(folder), ""
@@ -103,6 +99,18 @@ def _points_of(folder: str) -> Iterator[PlainPoint]:
         elif "=" in line and not line.startswith("#") and f"[{group}".startswith(_PREFIX):
             name, _, value = line.partition("=")
             yield PlainPoint(group, name.strip(), value.strip(), distribution)
+
+
+def _contents(path: str) -> str:
+    """What a file says, "" if it is not there; a text file of Python's takes three times as long."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    try:
+        return os.read(fd, os.fstat(fd).st_size).decode()
+    finally:
+        os.close(fd)
 
 
 def _name_and_version(folder: str) -> str:

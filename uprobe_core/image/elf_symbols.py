@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from uprobe_core.errors import TargetError
-from uprobe_core.image.demangling import demangle
 from uprobe_core.image.elf import ElfFile, Section
 from uprobe_core.image.source_names import short, without_blanks, without_result
 
@@ -136,6 +135,8 @@ class ElfImage(ElfFile):
 
     def source_name(self, symbol: Symbol) -> str:
         """What the source calls *symbol*: ``app::add(int, int)``; its own name where there is no other."""
+        from uprobe_core.image.demangling import demangle  # of a name that is not as it was asked for
+
         return demangle(symbol.name)
 
     @cached_property

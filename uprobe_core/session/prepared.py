@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from uprobe_core.actions.kinds import Action
+from uprobe_core.actions.base import Action
 from uprobe_core.backend import ExitStatus, Machine, Task
 from uprobe_core.discovery.contracts import blaming, check_sink, checked_lines
 from uprobe_core.discovery.load import load_arch, load_consumer, load_writer, refuse_options
@@ -30,8 +30,6 @@ from uprobe_core.session.result_files import ResultFiles
 from uprobe_core.session.stacks import RunStacks
 from uprobe_core.tracing.collector import collector_waits
 from uprobe_core.tracing.event_set import EventSet
-from uprobe_core.tracing.samples import SAMPLE
-from uprobe_core.tracing.system_calls import KIND, SystemCalls
 
 if TYPE_CHECKING:
     from uprobe_core.executed_code import CodeFile
@@ -152,6 +150,14 @@ class PreparedSession:
             self._watching.begin(machine, self._live)
 
     @property
+    def _may_have_probes(self) -> bool:
+        """Whether there are events, or somebody has this session who may add some while the program runs."""
+        from uprobe_core.discovery.called import has_plugins
+
+        others = self._explicit or self.setup.consumers or has_plugins(self.plugins)
+        return bool(self.events.events or others or self._outsiders())
+
+    @property
     def private_folder(self) -> str:
         """The run's own folder of temporary files, that nobody else may enter."""
         return self._caretaker.folder
@@ -173,17 +179,23 @@ class PreparedSession:
 
     def _system_calls(self) -> CallWatcher | None:
         """Who makes hits of system calls, if one has an event."""
+        if all(event.spec.is_placed for event in self.events.events):
+            return None
+        from uprobe_core.tracing.system_calls import KIND, SystemCalls
+
         if not any(event.spec.kind == KIND for event in self.events.events):
             return None
         return SystemCalls(self.events.probe_named, self.arch.info.registers, self.stacks.stack)
 
     def _samples(self) -> SampleWatcher | None:
         """Who makes hits of samples, if there is an event of them."""
+        if all(event.spec.is_placed for event in self.events.events):
+            return None
+        from uprobe_core.tracing.samples import SAMPLE, Samples
+
         probe = next((e.probes for e in self.events.events if e.spec.kind == SAMPLE), None)
         if probe is None:
             return None
-        from uprobe_core.tracing.samples import Samples
-
         return Samples(next(iter(probe)), self.arch.info.registers, self.stacks.stack, self.stacks.frame)
 
     def _outsiders(self) -> list[Stopping | Control | Watching]:

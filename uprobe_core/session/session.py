@@ -81,7 +81,7 @@ class Session(ReportedSession):
         :param before: called when all is loaded and nothing is given up
         """
         backend = load_backend(self.setup.backend)
-        self._confinement.begin(backend, before, native=self.engine.name == "c")
+        self._confinement.begin(backend, before, native=self.engine.name == "c" and self._may_have_probes)
 
     def open(self) -> Machine:
         """Load the program and place the probes; nothing of it has run yet.  Called by run if need be."""
@@ -338,7 +338,7 @@ class Session(ReportedSession):
 
     def _connect_native(self, machine: Machine, registry: UprobeRegistry, output: RunOutput) -> None:
         """Let the native engine take what it can, if there is one and the backend works with it."""
-        if may_run_natively(self.engine.name, machine):
+        if self._may_have_probes and may_run_natively(self.engine.name, machine):
             from uprobe_core.native.session import SessionNative
 
             self._engine = SessionNative(

@@ -9,7 +9,6 @@ from typing import Any
 from uprobe_core.backend import Limits
 from uprobe_core.option import Option
 from uprobe_core.run_setup import EventLine, EventsFile, RunSetup
-from uprobe_core.setup.texts import event_lines, read_text
 from uprobe_core.types import Policy
 
 __all__ = ("BY_NAME", "OPTIONS", "TABLES", "TOP", "combine", "merged")
@@ -82,6 +81,8 @@ def _lines(events: Iterable[EventLine | EventsFile], policy: Policy) -> Iterator
         if isinstance(item, EventLine):
             yield item
             continue
+        from uprobe_core.setup.texts import event_lines, read_text
+
         text = read_text(item.path) if item.text is None else item.text
         source = "standard input" if item.path == "-" else item.path
         yield from event_lines(text, source, continued=not policy.is_kernel)

@@ -4,54 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from uprobe_core.actions.kinds import Action
+from uprobe_core.actions.base import Action
 from uprobe_core.errors import ProbeError, UsageError
 from uprobe_core.event_model import DeleteSpec, EventSpec, OpCode
 from uprobe_core.events.in_order import InOrder
-from uprobe_core.events.locations import LocationResolver
-from uprobe_core.events.parse import Language
 from uprobe_core.events.record_buffer import RecordBuffer
-from uprobe_core.events.table import EventTable
 from uprobe_core.image.guest_files import GuestFiles
 from uprobe_core.probes.arch_ops import ArchOps
 from uprobe_core.probes.registry import UprobeRegistry
 from uprobe_core.setup_words import TRACE
-from uprobe_core.tracing.event import Event, EventProbe, Sink
 from uprobe_core.tracing.findings import Findings
 from uprobe_core.tracing.indirect import Indirect, uprobes_of
 from uprobe_core.tracing.lives import Lives
 from uprobe_core.tracing.place_check import PlaceCheck, file_of
-from uprobe_core.tracing.placeless import placeless_specs
 from uprobe_core.types import Policy
 
 if TYPE_CHECKING:
+    from uprobe_core.events.table import EventTable
     from uprobe_core.records.spool import Spool
     from uprobe_core.run_setup import ConsumerUse, EventLine, FunctionOf
+    from uprobe_core.tracing.event import Event, EventProbe, Sink
     from uprobe_core.tracing.state import TracingState
 
-__all__ = ("EventSet", "make_language")
+__all__ = ("EventSet",)
 
 T = TypeVar("T")
-
-
-def _resolver(arch: ArchOps, files: GuestFiles) -> LocationResolver:
-    from uprobe_core.image.resolver import ImageResolver
-
-    return ImageResolver(arch.info, arch.marker_operand, files, files.debug_folders, arch.frame_rules)
-
-
-def make_language(policy: Policy, arch: ArchOps, files: GuestFiles) -> Language:
-    """The event language for *arch*, with symbols, lines and markers found through *files*."""
-    return Language(
-        policy,
-        arch.info.registers,
-        vectors=arch.vector_register,
-        hint=arch.register_hint,
-        file_check=files,
-        resolver=None if policy.is_kernel else _resolver(arch, files),
-    )
 
 
 class EventSet:
@@ -65,7 +45,9 @@ class EventSet:
         on_error: Callable[[Event, Sink, Exception], None],
         warn: Callable[[str], None] = lambda _text: None,
     ) -> None:
-        self.table = EventTable(make_language(policy, arch, files))
+        self._made_of = policy, arch, files
+        if policy.is_kernel:
+            _ = self.table  # which refuses a kernel that the language does not know
         self.events: InOrder[Event] = InOrder()
         self._on_error = on_error
         self._warn = warn
@@ -87,6 +69,13 @@ class EventSet:
         """Told of a place that turned out to be impossible while the program ran."""
         self._changed: Callable[[Event], None] | None = None
         self._buffer = RecordBuffer() if policy.is_kernel else None
+
+    @cached_property
+    def table(self) -> EventTable:
+        """The lines that there are."""
+        from uprobe_core.tracing.language import make_table
+
+        return make_table(*self._made_of)
 
     @property
     def shows_stale_numbers(self) -> bool:
@@ -116,6 +105,8 @@ class EventSet:
 
     def change_line(self, line: EventLine) -> tuple[list[EventProbe], list[EventProbe]]:
         """Do what one line says: the locations that it made, and those to take out."""
+        from uprobe_core.tracing.placeless import placeless_specs
+
         made: list[EventProbe] = []
         gone: list[EventProbe] = []
         specs = placeless_specs(line.text, self.table.language)
@@ -151,6 +142,8 @@ class EventSet:
 
     def bring(self, lines: Sequence[str], source: str) -> list[Event]:
         """The events of *lines*, which a consumer, *source*, has for itself; SpecError, UsageError."""
+        from uprobe_core.tracing.placeless import placeless_specs
+
         specs = [spec for text in lines for spec in placeless_specs(text, self.table.language) or ()]
         for spec in specs:
             known = self.named(spec.full_name)
@@ -163,6 +156,8 @@ class EventSet:
         return [event for spec in specs for event in self.find(spec.full_name)]
 
     def _add(self, spec: EventSpec) -> EventProbe:
+        from uprobe_core.tracing.event import Event, EventProbe
+
         event = self.named(spec.full_name)
         if event is None:
             event = Event(spec, self._on_error, self._buffer)

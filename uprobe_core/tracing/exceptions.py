@@ -16,7 +16,6 @@ from functools import partial
 from uprobe_core.backend import Process, Task
 from uprobe_core.consumer import Hit
 from uprobe_core.errors import ProbeError, TargetError
-from uprobe_core.image.elf_symbols import ElfImage
 from uprobe_core.image.guest_files import GuestFiles
 from uprobe_core.probes.registry import UprobeRegistry
 from uprobe_core.types import FileId, Mapping
@@ -82,6 +81,8 @@ class Exceptions:
         status = self._files(path)
         if status.errno_name or not status.regular:
             return []
+        from uprobe_core.image.elf_symbols import ElfImage
+
         try:
             with ElfImage(status.host_path) as image:
                 found = {name: image.find(name) for name in {*_STARTS, *_LANDS}}

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.actions.kinds import Action
-from uprobe_core.actions.merge import merge
+from uprobe_core.actions.base import Action
 from uprobe_core.event_model import Record
 from uprobe_core.events.in_order import InOrder
-from uprobe_core.events.trace_text import profile_line
-from uprobe_core.tracing.event import Event, EventProbe
 
 if TYPE_CHECKING:
     from uprobe_core.consumer import Hit
     from uprobe_core.probes.utask import PendingReturn
     from uprobe_core.records.output import RunOutput
     from uprobe_core.records.spool import Spool
+    from uprobe_core.tracing.event import Event, EventProbe
     from uprobe_core.tracing.lives import Lives
     from uprobe_core.tracing.state import TracingState
 
@@ -45,8 +43,12 @@ def make_record(hit: Hit, event: Event, stack: tuple[str, ...] = ()) -> Record:
     )
 
 
-def inherit(pending: Iterable[PendingReturn]) -> None:
+def inherit(pending: Collection[PendingReturn]) -> None:
     """A forked task has *pending* returns of its own: they count as entries of its own."""
+    if not pending:
+        return
+    from uprobe_core.tracing.event import EventProbe
+
     for instance in pending:
         for link, _cookie in instance.sessions:
             if isinstance(link.consumer, EventProbe):
@@ -182,6 +184,8 @@ class Findings:
             elif kind in self.others:
                 self.others[kind](*rest)
             elif kind == "found":
+                from uprobe_core.actions.merge import merge
+
                 merge(self.actions[rest[0]], *rest[1:])
         if output is not None:
             output.collect()
@@ -251,6 +255,8 @@ class Findings:
 
     def profile(self, *, with_missed: bool) -> list[str]:
         """The lines of ``uprobe_profile``, one for each location."""
+        from uprobe_core.events.trace_text import profile_line
+
         return [
             profile_line(
                 probe.spec.path,

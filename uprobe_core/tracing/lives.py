@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.actions.kinds import Action
+from uprobe_core.actions.base import Action
 from uprobe_core.errors import as_failure
 
 if TYPE_CHECKING:

@@ -25,6 +25,8 @@ class OwnImports:
 
     def __init__(self, writable: Iterable[str]) -> None:
         folders, own = list(writable), own_places()
+        self.own = own
+        """Host paths of what this process runs, none inside another."""
         entries = {entry: os.path.realpath(entry or ".") for entry in sys.path if isinstance(entry, str)}
         self._open = {
             entry: real

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from uprobe_core.errors import TargetError
 from uprobe_linux.fs.mounts import MountTable, host_mount
 from uprobe_linux.fs.nodes import Mount, Table, VDir, VNode, static_file
-from uprobe_linux.fs.own_files import inside, own_places
+from uprobe_linux.fs.own_files import inside
 from uprobe_linux.fs.own_imports import OwnImports
 from uprobe_linux.fs.public import is_entered_by_all
 
@@ -50,7 +50,8 @@ class Sandbox:
         mounts += [self._bind(b.host, b.guest, read_only=b.read_only) for b in target.binds]
         self._imports = OwnImports(mount.host for mount in (root, *mounts) if not mount.read_only)
         self._imports.trust_last()
-        mounts += _own_files_in([root, *mounts], [*self._imports.places, *target.own_files])
+        own = [*self._imports.own, *self._imports.places, *target.own_files]
+        mounts += _own_files_in([root, *mounts], own)
         self.mounts = MountTable(root, mounts)
         if not target.sysroot:
             self.mounts.add_virtual("/sys", _bare_sys)
@@ -142,13 +143,13 @@ def _private_folder() -> str:
     return os.path.abspath(path)
 
 
-def _own_files_in(mounts: list[Mount], written: Sequence[str]) -> list[Mount]:
+def _own_files_in(mounts: list[Mount], own: Sequence[str]) -> list[Mount]:
     """What of ours lies in writable *mounts*, read-only; and a mount inside ours becomes read-only.
 
-    :param written: files that the run writes
+    :param own: host paths of what this process runs, and what the run writes
     """
     writable = [mount for mount in mounts if not mount.read_only]
-    own, protected = [*own_places(), *written], []
+    protected = []
     for mount in writable:
         for place in own:
             if inside(mount.host, place):
