@@ -13,7 +13,7 @@ import os
 import sys
 from importlib import import_module
 from importlib.util import MAGIC_NUMBER
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ("Compiled", "keep_dataclasses", "keep_modules", "save_compiled")
 
+_FORMAT = 2
+"""Of that file: the checksum begins with it, so that one of another version's is not whole."""
 _MOST = 4000
 """Sources that one file holds; what was not asked for in a run goes first."""
 
@@ -32,17 +34,17 @@ class Compiled:
     def __init__(self, path: str) -> None:
         self._path = path
         self._known = _read(path)
-        self._used: dict[str, CodeType] = {}
+        self._used: dict[str, bytes] = {}
         self._is_new = False
 
     def execute(self, source: str, *spaces: dict[str, Any]) -> None:
         """``exec(source, *spaces)``."""
-        code = self._known.get(source)
-        if code is None:
-            code = compile(source, "<string>", "exec")
+        kept = self._known.get(source)
+        if kept is None:
+            kept = marshal.dumps(compile(source, "<string>", "exec"))
             self._is_new = True
-        self._used[source] = code
-        exec(code, *spaces)  # noqa: S102  # what dataclasses does itself
+        self._used[source] = kept
+        exec(marshal.loads(kept), *spaces)  # noqa: S102, S302  # what dataclasses and Python do themselves
 
     def save(self) -> None:
         """Write the file anew if there is something new; where it cannot be written there is none."""
@@ -53,23 +55,23 @@ class Compiled:
         fresh = f"{self._path}.{os.getpid()}"
         try:
             with open(fresh, "xb") as file:
-                file.write(MAGIC_NUMBER + crc32(data).to_bytes(4, "little") + data)
+                file.write(MAGIC_NUMBER + crc32(data, _FORMAT).to_bytes(4, "little") + data)
             os.replace(fresh, self._path)
             self._is_new = False
         except OSError:
             return
 
 
-def _read(path: str) -> dict[str, CodeType]:
-    """What the file holds; nothing if it is not whole, or another version's."""
+def _read(path: str) -> dict[str, bytes]:
+    """What the file holds, marshalled one by one; nothing if it is not whole, or another version's."""
     try:
         with open(path, "rb") as file:
             start, data = file.read(8), file.read()
     except OSError:
         return {}
-    if start != MAGIC_NUMBER + crc32(data).to_bytes(4, "little"):
+    if start != MAGIC_NUMBER + crc32(data, _FORMAT).to_bytes(4, "little"):
         return {}
-    found: dict[str, CodeType] = marshal.loads(data)  # noqa: S302  # as Python reads the file beside it
+    found: dict[str, bytes] = marshal.loads(data)  # noqa: S302  # as Python reads the file beside it
     return found
 
 

@@ -23,6 +23,8 @@ from zlib import crc32
 
 __all__ = ("KeptModules",)
 
+_FORMAT = 2
+"""Of our file: the checksum begins with it, so that one of another version's is not whole."""
 _HEADER = 16
 """Bytes of a compiled file before its code: magic number, flags, time and size of the source (PEP 552)."""
 _START = len(MAGIC_NUMBER) + 8
@@ -30,17 +32,22 @@ _START = len(MAGIC_NUMBER) + 8
 
 
 class _Row(NamedTuple):
-    """A module: its source, its compiled file, the folder that it was found in, where its bytes lie."""
+    """A module: its source, its compiled file, the folder that it was found in, where its bytes lie.
+
+    :ivar time: when its source was changed, and *size* what that has, as a compiled file says it
+    """
 
     origin: str
     cached: str
     folder: str
     start: int
     end: int
+    time: int
+    size: int
 
-    @property
-    def is_package(self) -> bool:
-        return os.path.dirname(self.origin) != self.folder
+
+_Rows = dict[str, tuple[str, str, str, int, int, int, int]]
+"""Rows by module, as tuples: most are not asked for."""
 
 
 class _Loader(SourceFileLoader):
@@ -75,24 +82,27 @@ class KeptModules:
     ) -> ModuleSpec | None:
         """As importlib.abc.MetaPathFinder."""
         row = self._rows.get(name)
-        if row is None or not self._is_found(name, row, path):
+        if row is None:
             return None
-        code = self._data[row.start : row.end]
-        if not _is_of(code, row.origin):
+        origin, cached, folder, start, end, time, size = row
+        if not self._is_found(name, folder, path):
+            return None
+        if _time_and_size(origin) != (time, size):
             del self._rows[name]
             return None
-        loader = _Loader(name, row.origin, code[_HEADER:])
-        spec = ModuleSpec(name, loader, origin=row.origin, is_package=row.is_package)
-        spec.has_location, spec.cached = True, row.cached
+        home = os.path.dirname(origin)
+        loader = _Loader(name, origin, self._data[start + _HEADER : end])
+        spec = ModuleSpec(name, loader, origin=origin, is_package=home != folder)
+        spec.has_location, spec.cached = True, cached
         if spec.submodule_search_locations is not None:
-            spec.submodule_search_locations.append(os.path.dirname(row.origin))
+            spec.submodule_search_locations.append(home)
         return spec
 
-    def _is_found(self, name: str, row: _Row, path: Sequence[str] | None) -> bool:
+    def _is_found(self, name: str, folder: str, path: Sequence[str] | None) -> bool:
         """Whether Python would find the same; of the folders only the first may have changed."""
         if path is not None:
-            return row.folder in path
-        return row.folder == self._first or name not in self._ahead
+            return folder in path
+        return folder == self._first or name not in self._ahead
 
     def save(self) -> None:
         """Write the file anew if something else was imported; where it cannot be written there is none."""
@@ -101,10 +111,11 @@ class KeptModules:
         fresh = {}
         for name, row in _imported(self._rows):
             data = _compiled(row.cached)
-            if _is_of(memoryview(data), row.origin):
+            if data[:_HEADER] == _header(row.time, row.size):
                 fresh[name] = (row, data)
         if fresh:
-            kept = {name: (row, bytes(self._data[row.start : row.end])) for name, row in self._rows.items()}
+            rows = ((name, _Row(*row)) for name, row in self._rows.items())
+            kept = {name: (row, bytes(self._data[row.start : row.end])) for name, row in rows}
             _write(self._path, self._places, kept | fresh)
 
 
@@ -129,16 +140,18 @@ def _names_in(folder: str) -> set[str]:
         return set()
 
 
-def _is_of(compiled: memoryview, origin: str) -> bool:
-    """Whether *compiled*, with its header, belongs to the source as it is."""
+def _time_and_size(origin: str) -> tuple[int, int]:
+    """Of the source as it is, as a compiled file has them; (-1, -1): there is none."""
     try:
         found = os.stat(origin)
     except OSError:
-        return False
-    words = (0, int(found.st_mtime), found.st_size)
-    return compiled[:_HEADER] == MAGIC_NUMBER + b"".join(
-        (w & 0xFFFF_FFFF).to_bytes(4, "little") for w in words
-    )
+        return -1, -1
+    return int(found.st_mtime) & 0xFFFF_FFFF, found.st_size & 0xFFFF_FFFF
+
+
+def _header(time: int, size: int) -> bytes:
+    """What a compiled file of a source of that *time* and *size* begins with."""
+    return MAGIC_NUMBER + b"".join(max(word, 0).to_bytes(4, "little") for word in (0, time, size))
 
 
 def _imported(known: Container[str]) -> list[tuple[str, _Row]]:
@@ -153,7 +166,7 @@ def _imported(known: Container[str]) -> list[tuple[str, _Row]]:
         if spec.submodule_search_locations is not None:
             folder = os.path.dirname(folder)
         if "." in name or folder in sys.path:
-            found.append((name, _Row(origin, spec.cached, folder, 0, 0)))
+            found.append((name, _Row(origin, spec.cached, folder, 0, 0, *_time_and_size(origin))))
     return found
 
 
@@ -165,9 +178,9 @@ def _compiled(path: str) -> bytes:
         return b""
 
 
-def _read(path: str, places: Any) -> tuple[dict[str, _Row], memoryview]:
+def _read(path: str, places: Any) -> tuple[_Rows, memoryview]:
     """Rows and bytes of the file; none if it is not whole, another version's or of other folders."""
-    nothing: tuple[dict[str, _Row], memoryview] = {}, memoryview(b"")
+    nothing: tuple[_Rows, memoryview] = {}, memoryview(b"")
     try:
         with open(path, "rb") as file:
             data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
@@ -180,17 +193,17 @@ def _read(path: str, places: Any) -> tuple[dict[str, _Row], memoryview]:
     held, size, rows = marshal.loads(index)  # noqa: S302  # as Python reads the files beside it
     if held != places or size != len(data) - _START - length:
         return nothing
-    return {name: _Row(*row) for name, row in rows}, data[_START + length :]
+    return rows, data[_START + length :]
 
 
 def _start(index: bytes | memoryview) -> bytes:
-    return MAGIC_NUMBER + crc32(index).to_bytes(4, "little") + len(index).to_bytes(4, "little")
+    return MAGIC_NUMBER + crc32(index, _FORMAT).to_bytes(4, "little") + len(index).to_bytes(4, "little")
 
 
 def _write(path: str, places: Any, whole: dict[str, tuple[_Row, bytes]]) -> None:
-    rows, size = [], 0
+    rows, size = {}, 0
     for name, (row, data) in whole.items():
-        rows.append((name, (*row[:3], size, size + len(data))))
+        rows[name] = (*row[:3], size, size + len(data), *row[5:])
         size += len(data)
     index = marshal.dumps((places, size, rows))
     fresh = f"{path}.{os.getpid()}"
