@@ -11,7 +11,7 @@ import pytest
 
 from uprobe_core.backend import Limits, Target
 from uprobe_core.cli import build_parser
-from uprobe_core.cli.setup_options import gather
+from uprobe_core.cli.gathering import gather
 from uprobe_core.option import PARTS, Option, flags_of
 from uprobe_core.run_setup import RunSetup
 from uprobe_core.setup.file import read_document

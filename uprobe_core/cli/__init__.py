@@ -139,10 +139,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _without_command(arguments)
     from uprobe_core.cli.failures import guarded
 
+    args = _read(command, arguments)
+    return guarded(lambda: _module(command).run(args), debug="" in args.debug)
+
+
+def _read(command: str, arguments: list[str]) -> argparse.Namespace:
+    """What *arguments* of *command* say; ends as argparse does."""
+    if command == "run":
+        from uprobe_core.cli.plain_words import read_plainly
+
+        plain = read_plainly(arguments, lambda text: build_parser(command).error(text))
+        if plain is not None:
+            return cast("argparse.Namespace", plain)
     parser = build_parser(command)
     args = parser.parse_args(_joined(arguments, parser))
     args.usage_error = parser.error
-    return guarded(lambda: _module(command).run(args), debug="" in args.debug)
+    return args
 
 
 def _joined(arguments: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check a set-up."""
-    from uprobe_core.cli.setup_options import gather
+    from uprobe_core.cli.gathering import gather
     from uprobe_core.session.check import check_setup
 
     if not args.given and not args.program:

@@ -1,9 +1,9 @@
-"""What ``dataclasses`` compiles, kept beside Python's own compiled modules.
+"""What ``dataclasses`` and ``typing`` compile, kept beside Python's own compiled modules.
 
-Before Python 3.13 it compiles each method of each class by itself: five hundred small sources, a
-fifth of a short run.  They are kept in one file of this module's ``__pycache__``, under the same terms
-as what lies there: it may be deleted, is written where the folder can be written and
-PYTHONDONTWRITEBYTECODE is not set, and holds for one version of Python.
+The one compiles the methods of each class, the other each annotation of a named tuple: hundreds
+of small sources, a fifth of a short run.  They are kept in one file of this module's
+``__pycache__``, under the same terms as what lies there: it may be deleted, is written where the
+folder can be written and PYTHONDONTWRITEBYTECODE is not set, and holds for one version of Python.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import sys
 from importlib import import_module
 from importlib.util import MAGIC_NUMBER
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -22,48 +22,67 @@ if TYPE_CHECKING:
 
 __all__ = ("Compiled", "keep_dataclasses", "keep_modules", "save_compiled")
 
-_FORMAT = 2
+_FORMAT = 3
 """Of that file: the checksum begins with it, so that one of another version's is not whole."""
-_MOST = 4000
-"""Sources that one file holds; what was not asked for in a run goes first."""
+_MOST = 400
+"""Sources that are kept of one module; what was not asked for in a run goes first."""
+
+_Batch = dict[tuple[str, str], CodeType]
+"""Code by mode and source text."""
 
 
 class Compiled:
-    """Code by source text, from and for the file at *path*."""
+    """Code by module and source text, from and for the file at *path*."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._known = _read(path)
-        self._used: dict[str, bytes] = {}
-        self._is_new = False
+        self._batches: dict[str, _Batch] = {}
+        self._used: dict[str, _Batch] = {}
+        self._new: set[str] = set()
 
     def execute(self, source: str, *spaces: dict[str, Any]) -> None:
         """``exec(source, *spaces)``."""
-        kept = self._known.get(source)
-        if kept is None:
-            kept = marshal.dumps(compile(source, "<string>", "exec"))
-            self._is_new = True
-        self._used[source] = kept
-        exec(marshal.loads(kept), *spaces)  # noqa: S102, S302  # what dataclasses and Python do themselves
+        code = self._code(spaces[0].get("__name__", ""), source, "<string>", "exec")
+        exec(code, *spaces)  # noqa: S102  # what dataclasses does itself
+
+    def expression(self, source: str, name: str, mode: str) -> CodeType:
+        """``compile(source, name, mode)``."""
+        return self._code("", source, name, mode)
+
+    def _code(self, module: str, source: str, name: str, mode: str) -> CodeType:
+        batch = self._batches.get(module)
+        if batch is None:
+            kept = self._known.get(module)
+            batch = marshal.loads(kept) if kept else {}  # noqa: S302  # as Python reads the file beside it
+            self._batches[module], self._used[module] = batch, {}
+        code = batch.get((mode, source))
+        if code is None:
+            code = batch[mode, source] = compile(source, name, mode)
+            self._new.add(module)
+        self._used[module][mode, source] = code
+        return code
 
     def save(self) -> None:
         """Write the file anew if there is something new; where it cannot be written there is none."""
-        if not self._is_new or sys.dont_write_bytecode:
+        if not self._new or sys.dont_write_bytecode:
             return
-        kept = self._known | self._used
-        data = marshal.dumps(kept if len(kept) <= _MOST else self._used)
+        for module in self._new:
+            whole = self._batches[module]
+            self._known[module] = marshal.dumps(whole if len(whole) <= _MOST else self._used[module])
+        data = marshal.dumps(self._known)
         fresh = f"{self._path}.{os.getpid()}"
         try:
             with open(fresh, "xb") as file:
                 file.write(MAGIC_NUMBER + crc32(data, _FORMAT).to_bytes(4, "little") + data)
             os.replace(fresh, self._path)
-            self._is_new = False
+            self._new.clear()
         except OSError:
             return
 
 
 def _read(path: str) -> dict[str, bytes]:
-    """What the file holds, marshalled one by one; nothing if it is not whole, or another version's."""
+    """What the file holds, by module; nothing if it is not whole, or another version's."""
     try:
         with open(path, "rb") as file:
             start, data = file.read(8), file.read()
@@ -71,7 +90,7 @@ def _read(path: str) -> dict[str, bytes]:
         return {}
     if start != MAGIC_NUMBER + crc32(data, _FORMAT).to_bytes(4, "little"):
         return {}
-    found: dict[str, bytes] = marshal.loads(data)  # noqa: S302  # as Python reads the file beside it
+    found: dict[str, bytes] = marshal.loads(data)  # noqa: S302  # as above
     return found
 
 
@@ -82,15 +101,17 @@ def kept_beside(ending: str) -> str:
 
 
 def keep_dataclasses() -> None:
-    """Let dataclasses take its methods from there, where it needs that and there is such a folder."""
+    """Let dataclasses and typing take what they compile from there, if there is such a folder."""
     _import_dataclasses()
     path = kept_beside("dataclasses")
-    if sys.version_info >= (3, 13) or not path:
+    if not path:
         return
     import dataclasses
+    import typing
 
     compiled = Compiled(path)
     dataclasses.exec = compiled.execute  # type: ignore[attr-defined]
+    typing.compile = compiled.expression  # type: ignore[attr-defined]
     _kept.append(compiled)
 
 

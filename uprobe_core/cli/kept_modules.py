@@ -108,15 +108,25 @@ class KeptModules:
         """Write the file anew if something else was imported; where it cannot be written there is none."""
         if sys.dont_write_bytecode:
             return
-        fresh = {}
+        new = {}
         for name, row in _imported(self._rows):
             data = _compiled(row.cached)
             if data[:_HEADER] == _header(row.time, row.size):
-                fresh[name] = (row, data)
-        if fresh:
-            rows = ((name, _Row(*row)) for name, row in self._rows.items())
-            kept = {name: (row, bytes(self._data[row.start : row.end])) for name, row in rows}
-            _write(self._path, self._places, kept | fresh)
+                new[name] = (row, data)
+        if new:
+            self._write(new)
+
+    def _write(self, new: dict[str, tuple[_Row, bytes]]) -> None:
+        fresh = f"{self._path}.{os.getpid()}"
+        try:
+            with open(fresh, "xb") as file:  # first: behind the walls of a run it cannot be
+                rows = ((name, _Row(*row)) for name, row in self._rows.items())
+                kept = {name: (row, bytes(self._data[row.start : row.end])) for name, row in rows}
+                file.writelines(_as_file(self._places, kept | new))
+            os.replace(fresh, self._path)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(fresh)
 
 
 def _places() -> tuple[tuple[str, int], ...]:
@@ -200,17 +210,10 @@ def _start(index: bytes | memoryview) -> bytes:
     return MAGIC_NUMBER + crc32(index, _FORMAT).to_bytes(4, "little") + len(index).to_bytes(4, "little")
 
 
-def _write(path: str, places: Any, whole: dict[str, tuple[_Row, bytes]]) -> None:
+def _as_file(places: Any, whole: dict[str, tuple[_Row, bytes]]) -> list[bytes]:
     rows, size = {}, 0
     for name, (row, data) in whole.items():
         rows[name] = (*row[:3], size, size + len(data), *row[5:])
         size += len(data)
     index = marshal.dumps((places, size, rows))
-    fresh = f"{path}.{os.getpid()}"
-    try:
-        with open(fresh, "xb") as file:
-            file.writelines((_start(index), index, *(data for _, data in whole.values())))
-        os.replace(fresh, path)
-    except OSError:
-        with suppress(OSError):
-            os.unlink(fresh)
+    return [_start(index), index, *(data for _, data in whole.values())]

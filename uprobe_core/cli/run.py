@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the program; its status is ours."""
-    from uprobe_core.cli.setup_options import gather
+    from uprobe_core.cli.gathering import gather
 
     gathered = gather(args)
     if gathered.problems:

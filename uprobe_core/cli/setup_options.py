@@ -1,23 +1,17 @@
-"""The command line of ``run`` and ``check``: made from the rows of all options, and read into one set-up."""
+"""The parser of ``run`` and ``check``, made from the rows of all options."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
+from uprobe_core.cli.gathering import is_asked_for
 from uprobe_core.option import PARTS, Option, flags_of
-from uprobe_core.run_setup import RunSetup
-from uprobe_core.setup.options import OPTIONS, combine
-from uprobe_core.setup_words import parse_topic
+from uprobe_core.setup.options import OPTIONS
 from uprobe_core.value_types import parse_natural
 
-if TYPE_CHECKING:
-    from uprobe_core.setup.file import SetupFile
-    from uprobe_core.setup.problems import ConfigProblem
-
-__all__ = ("Gathered", "add_options", "combined", "gather", "natural")
+__all__ = ("add_options", "natural")
 
 
 class _Give(argparse.Action):
@@ -43,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         flags, metavar = flags_of(row)
         if row.name == "argv":
             parser.add_argument("program", nargs=argparse.REMAINDER, metavar=metavar, help=row.help)
-        elif flags and row.name not in {"debug", "explain"}:  # which every command has
+        elif is_asked_for(row):
             _add_option(groups[row.part], row, flags, metavar)
 
 
@@ -74,60 +68,3 @@ def natural(text: str) -> int:
         return parse_natural(text)
     except ValueError as error:  # argparse would name our function in its own message
         raise argparse.ArgumentTypeError(str(error)) from error
-
-
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """What a command line says.
-
-    :param problems: the mistakes of its set-up files
-    :param axes: what its set-up files vary
-    """
-
-    setup: RunSetup
-    problems: list[ConfigProblem]
-    axes: tuple[str, ...] = ()
-
-
-def gather(args: argparse.Namespace) -> Gathered:
-    """The set-up that options mean, on top of the set-up files in their order.
-
-    Single values replace a file's, lists are added to it.  Raises
-    UsageError, ConfigError; what is wrong inside of set-up files is in the result.
-    """
-    own = [_given(args, *given) for given in args.given]
-    program = args.program[1:] if args.program[:1] == ["--"] else args.program
-    own += [{"argv": tuple(program)}] if program else []
-    own += [{"debug": True}] if "" in args.debug else []
-    own += [{"explain": tuple(map(parse_topic, text.split(",")))} for text in args.debug if text]
-    variables = {name: value for part in own for name, value in part.get("variables", {}).items()}
-    files = [_file(path, variables) for part in own for path in part.get("config", ())]
-    parts = [{name: part[name] for name in part.keys() - {"config", "variables"}} for part in own]
-    return combined(files, parts)
-
-
-def combined(files: Sequence[SetupFile], parts: Sequence[Mapping[str, Any]]) -> Gathered:
-    """What *files* say, with what they say of the program in question, and *parts* on top."""
-    setup = combine(*(file.given for file in files), *parts)
-    if setup.argv:
-        special = [given for file in files for given in file.for_program(setup.argv[0])]
-        setup = combine(*(file.given for file in files), *special, *parts) if special else setup
-    axes = {name: None for file in files for name in file.matrix.axes}
-    return Gathered(setup, [problem for file in files for problem in file.problems], tuple(axes))
-
-
-def _file(path: str, variables: Mapping[str, str]) -> SetupFile:
-    from uprobe_core.setup.file import read_file
-
-    return read_file(path, variables)
-
-
-def _given(args: argparse.Namespace, row: Option, flag: str, text: Any) -> Mapping[str, Any]:
-    """What one option of the command line means; ends as argparse does if it is wrong."""
-    if row.is_switch:
-        return {row.name: not row.default}
-    try:
-        return row.given(text)
-    except ValueError as error:
-        args.usage_error(f"argument {flag}: {error}")
-        raise AssertionError("argparse has ended") from error

@@ -90,6 +90,13 @@ def load_consumer(name: str, options: Mapping[str, str]) -> ConsumerPlugin:
     return cast("ConsumerPlugin", construct(entry, cls, options))
 
 
+def import_consumer(name: str) -> None:
+    """Import the consumer plugin *name* if it is ours; raises UsageError or PluginError."""
+    entry = choose(Kind.CONSUMER, name)
+    if entry.is_ours:
+        import_plugin(entry)
+
+
 def load_writer(use: FormatUse) -> tuple[bool, Callable[[Any, Any], Any]]:
     """Whether a writer wants stacks, and what makes it from (stream, header).
 

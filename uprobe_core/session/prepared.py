@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uprobe_core.actions.base import Action
 from uprobe_core.backend import ExitStatus, Machine, Task
 from uprobe_core.discovery.contracts import blaming, check_sink, checked_lines
-from uprobe_core.discovery.load import load_arch, load_consumer, load_writer, refuse_options
+from uprobe_core.discovery.load import (
+    import_consumer,
+    load_arch,
+    load_consumer,
+    load_writer,
+    refuse_options,
+)
 from uprobe_core.errors import UsageError, noted
 from uprobe_core.native.choice import choose_engine, for_operations
 from uprobe_core.probes.arch_ops import ArchOps, bind_arch, check_policy
@@ -295,8 +301,18 @@ class PreparedSession:
         """The opposite of :meth:`enable`."""
         self.enable(event, False)
 
+    def _import_rest(self) -> None:
+        """Import what the run will need: what is imported behind the wall is not kept for the next run."""
+        for use in self._uses():
+            import_consumer(use.name)
+        if self._may_have_probes and not self._is_wrapped:
+            self.arch.analyze_insn(bytes(self.arch.info.slot_bytes), 0, self.setup.policy)
+
+    def _uses(self) -> Sequence[ConsumerUse]:
+        return self.setup.consumers if self._explicit else uses_of(self.setup)
+
     def _attach_consumers(self) -> None:
-        uses = self.setup.consumers if self._explicit else uses_of(self.setup)
+        uses = self._uses()
         loaded = [(use, load_consumer(use.name, use.options)) for use in uses]
         self._consumers += loaded
         if any(getattr(plugin, "wants_code", False) for _, plugin in loaded):

@@ -22,12 +22,7 @@ from uprobe_core.probes.registry import UprobeRegistry
 from uprobe_core.records.output import RunOutput
 from uprobe_core.run_setup import RunSetup
 from uprobe_core.session.abilities import refuse_lacking, warnings_of
-from uprobe_core.session.choices import (
-    choose_mode,
-    choose_returns,
-    refuse_other_machine,
-    target_of,
-)
+from uprobe_core.session.choices import choose_mode, choose_returns, refuse_other_machine, target_of
 from uprobe_core.session.reported import ReportedSession
 from uprobe_core.session.result_files import ResultFiles
 from uprobe_core.tracing.collector import collector_waits
@@ -81,6 +76,7 @@ class Session(ReportedSession):
         :param before: called when all is loaded and nothing is given up
         """
         backend = load_backend(self.setup.backend)
+        self._import_rest()
         self._confinement.begin(backend, before, native=self.engine.name == "c" and self._may_have_probes)
 
     def open(self) -> Machine:

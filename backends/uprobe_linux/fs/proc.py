@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import stat
+from functools import cache
 from typing import TYPE_CHECKING
 
 from uprobe_linux.fs.nodes import VDir, VLink, VNode
-from uprobe_linux.fs.proc_machine import machine_nodes
 from uprobe_linux.fs.proc_process import process_dir, stranger_dir
 
 if TYPE_CHECKING:
@@ -17,19 +17,26 @@ __all__ = ("make_proc",)
 
 def make_proc(machine: Machine) -> VDir:
     """The /proc of *machine*, as its current task sees it."""
-    fixed = machine_nodes(machine)
-    fixed["self"] = _link(lambda: str(_current(machine).process.pid))
-    fixed["thread-self"] = _link(lambda: f"{_current(machine).process.pid}/task/{_current(machine).tid}")
+    own = {
+        "self": _link(lambda: str(_current(machine).process.pid)),
+        "thread-self": _link(lambda: f"{_current(machine).process.pid}/task/{_current(machine).tid}"),
+    }
+
+    @cache
+    def fixed() -> dict[str, VNode]:
+        from uprobe_linux.fs.proc_machine import machine_nodes  # most programs look at themselves alone
+
+        return machine_nodes(machine) | own
 
     def names() -> list[str]:
         pids = sorted(entry.pid for entry in machine.family.pids)
-        return [*map(str, pids), *sorted(fixed)]
+        return [*map(str, pids), *sorted(fixed())]
 
     folders: dict[int, tuple[Process, VDir]] = {}
 
     def lookup(name: str) -> VNode | None:
         if not name.isdecimal():
-            return fixed.get(name)
+            return own.get(name) or fixed().get(name)
         process = _local(machine, int(name))
         if process is None:
             return _stranger(machine, int(name))

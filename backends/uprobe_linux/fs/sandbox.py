@@ -166,9 +166,9 @@ def _remove(folder: str, owner: int) -> None:
         return
     try:
         for name in os.listdir(folder):
-            os.rmdir(os.path.join(folder, name))
+            _remove_plain(os.path.join(folder, name))
         os.rmdir(folder)
-    except OSError:  # the guest left something
+    except OSError:  # the guest left folders
         import shutil  # not needed to start
 
         shutil.rmtree(folder, ignore_errors=True)
@@ -194,3 +194,10 @@ def _bare_sys() -> VNode:
     for name in ("cpu", "system", "devices"):
         node = Table({name: node}).directory()
     return node
+
+
+def _remove_plain(folder: str) -> None:
+    """Remove *folder* with what lies in it; OSError if a folder does."""
+    for name in os.listdir(folder):
+        os.unlink(os.path.join(folder, name))
+    os.rmdir(folder)
