@@ -47,9 +47,7 @@ def test_lines_of_any_words_are_read_alike(capsys: pytest.CaptureFixture[str]) -
     assert plain > 300
 
 
-@pytest.mark.parametrize(
-    "flag", ["--help", "--debug", "--even", "-Cx", "--mode=wrong", "-x", "--strict=1", "-"]
-)
+@pytest.mark.parametrize("flag", ["--help", "--debug", "--even", "-Cx", "--mode=wrong", "-x", "--strict=1"])
 def test_what_is_not_ordinary_is_left_to_argparse(flag: str) -> None:
     assert read_plainly([flag, "./prog"], refuse) is None
 

@@ -15,7 +15,13 @@ import os
 import sys
 from collections.abc import Container, Sequence
 from contextlib import suppress
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.machinery import (
+    BuiltinImporter,
+    FrozenImporter,
+    ModuleSpec,
+    PathFinder,
+    SourceFileLoader,
+)
 from importlib.util import MAGIC_NUMBER
 from types import CodeType, ModuleType
 from typing import Any, NamedTuple
@@ -74,8 +80,13 @@ class KeptModules:
         self._ahead = _names_in(self._first)
 
     def install(self) -> None:
-        """Be asked before the folders are looked through, and after who wants to be asked before that."""
-        sys.meta_path.insert(sys.meta_path.index(PathFinder), self)
+        """Be asked before the folders are looked through, and after who wants to be asked before that.
+
+        Python's own finders of what is no file need not be asked first: what is kept was not theirs.
+        """
+        at = sys.meta_path.index(PathFinder)
+        own: list[object] = [BuiltinImporter, FrozenImporter]
+        sys.meta_path.insert(at - 2 if sys.meta_path[at - 2 : at] == own else at, self)
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
