@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from uprobe_core import backend
@@ -59,6 +59,14 @@ class Task(backend.Task, Protocol):
     @property
     def process(self) -> Process:
         """The process that it is a thread of."""
+        ...
+
+    def all_regs(self) -> tuple[list[int], list[int]]:
+        """All general and all vector registers."""
+        ...
+
+    def set_all_regs(self, regs: Sequence[int], vectors: Sequence[int]) -> None:
+        """Write all of them."""
         ...
 
     @property

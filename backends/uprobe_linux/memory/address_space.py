@@ -286,6 +286,8 @@ class AddressSpace(KernelAccess):
 
     def is_shared_to_write(self) -> bool:
         """Whether stores of other processes may be seen here, or ours there."""
+        if not self.shares:
+            return False
         return any(vma.shared and vma.file is not None and vma.prot & Perm.WRITE for vma in self.vmas)
 
     def file_changed_size(self) -> None:
@@ -335,7 +337,6 @@ class AddressSpace(KernelAccess):
         for vma in list(self.vmas):
             self.vmas.remove(vma)
             if not self.kept.keep(vma, self.code):
-                self.code.drop(vma.start, vma.end)
                 self._release(vma)
         self.code.drop(0, 1 << 56)
         self.committed = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -78,6 +80,26 @@ class LinuxTask:
             self.cpu_core.set_reg(index, value & MASK64)
         else:
             self.cpu_core.set_saved_reg(self.context, index, value & MASK64)
+
+    def all_regs(self) -> tuple[list[int], list[int]]:
+        """The 34 registers of :meth:`get_reg` and the 32 of :meth:`get_vec`."""
+        core, reg, vec = self.cpu_core, self.cpu_core.get_reg, self.cpu_core.get_vec
+        if self.machine.current is not self:
+            reg, vec = partial(core.saved_reg, self.context), partial(core.saved_vec, self.context)
+        regs = [reg(index) for index in range(34)]
+        regs[33] |= PSTATE_SSBS
+        return regs, [vec(index) for index in range(32)]
+
+    def set_all_regs(self, regs: Sequence[int], vectors: Sequence[int]) -> None:
+        """Write all of them."""
+        core, reg, vec = self.cpu_core, self.cpu_core.set_reg, self.cpu_core.set_vec
+        if self.machine.current is not self:
+            reg, vec = partial(core.set_saved_reg, self.context), partial(core.set_saved_vec, self.context)
+        self.pc_written = True
+        for index, value in enumerate(regs):
+            reg(index, value & MASK64)
+        for index, value in enumerate(vectors):
+            vec(index, value)
 
     def get_vec(self, index: int) -> int:
         """128-bit vector register *index*."""

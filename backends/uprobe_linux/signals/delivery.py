@@ -157,10 +157,10 @@ def _stack_for(task: Task, action: Disposition) -> int:
 def _write_frame(task: Task, info: SigInfo, action: Disposition, mask: int) -> None:
     address, record = frame_addresses(_stack_for(task, action))
     signals = task.signals
-    regs = [task.get_reg(index) for index in range(34)]
+    regs, vectors = task.all_regs()
     frame = Frame(
         regs,
-        [task.get_vec(index) for index in range(32)],
+        vectors,
         task.get_system("fpsr"),
         task.get_system("fpcr"),
         mask,
@@ -206,10 +206,7 @@ def return_from_handler(task: Task) -> None:
     except (FrameError, MemoryFault):
         raise_fault(task, SigInfo.from_fault(Sig.SEGV, SEGV_MAPERR, sp))
         return
-    for index, value in enumerate(frame.regs):
-        task.set_reg(index, value)
-    for index, value in enumerate(frame.vectors):
-        task.set_vec(index, value)
+    task.set_all_regs(frame.regs, frame.vectors)
     task.set_system("fpsr", frame.fpsr)
     task.set_system("fpcr", frame.fpcr)
     task.signals.set_blocked(frame.sigmask)
