@@ -41,7 +41,7 @@ __all__ = (
 )
 
 LEFT_ALONE = "left-alone"
-"""In :meth:`Machine.statistics`: forked processes that run without probes."""
+"""In :meth:`Machine.statistics`: forked and executed programs that run without probes."""
 
 
 class Task(Protocol):
@@ -344,7 +344,7 @@ class Machine(Protocol):
     def statistics(self) -> MappingABC[str, int]:
         """Counts by name, of this host process: "syscalls", "unknown-syscalls", "instructions" where counted;
         "unknown:NAME" for each system call that is not there (``--debug`` shows them).  A backend that lets
-        forked processes run without probes counts them as :data:`LEFT_ALONE`, and the user is warned.
+        what is forked or executed run without probes counts it as :data:`LEFT_ALONE`, and the user is warned.
         """
         ...
 

@@ -101,6 +101,12 @@ class Areas:
         """Every area that was made, not the user's."""
         return [] if self._fixed else list(self._areas)
 
+    def clear(self) -> None:
+        """The memory is gone, but not what the user named."""
+        if not self._fixed:
+            self._areas.clear()
+        self._hopeless.clear()
+
     def near(self, address: int, size: int, mappings: Iterable[Mapping]) -> tuple[Area, int] | None:
         """Room for *size* bytes that a branch reaches from *address*: its area and its address there.
 

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ("Client", "StubError")
 
-_OURS = b"qSupported:multiprocess+;swbreak+;hwbreak+;vContSupported+;fork-events+;vfork-events+;no-resumed+"
+_OURS = (
+    b"qSupported:multiprocess+;swbreak+;hwbreak+;vContSupported+;"
+    b"fork-events+;vfork-events+;exec-events+;no-resumed+"
+)
 _ERROR = re.compile(rb"E(?:[0-9a-fA-F]{2}$|\.)")
 _STOP = re.compile(rb"[TS][0-9a-f]{2}")
 _AGAIN = frozenset({SIGTRAP, 4, 7, 8, 11, 0})

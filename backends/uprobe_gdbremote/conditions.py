@@ -184,6 +184,11 @@ class RemoteConditions:
             self._count(place)
             self._points.condition(point, b"")
 
+    def begin_again(self) -> None:
+        """Another program was executed: count what was, and forget its places."""
+        self.settle()
+        self._places.clear()
+
     def stop(self, why: str) -> None:
         """Have every hit reported from now on, because of *why*."""
         self._why = self._why or why

@@ -44,6 +44,14 @@ class Machine(Protocol):
         """Libraries came or went."""
         ...
 
+    def signal_code(self) -> int | None:
+        """The si_code of the signal that the program stopped with, None where the stub does not tell."""
+        ...
+
+    def executed(self, path: str) -> None:
+        """The process is the program at *path* now."""
+        ...
+
     def gains_thread(self) -> None:
         """The program has begun a thread."""
         ...
@@ -105,6 +113,12 @@ class Hits:
         if "library" in stop.reasons:
             self._machine.look()
             return
+        if "exec" in stop.reasons:
+            self._analyses.clear()
+            self._machine.executed(
+                bytes.fromhex(stop.reasons["exec"].decode("ascii")).decode(errors="replace")
+            )
+            return
         if "create" in stop.reasons:
             self._machine.gains_thread()
             return
@@ -112,7 +126,9 @@ class Hits:
             self._forks.take(stop)
             return
         pc = task.pc
-        if task.lifted is not None:
+        if not self.is_busy(task) and self._is_sent(stop):
+            self.signalled(task, SIGTRAP)
+        elif task.lifted is not None:
             self._landed(task, task.lifted, pc)
         elif task.finishing:
             task.finishing = False
@@ -121,6 +137,13 @@ class Hits:
             self._handler.on_step_done(task)
         else:
             self._arrived(task, pc)
+
+    def _is_sent(self, stop: Stop) -> bool:
+        """Whether somebody has sent the program this SIGTRAP, as kill(2) does, so that no place was hit."""
+        if not stop.thread or not stop.reasons.keys().isdisjoint(("swbreak", "hwbreak")):
+            return False
+        code = self._machine.signal_code()
+        return code is not None and code <= 0
 
     def _arrived(self, task: RemoteTask, pc: int) -> None:
         point = self._points.get(pc)

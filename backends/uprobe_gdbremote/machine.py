@@ -62,7 +62,7 @@ class RemoteMachine:
     ) -> None:
         self.capabilities = capabilities
         self.handler = handler
-        self._connection, self._target = connection, target
+        self._connection, self._target, self._files = connection, target, files
         self._client: Client = connection.client
         self._names = RegisterNames(read_layout(self._document))
         self._habit = Habit()
@@ -312,6 +312,28 @@ class RemoteMachine:
     def look(self) -> None:
         """Libraries came or went."""
         self.world.look()
+
+    def signal_code(self) -> int | None:
+        """The si_code of the signal that the program stopped with, None where the stub does not tell."""
+        if not self._client.has("swbreak"):
+            return None
+        data = self._client.object("siginfo") or b""
+        return int.from_bytes(data[8:12], "little", signed=True) if len(data) >= 12 else None
+
+    def executed(self, path: str) -> None:
+        """The process is the program at *path* now, and is told of if there is a copy here."""
+        if self.conditions is not None:
+            self.conditions.begin_again()
+        self.handler.on_exec(self.current)
+        self.tasks = {self.current.thread: self.current}
+        self.current.begin_again()
+        self.process.begin_again()
+        self.world = World(self._client, self.process, self.handler, self._files)
+        program = self._files.load(path)
+        if program is None:
+            self._forks.left += 1
+        else:
+            self.world.load(program)
 
     def gains_thread(self) -> None:
         """The program has begun a thread."""

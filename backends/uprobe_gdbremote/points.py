@@ -42,6 +42,7 @@ class Point:
     :param vain: stops in a row for nobody
     :param condition: what the stub is told with the breakpoint, so that it reports some hits only
     :param sent: the condition that it has
+    :param hardware: whether it is one of the processor's: memory that cannot be written takes no other
     :param reports: hits that it reported while it had one
     """
 
@@ -57,6 +58,7 @@ class Point:
     vain: int = 0
     condition: bytes = b""
     sent: bytes = b""
+    hardware: bool = False
     reports: int = 0
 
     @property
@@ -109,8 +111,19 @@ class Points:
         """Have the stub's breakpoint be there; raises StubError."""
         if not point.inserted:
             point.sent = point.wanted_condition
-            self._client.insert(point.address, self._size, more=point.sent)
+            self._put(point)
             point.inserted = True
+
+    def _put(self, point: Point) -> None:
+        """Insert it, as one of the processor's where its memory takes none: flash, say."""
+        address, hardware = point.address, point.hardware
+        try:
+            self._client.insert(address, self._size, hardware=hardware, more=point.sent)
+        except StubError:
+            if hardware or point.sent or not self._client.read(address, self._size):
+                raise
+            self._client.insert(address, self._size, hardware=True)
+            point.hardware = True
 
     def condition(self, point: Point, condition: bytes) -> None:
         """Give the stub another *condition* of *point*; raises StubError."""
@@ -122,7 +135,7 @@ class Points:
         """Have the stub know the condition that *point* is to have now, or report *every* next hit."""
         wanted = b"" if every else point.wanted_condition
         if point.inserted and point.sent != wanted:
-            self._client.insert(point.address, self._size, more=wanted)
+            self._client.insert(point.address, self._size, hardware=point.hardware, more=wanted)
             point.sent = wanted
 
     def arrived(self, point: Point) -> None:
@@ -140,7 +153,7 @@ class Points:
         """Take the stub's breakpoint out; *point* stays."""
         if point.inserted:
             try:
-                self._client.remove(point.address, self._size)
+                self._client.remove(point.address, self._size, hardware=point.hardware)
             except StubError:
                 if self._client.crowd is None:
                     raise
@@ -190,6 +203,11 @@ class Points:
                 self.lift(point)
             except StubError:
                 continue  # its memory is gone
+
+    def clear(self) -> None:
+        """The memory is gone, and with it all that was in it."""
+        self._points.clear()
+        self.conditional.clear()
 
     def all(self) -> list[Point]:
         """Every point."""

@@ -51,6 +51,13 @@ class RemoteProcess:
         self.slots = Slots(self.areas, owner.known_mappings)
         self._xol: tuple[int, int, int] | None = None
 
+    def begin_again(self) -> None:
+        """Another program was executed: what was ours in memory is gone, and the stub has forgotten it."""
+        self.points.clear()
+        self.areas.clear()
+        self.slots.clear()
+        self._xol = None
+
     # --- memory ----------------------------------------------------------------------------------------
 
     def read(self, address: int, size: int) -> bytes:

@@ -47,6 +47,11 @@ class Slots:
             self._origins[slot] = address
         return slot
 
+    def clear(self) -> None:
+        """The memory is gone."""
+        self._slots.clear()
+        self._origins.clear()
+
     def place_of(self, pc: int) -> tuple[int, bool] | None:
         """Where a task with *pc* would be without slots, and whether the displaced instruction has run.
 

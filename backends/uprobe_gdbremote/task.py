@@ -72,6 +72,11 @@ class RemoteTask:
     def pc(self, address: int) -> None:
         self.registers.set(PC, address)
 
+    def begin_again(self) -> None:
+        """Another program was executed: nothing is under way."""
+        self.stepping = self.finishing = False
+        self.lifted, self.owed = None, 0
+
     def single_step(self, on: bool) -> None:
         """See :class:`uprobe_core.backend.Task`."""
         self.stepping = on

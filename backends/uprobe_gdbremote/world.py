@@ -77,15 +77,18 @@ class World:
     def _compare(self, program: LoadedFile, bias: int) -> None:
         """Refuse a local copy of another build: its addresses would be wrong.  Raises BackendError.
 
-        What runs without a system, which has no auxiliary vector, may not be where it is linked to yet.
+        What cannot be read says nothing: without a system it may be what an MMU that is off yet will show.
         """
-        for vaddr, expected in program.marks() if self.auxv else ():
+        hint = "give a copy of the same build after --; it may have more symbols"
+        if not self.auxv:
+            hint += "; a program that loads itself there first has to have done so"
+        for vaddr, expected in program.marks():
             found = self._client.read(vaddr + bias, len(expected))
             if found != expected[: len(found)]:
                 where = self._client.channel.where
                 raise BackendError(
                     f"{program.path} is not what {where} runs: bytes at {vaddr:#x} differ",
-                    hint="give a copy of the same build after --; it may have more symbols",
+                    hint=hint,
                     slug="wrong-program",
                 )
 

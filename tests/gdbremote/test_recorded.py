@@ -13,6 +13,7 @@ import uprobe_core as up
 from tests.gdbremote.conftest import needs_qemu
 from tests.gdbremote.recorded import Replay
 from tests.programs import ROOT, debian
+from uprobe_core.backend import Bind
 from uprobe_core.cli import main
 from uprobe_core.errors import BackendError
 
@@ -97,6 +98,17 @@ def test_a_stub_that_does_not_tell_of_system_calls_is_no_silent_one() -> None:
         run.open()
 
 
+def test_what_the_process_executes_is_probed(replay: Any, tmp_path: Path) -> None:
+    replay("execs")
+    trace = tmp_path / "trace"
+    maps = (Bind(str(debian(FORKS.replace("forks", "execs"))), "/root/execs"),)
+    address, options = f"unix:{tmp_path / 'gdb'}", {"output": str(trace), "consumers": ("trace",)}
+    with up.Session(["/root/execs"], backend="gdbremote", address=address, maps=maps, **options) as run:
+        run.probe("p:m /root/execs:main a=%x0")
+        assert run.run().code == 0
+    assert re.findall(r" m: .* a=(\S+)", trace.read_text()) == ["0x1", "0x2", "0x2"]
+
+
 def test_children_run_on_without_breakpoints_and_the_user_is_told(
     replay: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -108,4 +120,4 @@ def test_children_run_on_without_breakpoints_and_the_user_is_told(
         assert run.run().code == 0
     assert calls.result() == 2
     told = capsys.readouterr().err
-    assert re.search(r"warning: [1-9] forked process\(es\) ran on without probes", told)
+    assert re.search(r"warning: [1-9] forked or executed process\(es\) ran on without probes", told)
