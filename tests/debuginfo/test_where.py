@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import uprobe
-from tests.debuginfo.programs import built
+from tests.debuginfo.programs import SOURCES, built
 from uprobe_core.cli import main
 
 LINES = ("p:a {}:parse $args l=o->level", "p:b {}:scaled $args", "p:c {}:turn k=((options*)%x0)->level")
@@ -57,13 +57,66 @@ def test_names_are_the_same_after_dwz(
     assert programs(path, capsys) == programs(plain, capsys)
 
 
-@pytest.mark.parametrize("version", [4, 5])
-def test_split_debug_information_is_refused_in_words(version: int) -> None:
-    path = built("types.c", "-O1", f"-gdwarf-{version}", "-gsplit-dwarf")
+def split(folder: Path, version: int, *flags: str) -> Path:
+    """A program of two units in *folder*, whose debug information is split off with such *flags*."""
+    if shutil.which("aarch64-linux-gnu-gcc") is None:
+        pytest.skip("needs aarch64-linux-gnu-gcc")
+    (folder / "other.c").write_text(
+        "struct other { int x; } other = {5};\nint get(void) { return other.x; }\n"
+    )
+    shutil.copy(SOURCES / "types.c", folder)
+    command = ["aarch64-linux-gnu-gcc", "-O1", "-g", f"-gdwarf-{version}", *flags, "-c", "other.c", "types.c"]
+    subprocess.run(command, cwd=folder, check=True)
+    link = ["aarch64-linux-gnu-gcc", "-static", "other.o", "types.o", "-lm", "-o", "types"]
+    subprocess.run(link, cwd=folder, check=True)
+    return folder / "types"
+
+
+@pytest.mark.parametrize("version", [pytest.param(4, marks=pytest.mark.thorough), 5])
+def test_names_are_the_same_split_off(
+    version: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [tmp_path / name for name in ("plain", "split", "away", "debug")]
+    for each in folders:
+        each.mkdir()
+    plain = split(folders[0], version)
+    path = split(folders[1], version, "-gsplit-dwarf", "-fdebug-types-section")
+    wanted = programs(plain, capsys)
+    assert programs(path, capsys) == wanted
+    alone = Path(shutil.copy(path, folders[2]))
+    for each in folders[1].glob("*.dwo"):
+        each.rename(folders[3] / each.name)
+    done = uprobe("check", "-e", f"p:a {alone}:parse $args", str(alone))
+    assert done.returncode
+    assert "is split off, in types.dwo or a .dwp file, and" in done.stdout + done.stderr
+    assert "split off" in uprobe("doctor", str(alone)).stdout
+    words = ("--debug-dir", str(folders[3]), "-e", f"p:a {alone}:parse $args", str(alone))
+    assert uprobe("check", *words).returncode == 0
+    for each in folders[3].glob("*.dwo"):
+        each.rename(folders[2] / each.name)
+    assert programs(alone, capsys) == wanted
+    line = f"p:a {alone}:get x=other.x y=((large*)%x0)->words[0]"  # the type is the other unit's
+    assert uprobe("check", "-e", line, str(alone)).returncode == 0
+
+
+@pytest.mark.thorough
+def test_names_are_the_same_packed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if shutil.which("dwp") is None:
+        pytest.skip("needs dwp")
+    (tmp_path / "plain").mkdir()
+    path = split(tmp_path, 4, "-gsplit-dwarf", "-fdebug-types-section")
+    subprocess.run(["dwp", "-e", "types", "-o", "types.dwp"], cwd=tmp_path, check=True, timeout=60)
+    for each in tmp_path.glob("*.dwo"):
+        each.unlink()
+    assert programs(path, capsys) == programs(split(tmp_path / "plain", 4), capsys)
+
+
+def test_the_rest_of_another_build_is_not_taken(tmp_path: Path) -> None:
+    path = split(tmp_path, 5, "-gsplit-dwarf")
+    shutil.copy(tmp_path / "other.dwo", tmp_path / "types.dwo")
     done = uprobe("check", "-e", f"p:a {path}:parse $args", str(path))
     assert done.returncode
-    assert "the debug information is split off, in " in done.stdout + done.stderr
-    assert "compile without -gsplit-dwarf" in done.stdout + done.stderr
+    assert "that of this build is not found" in done.stdout + done.stderr
 
 
 def test_zstd_is_read_or_refused_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

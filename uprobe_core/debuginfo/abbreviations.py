@@ -24,8 +24,8 @@ _FIXED = {
 }
 _OFFSETS = frozenset({0x0E, 0x17, 0x1D, 0x1F, 0x10, 0x1F20, 0x1F21})
 """strp, sec_offset, strp_sup, line_strp, ref_addr, GNU_ref_alt, GNU_strp_alt."""
-_LEB = frozenset({0x0D, 0x0F, 0x15, 0x1A, 0x1B, 0x22, 0x23})
-"""sdata, udata, ref_udata, strx, addrx, loclistx, rnglistx."""
+_LEB = frozenset({0x0D, 0x0F, 0x15, 0x1A, 0x1B, 0x22, 0x23, 0x1F01, 0x1F02})
+"""sdata, udata, ref_udata, strx, addrx, loclistx, rnglistx, GNU_addr_index, GNU_str_index."""
 _BLOCKS = {0x0A: 1, 0x03: 2, 0x04: 4}
 _LEB_BLOCKS = frozenset({0x09, 0x18})
 _MOST = 1 << 16

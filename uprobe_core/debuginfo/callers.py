@@ -7,8 +7,8 @@ not said cannot be known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,9 +16,10 @@ from uprobe_core.debuginfo.computing import Computation
 from uprobe_core.debuginfo.dwarf import At, Tag
 from uprobe_core.debuginfo.encoding import DAMAGED
 from uprobe_core.debuginfo.frames import Frame
-from uprobe_core.debuginfo.functions import function_at, instance_of
+from uprobe_core.debuginfo.functions import Instance, function_at, instance_of
 from uprobe_core.debuginfo.info import DebugInfo
 from uprobe_core.debuginfo.location import FIRST_VECTOR, VECTORS
+from uprobe_core.debuginfo.tail_calls import SITES, chain_to, linked_name, may_jump_back, target_of
 from uprobe_core.debuginfo.unit import Die
 from uprobe_core.image.elf_symbols import ElfImage
 from uprobe_core.stacks.unwind import caller_registers
@@ -26,11 +27,9 @@ from uprobe_core.types import GoneError, MemoryFault
 
 __all__ = ("Callers", "SourceOf")
 
-_SITES = (Tag.CALL_SITE, Tag.GNU_CALL_SITE)
 _PARAMETERS = (Tag.CALL_SITE_PARAMETER, Tag.GNU_CALL_SITE_PARAMETER)
 _DEEPEST = 8
 _MASK = (1 << 64) - 1
-_MOST_TARGETS = 64
 SourceOf = Callable[[str], tuple[ElfImage, DebugInfo] | None]
 
 
@@ -90,7 +89,7 @@ class Callers:
         depth, row, rules = getattr(hit, "depth", 0), frame.row, frame.rules
         if row is None or depth >= _DEEPEST:
             raise GoneError("the caller is not known")
-        if _may_jump_back(frame.function.die):
+        if may_jump_back(frame.function.die):
             raise GoneError("it may have been entered again by a jump from where it goes to")
         above = caller_registers(_registers(hit.task, rules.count), row, hit.process, rules)
         if above is None:
@@ -99,81 +98,96 @@ class Callers:
         caller = self._frame_at(frame, hit.process, address)
         site = _site(caller)
         outer = _Above(_Task(above), hit.process, address, 0, depth + 1)
-        if not _calls(site, frame, caller, outer, hit.address - frame.vaddr + frame.function.entry, self):
+        if _calls(site, frame, caller, outer, hit.address - frame.vaddr + frame.function.entry, self):
+            return self.computation(caller, _given(site, place))(outer)
+        return self._through_jumps(frame, hit, (caller, site, outer), place)
+
+    def _through_jumps(
+        self, frame: Frame, hit: Any, call: tuple[Frame, Die, _Above], place: bytes | Die
+    ) -> int:
+        """The same where *call* has called a function that did not return, but went on to that of *frame*."""
+        caller, site, outer = call
+        image, info, _ = self._code_at(hit.process, hit.address)
+        bias = hit.address - frame.vaddr
+        at = partial(_linked_at, image, info)
+        first = _first(site, caller, outer, bias, (info, at), self)
+        jumps = None if first is None else chain_to(first, frame.function, at)
+        if jumps is None or any(may_jump_back(each.function.die) for each in jumps):
             raise GoneError("the caller has called something else")
-        return self.computation(caller, _given(site, place))(outer)
+
+        def given(known: int, _hit: Any, wanted: bytes | Die) -> int:
+            """What the call, or the jump before, has given to jump *known* of them."""
+            if not known:
+                return self.computation(caller, _given(site, wanted))(outer)
+            jump = jumps[known - 1]
+            there = Frame(image, jump.function, jump.address, 0, frame.rules)
+            above = replace(outer, address=jump.address + bias)
+            code = _given(jump.site, wanted)
+            return Computation(code, there.machine, partial(given, known - 1), there.entry_at)(above)
+
+        return given(len(jumps), None, place)
 
     def computation(self, frame: Frame, code: bytes) -> Computation:
         """*code* in *frame*."""
         return Computation(code, frame.machine, partial(self.entry_value, frame), frame.entry_at)
 
-    def _frame_at(self, frame: Frame, process: Any, address: int) -> Frame:
-        """The frame of the function that is returned to at *address*."""
+    def _code_at(self, process: Any, address: int) -> tuple[ElfImage, DebugInfo, int]:
+        """The file that has the code at *address*, and that as the file numbers it."""
         mapping = next((m for m in process.mappings() if m.start <= address < m.end), None)
         source = None if mapping is None or mapping.file is None else self._source_of(mapping.path)
         if mapping is None or source is None:
             raise GoneError("nothing is known of the caller")
         image, info = source
         vaddr = image.offset_to_vaddr(address - mapping.start + mapping.offset)
-        function = None if vaddr is None else function_at(info, vaddr - 1)
-        if function is None or vaddr is None:
+        if vaddr is None:
+            raise GoneError("nothing is known of the caller")
+        return image, info, vaddr
+
+    def _frame_at(self, frame: Frame, process: Any, address: int) -> Frame:
+        """The frame of the function that is returned to at *address*."""
+        image, info, vaddr = self._code_at(process, address)
+        function = function_at(info, vaddr - 1)
+        if function is None:
             raise GoneError("nothing is known of the caller")
         return Frame(image, function, vaddr, 0, frame.rules)
 
 
-def _may_jump_back(die: Die) -> bool:
-    """Whether the function may be entered again without a return: by a tail call, its own or of others.
+def _first(
+    site: Die,
+    caller: Frame,
+    outer: _Above,
+    bias: int,
+    known: tuple[DebugInfo, Callable[[str], Instance | None]],
+    callers: Callers,
+) -> Instance | None:
+    """The function that *site* calls, in the file that is *known* and *bias* from where it says it is."""
+    origin, (info, at) = target_of(site), known
+    if origin is not None:
+        own = instance_of(origin) if origin.unit.info.whole is info else None
+        return own or at(linked_name(origin))
+    target = site.get(At.CALL_TARGET, site.get(At.GNU_CALL_SITE_TARGET))
+    if not isinstance(target, bytes):
+        return None
+    return _beginning(info, callers.computation(caller, target)(outer) - bias)
 
 
-    What the caller has given is not what it was entered with then.
-    """
-    known = die.unit.info.jumps_back
-    if die.offset not in known:
-        known[die.offset] = _finds_itself(die)
-    return known[die.offset]
+def _linked_at(image: ElfImage, info: DebugInfo, name: str) -> Instance | None:
+    """The function that the linker calls *name*, None if it has no code in *image*."""
+    symbol = image.find(name)
+    return None if symbol is None else _beginning(info, symbol.vaddr)
 
 
-def _finds_itself(die: Die) -> bool:
-    todo, seen = [die], {die.key}
-    while todo:
-        for target in _tail_calls(todo.pop()):
-            if target is None or target.key == die.key or len(seen) > _MOST_TARGETS:
-                return True  # to a computed address, to itself, or too far to follow
-            if target.key not in seen:
-                seen.add(target.key)
-                todo.append(target)
-    return False
-
-
-def _tail_calls(die: Die) -> Iterator[Die | None]:
-    """The functions with code that *die* ends in a jump to; None for one that is computed."""
-    unit = die.unit
-    end = unit.behind(die)
-    for entry in unit.scan():
-        if entry.tag in _SITES and die.offset < entry.offset < end:
-            site = unit.die(entry.offset)
-            if site.get(At.CALL_TAIL_CALL) or site.get(At.GNU_TAIL_CALL):
-                origin = site.ref(At.CALL_ORIGIN) or site.ref(At.ABSTRACT_ORIGIN)
-                yield from [None] if origin is None else _with_code(origin)
-
-
-def _with_code(origin: Die) -> list[Die]:
-    """The function that *origin* declares, where it has code in this file; [] if it is elsewhere."""
-    holder = origin.find(At.LINKAGE_NAME)
-    name = origin.named() if holder is None else str(holder.get(At.LINKAGE_NAME))
-    if instance_of(origin) is not None:
-        return [origin]
-    family = origin.unit.info
-    found = family.named(name, frozenset({Tag.SUBPROGRAM}))
-    found += [each for die in found for each in family.referring(die, frozenset({Tag.SUBPROGRAM}))]
-    return [each for each in found if instance_of(each) is not None]
+def _beginning(info: DebugInfo, vaddr: int) -> Instance | None:
+    """The function that begins at *vaddr*."""
+    found = function_at(info, vaddr)
+    return found if found is not None and found.entry == vaddr else None
 
 
 def _site(caller: Frame) -> Die:
     """The call that returns to where *caller* is."""
     unit = caller.function.die.unit
     for entry in unit.scan():
-        if entry.tag in _SITES:
+        if entry.tag in SITES:
             die = unit.die(entry.offset)
             if die.get(At.CALL_RETURN_PC, die.get(At.LOW_PC)) == caller.vaddr:
                 return die
@@ -182,19 +196,15 @@ def _site(caller: Frame) -> Die:
 
 def _calls(site: Die, frame: Frame, caller: Frame, outer: _Above, entry: int, callers: Callers) -> bool:
     """Whether *site* calls the function of *frame*, which is at *entry*, and not one that jumps there."""
-    origin = site.ref(At.CALL_ORIGIN) or site.ref(At.ABSTRACT_ORIGIN)
+    origin = target_of(site)
     if origin is not None and origin.find(At.DECLARATION) is not None:
-        return _name(origin) == _name(frame.function.die) or _is_called(frame, _name(origin))
+        return linked_name(origin) == linked_name(frame.function.die) or _is_called(
+            frame, linked_name(origin)
+        )
     if origin is not None:  # as debuggers have it: one that has no code of its own says nothing
         return bool(origin.get(At.LOW_PC) == frame.function.entry)
     target = site.get(At.CALL_TARGET, site.get(At.GNU_CALL_SITE_TARGET))
     return isinstance(target, bytes) and callers.computation(caller, target)(outer) == entry
-
-
-def _name(die: Die) -> str:
-    """What the linker calls a function, else the source."""
-    found = die.find(At.LINKAGE_NAME)
-    return str(found.get(At.LINKAGE_NAME)) if found is not None else die.named()
 
 
 def _is_called(frame: Frame, name: str) -> bool:

@@ -46,7 +46,7 @@ def _named(own: Unit, name: str) -> Type:
     if name == "void":
         return VOID
     last, shared = name.rpartition("::")[2], own.info.shared
-    known = own.info.named(last, _TYPES) + ([] if shared is None else shared.named(last, _TYPES))
+    known = own.info.whole.named(last, _TYPES) + ([] if shared is None else shared.named(last, _TYPES))
     dies = [die for die in known if not die.get(At.DECLARATION)]
     if not dies:
         raise RefusedError(f"no type is called {name!r}", nearest(name, _known(own)))

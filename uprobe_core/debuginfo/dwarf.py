@@ -116,6 +116,9 @@ class At(IntEnum):
     GNU_TAIL_CALL = 0x2115
     GNU_CALL_SITE_TARGET = 0x2113
     GNU_DWO_NAME = 0x2130
+    GNU_DWO_ID = 0x2131
+    GNU_RANGES_BASE = 0x2132
+    GNU_ADDR_BASE = 0x2133
 
 
 class Language(IntEnum):

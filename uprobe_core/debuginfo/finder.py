@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from uprobe_core.debuginfo.encoding import DAMAGED, damage
 from uprobe_core.debuginfo.info import DebugInfo
+from uprobe_core.debuginfo.split import SplitFiles
 from uprobe_core.errors import TargetError
 from uprobe_core.events.files import FileCheck
 from uprobe_core.image.debug_files import debug_file, mini_debug_file, shared_file
@@ -42,14 +43,14 @@ def find_debug(image: ElfImage, path: str, files: FileCheck, folders: Sequence[s
     try:
         has_symbols = image.section(".symtab") is not None
         if _has_entries(image):
-            return _found(image, None, files, folders)
+            return _found(image, None, (path, files, folders))
         apart = debug_file(image, path, files, folders)
         if apart is None:
             mini = None if has_symbols else mini_debug_file(image)
             return Found(None, mini, image.path if mini is not None else "")
         symbols = None if has_symbols else apart
         return (
-            _found(apart, symbols, files, folders)
+            _found(apart, symbols, (path, files, folders))
             if _has_entries(apart)
             else Found(None, symbols, apart.path)
         )
@@ -62,7 +63,9 @@ def _has_entries(elf: ElfFile) -> bool:
     return bool(names & {".debug_info", ".zdebug_info", ".debug_line", ".zdebug_line"})
 
 
-def _found(elf: ElfFile, symbols: ElfImage | None, files: FileCheck, folders: Sequence[str]) -> Found:
+def _found(elf: ElfFile, symbols: ElfImage | None, where: tuple[str, FileCheck, Sequence[str]]) -> Found:
+    _, files, folders = where
     other = shared_file(elf, files, folders)
     shared = None if other is None else DebugInfo(other)
-    return Found(DebugInfo(elf, shared), symbols, elf.path, "" if other is None else other.path)
+    info = DebugInfo(elf, shared, halves=SplitFiles(*where))
+    return Found(info, symbols, elf.path, "" if other is None else other.path)

@@ -128,7 +128,7 @@ def _string(unit: Holder, form: int, at: int) -> tuple[Any, int] | None:
         theirs = unit.shared_texts
         text = cstring(theirs, unsigned(unit.data, at, width)) if theirs else ""
         return text, at + width
-    if form == 0x1A:
+    if form in (0x1A, 0x1F02):
         index, at = uleb(unit.data, at)
     elif form in _STRX:
         index, at = unsigned(unit.data, at, _STRX[form]), at + _STRX[form]
@@ -142,7 +142,7 @@ def _address(unit: Holder, form: int, at: int) -> tuple[Any, int] | None:
     width = unit.address_size
     if form == 0x01:
         return unsigned(unit.data, at, width), at + width
-    if form == 0x1B:
+    if form in (0x1B, 0x1F01):
         index, at = uleb(unit.data, at)
     elif form in _ADDRX:
         index, at = unsigned(unit.data, at, _ADDRX[form]), at + _ADDRX[form]

@@ -12,7 +12,7 @@ from uprobe_core.debuginfo.location import FIRST_VECTOR, VECTORS, Machine, Value
 from uprobe_core.debuginfo.places import Const, Gone, InMemory, IsValue, Place, load
 from uprobe_core.debuginfo.ranges import ALWAYS, Located, locations_of
 from uprobe_core.debuginfo.types import type_of
-from uprobe_core.debuginfo.unit import Die
+from uprobe_core.debuginfo.unit import Die, Unit
 from uprobe_core.event_model import FetchOp, OpCode
 from uprobe_core.image.elf_symbols import ElfImage
 from uprobe_core.stacks.cfi import CallFrames
@@ -37,7 +37,10 @@ class Frame:
     @cached_property
     def machine(self) -> Machine:
         """For :func:`~uprobe_core.debuginfo.location.place_of`."""
-        unit = self.function.die.unit
+        return self._machine(self.function.die.unit)
+
+    def _machine(self, unit: Unit) -> Machine:
+        """For expressions of *unit*, which may be another than the function's."""
 
         def indexed(index: int) -> int:
             width = unit.address_size
@@ -89,7 +92,7 @@ class Frame:
         die = variable.die
         listed, here = self.located(die)
         if here is not None:
-            return place_of(here[2], self.machine)
+            return place_of(here[2], self._machine(die.unit))
         if not listed:
             holder = die.find(At.CONST_VALUE)
             value = None if holder is None else holder.get(At.CONST_VALUE)

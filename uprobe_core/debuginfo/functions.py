@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from uprobe_core.debuginfo.dwarf import At, Tag
 from uprobe_core.debuginfo.encoding import DAMAGED
+from uprobe_core.debuginfo.forms import CONSTANTS
 from uprobe_core.debuginfo.info import DebugInfo
 from uprobe_core.debuginfo.ranges import ranges_of
 from uprobe_core.debuginfo.types import Kind, Type, type_of
@@ -90,7 +91,7 @@ def instance_of(die: Die) -> Instance | None:
     if not ranges:
         return None
     entry = die.get(At.ENTRY_PC)
-    if isinstance(entry, int) and die.form(At.ENTRY_PC) != 0x01 and entry < 1 << 32:
+    if isinstance(entry, int) and die.form(At.ENTRY_PC) in CONSTANTS:
         entry = ranges[0][0] + entry  # DWARF 5: an offset from the start
     if not isinstance(entry, int) or not any(start <= entry < end for start, end in ranges):
         entry = ranges[0][0]  # also where the compiler names a place that is not in the function

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from uprobe_core.debuginfo.abbreviations import Abbreviations
 from uprobe_core.debuginfo.dwarf import At
@@ -15,7 +15,8 @@ from uprobe_core.debuginfo.encoding import DAMAGED
 from uprobe_core.debuginfo.forms import OTHER_FILE, REFERENCES, SHORT_REFERENCES, SIGNATURE
 from uprobe_core.debuginfo.ranges import ranges_of
 from uprobe_core.debuginfo.sections import Sections
-from uprobe_core.debuginfo.unit import Die, Unit, UnitHeader, parse_header
+from uprobe_core.debuginfo.unit import Die, Unit
+from uprobe_core.debuginfo.unit_header import UnitHeader, parse_header
 
 if TYPE_CHECKING:
     from uprobe_core.image.elf import ElfFile
@@ -28,17 +29,38 @@ _MOST_FOUND = 4096
 """Places where one name is used that are looked at."""
 
 
+class Halves(Protocol):
+    """Where the rest of units lies that are split off; see split.py."""
+
+    def half_of(self, skeleton: Unit, whole: DebugInfo) -> Unit | None:
+        """The unit of which *skeleton* of *whole* is the outline; None if it is not found."""
+        ...
+
+    def named(self, whole: DebugInfo, name: str, tags: frozenset[int]) -> Iterator[Die]:
+        """The entries called *name* in all of them."""
+        ...
+
+
 class DebugInfo:
     """What *elf* says of its source; addresses are the file's own.
 
     :param shared: the file that it shares entries with (dwz's), None without one
     :param entries: the section that they are in, see :class:`Sections`
+    :param halves: finds units that are split off, None: there are none
 
     Everything here raises one of DAMAGED where the sections are not as they should be.
     """
 
-    def __init__(self, elf: ElfFile, shared: DebugInfo | None = None, entries: str = "info") -> None:
+    def __init__(
+        self,
+        elf: ElfFile,
+        shared: DebugInfo | None = None,
+        entries: str = "info",
+        halves: Halves | None = None,
+    ) -> None:
         self.sections, self.shared = Sections(elf, entries), shared
+        self.whole: DebugInfo = self
+        self._halves = halves
         self._of_types = entries == "types"
         self._units: dict[int, Unit] = {}
         self._tables: dict[int, Abbreviations] = {}
@@ -92,9 +114,18 @@ class DebugInfo:
             found = self._units[header.offset] = Unit(self, header)
         return found
 
+    def own_units(self) -> Iterator[Unit]:
+        """All of the file, in its order; of those that are split off what is here."""
+        return map(self.unit, self.headers)
+
     def units(self) -> Iterator[Unit]:
         """All of them, in the order of the file."""
-        return map(self.unit, self.headers)
+        return map(self._completed, self.own_units())
+
+    def _completed(self, unit: Unit) -> Unit:
+        """Where the entries of *unit* are: in itself, or in its other half if that is found."""
+        half = None if self._halves is None else self._halves.half_of(unit, self)
+        return unit if half is None else half
 
     def unit_around(self, offset: int) -> Unit | None:
         """The unit that has *offset* of .debug_info."""
@@ -143,7 +174,7 @@ class DebugInfo:
         """[start, end) and the unit's offset, of all code, sorted; and the starts."""
         listed = sorted(self._from_aranges())
         covered = {offset for _, _, offset in listed}
-        for unit in self.units():
+        for unit in self.own_units():
             if unit.header.offset not in covered and unit.is_whole:
                 listed += [(start, end, unit.header.offset) for start, end in ranges_of(unit.root)]
         listed.sort()
@@ -168,7 +199,8 @@ class DebugInfo:
         at = bisect_right(starts, vaddr) - 1
         for start, end, unit in listed[max(at - 3, 0) : at + 1][::-1]:  # stretches do not overlap, or hardly
             if start <= vaddr < end:
-                return self.unit_around(unit)
+                found = self.unit_around(unit)
+                return None if found is None else self._completed(found)
         return None
 
     # --- by what they hold --------------------------------------------------------------------------
@@ -185,10 +217,13 @@ class DebugInfo:
             dies = (unit.die(entry.offset) for entry in unit.scan() if entry.tag in tags)
             found |= {die.offset: die for die in dies}
         wanted = [die for die in found.values() if name in {die.get(each) for each in _NAMES}]
-        return self._real(wanted) + ([] if self._types is None else self._types.named(name, tags))
+        found_apart = [] if self._halves is None else list(self._halves.named(self, name, tags))
+        return [*self._real(wanted), *(self._types.named(name, tags) if self._types else []), *found_apart]
 
     def referring(self, die: Die, tags: frozenset[int]) -> list[Die]:
         """The entries of *tags* that are instances of *die* or define it, in whatever unit."""
+        if die.unit.is_split and die.unit.info is not self:
+            return die.unit.info.referring(die, tags)
         found: dict[int, Die] = {}
         if At.ABSTRACT_ORIGIN not in die.attributes:  # others refer to what such a copy refers to
             whole = die.offset.to_bytes(4, "little")
@@ -249,7 +284,8 @@ class DebugInfo:
         table = self.sections.str_offsets
         if not table or not places:
             return []
-        bases = sorted((unit.str_offsets_base, n) for n, unit in enumerate(self.units()) if unit.version >= 5)
+        units = enumerate(self.own_units())
+        bases = sorted((unit.str_offsets_base, n) for n, unit in units if unit.version >= 5 or unit.is_split)
         starts = [base for base, _ in bases]
         found: set[int] = set()
         for at in (at for place in places for at in all_of(table, place.to_bytes(4, "little"))):

@@ -22,10 +22,11 @@ __all__ = ("LineTable", "first_of_runs", "program_of")
 
 def program_of(unit: Unit) -> LineProgram | None:
     """The line table of *unit*, None if it has none."""
-    at = unit.root.get(At.STMT_LIST)
-    if at is None or not unit.sections.line:
+    root, sections = unit.outline.root, unit.outline.sections
+    at = root.get(At.STMT_LIST)
+    if at is None or not sections.line:
         return None
-    return LineProgram(unit.sections, int(at), str(unit.root.get(At.COMP_DIR, "")))
+    return LineProgram(sections, int(at), str(root.get(At.COMP_DIR, "")))
 
 
 def _beginnings(texts: bytes, at: int) -> Iterator[int]:
@@ -94,7 +95,7 @@ class LineTable:
     @cached_property
     def _folders(self) -> dict[int, str]:
         """What relative names start from, by table."""
-        roots = (unit.root for unit in self._info.units())
+        roots = (unit.root for unit in self._info.own_units())
         return {
             root.get(At.STMT_LIST): str(root.get(At.COMP_DIR, ""))
             for root in roots

@@ -85,6 +85,8 @@ class _Runner:
             if op in (0x93, 0x9D):
                 self._piece(op, found, self._code[started : self._at - 1])
                 found, started = None, self._at
+            elif op == 0xF0:
+                pass  # GNU_uninit: nothing has been put there yet
             elif found is not None:
                 raise ValueError("an expression goes on behind a place")
             else:

@@ -221,7 +221,7 @@ class Names:
         this = next((each for each in self.variables if each.name in ("this", "self")), None)
         if this is not None and this.type.kind is Kind.POINTER and this.type.target.find(name):
             return member(pointed(self._variable(this)), name)
-        info = self._frame.function.die.unit.info
+        info = self._frame.function.die.unit.info.whole
         for variable in globals_named(info, self._frame.function.die.unit, name):
             return self._variable(variable)
         known = [each.name for each in self.variables]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from uprobe_core.debuginfo.dwarf import At
 from uprobe_core.debuginfo.encoding import uleb, unsigned
@@ -24,9 +25,11 @@ def ranges_of(die: Die) -> list[Range]:
     form, listed = die.form(At.RANGES), die.get(At.RANGES)
     if listed is not None:
         if unit.version < 5:
-            ranges = _old_entries(unit, unit.sections.ranges, listed, with_code=False)
+            at = listed + unit.ranges_at
+            ranges = _old_entries(unit, unit.sections.ranges, at, with_code=False)
             return [(start, end) for start, end, _ in ranges]
-        at = _listed(unit, unit.sections.rnglists, unit.rnglists_base, form, listed, RNGLISTX)
+        bases = unit.ranges_at, unit.rnglists_base
+        at = _listed(unit, unit.sections.rnglists, bases, form, listed, RNGLISTX)
         return [(start, end) for start, end, _ in _entries(unit, unit.sections.rnglists, at, _NO_CODE)]
     high = die.get(At.HIGH_PC)
     if low is None or high is None:
@@ -43,16 +46,19 @@ def locations_of(die: Die, attribute: At = At.LOCATION) -> list[Located]:
     if form in BLOCKS:
         return [(*ALWAYS, value)] if value else []
     if unit.version < 5:
-        return list(_old_entries(unit, unit.sections.loc, int(value), with_code=True))
-    sections = unit.sections
-    at = _listed(unit, sections.loclists, unit.loclists_base, form, value, LOCLISTX)
+        at = int(value) + unit.lists_at
+        listed = _split_entries if unit.is_split else partial(_old_entries, with_code=True)
+        return list(listed(unit, unit.sections.loc, at))
+    sections, bases = unit.sections, (unit.lists_at, unit.loclists_base)
+    at = _listed(unit, sections.loclists, bases, form, value, LOCLISTX)
     return list(_entries(unit, sections.loclists, at, _CODE))
 
 
-def _listed(unit: Unit, data: bytes, base: int, form: int, value: int, indexed: int) -> int:
-    """Where a list begins: at an offset, or at what a table of offsets has."""
+def _listed(unit: Unit, data: bytes, bases: tuple[int, int], form: int, value: int, indexed: int) -> int:
+    """Where a list begins: at an offset from the first of *bases*, or at what a table at the other has."""
+    start, base = bases
     if form != indexed:
-        return value
+        return start + value
     return base + unsigned(data, base + value * unit.offset_size, unit.offset_size)
 
 
@@ -71,6 +77,27 @@ def _old_entries(unit: Unit, data: bytes, at: int, *, with_code: bool) -> Iterat
         at += 2 * with_code
         if end > start:
             yield base + start, base + end, bytes(data[at : at + size])
+        at += size
+
+
+def _split_entries(unit: Unit, data: bytes, at: int) -> Iterator[Located]:
+    """The entries of a list before DWARF 5 in a .dwo file (GNU's DW_LLE_GNU_*)."""
+    for _ in range(_MOST):
+        kind, at = data[at], at + 1
+        if kind == 0x00:
+            return
+        if kind not in (0x02, 0x03):
+            raise ValueError(f"an entry {kind:#x} of a location list")
+        first, at = uleb(data, at)
+        start = _address(unit, first)
+        if kind == 0x02:
+            last, at = uleb(data, at)
+            end = _address(unit, last)
+        else:
+            end, at = start + unsigned(data, at, 4), at + 4
+        size, at = unsigned(data, at, 2), at + 2
+        if end > start:
+            yield start, end, bytes(data[at : at + size])
         at += size
 
 

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple, Protocol
 
 from uprobe_core.debuginfo.abbreviations import Abbreviations, Shape, form_size, skip_form
 from uprobe_core.debuginfo.dwarf import At, Tag
-from uprobe_core.debuginfo.encoding import DAMAGED, uleb, unsigned
+from uprobe_core.debuginfo.encoding import DAMAGED, uleb
 from uprobe_core.debuginfo.forms import read_form
 from uprobe_core.debuginfo.sections import Sections
+from uprobe_core.debuginfo.unit_header import UnitHeader
 
-__all__ = ("Die", "Entry", "Unit", "UnitHeader", "parse_header")
+__all__ = ("Die", "Entry", "Unit")
 
-_TYPE_UNITS, _SPLIT_UNITS = (0x02, 0x06), (0x04, 0x05)
 _SCANNED = frozenset(
     {
         *(Tag.SUBPROGRAM, Tag.INLINED, Tag.NAMESPACE, Tag.CLASS, Tag.STRUCTURE, Tag.UNION),
@@ -26,61 +26,6 @@ _SCANNED = frozenset(
 _MOST_DEEP = 1000
 _MOST_BEFORE = 48
 """Bytes of an entry before a value that is looked for."""
-
-
-class UnitHeader(NamedTuple):
-    """Where a unit lies in its section, and how wide its numbers are.
-
-    :param first: offset of its first entry
-    :param end: exclusive
-    :param signature: by which the type of a type unit is referred to, 0 in others; its entry is at *type_at*
-    """
-
-    offset: int
-    first: int
-    end: int
-    version: int
-    offset_size: int
-    address_size: int
-    abbreviations: int
-    kind: int
-    signature: int = 0
-    type_at: int = 0
-
-
-def parse_header(data: bytes, at: int, *, of_types: bool = False) -> UnitHeader:
-    """The header at *at*; raises IndexError or ValueError.
-
-    :param of_types: whether *data* is .debug_types of DWARF 4, whose units have no kind
-    """
-    start, offset_size = at, 4
-    length = unsigned(data, at, 4)
-    at += 4
-    if length == 0xFFFF_FFFF:
-        length, offset_size = unsigned(data, at, 8), 8
-        at += 8
-    end = at + length
-    if end > len(data):
-        raise ValueError(f"a unit of {length} bytes at {start:#x} ends after its section")
-    version, kind = unsigned(data, at, 2), 0x01
-    at += 2
-    if version == 5:
-        kind, address_size = data[at], data[at + 1]
-        table = unsigned(data, at + 2, offset_size)
-        at += 2 + offset_size + (8 if kind in _SPLIT_UNITS else 0)
-    elif 2 <= version <= 4:
-        table, address_size = unsigned(data, at, offset_size), data[at + offset_size]
-        at += offset_size + 1
-        kind = 0x02 if of_types else kind
-    else:
-        raise ValueError(f"DWARF version {version}")
-    if address_size not in (4, 8):
-        raise ValueError(f"addresses of {address_size} bytes")
-    signature = type_at = 0
-    if kind in _TYPE_UNITS:
-        signature, type_at = unsigned(data, at, 8), start + unsigned(data, at + 8, offset_size)
-        at += 8 + offset_size
-    return UnitHeader(start, at, end, version, offset_size, address_size, table, kind, signature, type_at)
 
 
 class Entry(NamedTuple):
@@ -105,6 +50,11 @@ class Family(Protocol):
     @property
     def shared(self) -> Family | None:
         """The file that it shares entries with."""
+        ...
+
+    @property
+    def whole(self) -> Family:
+        """The program's, of which this may be a part that is split off."""
         ...
 
     def abbreviations(self, header: UnitHeader) -> Abbreviations:
@@ -200,13 +150,23 @@ class Die:
 
 
 class Unit:
-    """One unit, and what its root says."""
+    """One unit, and what its root says.
+
+    :ivar outline: the unit that says where its code and its lines are
+    :ivar lists_at: where its part of the location lists begins
+    :ivar ranges_at: where its part of the range lists begins
+    """
+
+    outline: Unit
+    lists_at: int = 0
+    ranges_at: int = 0
 
     def __init__(self, info: Family, header: UnitHeader) -> None:
         self.info, self.header, self.sections = info, header, info.sections
         self.data, self.start = info.sections.info, header.offset
         self.version, self.offset_size = header.version, header.offset_size
         self.address_size = header.address_size
+        self.outline = self
         self._dies: dict[int, Die] = {}
 
     @cached_property
@@ -222,6 +182,11 @@ class Unit:
     def shared_texts(self) -> bytes:
         """The texts of the file that entries are shared with, b"" without one."""
         return b"" if self.info.shared is None else self.info.shared.sections.str
+
+    @property
+    def is_split(self) -> bool:
+        """Whether it lies in a file of its own, see split.py."""
+        return False
 
     @property
     def is_whole(self) -> bool:

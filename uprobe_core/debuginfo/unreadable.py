@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NoReturn
 
-from uprobe_core.debuginfo.dwarf import At
+from uprobe_core.debuginfo.split import dwo_name
 from uprobe_core.debuginfo.unit import Unit
 from uprobe_core.errors import TargetError
 from uprobe_core.event_model import FetchArg
@@ -43,11 +43,11 @@ class Unreadable:
 
 def split_off(unit: Unit) -> TargetError | None:
     """Why nothing is known of the code of *unit*, if all that is said of it lies in another file (.dwo)."""
-    name = unit.root.get(At.DWO_NAME) or unit.root.get(At.GNU_DWO_NAME)
+    name = "" if unit.is_split else dwo_name(unit)
     if not name:
         return None
     return TargetError(
-        f"the debug information is split off, in {name} or a .dwp file, which is not read",
-        hint="compile without -gsplit-dwarf; lines and symbols work with it",
+        f"the debug information is split off, in {name} or a .dwp file, and that of this build is not found",
+        hint="keep it where the compiler put it, beside the program, or below a --debug-dir",
         slug="split-debug-info",
     )

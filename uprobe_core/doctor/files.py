@@ -27,7 +27,7 @@ def _debug_info(found: Found) -> Finding:
         if info is None and error is None:
             return Finding("debug-info", "note", "none", _NOWHERE)
         if info is not None and info.headers:
-            error = split_off(info.unit(info.headers[0]))
+            error = split_off(next(info.units()))
     except DAMAGED as damaged:
         error = damage(found.where, damaged)
     if error is not None or info is None:
