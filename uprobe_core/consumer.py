@@ -201,7 +201,7 @@ class ReturnHit(Hit):
     :ivar inside_ns: how much of the latency was in calls of its own that the run follows
     """
 
-    __slots__ = ("function", "inside_ns", "nested", "return_address")
+    __slots__ = ("around", "function", "inside_ns", "nested", "return_address")
 
     def __init__(
         self,
@@ -217,6 +217,7 @@ class ReturnHit(Hit):
         self.return_address = return_address
         self.cookie = cookie
         self.inside_ns, self.nested = 0, False
+        self.around: Callable[[], tuple[tuple[str, ...], ...]] = tuple
 
     @property
     def own_ns(self) -> int:

@@ -6,77 +6,13 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
-from uprobe_core.actions import Action
-from uprobe_core.consumer import ConsumerContext, EventInfo, Hit, ReturnHit
+from uprobe_core.actions import CallGraph, Path
+from uprobe_core.consumer import ConsumerContext, EventInfo
 from uprobe_core.errors import UsageError
 from uprobe_core.value_text import time_text
 from uprobe_counter.options import Options
 
-__all__ = ("Graph", "GraphConsumer", "GraphReport")
-
-Path = tuple[str, ...]
-
-
-class _Follower:
-    """Attached to one event: its calls push and pop the path of their task."""
-
-    name = "graph"
-    reads_values = False
-
-    def __init__(self, graph: Graph, function: str) -> None:
-        self._graph, self._function = graph, function
-
-    def handler(self, hit: Hit) -> None:
-        """A call begins."""
-        calls = self._graph.open.setdefault((hit.pid, hit.tid), [])
-        register = hit.registers.link
-        sp, link = hit.sp, 0 if register is None else hit.reg(register)
-        # Deeper frames are gone, left by a longjmp; one at the same depth is there if it jumped here.
-        while calls and (calls[-1][1] < sp or (calls[-1][1] == sp and calls[-1][2] != link)):
-            calls.pop()
-        calls.append((self._function, sp, link))
-        hit.cookie = len(calls)
-
-    def ret_handler(self, hit: ReturnHit) -> None:
-        """A call returns; those that it has jumped over are gone."""
-        calls = self._graph.open.get((hit.pid, hit.tid), [])
-        del calls[hit.cookie :]
-        if calls:
-            self._graph.emit((tuple(call[0] for call in calls), hit.latency_ns))
-            calls.pop()
-
-
-class Graph(Action):
-    """Calls and their time by the path of calls that they were in; one for all events."""
-
-    name = "graph"
-    at_return = True
-
-    def __init__(self, max_keys: int) -> None:
-        super().__init__(max_keys=max_keys)
-        self.open: dict[tuple[int, int], list[tuple[str, int, int]]] = {}
-        """By task the calls that it is in: function, stack pointer and return address at their entry."""
-        self.paths: dict[Path, list[int]] = {}
-
-    def attach(self, event: EventInfo, context: Any = None) -> Any:
-        """What follows the calls of *event*."""
-        location = getattr(getattr(event, "spec", None), "location", "")
-        return _Follower(self, location.partition("(")[0] or event.name)
-
-    def apply(self, measurement: tuple[Path, int]) -> None:
-        """Add one call."""
-        path, time = measurement
-        entry = self.paths.get(path)
-        if entry is not None:
-            entry[0] += 1
-            entry[1] += time
-        elif self.has_room(len(self.paths)):
-            self.paths[path] = [1, time]
-
-    def result(self) -> dict[Path, tuple[int, int]]:
-        """By path, the outermost function first: calls that returned, and nanoseconds in them."""
-        self.sync()
-        return {path: (calls, time) for path, (calls, time) in self.paths.items()}
+__all__ = ("GraphConsumer", "GraphReport")
 
 
 class _Node:
@@ -164,10 +100,10 @@ class GraphConsumer:
         self._of, self._depth = given.text("of"), given.number("depth", 0)
         if self._depth < 0:
             raise UsageError(f"graph depth {self._depth}", hint="at least 0", slug="bad-option")
-        self._graph = Graph(given.number("max_keys", 1 << 17))
+        self._graph = CallGraph(max_keys=given.number("max_keys", 1 << 17))
         self._used = False
 
-    def attach(self, event: EventInfo, context: ConsumerContext) -> Graph:
+    def attach(self, event: EventInfo, context: ConsumerContext) -> CallGraph:
         """The graph, which all events share."""
         self._used = True
         return self._graph

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from uprobe_core.actions.base import MAX_KEYS, Action
+    from uprobe_core.actions.call_graph import CallGraph, Path
     from uprobe_core.actions.kinds import Count, Hist, Record, Stacks, Sum
     from uprobe_core.actions.latency import Latency, SlowCall
     from uprobe_core.actions.summary import CallSummary, Summary
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
 __all__ = (
     "MAX_KEYS",
     "Action",
+    "CallGraph",
     "CallSummary",
     "Count",
     "Hist",
     "Latency",
+    "Path",
     "Record",
     "SlowCall",
     "Stacks",
@@ -29,6 +32,7 @@ __all__ = (
 
 _HOME = {
     "base": ("MAX_KEYS", "Action"),
+    "call_graph": ("CallGraph", "Path"),
     "kinds": ("Count", "Hist", "Record", "Stacks", "Sum"),
     "latency": ("Latency", "SlowCall"),
     "summary": ("CallSummary", "Summary"),

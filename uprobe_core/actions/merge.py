@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from uprobe_core.actions.base import Action
+from uprobe_core.actions.call_graph import CallGraph
 from uprobe_core.actions.kinds import Count, Hist, Stacks, Sum
 from uprobe_core.actions.latency import Latency
 from uprobe_core.actions.summary import Summary
@@ -13,7 +14,7 @@ __all__ = ("Found", "merge")
 
 Found = list[tuple[int, Any, int, Any]]
 """(order of first sight, key, count, (total, low, high), bucket, (bucket, longest),
-(bucket, longest, sums) or None)."""
+(bucket, longest, sums), time or None)."""
 
 
 def merge(action: Action, found: Found, lost: int) -> None:
@@ -26,6 +27,8 @@ def merge(action: Action, found: Found, lost: int) -> None:
         elif isinstance(action, Summary):
             bucket, high, sums = extra
             action.add(bucket, count, high, sums)
+        elif isinstance(action, CallGraph):
+            action.add(key, count, extra)
         elif isinstance(action, Hist):
             action.add(key, extra, count)
         elif isinstance(action, Sum):

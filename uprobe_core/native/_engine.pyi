@@ -24,6 +24,7 @@ ACTION_HIST: int
 ACTION_RECORD: int
 ACTION_CALL: int
 ACTION_SUMMARY: int
+ACTION_GRAPH: int
 HIST_LOG2: int
 HIST_LINEAR: int
 HIST_SUB: int
@@ -98,6 +99,8 @@ class Engine:
     @property
     def inside(self) -> int: ...
     @property
+    def returning(self) -> int: ...
+    @property
     def nested(self) -> bool: ...
     dropped: int
     @property
@@ -166,8 +169,15 @@ class Engine:
         Behind the cells of such a record lie as words its latency and the numbers of at most
         *depth* frames, with how many they are before them.
         """
-    def add_site(self, address: int, offset: int, probes: Sequence[int], /) -> int:
-        """A probed address."""
+    def follow_paths(self, limit: int, /) -> None:
+        """Calls know the paths of calls that they are in from now on, at most *limit* different ones."""
+    def path(self, number: int, /) -> list[int]:
+        """The places of a path, the innermost first."""
+    def add_site(self, address: int, offset: int, probes: Sequence[int], place: int = ..., /) -> int:
+        """A probed address.
+
+        :param place: a number that its function has in every process, for paths
+        """
     def site_pointer(self, site: int, /) -> int:
         """Address of the site, for glue."""
     def hit(self, site: int, hit: Any, /) -> int | None:

@@ -30,6 +30,7 @@ class NativeCalls:
     :param failed: called with (event, sink, exception) when a handler raised; the sink is None
         when all of the event was called, which has looked after its sinks itself
     :param unwind: gives at most so many frames of a task's stack, None: the engine does
+    :param around: the events of the calls that the call that returns was in, and its own, outermost first
     """
 
     def __init__(
@@ -40,12 +41,13 @@ class NativeCalls:
         current: Callable[[], Task],
         failed: Callable[[Event, Any, Exception], None],
         unwind: Callable[[Task, int], tuple[Frame, ...]] | None,
+        around: Callable[[], tuple[tuple[str, ...], ...]],
     ) -> None:
         self._engine = engine
         self._registers = registers
         self._current = current
         self._failed = failed
-        self._unwind = unwind
+        self._unwind, self._around = unwind, around
         self._handlers: list[tuple[Event, Any]] = []
         engine.set_outcome(self._outcome)
 
@@ -65,6 +67,7 @@ class NativeCalls:
             event,
             self._unwind,
             self._registers,
+            around=self._around,
             at_return=at_return,
             fetches=fetches,
         )

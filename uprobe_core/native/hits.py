@@ -112,6 +112,7 @@ def make_hit(
     unwind: Callable[[Task, int], tuple[Frame, ...]] | None,
     registers: Registers,
     *,
+    around: Callable[[], tuple[tuple[str, ...], ...]],
     at_return: bool,
     fetches: bool = True,
 ) -> Hit:
@@ -121,5 +122,7 @@ def make_hit(
     hit.registers = registers
     hit.cookie = hit.entry = hit._values = None
     hit.unwind = unwind
+    if at_return:
+        hit.around = around
     hit.attach(engine, current, event, fetches=fetches)
     return hit  # type: ignore[no-any-return]

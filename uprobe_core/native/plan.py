@@ -9,6 +9,7 @@ from enum import Enum
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
+from uprobe_core.actions.call_graph import CallGraph
 from uprobe_core.actions.kinds import Action, Count, Hist, Record, Stacks, Sum
 from uprobe_core.actions.latency import SKETCH_BITS, Latency
 from uprobe_core.actions.summary import Summary
@@ -28,9 +29,9 @@ from uprobe_core.native.packing import (
 
 if TYPE_CHECKING:
     from uprobe_core.frame import Frame
-    from uprobe_core.tracing.event import Event
+    from uprobe_core.tracing.event import Event, EventProbe
 
-__all__ = ("ActionPlan", "Chain", "EventPlan", "location_program", "plan_event")
+__all__ = ("ActionPlan", "Chain", "EventPlan", "NativeEvent", "location_program", "plan_event")
 
 _HISTS = {"log2": _engine.HIST_LOG2, "linear": _engine.HIST_LINEAR, "sub": _engine.HIST_SUB}
 _EMPTY = struct.pack("<I", 0)
@@ -112,6 +113,16 @@ class EventPlan:
         """Whether *other* differs in its filter at most."""
         same = len(self.sinks) == len(other.sinks) and all(map(is_, self.sinks, other.sinks))
         return same and (self.chain, self.fetches) == (other.chain, other.fetches)
+
+
+class NativeEvent:
+    """One event's plan with the numbers that the engine gave to its parts."""
+
+    def __init__(self, event: Event, plan: EventPlan) -> None:
+        self.event, self.plan = event, plan
+        self.actions: list[tuple[int, ActionPlan]] = []
+        self.chain = -1
+        self.probes: dict[EventProbe, int] = {}
 
 
 def plan_event(event: Event, *, records: bool = True, fetches: bool = True) -> EventPlan:
@@ -237,7 +248,9 @@ def _plan_action(event: Event, action: Action) -> ActionPlan | None:
     elif type(action) is Latency:
         plan = _plan_latency(action, keys)
     elif type(action) is Summary:
-        plan = _plan_summary(action)
+        plan = _plan_latency_of_all(action, _engine.ACTION_SUMMARY)
+    elif type(action) is CallGraph:
+        plan = _plan_latency_of_all(action, _engine.ACTION_GRAPH)
     elif type(action) is Record and _names_are_known(event, action):
         plan = ActionPlan(_engine.ACTION_RECORD, action, at_return)
     elif type(action) is Stacks:
@@ -284,11 +297,10 @@ def _plan_latency(action: Latency, keys: tuple[FieldRef, ...]) -> ActionPlan | N
     return ActionPlan(_engine.ACTION_HIST, action, True, "latency", keys, value, kind, parameter)
 
 
-def _plan_summary(action: Summary) -> ActionPlan | None:
+def _plan_latency_of_all(action: Summary | CallGraph, kind: int) -> ActionPlan:
     value = common_field("latency")
     assert value is not None
-    kind, hist = _engine.ACTION_SUMMARY, _engine.HIST_SUB
-    return ActionPlan(kind, action, True, "summary", (), value, hist, SKETCH_BITS)
+    return ActionPlan(kind, action, True, action.name, (), value, _engine.HIST_SUB, SKETCH_BITS)
 
 
 def _fields(event: Event, names: Sequence[str]) -> tuple[FieldRef, ...] | None:

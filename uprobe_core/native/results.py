@@ -31,8 +31,8 @@ def take(engine: Any, number: int, decode: Decode, kind: str) -> tuple[Found, in
     """What action *number* found since the last time, and how many hits had a key that found no room.
 
     :param decode: of its keys
-    :param kind: "count", "sum", "fsum" (of floats), "hist", "shist" (of signed numbers), "latency" or
-        "summary"
+    :param kind: "count", "sum", "fsum" (of floats), "hist", "shist" (of signed numbers), "latency",
+        "summary" or "graph"
     """
     total, lost, entries = engine.take_action(number)
     found: Found = [(-1, (), total, None)] if total else []
@@ -46,6 +46,8 @@ def take(engine: Any, number: int, decode: Decode, kind: str) -> tuple[Found, in
             extra = int.from_bytes(key[rest:], "little", signed=kind == "shist")
         elif kind == "summary":
             extra = (int.from_bytes(key, "little"), high, stat_values(stat, False))
+        elif kind == "graph":
+            plain, extra = int.from_bytes(key, "little"), stat_values(stat, False)[0]
         elif kind == "latency":
             extra = (int.from_bytes(key[rest:], "little"), high)
         found.append((order, plain, count, extra))

@@ -12,13 +12,23 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from uprobe_core.actions.call_graph import CallGraph
 from uprobe_core.actions.kinds import Action
 from uprobe_core.actions.latency import Latency
 from uprobe_core.actions.merge import merge
 from uprobe_core.native import _engine
 from uprobe_core.native.calls import NativeCalls
 from uprobe_core.native.packing import pack_registers
-from uprobe_core.native.plan import ActionPlan, Chain, EventPlan, location_program, plan_event, reads_register
+from uprobe_core.native.paths import NativePaths
+from uprobe_core.native.plan import (
+    ActionPlan,
+    Chain,
+    EventPlan,
+    NativeEvent,
+    location_program,
+    plan_event,
+    reads_register,
+)
 from uprobe_core.native.records import NativeRecords
 from uprobe_core.native.results import take
 from uprobe_core.native.semantics import Semantics, core_of
@@ -39,16 +49,6 @@ _TALLIES = ("hits", "entries", "returns", *(f"missed {reason}" for reason in _en
 _MOST_KEYS = 1 << 30
 _RING = 1 << 18
 """Bytes of records between two drains: small enough to stay in the processor's cache."""
-
-
-class _NativeEvent:
-    """One event's plan with the numbers that the engine gave to its parts."""
-
-    def __init__(self, plan: EventPlan) -> None:
-        self.plan = plan
-        self.actions: list[tuple[int, ActionPlan]] = []
-        self.chain = -1
-        self.probes: dict[EventProbe, int] = {}
 
 
 class NativeSites:
@@ -88,26 +88,24 @@ class NativeSites:
         self.engine = _engine.Engine(MemoryFault, _RING, pack_registers(registers))
         self.records = NativeRecords(self.engine, write=write, lost=lost, failed=self._sink_failed, keep=keep)
         self.send: Callable[[Any], None] | None = None
-        self._backend = backend
-        self._mode = mode
-        self._failed = failed
-        self._vote_out = vote_out
-        self._plain_records = plain_records
-        self._current = current
-        self._events: dict[Event, _NativeEvent] = {}
-        self._retired: list[_NativeEvent] = []
+        self._backend, self._mode = backend, mode
+        self._failed, self._vote_out = failed, vote_out
+        self._plain_records, self._current = plain_records, current
+        self._events: dict[Event, NativeEvent] = {}
+        self._retired: list[NativeEvent] = []
         self.stacks = NativeStacks(self.engine, stacks, current)
         self.records.frames = self.stacks.frames
+        self._paths = NativePaths(self.engine)
         self._calls = NativeCalls(
             self.engine,
             registers=registers,
             current=current,
             failed=self._sink_failed,
             unwind=None if self.stacks.works else stacks.stack,
+            around=self._paths.now,
         )
         self._semantics, self._state = semantics, registers.state
-        self._visible = semantics.visible
-        self._host_pid = os.getpid()
+        self._visible, self._host_pid = semantics.visible, os.getpid()
         self.live = False
         """Whether records are wanted as soon as guest code stops."""
         self.error: Exception | None = None
@@ -153,7 +151,8 @@ class NativeSites:
             calls_python |= native.plan.calls_python
             stops |= reads_register(probe.spec, self._state)
             probes.append(self._probe(native, probe, program))
-        number = self.engine.add_site(site.vaddr, site.offset, probes)
+        place = self._paths.place(site.uprobe, [link.consumer.event for link in site.uprobe.links])
+        number = self.engine.add_site(site.vaddr, site.offset, probes, place)
         mode = self._mode_of(site, stops=stops or calls_python)
         return self._backend.place(
             space.process, site.vaddr, number, mode, calls_python=calls_python, core=core_of(site)
@@ -193,14 +192,15 @@ class NativeSites:
         plain = self._plain_records and event.spec.kind != "i"
         return plan_event(event, records=plain, fetches=self._semantics.fetches())
 
-    def _event(self, event: Event) -> _NativeEvent:
+    def _event(self, event: Event) -> NativeEvent:
         native = self._events.get(event)
         if native is None:
-            native = self._events[event] = _NativeEvent(self._plan(event))
+            native = self._events[event] = NativeEvent(event, self._plan(event))
+            self._paths.follow(event)
             native.chain = self._calls.chain(event, native.plan)
         return native
 
-    def _probe(self, native: _NativeEvent, probe: EventProbe, program: tuple[bytes, int, bytes, int]) -> int:
+    def _probe(self, native: NativeEvent, probe: EventProbe, program: tuple[bytes, int, bytes, int]) -> int:
         number = native.probes.get(probe)
         if number is None:
             plan = native.plan
@@ -233,7 +233,7 @@ class NativeSites:
             self.engine.keep_slowest(number, top, plan.source.stack)
         return number
 
-    def _set(self, native: _NativeEvent, probe: EventProbe, number: int) -> None:
+    def _set(self, native: NativeEvent, probe: EventProbe, number: int) -> None:
         event = probe.event
         entry = [n for n, plan in native.actions if not plan.at_return]
         leave = [n for n, plan in native.actions if plan.at_return]
@@ -261,7 +261,7 @@ class NativeSites:
         del self._events[event]
         return True
 
-    def _retire(self, event: Event, native: _NativeEvent) -> None:
+    def _retire(self, event: Event, native: NativeEvent) -> None:
         """Other sinks do the work from now on; those that stay see the calls return that are under way."""
         self._retired.append(native)
         kept = {id(each) for sink in event.sinks for each in (sink, getattr(sink, "action", None))}
@@ -272,7 +272,7 @@ class NativeSites:
             self._set(native, probe, number)
 
     @property
-    def _natives(self) -> list[_NativeEvent]:
+    def _natives(self) -> list[NativeEvent]:
         return [*self._events.values(), *self._retired]
 
     def _voted_out(self, address: int) -> None:
@@ -332,6 +332,8 @@ class NativeSites:
             for number, plan in native.actions:
                 if plan.result:
                     part, missing = take(self.engine, number, plan.decoder(self.stacks.frames), plan.result)
+                    if isinstance(plan.source, CallGraph):
+                        part = self._paths.found(plan.source, native.event, part)
                     _, entries, lost = found.setdefault(id(plan.source), (plan.source, [], []))
                     entries += part
                     lost.append(missing)

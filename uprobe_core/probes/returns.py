@@ -10,6 +10,7 @@ working.  Either way each entry ends as a return or as a miss with a reason.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from uprobe_core.architecture import Registers
@@ -59,7 +60,20 @@ def _deliver(
         function, back = instance.function, instance.return_address
         hit = ReturnHit(task, function, back, instance.uprobe.offset, cookie, registers)
         hit.inside_ns, hit.nested = instance.inside, nested
+        hit.around = partial(_around, instance, pending)
         deliver(link, hit)
+
+
+def _around(instance: PendingReturn, pending: list[PendingReturn]) -> tuple[tuple[str, ...], ...]:
+    """The events at the functions of the calls that *instance* was in, and at its own, outermost first.
+
+    A call that was entered with the same SP and returns elsewhere was left by longjmp.
+    """
+    calls = [instance]
+    for other in reversed(pending):
+        if other.sp != calls[-1].sp or other.return_address == calls[-1].return_address:
+            calls.append(other)
+    return tuple(tuple(link.consumer.name for link in call.uprobe.links) for call in reversed(calls))
 
 
 def _pass(pending: list[PendingReturn], index: int, inside: int) -> None:

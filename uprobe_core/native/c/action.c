@@ -20,13 +20,13 @@ static bool is_number(struct up_field field, const struct up_program *program)
 
 bool up_action_fits(const struct up_action *action, const struct up_program *program)
 {
-	if (action->kind > UP_SUMMARY || action->hist > UP_SUB || action->keys > UP_MAX_KEY)
+	if (action->kind > UP_GRAPH || action->hist > UP_SUB || action->keys > UP_MAX_KEY)
 		return false;
 	if (action->kind == UP_HIST && action->hist == UP_LINEAR && action->parameter == 0)
 		return false;
 	if (action->kind != UP_COUNT && action->hist == UP_SUB && action->parameter > 63)
 		return false;
-	if (action->kind == UP_SUMMARY && (action->keys || action->value.source != UP_FIELD_LATENCY || action->hist != UP_SUB))
+	if ((action->kind == UP_SUMMARY || action->kind == UP_GRAPH) && (action->keys || action->value.source != UP_FIELD_LATENCY || action->hist != UP_SUB))
 		return false;
 	if (!is_number(action->value, program) || (action->kind == UP_HIST && action->value.kind == 'f'))
 		return false;
@@ -210,6 +210,21 @@ static void run_summary(struct up_action *action, struct up_hit *hit)
 	entry->count++;
 }
 
+void up_add_to_path(struct up_action *action, const struct up_call *call, uint64_t latency)
+{
+	static const struct up_calls none;
+	struct up_engine *engine = action->engine;
+	uint32_t path = call->path ? call->path : up_path_of(engine, &none, call);
+	struct up_entry *entry = path == UP_PATH_LOST ? NULL : up_map_at_number(&action->map, path, &engine->order);
+
+	if (!entry) {
+		action->lost++;
+		return;
+	}
+	action->map.stats[entry - action->map.entries].sum += latency;
+	entry->count++;
+}
+
 /* One of the slowest calls: a record with its latency, how many frames its stack has, and their numbers. */
 static void keep_slow(struct up_action *action, struct up_hit *hit)
 {
@@ -244,6 +259,10 @@ void up_action_run(struct up_action *action, struct up_hit *hit)
 		break;
 	case UP_SUMMARY:
 		run_summary(action, hit);
+		break;
+	case UP_GRAPH:
+		if (hit->call)
+			up_add_to_path(action, hit->call, hit->latency);
 		break;
 	case UP_RECORD:
 		up_write_record(action->engine, action->sink, hit);

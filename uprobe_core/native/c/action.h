@@ -6,7 +6,7 @@
 #include "map.h"
 #include "top.h"
 
-enum up_action_kind { UP_COUNT, UP_SUM, UP_HIST, UP_RECORD, UP_CALL, UP_SUMMARY };
+enum up_action_kind { UP_COUNT, UP_SUM, UP_HIST, UP_RECORD, UP_CALL, UP_SUMMARY, UP_GRAPH };
 enum up_hist_kind { UP_LOG2, UP_LINEAR, UP_SUB };
 
 struct up_call;
@@ -34,6 +34,8 @@ struct up_action {
 bool up_action_fits(const struct up_action *action, const struct up_program *program);
 /* Of a UP_SUMMARY: adds how long call took to the entry of its bucket. */
 void up_summarize(struct up_action *action, struct up_entry *entry, uint64_t latency, const struct up_call *call);
+/* Of a UP_GRAPH: one more call of its path, and how long it took. */
+void up_add_to_path(struct up_action *action, const struct up_call *call, uint64_t latency);
 void up_action_run(struct up_action *action, struct up_hit *hit);
 uint64_t up_bucket(enum up_hist_kind kind, uint64_t parameter, uint64_t value);
 

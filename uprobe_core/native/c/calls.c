@@ -55,6 +55,26 @@ bool up_calls_have(const struct up_calls *calls, const struct up_site *site)
 	return false;
 }
 
+/* The call that call was made in; what was entered with the same SP and returns elsewhere was left by longjmp. */
+static uint32_t path_around(const struct up_calls *pending, const struct up_call *call)
+{
+	for (unsigned i = pending->count; i-- > 0;)
+		if (pending->items[i].sp != call->sp || pending->items[i].return_address == call->return_address)
+			return pending->items[i].path;
+	return 0;
+}
+
+uint32_t up_path_of(struct up_engine *engine, const struct up_calls *pending, const struct up_call *call)
+{
+	uint32_t around = path_around(pending, call);
+
+	if (around == UP_PATH_LOST)
+		return UP_PATH_LOST;
+	uint64_t key = (uint64_t)around << 32 | call->site->place;
+	const struct up_entry *entry = up_map_at_number(&engine->paths, key, &engine->order);
+	return entry ? (uint32_t)(entry - engine->paths.entries) + 1 : UP_PATH_LOST;
+}
+
 /* The call will not be seen to return. */
 void up_miss(struct up_call *call, int reason)
 {
@@ -107,15 +127,20 @@ static void deliver_probe(struct up_engine *engine, struct up_call *call, unsign
 	}
 }
 
-/* The common case of deliver: only how long the call took is wanted. */
+/* The common case of deliver: only how long the call took is wanted, or also in which calls it was. */
 void up_deliver_latency(struct up_engine *engine, const struct up_call *call)
 {
 	struct up_action *action = call->site->only;
 	uint64_t latency = engine->now - call->entered;
+
+	call->site->probes[0]->returns++;
+	if (action->kind == UP_GRAPH) {
+		up_add_to_path(action, call, latency);
+		return;
+	}
 	uint64_t bucket = up_bucket(action->hist, action->parameter, latency);
 	struct up_entry *entry = up_map_at_number(&action->map, bucket, &engine->order);
 
-	call->site->probes[0]->returns++;
 	if (!entry) {
 		action->lost++;
 		return;

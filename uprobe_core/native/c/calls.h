@@ -18,6 +18,7 @@ struct up_call {
 	uint64_t followed;	/* bit i: probe i of the site wants its return */
 	struct up_kept *kept;	/* NULL if there is nothing */
 	bool chained;		/* hijack: it shares its frame with the call before it */
+	uint32_t path;		/* of calls that it ends, 0: paths were not followed when it began */
 };
 
 struct up_calls {
@@ -47,6 +48,10 @@ void up_calls_take_out(struct up_calls *calls, unsigned index);
 void up_calls_pass(struct up_calls *pending, unsigned index, uint64_t inside);
 /* Whether a call of site is among calls. */
 bool up_calls_have(const struct up_calls *calls, const struct up_site *site);
+/* The path has no number: there was no room. */
+#define UP_PATH_LOST UINT32_MAX
+/* The number of the path of calls that call ends; those that it was made in are the last of pending. */
+uint32_t up_path_of(struct up_engine *engine, const struct up_calls *pending, const struct up_call *call);
 /* The call will not be seen to return. */
 void up_miss(struct up_call *call, int reason);
 /* The call returned: its probes' actions and functions outside are run. */

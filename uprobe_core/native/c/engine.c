@@ -11,7 +11,8 @@ bool up_engine_init(struct up_engine *engine, size_t ring_size)
 {
 	memset(engine, 0, sizeof(*engine));
 	engine->area = up_allocate(AREA_ROOM);
-	if (engine->area && up_ring_init(&engine->ring, ring_size) && up_engine_reserve(engine, FIRST_CELLS))
+	if (engine->area && up_ring_init(&engine->ring, ring_size) && up_map_init(&engine->paths, false) &&
+	    up_engine_reserve(engine, FIRST_CELLS))
 		return true;
 	up_engine_deinit(engine);
 	return false;
@@ -28,6 +29,7 @@ void up_engine_deinit(struct up_engine *engine)
 	}
 	up_ring_deinit(&engine->ring);
 	up_stacks_deinit(&engine->stacks);
+	up_map_deinit(&engine->paths);
 	memset(engine, 0, sizeof(*engine));
 }
 

@@ -3,6 +3,7 @@
 #define UPROBE_ENGINE_H
 
 #include "calls.h"
+#include "map.h"
 #include "register_numbers.h"
 #include "ring.h"
 #include "stacks.h"
@@ -60,6 +61,9 @@ struct up_engine {
 	/* The interpreter lock is held although guest code runs: see module_handlers.c. */
 	bool holds_lock;
 	struct up_stacks stacks;
+	/* Paths of calls by number: the path that a call was made in, and its place.  Followed if somebody asks. */
+	bool follows_paths;
+	struct up_map paths;
 };
 
 bool up_engine_init(struct up_engine *engine, size_t ring_size);

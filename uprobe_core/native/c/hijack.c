@@ -57,6 +57,8 @@ void up_hijack(struct up_site *site, const struct up_source *source, struct up_c
 	}
 	if (call->chained)
 		call->return_address = pending->items[pending->count - 1].return_address;
+	if (engine->follows_paths)
+		call->path = up_path_of(engine, pending, call);
 	if (!up_calls_push(pending, *call)) {
 		source->set_reg(source->context, engine->registers.link, call->chained ? engine->trampoline : call->return_address);
 		up_miss(call, UP_MISSED_NO_MEMORY);

@@ -91,6 +91,8 @@ static bool enter_deeper(struct up_site *site, const struct up_source *source, u
 	*ret = link_of(engine, source);
 	*call = (struct up_call){.site = site, .sp = sp, .return_address = *ret, .entered = engine->now,
 				 .work = up_task_work(engine), .followed = followed, .kept = kept};
+	if (engine->follows_paths)
+		call->path = up_path_of(engine, pending, call);
 	pending->count++;
 	return true;
 }
@@ -120,6 +122,8 @@ bool up_enter(struct up_site *site, const struct up_source *source, uint64_t fol
 		settle_suspects(&task->suspects, &call);
 	if (pending->count && pending->items[pending->count - 1].sp == call.sp)
 		settle_pending(pending, &call);
+	if (engine->follows_paths)
+		call.path = up_path_of(engine, pending, &call);
 	if (up_calls_push(pending, call))
 		return true;
 	up_miss(&call, UP_MISSED_NO_MEMORY);

@@ -201,7 +201,7 @@ static bool is_plain_latency(const struct up_probe *probe)
 	if (probe->has_filter || probe->return_count != 1)
 		return false;
 	const struct up_action *action = probe->return_actions[0];
-	return (action->kind == UP_HIST || action->kind == UP_SUMMARY) && !action->keys && !action->has_filter &&
+	return (action->kind == UP_HIST || action->kind == UP_SUMMARY || action->kind == UP_GRAPH) && !action->keys && !action->has_filter &&
 	       !action->top.room && action->value.source == UP_FIELD_LATENCY && action->value.kind == 'u';
 }
 

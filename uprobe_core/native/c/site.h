@@ -46,6 +46,7 @@ struct up_site {
 	uint64_t file_offset;
 	uint8_t kind;
 	bool wants_returns, calls;	/* calls: a handler outside may change the task */
+	uint32_t place;			/* the same for its function in any process */
 	unsigned count;
 	unsigned captured;		/* values that all its probes capture */
 	unsigned kept;			/* words to keep of a call until it returns: those, and cookies */

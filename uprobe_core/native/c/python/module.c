@@ -265,6 +265,7 @@ static PyObject *engine_nested(EngineObject *self, void *closure)
 }
 
 static PyGetSetDef getters[] = {
+	{"returning", (getter)engine_returning, NULL, "Of the call that returns: the number of its path.", NULL},
 	{"inside", (getter)engine_inside, NULL, "Of the call that returns: ns in calls that it made.", NULL},
 	{"nested", (getter)engine_nested, NULL, "Whether it is in another call of its function.", NULL},
 	{"pointer", (getter)engine_pointer, NULL, "Address of the engine, for a backend's glue.", NULL},
@@ -282,6 +283,8 @@ static PyMethodDef methods[] = {
 	METHOD(take_action, METH_VARARGS),
 	METHOD(limit_keys, METH_VARARGS),
 	METHOD(keep_slowest, METH_VARARGS),
+	METHOD(follow_paths, METH_VARARGS),
+	METHOD(path, METH_VARARGS),
 	METHOD(add_site, METH_VARARGS),
 	METHOD(site_pointer, METH_O),
 	METHOD(hit, METH_VARARGS),

@@ -239,7 +239,7 @@ PyObject *engine_add_action(EngineObject *self, PyObject *args)
 	struct up_probe *probe = table_get(&self->probes, number, "probe");
 	struct up_action *action = probe ? table_add(&self->actions, sizeof(*action)) : NULL;
 	enum up_made made = UP_REFUSED;
-	if (action && kind <= UP_SUMMARY && hist <= UP_SUB && keys.len % sizeof(struct up_field) == 0 &&
+	if (action && kind <= UP_GRAPH && hist <= UP_SUB && keys.len % sizeof(struct up_field) == 0 &&
 	    keys.len / sizeof(struct up_field) <= UP_MAX_KEY && value.len == sizeof(struct up_field)) {
 		*action = (struct up_action){.kind = (uint8_t)kind, .hist = (uint8_t)hist, .parameter = parameter,
 					     .sink = sink, .engine = &self->core,
@@ -258,7 +258,7 @@ PyObject *engine_add_action(EngineObject *self, PyObject *args)
 		return NULL;
 	if (made != UP_MADE || !up_action_fits(action, &probe->program))
 		return engine_unmade(made, "the action");
-	if (!up_map_init(&action->map, kind == UP_SUM || kind == UP_SUMMARY))
+	if (!up_map_init(&action->map, kind == UP_SUM || kind == UP_SUMMARY || kind == UP_GRAPH))
 		return PyErr_NoMemory();
 	return PyLong_FromUnsignedLong(self->actions.count - 1);
 }
@@ -355,9 +355,9 @@ PyObject *engine_add_site(EngineObject *self, PyObject *args)
 	unsigned long long address, offset;
 	PyObject *numbers;
 	void **probes;
-	unsigned count;
+	unsigned count, place = 0;
 
-	if (!PyArg_ParseTuple(args, "KKO", &address, &offset, &numbers))
+	if (!PyArg_ParseTuple(args, "KKO|I", &address, &offset, &numbers, &place))
 		return NULL;
 	if (!table_pick(&self->probes, numbers, "probe", &probes, &count))
 		return NULL;
@@ -375,6 +375,7 @@ PyObject *engine_add_site(EngineObject *self, PyObject *args)
 	site->address = address;
 	site->file_offset = offset;
 	site->engine = &self->core;
+	site->place = place;
 	site->probes = (struct up_probe **)probes;
 	site->count = count;
 	for (unsigned i = 0; i < count; i++)

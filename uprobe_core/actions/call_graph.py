@@ -1,0 +1,78 @@
+"""Calls added up by the calls that they were in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from uprobe_core.actions.base import MAX_KEYS, Action, Getter
+from uprobe_core.consumer import EventInfo
+
+__all__ = ("CallGraph", "Path")
+
+Path = tuple[str, ...]
+"""Functions, the outermost first."""
+
+
+class CallGraph(Action):
+    """How many calls returned and how long they took, by the path of calls that they ended.
+
+    One for all events, which are the steps of the paths.
+    """
+
+    name = "graph"
+    at_return = True
+
+    def __init__(self, *, max_keys: int = MAX_KEYS) -> None:
+        super().__init__(max_keys=max_keys)
+        self.paths: dict[Path, list[int]] = {}
+        """Calls and nanoseconds."""
+        self._names: dict[str, str] = {}
+        """Functions by event."""
+
+    def reads(self, event: EventInfo) -> bool:
+        """It looks at no argument."""
+        return False
+
+    def bind(self, event: EventInfo) -> Getter:
+        """Measure (path, latency)."""
+        full_name = f"{event.group}/{event.name}"
+        location = getattr(getattr(event, "spec", None), "location", "")
+        self._names[full_name] = location.partition("(")[0] or event.name
+        return partial(self._measure, full_name)
+
+    def _measure(self, event: str, hit: Any) -> tuple[Path | None, int]:
+        return self.path(event, hit.around()), hit.latency_ns
+
+    def path(self, event: str, calls: Sequence[Sequence[str]]) -> Path | None:
+        """The path of a call.
+
+        :param event: which sees it return
+        :param calls: the events of each call that it was in, and of itself, outermost first
+        :returns: None if it is not known, () if another event of the graph counts it
+        """
+        steps = [next((name for name in events if name in self._names), None) for events in calls]
+        if not steps or steps[-1] != event:
+            return () if steps else None
+        return tuple(self._names[step] for step in steps if step is not None)
+
+    def apply(self, measurement: tuple[Path | None, int]) -> None:
+        """Add one call."""
+        path, time = measurement
+        self.add(path, 1, time)
+
+    def add(self, path: Path | None, calls: int, time: int) -> None:
+        """Add *calls* of one path that took *time* ns together; None: there was no room for it."""
+        if path is None:
+            self.lost += calls
+        if not path or (path not in self.paths and not self.has_room(len(self.paths), calls)):
+            return
+        entry = self.paths.setdefault(path, [0, 0])
+        entry[0] += calls
+        entry[1] += time
+
+    def result(self) -> dict[Path, tuple[int, int]]:
+        """By path: calls that returned, and nanoseconds in them."""
+        self.sync()
+        return {path: (calls, time) for path, (calls, time) in self.paths.items()}
