@@ -31,6 +31,10 @@ class Bind:
     guest: str
     read_only: bool = False
 
+    def __str__(self) -> str:
+        """As it was written."""
+        return f"{self.host}:{self.guest}{':ro' if self.read_only else ''}"
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -61,7 +61,8 @@ class FlameWriter:
     def _lines(self, root: _Node) -> Iterator[str]:
         unit = self._stacks.weight or "hits"
         height = _HEAD + _depth(root) * _ROW + 2 * _EDGE
-        yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}">'
+        size = f'viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}"'
+        yield f'<svg xmlns="http://www.w3.org/2000/svg" {size}>'
         yield f"<style>{_STYLE}</style>"
         yield f'<rect class="back" width="{_WIDTH}" height="{height}"/>'
         title = _cut(escaped(self._title), _WIDTH - 320)

@@ -53,6 +53,17 @@ def test_a_probe_by_name_is_one_by_path(program: Path, engine: str, name: str) -
     assert by_name.result() == by_path.result() > 0
 
 
+def test_a_program_without_its_folder_is_looked_for_as_the_run_does(program: Path) -> None:
+    options: dict[str, Any] = {**inside(program), "env": {"PATH": "/nowhere:/p"}, "output": os.devnull}
+    functions = ("libc:malloc", "main")
+    with up.Session([program.name], **options, functions=functions, consumers=("count",)) as session:
+        session.run()
+        assert {total.name for total in session.events.findings.totals() if total.tallies["hits"]} == {
+            "libc/malloc",
+            f"{short_name(program.name)}/main",
+        }
+
+
 def test_a_name_that_is_neither_file_nor_library_is_refused(program: Path) -> None:
     with (
         up.Session([f"/p/{program.name}"], **inside(program), output=os.devnull) as session,

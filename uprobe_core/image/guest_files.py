@@ -32,6 +32,7 @@ class GuestFiles:
     :param cwd: the guest's working directory, for relative paths
     :param program: a guest path; where a name without a slash is no file, it may be one of the
         libraries that this program loads (``libc`` or ``libc.so.6``)
+    :param folders: of the guest, where a *program* without a slash is looked for
     :param debug_folders: of this machine, where debug information is looked for as below /usr/lib/debug
     """
 
@@ -42,10 +43,11 @@ class GuestFiles:
         binds: Sequence[Bind] = (),
         *,
         program: str | None = None,
+        folders: Sequence[str] = (),
         debug_folders: Sequence[str] = (),
     ) -> None:
         self.debug_folders = tuple(debug_folders)
-        self._program = program
+        self._program, self._folders = program, folders
         self._sysroot = None if sysroot is None else os.path.abspath(sysroot)
         self._cwd = cwd or ("/" if sysroot else os.getcwd())
         self._binds = sorted(
@@ -106,8 +108,8 @@ class GuestFiles:
         """What the program has instead of the library *name*; "" if there is no program that could tell."""
         if self.libraries:
             names = ", ".join(sorted(each for each in self.libraries if ".so" not in each))
-            return f"{self._program} loads these when it starts, as far as they are found: {names}"
-        program = self._program or ""
+            return f"{self.program} loads these when it starts, as far as they are found: {names}"
+        program = self.program or ""
         try:
             ElfFile(self.host_path(program)).close()
         except (OSError, TargetError):
@@ -116,13 +118,28 @@ class GuestFiles:
         return f"{path} is static and loads no library: name its own functions, {path}:SYMBOL"
 
     @cached_property
+    def program(self) -> str | None:
+        """The program, with its folder if it was named without a slash and is in one of the folders."""
+        name = self._program
+        if not name or "/" in name:
+            return name
+        candidates = (os.path.join(folder or ".", name) for folder in self._folders)
+        return next((path for path in candidates if self._is_program(path)), name)
+
+    def _is_program(self, path: str) -> bool:
+        try:
+            return os.path.isfile(self.host_path(path))
+        except OSError:
+            return False
+
+    @cached_property
     def libraries(self) -> dict[str, str]:
         """Whole and short names of what the program loads when it starts -> guest paths."""
-        if self._program is None:
+        if self.program is None:
             return {}
         from uprobe_core.image.libraries import loaded_libraries, short_name
 
-        loaded = loaded_libraries(self._program, self.host_path)
+        loaded = loaded_libraries(self.program, self.host_path)
         return {short_name(name): path for name, path in reversed(loaded.items())} | loaded
 
     def _look(self, path: str) -> FileStatus:

@@ -74,7 +74,21 @@ def files_of(setup: RunSetup) -> GuestFiles:
     """The guest's files; a kernel knows no library by its name."""
     program = setup.argv[0] if setup.argv and not setup.policy.is_kernel else None
     binds = (*setup.binds, *setup.maps)
-    return GuestFiles(setup.sysroot, setup.cwd, binds, program=program, debug_folders=setup.debug_folders)
+    folders = _environment(setup).get("PATH", os.defpath).split(":")
+    return GuestFiles(
+        setup.sysroot, setup.cwd, binds, program=program, folders=folders, debug_folders=setup.debug_folders
+    )
+
+
+def _environment(setup: RunSetup) -> dict[str, str]:
+    """The program's environment: what it inherits, with the changes of *setup*."""
+    env = inherited(os.environ) if setup.inherit_env else {}
+    for key, value in setup.env.items():
+        if value is None:
+            env.pop(key, None)
+        else:
+            env[key] = value
+    return env
 
 
 _OWN = {"native", "on_code", "on_sample", "on_syscall", "paths", "isolated", "own_files", "private_folder"}
@@ -105,15 +119,9 @@ def target_of(
     :param isolated: whether this process has left the host's network
     :param private_folder: as for :class:`~uprobe_core.target.Target`
     """
-    env = inherited(os.environ) if setup.inherit_env else {}
-    for key, value in setup.env.items():
-        if value is None:
-            env.pop(key, None)
-        else:
-            env[key] = value
     told = {field.name: getattr(setup, field.name) for field in fields(Target) if field.name not in _OWN}
     told |= {
-        "env": env,
+        "env": _environment(setup),
         "on_syscall": on_syscall,
         "on_sample": on_sample,
         "on_code": on_code,
@@ -181,7 +189,7 @@ def refuse_other_machine(setup: RunSetup, arch: Architecture, files: GuestFiles)
     if not setup.argv:
         return
     try:
-        ElfFile(files.host_path(setup.argv[0]), arch).close()
+        ElfFile(files.host_path(files.program or setup.argv[0]), arch).close()
     except OSError:
         return
     except TargetError as error:

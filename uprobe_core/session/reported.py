@@ -112,6 +112,8 @@ class ReportedSession(PreparedSession):
 
 def _shown(value: Any) -> str:
     """A part of a set-up as it was written, nearly."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if hasattr(value, "text"):
         return str(value.text)
     if hasattr(value, "options"):

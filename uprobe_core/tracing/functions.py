@@ -137,7 +137,7 @@ def _split(pattern: str, setup: RunSetup, files: GuestFiles) -> tuple[str, str]:
             or "-F takes PATH, PATH:GLOB, LIBRARY:GLOB (libc:str*), or a GLOB of the program's own functions"
         )
         raise UsageError(f"-F {pattern} names no file", hint=hint, slug="no-file")
-    return _with_slash(setup.argv[0], files, is_library=False), pattern
+    return _with_slash(files.program or setup.argv[0], files, is_library=False), pattern
 
 
 def _with_slash(path: str, files: GuestFiles, *, is_library: bool) -> str:
