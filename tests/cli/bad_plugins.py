@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ("POINTS", "SOURCE")
 
 SOURCE = """
+import os
 import sys
 
 
@@ -36,6 +37,17 @@ class Leaves(Raises):
 
     def handler(self, hit):
         raise SystemExit(3)
+
+
+class Ends(Raises):
+    def handler(self, hit):
+        print("about to leave")
+        os._exit(0)
+
+
+class Forks(Raises):
+    def handler(self, hit):
+        os.fork()
 
 
 class Odd(Raises):
@@ -251,6 +263,8 @@ badoptions = bad_consumers:BadOptions
 nohandler = bad_consumers:NoHandler
 nothing = bad_consumers:Nothing
 leaves = bad_consumers:Leaves
+ends = bad_consumers:Ends
+forks = bad_consumers:Forks
 odd = bad_consumers:Odd
 maybe = bad_consumers:Maybe
 renames = bad_consumers:Renames

@@ -151,6 +151,8 @@ def test_a_wrapper_is_called_at_hits_whatever_the_mode_or_the_run_says_that_it_i
     ("name", "error"),
     [
         ("odd", "RuntimeError: GeneratorExit()"),
+        ("ends", "RuntimeError: os._exit() ends the process, which is not a plugin's to do"),
+        ("forks", "RuntimeError: os.fork() has the run twice, which is not a plugin's to do"),
         ("maybe", "TypeError: filter returned 'maybe', which is neither True nor False"),
     ],
 )

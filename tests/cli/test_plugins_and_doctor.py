@@ -184,7 +184,7 @@ def test_who_misbehaves_while_imported_is_named_by_all_and_takes_nothing_else_do
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("source", ["import os; os._exit(3)", "import os; os.abort()"])
+@pytest.mark.parametrize("source", ["import posix; posix._exit(3)", "import posix; posix.abort()"])
 def test_who_ends_the_process_while_imported_is_named_by_plugins_and_doctor(
     tmp_path: Path, source: str
 ) -> None:

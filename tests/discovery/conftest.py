@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.discovery.plugin_sources import Install
+from uprobe_core.discovery.called import LOAD_SWITCH
 
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """``install(name, group, {entry: target}, {module: source})`` makes a distribution importable."""
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delenv(LOAD_SWITCH, raising=False)
     before = set(sys.modules)
 
     def make(name: str, group: str, points: dict[str, str], modules: dict[str, str]) -> None:

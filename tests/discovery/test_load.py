@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
@@ -226,6 +227,31 @@ def test_a_plugin_that_exits_or_hangs_while_it_is_imported_is_named(
     assert "decoder 'third' (third_bad:D, from third 1.0)" in str(caught.value)
 
 
+@pytest.mark.parametrize("call", ["_exit(0)", "abort()", "fork()", "execv('/bin/true', ['true'])"])
+def test_a_plugin_that_would_leave_the_process_raises_whenever_we_call_it(
+    install: Install, call: str
+) -> None:
+    """Not the plugin's package when it calls us: it may be somebody's program."""
+    leaves = f"import os\nclass D:\n    name = 'd'\n    def __init__(self): os.{call}\n"
+    more = "def main(run): return run(os.fork)\n"
+    install(
+        "third",
+        "uprobe.decoders",
+        {"third": "third_dec:D", "fourth": "third_bad:D"},
+        {"third_dec": leaves + more, "third_bad": f"import os; os.{call}"},
+    )
+    with pytest.raises(
+        PluginError, match=rf"failed to import: RuntimeError: os\.{call.partition('(')[0]}\(\)"
+    ):
+        load_decoder("fourth")
+    with pytest.raises(PluginError, match="cannot be constructed: RuntimeError: os"):
+        load_decoder("third")
+    child = sys.modules["third_dec"].main(lambda fork: fork())
+    if child == 0:
+        os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
 @pytest.mark.parametrize("source", ["print('hello')", "import os; os.write(1, b'hello')"])
 def test_what_a_plugin_prints_while_it_is_imported_is_no_output_of_the_program(
     install: Install, capfd: pytest.CaptureFixture[str], source: str
@@ -241,8 +267,8 @@ def test_what_a_plugin_prints_while_it_is_imported_is_no_output_of_the_program(
     ("source", "complaint"),
     [
         ("import sys; sys.exit(3)", "exited while it was imported (status 3)"),
-        ("import os; os._exit(3)", "ended the process while it was tried (status 3)"),
-        ("import os; os.abort()", "crashed while it was tried (SIGABRT)"),
+        ("import posix; posix._exit(3)", "ended the process while it was tried (status 3)"),
+        ("import posix; posix.abort()", "crashed while it was tried (SIGABRT)"),
         ("import time; time.sleep(60)", "was still importing after 0.5 s"),
         (
             "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])\nwhile True: pass",

@@ -92,6 +92,7 @@ def _note_source(error: SpecError, setup: RunSetup) -> None:
 
 def _run(setup: RunSetup) -> int:
     """One session from opening to closing; the status to exit with."""
+    from uprobe_core.cli.printing import printing_aside
     from uprobe_core.cli.process import collect_from_now_on, confine
     from uprobe_core.session.session import Session
 
@@ -102,7 +103,8 @@ def _run(setup: RunSetup) -> int:
         confine(session)
         session.open()
         collect_from_now_on()
-        status = _exit_status(session.run(), setup)
+        with printing_aside():
+            status = _exit_status(session.run(), setup)
         unmet = any(not outcome.held for outcome in session.outcomes)
     return status or (UNMET if unmet else 0)
 

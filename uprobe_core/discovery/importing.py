@@ -13,6 +13,7 @@ from typing import Any
 
 from uprobe_core.discovery.entries import PluginEntry, load_point
 from uprobe_core.discovery.moved import where_to_look
+from uprobe_core.discovery.staying import keep_here
 from uprobe_core.errors import PluginError, UprobeError
 
 __all__ = ("PATIENCE_SWITCH", "import_plugin", "outsiders", "patience")
@@ -48,6 +49,7 @@ def import_plugin(entry: PluginEntry, say: Callable[[str], None] | None = None) 
     printed = StringIO()
     if not entry.is_ours:
         outsiders.add(entry.package)
+        keep_here(entry)
     try:
         with _no_longer_than(patience()), _without_output(printed):
             return load_point(entry)

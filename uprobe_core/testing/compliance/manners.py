@@ -28,10 +28,13 @@ class Manners:
             yield
             return
         before = signal.signal(signal.SIGALRM, end)
-        signal.alarm(_SECONDS)
-        yield
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        # Again and again: what is raised while C calls back to Python may be lost.
+        signal.setitimer(signal.ITIMER_REAL, _SECONDS, 1)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
 
     @pytest.fixture(autouse=True)
     def mannerly(self, capfd: pytest.CaptureFixture[str]) -> Iterator[None]:

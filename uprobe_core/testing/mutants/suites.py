@@ -47,7 +47,7 @@ def _bounded(_self: Any) -> Iterator[None]:
         raise AssertionError(f"it did not end within {_PROCESSOR_SECONDS} s of work or {_SECONDS} s")
 
     before = [(number, signal.signal(number, end)) for number in (signal.SIGPROF, signal.SIGALRM)]
-    signal.setitimer(signal.ITIMER_PROF, _PROCESSOR_SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, _PROCESSOR_SECONDS, 1)
     signal.alarm(_SECONDS)
     yield
     signal.setitimer(signal.ITIMER_PROF, 0)
