@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tests.cli.command import uprobe, uprobe_json
-from tests.programs import build_debian, symbols, zig
+from tests.programs import build_debian, cpp, symbols
 
 ADD_INT, ADD_LONG = "_ZN3app3addEii", "_ZN3app3addEll"
 
 
 def test_list_finds_names_of_the_source_by_glob_and_shows_where_they_are() -> None:
-    program = zig("overloads.cc")
+    program = cpp("overloads.cc")
     lines = uprobe("list", str(program), "app::add(*").stdout.splitlines()[1:]
     shown = {line.split(maxsplit=3)[3]: int(line.split()[0], 0) for line in lines}
     where = symbols(program)
@@ -20,7 +20,7 @@ def test_list_finds_names_of_the_source_by_glob_and_shows_where_they_are() -> No
 
 
 def test_why_takes_a_name_of_the_source() -> None:
-    program = zig("overloads.cc")
+    program = cpp("overloads.cc")
     found = uprobe_json("why", str(program), "app::add(long, long)")
     assert found["address"] == symbols(program)[ADD_LONG][0]
     done = uprobe("why", str(program), "app::add")
@@ -29,7 +29,7 @@ def test_why_takes_a_name_of_the_source() -> None:
 
 
 def test_check_counts_overloads_and_says_which_name_it_does_not_know() -> None:
-    program = zig("overloads.cc")
+    program = cpp("overloads.cc")
     done = uprobe("check", "-e", f"p {program}:app::add(*", "--", str(program))
     assert (done.returncode, done.stdout) == (0, "ok: 2 locations\n")
     done = uprobe("check", "-e", f"p {program}:app::ad(int, int)", "--", str(program))

@@ -9,11 +9,14 @@ __attribute__((noinline)) int work(int a)
     return a * 3;
 }
 
+/* Few calls and much between them, so that an engine that takes a microsecond a hit is in time as well. */
 static void spin(int times)
 {
-    for (int i = 0; i < times; i++)
-        for (int k = 0; k < 1000000; k++)
-            work(k);
+    for (int i = 0; i < times * 10000; i++) {
+        work(i);
+        for (int k = 0; k < 1000; k++)
+            __asm__ volatile("");
+    }
 }
 
 int main(void)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.programs import symbols, zig
+from tests.programs import cpp, symbols, zig
 from tests.warm_python import python
 
 pytestmark = pytest.mark.thorough
@@ -88,7 +88,7 @@ def runner(tmp_path: Path) -> Any:
     """Make a runner for a source and its functions."""
 
     def make(source: str, functions: str) -> Runner:
-        return Runner(tmp_path, zig(source), functions)
+        return Runner(tmp_path, (cpp if source.endswith(".cc") else zig)(source), functions)
 
     return make
 

@@ -12,7 +12,7 @@ import pytest
 
 import uprobe_core as up
 from tests.cli.command import uprobe
-from tests.programs import zig
+from tests.programs import cpp
 
 WAYS = [("py", "inline"), ("py", "trap"), ("c", "inline"), ("c", "trap"), ("c", "jump"), ("c", "auto")]
 
@@ -62,7 +62,7 @@ def ends(program: Path, functions: str, **options: Any) -> dict[str, dict[str, i
 def test_calls_that_an_exception_ends_are_said_to_be(mode: str) -> None:
     """4 of 10 calls throw; one exception is thrown again by the function that caught it."""
     thrown = {"returned": 6, "missed exception": 4}
-    assert ends(zig("throws.cc"), "thrower middle catcher outer", mode=mode) == {
+    assert ends(cpp("throws.cc"), "thrower middle catcher outer", mode=mode) == {
         "thrower": thrown,
         "middle": thrown,
         "catcher": {"returned": 9, "missed exception": 1},
@@ -71,7 +71,7 @@ def test_calls_that_an_exception_ends_are_said_to_be(mode: str) -> None:
 
 
 def test_exceptions_and_longjmps_are_told_apart(mode: str) -> None:
-    program = zig("leaves.cc")
+    program = cpp("leaves.cc")
     done = uprobe("run", "--", str(program))
     counts = {name: int(n) for name, n in re.findall(r"(\w+) (\d+)", done.stdout)}
     assert min(counts.values()) > 2
@@ -89,7 +89,7 @@ def test_exceptions_and_longjmps_are_told_apart(mode: str) -> None:
 
 
 def test_a_python_consumer_is_told(mode: str) -> None:
-    program = zig("leaves.cc")
+    program = cpp("leaves.cc")
     with up.Session([str(program)], output=os.devnull, mode=mode) as session:
         lost = session.probe(f"p:through {program}:through", Lost())
         session.run()
@@ -97,7 +97,7 @@ def test_a_python_consumer_is_told(mode: str) -> None:
 
 
 def test_the_report_of_a_run_says_so(mode: str) -> None:
-    program = zig("throws.cc")
+    program = cpp("throws.cc")
     done = uprobe("run", "--mode", mode, "-e", f"r:thrower {program}:thrower", "--", str(program))
     summary = "# uprobes/thrower: 10 entries = 6 returns + 4 missed (4 exception) + 0 pending"
     assert done.stderr.splitlines()[-1] == summary

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import uprobe_core as up
-from tests.programs import GUEST, build_debian, zig
+from tests.programs import GUEST, build_debian, cpp
 from uprobe_core.backend import Bind
 from uprobe_core.errors import SpecError
 from uprobe_core.image.demangling import demangle
@@ -99,19 +99,19 @@ class Third:
     ],
 )
 def test_a_function_is_found_by_its_name_in_the_source(place: str, expected: dict[str, int]) -> None:
-    program = str(zig("overloads.cc"))
+    program = str(cpp("overloads.cc"))
     assert counts(program, f"p:e {program}:{place}") == expected
 
 
 def test_arguments_follow_a_name_with_parameters() -> None:
-    program = str(zig("overloads.cc"))
+    program = str(cpp("overloads.cc"))
     with up.Session([program], output=os.devnull) as session:
         event = session.probe(f"p:e {program}:app::add(int, int) a=%x0")
         assert [probe.spec.args[0].name for probe in event.probes] == ["a"]
 
 
 def test_overloads_and_long_names_are_events_of_their_own_with_the_full_name_beside() -> None:
-    program = str(zig("overloads.cc"))
+    program = str(cpp("overloads.cc"))
     with up.Session([program], output=os.devnull) as session:
         session.probe(f"p {program}:app::add*")
         session.run()

@@ -13,7 +13,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 import uprobe_core as up
-from tests.programs import GUEST, compiled, zig
+from tests.programs import GUEST, compiled, cpp, zig
 from uprobe_core.run_setup import RunSetup
 
 QEMU = "qemu-aarch64"
@@ -131,4 +131,4 @@ def test_a_static_program_of_another_library(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_exceptions(tmp_path: Path) -> None:
-    assert agree(zig("throws.cc"), "main outer middle catcher thrower", tmp_path) > 70
+    assert agree(cpp("throws.cc"), "main outer middle catcher thrower", tmp_path) > 70

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import uprobe_core as up
-from tests.programs import GUEST, compiled
+from tests.programs import GUEST, compiled, cpp
 from uprobe_core.run_setup import RunSetup
 from uprobe_core.types import Policy
 
@@ -20,7 +19,6 @@ C = ("area", "moved", "named", "line", "nothing")
 
 
 GCC = ("aarch64-linux-gnu-gcc", "-static", "-g")
-ZIG = (sys.executable, "-m", "ziglang", "c++", "-target", "aarch64-linux-musl", "-static", "-g", "-O0")
 Capture = pytest.CaptureFixture[str]
 
 
@@ -47,7 +45,7 @@ def test_functions_show_what_they_take_and_give(level: str, tmp_path: Path, capf
 
 
 def test_methods_templates_and_containers_too(tmp_path: Path, capfd: Capture) -> None:
-    program = compiled([*ZIG, "-fno-sanitize=all", "-w"], GUEST / "tells_arguments.cc")
+    program = cpp("tells_arguments.cc", "-g", "-O0", "-w")
     found = shown(program, tmp_path / "tree", functions=("shop::*",))
     told = capfd.readouterr().out.splitlines()
     assert len(told) == 4

@@ -14,7 +14,7 @@ import pytest
 from tests.programs import zig
 
 TOLD = ["one", "half and half", "child", "end"]
-REPORT = ["counts_aloud/work: count", "  30000000"]
+REPORT = ["counts_aloud/work: count", "  300000"]
 RUN = [sys.executable, "-m", "uprobe_core.cli", "run", "--interval", "0.05", "-F", "work", "-C", "count"]
 ESCAPE = re.compile(r"\x1b\[(\d*)([AJK])")
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import uprobe_core as up
-from tests.programs import build_debian, symbols, zig
+from tests.programs import build_debian, cpp, symbols, zig
 from uprobe_core.backend import Bind
 from uprobe_core.errors import UsageError
 from uprobe_core.image.signatures import signature_of
@@ -165,7 +165,7 @@ def test_a_kernel_takes_the_same_places_without_arguments(program: Path) -> None
 
 @pytest.mark.slow
 def test_a_source_name_is_the_functions_name_in_the_tree(tmp_path: Path) -> None:
-    program = zig("overloads.cc")
+    program = cpp("overloads.cc")
     out = tmp_path / "out"
     setup = RunSetup(argv=(str(program),), functions=("app::add",), output=str(out))
     with up.Session.from_setup(setup) as session:
