@@ -214,7 +214,9 @@ class Runner:
         except table.NoReturn:
             self._turns.settle()
             task.wait = task.pending = None
-            if self._tell is not None:
+            if (
+                self._tell is not None and self._machine.current is task
+            ):  # else it is a child, whose parent is told
                 self._tell.answered(task, entry.name, arguments[: entry.arguments], None)
             return True
         except table.Block as block:

@@ -1,7 +1,7 @@
 """Chrome's trace-event JSON, which Perfetto's UI opens: tasks as tracks, calls as slices.
 
 Format: "Trace Event Format" (the Chromium project's document of that name):
-``X`` complete slices, ``i`` instants, ``M`` metadata; times in microseconds.
+``X`` complete slices, ``i`` instants, ``s`` and ``f`` ends of flows, ``M`` metadata; times in microseconds.
 """
 
 from __future__ import annotations
@@ -9,64 +9,73 @@ from __future__ import annotations
 import json
 from typing import Any, BinaryIO
 
+from uprobe_core.call_pairs import LINK, SP, Call, CallPairs, What
 from uprobe_core.writer import Record, RunHeader, escaped
 from uprobe_writers.jsonl import json_value
 
 __all__ = ("ChromeWriter",)
 
+_CLONES = frozenset({"clone", "clone3"})
+
 
 class ChromeWriter:
     """Writes an object with ``traceEvents``.
 
-    A call becomes a slice when both its entry and its return are probed;
-    everything else, and an entry whose return was never seen, is an instant.
+    A call whose entry and return are both probed is a slice, so is a system call; one that does not return
+    lasts until it was left, else until its task's last record, and says so.  Everything else is an instant.
     """
+
+    wants_frames = True
 
     def __init__(self, stream: BinaryIO, header: RunHeader) -> None:
         self._stream = stream
         self._first = True
-        self._named: set[tuple[int, int, str]] = set()
-        entries = {(e.path, e.offset) for e in header.events if not e.is_return}
-        paired = entries & {(e.path, e.offset) for e in header.events if e.is_return}
-        self._paired = {e.full_name for e in header.events if (e.path, e.offset) in paired}
-        self._open: dict[int, list[Record]] = {}
+        self._pairs = CallPairs(header.events)
+        self._named: dict[tuple[int, int], str] = {}
+        self._last: dict[tuple[int, int], int] = {}
         stream.write(b'{"displayTimeUnit": "ns", "traceEvents": [')
 
     def write(self, record: Record) -> None:
-        """One record: opens or closes a slice, or is an instant."""
-        self._name_task(record)
-        calls = self._open.setdefault(record.tid, [])
-        if record.event.full_name not in self._paired:
-            self._instant(record)
-        elif not record.event.is_return:
-            calls.append(record)
-        else:
-            self._close_call(calls, record)
+        """One record: the end of a slice, or an instant."""
+        task = record.pid, record.tid
+        if self._named and task not in self._named:
+            self._flow(record, "f", record.tid, _begin(record), bp="e")
+        self._name_task(task, record)
+        self._last[task] = record.timestamp_ns
+        for what, call in self._pairs.take(record):
+            if what is What.POINT and record.event.kind == "s":
+                self._system_call(record)
+            elif what is What.POINT:
+                self._put(
+                    {**_common(record, record.timestamp_ns), "ph": "i", "s": "t", "args": _arguments(record)}
+                )
+            elif what is not What.ENTERED:
+                self._slice(call, record.timestamp_ns)
 
-    def _close_call(self, calls: list[Record], leave: Record) -> None:
-        if all(entry.ip != leave.function for entry in calls):
-            self._instant(leave)
+    def _system_call(self, record: Record) -> None:
+        result, begin = record.values[-3], _begin(record)
+        if record.event.name in _CLONES and isinstance(result, int) and result > 0:
+            self._flow(record, "s", result, begin)
+        self._put_slice(record, begin, record.timestamp_ns, _arguments(record))
+
+    def _slice(self, call: Call, end: int) -> None:
+        arguments = _arguments(call.entry)
+        arguments |= {"returned": False} if call.leave is None else _arguments(call.leave)
+        self._put_slice(call.entry, call.entry.timestamp_ns, end, arguments)
+
+    def _put_slice(self, record: Record, begin: int, end: int, arguments: dict[str, Any]) -> None:
+        self._put({**_common(record, begin), "ph": "X", "dur": (end - begin) / 1000, "args": arguments})
+
+    def _flow(self, record: Record, kind: str, number: int, time: int, **more: str) -> None:
+        """One end of what leads from a call that makes a task to the first event of that."""
+        self._put(
+            {**_common(record, time), "ph": kind, "id": number, "name": "makes", "cat": "tasks", **more}
+        )
+
+    def _name_task(self, task: tuple[int, int], record: Record) -> None:
+        if self._named.get(task) == record.comm:
             return
-        while calls:
-            entry = calls.pop()
-            if entry.ip == leave.function:
-                self._slice(entry, leave)
-                return
-            self._instant(entry)
-
-    def _slice(self, entry: Record, leave: Record) -> None:
-        arguments = {**_arguments(entry), **_arguments(leave)}
-        duration = (leave.timestamp_ns - entry.timestamp_ns) / 1000
-        self._put({**_common(entry), "ph": "X", "dur": duration, "args": arguments})
-
-    def _instant(self, record: Record) -> None:
-        self._put({**_common(record), "ph": "i", "s": "t", "args": _arguments(record)})
-
-    def _name_task(self, record: Record) -> None:
-        key = (record.pid, record.tid, record.comm)
-        if key in self._named:
-            return
-        self._named.add(key)
+        self._named[task] = record.comm
         for kind in ("process_name", "thread_name"):
             name = {"name": escaped(record.comm)}
             self._put({"ph": "M", "name": kind, "pid": record.pid, "tid": record.tid, "args": name})
@@ -76,28 +85,30 @@ class ChromeWriter:
         self._first = False
 
     def close(self) -> None:
-        """Calls still open become instants; the brackets are closed."""
-        for calls in self._open.values():
-            for entry in calls:
-                self._instant(entry)
+        """Calls that did not return end with their tasks; the brackets are closed."""
+        for _, call in self._pairs.finish():
+            self._slice(call, self._last[call.entry.pid, call.entry.tid])
         self._stream.write(b"\n]}\n")
 
 
-def _common(record: Record) -> dict[str, Any]:
+def _begin(record: Record) -> int:
+    """When it began: a system call is recorded when it is answered."""
+    took = record.values[-1] if record.event.kind == "s" else 0
+    return record.timestamp_ns - (took if isinstance(took, int) else 0)
+
+
+def _common(record: Record, time: int) -> dict[str, Any]:
     event = record.event
-    return {
-        "name": event.name,
-        "cat": event.group,
-        "pid": record.pid,
-        "tid": record.tid,
-        "ts": record.timestamp_ns / 1000,
-    }
+    name = escaped(event.location.partition("(")[0] or event.name)
+    return {"name": name, "cat": event.group, "pid": record.pid, "tid": record.tid, "ts": time / 1000}
 
 
 def _arguments(record: Record) -> dict[str, Any]:
     """Arguments for the UI; 64-bit numbers as text, since JavaScript rounds them."""
     shown: dict[str, Any] = {}
     for arg, value in zip(record.event.args, record.values, strict=True):
+        if arg.name in (SP, LINK):
+            continue
         large = isinstance(value, int) and abs(value) >= 1 << 53
         shown[arg.name] = str(value) if large else json_value(value)
     return shown

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any, BinaryIO, ClassVar
 
-from uprobe_core.call_pairs import CallPairs, What
+from uprobe_core.call_pairs import LINK, SP, CallPairs, What
 from uprobe_core.writer import Record, RunHeader, Value, escaped
 from uprobe_writers.protobuf import fixed64, message, number, text
 
@@ -32,6 +32,7 @@ _CLONES = frozenset({"clone", "clone3"})
 class PerfettoWriter:
     """``--format perfetto[:counter=ARG]``, for ui.perfetto.dev and its trace processor."""
 
+    wants_frames = True
     options: ClassVar[Mapping[str, str]] = {"counter": "an argument whose values are a counter as well"}
 
     def __init__(self, stream: BinaryIO, header: RunHeader) -> None:
@@ -150,6 +151,7 @@ def _annotations(record: Record) -> bytes:
     return b"".join(
         message(_ANNOTATION, text(_ANNOTATION_NAME, arg.name), _annotated(arg, value))
         for arg, value in zip(record.event.args, record.values, strict=True)
+        if arg.name not in (SP, LINK)
     )
 
 

@@ -94,7 +94,7 @@ def test_chrome_slices_are_calls_that_nest(run: Run) -> None:
 def test_chrome_events_have_what_the_format_asks_for(run: Run) -> None:
     for event in json.loads(run("chrome"))["traceEvents"]:
         assert {"ph", "name", "pid", "tid"} <= event.keys()
-        assert event["ph"] in {"X", "i", "M"}
+        assert event["ph"] in {"X", "i", "M", "s", "f"}
         assert event["ph"] == "M" or isinstance(event["ts"], float)
         assert event["ph"] != "i" or event["s"] == "t"
 

@@ -151,6 +151,65 @@ def test_speedscope_has_a_profile_of_well_nested_calls_for_each_task(program: Pa
     assert opened == hits
 
 
+UNITS = {"bytes", "microseconds", "milliseconds", "nanoseconds", "none", "seconds"}
+
+
+def test_speedscope_is_as_its_schema_says(program: Path, tmp_path: Path) -> None:
+    """What file-format-schema.json asks for, written down from the description of the format."""
+    options = {"functions": OWN, "events": (EventLine("i:50"),)}
+    document = json.loads(run(program, tmp_path, "speedscope", **options))
+    assert document.keys() <= {"$schema", "shared", "profiles", "name", "activeProfileIndex", "exporter"}
+    assert all(frame.keys() <= {"name", "file", "line", "col"} for frame in document["shared"]["frames"])
+    frames = range(len(document["shared"]["frames"]))
+    common = {"type", "name", "unit", "startValue", "endValue"}
+    assert {profile["type"] for profile in document["profiles"]} == {"evented", "sampled"}
+    for profile in document["profiles"]:
+        assert profile["unit"] in UNITS
+        assert profile["startValue"] <= profile["endValue"]
+        if profile["type"] == "evented":
+            assert profile.keys() == {*common, "events"}
+            assert all(event.keys() == {"type", "frame", "at"} for event in profile["events"])
+            assert all(event["frame"] in frames for event in profile["events"])
+            assert {event["type"] for event in profile["events"]} == {"O", "C"}
+        else:
+            assert profile.keys() == {*common, "samples", "weights"}
+            assert len(profile["samples"]) == len(profile["weights"])
+            assert all(frame in frames for sample in profile["samples"] for frame in sample)
+
+
+# --- Chrome's trace events ----------------------------------------------------------------------------
+
+
+def trace_events(program: Path, tmp_path: Path, *words: str, **options: Any) -> list[dict[str, Any]]:
+    document = json.loads(run(program, tmp_path, "chrome", *words, **options))
+    return list(document["traceEvents"])
+
+
+def test_slices_of_a_task_lie_in_each_other_or_apart(program: Path, tmp_path: Path) -> None:
+    """Whatever a longjmp left: a viewer draws what overlaps in part anywhere."""
+    found = trace_events(program, tmp_path, functions=OWN)
+    times = [(round(e["ts"] * 1000), round(e["dur"] * 1000)) for e in found if e["ph"] == "X"]
+    slices = [(begin, begin + took) for begin, took in times]
+    expected = records(program, tmp_path, functions=OWN)
+    assert len(slices) == sum(record["type"] == "entry" for record in expected)
+    for (begin, end), (other, last) in itertools.combinations(slices, 2):
+        assert end <= other or last <= begin or begin <= other <= last <= end or other <= begin <= end <= last
+    left = [event["name"] for event in found if event.get("args", {}).get("returned") is False]
+    assert set(left) == {"jumper"}
+    names = {event["name"]: event["args"].keys() for event in found if event["ph"] == "X"}
+    assert not any(name.startswith("_") for name in set().union(*names.values()))
+
+
+def test_both_ends_of_a_flow_are_there_and_its_first_lies_in_the_call(tmp_path: Path) -> None:
+    found = trace_events(zig("makes_calls.c"), tmp_path, "fork", syscalls=True)
+    (begin,) = (event for event in found if event["ph"] == "s")
+    (end,) = (event for event in found if event["ph"] == "f")
+    assert (begin["id"], begin["cat"], begin["name"]) == (end["id"], end["cat"], end["name"])
+    assert end["tid"] == begin["id"] != begin["tid"]
+    (call,) = (e for e in found if (e["ph"], e["name"], e["tid"]) == ("X", "clone", begin["tid"]))
+    assert call["ts"] <= begin["ts"] <= min(call["ts"] + call["dur"], end["ts"])
+
+
 # --- samples ------------------------------------------------------------------------------------------
 
 

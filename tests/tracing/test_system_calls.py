@@ -112,6 +112,8 @@ def test_counts_have_a_column_of_errors_and_what_forked_processes_called(
     assert text.splitlines()[:2] == ["count", "  calls  errors"]
     (close,) = [line.split() for line in text.splitlines() if line.endswith("s/close")]
     assert close == ["4", "3", "s/close"]
+    (clone,) = [line.split() for line in text.splitlines() if line.endswith("s/clone")]
+    assert clone == ["1", "s/clone"]
 
 
 def test_a_summary_has_the_time_that_they_took(program: Path, tmp_path: Path) -> None:
