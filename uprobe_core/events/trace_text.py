@@ -23,6 +23,7 @@ __all__ = (
     "format_record",
     "header",
     "line_prefix",
+    "printer",
     "profile_line",
     "shown",
 )
@@ -73,7 +74,7 @@ def _float(value: Scalar) -> str:
 _SCALAR: dict[str, Callable[[Scalar], str]] = {
     "u": str,
     "s": str,
-    "x": lambda value: f"{value:#x}",
+    "x": hex,  # type: ignore[dict-item]  # a number
     "c": _character,
     "f": _float,
     "string": _string,
@@ -87,12 +88,15 @@ def _named(kind: FetchType) -> Callable[[Scalar], str]:
     return lambda value: plain(value) if (word := word_of(kind, value)) is None else word
 
 
-def _printer(arg: FetchArg) -> Printer:
+def printer(arg: FetchArg) -> Printer:
+    """What makes the text of a value of *arg*."""
     kind, count = arg.type, arg.count
     plain = _named(kind) if kind.words else _SCALAR[kind.kind]
     one: Printer = plain  # type: ignore[assignment]  # a value without a count is a scalar
     if count:
         one = lambda values: "{" + ",".join(map(plain, values)) + "}"  # type: ignore[arg-type]  # noqa: E731
+    if one is str:
+        return one  # also of what is not there
     if not arg.tells and all(op.code is not OpCode.COMPUTED for op in arg.ops):
         return one
     return lambda value: str(value) if isinstance(value, Gone) else one(value)
@@ -106,7 +110,7 @@ def _printers(event: EventSpec) -> tuple[tuple[str, Printer], ...]:
     known = _made.get(id(event))
     if known is not None and known[0] is event:
         return known[1]
-    printers = tuple((f" {arg.name}=", _printer(arg)) for arg in event.args)
+    printers = tuple((f" {arg.name}=", printer(arg)) for arg in event.args)
     if len(_made) >= _MANY:
         _made.clear()
     _made[id(event)] = (event, printers)
@@ -115,7 +119,7 @@ def _printers(event: EventSpec) -> tuple[tuple[str, Printer], ...]:
 
 def shown(arg: FetchArg, value: Value) -> str:
     """*value* of *arg* as trace text shows it."""
-    return _printer(arg)(value)
+    return printer(arg)(value)
 
 
 def arguments_text(event: EventSpec, values: Sequence[Value]) -> str:

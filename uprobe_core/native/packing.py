@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from uprobe_core.actions.base import STACK_DEPTH
@@ -156,21 +157,33 @@ def _cell_format(arg: FetchArg) -> str:
 def _general_decoder(
     args: Sequence[FetchArg], layout: struct.Struct
 ) -> Callable[[Any, int, int], tuple[Any, ...]]:
-    plan = [(arg.type.is_string, arg.count, arg.tells) for arg in args]
+    takes: list[slice | int] = []
+    texts: list[int] = []
+    lists: list[int] = []
+    faults: list[tuple[int, int]] = []
+    at = 0
+    for number, arg in enumerate(args):
+        takes.append(slice(at, at + arg.count) if arg.count else at)
+        at += arg.count or 1
+        if arg.type.is_string:
+            (lists if arg.count else texts).append(number)
+        if arg.tells:
+            faults.append((number, at))
+            at += 1
+    take = itemgetter(*takes, 0)  # of one alone it would be no tuple
+    told = itemgetter(*(cell for _, cell in faults), 0, 0)
 
     def decode(buffer: Any, cells_at: int, text_at: int) -> tuple[Any, ...]:
         cells = layout.unpack_from(buffer, cells_at)
-        values: list[Any] = []
-        at = 0
-        for is_text, count, tells in plan:
-            part: tuple[Any, ...] = cells[at : at + (count or 1)]
-            at += count or 1
-            if is_text:
-                part = tuple(_text_at(buffer, text_at, cell) for cell in part)
-            values.append(part if count else part[0])
-            if tells:
-                values[-1] = FAULT if cells[at] else values[-1]
-                at += 1
+        values = [*take(cells)]
+        values.pop()
+        for number in texts:
+            values[number] = _text_at(buffer, text_at, values[number])
+        for number in lists:
+            values[number] = tuple([_text_at(buffer, text_at, cell) for cell in values[number]])
+        if faults and any(told(cells)[:-2]):
+            for number, cell in faults:
+                values[number] = FAULT if cells[cell] else values[number]
         return tuple(values)
 
     return decode
