@@ -9,7 +9,9 @@ import pytest
 import uprobe_core as up
 from tests.debuginfo.programs import built
 from tests.debuginfo.test_names import AtReturn, Texts
+from uprobe_core.debuginfo.location import THREAD_LOCAL, place_of
 from uprobe_core.debuginfo.typed import Number, NumberType, binary, unary
+from uprobe_core.errors import SpecError
 
 LINES = {
     "p {}:precise x n": "x=1.25 n=3",
@@ -53,3 +55,16 @@ def test_a_number_is_its_bytes() -> None:
     assert Number(DOUBLE, 1.0).bits == 0x3FF0_0000_0000_0000
     assert INT.number(0xFFFF_FFFF).value == -1
     assert INT.converted(2.75).value == 2
+
+
+@pytest.mark.parametrize("name", ["tls_counter", "tls_text"])
+def test_variables_of_threads_are_refused_as_that(name: str) -> None:
+    program = built("kinds.c", "-O2")
+    with pytest.raises(SpecError, match="it is each thread's own"), up.Session([str(program)]) as session:
+        session.probe(f"p:e {program}:main x={name}")
+
+
+@pytest.mark.parametrize("op", [0x9B, 0xE0])
+def test_places_of_threads_are_no_computed_ones(op: int) -> None:
+    code = bytes([0x0E, *bytes(8), op])
+    assert place_of(code, None) is THREAD_LOCAL  # type: ignore[arg-type]  # it asks for nothing

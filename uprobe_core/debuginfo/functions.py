@@ -23,6 +23,8 @@ __all__ = (
     "inlined_names",
     "instance_of",
     "instances_of",
+    "is_nowhere",
+    "last_part",
     "parameters_of",
     "qualified",
     "result_name",
@@ -30,7 +32,6 @@ __all__ = (
     "scopes_around",
     "scopes_at",
     "variables_at",
-    "why_not",
 )
 
 _SCOPES = frozenset({Tag.SUBPROGRAM, Tag.INLINED, Tag.LEXICAL_BLOCK})
@@ -204,11 +205,9 @@ def globals_named(info: Family, unit: Unit, name: str) -> list[Variable]:
     return [Variable(name, die, None) for die in found]
 
 
-def why_not(info: Family, name: str) -> str:
-    """Why no global variable called *name* can be named."""
-    if any(not _is_local(die) for die in _named(info, name, frozenset({Tag.VARIABLE}))):
-        return "the debug information does not say where it is: it is thread-local, or removed"
-    return "nothing has that name here"
+def is_nowhere(info: Family, name: str) -> bool:
+    """Whether there is a global variable called *name* of which nothing says where it is."""
+    return any(not _is_local(die) for die in _named(info, name, frozenset({Tag.VARIABLE})))
 
 
 def _named(info: Family, name: str, tags: frozenset[int]) -> list[Die]:

@@ -22,10 +22,12 @@ from uprobe_core.debuginfo.places import (
 )
 from uprobe_core.event_model import FetchOp, OpCode
 
-__all__ = ("FIRST_VECTOR", "VECTORS", "Machine", "Value", "after_operation", "place_of")
+__all__ = ("FIRST_VECTOR", "THREAD_LOCAL", "VECTORS", "Machine", "Value", "after_operation", "place_of")
 
 _CONSTANTS = {0x08: 1, 0x0A: 2, 0x0C: 4, 0x0E: 8, 0x09: -1, 0x0B: -2, 0x0D: -4, 0x0F: -8}
 _MASK = (1 << 64) - 1
+THREAD_LOCAL = Gone("thread-local")
+"""The place of what each thread has for itself."""
 FIRST_VECTOR, VECTORS = 64, 32
 """DWARF's number of the first vector register, and how many there are (DWARF for the Arm 64-bit
 Architecture)."""
@@ -151,6 +153,8 @@ class _Runner:
         if op == 0x9F:
             top = self._stack.pop()
             return IsValue(top.ops or load(OpCode.IMM), _signed(top.added))
+        if op in (0x9B, 0xE0):  # form_tls_address
+            return THREAD_LOCAL
         if op in (0xA0, 0xF2):  # implicit_pointer
             target = unsigned(self._code, self._at, 4)
             added, self._at = sleb(self._code, self._at + 4)

@@ -23,10 +23,10 @@ from uprobe_core.debuginfo.functions import (
     scopes_around,
     scopes_at,
     variables_at,
-    why_not,
 )
 from uprobe_core.debuginfo.leaves import make_argument
-from uprobe_core.debuginfo.location import place_of
+from uprobe_core.debuginfo.location import THREAD_LOCAL, place_of
+from uprobe_core.debuginfo.not_there import not_there, thread_local
 from uprobe_core.debuginfo.numbers import WORD, number
 from uprobe_core.debuginfo.operands import (
     Operand,
@@ -226,7 +226,7 @@ class Names:
             return self._variable(variable)
         known = [each.name for each in self.variables]
         hint = nearest(name, known) or f"what has a name here: {', '.join(known[:16]) or 'nothing'}"
-        raise RefusedError(why_not(info, name), hint)
+        raise not_there(info, self._frame.image, name, hint)
 
     def _there(self, variable: Variable) -> Variable:
         if self._at_return and variable.scope is not None and not variable.is_parameter:
@@ -249,6 +249,8 @@ class Names:
 
     def _variable(self, variable: Variable) -> Operand:
         place = self._place(variable)
+        if place == THREAD_LOCAL:
+            raise thread_local()
         if isinstance(place, Computed):
             place = self._computed(place, variable.die)
         if isinstance(place, InPieces):

@@ -65,12 +65,21 @@ class ElfImage(ElfFile):
         if self.names_from is not None:
             yield from self.names_from._own_symbols()
 
+    def has_thread_local(self, name: str) -> bool:
+        """Whether a variable called *name* is each thread's own."""
+        files = [self] if self.names_from is None else [self, self.names_from]
+        found = (each for file in files for each in file._symbols_of(frozenset((STT_TLS,))))
+        return any(symbol[0] == name for symbol in found)
+
     def _own_symbols(self) -> Iterator[tuple[str, int, int, int, int]]:
+        return self._symbols_of(_PLACED)
+
+    def _symbols_of(self, kinds: frozenset[int]) -> Iterator[tuple[str, int, int, int, int]]:
         for table in self._tables():
             symbols = self.bytes_of(table)
             strings = self.bytes_of(self.sections[table.link]) if table.link < len(self.sections) else b""
             for name, info, _, index, value, size in _SYM.iter_unpack(symbols[: len(symbols) // 24 * 24]):
-                if not index or not name or info & 15 not in _PLACED:
+                if not index or not name or info & 15 not in kinds:
                     continue
                 end = strings.find(b"\0", name)
                 yield strings[name:end].decode("utf-8", "surrogateescape"), info & 15, value, size, index
