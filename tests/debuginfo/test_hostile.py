@@ -1,6 +1,7 @@
 """Debug information with bytes changed is read, or refused in words; it costs no crash, no hang, no memory.
 
-By hand, for many more: ``python -m tests.debuginfo.test_hostile COUNT SEED [PROGRAM]``.
+By hand, for many more: ``python -m tests.debuginfo.test_hostile COUNT SEED [PROGRAM [BESIDE]]``; with a file
+that lies beside the program (.dwo, .dwp, what dwz shares), its bytes are changed and not the program's.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import contextlib
 import io
 import random
 import resource
+import shutil
 import sys
 import tempfile
 import time
@@ -122,19 +124,26 @@ def test_commands_never_blame_themselves_for_damage(flags: tuple[str, ...], tmp_
         assert "internal:" not in told(path, COMMANDS[number % len(COMMANDS)])
 
 
-def _by_hand(count: int, seed: int, program: Path) -> None:
+def _by_hand(count: int, seed: int, program: Path, beside: Path | None = None) -> None:
     with tempfile.TemporaryDirectory() as name:
-        path = Path(name, "mutant")
-        for number, data in enumerate(mutants(program, count, seed)):
-            path.write_bytes(data)
-            said = told(path, COMMANDS[number % len(COMMANDS)])
+        path = Path(shutil.copy(program, Path(name, "mutant")))
+        changed = path if beside is None else Path(name, beside.name)
+        changed = changed.with_stem("mutant") if changed.suffix == ".dwp" else changed
+        slowest = 0.0
+        for number, data in enumerate(mutants(beside or program, count, seed)):
+            changed.write_bytes(data)
+            words, start = COMMANDS[number % len(COMMANDS)], time.process_time()
+            said = told(path, words)
+            slowest = max(slowest, time.process_time() - start)
             if "internal:" in said:
-                print(number, COMMANDS[number % len(COMMANDS)], said)
+                print(number, words, said)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    print(f"{count} done, slowest {slowest:.1f} s, {memory} MB")
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 3:
-        _by_hand(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
+        _by_hand(int(sys.argv[1]), int(sys.argv[2]), *map(Path, sys.argv[3:5]))
     else:
         with tempfile.TemporaryDirectory() as folder_name:
             print(hurt(Path(folder_name), int(sys.argv[1]), int(sys.argv[2])))

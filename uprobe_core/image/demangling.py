@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from uprobe_core.image.rust_names import without_escapes
+from uprobe_core.image.rust_v0 import rust_name
 
 __all__ = ("demangle",)
 
@@ -34,6 +35,8 @@ def _demangler() -> Any:
 @functools.lru_cache(maxsize=4096)
 def demangle(name: str) -> str:
     """The source form of a symbol of C++ or Rust; *name* itself when nothing here can read it."""
+    if name.startswith("_R"):
+        return rust_name(name)
     is_mangled = name.startswith("_Z") and len(_REFERENCE.findall(name)) <= _MOST_REFERENCES
     function = _demangler() if is_mangled else None
     if function is None:
