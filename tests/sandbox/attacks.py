@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.programs import zig
 from tests.warm_python import PATHS
 
-__all__ = ("USER", "Ended", "attack", "left_behind", "program", "user_namespaces")
+__all__ = ("USER", "Ended", "attack", "left_behind", "program", "temporary_of", "user_namespaces")
 
 USER = ("unshare", "--user", "--map-user=4242", "--map-group=4242")
 """Runs a command as a user without rights, where user_namespaces() are to be had."""
@@ -62,25 +62,31 @@ class Ended:
         return lines + ([f"killed by signal {-self.status}"] if self.status < 0 else [])
 
 
+def temporary_of(folder: Path) -> Path:
+    """Where runs in *folder* have their temporary files: beside it, as usual."""
+    return folder.with_name(folder.name + "-temporary")
+
+
 def attack(
     folder: Path,
     *words: str,
     timeout: float = 60,
     env: dict[str, str] | None = None,
     through: Sequence[str] = (),
+    stdin: int = subprocess.DEVNULL,
 ) -> Ended:
-    """``uprobe run WORDS`` in *folder*, with temporary files in *folder*/tmp.
+    """``uprobe run WORDS`` in *folder*, with temporary files in temporary_of(*folder*).
 
     :param through: a command that runs it, as somebody else for example
     """
-    temporary = folder / "tmp"
+    temporary = temporary_of(folder)
     temporary.mkdir(exist_ok=True)
     start = time.monotonic()
     done = subprocess.run(
         [*through, sys.executable, "-m", "uprobe_core.cli", "run", *words],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(PATHS), "TMPDIR": str(temporary), **(env or {})},
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         capture_output=True,
         encoding="utf-8",
         errors="replace",
@@ -92,7 +98,7 @@ def attack(
 
 def left_behind(folder: Path) -> list[str]:
     """Host processes that work in *folder*, and temporary files in it."""
-    found = [f"file {path.name}" for path in (folder / "tmp").iterdir()]
+    found = [f"file {path.name}" for path in temporary_of(folder).iterdir()]
     for entry in os.listdir("/proc"):
         try:
             if entry.isdigit() and os.readlink(f"/proc/{entry}/cwd").startswith(str(folder)):

@@ -12,11 +12,12 @@ from uprobe_linux.fs.descriptors import Description, Device, Random, VirtualDir,
 from uprobe_linux.fs.nodes import HostNode, Node, VDevice, VDir, VFile, VLink
 from uprobe_linux.fs.paths import MAX_LINKS, fail
 from uprobe_linux.fs.public import check_node, may_read
+from uprobe_linux.fs.set_ids import lose_bits, new_mode
 
 if TYPE_CHECKING:
     from uprobe_linux.fs.context import FsContext
 
-__all__ = ("FifoOpen", "new_mode", "open_path")
+__all__ = ("FifoOpen", "open_path")
 
 _WRITING = oflags.G_WRONLY | oflags.G_RDWR | oflags.G_TRUNC
 # What the host must never do for us: block, or take a terminal.
@@ -60,11 +61,6 @@ def open_path(fs: FsContext, base: Node, path: str, flags: int, mode: int) -> tu
     return open_node(node, flags)
 
 
-def new_mode(mode: int) -> int:
-    """The bits of a new file; root's do not give its rights to who executes it."""
-    return mode & (0o7777 if os.geteuid() else 0o1777)
-
-
 def _open_fast(
     fs: FsContext, base: Node, path: str, flags: int, mode: int, follow: bool
 ) -> tuple[Description, int] | None:
@@ -94,6 +90,8 @@ def _open_fast(
         os.close(fd)
         raise fail(errno.EACCES)
     if kind in (stat.S_IFREG, stat.S_IFDIR):
+        if flags & _WRITING:
+            lose_bits(fd, status.st_mode)
         return Description(node.mount, guest, is_dir=kind == stat.S_IFDIR), fd
     if kind == stat.S_IFIFO and not node.read_only:
         raise FifoOpen(HostNode(fd, node.mount, guest), held=True)
@@ -138,6 +136,8 @@ def _open_host(node: HostNode, kind: int, flags: int) -> tuple[Description, int]
     if node.read_only and flags & _WRITING:
         raise fail(errno.EROFS)
     check_node(node)
+    if flags & _WRITING:
+        lose_bits(node.magic, node.stat().st_mode)
     wanted = flags & ~(oflags.G_NOFOLLOW | oflags.G_CREAT | oflags.G_EXCL)
     fd = os.open(node.magic, oflags.to_host(wanted) | _ALWAYS)
     return Description(node.mount, node.path, is_dir=kind == stat.S_IFDIR), fd
@@ -269,4 +269,5 @@ def _create(folder: Node, name: str, flags: int, mode: int) -> tuple[Description
         raise fail(errno.EROFS)
     host_flags = oflags.to_host(flags | oflags.G_NOFOLLOW) | _ALWAYS
     fd = os.open(name, host_flags, new_mode(mode), dir_fd=folder.fd)
+    lose_bits(fd, os.fstat(fd).st_mode)
     return Description(folder.mount, f"{folder.path.rstrip('/')}/{name}"), fd

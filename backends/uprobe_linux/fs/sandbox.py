@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from uprobe_core.errors import TargetError
+from uprobe_linux.fs.host_processes import process_folders
 from uprobe_linux.fs.mounts import MountTable, host_mount
 from uprobe_linux.fs.nodes import Mount, Table, VDir, VNode, static_file
 from uprobe_linux.fs.own_files import inside
@@ -36,7 +37,7 @@ class Sandbox:
 
     def __init__(self, target: Target) -> None:
         self.private = target.private_folder or _private_folder()
-        """The folder behind what goes away with the machine."""
+        """The folder behind what goes away with the machine; the guest sees parts of it, by other names."""
         # Also when nobody closes it: an error while the machine is made, an exit without close.
         self._remove = weakref.finalize(self, _remove, self.private, os.getpid())
         self.names_folder = self._folder("names")
@@ -50,6 +51,8 @@ class Sandbox:
         mounts += [self._bind(b.host, b.guest, read_only=b.read_only) for b in target.binds]
         self._imports = OwnImports(mount.host for mount in (root, *mounts) if not mount.read_only)
         self._imports.trust_last()
+        self._empty = self._folder("empty")
+        mounts += self._hidden_in([root, *mounts])
         own = [*self._imports.own, *self._imports.places, *target.own_files]
         mounts += _own_files_in([root, *mounts], own)
         self.mounts = MountTable(root, mounts)
@@ -104,10 +107,24 @@ class Sandbox:
     @staticmethod
     def _bind(host: str, guest: str, *, read_only: bool) -> Mount:
         try:
-            return host_mount(host, os.path.normpath("/" + guest.lstrip("/")), read_only=read_only)
+            mount = host_mount(host, os.path.normpath("/" + guest.lstrip("/")), read_only=read_only)
         except OSError as error:
             text = f"cannot bind {host}: {error.strerror}"
             raise TargetError(text, exit_status=125, hint="--bind takes HOST:GUEST[:ro]") from error
+        if any(inside(mount.host, place) for place in process_folders()):
+            text = f"cannot bind {host}: it shows the processes of the host, the emulator's own among them"
+            raise TargetError(text, exit_status=125, hint="a program has a /proc of its own")
+        return mount
+
+    def _hidden_in(self, mounts: list[Mount]) -> list[Mount]:
+        """Nothing in place of the private folder, and of each procfs of the host's, inside *mounts*."""
+        found = []
+        for place in (os.path.realpath(self.private), *process_folders()):
+            for mount in mounts:
+                guest = mount.guest_path(place)
+                if guest is not None:
+                    found.append(host_mount(self._empty, guest, read_only=True))
+        return found
 
     def _folder(self, name: str) -> str:
         path = os.path.join(self.private, name)

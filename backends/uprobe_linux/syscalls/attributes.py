@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import hostcalls, oflags
 from uprobe_linux.fs.nodes import HostNode, Node
+from uprobe_linux.fs.set_ids import given_mode, lose_bits
 from uprobe_linux.syscalls.size_limits import check_growth, check_new_size, take_memory
 from uprobe_linux.syscalls.support import (
     AT_EMPTY_PATH,
@@ -53,18 +54,11 @@ def _open_target(task: LinuxTask, fd: int) -> Node:
 # --- mode and owner ----------------------------------------------------------------------------------
 
 
-def given_mode(mode: int, node: HostNode) -> int:
-    """The bits to set: a run by the host's root leaves no program there that gives its rights to others."""
-    if mode & (stat.S_ISUID | stat.S_ISGID) and os.geteuid() == 0 and stat.S_ISREG(node.stat().st_mode):
-        raise fail(errno.EPERM)
-    return mode & 0o7777
-
-
 @syscall("fchmodat")
 def sys_fchmodat(task: LinuxTask, dirfd: int, path: int, mode: int) -> int:
     """fchmodat(2), which has no flags in the kernel."""
     with _target(task, dirfd, path, 0) as node:
-        os.chmod(node.magic, given_mode(mode, node))
+        os.chmod(node.magic, given_mode(mode, node.stat().st_mode))
     return 0
 
 
@@ -76,7 +70,7 @@ def sys_fchmodat2(task: LinuxTask, dirfd: int, path: int, mode: int, flags: int)
     with _target(task, dirfd, path, flags) as node:
         if stat.S_ISLNK(node.stat().st_mode):
             raise fail(errno.EOPNOTSUPP)
-        os.chmod(node.magic, given_mode(mode, node))
+        os.chmod(node.magic, given_mode(mode, node.stat().st_mode))
     return 0
 
 
@@ -84,7 +78,7 @@ def sys_fchmodat2(task: LinuxTask, dirfd: int, path: int, mode: int, flags: int)
 def sys_fchmod(task: LinuxTask, fd: int, mode: int) -> int:
     """fchmod(2)."""
     node = host_node(_open_target(task, fd), writing=True)
-    os.fchmod(node.fd, given_mode(mode, node))
+    os.fchmod(node.fd, given_mode(mode, node.stat().st_mode))
     return 0
 
 
@@ -166,12 +160,15 @@ def sys_truncate(task: LinuxTask, path: int, length: int) -> int:
     try:
         if not isinstance(node, HostNode):
             raise fail(errno.EISDIR if node.is_dir else errno.EINVAL)
-        kind = stat.S_IFMT(node.stat().st_mode)
+        status = node.stat()
+        kind = stat.S_IFMT(status.st_mode)
         if kind != stat.S_IFREG:
             raise fail(errno.EISDIR if kind == stat.S_IFDIR else errno.EINVAL)
-        if s64(length) > node.stat().st_size:
+        if s64(length) > status.st_size:
             check_new_size(task, s64(length))
-        os.truncate(host_node(node, writing=True).magic, s64(length))
+        magic = host_node(node, writing=True).magic
+        lose_bits(magic, status.st_mode)
+        os.truncate(magic, s64(length))
         task.machine.family.truncated()
     finally:
         node.close()

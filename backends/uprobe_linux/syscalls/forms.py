@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from uprobe_linux.fs import oflags
+from uprobe_linux.fs.set_ids import PLAIN_BITS
 
 __all__ = ("FORMS", "Form", "Lent", "Mask")
 
@@ -69,19 +70,16 @@ _FILES, _PATHS = Lent.MADE | Lent.FILES, Lent.MADE | Lent.FILES | Lent.PATHS
 _ENTRIES = _PATHS | Lent.CHANGES
 _ALONE = Form()
 """From the CPU's own numbers and the guest's memory."""
-_NO_PRIVILEGES = 0o1777
-"""A mode's bits without those that give somebody's rights to others: who may set them is judged in Python."""
-
 _ROWS: Final[tuple[tuple[str, Form], ...]] = (
     ("getpid gettid clock_gettime gettimeofday rt_sigprocmask futex sched_yield", _ALONE),
     ("read readv pread64 lseek fstat fstatfs getdents64 close dup fcntl epoll_pwait ppoll", Form(_FILES)),
     ("write writev pwrite64", Form(_FILES | Lent.COUNTED)),
     ("newfstatat statx statfs faccessat readlinkat", Form(_PATHS)),
     ("unlinkat symlinkat linkat renameat renameat2", Form(_ENTRIES)),
-    ("mkdirat", Form(_ENTRIES, (Mask(2, "mode", _NO_PRIVILEGES),))),
+    ("mkdirat", Form(_ENTRIES, (Mask(2, "mode", PLAIN_BITS),))),
     (
         "openat",
-        Form(_ENTRIES, (Mask(3, "mode", _NO_PRIVILEGES, when=(2, oflags.G_CREAT)),)),
+        Form(_ENTRIES, (Mask(3, "mode", PLAIN_BITS, when=(2, oflags.G_CREAT)),)),
     ),
 )
 FORMS: Final[dict[str, Form]] = {name: form for names, form in _ROWS for name in names.split()}

@@ -8,8 +8,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import hostcalls
-from uprobe_linux.fs.nodes import HostNode, Node
-from uprobe_linux.fs.opening import new_mode
+from uprobe_linux.fs.nodes import NOWHERE, HostNode, Node
+from uprobe_linux.fs.set_ids import new_mode
 from uprobe_linux.syscalls.support import (
     AT_EMPTY_PATH,
     AT_REMOVEDIR,
@@ -228,7 +228,7 @@ def sys_linkat(task: LinuxTask, old_dir: int, old: int, new_dir: int, new: int, 
 
 def _link(task: LinuxTask, node: Node, folder: Node, name: str) -> None:
     place = _place_for_new(task, folder, name)
-    if not isinstance(node, HostNode) or (node.mount is not place.mount and node.mount.fd >= 0):
+    if not isinstance(node, HostNode) or node.mount not in (place.mount, NOWHERE):
         raise fail(errno.EXDEV)
     if stat.S_ISDIR(node.stat().st_mode):
         raise fail(errno.EPERM)

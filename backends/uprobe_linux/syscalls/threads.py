@@ -27,11 +27,12 @@ from uprobe_linux.syscalls.table import Block, NoReturn, s32, syscall
 
 CLONE_PIDFD, CLONE_THREAD, CLONE_SETTLS = 0x1000, 0x1_0000, 0x8_0000
 CLONE_PARENT_SETTID, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID = 0x10_0000, 0x20_0000, 0x100_0000
-CLONE_CLEAR_SIGHAND = 1 << 32
+CLONE_CLEAR_SIGHAND, CLONE_INTO_CGROUP, CLONE_DETACHED = 1 << 32, 1 << 33, 0x40_0000
+CLONE3_FLAGS = 0x3_FFFF_FF00 & ~CLONE_DETACHED
 CLONE_NAMESPACES = (
     0x0002_0000 | 0x0200_0000 | 0x0400_0000 | 0x0800_0000 | 0x1000_0000 | 0x2000_0000 | 0x4000_0000
 )
-CLONE_ARGS_V0 = 64
+CLONE_ARGS_V0, CLONE_ARGS_V2 = 64, 88
 MAX_THREADS = 4096
 
 
@@ -59,7 +60,7 @@ def sys_clone(task: LinuxTask, flags: int, stack: int, parent_tid: int, tls: int
 
 @syscall("clone3")
 def sys_clone3(task: LinuxTask, address: int, size: int) -> int:
-    """clone3(2); set_tid and cgroups are refused with EPERM and EOPNOTSUPP."""
+    """clone3(2); chosen numbers are EPERM, a control group is EBADF: no descriptor is that of one."""
     if size < CLONE_ARGS_V0:
         raise fail(errno.EINVAL)
     if size > 4096:
@@ -68,8 +69,10 @@ def sys_clone3(task: LinuxTask, address: int, size: int) -> int:
     if any(data[88:]):
         raise fail(errno.E2BIG)
     flags, pidfd, child_tid, parent_tid, signal, stack, length, tls = struct.unpack_from("<8Q", data)
-    if flags & 0xFF or signal > LAST_SIGNAL or bool(stack) != bool(length):
+    if flags & ~CLONE3_FLAGS or signal > LAST_SIGNAL or bool(stack) != bool(length):
         raise fail(errno.EINVAL)
+    if flags & CLONE_INTO_CGROUP:
+        raise fail(errno.EBADF if size >= CLONE_ARGS_V2 else errno.EINVAL)
     if any(data[64:80]):
         raise fail(errno.EPERM)
     arguments = CloneArguments(flags, signal, stack + length, tls, parent_tid, child_tid, pidfd)

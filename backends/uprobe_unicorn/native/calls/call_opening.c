@@ -172,35 +172,35 @@ bool call_fcntl(struct call *call)
 
 /* --- opening ------------------------------------------------------------------------------------------ */
 
-/* Whether what is there can be opened without anybody noticing: 0, the error, or -ELOOP for Python. */
+/*
+ * Whether what is there can be opened without anybody noticing: 0, the error, or -ELOOP for Python.
+ *
+ * A link on the way is followed here, to wherever it leads: only the good news is believed, since the open
+ * that comes next follows none and says what is wrong.
+ */
 static int look_before(const struct way *way, uint32_t flags)
 {
 	struct stat status;
 
 	if (flags & G_DIRECTORY)
 		return 0;
-	if (way_is_name(way) ? fstatat(way->file.host, way->path, &status, AT_SYMLINK_NOFOLLOW) : 0)
-		return errno == ENOENT && flags & G_CREAT ? 0 : -errno;
-	if (!way_is_name(way)) {
-		int fd = way_open(way, O_PATH | O_NOFOLLOW, 0);
-		if (fd < 0)
-			return fd == -ENOENT && flags & G_CREAT ? 0 : fd;
-		int error = fstat(fd, &status) ? -EIO : 0;
-		close(fd);
-		if (error)
-			return error;
+	if (!fstatat(way->file.host, way->path, &status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT)) {
+		bool kept = !(flags & G_TRUNC) || !status.st_size;	/* or others may have it mapped */
+		return kept && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) ? 0 : -ELOOP;
 	}
-	if (flags & G_TRUNC && status.st_size)	/* others may have it mapped */
-		return -ELOOP;
-	return S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) ? 0 : -ELOOP;
+	if (errno != ENOENT && errno != ENOTDIR)
+		return -errno;
+	return way_is_name(way) && !(flags & G_CREAT) ? -errno : 0;
 }
 
-/* A regular file's or a folder's kinds; 0: it is something else. */
-static uint32_t kinds_of(int host, const struct way *way)
+/* A regular file's or a folder's kinds; 0: it is something else, or Python's (fs/set_ids.py). */
+static uint32_t kinds_of(int host, const struct way *way, uint32_t flags)
 {
 	struct stat status;
 
 	if (host < LOWEST_HOST || fstat(host, &status))
+		return 0;
+	if (S_ISREG(status.st_mode) && flags & O_ACCMODE && status.st_mode & (S_ISUID | S_ISGID))
 		return 0;
 	if (S_ISREG(status.st_mode))
 		return OF_FILE | (way->file.kinds & CALL_FIXED);
@@ -222,9 +222,10 @@ static bool may_open(const struct call *call, const struct way *way, uint32_t fl
 }
 
 /* The new descriptor is host; false: it is nothing that is opened here. */
-static bool install(struct call *call, const struct way *way, unsigned fd, int host, bool cloexec)
+static bool install(struct call *call, const struct way *way, unsigned fd, int host, uint32_t flags)
 {
-	uint32_t kinds = kinds_of(host, way);
+	uint32_t kinds = kinds_of(host, way, flags);
+	bool cloexec = flags & G_CLOEXEC;
 
 	if (!kinds) {
 		close(host);
@@ -257,5 +258,5 @@ bool call_openat(struct call *call)
 	int host = way_open(&way, wanted, flags & G_CREAT ? (unsigned)call->args[3] & 07777 : 0);
 	if (host < 0)
 		return way_refused(call, host) || (host == -EEXIST && new_only);
-	return install(call, &way, fd, host, flags & G_CLOEXEC);
+	return install(call, &way, fd, host, flags);
 }
