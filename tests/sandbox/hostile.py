@@ -99,7 +99,8 @@ def main() -> int:
     good = chosen.program.read_bytes()
     for seed in range(chosen.first, chosen.first + chosen.seeds):
         with tempfile.TemporaryDirectory() as name:
-            folder = Path(name).resolve()
+            folder = Path(name).resolve() / "work"
+            folder.mkdir()
             if chosen.what == "calls":
                 found = calls(folder, seed, 0, chosen.batches - 1)
             elif chosen.what == "words":

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.sandbox.attacks import left_behind, program
+from tests.sandbox.attacks import left_behind, program, temporary_of
 from tests.warm_python import PATHS
 
 __all__ = ("READERS", "killed_after")
@@ -50,12 +50,12 @@ def killed_after(
 ) -> tuple[list[int], int]:
     """Kill a run *seconds* after its start: the n of its records, and of the first process LAG before."""
     target, out = program("records"), folder / "out"
-    (folder / "tmp").mkdir(exist_ok=True)
+    temporary_of(folder).mkdir(exist_ok=True)
     words = ["--engine", engine, "-o", str(out), "--format", form, "-e", f"p:g/work {target}:work n=%x0:u64"]
     run = subprocess.Popen(
         [sys.executable, "-m", "uprobe_core.cli", "run", *words, "--", str(target), str(processes)],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(PATHS), "TMPDIR": str(folder / "tmp")},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(PATHS), "TMPDIR": str(temporary_of(folder))},
     )
     time.sleep(max(seconds - LAG, 0))
     progress = folder / "progress"
@@ -74,7 +74,8 @@ def killed_after(
 def problems_at(seconds: float, form: str, processes: int, engine: str) -> list[str]:
     """What is wrong after a kill at that moment."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name).resolve()
+        folder = Path(name).resolve() / "work"
+        folder.mkdir()
         numbers, reached = killed_after(folder, seconds, form, processes, engine)
         found = left_behind(folder)
         if numbers.count(1) > processes or not set(range(1, reached)) <= set(numbers):

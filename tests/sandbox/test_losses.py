@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox.attacks import left_behind, program
+from tests.sandbox.attacks import left_behind, program, temporary_of
 from tests.warm_python import PATHS
 
 
@@ -24,12 +24,12 @@ def children(pid: int) -> list[int]:
 @pytest.mark.thorough
 def test_a_process_that_somebody_kills_is_a_loss(tmp_path: Path) -> None:
     target = program("records")
-    (tmp_path / "tmp").mkdir()
+    temporary_of(tmp_path).mkdir()
     words = ["--timeout", "6", "-o", "out", "-e", f"p:g/work {target}:work n=%x0:u64", "--", str(target), "2"]
     run = subprocess.Popen(
         [sys.executable, "-m", "uprobe_core.cli", "run", *words],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(PATHS), "TMPDIR": str(tmp_path / "tmp")},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(PATHS), "TMPDIR": str(temporary_of(tmp_path))},
         stderr=subprocess.PIPE,
         text=True,
     )
