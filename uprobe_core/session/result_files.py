@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from uprobe_core.errors import OutputError, UprobeError, UsageError
 from uprobe_core.records.opening import open_output
-from uprobe_core.writer import escaped
 
 if TYPE_CHECKING:
     from uprobe_core.run_setup import RunSetup
@@ -136,6 +135,8 @@ def _report_text(
 
 def _escaped(data: Any) -> Any:
     """Plain data with every text as UTF-8 can hold it."""
+    from uprobe_core.writer import escaped  # not needed to start
+
     if isinstance(data, dict):
         return {escaped(name): _escaped(value) for name, value in data.items()}
     if isinstance(data, list | tuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from uprobe_linux.fs.nodes import Table, VDir, VFile, text_file
 
 if TYPE_CHECKING:
-    from uprobe_linux.ipc.store import IpcState, MessageQueue, Segment, SemaphoreSet
+    from uprobe_linux.ipc.state import IpcState, MessageQueue, Segment, SemaphoreSet
     from uprobe_linux.kernel import Machine
 
 __all__ = ("sysvipc_dir",)

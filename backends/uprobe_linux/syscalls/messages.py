@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from uprobe_linux.calls import Wait
-from uprobe_linux.ipc.store import IpcFullError, IpcState, IpcStore, MessageQueue
+from uprobe_linux.ipc.state import IpcState, MessageQueue
+from uprobe_linux.ipc.store import IpcFullError, IpcStore
 from uprobe_linux.syscalls.support import fail, identity
 from uprobe_linux.syscalls.table import Block, s32, s64, syscall
 

@@ -10,7 +10,8 @@ import struct
 from typing import TYPE_CHECKING
 
 from uprobe_linux.calls import Wait
-from uprobe_linux.ipc.store import SEMVMX, IpcFullError, IpcState, SemaphoreSet
+from uprobe_linux.ipc.state import IpcState, SemaphoreSet
+from uprobe_linux.ipc.store import SEMVMX, IpcFullError
 from uprobe_linux.syscalls.messages import (
     IPC_NOWAIT,
     IPC_RMID,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_core.types import FileId
 from uprobe_linux.cpu import PAGE, Perm
-from uprobe_linux.ipc.store import IpcState, Segment
+from uprobe_linux.ipc.state import IpcState, Segment
 from uprobe_linux.memory.address_space import TASK_SIZE, page_up
 from uprobe_linux.memory.file_image import HostFile, MappedFile
 from uprobe_linux.syscalls.messages import (
