@@ -24,7 +24,7 @@ class _Account:
     """Processor seconds of this process by part; what is inside of another part is not counted twice."""
 
     def __init__(self, file: str) -> None:
-        self._file = file
+        self._file = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)  # behind the walls it cannot be
         self._part = "start"
         self.spent = dict.fromkeys(PARTS, 0.0)
         self._since = 0.0
@@ -57,17 +57,19 @@ class _Account:
     def write(self) -> None:
         """Append the line of this process."""
         self.enter(self._part)
-        with open(self._file, "a", encoding="ascii") as file:
-            file.write(json.dumps(self.spent) + "\n")
+        os.write(self._file, json.dumps(self.spent).encode() + b"\n")
 
 
 def main() -> None:
     """Run ``uprobe`` with the rest of the command line."""
-    account = _Account(os.path.abspath(sys.argv[1]))
+    account = _Account(sys.argv[1])
+    from uprobe_core.cli import compiled, process
+
+    compiled.keep_modules()  # before what follows is imported, as the command would
+    compiled.keep_dataclasses()
+    vars(process).update(keep_modules=lambda: None, keep_dataclasses=lambda: None)
     from uprobe_linux.machine import LinuxMachine
     from uprobe_unicorn.native.cpu import NativeCpu
-
-    from uprobe_core.cli import main as uprobe
 
     leave = os._exit
 
@@ -81,9 +83,12 @@ def main() -> None:
     account.timed(NativeCpu, "run", "guest")
     account.timed(NativeCpu, "_answer_fill", "pages")
     account.timed(os, "fork", "fork")
-    status = uprobe(["run", *sys.argv[3:]])
-    account.write()
-    leave(status)
+    sys.argv[1:] = sys.argv[2:]
+    try:
+        process.command()
+    except SystemExit:
+        account.write()
+        raise
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ def test_the_python_of_the_manual_runs_as_it_stands() -> None:
 
 
 def test_every_action_and_every_consumer_of_ours_has_an_example() -> None:
-    import uprobe_core.actions
+    import uprobe_core.actions.kinds
 
     page = (DOCS / "consumers.md").read_text()
     points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
