@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import enum
 import inspect
 import re
+import textwrap
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
@@ -34,11 +37,18 @@ def contracts(*paths: str) -> str:
 def _members(cls: type) -> Iterator[str]:
     """A list item for each public method, property and field that the class declares."""
     explained = set(re.findall(r":(?:param|ivar) (\w+):", cls.__doc__ or ""))
+    if issubclass(cls, enum.Enum):
+        notes = _notes(cls)
+        for name in cls.__members__:
+            yield _item(name, notes.get(name, ""))
+        return
     if is_dataclass(cls):
         plain = {each.name for each in fields(cls)}
         names = ", ".join(f"`{each.name}: {each.type}`" for each in fields(cls))
         if names:
             yield f"Fields: {names}."
+        for name, note in _notes(cls).items():
+            yield _item(name, note)
     else:
         plain = set()
     annotated = vars(cls).get("__annotations__", {})
@@ -55,6 +65,21 @@ def _members(cls: type) -> Iterator[str]:
             parameters = list(inspect.signature(member).parameters.values())[1:]
             signature = inspect.signature(member).replace(parameters=parameters)
             yield _item(f"{name}{str(signature).replace(chr(39), '')}", member.__doc__)
+
+
+def _notes(cls: type) -> dict[str, str]:
+    """What a string behind a field or a member says of it."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+    assert isinstance(tree, ast.ClassDef)
+    notes = {}
+    for before, node in zip(tree.body, tree.body[1:], strict=False):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            target = before.target if isinstance(before, ast.AnnAssign) else None
+            if isinstance(before, ast.Assign):
+                (target,) = before.targets
+            if isinstance(target, ast.Name):
+                notes[target.id] = str(node.value.value)
+    return notes
 
 
 def _item(head: str, text: str | None) -> str:

@@ -342,8 +342,10 @@ class Machine(Protocol):
         ...
 
     def statistics(self) -> MappingABC[str, int]:
-        """Counts by name, of this host process: "syscalls", "unknown-syscalls", "instructions" where counted;
-        "unknown:NAME" for each system call that is not there (``--debug`` shows them).  A backend that lets
+        """Counts by name, of this host process.
+
+        Always "syscalls" and "unknown-syscalls", "instructions" where counted; "unknown:NAME" for each
+        system call that is not there (``--debug`` shows them).  A backend that lets
         what is forked or executed run without probes counts it as :data:`LEFT_ALONE`, and the user is warned.
         """
         ...
@@ -381,7 +383,8 @@ class Backend(Protocol):
     def open(self, target: Target, handler: ProbeHandler) -> Machine:
         """Load the program, telling *handler* of every mapping; nothing of it has run yet.
 
-        Raises TargetError for what is wrong with the program and BackendError
-        for what the backend cannot do.
+        Raises TargetError for what is wrong with the program, which it names (its
+        ``exit_status`` is 127 if it is not there, 126 if it cannot be executed), and
+        BackendError for what the backend cannot do.
         """
         ...

@@ -56,6 +56,7 @@ class TrapResult(enum.Enum):
     """The answer to a backend that reports a trap."""
 
     HANDLED = "handled"
+    """The task goes on where its PC is."""
     SIMULATED = "simulated"
     """Handled, and what the trapped instruction does was done: it counts as executed."""
     NOT_OURS = "not-ours"
@@ -77,8 +78,11 @@ class Mode(enum.Enum):
 
     AUTO = "auto"
     TRAP = "trap"
+    """By a breakpoint; its instruction is stepped in a slot, or simulated."""
     JUMP = "jump"
+    """By a branch that the native engine patches in."""
     INLINE = "inline"
+    """By what the backend has itself, and by no breakpoint: the instruction runs where it is."""
 
 
 class Returns(enum.Enum):
@@ -86,7 +90,9 @@ class Returns(enum.Enum):
 
     AUTO = "auto"
     WATCH = "watch"
+    """The backend says when the return address is executed."""
     HIJACK = "hijack"
+    """The return address is the trampoline's, a breakpoint, as under a kernel."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,8 @@ class RemoteProcess:
         for mapping in self._owner.known_mappings():
             if mapping.start <= address < mapping.end and not mapping.writable:
                 raise MemoryFault(address, Access.WRITE, FaultKind.ACCERR)
-        if not self._client.write(address, data):
+        # A stub may keep pages that something ran in from being written, whatever the program may do.
+        if not self._client.write(address, data) and not self._open_and_write(address, data):
             raise MemoryFault(address, Access.WRITE)
 
     def poke(self, address: int, data: bytes) -> None:

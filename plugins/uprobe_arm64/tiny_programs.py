@@ -35,7 +35,7 @@ _CALLS: Final = _Program(
         0x9B017C00,  # work: mul x0, x0, x1
         0xD65F03C0,  # ret
     ),
-    {"_start": 0, "loop": 2, "call": 4, "back": 5, "add": 5, "work": 12, "ret": 13},
+    {"_start": 0, "loop": 2, "call": 4, "back": 5, "add": 5, "svc": 10, "nop": 11, "work": 12, "ret": 13},
 )
 """Calls work(n, 10) for n = 5 to 1, which multiplies, and exits with the sum: 150."""
 
@@ -330,7 +330,7 @@ _READS: Final = _Program(
 _SIGNALS: Final = _Program(
     (
         0xD100C3FF,  # _start: sub sp, sp, #48
-        0x10000260,  # adr x0, handler
+        0x10000280,  # adr x0, handler
         0xA9007FE0,  # stp x0, xzr, [sp]
         0xA9017FFF,  # stp xzr, xzr, [sp, #16]
         0x910083F4,  # add x20, sp, #32
@@ -346,6 +346,7 @@ _SIGNALS: Final = _Program(
         0xD2800141,  # mov x1, #10
         0xD2801028,  # mov x8, #129  (kill)
         0xD4000001,  # svc #0
+        0xD503201F,  # sent: nop
         0xB9400280,  # ldr w0, [x20]
         0xD2800BC8,  # mov x8, #94
         0xD4000001,  # svc #0
@@ -355,7 +356,7 @@ _SIGNALS: Final = _Program(
         0xD2801168,  # mov x8, #139  (rt_sigreturn)
         0xD4000001,  # svc #0
     ),
-    {"_start": 0, "handler": 20, "stored": 21},
+    {"_start": 0, "sent": 17, "handler": 21, "stored": 22},
 )
 """Sends itself SIGUSR1, whose handler stores 33, and exits with what is stored."""
 
@@ -405,6 +406,19 @@ _THREADS: Final = _Program(
 )
 """Starts a thread that stores work(2, 10), and exits with the sum of that and work(3, 10): 50."""
 
+_TLS: Final = _Program(
+    (
+        0xD2800541,  # _start: mov x1, #42
+        0xD51BD041,  # msr tpidr_el0, x1
+        0xD503201F,  # mark: nop
+        0xD53BD040,  # mrs x0, tpidr_el0
+        0xD2800BC8,  # mov x8, #94
+        0xD4000001,  # svc #0
+    ),
+    {"_start": 0, "mark": 2},
+)
+"""Exits with what it has put into the register of its thread's own data: 42."""
+
 _WRITES: Final = _Program(
     (
         0x92800C60,  # _start: mov x0, #-100  (AT_FDCWD)
@@ -439,5 +453,6 @@ PROGRAMS: Final = {
     "reads": _READS,
     "signals": _SIGNALS,
     "threads": _THREADS,
+    "tls": _TLS,
     "writes": _WRITES,
 }

@@ -35,6 +35,7 @@ __all__ = (
     "SIGNALS",
     "SPIN",
     "THREADS",
+    "TLS",
     "WRITES",
     "WRITES_OWN_TEXT",
     "TinyProgram",
@@ -143,6 +144,9 @@ SIGNALS = _program("signals")
 
 THREADS = _program("threads")
 """Starts a thread that stores work(2, 10), and exits with the sum of that and work(3, 10): 50."""
+
+TLS = _program("tls")
+"""Exits with what it has put into the register of its thread's own data: 42."""
 
 WRITES = _program("writes")
 """Exits with 0 if it can create the file that its argument names, with 1 if not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,15 @@ class BackendCompliance(BackendTraps, BackendInline, BackendTasks, BackendProces
             made.process.write(WORK, b"\0" * 4)
         made.process.poke(WORK + 8, b"\x12\x34\x56\x78")
         assert made.word(WORK + 8) == b"\x12\x34\x56\x78"
+
+    def test_what_is_written_over_code_runs(self, hitting: Hitting) -> None:
+        """Where it has run before: a handler takes the addition out at the second hit."""
+
+        def act(task: Task, _address: int) -> None:
+            if len(hitting.hits) == 2:
+                task.process.write(CALLS.address("add"), CALLS.code("nop"))
+
+        assert hitting.open(replace(CALLS, writable_text=True), act).run().code == 50
 
     def test_the_area_begins_with_the_trap_that_it_was_told(self, rig: Any) -> None:
         process = rig(CALLS).process

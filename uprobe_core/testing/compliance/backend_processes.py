@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from uprobe_core.backend import Backend, Task
-from uprobe_core.testing.compliance.backend_rig import FIRST, WORK, BackendFixtures, Hitting, needs
+from uprobe_core.testing.compliance.backend_rig import FIRST, REGISTERS, WORK, BackendFixtures, Hitting, needs
 from uprobe_core.testing.tiny_elf import CALLS, DATA, EXECUTES, FORKS, MAPS, SIGNALS, THREADS, WRITES_OWN_TEXT
 from uprobe_core.types import MemoryFault, Mode
 
@@ -144,6 +144,23 @@ class BackendProcesses(BackendFixtures):
         assert made.run().code == 33
         if backend.capabilities.signals:
             assert asked
+
+    def test_a_signals_handler_changes_no_register_of_what_it_interrupted(self, hitting: Hitting) -> None:
+        junk = {REGISTERS.names["pstate"]: 0xF << 28, 3: 333, 17: 1717}
+        seen: list[int] = []
+
+        def act(task: Task, address: int) -> None:
+            for register, value in junk.items():
+                if address == SIGNALS.address("stored"):
+                    task.set_reg(register, value)
+                else:
+                    seen.append(task.get_reg(register) & value)
+
+        made = hitting.open(SIGNALS, act, label="stored")
+        hitting.place(made.process, SIGNALS.address("sent"))
+        assert made.run().code == 33
+        assert len(hitting.hits) == 2
+        assert not set(seen) & set(junk.values())
 
     def test_a_probe_in_a_signals_handler_is_hit(self, hitting: Hitting) -> None:
         made = hitting.open(SIGNALS, lambda task, _address: task.set_reg(1, 44), label="stored")

@@ -11,6 +11,7 @@ import pytest
 
 from uprobe_core.backend import Backend, ExitStatus, Machine, Process, Target, Task
 from uprobe_core.testing.compliance.backend_handler import ScriptedHandler
+from uprobe_core.testing.compliance.manners import Manners
 from uprobe_core.testing.tiny_elf import ARCH, CALLS, TinyProgram
 from uprobe_core.types import FileId, Mode, TrapResult
 
@@ -143,7 +144,7 @@ class Hitting:
     """
 
     def __init__(self, rig: Any, mode: Mode) -> None:
-        self._rig, self._mode = rig, mode
+        self._rig, self.mode = rig, mode
         self.hits: list[tuple[Task, int]] = []
 
     def open(
@@ -163,14 +164,14 @@ class Hitting:
 
     def place(self, process: Process, address: int) -> None:
         """Put another probe at *address*."""
-        if self._mode is Mode.TRAP:
+        if self.mode is Mode.TRAP:
             process.insert_trap(address, SWBP, visible=False)
         else:
             process.insert_inline(address)
 
     def remove(self, process: Process, address: int) -> None:
         """Take it out again."""
-        (process.remove_trap if self._mode is Mode.TRAP else process.remove_inline)(address)
+        (process.remove_trap if self.mode is Mode.TRAP else process.remove_inline)(address)
 
     def _note(self, act: Callable[[Task, int], None], task: Task, address: int) -> None:
         self.hits.append((task, address))
@@ -200,7 +201,7 @@ def needs(has: bool, what: str) -> None:
         pytest.skip(f"the backend has no {what}")
 
 
-class BackendFixtures:
+class BackendFixtures(Manners):
     """The fixtures of every part of the suite; ``backend`` is to be overridden."""
 
     @pytest.fixture

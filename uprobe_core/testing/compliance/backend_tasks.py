@@ -20,7 +20,7 @@ from uprobe_core.testing.compliance.backend_rig import (
     multiply,
     needs,
 )
-from uprobe_core.testing.tiny_elf import ARCH, CALLS, FLAGS
+from uprobe_core.testing.tiny_elf import ARCH, CALLS, FLAGS, TLS
 from uprobe_core.types import Fault, FaultKind, Mode, TrapResult
 
 __all__ = ("BackendTasks",)
@@ -28,6 +28,8 @@ __all__ = ("BackendTasks",)
 NUMBERED = [number for name, number in REGISTERS.names.items() if name[-1].isdecimal()]
 ZERO_FLAG = 1 << 30
 """Z of the condition flags (Arm ARM C5.2.10)."""
+ALL_FLAGS = tuple(1 << bit for bit in (28, 29, 30, 31))
+"""V, C, Z, N."""
 
 
 class BackendTasks(BackendFixtures):
@@ -36,9 +38,10 @@ class BackendTasks(BackendFixtures):
     def test_all_registers_can_be_read_and_written(self, hitting: Hitting) -> None:
         def act(task: Task, _address: int) -> None:
             before = {index: task.get_reg(index) for index in NUMBERED}
-            for index in NUMBERED:
-                task.set_reg(index, REGISTERS.mask // 3 + index)
-            assert [task.get_reg(i) for i in NUMBERED] == [REGISTERS.mask // 3 + i for i in NUMBERED]
+            for base in (REGISTERS.mask // 3, REGISTERS.mask - 100):
+                for index in NUMBERED:
+                    task.set_reg(index, base + index)
+                assert [task.get_reg(i) for i in NUMBERED] == [base + i for i in NUMBERED]
             assert task.get_reg(REGISTERS.sp) % 16 == 0
             for index, value in before.items():
                 task.set_reg(index, value)
@@ -86,6 +89,22 @@ class BackendTasks(BackendFixtures):
         made = hitting.open(FLAGS, lambda task, _: seen.append(task.get_reg(flags) & ZERO_FLAG), label="mark")
         assert made.run().code == 9
         assert seen == [ZERO_FLAG]
+
+    def test_each_flag_can_be_written(self, hitting: Hitting) -> None:
+        flags, seen = REGISTERS.names["pstate"], []
+
+        def act(task: Task, _address: int) -> None:
+            before = task.get_reg(flags)
+            for one in ALL_FLAGS:
+                task.set_reg(flags, before & ~sum(ALL_FLAGS) | one)
+                seen.append(task.get_reg(flags) & sum(ALL_FLAGS))
+            task.set_reg(flags, before)
+
+        assert hitting.open(CALLS, act).run().code == 150
+        assert seen == list(ALL_FLAGS) * 5
+
+    def test_a_hit_leaves_the_register_of_the_threads_own_data(self, hitting: Hitting) -> None:
+        assert hitting.open(TLS, label="mark").run().code == 42
 
     def test_the_pc_is_the_probed_instruction(self, hitting: Hitting) -> None:
         seen: list[tuple[int, int]] = []
@@ -144,9 +163,9 @@ class BackendTasks(BackendFixtures):
         needs(backend.capabilities.work, "exact work")
         seen: list[int] = []
         hitting.open(CALLS, lambda task, _address: seen.append(task.work())).run()
-        # mul, ret, add, subs, b.ne, mov, mov, bl
-        between = [after - before for before, after in pairwise(seen)]
-        assert set(between) in ({8}, {7})  # what a trap's handler does by hand the program did not execute
+        # mul, ret, add, subs, b.ne, mov, mov, bl; what a trap's handler does by hand is not executed
+        executed = 7 if hitting.mode is Mode.TRAP else 8
+        assert [after - before for before, after in pairwise(seen)] == [executed] * 4
 
     # --- what a trap may answer ----------------------------------------------------------------------------
 
@@ -155,12 +174,16 @@ class BackendTasks(BackendFixtures):
         made = rig(CALLS)
         made.process.insert_trap(WORK, SWBP, visible=False)
 
+        worked: list[int] = []
+
         def act(task: Task, address: int) -> TrapResult:
+            worked.append(task.work() if backend.capabilities.work else 8 * len(worked))
             multiply(task, address)
             return TrapResult.SIMULATED
 
         made.handler.on["trap"] = act
         assert made.run().code == 150
+        assert [after - before for before, after in pairwise(worked)] == [8] * 4
 
     def test_a_fault_that_a_trap_answers_is_the_programs(self, backend: Backend, rig: Any) -> None:
         needs(Mode.TRAP in backend.capabilities.modes, "mode trap")

@@ -128,3 +128,21 @@ class BackendTraps(BackendFixtures):
         slots = Slots(made, lambda _address: word, mend=lambda task: task.set_reg(FIRST, load & ~7))
         assert made.run().signal == 0
         assert (len(slots.faults), len(made.handler.addresses("step"))) == (1, 1)
+
+    def test_the_step_of_a_system_call_is_told_before_the_call_is_made(
+        self, backend: Backend, rig: Any
+    ) -> None:
+        """The only one that the program makes, which ends it."""
+        needs(Mode.TRAP in backend.capabilities.modes, "mode trap")
+        needs(backend.capabilities.steps_before_calls, "step that is told before its system call")
+        made = rig(CALLS)
+        made.process.insert_trap(CALLS.address("svc"), SWBP, visible=False)
+        slots = Slots(made, lambda _address: CALLS.code("svc"))
+
+        def step(task: Task) -> None:
+            made.handler.saw.append(made.machine.statistics()["syscalls"])
+            slots.end(task)
+
+        made.handler.on["step"] = step
+        assert made.run().code == 150
+        assert (made.handler.saw, slots.went) == ([0], [SIZE])

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from uprobe_core.backend import Backend, Bind, Limits, Target
+from uprobe_core.backend import Backend, Bind, Limits, Target, Task
 from uprobe_core.errors import UprobeError
 from uprobe_core.testing.compliance.backend_rig import BackendFixtures, Hitting, Rig, needs
 from uprobe_core.testing.tiny_elf import (
+    ARCH,
     ARGUMENTS,
     CALLS,
     FORKS_OFTEN,
@@ -23,6 +26,8 @@ from uprobe_core.testing.tiny_elf import (
 )
 
 __all__ = ("BackendWorld",)
+
+_AT_RANDOM = 25
 
 
 class BackendWorld(BackendFixtures):
@@ -90,6 +95,23 @@ class BackendWorld(BackendFixtures):
         assert found[0] == found[1]
         assert len(set(found)) > 1
 
+    def test_the_programs_own_random_bytes_come_from_the_seed(self, backend: Backend, rig: Any) -> None:
+        """AT_RANDOM, which C libraries take for their canaries."""
+        needs(backend.capabilities.seed, "seed")
+        found = [_random_bytes(rig(CALLS, seed=seed)) for seed in (1, 1, 2)]
+        assert found[0] == found[1] != found[2]
+
+    def test_the_hosts_clock_is_the_hosts(self, backend: Backend, hitting: Hitting) -> None:
+        needs("host" in backend.capabilities.clocks, "clock of the host")
+        seen: list[int] = []
+
+        def act(task: Task, _address: int) -> None:
+            seen.append(task.clock())
+            time.sleep(0.01)
+
+        hitting.open(CALLS, act, clock="host").run()
+        assert all(after - before >= 10_000_000 for before, after in pairwise(seen))
+
     def test_the_virtual_clock_is_the_same_each_time(self, backend: Backend, hitting: Hitting) -> None:
         needs("virtual" in backend.capabilities.clocks, "virtual clock")
         seen: list[list[int]] = []
@@ -115,3 +137,17 @@ class BackendWorld(BackendFixtures):
         second: Rig = rig(CALLS)
         assert first.run().code == second.run().code == 150
         assert (len(first.handler.exited), len(second.handler.exited)) == (1, 1)
+
+
+def _random_bytes(made: Rig) -> bytes:
+    """What AT_RANDOM of the first stack points to: behind arguments and environment, which are empty here."""
+    task, width = made.machine.current, ARCH.registers.width
+    assert task is not None
+    at = task.get_reg(ARCH.registers.sp)
+
+    def word(index: int) -> int:
+        return int.from_bytes(made.process.read(at + width * index, width), "little")
+
+    first = word(0) + 3  # the count, that many arguments, 0, and no environment, 0
+    where = next(word(first + 2 * n + 1) for n in range(40) if word(first + 2 * n) == _AT_RANDOM)
+    return made.process.read(where, 16)

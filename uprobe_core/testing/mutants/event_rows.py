@@ -271,6 +271,16 @@ TARGET_ROWS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
         lambda target: replace(target, seed=next(_SEEDS)),
     ),
     (
+        "the first random bytes are of no seed",
+        "test_the_programs_own_random_bytes_come_from_the_seed",
+        lambda target: replace(target, seed=next(_SEEDS)),
+    ),
+    (
+        "the host's clock is the virtual one",
+        "test_the_hosts_clock_is_the_hosts",
+        lambda target: replace(target, clock="virtual"),
+    ),
+    (
         "every seed is the same",
         "test_one_seed_is_one_random_number_and_others_are_others",
         lambda target: replace(target, seed=0),

@@ -28,6 +28,23 @@ def _zero(register: int) -> Any:
     return {"task": {"get_reg": lambda task, index: 0 if index == register else task.get_reg(index)}}
 
 
+def _remembering(register: int) -> Any:
+    written: dict[int, int] = {}
+
+    def set_reg(task: Any, index: int, value: int) -> None:
+        written[index] = value
+        task.set_reg(index, value)
+
+    def get_reg(task: Any, index: int) -> int:
+        return written.get(index, task.get_reg(index)) if index == register else int(task.get_reg(index))
+
+    return {"task": {"set_reg": set_reg, "get_reg": get_reg}}
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >> 63 else value
+
+
 REGISTER_ROWS: tuple[tuple[str, str, Any], ...] = (
     ("writes of the flags are lost", "test_a_written_flag_is_the_programs", _lost(FLAGS)),
     ("flags are read as 0", "test_flags_are_read_as_the_program_has_them", _zero(FLAGS)),
@@ -42,6 +59,27 @@ REGISTER_ROWS: tuple[tuple[str, str, Any], ...] = (
         "registers are 32 bits wide",
         "test_all_registers_can_be_read_and_written",
         {"task": {"set_reg": lambda task, index, value: task.set_reg(index, value & 0xFFFF_FFFF)}},
+    ),
+    (
+        "a register is what was written last",
+        "test_a_signals_handler_changes_no_register_of_what_it_interrupted",
+        lambda: _remembering(17),
+    ),
+    (
+        "a flag that is written is another one",
+        "test_each_flag_can_be_written",
+        {
+            "task": {
+                "set_reg": lambda task, index, value: task.set_reg(
+                    index, value & ~(1 << 28) if index == FLAGS else value
+                )
+            }
+        },
+    ),
+    (
+        "registers are signed",
+        "test_all_registers_can_be_read_and_written",
+        {"task": {"get_reg": lambda task, index: _signed(task.get_reg(index))}},
     ),
     (
         "the PC is behind the instruction",
@@ -193,6 +231,16 @@ TRAP_ROWS: tuple[tuple[str, str, Any], ...] = (
         },
     ),
     (
+        "a simulated instruction is not counted",
+        "test_a_trap_may_say_that_the_instruction_was_simulated",
+        {"handler": {"on_trap": lambda told, *args: told(*args) and TrapResult.HANDLED}},
+    ),
+    (
+        "the step of a system call is not told",
+        "test_the_step_of_a_system_call_is_told_before_the_call_is_made",
+        {"handler": {"on_step_done": lambda told, task: None}},
+    ),
+    (
         "the area is another one each time",
         "test_the_area_begins_with_the_trap_that_it_was_told",
         _another_area_each_time,
@@ -288,6 +336,11 @@ MEMORY_ROWS: tuple[tuple[str, str, Any], ...] = (
         "a poke does nothing",
         "test_data_that_is_poked_is_what_the_program_reads",
         {"process": {"poke": nothing}},
+    ),
+    (
+        "what is written over code is not run",
+        "test_what_is_written_over_code_runs",
+        {"process": {"write": lambda process, address, data: process.write_slot(address, data)}},
     ),
     (
         "a write does nothing",
