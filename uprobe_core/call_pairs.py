@@ -16,12 +16,19 @@ from typing import NamedTuple
 
 from uprobe_core.event_model import EventSpec, OpCode, Record
 
-__all__ = ("LINK", "SP", "Call", "CallPairs", "Step", "What")
+__all__ = ("LINK", "POINTER", "SP", "Call", "CallPairs", "Step", "What", "is_for_people")
 
 SP, LINK = "_sp", "_lr"
 """Names of arguments of an entry, which are not for people: stack pointer and return address there."""
+POINTER = "_p_"
+"""Before the name of a string it is the name of an argument that is not for people: where the string lies."""
 _FAR = 1 << 20
 """Bytes from one frame to another that is on another stack, of a signal handler say."""
+
+
+def is_for_people(name: str) -> bool:
+    """Whether an argument of that name is to be shown."""
+    return name not in (SP, LINK) and not name.startswith(POINTER)
 
 
 class What(Enum):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from uprobe_core.call_pairs import LINK, SP
+from uprobe_core.call_pairs import POINTER, is_for_people
 from uprobe_core.event_model import FetchArg, FetchType, Gone, Record, Scalar, Value
 
 __all__ = ("time_text", "value_text", "values_text", "word_of")
 
-_FRAME = (SP, LINK)
 _LONGEST = 64
 """Characters of a string that are shown."""
 _LONGEST_SHAPE = 160
@@ -67,9 +66,11 @@ def _text(kind: FetchType, value: str) -> str:
 
 
 def values_text(record: Record) -> tuple[str, ...]:
-    """``name=value`` of each argument that is for people."""
+    """``name=value`` of each argument that is for people; a string at address 0 is ``NULL``."""
+    values = list(zip(record.event.args, record.values, strict=True))
+    nowhere = {arg.name for arg, value in values if value == 0 and arg.name.startswith(POINTER)}
     return tuple(
-        f"{arg.name}={value_text(arg, value)}"
-        for arg, value in zip(record.event.args, record.values, strict=True)
-        if arg.name not in _FRAME
+        f"{arg.name}={'NULL' if POINTER + arg.name in nowhere else value_text(arg, value)}"
+        for arg, value in values
+        if is_for_people(arg.name)
     )

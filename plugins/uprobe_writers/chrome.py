@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, BinaryIO
 
-from uprobe_core.call_pairs import LINK, SP, Call, CallPairs, What
+from uprobe_core.call_pairs import Call, CallPairs, What, is_for_people
 from uprobe_core.writer import Record, RunHeader, escaped
 from uprobe_writers.jsonl import json_value
 
@@ -107,7 +107,7 @@ def _arguments(record: Record) -> dict[str, Any]:
     """Arguments for the UI; 64-bit numbers as text, since JavaScript rounds them."""
     shown: dict[str, Any] = {}
     for arg, value in zip(record.event.args, record.values, strict=True):
-        if arg.name in (SP, LINK):
+        if not is_for_people(arg.name):
             continue
         large = isinstance(value, int) and abs(value) >= 1 << 53
         shown[arg.name] = str(value) if large else json_value(value)

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any, BinaryIO, ClassVar
 
-from uprobe_core.call_pairs import LINK, SP, CallPairs, What
+from uprobe_core.call_pairs import CallPairs, What, is_for_people
 from uprobe_core.writer import Record, RunHeader, Value, escaped
 from uprobe_writers.protobuf import fixed64, message, number, text
 
@@ -151,7 +151,7 @@ def _annotations(record: Record) -> bytes:
     return b"".join(
         message(_ANNOTATION, text(_ANNOTATION_NAME, arg.name), _annotated(arg, value))
         for arg, value in zip(record.event.args, record.values, strict=True)
-        if arg.name not in (SP, LINK)
+        if is_for_people(arg.name)
     )
 
 

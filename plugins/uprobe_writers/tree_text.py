@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uprobe_core.value_text import time_text, value_text, values_text
+from uprobe_core.value_text import time_text, values_text
 from uprobe_core.writer import Record
 from uprobe_writers.call_words import in_words
 from uprobe_writers.tree_nodes import Node
@@ -26,12 +26,8 @@ def amount_text(amount: int, unit: str) -> str:
 
 def results_of(record: Record) -> tuple[str, ...]:
     """The results of a return: a value alone if there is one, else with names; measures are left out."""
-    found = [
-        (arg.name, value_text(arg, value))
-        for arg, value in zip(record.event.args, record.values, strict=True)
-        if arg.name not in _MEASURES
-    ]
-    return tuple(value for _, value in found) if len(found) == 1 else tuple(f"{n}={v}" for n, v in found)
+    found = [text for text in values_text(record) if text.partition("=")[0] not in _MEASURES]
+    return (found[0].partition("=")[2],) if len(found) == 1 else tuple(found)
 
 
 def call_of(record: Record) -> tuple[tuple[str, ...], int, tuple[str, ...], int]:

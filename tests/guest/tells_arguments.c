@@ -43,6 +43,12 @@ KEPT const char *line(int at)
     return gives;
 }
 
+KEPT const char *none(const char *text)
+{
+    printf("none(text=%s) = %s\n", text ? "?" : "NULL", text ? "?" : "NULL");
+    return text;
+}
+
 KEPT void nothing(void)
 {
     printf("nothing()\n");
@@ -56,6 +62,7 @@ int main(int argc, char **argv)
         badge.at = moved(badge.at, (short)(-3 * i));
         badge = named(line(i)[0] ? "second" : "third", badge);
     }
+    none(argc > 5 ? argv[1] : NULL);
     nothing();
     return 0;
 }

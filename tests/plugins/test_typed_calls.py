@@ -15,7 +15,7 @@ from uprobe_core.run_setup import RunSetup
 from uprobe_core.types import Policy
 
 OBJCOPY = "aarch64-linux-gnu-objcopy"
-C = ("area", "moved", "named", "line", "nothing")
+C = ("area", "moved", "named", "line", "none", "nothing")
 
 
 GCC = ("aarch64-linux-gnu-gcc", "-static", "-g")
@@ -40,7 +40,7 @@ def shown(program: Path, out: Path, **options: Any) -> list[str]:
 def test_functions_show_what_they_take_and_give(level: str, tmp_path: Path, capfd: Capture) -> None:
     found = shown(built(level), tmp_path / "tree", functions=C)
     told = capfd.readouterr().out.splitlines()
-    assert len(told) == 9
+    assert len(told) == 10
     assert found == told
 
 

@@ -66,7 +66,8 @@ def test_functions_of_a_library_fetch_what_its_prototypes_say() -> None:
     program = build_debian("indirect.c", "-O1", "-Wl,--no-as-needed", "-lm")
     inside: dict[str, Any] = {"sysroot": SYSROOT, "binds": (Bind(str(program.parent), "/p", read_only=True),)}
     entry, leave = listing(Path(f"/p/{program.name}"), "libc:fopen", **inside)
-    assert entry.split()[2:] == ["pathname=+0($arg1):string", "mode=+0($arg2):string", "_sp=%sp", "_lr=%lr"]
+    assert entry.split()[2:4] == ["pathname=+0($arg1):string", "mode=+0($arg2):string"]
+    assert entry.split()[4:] == ["_p_pathname=$arg1:x64", "_p_mode=$arg2:x64", "_sp=%sp", "_lr=%lr"]
     assert leave.split()[2:] == ["rv=$retval:x64", "took=$latency", "insns=$insns"]
 
 

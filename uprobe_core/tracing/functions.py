@@ -81,7 +81,7 @@ def function_lines(
         raise _nothing("every function that matches -F is excluded", "is --exclude right?")
     good = list(_probeable(found.values(), PlaceCheck(files, arch, setup.policy), warn))
     kinds = (False, True) if records else (False,)
-    typed = None if setup.policy.is_kernel else TypedFunctions(files, resolver)
+    typed = None if setup.policy.is_kernel else TypedFunctions(files, resolver, pointers=frames)
     lines = [_line(each, is_return, typed) for each in good for is_return in kinds]
     return [_with_frame(line, arch) if frames and typed else line for line in lines]
 
