@@ -87,7 +87,7 @@ class Areas:
     def __init__(self, client: Client, mapper: Mapper, scratch: tuple[int, int] | None = None) -> None:
         self._client, self._mapper = client, mapper
         self._areas = [Area(client, mapper, *scratch)] if scratch else []
-        self._fixed = scratch is not None
+        self.scratch, self._fixed = scratch, scratch is not None
         self.apart = False
         """Whether what is taken is not to share a page: a page of which something ran may not be writable."""
         self.bytes = AREA_BYTES
@@ -101,11 +101,13 @@ class Areas:
         """Every area that was made, not the user's."""
         return [] if self._fixed else list(self._areas)
 
-    def clear(self) -> None:
-        """The memory is gone, but not what the user named."""
-        if not self._fixed:
-            self._areas.clear()
-        self._hopeless.clear()
+    def take_over(self, other: Areas) -> None:
+        """Have what a fork has copied of *other*."""
+        for area in other._areas:
+            copied = Area(self._client, self._mapper, area.base, area.size)
+            copied._next, copied._content = area._next, bytearray(area._content)
+            self._areas.append(copied)
+        self.scratch, self._fixed, self.bytes = other.scratch, other._fixed, other.bytes
 
     def near(self, address: int, size: int, mappings: Iterable[Mapping]) -> tuple[Area, int] | None:
         """Room for *size* bytes that a branch reaches from *address*: its area and its address there.

@@ -10,6 +10,7 @@ from uprobe_core.system_call_numbers import NAMES
 if TYPE_CHECKING:
     from uprobe_core.target import CallWatcher
     from uprobe_gdbremote.client import Client
+    from uprobe_gdbremote.process import RemoteProcess
     from uprobe_gdbremote.stops import Stop
     from uprobe_gdbremote.task import RemoteTask
 
@@ -39,7 +40,7 @@ class CaughtCalls:
     """
 
     def __init__(self, client: Client, watcher: CallWatcher, *, is_qemu: bool) -> None:
-        self._watcher = watcher
+        self._client, self._watcher = client, watcher
         self._made: dict[RemoteTask, tuple[str, tuple[int, ...]]] = {}
         self.count = 0
         if is_qemu or not client.has("QCatchSyscalls") or not client.knows(b"QCatchSyscalls:1"):
@@ -48,6 +49,11 @@ class CaughtCalls:
                 hint="leave -S and events s:NAME out, or use gdbserver or backend unicorn",
                 slug="backend-lacks",
             )
+
+    def begin(self, process: RemoteProcess) -> None:
+        """*process* is a new one."""
+        process.select()
+        self._client.knows(b"QCatchSyscalls:1")
 
     def take(self, task: RemoteTask, stop: Stop) -> None:
         """*task* makes a call, or has got its answer."""

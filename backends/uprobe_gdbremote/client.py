@@ -62,6 +62,10 @@ class Client:
         self.selected = b""
         self.loosened = False
         """Whether others ran while an answer was waited for: one of them may be the selected one now."""
+        self.several = False
+        """Whether there is more than one process, so that it has to be said which one is meant."""
+        self.only = b""
+        """The threads that go on, all if it is empty: who has lent memory cannot be stopped."""
         self.crowd: Crowd | None = None
         """The threads of a stub that stops none but the one that hit, while there are several."""
         self.ahead = b""
@@ -281,6 +285,11 @@ class Client:
         while answer[:1] == b"m":
             yield from answer[1:].split(b",")
             answer = self.channel.ask(b"qsThreadInfo")
+
+    def select_process(self, pid: int) -> None:
+        """Have memory be that of process *pid*, of any thread of it."""
+        if not self.selected.startswith(b"p%x." % pid):
+            self.select(b"p%x.0" % pid)
 
     def select(self, thread: bytes) -> None:
         """Have registers and memory be those of *thread*."""

@@ -102,6 +102,8 @@ class RemoteConditions:
         self, process: object, address: int, conditions: Sequence[Condition], passed: Callable[[int], None]
     ) -> str:
         """See :class:`uprobe_core.backend.Conditions`."""
+        if process is not self._process:
+            return "it is a forked process" if conditions else ""
         point = self._points.get(address)
         if point is None:
             return "there is no breakpoint"
@@ -123,7 +125,7 @@ class RemoteConditions:
 
     def settle(self) -> None:
         """See :class:`uprobe_core.backend.Conditions`."""
-        if not self._target.is_running:
+        if self._places and not self._target.is_running:
             for place in self._places.values():
                 self._count(place)
 
@@ -194,7 +196,9 @@ class RemoteConditions:
         self._why = self._why or why
         for place in list(self._places.values()):
             self._leaves(place.point)
-        self._client.knows(b"QThreadEvents:0")
+        if self._per_hit is not None:
+            self._client.knows(b"QThreadEvents:0")
+            self._per_hit = None
 
     # --- what the stub does ---------------------------------------------------------------------------
 

@@ -12,7 +12,6 @@ from uprobe_gdbremote.stops import SIGTRAP
 if TYPE_CHECKING:
     from uprobe_core.backend import ProbeHandler
     from uprobe_gdbremote.forks import Forks
-    from uprobe_gdbremote.process import RemoteProcess
     from uprobe_gdbremote.runner import Runner
     from uprobe_gdbremote.stops import Stop
     from uprobe_gdbremote.task import RemoteTask
@@ -40,20 +39,20 @@ _SIGNALS = {
 class Machine(Protocol):
     """What is asked of the machine."""
 
-    def look(self) -> None:
-        """Libraries came or went."""
+    def look(self, task: RemoteTask) -> None:
+        """Libraries of the process of *task* came or went."""
         ...
 
     def signal_code(self) -> int | None:
         """The si_code of the signal that the program stopped with, None where the stub does not tell."""
         ...
 
-    def executed(self, path: str) -> None:
-        """The process is the program at *path* now."""
+    def executed(self, task: RemoteTask, path: str) -> None:
+        """The process of *task* is the program at *path* now."""
         ...
 
-    def gains_thread(self) -> None:
-        """The program has begun a thread."""
+    def decide_here(self, why: str) -> None:
+        """Have the stub decide no filters any more, because of *why*."""
         ...
 
     def run_to(self, *addresses: int) -> None:
@@ -62,7 +61,7 @@ class Machine(Protocol):
 
 
 class Hits:
-    """Tells *handler* of the stops of *process*.
+    """Tells *handler* of the stops of tasks.
 
     :param forks: lets forked processes go
     """
@@ -70,13 +69,11 @@ class Hits:
     def __init__(
         self,
         runner: Runner,
-        process: RemoteProcess,
         handler: ProbeHandler,
         forks: Forks,
         machine: Machine,
     ) -> None:
         self._runner, self._handler, self._machine = runner, handler, machine
-        self._points, self._slots = process.points, process.slots
         self._forks = forks
         self._analyses: dict[int, Analysis] = {}
         self._signal = 0
@@ -91,8 +88,8 @@ class Hits:
         if not signal and task.held and not steps:
             signal = task.held.popleft()
         alone = task.lifted is not None
-        if self._points.conditional and not steps:
-            self._points.go_on_at(task.pc)
+        if task.process.points.conditional and not steps:
+            task.process.points.go_on_at(task.pc)
         self._runner.resume(task, step=steps, signal=signal, alone=alone)
 
     @staticmethod
@@ -102,7 +99,7 @@ class Hits:
 
     def put_back(self, task: RemoteTask) -> None:
         """Have *task* be where it would be without slots."""
-        place = self._slots.place_of(task.pc)
+        place = task.process.slots.place_of(task.pc)
         if place is not None:
             task.pc = place[0]
 
@@ -111,19 +108,18 @@ class Hits:
     def trapped(self, task: RemoteTask, stop: Stop) -> None:
         """*task* stopped with a SIGTRAP: a breakpoint of ours, a step, or the program's own trap."""
         if "library" in stop.reasons:
-            self._machine.look()
+            self._machine.look(task)
             return
         if "exec" in stop.reasons:
             self._analyses.clear()
-            self._machine.executed(
-                bytes.fromhex(stop.reasons["exec"].decode("ascii")).decode(errors="replace")
-            )
+            path = bytes.fromhex(stop.reasons["exec"].decode("ascii"))
+            self._machine.executed(task, path.decode("utf-8", "surrogateescape"))
             return
         if "create" in stop.reasons:
-            self._machine.gains_thread()
+            self._machine.decide_here("the program has threads")
             return
         if not stop.reasons.keys().isdisjoint(("fork", "vfork", "vforkdone")):
-            self._forks.take(stop)
+            self._forks.take(task, stop)
             return
         pc = task.pc
         if not self.is_busy(task) and self._is_sent(stop):
@@ -146,11 +142,11 @@ class Hits:
         return code is not None and code <= 0
 
     def _arrived(self, task: RemoteTask, pc: int) -> None:
-        point = self._points.get(pc)
+        point = task.process.points.get(pc)
         if point is None or not point.inserted or point.core:
             self._own_trap(task, pc)
             return
-        self._points.arrived(point)
+        task.process.points.arrived(point)
         if self._told(task, point):
             self._displace(task, point)
 
@@ -158,7 +154,7 @@ class Hits:
         """Tell everybody who wants to know; whether the task has yet to do the instruction there."""
         address = point.address
         if not point.is_wanted:
-            self._points.in_vain(point)
+            task.process.points.in_vain(point)
             return point.inserted
         if point.ours is not None:
             point.ours()
@@ -203,7 +199,7 @@ class Hits:
             except MemoryFault:  # it faults for real where it lies
                 task.pc = point.address
         elif analysis.special in ("", "svc") and analysis.verdict is not Verdict.REJECT:
-            slot = self._slots.of(point.address, analysis.word.to_bytes(SIZE, "little"))
+            slot = task.process.slots.of(point.address, analysis.word.to_bytes(SIZE, "little"))
             if slot is not None:
                 task.pc = slot
                 return
@@ -215,12 +211,12 @@ class Hits:
         words = words[: length(words)]
         if not words:
             return False
-        self._points.lift(point)
+        task.process.points.lift(point)
         try:
             self._machine.run_to(*exits(words, point.address))
         finally:
-            if self._points.get(point.address) is point:
-                self._points.insert(point)
+            if task.process.points.get(point.address) is point:
+                task.process.points.insert(point)
         return True
 
     def _analysis(self, task: RemoteTask, address: int) -> Analysis:
@@ -232,7 +228,7 @@ class Hits:
 
     def _lift(self, task: RemoteTask, point: Point) -> None:
         """Have *task* do the instruction in place, alone, with the breakpoint out of its way."""
-        self._points.lift(point)
+        task.process.points.lift(point)
         task.lifted = point
 
     def _landed(self, task: RemoteTask, point: Point, pc: int) -> None:
@@ -244,8 +240,8 @@ class Hits:
 
     def _put_back(self, task: RemoteTask, point: Point) -> None:
         task.lifted = None
-        if self._points.get(point.address) is point:
-            self._points.insert(point)
+        if task.process.points.get(point.address) is point:
+            task.process.points.insert(point)
 
     # --- other signals -------------------------------------------------------------------------------------
 
@@ -265,7 +261,7 @@ class Hits:
             self._from_slot(task, signal, pc)
 
     def _from_slot(self, task: RemoteTask, signal: int, pc: int) -> None:
-        place = self._slots.place_of(pc)
+        place = task.process.slots.place_of(pc)
         if place is None:
             self._deliver(task, signal)
         elif place[1] or signal in _FAULTS:

@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 from uprobe_core.backend import LEFT_ALONE, Capabilities, ExitStatus
@@ -16,12 +15,13 @@ from uprobe_gdbremote.calls import CaughtCalls, is_at_call
 from uprobe_gdbremote.channel import Lost
 from uprobe_gdbremote.client import StubError
 from uprobe_gdbremote.conditions import NEEDED, RemoteConditions
+from uprobe_gdbremote.family import Family
 from uprobe_gdbremote.forks import Forks
 from uprobe_gdbremote.hits import Hits
-from uprobe_gdbremote.inject import MMAP, MPROTECT, MUNMAP, Injector
+from uprobe_gdbremote.inject import MUNMAP, Injector
 from uprobe_gdbremote.points import SIZE
 from uprobe_gdbremote.process import RemoteProcess
-from uprobe_gdbremote.registers import Habit, RegisterNames, ThreadRegisters
+from uprobe_gdbremote.registers import RegisterNames, ThreadRegisters
 from uprobe_gdbremote.runner import Runner
 from uprobe_gdbremote.stops import SIGTRAP, Stop
 from uprobe_gdbremote.target_xml import read_layout
@@ -29,7 +29,6 @@ from uprobe_gdbremote.task import RemoteTask, thread_numbers
 from uprobe_gdbremote.world import World
 
 if TYPE_CHECKING:
-    from uprobe_core import types
     from uprobe_core.backend import ProbeHandler, Target
     from uprobe_gdbremote.client import Client
     from uprobe_gdbremote.connection import Connection
@@ -65,7 +64,6 @@ class RemoteMachine:
         self._connection, self._target, self._files = connection, target, files
         self._client: Client = connection.client
         self._names = RegisterNames(read_layout(self._document))
-        self._habit = Habit()
         self._began = time.monotonic_ns()
         self._soon: deque[Callable[[], None]] = deque()
         self._stop_requested = ""
@@ -77,8 +75,10 @@ class RemoteMachine:
         self.process = RemoteProcess(self._client, connection.pid or pid or tid, self, connection.scratch)
         if connection.crowd is not None:
             self.process.areas.bytes = _ROOM
-        self.tasks: dict[bytes, RemoteTask] = {}
-        self.current: RemoteTask = self._task(thread)
+        self._family = Family(
+            self._client, self.process, handler, files, self._names, self.clock, connection.comm
+        )
+        self.current: RemoteTask = self._family.task(thread, None)
         self.runner = Runner(
             self._client,
             takes_address=connection.is_qemu,
@@ -86,11 +86,12 @@ class RemoteMachine:
             interrupt=connection.interrupt,
         )
         self.runner.on_idle = handler.on_idle
+        self.runner.stepping = self._stepping
         self.runner.rung = lambda: bool(self._soon or self._stop_requested)
-        self.world = World(self._client, self.process, handler, files)
+        self.process.world = self._world = World(self._client, self.process, handler, files)
         self._injector = Injector(self, 0)
-        self._forks = Forks(self._client, self.process.points)
-        self._hits = Hits(self.runner, self.process, handler, self._forks, self)
+        self._forks = Forks(self._client, self, follow=target.follow)
+        self._hits = Hits(self.runner, handler, self._forks, self)
         watcher = target.on_syscall
         self._calls = (
             None if watcher is None else CaughtCalls(self._client, watcher, is_qemu=connection.is_qemu)
@@ -107,20 +108,12 @@ class RemoteMachine:
 
     def load(self, program: LoadedFile) -> None:
         """Tell the core of everything that is loaded; raises BackendError."""
-        self.world.load(program)
+        self._world.load(program)
 
-    def _task(self, thread: bytes) -> RemoteTask:
-        """The task of a thread id, made when it is first seen."""
-        task = self.tasks.get(thread)
-        if task is None:
-            number = thread_numbers(thread)[1] if thread else 1
-            registers = ThreadRegisters(self._client, self._names, thread, self._habit)
-            tid = self.process.pid if not self.tasks else number
-            task = self.tasks[thread] = RemoteTask(self.process, thread, tid, registers, self.clock)
-            task.name = partial(self._connection.comm, task)
-            if len(self.tasks) > 1:
-                self.handler.on_task(self.current, task)
-        return task
+    def _stepping(self, current: RemoteTask) -> list[bytes]:
+        """Threads of other tasks than *current* whose step is not done: another one's stop came first."""
+        others = (task for task in self._family.tasks.values() if task is not current)
+        return [task.thread for task in others if Hits.is_busy(task)]
 
     def clock(self) -> int:
         """Nanoseconds of the host's clock since the machine was opened."""
@@ -142,7 +135,7 @@ class RemoteMachine:
                 self._timer.cancel()
 
     def _run(self) -> ExitStatus:
-        while self._ended is None:
+        while not self._over:
             while self._soon and not self._stop_requested:
                 self._soon.popleft()()
             if self._stop_requested and (self._connection.is_ours or not self._hits.is_busy(self.current)):
@@ -155,6 +148,7 @@ class RemoteMachine:
                     raise
                 return self._stopped_early()
             self.take(stop)
+        assert self._ended is not None
         return self._ended
 
     def _stopped_early(self) -> ExitStatus:
@@ -191,20 +185,21 @@ class RemoteMachine:
 
     def take(self, stop: Stop) -> None:
         """Do what *stop* asks for, up to where the program can go on."""
-        for task in self.tasks.values():
+        for task in self._family.tasks.values():
             task.registers.forget()
         self._connection.names = None
         self._alone_with(stop.thread)
         if stop.kind in ("exited", "killed"):
             with suppress(Lost):  # a stub may go with its program
                 self._client.channel.settle()
-            self._settle()
-            self._end()
-            self._ended = ExitStatus(stop.code, stop.signal)
+            self._process_ended(stop)
         elif stop.kind == "thread-exit":
             self._thread_ended(stop.thread)
         elif stop.kind == "signal":
-            self.current = task = self._task(stop.thread or self.current.thread)
+            self.current = task = self._family.task(stop.thread or self.current.thread, self.current)
+            if self._client.several:
+                self._client.selected = b""
+                self._client.select(task.thread)
             task.registers.foresee(*self._client.answer_ahead())
             self._note(task, stop)
             if self._calls is not None and is_at_call(stop):
@@ -238,15 +233,25 @@ class RemoteMachine:
                 task.registers.note(index, int.from_bytes(value, "little"))
 
     def _thread_ended(self, thread: bytes) -> None:
-        task = self.tasks.pop(thread, None)
+        task = self._family.tasks.pop(thread, None)
         if task is not None:
             self.handler.on_exit(task)
 
+    def _process_ended(self, stop: Stop) -> None:
+        """One process has ended; the run is over when all have, and its status is that of the first."""
+        if self._family.is_last:
+            self._settle()
+        if self._family.ended(stop.process) is self.process:
+            self._ended = ExitStatus(stop.code, stop.signal)
+        if self._family.tasks:
+            self.current = next(iter(self._family.tasks.values()))
+        else:
+            self._over = True
+
     def _end(self) -> None:
         self._over = True
-        for task in list(self.tasks.values()):
-            self.handler.on_exit(task)
-        self.tasks.clear()
+        for process in self._family:
+            self._family.ended(process.pid)
 
     def _leave(self) -> None:
         """The run is over before the program: end it if it is ours, else let it go on as it was."""
@@ -266,52 +271,59 @@ class RemoteMachine:
         A stub that refuses something has lost its program, and with it what was in it.
         """
         self._settle()
-        try:
-            for point in self.process.points.all():
-                self.process.points.lift(point)
-            for task in self.tasks.values():
-                self._hits.put_back(task)
-            for area in self.process.areas.all():
-                self.system_call(MUNMAP, area.base, area.size)
-            for task in self.tasks.values():
-                task.registers.flush()
-            self._connection.detach(self.current.thread[1:].partition(b".")[0])
-        except (StubError, BackendError):
-            return
+        for process in self._family:
+            with suppress(StubError, BackendError):
+                self._let_go(process)
+        self._client.several = False  # of what is gone nothing can be asked
+
+    def _let_go(self, process: RemoteProcess) -> None:
+        process.select()
+        tasks = self._family.of(process)
+        for point in process.points.all():
+            process.points.lift(point)
+        for task in tasks:
+            self._hits.put_back(task)
+        for area in process.areas.all():
+            self.system_call(process, MUNMAP, area.base, area.size)
+        for task in tasks:
+            task.registers.flush()
+        self._connection.detach(tasks[0].thread[1:].partition(b".")[0])
 
     # --- what others ask for -----------------------------------------------------------------------------
 
-    def known_mappings(self) -> list[types.Mapping]:
-        """What is mapped, by address."""
-        return self.world.mappings
+    def system_call(self, process: RemoteProcess, number: int, *arguments: int) -> int:
+        """Make a system call in the name of *process*, in the thread that stopped last if it can be."""
+        before = self.current
+        if not before.process.has_memory_of(process):
+            self.current = self._family.of(process)[0]
+        try:
+            self._injector.svc = 0 if process.world is None else process.world.svc
+            return self._injector.call(self.current.registers, number, *arguments)
+        finally:
+            self.current = before
 
-    def system_call(self, number: int, *arguments: int) -> int:
-        """Make a system call in the program's name, in the thread that stopped last."""
-        self._injector.svc = self.world.svc
-        return self._injector.call(self.current.registers, number, *arguments)
-
-    @property
-    def can_map(self) -> bool:
-        """Whether a system call can be made in the program's name."""
-        return bool(self.world.svc)
-
-    def map_code(self, hint: int, size: int) -> int:
-        """Map memory for displaced instructions near *hint*; raises BackendError."""
-        base = self.system_call(MMAP, hint, size, 7, 0x22, (1 << 64) - 1, 0)
-        if base < 0:
-            raise BackendError(f"the program got no memory for displaced instructions: errno {-base}")
-        self.world.add_area(base, size)
-        return base
-
-    def prepare(self, address: int) -> None:
+    def prepare(self, process: RemoteProcess, address: int) -> None:
         """Have room for what lies at *address* before there are threads that could be in each other's way."""
-        if self._connection.crowd is not None and self.world.svc:
-            insn = self.process.read(address, SIZE)
-            self.process.slots.of(address, insn)
+        if self._connection.crowd is not None and process.can_map:
+            insn = process.read(address, SIZE)
+            process.slots.of(address, insn)
 
-    def look(self) -> None:
-        """Libraries came or went."""
-        self.world.look()
+    def look(self, task: RemoteTask) -> None:
+        """Libraries of the process of *task* came or went."""
+        if task.process.world is not None:
+            task.process.world.look()
+
+    def adopt(self, parent: RemoteTask, child: bytes, *, borrows: bool) -> RemoteProcess:
+        """The thread *child* is that of a process that *parent* has forked."""
+        made = self._family.adopt(parent, child, borrows=borrows)
+        if self._calls is not None:
+            self._calls.begin(made)
+        return made
+
+    def decide_here(self, why: str) -> None:
+        """Have the stub decide no filters any more, because of *why*."""
+        if self.conditions is not None:
+            self.conditions.stop(why)
 
     def signal_code(self) -> int | None:
         """The si_code of the signal that the program stopped with, None where the stub does not tell."""
@@ -320,25 +332,12 @@ class RemoteMachine:
         data = self._client.object("siginfo") or b""
         return int.from_bytes(data[8:12], "little", signed=True) if len(data) >= 12 else None
 
-    def executed(self, path: str) -> None:
-        """The process is the program at *path* now, and is told of if there is a copy here."""
-        if self.conditions is not None:
+    def executed(self, task: RemoteTask, path: str) -> None:
+        """The process of *task* is the program at *path* now, and is told of if there is a copy here."""
+        if self.conditions is not None and task.process is self.process:
             self.conditions.begin_again()
-        self.handler.on_exec(self.current)
-        self.tasks = {self.current.thread: self.current}
-        self.current.begin_again()
-        self.process.begin_again()
-        self.world = World(self._client, self.process, self.handler, self._files)
-        program = self._files.load(path)
-        if program is None:
+        if not self._family.executed(task, path):
             self._forks.left += 1
-        else:
-            self.world.load(program)
-
-    def gains_thread(self) -> None:
-        """The program has begun a thread."""
-        if self.conditions is not None:
-            self.conditions.stop("the program has threads")
 
     @property
     def registers(self) -> ThreadRegisters:
@@ -349,10 +348,6 @@ class RemoteMachine:
     def is_running(self) -> bool:
         """Whether the program runs, so that its stub can be asked nothing."""
         return self.runner.is_running
-
-    def open_code(self, address: int, size: int) -> None:
-        """Have the stub let us write memory of ours: qemu-user refuses pages whose code it has translated."""
-        self.system_call(MPROTECT, address, size, 7)
 
     def run_alone(self) -> bool:
         """Let the current thread, and no other, run until it stops; whether that was a trap of its own.
@@ -375,7 +370,8 @@ class RemoteMachine:
     def run_to(self, *addresses: int) -> None:
         """Let the current thread, and no other, run to one of *addresses*; signals that come wait."""
         task = self.current
-        points = [self.process.points.make(address) for address in addresses]
+        known = task.process.points
+        points = [known.make(address) for address in addresses]
         for point in points:
             point.kept += 1
         try:
@@ -384,4 +380,4 @@ class RemoteMachine:
         finally:
             for point in points:
                 point.kept -= 1
-                self.process.points.release(point)
+                known.release(point)

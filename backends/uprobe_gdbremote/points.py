@@ -15,7 +15,7 @@ from uprobe_core.errors import ProbeError
 from uprobe_gdbremote.client import StubError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from uprobe_gdbremote.client import Client
 
@@ -79,11 +79,12 @@ class Point:
 class Points:
     """The points of one address space.
 
+    :param select: has the stub speak of it
     :ivar get: the point at an address, None without one (bound once, since every hit asks)
     """
 
-    def __init__(self, client: Client, size: int = SIZE) -> None:
-        self._client, self._size = client, size
+    def __init__(self, client: Client, select: Callable[[], None] = lambda: None, size: int = SIZE) -> None:
+        self._client, self._size, self._select = client, size, select
         self._points: dict[int, Point] = {}
         self._again = 0
         self.get = self._points.get
@@ -110,6 +111,7 @@ class Points:
     def insert(self, point: Point) -> None:
         """Have the stub's breakpoint be there; raises StubError."""
         if not point.inserted:
+            self._select()
             point.sent = point.wanted_condition
             self._put(point)
             point.inserted = True
@@ -135,6 +137,7 @@ class Points:
         """Have the stub know the condition that *point* is to have now, or report *every* next hit."""
         wanted = b"" if every else point.wanted_condition
         if point.inserted and point.sent != wanted:
+            self._select()
             self._client.insert(point.address, self._size, hardware=point.hardware, more=wanted)
             point.sent = wanted
 
@@ -152,6 +155,7 @@ class Points:
     def lift(self, point: Point) -> None:
         """Take the stub's breakpoint out; *point* stays."""
         if point.inserted:
+            self._select()
             try:
                 self._client.remove(point.address, self._size, hardware=point.hardware)
             except StubError:
@@ -204,10 +208,20 @@ class Points:
             except StubError:
                 continue  # its memory is gone
 
-    def clear(self) -> None:
-        """The memory is gone, and with it all that was in it."""
-        self._points.clear()
-        self.conditional.clear()
+    def take_over(self, other: Points) -> None:
+        """Have what a fork has copied of *other*: all breakpoints but those that were lifted."""
+        for address, point in other._points.items():
+            copied = Point(address, point.trap, point.visible, point.inline, point.watches)
+            copied.core, copied.hardware, copied.inserted = point.core, point.hardware, point.inserted
+            self._points[address] = copied
+
+    def report(self, decided: Iterable[int]) -> None:
+        """Have all breakpoints in, and every hit reported at those of which the stub has *decided* so far."""
+        self._select()
+        for address in decided:
+            self._client.insert(address, self._size)
+        for point in self._points.values():
+            self.insert(point)
 
     def all(self) -> list[Point]:
         """Every point."""

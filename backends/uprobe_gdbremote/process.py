@@ -5,58 +5,94 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from uprobe_core.errors import ProbeError
+from uprobe_core.errors import BackendError, ProbeError
 from uprobe_core.types import Access, FaultKind, Mapping, MemoryFault
-from uprobe_gdbremote.areas import Areas, Mapper
+from uprobe_gdbremote.areas import Areas
 from uprobe_gdbremote.elf import PAGE
 from uprobe_gdbremote.exclusives import LOOK, is_inside, words_of
-from uprobe_gdbremote.inject import MPROTECT
+from uprobe_gdbremote.inject import MMAP, MPROTECT
 from uprobe_gdbremote.points import SIZE, Points
 from uprobe_gdbremote.slots import Slots
 
 if TYPE_CHECKING:
     from uprobe_gdbremote.client import Client
+    from uprobe_gdbremote.world import World
 
 __all__ = ("RemoteProcess",)
 
 _XOL_SLOTS = 64
 
 
-class Owner(Mapper, Protocol):
+class Owner(Protocol):
     """What a process asks of its machine."""
 
-    def known_mappings(self) -> list[Mapping]:
-        """What is mapped, by address."""
+    def prepare(self, process: RemoteProcess, address: int) -> None:
+        """A probe is at *address* of *process*."""
         ...
 
-    def prepare(self, address: int) -> None:
-        """A probe is at *address*."""
-        ...
-
-    def system_call(self, number: int, *arguments: int) -> int:
-        """Make a system call in the program's name."""
+    def system_call(self, process: RemoteProcess, number: int, *arguments: int) -> int:
+        """Make a system call in the name of *process*."""
         ...
 
 
 class RemoteProcess:
-    """The memory that a stub shows."""
+    """One address space that a stub shows, or what a child sees of its parent's until it executes (vfork).
+
+    :ivar world: what is mapped in it; None before that is known
+    """
 
     def __init__(
         self, client: Client, pid: int, owner: Owner, scratch: tuple[int, int] | None = None
     ) -> None:
-        self._client, self._owner = client, owner
-        self.pid = pid
-        self.points = Points(client)
-        self.areas = Areas(client, owner, scratch)
-        self.slots = Slots(self.areas, owner.known_mappings)
+        self._client, self.owner = client, owner
+        self.pid = self._memory_of = pid
+        self.world: World | None = None
+        self._begin(scratch)
+
+    def _begin(self, scratch: tuple[int, int] | None) -> None:
+        """Nothing of ours is in memory."""
+        self.points = Points(self._client, self.select)
+        self.areas = Areas(self._client, self, scratch)
+        self.slots = Slots(self.areas, self.mappings)
         self._xol: tuple[int, int, int] | None = None
+
+    def copy(self, pid: int) -> RemoteProcess:
+        """What a fork makes of it, in process *pid*."""
+        made = RemoteProcess(self._client, pid, self.owner)
+        made.points.take_over(self.points)
+        made.areas.take_over(self.areas)
+        made.slots.take_over(self.slots)
+        made._xol = self._xol
+        return made
+
+    def borrow(self, pid: int) -> RemoteProcess:
+        """Process *pid*, which has this memory until it executes a program or ends.
+
+        What is put there is asked for in the lender's name: the stub would forget it with the child.
+        """
+        made = RemoteProcess(self._client, pid, self.owner)
+        made.points, made.areas, made.slots = self.points, self.areas, self.slots
+        made._xol, made.world, made._memory_of = self._xol, self.world, self._memory_of
+        return made
+
+    @property
+    def borrows(self) -> bool:
+        """Whether its memory is another's."""
+        return self._memory_of != self.pid
+
+    def has_memory_of(self, other: RemoteProcess) -> bool:
+        """Whether both are in one address space."""
+        return self._memory_of == other._memory_of
+
+    def select(self) -> None:
+        """Have what is asked next be about this memory."""
+        if self._client.several:
+            self._client.select_process(self._memory_of)
 
     def begin_again(self) -> None:
         """Another program was executed: what was ours in memory is gone, and the stub has forgotten it."""
-        self.points.clear()
-        self.areas.clear()
-        self.slots.clear()
-        self._xol = None
+        self._memory_of = self.pid
+        self._begin(self.areas.scratch)
 
     # --- memory ----------------------------------------------------------------------------------------
 
@@ -65,6 +101,7 @@ class RemoteProcess:
         area = self.areas.of(address, size)
         if area is not None:
             return area.read(address, size)
+        self.select()
         data = self._client.read(address, size)
         if len(data) < size:
             data += self._rest(address + len(data), size - len(data))
@@ -97,7 +134,8 @@ class RemoteProcess:
 
     def write(self, address: int, data: bytes) -> None:
         """See :class:`uprobe_core.backend.Process`."""
-        for mapping in self._owner.known_mappings():
+        self.select()
+        for mapping in self.mappings():
             if mapping.start <= address < mapping.end and not mapping.writable:
                 raise MemoryFault(address, Access.WRITE, FaultKind.ACCERR)
         # A stub may keep pages that something ran in from being written, whatever the program may do.
@@ -106,6 +144,7 @@ class RemoteProcess:
 
     def poke(self, address: int, data: bytes) -> None:
         """See :class:`uprobe_core.backend.Process`."""
+        self.select()
         if self._client.write(address, data):
             return
         if len(self._client.read(address, len(data))) < len(data) or not self._open_and_write(address, data):
@@ -118,29 +157,50 @@ class RemoteProcess:
         bits = next(
             (
                 m.readable | m.writable << 1 | m.executable << 2
-                for m in self._owner.known_mappings()
+                for m in self.mappings()
                 if m.start <= address < m.end
             ),
             None,
         )
-        if bits is None or self._owner.system_call(MPROTECT, start, size, bits | 2) != 0:
+        if bits is None or self.owner.system_call(self, MPROTECT, start, size, bits | 2) != 0:
             return False
         done = self._client.write(address, data)
-        self._owner.system_call(MPROTECT, start, size, bits)
+        self.owner.system_call(self, MPROTECT, start, size, bits)
         return done
 
     def mappings(self) -> Sequence[Mapping]:
         """See :class:`uprobe_core.backend.Process`."""
-        return self._owner.known_mappings()
+        return () if self.world is None else self.world.mappings
+
+    # --- memory of ours (a Mapper) -----------------------------------------------------------------------
+
+    @property
+    def can_map(self) -> bool:
+        """Whether a system call can be made in the program's name."""
+        return self.world is not None and bool(self.world.svc)
+
+    def map_code(self, hint: int, size: int) -> int:
+        """Map memory for displaced instructions near *hint*; raises BackendError."""
+        base = self.owner.system_call(self, MMAP, hint, size, 7, 0x22, (1 << 64) - 1, 0)
+        if base < 0:
+            raise BackendError(f"the program got no memory for displaced instructions: errno {-base}")
+        if self.world is not None:
+            self.world.add_area(base, size)
+        return base
+
+    def open_code(self, address: int, size: int) -> None:
+        """Have the stub let us write memory of ours: qemu-user refuses pages whose code it has translated."""
+        self.owner.system_call(self, MPROTECT, address, size, 7)
 
     # --- probes ----------------------------------------------------------------------------------------
 
     def insert_trap(self, address: int, insn: bytes, *, visible: bool) -> None:
         """See :class:`uprobe_core.backend.Process`."""
+        self.select()
         self._refuse_inside(address)
         point = self.points.make(address)
         point.trap, point.visible = insn, visible
-        self._owner.prepare(address)
+        self.owner.prepare(self, address)
 
     def _refuse_inside(self, address: int) -> None:
         """Raise ProbeError between a load-exclusive and its store: stopped there it fails for ever."""
@@ -159,24 +219,28 @@ class RemoteProcess:
         """See :class:`uprobe_core.backend.Process`."""
         point = self.points.get(address)
         if point is not None:
+            self.select()
             point.trap = b""
             self.points.release(point)
 
     def insert_inline(self, address: int) -> None:
         """See :class:`uprobe_core.backend.Process`."""
+        self.select()
         self._refuse_inside(address)
         self.points.make(address).inline = True
-        self._owner.prepare(address)
+        self.owner.prepare(self, address)
 
     def remove_inline(self, address: int) -> None:
         """See :class:`uprobe_core.backend.Process`."""
         point = self.points.get(address)
         if point is not None:
+            self.select()
             point.inline = False
             self.points.release(point)
 
     def insert_watch(self, address: int) -> None:
         """See :class:`uprobe_core.backend.Process`."""
+        self.select()
         point = self.points.make(address)
         point.watches += 1
         point.vain = 0
@@ -186,6 +250,7 @@ class RemoteProcess:
         """See :class:`uprobe_core.backend.Process`; the breakpoint may stay a while."""
         point = self.points.get(address)
         if point is not None and point.watches:
+            self.select()
             point.watches -= 1
             self.points.follow(point)
 
@@ -194,16 +259,18 @@ class RemoteProcess:
     def create_xol_area(self, trap: bytes) -> tuple[int, int, int]:
         """See :class:`uprobe_core.backend.Process`."""
         if self._xol is None:
+            self.select()
             size = len(trap) + _XOL_SLOTS * SIZE
-            area, address = self.areas.anywhere(size, self._owner.known_mappings())
+            area, address = self.areas.anywhere(size, self.mappings())
             area.write(address, trap)
             self._xol = address, size, SIZE
-            if not self._owner.can_map:  # there is no system that makes a signal of the trap
+            if not self.can_map:  # there is no system that makes a signal of the trap
                 self.points.make(address).core = True
         return self._xol
 
     def write_slot(self, address: int, insn: bytes) -> None:
         """See :class:`uprobe_core.backend.Process`."""
+        self.select()
         area = self.areas.of(address, len(insn))
         if area is None:
             raise MemoryFault(address, Access.WRITE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from uprobe_core.errors import BackendError
@@ -46,6 +46,8 @@ class Runner:
         self._alone = False
         self.is_running = False
         self.on_idle: Callable[[], None] = lambda: None
+        self.stepping: Callable[[RemoteTask], Iterable[bytes]] = lambda _task: ()
+        """Threads of other tasks than that one that are to do one instruction."""
         self.rung: Callable[[], bool] = lambda: False
         """Whether something waits for a stop."""
 
@@ -70,9 +72,12 @@ class Runner:
         action = (b"S%02x" if step else b"C%02x") % number if number else (b"s" if step else b"c")
         if not self._thread_wise:
             return action
+        only = self._client.only and b":" + self._client.only
+        steps = b"" if alone else b"".join(b"s:%b;" % thread for thread in self.stepping(task))
         if not task.thread or not (step or number or alone):
-            return b"vCont;" + action
-        return b"vCont;%b:%b%b" % (action, task.thread, b"" if alone else b";c")
+            return b"vCont;" + steps + action + only
+        rest = b"" if alone else b";" + steps + b"c" + only
+        return b"vCont;%b:%b%b" % (action, task.thread, rest)
 
     def _go_there(self, registers: ThreadRegisters, *, step: bool) -> None:
         """Go on at the new PC, which is all that has changed, and ask for what the next stop will want."""

@@ -47,10 +47,9 @@ class Slots:
             self._origins[slot] = address
         return slot
 
-    def clear(self) -> None:
-        """The memory is gone."""
-        self._slots.clear()
-        self._origins.clear()
+    def take_over(self, other: Slots) -> None:
+        """Have what a fork has copied of *other*."""
+        self._slots, self._origins = dict(other._slots), dict(other._origins)
 
     def place_of(self, pc: int) -> tuple[int, bool] | None:
         """Where a task with *pc* would be without slots, and whether the displaced instruction has run.

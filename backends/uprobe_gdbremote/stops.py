@@ -41,6 +41,7 @@ class Stop:
     :param thread: the thread's id as the stub writes it
     :param reasons: "swbreak", "library", "syscall_entry" ... and what follows the colon
     :param registers: what came with it, by the stub's numbers
+    :param process: the one that has ended, 0 if it is not said
     :param text: what the target wrote ("output")
     """
 
@@ -51,6 +52,7 @@ class Stop:
     reasons: Mapping[str, bytes] = field(default_factory=dict)
     registers: Mapping[int, bytes] = field(default_factory=dict)
     text: bytes = b""
+    process: int = 0
 
 
 def parse_stop(packet: bytes) -> Stop:
@@ -61,9 +63,9 @@ def parse_stop(packet: bytes) -> Stop:
     if kind == b"T":
         return _with_pairs(to_linux(int(rest[:2], 16)), rest[2:])
     if kind == b"W":
-        return Stop("exited", code=int(rest.partition(b";")[0], 16) & 0xFF)
+        return Stop("exited", code=int(rest.partition(b";")[0], 16) & 0xFF, process=_process(rest))
     if kind == b"X":
-        return Stop("killed", to_linux(int(rest.partition(b";")[0], 16)))
+        return Stop("killed", to_linux(int(rest.partition(b";")[0], 16)), process=_process(rest))
     if kind == b"w":
         return Stop("thread-exit", thread=rest.partition(b";")[2])
     if kind == b"N":
@@ -71,6 +73,12 @@ def parse_stop(packet: bytes) -> Stop:
     if kind == b"O":
         return Stop("output", text=bytes.fromhex(rest.decode("ascii")))
     raise ValueError(f"{packet[:40]!r} is no stop reply")
+
+
+def _process(rest: bytes) -> int:
+    """The process id behind an exit status."""
+    _, found, number = rest.partition(b";process:")
+    return int(number, 16) if found else 0
 
 
 def _with_pairs(signal: int, text: bytes) -> Stop:

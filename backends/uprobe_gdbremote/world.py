@@ -44,6 +44,16 @@ class World:
         self.mappings: list[Mapping] = []
         self.svc = 0
         self._links: LinkMap | None = None
+        self._stop = 0
+        """Where it is looked at what the loader has done."""
+
+    def take_over(self, other: World) -> None:
+        """Have what a fork has copied of *other*."""
+        self._objects = {key: list(made) for key, made in other._objects.items()}
+        self.mappings, self.svc, self._links = list(other.mappings), other.svc, other._links
+        self._stop = other._stop
+        if self._stop:
+            self._process.points.make(self._stop).ours = self.look
 
     def load(self, program: LoadedFile) -> None:
         """*program* is what the target is about to run: tell of it and of its loader, and follow that."""
@@ -60,7 +70,8 @@ class World:
             self._add(loader, base)
             stop = loader_stop(loader)
             stop = stop and stop + base
-        self._process.points.make(stop or self.auxv.get(_AT_ENTRY, program.entry + bias)).ours = self.look
+        self._stop = stop or self.auxv.get(_AT_ENTRY, program.entry + bias)
+        self._process.points.make(self._stop).ours = self.look
         self.look()
 
     def _bias(self, program: LoadedFile) -> int:

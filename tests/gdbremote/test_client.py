@@ -111,7 +111,7 @@ def test_a_stop_in_place_of_an_answer_is_another_thread_that_ran_on(connect: Con
     [
         (b"S0b", Stop("signal", 11)),
         (b"T05thread:p1.2;swbreak:;20:0010000000000000;", None),
-        (b"W2a;process:1", Stop("exited", code=42)),
+        (b"W2a;process:1f", Stop("exited", code=42, process=0x1F)),
         (b"X09", Stop("killed", 9)),
         (b"N", Stop("none")),
         (b"O6869", Stop("output", text=b"hi")),

@@ -49,12 +49,13 @@ def test_a_sigtrap_that_was_sent_is_no_hit(reasons: dict[str, bytes], code: int 
     point = SimpleNamespace(
         inserted=True, core=False, is_wanted=True, ours=lambda: hits.append(1), watches=0, inline=False
     )
-    task: Any = SimpleNamespace(pc=0x1000, stepping=False, finishing=False, lifted=None)
     point.trap, point.address = b"", 0x2000
     points = SimpleNamespace(get=lambda _: point, arrived=lambda _: None)
     slots = SimpleNamespace(place_of=lambda _: None)
+    process = SimpleNamespace(points=points, slots=slots)
+    task: Any = SimpleNamespace(pc=0x1000, stepping=False, finishing=False, lifted=None, process=process)
     handler: Any = SimpleNamespace(may_deliver_signal=lambda _: True)
-    parts: Any = SimpleNamespace(points=points, slots=slots, signal_code=lambda: code)
-    made = Hits(parts, parts, handler, parts, parts)
+    parts: Any = SimpleNamespace(signal_code=lambda: code)
+    made = Hits(parts, handler, parts, parts)
     made.trapped(task, Stop("signal", SIGTRAP, thread=b"p1.1", reasons=reasons))
     assert (bool(hits), made._signal) == ((True, 0) if is_hit else (False, SIGTRAP))

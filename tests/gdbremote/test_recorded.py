@@ -109,13 +109,33 @@ def test_what_the_process_executes_is_probed(replay: Any, tmp_path: Path) -> Non
     assert re.findall(r" m: .* a=(\S+)", trace.read_text()) == ["0x1", "0x2", "0x2"]
 
 
+def test_children_are_probed(replay: Any, tmp_path: Path) -> None:
+    """One is forked, one borrows the memory and executes the program; as in the kernel's case "forks"."""
+    replay("forks-followed")
+    trace = tmp_path / "trace"
+    maps = (Bind(str(debian(FORKS)), "/root/forks"),)
+    address, options = f"unix:{tmp_path / 'gdb'}", {"output": str(trace), "consumers": ("trace",)}
+    with up.Session(["/root/forks"], backend="gdbremote", address=address, maps=maps, **options) as run:
+        run.probe("p:ff /root/forks:ff x=%x0:s32")
+        assert run.run().code == 0
+    lines = trace.read_text().splitlines()
+    assert [re.sub(r".*x=", "", line) for line in lines] == ["1", "105", "300", "205", "400", "900"]
+    assert [len({line[:22] for line in lines[n:m]}) for n, m in ((0, 1), (1, 3), (4, 6), (0, 6))] == [
+        1,
+        1,
+        1,
+        3,
+    ]
+
+
 def test_children_run_on_without_breakpoints_and_the_user_is_told(
     replay: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The recorded kernel ended with the children's own statuses; else the parent had gone another way."""
     program = debian(FORKS)
     replay("forks")
-    with up.Session([str(program)], backend="gdbremote", address=f"unix:{tmp_path / 'gdb'}") as run:
+    address = f"unix:{tmp_path / 'gdb'}"
+    with up.Session([str(program)], backend="gdbremote", address=address, follow=False) as run:
         calls = run.probe(f"p:ff {program}:ff", up.Count())
         assert run.run().code == 0
     assert calls.result() == 2

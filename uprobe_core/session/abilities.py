@@ -91,8 +91,8 @@ def warnings_of(
         yield f"backend {setup.backend!r}: a program that reads its own code sees no breakpoints there"
     if returns is Returns.HIJACK and not can.processes:
         yield (
-            f"backend {setup.backend!r} follows no forks: a forked process that returns from a probed"
-            " function is killed (--returns watch leaves it alone)"
+            f"backend {setup.backend!r} does not follow every fork: a forked process that it does not follow"
+            " and that returns from a probed function is killed (--returns watch leaves it alone)"
         )
 
 
