@@ -28,7 +28,7 @@ class Capabilities:
     """Whether threads are told of and probed.  A backend without them tells of the first task alone and
     calls no on_task; a program that starts a second one is its to refuse (BackendError out of run)."""
     processes: bool = False
-    """Whether all that is forked and executed is told of and probed; else some runs on by itself, unprobed."""
+    """Whether all that is forked and executed is told of and probed; else it may run on by itself."""
     invisible_traps: bool = False
     """Whether breakpoints can be kept out of the guest's data view."""
     visible_traps: bool = True

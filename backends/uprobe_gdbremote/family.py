@@ -40,6 +40,7 @@ class Family:
         self._names, self._habit = names, Habit()
         self._clock, self._name = clock, name
         self._first = first
+        self._worlds: dict[RemoteProcess, World] = {}
         self._processes = {first.pid: first}
         self.tasks: dict[bytes, RemoteTask] = {}
 
@@ -50,6 +51,12 @@ class Family:
     def is_last(self) -> bool:
         """Whether there is one process."""
         return len(self._processes) == 1
+
+    def begin(self, process: RemoteProcess) -> World:
+        """What is mapped in *process*, which is to be found out."""
+        made = World(self._client, process, self._handler, self._files)
+        self._worlds[process] = process.world = made
+        return made
 
     def task(self, thread: bytes, current: RemoteTask | None) -> RemoteTask:
         """The task of a thread id; one that is new is a thread of a process that is known."""
@@ -79,12 +86,11 @@ class Family:
         self._client.several = True
         if borrows:
             made = parent.process.borrow(pid)
+            self._worlds[made] = self._worlds[parent.process]
         else:
             made = parent.process.copy(pid)
             made.select()
-            made.world = World(self._client, made, self._handler, self._files)
-            if parent.process.world is not None:
-                made.world.take_over(parent.process.world)
+            self.begin(made).take_over(self._worlds[parent.process])
         self._processes[pid] = made
         self._look_for_borrowers()
         self._handler.on_fork(parent, self._make(made, child, tid), shares_memory=borrows)
@@ -101,7 +107,7 @@ class Family:
         process.begin_again()
         self._look_for_borrowers()
         process.select()
-        world = process.world = World(self._client, process, self._handler, self._files)
+        world = self.begin(process)
         program = self._files.load(path)
         if program is not None:
             world.load(program)
@@ -115,6 +121,7 @@ class Family:
                 del self.tasks[thread]
                 self._handler.on_exit(task)
         self._processes.pop(process.pid, None)
+        self._worlds.pop(process, None)
         self._look_for_borrowers()
         return process
 

@@ -26,7 +26,6 @@ from uprobe_gdbremote.runner import Runner
 from uprobe_gdbremote.stops import SIGTRAP, Stop
 from uprobe_gdbremote.target_xml import read_layout
 from uprobe_gdbremote.task import RemoteTask, thread_numbers
-from uprobe_gdbremote.world import World
 
 if TYPE_CHECKING:
     from uprobe_core.backend import ProbeHandler, Target
@@ -88,7 +87,7 @@ class RemoteMachine:
         self.runner.on_idle = handler.on_idle
         self.runner.stepping = self._stepping
         self.runner.rung = lambda: bool(self._soon or self._stop_requested)
-        self.process.world = self._world = World(self._client, self.process, handler, files)
+        self._world = self._family.begin(self.process)
         self._injector = Injector(self, 0)
         self._forks = Forks(self._client, self, follow=target.follow)
         self._hits = Hits(self.runner, handler, self._forks, self)

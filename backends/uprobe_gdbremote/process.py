@@ -16,7 +16,6 @@ from uprobe_gdbremote.slots import Slots
 
 if TYPE_CHECKING:
     from uprobe_gdbremote.client import Client
-    from uprobe_gdbremote.world import World
 
 __all__ = ("RemoteProcess",)
 
@@ -35,6 +34,22 @@ class Owner(Protocol):
         ...
 
 
+class Mapped(Protocol):
+    """What is mapped in an address space (a World)."""
+
+    mappings: list[Mapping]
+    svc: int
+    """Address of a system call instruction, 0 without one."""
+
+    def add_area(self, base: int, size: int) -> None:
+        """Memory of ours was mapped."""
+        ...
+
+    def look(self) -> None:
+        """The loader's list may have changed."""
+        ...
+
+
 class RemoteProcess:
     """One address space that a stub shows, or what a child sees of its parent's until it executes (vfork).
 
@@ -46,7 +61,7 @@ class RemoteProcess:
     ) -> None:
         self._client, self.owner = client, owner
         self.pid = self._memory_of = pid
-        self.world: World | None = None
+        self.world: Mapped | None = None
         self._begin(scratch)
 
     def _begin(self, scratch: tuple[int, int] | None) -> None:
