@@ -151,6 +151,13 @@ def test_records_of_added_probes_come_until_the_client_leaves(run: Run) -> None:
     assert list((run.folder / "uprobe").iterdir()) == []
 
 
+def test_a_consumer_is_refused_in_words(run: Run) -> None:
+    command = [*UPROBE, "attach", str(run.path), "-e", f"p {run.program}:work", "-C", "count"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "-C count: a run gets no consumers while it runs" in done.stderr
+
+
 def test_a_run_is_found_by_its_process_id_and_told_of_when_it_ends(run: Run) -> None:
     words = ("-e", f"p:mine {run.program}:work n=%x0:u32", "--json")
     with run.attached(*words, to=str(run.process.pid)) as client, run.attached(*words) as other:

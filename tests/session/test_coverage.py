@@ -172,6 +172,12 @@ class TestFormatsAndRefusals:
         assert covered.count(0x12, 0x1A) == 8
         assert covered.count(0x1C, 0x30) == 0
 
+    def test_a_file_is_named_from_the_working_directory(self, program: Path, tmp_path: Path) -> None:
+        for name in ("./plain", f"../{program.parent.name}/pl*", "plain"):
+            consumers = (ConsumerUse("coverage", {"files": name}),)
+            found = run(program, tmp_path, consumers=consumers, cwd=str(program.parent))
+            assert list(found["files"]) == [str(program)]
+
     def test_an_unknown_end_of_a_name_is_refused(self, program: Path, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="says which format"):
             run(program, tmp_path, coverage=(str(tmp_path / "cov.txt"),))

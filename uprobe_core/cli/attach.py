@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import argparse
+from uprobe_core.errors import UsageError
 
+if TYPE_CHECKING:
     from uprobe_core.control.client import RunControl
 
 DESCRIPTION = """\
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--filter", metavar="EVENT:EXPR", action="append", default=[], help="only hits for which EXPR holds"
     )
+    parser.add_argument("-C", "--consumer", action="append", help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="a JSON object a line")
 
 
@@ -42,6 +44,11 @@ def run(args: argparse.Namespace) -> int:
     """Attach and show."""
     from uprobe_core.control.client import RunControl
 
+    if args.consumer:
+        raise UsageError(
+            f"-C {args.consumer[0]}: a run gets no consumers while it runs",
+            hint="start it with them, `uprobe events` counts hits, and --json has records for other programs",
+        )
     control = RunControl(args.run)
     try:
         answer = control.ask(do="add", events=args.event, filters=args.filter)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import posixpath
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -47,13 +48,19 @@ def code_files(
     """Each file of *seen* that is wanted, by path.
 
     :param program: as the run names the one that is wanted if there are no *patterns*
-    :param patterns: globs of paths or of their last components; a library's may lack its version (``libc``)
+    :param patterns: globs of paths or of their last components; a library's may lack its version (``libc``);
+        with ``./`` or ``../`` in front from the working directory
     """
+    patterns = [_from(files.cwd, pattern) for pattern in patterns]
     return [
         _code_file(path, blocks, files)
         for path, blocks in sorted(seen.items())
         if (_is_one_of(path, patterns) if patterns else _is_same(path, program, files))
     ]
+
+
+def _from(folder: str, pattern: str) -> str:
+    return posixpath.normpath(f"{folder}/{pattern}") if pattern.startswith(("./", "../")) else pattern
 
 
 def _is_same(path: str, program: str, files: GuestFiles) -> bool:

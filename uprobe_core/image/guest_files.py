@@ -30,6 +30,7 @@ class GuestFiles:
     """Looks up guest paths under a sysroot and binds.
 
     :param cwd: the guest's working directory, for relative paths
+    :ivar cwd: the same, if nothing was given: the root of a sysroot, else this process's
     :param program: a guest path; where a name without a slash is no file, it may be one of the
         libraries that this program loads (``libc`` or ``libc.so.6``)
     :param folders: of the guest, where a *program* without a slash is looked for
@@ -49,7 +50,7 @@ class GuestFiles:
         self.debug_folders = tuple(debug_folders)
         self._program, self._folders = program, folders
         self._sysroot = None if sysroot is None else os.path.abspath(sysroot)
-        self._cwd = cwd or ("/" if sysroot else os.getcwd())
+        self.cwd = cwd or ("/" if sysroot else os.getcwd())
         self._binds = sorted(
             ((_parts(b.guest), os.path.abspath(b.host)) for b in binds), key=lambda b: -len(b[0])
         )
@@ -156,8 +157,8 @@ class GuestFiles:
     def host_path(self, path: str) -> str:
         """The host path that the guest's *path* leads to, all links followed; raises OSError."""
         if self._sysroot is None and not self._binds:
-            return os.path.realpath(os.path.join(self._cwd, path), strict=True)
-        todo = list(reversed(_parts(path if path.startswith("/") else f"{self._cwd}/{path}")))
+            return os.path.realpath(os.path.join(self.cwd, path), strict=True)
+        todo = list(reversed(_parts(path if path.startswith("/") else f"{self.cwd}/{path}")))
         done: list[str] = []
         links = 0
         while todo:
