@@ -95,6 +95,10 @@ class OwnCalls(Protocol):
     next_event: int
     chance: int
     moved: int
+    maps_on: bool
+    maps_live: int
+    arena_next: int
+    arena_end: int
 
     def lend(self, number: int, lent: int, masks: tuple[tuple[int, int, int, int], ...], /) -> bool:
         """What the form of call *number* may use, ``Lent`` of ``uprobe_linux.syscalls.forms`` (0: it is not
@@ -124,12 +128,29 @@ class OwnCalls(Protocol):
         """What the program did to its descriptors: (kind, fd, host, from, is folder, close-on-exec, path).
 
         Kinds: 0 opened, *path* seen from descriptor *from* (-100: the working directory, -1: the root); 1
-        closed; 2 duplicated *from*; 3 close-on-exec changed.
+        closed; 2 duplicated *from*; 3 close-on-exec changed; 4 *fd* mapped (-1: anonymous memory), number
+        *from* of :meth:`take_maps`; 5 nothing any more.
         """
         ...
 
     def forget_files(self) -> None:
         """Nothing is known of any descriptor."""
+        ...
+
+    def set_regions(self, pairs: bytes, lowest: int, highest: int, /) -> bool:
+        """What is mapped, sorted: 64-bit words, starts and ends; where mappings may lie. Whether it fits."""
+        ...
+
+    def lend_arena(self, start: int, end: int, /) -> None:
+        """A free part of the arena for mappings, in place of what is left of the last."""
+        ...
+
+    def take_maps(self) -> tuple[dict[int, tuple[Any, ...]], int, int]:
+        """What was mapped and is not the CPU's any more, and start and end of the arena that it lies in.
+
+        By number: (start, end, physical, Perm bits, the host's descriptor or -1, offset, whether the
+        program's can write, whether it was read, ``HostFile.stamp``); the descriptor is ours then.
+        """
         ...
 
     def set_threads(

@@ -118,6 +118,16 @@ class AddressSpace(KernelAccess):
             self.on_map(self._mapping(vma, end))
         return vma
 
+    def add(self, vma: Vma) -> None:
+        """*vma* was mapped by somebody else, in its place and in the arena; :meth:`tell` follows."""
+        vma.changed = bool(vma.prot & Perm.WRITE)
+        self._charge(vma, 1)
+        self.vmas.insert(vma)
+
+    def tell(self, vma: Vma) -> None:
+        """Tell of a file that was mapped."""
+        self.on_map(self._mapping(vma))
+
     def _adopt(self, vma: Vma, host: HostFile) -> int:
         """Let the start of *vma* be what was kept of the file; how many bytes, 0: nothing was."""
         kept = self.kept.take(host, vma.offset, vma.end - vma.start)

@@ -22,8 +22,9 @@ CLUSTER_PAGES = 16
 class HostFile:
     """A host descriptor of our own, closed when the last mapping that needs it is gone."""
 
-    def __init__(self, fd: int) -> None:
-        self.fd = os.dup(fd)
+    def __init__(self, fd: int, *, given: bool = False) -> None:
+        """:param given: *fd* is ours from now on; else a duplicate is."""
+        self.fd = fd if given else os.dup(fd)
 
     def __del__(self) -> None:
         os.close(self.fd)
@@ -71,6 +72,12 @@ class FileImage:
         self._done = bytearray(size // PAGE)
         self.stamp = host.stamp()
         self._limit = self.stamp[2]
+
+    def was_read(self, stamp: tuple[int, ...], *, whole: bool) -> None:
+        """It was mapped when the file was *stamp*, and is read if it is *whole*."""
+        self.stamp, self._limit = stamp, stamp[2]
+        if whole:
+            self._done = bytearray(b"\1" * len(self._done))
 
     def ensure(self, physical: int, size: int) -> int:
         """Fill [physical, physical + size) and answer how many of these bytes lie in pages of the file."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from uprobe_core.types import Access, FaultKind, MemoryFault
 from uprobe_linux.cpu import HOLE, PAGE, Cpu, Perm
@@ -42,18 +43,40 @@ def _ignore(*_: object) -> None:
     """What nobody listens to."""
 
 
+class Behind(Protocol):
+    """Mappings that were made without us."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there are any."""
+        ...
+
+    def catch_up(self) -> None:
+        """Put them into our list."""
+        ...
+
+
 class Translation:
     """Mappings, executed pages, and the way from an address to the arena."""
 
     def __init__(self, arena: Arena, cpu: Cpu) -> None:
         self.arena = arena
-        self.vmas = VmaList()
+        self._vmas = VmaList()
+        self.behind: Behind | None = None
+        """What was mapped by somebody else and is not in the list yet."""
         self.on_code_written: Callable[[int, int], None] = _ignore
         self.kept_from_stores: frozenset[int] = frozenset()
         """Pages that cannot be written for now, whatever the program's permissions are."""
         self._cpu = cpu
         self.code = CodePages(arena, cpu, self._code_written)
         self.shared_code = SharedCode(cpu, self.code.changes)
+
+    @property
+    def vmas(self) -> VmaList:
+        """What is mapped."""
+        if self.behind is not None and self.behind.is_behind:
+            self.behind.catch_up()
+        return self._vmas
 
     def _code_written(self, start: int, end: int) -> None:
         self.on_code_written(start, end)

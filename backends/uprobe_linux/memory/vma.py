@@ -63,6 +63,8 @@ class VmaList:
     """The mappings in order, with lookup by bisection."""
 
     def __init__(self) -> None:
+        self.version = 0
+        """Changes with what is mapped where."""
         self._vmas: list[Vma] = []
         self._starts: list[int] = []
 
@@ -84,12 +86,14 @@ class VmaList:
     def insert(self, vma: Vma) -> None:
         """Add *vma*; nothing may be mapped there."""
         i = bisect_left(self._starts, vma.start)
+        self.version += 1
         self._vmas.insert(i, vma)
         self._starts.insert(i, vma.start)
 
     def remove(self, vma: Vma) -> None:
         """Take *vma* out."""
         i = bisect_left(self._starts, vma.start)
+        self.version += 1
         del self._vmas[i], self._starts[i]
 
     def overlapping(self, start: int, end: int) -> list[Vma]:

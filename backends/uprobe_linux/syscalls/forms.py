@@ -73,7 +73,7 @@ _ALONE = Form()
 _ROWS: Final[tuple[tuple[str, Form], ...]] = (
     ("getpid gettid clock_gettime gettimeofday rt_sigprocmask futex sched_yield", _ALONE),
     ("read readv pread64 lseek fstat fstatfs getdents64 close dup fcntl epoll_pwait ppoll", Form(_FILES)),
-    ("write writev pwrite64", Form(_FILES | Lent.COUNTED)),
+    ("write writev pwrite64 mmap munmap", Form(_FILES | Lent.COUNTED)),
     ("newfstatat statx statfs faccessat readlinkat", Form(_PATHS)),
     ("unlinkat symlinkat linkat renameat renameat2", Form(_ENTRIES)),
     ("mkdirat", Form(_ENTRIES, (Mask(2, "mode", PLAIN_BITS),))),

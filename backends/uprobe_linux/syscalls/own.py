@@ -17,10 +17,11 @@ from uprobe_linux.scheduling.clock import EPOCH, SYSCALL_NS, UPTIME
 from uprobe_linux.syscalls.forms import FORMS, Lent
 from uprobe_linux.syscalls.ordering import LOCAL
 from uprobe_linux.syscalls.own_descriptors import OwnDescriptors
+from uprobe_linux.syscalls.own_maps import OwnMaps
 from uprobe_linux.syscalls.own_threads import OwnThreads
 
 if TYPE_CHECKING:
-    from uprobe_linux.kernel import Task
+    from uprobe_linux.kernel import Process, Task
     from uprobe_linux.processes.world import World
 
 __all__ = ("OwnCalls",)
@@ -37,7 +38,9 @@ class OwnCalls:
         assert machine.cpu.calls is not None
         self._machine = machine
         self._calls = calls = machine.cpu.calls
-        self._descriptors = OwnDescriptors(calls, machine.sandbox.mounts)
+        self._maps = OwnMaps(machine, calls)
+        self._descriptors = OwnDescriptors(calls, machine.sandbox.mounts, self._maps)
+        self._process: Process | None = None
         self.threads = OwnThreads(machine, calls)
         calls.monotonic, calls.realtime, calls.call_ns = UPTIME, EPOCH, SYSCALL_NS
         if machine.file_times is not None:
@@ -78,6 +81,8 @@ class OwnCalls:
         calls.signal_files = process.signal_watcher is not None
         self.threads.before(task, grace)
         self._descriptors.show(process)
+        self._process, process.memory.behind = process, self
+        self._maps.show(process)
 
     def after(self, task: Task) -> None:
         """*task* has run guest code last, and may have made calls by itself."""
@@ -90,6 +95,17 @@ class OwnCalls:
         task.signals.blocked = calls.blocked
         if calls.change_count:
             self._descriptors.take_over(task.process)
+        self._maps.tell()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the process that ran last has mapped what its address space does not know."""
+        return bool(self._calls.maps_live)
+
+    def catch_up(self) -> None:
+        """Put that there."""
+        assert self._process is not None
+        self._descriptors.take_over(self._process)
 
     @property
     def grace(self) -> int:

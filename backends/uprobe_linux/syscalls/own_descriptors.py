@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from uprobe_linux.fs.fdtable import FdTable
     from uprobe_linux.fs.mounts import MountTable
     from uprobe_linux.kernel import Process
+    from uprobe_linux.syscalls.own_maps import OwnMaps
 
 __all__ = ("OwnDescriptors",)
 
-_OPEN, _CLOSE, _DUP, _CLOEXEC = range(4)
+_OPEN, _CLOSE, _DUP, _CLOEXEC, _MAP, _NONE = range(6)
 _ROOT, _CWD = -1, -100
 _NOTHING = (-1, 0, 0)
 
@@ -35,8 +36,9 @@ _NOTHING = (-1, 0, 0)
 class OwnDescriptors:
     """The descriptors of the process that runs, and where its paths start."""
 
-    def __init__(self, calls: OwnCalls, mounts: MountTable) -> None:
+    def __init__(self, calls: OwnCalls, mounts: MountTable, maps: OwnMaps) -> None:
         self._calls = calls
+        self._maps = maps
         self._mounts = mounts
         self._kinds: Mapping[str, int] = calls.kinds
         self._files: FdTable | None = None
@@ -59,8 +61,9 @@ class OwnDescriptors:
             calls.missed = 0
 
     def take_over(self, process: Process) -> None:
-        """*process* has run: do to its table what the CPU has done."""
+        """*process* has run: do to its table, and to what it has mapped, what the CPU has done."""
         files = process.files
+        made = self._maps.take()
         for kind, fd, host, source, is_dir, cloexec, path in self._calls.take_changes():
             if kind == _OPEN:
                 files.opened(fd, self._opened(process, host, source, os.fsdecode(path), is_dir, cloexec))
@@ -68,7 +71,9 @@ class OwnDescriptors:
                 files.closed(fd)
             elif kind == _DUP:
                 files.opened(fd, Descriptor(files.get(source).file, host, cloexec))
-            else:
+            elif kind == _MAP:
+                self._maps.add(process, made[source], fd)
+            elif kind == _CLOEXEC:
                 files.get(fd).cloexec = cloexec
 
     def _opened(

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -56,6 +57,7 @@ static void descriptors(int file, int folder, int old)
 	syscall(SYS_getdents64, folder, buffer, 1024);
 	syscall(SYS_fcntl, file, F_GETFD);
 	syscall(SYS_close, syscall(SYS_dup, file));
+	syscall(SYS_munmap, syscall(SYS_mmap, 0, 10, PROT_READ, MAP_PRIVATE, old, 0), 10);
 }
 
 static void lookups(void)

@@ -26,6 +26,11 @@ static uint64_t state;
 static volatile int alarms;
 static char *plain, *edge, *constant, *code, *shared;
 static int fds[24], fd_count;
+static struct {
+	char *start;
+	uint64_t size;
+	int plain;
+} maps[6];
 static uint32_t word;
 
 static uint64_t next(void)
@@ -120,7 +125,7 @@ static int random_call(uint64_t *args)
 		SYS_gettimeofday, SYS_rt_sigprocmask, SYS_futex, SYS_epoll_pwait, SYS_ppoll, SYS_sched_yield, SYS_fcntl,
 		SYS_dup, SYS_close, SYS_setitimer, SYS_ftruncate, SYS_epoll_ctl, SYS_brk, SYS_newfstatat, SYS_openat,
 		SYS_openat, SYS_newfstatat, SYS_statx, SYS_faccessat, SYS_readlinkat, SYS_mkdirat, SYS_unlinkat, SYS_symlinkat,
-		SYS_linkat, SYS_renameat2, SYS_fcntl, SYS_dup3};
+		SYS_linkat, SYS_renameat2, SYS_fcntl, SYS_dup3, SYS_mmap, SYS_mmap, SYS_mmap, SYS_munmap, SYS_munmap};
 	int number = numbers[below(sizeof(numbers) / sizeof(numbers[0]))];
 	uint64_t *vector = (uint64_t *)(plain + 8192);
 
@@ -178,7 +183,7 @@ static int random_call(uint64_t *args)
 		args[0] = below(4) ? 90 + below(10) : (uint64_t)fds[below((uint64_t)fd_count)];
 		break;
 	case SYS_setitimer:
-		memcpy(plain + 9100, (uint64_t[]){0, below(400), 0, below(400)}, 32);
+		memcpy(plain + 9100, (uint64_t[]){0, below(25) * 16, 0, below(400)}, 32);	/* longer than its handler takes */
 		args[0] = 0, args[1] = (uint64_t)(plain + 9100), args[2] = below(2) ? 0 : place();
 		break;
 	case SYS_epoll_ctl:
@@ -212,6 +217,18 @@ static int random_call(uint64_t *args)
 		args[0] = folder(), args[1] = path(plain + 9200), args[2] = folder(), args[3] = path(plain + 9300);
 		args[4] = below(3) ? 0 : below(5);
 		break;
+	case SYS_mmap:
+		args[0] = below(8) ? 0 : (uint64_t)plain + below(2) * 4096, args[1] = below(3) ? below(9000) : below(2) ? below(300000) : size();
+		args[2] = below(3) ? 1 + below(2) * 2 : below(8), args[3] = below(2) ? 2 : below(4) ? 0x22 : 0x22 | below(2) << 14 | below(2) << 17;
+		args[4] = fd(), args[5] = below(3) ? 0 : below(3) * 4096 + !below(8);
+		break;
+	case SYS_munmap: {
+		int i = (int)below(6);
+		args[0] = below(12) ? (uint64_t)maps[i].start : place(), args[1] = below(8) ? maps[i].size : size();
+		if (!maps[i].size || args[1] >> 20)	/* nothing that we need */
+			args[0] = (uint64_t)maps[i].start, args[1] = maps[i].size;
+		break;
+	}
 	case SYS_dup3:
 		args[0] = fd(), args[1] = 64 + below(8), args[2] = below(2) ? 0 : 02000000;
 		break;
@@ -223,6 +240,30 @@ static void on_alarm(int signo)
 {
 	(void)signo;
 	alarms++;
+}
+
+/* What was mapped is looked at by us and by a call, and kept for a while. */
+static void mapped(const uint64_t *args, uint64_t start)
+{
+	int i = (int)below(6);
+
+	if (maps[i].size || args[0])
+		return;
+	maps[i].start = (char *)start, maps[i].size = args[1], maps[i].plain = args[3] & 0x20 && (args[2] & 3) == 3;
+	if (maps[i].plain && args[1] < 1 << 20) {
+		for (uint64_t at = 0; at < args[1]; at += 4096)
+			state += (uint64_t)maps[i].start[at], maps[i].start[at] = (char)at;
+		maps[i].start[args[1] - 1]++;
+	}
+	if (below(2))
+		state ^= (uint64_t)pwrite(fds[2], maps[i].start, args[1] < 5000 ? args[1] : 5000, (off_t)below(100));
+}
+
+static void unmapped(const uint64_t *args)
+{
+	for (int i = 0; i < 6; i++)
+		if (maps[i].size && args[0] < (uint64_t)maps[i].start + maps[i].size && args[0] + args[1] > (uint64_t)maps[i].start)
+			maps[i].size = 0;
 }
 
 /* Code that lies beside what calls write to: mov w0, #n; ret. */
@@ -244,6 +285,10 @@ static void step(int number, const char *who)
 		__builtin___clear_cache(code, code + 8);
 	}
 	answer = call(which, args);
+	if (which == SYS_mmap && answer.result > 0)
+		mapped(args, (uint64_t)answer.result);
+	if (which == SYS_munmap && !answer.result)
+		unmapped(args);
 	if ((which == SYS_dup || which == SYS_openat || which == SYS_fcntl) && answer.result > 60)
 		close((int)answer.result);
 	clock_gettime(CLOCK_MONOTONIC, &now);
@@ -299,6 +344,17 @@ static void open_some(void)
 	write(fds[0], "some text that is there to be read", 34);
 }
 
+/* Addresses, permissions and offsets. */
+static void show_maps(void)
+{
+	char line[400], range[64], perms[8], offset[32];
+	FILE *file = fopen("/proc/self/maps", "r");
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "%63s %7s %31s", range, perms, offset) == 3)
+			printf("%s %s %s\n", range, perms, offset);
+}
+
 int main(int argc, char **argv)
 {
 	long steps = argc > 2 ? atol(argv[2]) : 200;
@@ -338,5 +394,6 @@ int main(int argc, char **argv)
 	for (int fd = 3; fd < 100; fd++)
 		if (fcntl(fd, F_GETFD) >= 0)
 			printf("%d: %d %x\n", fd, fcntl(fd, F_GETFD), fcntl(fd, F_GETFL));
+	show_maps();
 	return 0;
 }

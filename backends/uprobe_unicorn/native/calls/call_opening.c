@@ -57,22 +57,7 @@ static uint32_t guest_flags(int host)
 	return flags | G_LARGEFILE;
 }
 
-/* --- the table, and notes about it ------------------------------------------------------------------- */
-
-static bool can_note(const struct calls *calls, size_t text)
-{
-	return calls->change_count < CALL_CHANGES && text < CALL_TEXT - calls->text_used;
-}
-
-static void note(struct calls *calls, struct call_change change, const char *text)
-{
-	size_t size = strlen(text) + 1;
-
-	change.text = calls->text_used;
-	memcpy(calls->text + calls->text_used, text, size);
-	calls->text_used += (unsigned)size;
-	calls->changes[calls->change_count++] = change;
-}
+/* --- the table ------------------------------------------------------------------- */
 
 /* The lowest free number from minimum, or UINT32_MAX. */
 static unsigned free_number(struct calls *calls, unsigned minimum)
@@ -94,11 +79,11 @@ bool call_close(struct call *call)
 
 	if (!file)
 		return call_needs_open(call, call->args[0]);
-	if (calls->hosts_shared || !can_note(calls, 1))
+	if (calls->hosts_shared || !calls_can_note(calls, 1))
 		return false;
 	int host = file->host;
 	calls_file(calls, fd, (struct call_file){-1, 0, 0});
-	note(calls, (struct call_change){.kind = CHANGE_CLOSE, .fd = (int)fd, .host = host}, "");
+	calls_note(calls, (struct call_change){.kind = CHANGE_CLOSE, .fd = (int)fd, .host = host}, "");
 	call->result = close(host) ? -errno : 0;
 	return true;
 }
@@ -107,7 +92,7 @@ static bool duplicate(struct call *call, unsigned minimum, bool cloexec)
 {
 	struct calls *calls = call->calls;
 	const struct call_file *file = call_file(call, call->args[0], CALL_STAT);
-	unsigned fd = file && can_note(calls, 1) ? free_number(calls, minimum) : UINT32_MAX;
+	unsigned fd = file && calls_can_note(calls, 1) ? free_number(calls, minimum) : UINT32_MAX;
 
 	if (fd == UINT32_MAX)
 		return false;
@@ -116,7 +101,7 @@ static bool duplicate(struct call *call, unsigned minimum, bool cloexec)
 		return false;
 	uint32_t kinds = (file->kinds & ~(uint32_t)CALL_CLOEXEC) | (cloexec ? CALL_CLOEXEC : 0);
 	calls_file(calls, fd, (struct call_file){host, kinds, file->mount});
-	note(calls, (struct call_change){.kind = CHANGE_DUP, .fd = (int)fd, .host = host,
+	calls_note(calls, (struct call_change){.kind = CHANGE_DUP, .fd = (int)fd, .host = host,
 					 .from = (int32_t)call->args[0], .cloexec = cloexec}, "");
 	call->result = (int64_t)fd;
 	return true;
@@ -133,10 +118,10 @@ static bool set_cloexec(struct call *call, bool cloexec)
 	const struct call_file *file = call_file(call, call->args[0], CALL_STAT);
 	unsigned fd = (uint32_t)call->args[0];
 
-	if (!file || !can_note(calls, 1))
+	if (!file || !calls_can_note(calls, 1))
 		return false;
 	calls->files[fd].kinds = (file->kinds & ~(uint32_t)CALL_CLOEXEC) | (cloexec ? CALL_CLOEXEC : 0);
-	note(calls, (struct call_change){.kind = CHANGE_CLOEXEC, .fd = (int)fd, .cloexec = cloexec}, "");
+	calls_note(calls, (struct call_change){.kind = CHANGE_CLOEXEC, .fd = (int)fd, .cloexec = cloexec}, "");
 	call->result = 0;
 	return true;
 }
@@ -232,7 +217,7 @@ static bool install(struct call *call, const struct way *way, unsigned fd, int h
 		return false;
 	}
 	calls_file(call->calls, fd, (struct call_file){host, kinds | (cloexec ? CALL_CLOEXEC : 0), way->file.mount});
-	note(call->calls, (struct call_change){.kind = CHANGE_OPEN, .fd = (int)fd, .host = host, .from = way->start,
+	calls_note(call->calls, (struct call_change){.kind = CHANGE_OPEN, .fd = (int)fd, .host = host, .from = way->start,
 					       .is_dir = kinds & CALL_LIST, .cloexec = cloexec},
 	     way->start == WAY_ROOT ? way->text : way->path);
 	call->result = (int64_t)fd;
@@ -248,7 +233,7 @@ bool call_openat(struct call *call)
 
 	if (flags & ~(uint32_t)PLAIN_OPEN || calls->opens_noticed)
 		return false;
-	unsigned fd = can_note(calls, WAY_PATH) ? free_number(calls, 0) : UINT32_MAX;
+	unsigned fd = calls_can_note(calls, WAY_PATH) ? free_number(calls, 0) : UINT32_MAX;
 	if (fd == UINT32_MAX || !way_find(call, call->args[0], call->args[1], &way) || !may_open(call, &way, flags))
 		return false;
 	int error = look_before(&way, flags);

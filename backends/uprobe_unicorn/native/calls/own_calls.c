@@ -8,6 +8,7 @@
 #include "allocate.h"
 #include "call_entries.h"
 #include "call_lookups.h"
+#include "call_maps.h"
 #include "call_opening.h"
 #include "call_plain.h"
 #include "call_status.h"
@@ -26,7 +27,7 @@ static call_form *const forms[CALL_NUMBERS] = {
 	[64] = call_write, [65] = call_readv, [66] = call_writev, [67] = call_pread,
 	[68] = call_pwrite, [73] = call_poll, [78] = call_readlinkat, [79] = call_newfstatat, [80] = call_fstat,
 	[98] = call_futex, [113] = call_clock_gettime, [135] = call_sigprocmask, [169] = call_gettimeofday,
-	[124] = call_yield, [172] = call_getpid, [178] = call_gettid, [276] = call_renameat2, [291] = call_statx,
+	[124] = call_yield, [172] = call_getpid, [178] = call_gettid, [215] = call_munmap, [222] = call_mmap, [276] = call_renameat2, [291] = call_statx,
 };
 
 bool calls_have(unsigned number)
@@ -44,7 +45,7 @@ static const struct extent *extent_of(struct glue *glue, uint64_t address)
 	if (extent)
 		return extent;
 	/* As a load by the program: what it has not touched yet is asked for once. */
-	if (!glue->fill(glue->context, address, PERM_READ, &entry))
+	if (!maps_fill(glue, address, &entry) && !glue->fill(glue->context, address, PERM_READ, &entry))
 		return NULL;
 	return extents_find(&glue->data, address);
 }
@@ -153,6 +154,21 @@ void calls_forget_files(struct calls *calls)
 	calls->lowest = 0;
 	if (calls->file_count)
 		memset(calls->files, 0, calls->file_count * sizeof(*calls->files));
+}
+
+bool calls_can_note(const struct calls *calls, size_t text)
+{
+	return calls->change_count < CALL_CHANGES && text < CALL_TEXT - calls->text_used;
+}
+
+void calls_note(struct calls *calls, struct call_change change, const char *text)
+{
+	size_t size = strlen(text) + 1;
+
+	change.text = calls->text_used;
+	memcpy(calls->text + calls->text_used, text, size);
+	calls->text_used += (unsigned)size;
+	calls->changes[calls->change_count++] = change;
 }
 
 void calls_deinit(struct calls *calls)

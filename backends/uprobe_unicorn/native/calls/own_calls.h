@@ -9,6 +9,7 @@
 #define UPROBE_OWN_CALLS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "threads.h"
@@ -69,12 +70,12 @@ struct call_file {
 };
 
 /* What Python has to do to its own table: the program opened, closed or duplicated a descriptor. */
-enum change_kind { CHANGE_OPEN, CHANGE_CLOSE, CHANGE_DUP, CHANGE_CLOEXEC };
+enum change_kind { CHANGE_OPEN, CHANGE_CLOSE, CHANGE_DUP, CHANGE_CLOEXEC, CHANGE_MAP, CHANGE_NONE };
 enum { CALL_CHANGES = 256, CALL_TEXT = 16384, CALL_MOUNTED = 32, CALL_NAME = 96 };
 
 struct call_change {
 	int kind, fd, host;
-	int from;		/* the descriptor that it was opened below (a way_start) or that was duplicated */
+	int from;		/* the descriptor that it was opened below (a way_start) or that was duplicated; a call_map's number */
 	bool is_dir, cloexec;
 	unsigned text;		/* where its path stands in text, seen from there */
 };
@@ -86,6 +87,37 @@ struct call_change {
 struct call_mounted {
 	char name[CALL_NAME];
 	struct call_file file;
+};
+
+/* What is mapped, by whomever. */
+struct call_region {
+	uint64_t start, end;
+};
+
+/* What was mapped here and is not Python's yet; end 0: nothing. */
+struct call_map {
+	uint64_t start, end, physical;
+	uint32_t perms;
+	int host;			/* of a file; -1: there is none */
+	uint64_t offset;		/* in it */
+	int64_t stamp[5];		/* device, inode, size, times of change in ns (HostFile.stamp) */
+	bool writable;			/* the program's descriptor was */
+	bool filled;			/* its pages were read */
+	unsigned change;		/* the note of it */
+};
+
+enum { CALL_REGIONS = 1024, CALL_MAPS = 32 };
+
+struct call_maps {
+	bool on;			/* whether the program's mappings may be made here */
+	uint64_t lowest, highest;	/* where they may lie */
+	struct call_region regions[CALL_REGIONS];	/* sorted; changed */
+	unsigned region_count;
+	struct call_map made[CALL_MAPS];
+	unsigned live;			/* so many of them are something; changed */
+	uint64_t pool, pool_end;	/* of the arena, lent */
+	uint64_t next;			/* from here on it is free; changed */
+	uint64_t dirty;			/* up to here it may not be zero; changed */
 };
 
 /* Python sets this between runs; only what is marked is changed here. */
@@ -125,6 +157,7 @@ struct calls {
 	char text[CALL_TEXT];
 	unsigned text_used;
 	struct threads threads;
+	struct call_maps maps;
 };
 
 /* The registers of a call, and what its handler needs. */
@@ -150,6 +183,9 @@ bool calls_file(struct calls *calls, unsigned fd, struct call_file file);
 /* From now on what lies at or below /name is file, but what lies at or below a longer name. */
 void calls_mounted(struct calls *calls, const char *name, struct call_file file);
 void calls_forget_files(struct calls *calls);
+/* Whether there is room for a note with so much text, and the note itself. */
+bool calls_can_note(const struct calls *calls, size_t text);
+void calls_note(struct calls *calls, struct call_change change, const char *text);
 void calls_deinit(struct calls *calls);
 
 /* Where [address, address + size) of the program is in one piece and as perm needs it, or NULL. */

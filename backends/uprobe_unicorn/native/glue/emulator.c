@@ -1,6 +1,8 @@
 /* Registers and memory of the program for the engine. */
 #include "emulator.h"
 
+#include "call_maps.h"
+
 #include <string.h>
 
 static int register_of(unsigned index)
@@ -56,7 +58,7 @@ static bool translate(struct glue *glue, uint64_t address, uint64_t *physical_re
 		*left_ret = extent->end - address;
 		return true;
 	}
-	if (!glue->fill(glue->context, address, PERM_READ, &entry))
+	if (!maps_fill(glue, address, &entry) && !glue->fill(glue->context, address, PERM_READ, &entry))
 		return false;
 	*physical_ret = entry.physical + address % GUEST_PAGE;
 	*left_ret = GUEST_PAGE - address % GUEST_PAGE;

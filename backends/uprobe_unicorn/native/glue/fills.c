@@ -1,6 +1,7 @@
 /* Answers to the emulator about which page is where. */
 #include "fills.h"
 
+#include "call_maps.h"
 #include "emulator.h"
 
 enum { FEW_PAGES = 64 };	/* to forget them one by one takes less than to find all others again */
@@ -77,6 +78,8 @@ bool glue_on_fill(uc_engine *uc, uint64_t address, int type, struct uc_tlb_entry
 	extent = extents_find(access == PERM_EXEC ? &glue->code : &glue->data, page);
 	if (extent && extent->perms & (unsigned)access)
 		return answer(ret, extent, page);
+	if (access == PERM_READ && maps_fill(glue, address, ret))
+		return true;
 	glue->slow_fills++;
 	if (glue->fill(glue->context, address, access, ret))
 		return true;

@@ -56,6 +56,9 @@ PyObject *glue_object_get_reg(GlueObject *self, PyObject *index);
 PyObject *glue_object_set_result(GlueObject *self, PyObject *value);
 PyObject *calls_object_set_threads(CallsObject *self, PyObject *args);
 PyObject *calls_object_take_threads(CallsObject *self, PyObject *unused);
+PyObject *calls_object_set_regions(CallsObject *self, PyObject *args);
+PyObject *calls_object_lend_arena(CallsObject *self, PyObject *args);
+PyObject *calls_object_take_maps(CallsObject *self, PyObject *unused);
 extern PyTypeObject glue_calls_type;
 
 PyObject *module_aborting_offsets(PyObject *self, PyObject *code);

@@ -205,6 +205,10 @@ static PyMemberDef members[] = {
 	{"next_event", T_ULONGLONG, offsetof(CallsObject, core.threads.next_event), 0, "When Python has to look; 0: at no time."},
 	{"chance", T_ULONGLONG, offsetof(CallsObject, core.threads.chance), 0, "State of what makes slices long or short."},
 	{"moved", T_ULONGLONG, offsetof(CallsObject, core.threads.moved), 0, "Changes that take_threads has not told."},
+	{"maps_on", T_BOOL, offsetof(CallsObject, core.maps.on), 0, "Whether mappings may be made here."},
+	{"maps_live", T_UINT, offsetof(CallsObject, core.maps.live), READONLY, "Mappings that take_maps has not told."},
+	{"arena_next", T_ULONGLONG, offsetof(CallsObject, core.maps.next), READONLY, "What is lent of the arena is free from here on."},
+	{"arena_end", T_ULONGLONG, offsetof(CallsObject, core.maps.pool_end), READONLY, "Up to here."},
 	{NULL, 0, 0, 0, NULL},
 };
 
@@ -220,6 +224,9 @@ static PyMethodDef methods[] = {
 	METHOD(set_file_times, METH_VARARGS),
 	METHOD(set_threads, METH_VARARGS),
 	METHOD(take_threads, METH_NOARGS),
+	METHOD(set_regions, METH_VARARGS),
+	METHOD(lend_arena, METH_VARARGS),
+	METHOD(take_maps, METH_NOARGS),
 	{NULL, NULL, 0, NULL},
 };
 
