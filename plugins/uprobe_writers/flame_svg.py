@@ -59,7 +59,7 @@ class FlameWriter:
         self._stream.write("\n".join(self._lines(root)).encode("utf-8", "replace") + b"\n")
 
     def _lines(self, root: _Node) -> Iterator[str]:
-        unit = self._stacks.weight or "hits"
+        unit = self._stacks.unit
         height = _HEAD + _depth(root) * _ROW + 2 * _EDGE
         size = f'viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}"'
         yield f'<svg xmlns="http://www.w3.org/2000/svg" {size}>'

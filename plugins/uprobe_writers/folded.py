@@ -20,6 +20,9 @@ class StackCounts:
 
     def __init__(self, header: RunHeader, what: str) -> None:
         self.weight = header.options.get("weight")
+        self.unit = self.weight or (
+            "samples" if all(event.kind == "i" for event in header.events) else "hits"
+        )
         self.counts: Counter[tuple[str, ...]] = Counter()
         names = {arg.name for event in header.events for arg in event.args}
         if self.weight is not None and header.events and self.weight not in names:

@@ -25,6 +25,12 @@ examples:
     uprobe run -C count:by=a -e 'p:work ./loop:work a=%x0' -- ./loop 1000
   only what is interesting, as JSON lines in a file:
     uprobe run --filter 'work:a > 2' --format jsonl -o hits.jsonl -e 'p:work ./loop:work a=%x0' ./loop 9
+  the calls of functions and system calls, each in what makes it:
+    uprobe run -F 'w*' -F main -S -- ./loop 3
+  what its functions cost, and where the work is, without a probe:
+    uprobe run -F ./loop -C summary -C profile:every=100 -- ./loop 1000
+  all of it as a page for a browser:
+    uprobe run -F ./loop -S --report loop.html -o /dev/null -- ./loop 3
   everything from a file:
     uprobe run -c loop.toml
 

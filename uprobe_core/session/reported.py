@@ -117,7 +117,8 @@ def _shown(value: Any) -> str:
     if hasattr(value, "text"):
         return str(value.text)
     if hasattr(value, "options"):
-        given = ",".join(f"{key}={text}" for key, text in value.options.items())
+        event = {"event": value.event} if getattr(value, "event", None) else {}
+        given = ",".join(f"{key}={text}" for key, text in {**event, **value.options}.items())
         return f"{value.name}:{given}" if given else str(value.name)
     return str(getattr(value, "value", value))
 
