@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from uprobe_core.consumer import EventInfo, Frame
+from uprobe_core.value_text import value_text
 
 __all__ = ("KeyText", "is_stack", "key_text", "shown")
 
@@ -50,14 +53,15 @@ def _part(event: EventInfo, name: str, name_of: NameOf) -> KeyText:
     args = getattr(getattr(event, "spec", None), "args", ())
     arg = next((arg for arg in args if arg.name == name), None)
     if arg is not None:
-        one = _worded(arg.type.words, hex if arg.type.kind == "x" else shown)
+        one = _of_type(arg)
         return (lambda values: "{" + ",".join(map(one, values)) + "}") if arg.count else one
     if name == "ip":
         return lambda address: f"{address:#x} {name_of(address)}".rstrip()
     return shown
 
 
-def _worded(words: Iterable[tuple[int, str]], plain: KeyText) -> KeyText:
-    """Shows what a number is called, where it is called something."""
-    names: dict[Any, str] = dict(words)
-    return (lambda key: names.get(key) or plain(key)) if names else plain
+def _of_type(arg: Any) -> KeyText:
+    """Shows letters in quotes, and what a number is called where it is called something."""
+    if arg.type.kind == "c" or arg.type.words:
+        return partial(value_text, replace(arg, count=0))
+    return hex if arg.type.kind == "x" else shown

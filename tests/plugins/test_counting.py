@@ -41,6 +41,11 @@ def test_count_by_a_field_has_a_line_for_each_value_and_the_sum() -> None:
     assert rows[-1].split() == ["10", "total"]
 
 
+def test_letters_are_shown_as_letters() -> None:
+    rows = report("count:by=a", event="p:work ./loop:work a=%x0:char")
+    assert {row.split()[1] for row in rows[1:-1]} == {*(rf"'\x{n:02x}'" for n in range(9)), r"'\t'"}
+
+
 def test_count_by_two_fields_tells_both_apart() -> None:
     rows = report("count:by=a,name")
     assert '   1  0x0, "zero"' in rows
