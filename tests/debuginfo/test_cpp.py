@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import uprobe_core as up
 from tests.debuginfo.programs import SOURCES, hits_of
 from tests.programs import compiled
+from uprobe_core.errors import SpecError
 
 LINES = {
     "p {}:app::Square::area id=this->id side label=this->label scale": (
@@ -84,3 +86,10 @@ def seen(flags: str) -> dict[str, list[str]]:
 @pytest.mark.parametrize("flags", ["-O0", "-O2"])
 def test_values_are_what_a_reader_of_the_source_expects(flags: str, line: str) -> None:
     assert seen(flags)[line] == [LINES[line]]
+
+
+def test_overloads_with_other_parameters_are_told_apart_in_the_hint() -> None:
+    path = program("-O0")
+    with pytest.raises(SpecError) as refused, up.Session([str(path)]) as session:
+        session.probe(f"p:e {path}:app::add a b")
+    assert refused.value.hint == "app::add(int, int) and app::add(double, double) differ: name one of them"

@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from uprobe_core.architecture import Registers
+from uprobe_core.debuginfo.dwarf import At, Tag
 from uprobe_core.debuginfo.passing import is_passed_behind_a_pointer
-from uprobe_core.debuginfo.places import InMemory, InPieces, InRegister, InVector, Piece, Place, load
-from uprobe_core.debuginfo.types import Kind, Type
+from uprobe_core.debuginfo.places import Const, InMemory, InPieces, InRegister, InVector, Piece, Place, load
+from uprobe_core.debuginfo.types import Kind, Type, type_of
+from uprobe_core.debuginfo.unit import Die
 from uprobe_core.event_model import FetchOp, OpCode
 
 __all__ = ("parameter_places", "result_places")
 
 _VECTORS = 8
 _MOST_IN_REGISTERS = 16
+_DEEPEST = 4
 
 
 def parameter_places(types: Sequence[Type], registers: Registers) -> list[Place]:
@@ -26,8 +29,11 @@ def parameter_places(types: Sequence[Type], registers: Registers) -> list[Place]
     general, vector, stack = 0, 0, 0
     found: list[Place] = []
     for kind in types:
-        size = kind.size
+        size, is_wide = kind.size, alignment(kind) == 16
         floats = float_parts(kind)
+        if not size and kind.kind is Kind.STRUCT:  # C has empty ones, which nobody hands over
+            found.append(Const(b""))
+            continue
         if floats:
             if vector + len(floats) <= _VECTORS:
                 found.append(_in_vectors(vector, floats))
@@ -42,15 +48,40 @@ def parameter_places(types: Sequence[Type], registers: Registers) -> list[Place]
             continue
         else:
             words = max((size + 7) // 8, 1)
-            general += general & 1 if words == 2 and kind.is_number else 0
+            general += general & 1 if is_wide else 0
             if general + words <= len(registers.arguments):
                 found.append(_in_registers(general, words, registers))
                 general += words
                 continue
             general = len(registers.arguments)
+        stack += stack & 1 if is_wide else 0
         found.append(InMemory(load(OpCode.STACKP), 8 * stack))
         stack += max((size + 7) // 8, 1)
     return found
+
+
+def alignment(kind: Type, depth: int = 0) -> int:
+    """8, or 16 for what begins at an even register or address of the stack (6.8.2, C.10 and C.14)."""
+    if kind.is_number or (kind.kind is Kind.ARRAY and _is_vector(kind)):
+        return 16 if kind.size == 16 and kind.kind not in (Kind.METHOD, Kind.COMPLEX) else 8
+    if kind.kind is Kind.ARRAY:
+        return alignment(kind.inner, depth + 1)
+    if kind.kind not in (Kind.STRUCT, Kind.UNION) or kind.complete is None or depth > _DEEPEST:
+        return 8
+    parts = [each for each in kind.complete.children() if each.tag in (Tag.MEMBER, Tag.INHERITANCE)]
+    return max((_of_part(each, depth) for each in parts), default=8)
+
+
+def _of_part(die: Die, depth: int) -> int:
+    """What a member asks for, or what its type does."""
+    kind = type_of(die)
+    written = [die.get(At.ALIGNMENT, 0)] + ([] if kind.die is None else [kind.die.get(At.ALIGNMENT, 0)])
+    return 16 if any(isinstance(each, int) and each >= 16 for each in written) else alignment(kind, depth + 1)
+
+
+def _is_vector(kind: Type) -> bool:
+    """Whether it is what a vector register holds."""
+    return kind.die is not None and bool(kind.die.get(At.GNU_VECTOR)) and kind.size in (8, 16)
 
 
 def _in_registers(first: int, words: int, registers: Registers) -> Place:
@@ -83,19 +114,20 @@ def _floats(kind: Type, depth: int) -> list[int]:
         return [kind.size]
     if kind.kind is Kind.COMPLEX:
         return [kind.size // 2] * 2
-    if depth > 4:
+    if depth > _DEEPEST:
         return []
+    if kind.kind is Kind.ARRAY and _is_vector(kind):
+        return [kind.size]
     if kind.kind is Kind.ARRAY and kind.counts and 0 < kind.counts[0] <= 4:
         return _floats(kind.inner, depth + 1) * kind.counts[0]
-    if kind.kind is not Kind.STRUCT:
+    if kind.kind not in (Kind.STRUCT, Kind.UNION):
         return []
-    found: list[int] = []
-    for member in kind.members:
-        inner = _floats(member.type, depth + 1)
-        if not inner:
-            return []
-        found += inner
-    return found
+    parts = [_floats(member.type, depth + 1) for member in kind.members]
+    if not all(parts):
+        return []
+    if kind.kind is Kind.STRUCT:
+        return [size for part in parts for size in part]
+    return max(parts, key=len, default=[]) if len({size for part in parts for size in part}) == 1 else []
 
 
 def result_places(

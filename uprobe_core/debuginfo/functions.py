@@ -159,8 +159,17 @@ def variables_at(scopes: list[Die]) -> list[Variable]:
 
 def parameters_of(die: Die) -> list[Die]:
     """The parameters of a function, in the order of the source; the results of Go are none."""
-    dies = [child for child in die.children() if child.tag == Tag.PARAMETER]
+    dies = [child for child in _children(die) if child.tag == Tag.PARAMETER]
     return _in_order([each for each in dies if not each.get(At.VARIABLE_PARAMETER)])
+
+
+def _children(die: Die) -> Iterator[Die]:
+    """The entries below a function, and in place of each pack of parameters those in it."""
+    for child in die.children():
+        if child.tag == Tag.GNU_PARAMETER_PACK:
+            yield from child.children()
+        else:
+            yield child
 
 
 def results_of(die: Die) -> list[Variable]:
@@ -188,7 +197,7 @@ def _in_order(dies: list[Die]) -> list[Die]:
 
 
 def _variables_of(scope: Die) -> Iterator[Variable]:
-    dies = _in_order([child for child in scope.children() if child.tag in (Tag.PARAMETER, Tag.VARIABLE)])
+    dies = _in_order([child for child in _children(scope) if child.tag in (Tag.PARAMETER, Tag.VARIABLE)])
     for die in dies:
         name = die.named()
         if name and name[0] not in "~.":  # a result of Go, and what its compiler adds

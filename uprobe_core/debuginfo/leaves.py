@@ -164,7 +164,9 @@ class _Maker:
                 break
             label = f"{member.name.partition('<')[0]}=" if member.name and not is_tuple else ""
             texts.append(f"{joined}{label}")
-            parts.append(replace(self._part(part_named(operand, member), depth + 1), name=member.name))
+            is_here = not member.is_virtual
+            part = self._part(part_named(operand, member), depth + 1) if is_here else fixed("{...}")
+            parts.append(replace(part, name=member.name))
             joined = between
         texts.append((joined if joined != between else "") + closes)
         return _shaped(texts, parts)

@@ -94,6 +94,9 @@ def _cut(kind: FetchType, bit: int, bits: int) -> tuple[FetchType, FetchOp]:
 def _loaded(operand: Operand, size: int) -> tuple[tuple[FetchOp, ...], int, int]:
     """What loads a value that is in no memory, what is added, and at which bit of it the value begins."""
     place = of_size(operand.place, size)
+    is_float = operand.type.kind is Kind.FLOAT  # which no engine cuts out of a register
+    if isinstance(place, InRegister) and place.bit and is_float:
+        return (_upper_half(place),), 0, 0
     if isinstance(place, InRegister) and place.bit + 8 * size <= 64:
         return load(OpCode.REG, place.number), 0, place.bit
     if isinstance(place, IsValue) and place.bit + 8 * size <= 64:
@@ -101,7 +104,7 @@ def _loaded(operand: Operand, size: int) -> tuple[tuple[FetchOp, ...], int, int]
     if isinstance(place, InVector):
         if not place.offset:
             return load(OpCode.VREG, place.number, size), 0, 0
-        if place.offset + size <= 8:
+        if place.offset + size <= 8 and not is_float:
             return load(OpCode.VREG, place.number, 8), 0, 8 * place.offset
         if place.offset + size <= 16:
             return (_upper(place),), 0, 0
@@ -121,6 +124,15 @@ def _upper(place: InVector) -> FetchOp:
         return int(hit.task.get_vec(place.number)) >> 8 * place.offset
 
     return FetchOp(OpCode.COMPUTED, text=f"v{place.number} from byte {place.offset} on", compute=compute)
+
+
+def _upper_half(place: InRegister) -> FetchOp:
+    """The same of a general register."""
+
+    def compute(hit: FetchSource) -> int:
+        return int(hit.task.get_reg(place.number)) >> place.bit
+
+    return FetchOp(OpCode.COMPUTED, text=f"x{place.number} from bit {place.bit} on", compute=compute)
 
 
 def _spread(place: InPieces, size: int) -> FetchOp:

@@ -104,7 +104,9 @@ def member(operand: Operand, name: str) -> Operand:
 
 
 def part_named(operand: Operand, part: Member) -> Operand:
-    """The *part* of a structure."""
+    """The *part* of a structure; raises RefusedError."""
+    if part.is_virtual:
+        raise RefusedError(f"{part.name} is a virtual base, and only the object says where it is")
     byte, bit = divmod(part.bit, 8)
     return Operand(part.type, part_of(operand.place, byte), bit if part.bits else 0, part.bits)
 

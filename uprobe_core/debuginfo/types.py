@@ -66,6 +66,7 @@ class Member:
     :param bit: where it begins, in bits from the start of the structure
     :param bits: how many it has, 0: as many as its type
     :param is_base: whether it is what a class is derived from
+    :param is_virtual: whether only the object itself says where it begins
     """
 
     name: str
@@ -73,6 +74,7 @@ class Member:
     bit: int
     bits: int = 0
     is_base: bool = False
+    is_virtual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +232,7 @@ class Type:
             return die
         if not die.name:
             return None
-        found = die.unit.info.named(die.name, frozenset({die.tag}))
+        found = die.unit.info.whole.named(die.name, frozenset({die.tag}))
         return next((each for each in found if not each.get(At.DECLARATION)), None)
 
     @cached_property
@@ -341,18 +343,17 @@ def _members(die: Die) -> Iterator[Member]:
             child.get(At.EXTERNAL) or child.get(At.DECLARATION)
         ):
             continue
-        place = _bit_of(child)
-        if place is None:
+        place, is_base = _bit_of(child), child.tag == Tag.INHERITANCE
+        if place is None and not is_base:
             continue
         count += 1
         if count > _MOST_MEMBERS:
             raise ValueError("too many members")
         kind = type_of(child)
-        is_base = child.tag == Tag.INHERITANCE
         name = kind.name if is_base else child.name
         if child.get(At.ARTIFICIAL) and not is_base and name.startswith("_vptr"):
             continue
-        yield Member(name, kind, place, int(child.get(At.BIT_SIZE, 0)), is_base)
+        yield Member(name, kind, place or 0, int(child.get(At.BIT_SIZE, 0)), is_base, place is None)
 
 
 def _bit_of(die: Die) -> int | None:

@@ -186,6 +186,8 @@ class EventTable:
         different = _different_argument(event, first)
         if different is not None:
             hint = f"existing: {listing_of(first)}"
+            if first.line == event.line and first.location != event.location:
+                hint = f"{first.location} and {event.location} differ: name one of them"
             raise line.error("DIFF_ARG_TYPE", different + 2, errno_name="EEXIST", hint=hint)
         if any(self._same_file(other, event) for other in self._same.get(_repeated(event), ())):
             raise line.error("SAME_PROBE", 0, errno_name="EEXIST")

@@ -1,0 +1,49 @@
+"""Parameters at a function's first instruction are what they are behind its prologue."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.debuginfo.programs import SOURCES, hits_of
+from tests.programs import compiled
+from uprobe_core.debuginfo.functions import functions_of
+from uprobe_core.debuginfo.lines import program_of
+from uprobe_core.debuginfo.source import Source
+from uprobe_core.events.files import host_file
+from uprobe_core.image.elf_symbols import ElfImage
+
+FUNCTIONS = 16
+
+
+def program() -> Path:
+    if shutil.which("aarch64-linux-gnu-g++") is None:
+        pytest.skip("needs aarch64-linux-gnu-g++")
+    return compiled(["aarch64-linux-gnu-g++", "-static", "-g", "-O0"], SOURCES / "calls.cc")
+
+
+def stops(path: Path) -> list[int]:
+    """The first instruction of each function, then the one behind its prologue, as the compiler says it."""
+    info = Source(ElfImage(path), str(path), host_file).found.info
+    assert info is not None
+    found: list[int] = []
+    for unit in info.units():
+        lines = program_of(unit)
+        if lines is None or not unit.root.name.endswith("calls.cc"):
+            continue
+        for function in functions_of(unit):
+            rows = {r.address for r in lines.rows if r.is_stmt and function.covers(r.address)}
+            found += sorted(rows)[:2] if function.name not in ("main", "get") else []
+    return found
+
+
+def test_parameters_are_the_same_before_and_behind_the_prologue() -> None:
+    path = program()
+    places = stops(path)
+    assert len(places) == 2 * FUNCTIONS
+    found = hits_of(path, [f"p {{}}:*+{at:#x} $args" for at in places])
+    texts = [texts for texts in found.values() if texts]
+    assert len(texts) == 2 * FUNCTIONS
+    assert texts[0::2] == texts[1::2]
