@@ -20,6 +20,8 @@ _SIDES = ("syscall_entry", "syscall_return")
 _SIDE = 7
 """The register that tells them apart."""
 _ARGUMENTS = 6
+_RESTARTS = frozenset({512, 513, 514, 516})
+"""Answers that a program never sees (include/linux/errno.h): a signal, or a stop of ours, came between."""
 _GOES_ELSEWHERE = frozenset({"execve", "execveat", "rt_sigreturn"})
 """Calls that do not come back to where they were made, if they succeed."""
 
@@ -42,6 +44,8 @@ class CaughtCalls:
     def __init__(self, client: Client, watcher: CallWatcher, *, is_qemu: bool) -> None:
         self._client, self._watcher = client, watcher
         self._made: dict[RemoteTask, tuple[str, tuple[int, ...]]] = {}
+        self._again: dict[RemoteTask, tuple[int, tuple[str, tuple[int, ...]]]] = {}
+        """Calls that the kernel may make once more, with its answer so far."""
         self.count = 0
         if is_qemu or not client.has("QCatchSyscalls") or not client.knows(b"QCatchSyscalls:1"):
             raise BackendError(
@@ -51,8 +55,8 @@ class CaughtCalls:
             )
 
     def begin(self, process: RemoteProcess) -> None:
-        """*process* is a new one."""
-        process.select()
+        """*process* is a new one, also if its memory is its parent's."""
+        self._client.select_process(process.pid)
         self._client.knows(b"QCatchSyscalls:1")
 
     def take(self, task: RemoteTask, stop: Stop) -> None:
@@ -66,6 +70,13 @@ class CaughtCalls:
     def _called(self, task: RemoteTask, number: int) -> None:
         name = NAMES.get(number, str(number))
         arguments = tuple(task.get_reg(index) for index in range(_ARGUMENTS))
+        before = self._again.pop(task, None)
+        if before is not None:
+            result, made = before
+            if made == (name, arguments) or name == "restart_syscall":
+                self._made[task] = made
+                return
+            self._watcher.answered(task, *made, result)
         self._made[task] = name, arguments
         self.count += 1
         self._watcher.called(task, name, arguments)
@@ -74,9 +85,12 @@ class CaughtCalls:
         made = self._made.pop(task, None)
         if made is None:  # it was under way when the run began
             return
-        name, arguments = made
+        name = made[0]
         value = task.get_reg(0)
         result: int | None = value - (1 << 64) if value >> 63 else value
+        if result is not None and -result in _RESTARTS:
+            self._again[task] = result, made
+            return
         if name in _GOES_ELSEWHERE and (name == "rt_sigreturn" or result == 0):
             result = None
-        self._watcher.answered(task, name, arguments, result)
+        self._watcher.answered(task, *made, result)
