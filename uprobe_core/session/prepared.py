@@ -305,7 +305,7 @@ class PreparedSession:
         """Import what the run will need: what is imported behind the wall is not kept for the next run."""
         for use in self._uses():
             import_consumer(use.name)
-        if self._may_have_probes and not self._is_wrapped:
+        if self._may_have_probes and self.arch.info.native and not self._is_wrapped:  # it is ours
             self.arch.analyze_insn(bytes(self.arch.info.slot_bytes), 0, self.setup.policy)
 
     def _uses(self) -> Sequence[ConsumerUse]:
