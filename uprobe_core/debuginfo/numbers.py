@@ -86,9 +86,14 @@ def may_fault(ops: Sequence[FetchOp]) -> bool:
 
 def _cut(kind: FetchType, bit: int, bits: int) -> tuple[FetchType, FetchOp]:
     """*bits* bits from *bit* on of a whole register, as a bit field of 64 bits."""
+    return _wider(kind, 8), FetchOp(OpCode.MOD_BF, size=8, lshift=64 - bit - bits, rshift=64 - bits)
+
+
+def _wider(kind: FetchType, size: int) -> FetchType:
+    """*kind* in *size* bytes, shown in the same way."""
     letter = kind.kind if kind.kind in "sx" else "u"
-    whole = replace(TYPES[f"{letter}64"], words=kind.words, has_flags=kind.has_flags)
-    return whole, FetchOp(OpCode.MOD_BF, size=8, lshift=64 - bit - bits, rshift=64 - bits)
+    found = replace(TYPES[f"{letter}{8 * size}"], words=kind.words, has_flags=kind.has_flags)
+    return replace(found, kind="c") if kind.kind == "c" else found
 
 
 def _loaded(operand: Operand, size: int) -> tuple[tuple[FetchOp, ...], int, int]:
@@ -182,11 +187,9 @@ def _bit_field(operand: Operand, kind: FetchType) -> tuple[FetchType, tuple[Fetc
         size = next((each for each in (1, 2, 4, 8) if operand.bit + bits <= 8 * each), 0)
         if not size:
             raise RefusedError("a bit field over more than 8 bytes cannot be fetched")
-        letter = kind.kind if kind.kind in "sx" else "u"
-        whole = replace(TYPES[f"{letter}{8 * size}"], words=kind.words, has_flags=kind.has_flags)
         left = 8 * size - operand.bit - bits
         cut = FetchOp(OpCode.MOD_BF, size=size, lshift=left, rshift=8 * size - bits)
-        return whole, (*place.ops, FetchOp(OpCode.ST_MEM, place.offset, size), cut, END)
+        return _wider(kind, size), (*place.ops, FetchOp(OpCode.ST_MEM, place.offset, size), cut, END)
     head, added, bit = _loaded(operand, 1)
     whole, cut = _cut(kind, bit + operand.bit, bits)
     return whole, (*head, FetchOp(OpCode.ST_RAW, added, 8), cut, END)

@@ -18,6 +18,8 @@ struct five { double d[5]; };
 struct empty {};
 struct thing { int n; int get(int) const { return n; } };
 
+struct letters { char first; short n; char last; unsigned bits : 3; char small : 7; };
+
 volatile int sink;
 #define FUNCTION(name, ...) __attribute__((noinline)) int name(__VA_ARGS__) { sink = 1; return 2; }
 
@@ -40,8 +42,21 @@ FUNCTION(methods, int thing::*a, int (thing::*b)(int) const, int c)
 
 template <class... Several> FUNCTION(packed, Several... several, int last)
 
+#define RESULT(type, ...)                                                                                              \
+	__attribute__((noinline)) type make_##type() { type v = __VA_ARGS__; sink = 1; return v; }                     \
+	__attribute__((noinline)) void use_##type(const type &ret) { sink = 2; }
+#define RESULTS                                                                                                        \
+	X(wide, 7) X(boxed, {8}) X(quad, {1, 2, 3, 4}) X(two, {5, 6}) X(vectors, {{1, 2, 3, 4}, {5, 6, 7, 8}})         \
+	X(aligned, {1, 2}) X(pair, {9, 10}) X(reals, {1.5L, 2.5L}) X(three, {1, 2, 3}) X(mixed, {4, 5}) X(either, {2.5}) \
+	X(floats, {3.5}) X(four, {{1, 2, 3, 4}}) X(five, {{1, 2, 3, 4, 5}}) X(letters, {'x', -2, 'y', 5, 'z'})
+#define X RESULT
+RESULTS
+#undef X
+
 int main()
 {
+#define X(type, ...) use_##type(make_##type());
+	RESULTS
 	quad x = {1, 2, 3, 4};
 	vectors v = {x, x + 1};
 	wide_number(1, 2, 3);
