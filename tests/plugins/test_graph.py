@@ -11,8 +11,10 @@ from uprobe_counter.graph import GraphConsumer
 
 import uprobe_core as up
 from tests.programs import symbols, zig
+from uprobe_core.actions import CallGraph
 from uprobe_core.errors import UsageError
 from uprobe_core.run_setup import ConsumerUse, RunSetup
+from uprobe_core.types import Returns
 
 OWN = ("main", "leaf", "odd", "even", "jumper", "outer", "twice")
 
@@ -74,6 +76,43 @@ def test_engines_give_the_same_and_depth_cuts(program: Path, tmp_path: Path) -> 
     tables = [text(program, tmp_path, {"depth": "2"}, engine=engine) for engine in ("c", "py")]
     assert tables[0] == tables[1]
     assert not any("      " + name in line[20:] for line in tables[0][1:3] for name in OWN)
+
+
+@pytest.mark.parametrize("returns", [Returns.WATCH, Returns.HIJACK])
+def test_what_forked_processes_called_is_in_it(tmp_path: Path, returns: Returns) -> None:
+    """A child goes on in the calls that it was forked in."""
+    tables = []
+    for engine in ("c", "py"):
+        out = tmp_path / engine
+        uses = (ConsumerUse("graph"),)
+        program = str(zig("family.c"))
+        setup = RunSetup(
+            argv=(program,),
+            functions=("main", "fork", "waitpid"),
+            consumers=uses,
+            engine=engine,
+            returns=returns,
+            output=str(out),
+        )
+        with up.Session.from_setup(setup) as session:
+            session.run()
+        tables.append(out.read_text())
+    assert tables[0] == tables[1]
+    assert [line.split()[-1] for line in tables[0].splitlines()[1:4]] == ["main", "waitpid", "fork"]
+
+
+def test_beyond_the_bound_calls_are_lost_and_counted(program: Path) -> None:
+    setup = RunSetup(argv=(str(program),), functions=OWN)
+    graph = CallGraph(max_keys=2)
+    with up.Session.from_setup(setup) as session:
+        for event in list(session.events.events)[::2]:
+            session.attach(event, graph)
+        session.run()
+    found = graph.result()
+    assert 0 < len(found) <= 2
+    totals = [each for each in session.events.findings.totals() if not each.name.endswith("__return")]
+    returned = sum(total.tallies["returns"] for total in totals)
+    assert graph.lost + sum(calls for calls, _ in found.values()) == returned > graph.lost > 0
 
 
 def test_what_it_cannot_have_is_refused() -> None:
