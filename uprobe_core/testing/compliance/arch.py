@@ -83,6 +83,11 @@ class ArchCompliance(Manners):
         assert 0 < len(ops.info.breakpoint) <= ops.info.alignment
         assert max(ops.info.insn_sizes) <= ops.info.slot_bytes
 
+    def test_it_is_always_the_same_architecture(self, arch: object) -> None:
+        first, second = bind_arch(arch).info, bind_arch(arch).info
+        for what in ("name", "breakpoint", "insn_sizes", "slot_bytes", "registers"):
+            assert getattr(first, what) == getattr(second, what)
+
     def test_verdicts_are_what_the_fixtures_say(
         self, ops: ArchOps, stepped: bytes, simulated: bytes, refused: bytes
     ) -> None:
@@ -107,6 +112,7 @@ class ArchCompliance(Manners):
         for insn in (stepped, simulated, refused):
             analysis = ops.analyze_insn(insn, PLACE, KERNEL)
             assert analysis.reason
+            assert analysis.reason.isprintable(), "it is one line"
             assert analysis.insn_class
             assert analysis.word.to_bytes(len(insn), "little") == insn
 

@@ -30,7 +30,7 @@ from uprobe_core.types import Mode, Policy, Returns
 
 __all__ = ("ConsumerCompliance", "Stage")
 
-FUNCTION, CALLER = 0x1000, 0x3000
+FUNCTION, CALLER, _PAGE = 0x1000, 0x3000, 0x1000
 REGISTERS = bind_arch(load_arch(DEFAULT_ARCH)).info.registers
 """A consumer may name registers: those of the programs that it will mostly see."""
 NAMES = {number: name for name, number in reversed(tuple(REGISTERS.names.items()))}
@@ -79,6 +79,9 @@ class Stage:
 
     def attach(self, plugin: ConsumerPlugin) -> Any:
         """Attach *plugin* to the event, as a session does; returns what it made."""
+        begin = getattr(plugin, "begin", None)
+        if begin is not None:
+            begin(self)
         made = plugin.attach(self.event, self)
         self.event.add(made.attach(self.event, self) if isinstance(made, Action) else made)
         self._probe.follow()
@@ -97,6 +100,7 @@ class Stage:
 
     def emit(self, text: str) -> None:
         """Part of the ConsumerContext contract."""
+        assert isinstance(text, str), f"a line of output is a text, not {text!r}"
         self.lines.append(text)
 
     def record(self, hit: Hit, event: Any) -> None:
@@ -156,6 +160,12 @@ class ConsumerCompliance(Manners):
     def test_it_has_the_members_of_the_contract(self, plugin: ConsumerPlugin) -> None:
         assert isinstance(plugin, ConsumerPlugin)
         assert isinstance(plugin.name, str)
+        assert plugin.name
+        assert isinstance(getattr(plugin, "contract", "1.0"), str)
+        assert isinstance(getattr(plugin, "reports_often", False), bool)
+        lines = getattr(plugin, "event_lines", ())
+        assert not isinstance(lines, str)
+        assert all(isinstance(line, str) for line in lines)
 
     def test_an_unknown_option_is_a_usage_error_that_names_it(
         self, plugin_class: Any, options: Mapping[str, str]
@@ -178,7 +188,9 @@ class ConsumerCompliance(Manners):
 
     def test_the_program_goes_on_as_if_it_were_not_there(self, plugin: ConsumerPlugin, stage: Stage) -> None:
         stage.attach(plugin)
+        before = stage.task.process.read(FUNCTION, _PAGE)
         stage.call(5)
+        assert stage.task.process.read(FUNCTION, _PAGE) == before
         assert (stage.task.args[0], stage.task.pc, stage.task.delivered) == (5, CALLER, [])
 
     def test_it_changes_no_register(self, plugin: ConsumerPlugin, stage: Stage) -> None:
@@ -195,7 +207,7 @@ class ConsumerCompliance(Manners):
         sink = stage.sink(stage.attach(plugin))
         wants = getattr(sink, "filter", None)
         assert wants is None or isinstance(wants(stage.task.process), bool)
-        for name, arguments in LIFE:
+        for name, arguments in (("exec", (stage.task.process,)), *LIFE):
             method = getattr(sink, name, None)
             if callable(method):
                 method(*arguments)
@@ -266,11 +278,16 @@ def check_report(plugin: ConsumerPlugin) -> None:
     report = plugin.report()
     if report is None:
         return
-    assert report.title
-    text = report.as_text()
-    assert not text or text.endswith("\n")
     assert isinstance(report.title, str)
-    json.dumps(report.as_json(), allow_nan=False)
+    assert report.title
+    assert report.title.isprintable(), "a title is one line"
+    text, data = report.as_text(), report.as_json()
+    assert not text or text.endswith("\n")
+    assert text.encode() is not None
+    json.dumps(data, allow_nan=False)
+    again = plugin.report()
+    assert again is not None
+    assert (again.title, again.as_text(), again.as_json()) == (report.title, text, data), "asking changes it"
 
 
 def report_data(plugin: ConsumerPlugin) -> Any:

@@ -37,15 +37,17 @@ class HooksCompliance(Manners):
         path.chmod(0o755)
         monkeypatch.setenv("UPROBE_LOAD_PLUGINS", "")
 
-        def call(*, alone: bool = False) -> tuple[int, Any, Any]:
+        def call(*, alone: bool = False, returns: str = "auto") -> tuple[int, Any, Any, Any]:
             monkeypatch.setattr(
                 "uprobe_core.discovery.called.create", lambda **_told: _with(None if alone else plugin)
             )
-            with Session([str(path)], output="/dev/null") as session:
+            seen = _Registers()
+            with Session([str(path)], output="/dev/null", returns=returns) as session:
                 count = session.probe(f"p:work {path}:{CALLS.offset('work'):#x}", Count())
-                returns = session.probe(f"r:back {path}:{CALLS.offset('work'):#x}", Count())
+                back = session.probe(f"r:back {path}:{CALLS.offset('work'):#x}", Count())
+                session.probe(f"p:call {path}:{CALLS.offset('call'):#x}", seen)
                 status = session.run()
-            return status.code, count.result(), returns.result()
+            return status.code, count.result(), back.result(), seen.found
 
         return call
 
@@ -64,10 +66,28 @@ class HooksCompliance(Manners):
         assert bind_arch(load_arch(DEFAULT_ARCH), wrappers)
 
     def test_a_run_with_it_ends_as_one_without(self, run: Any) -> None:
-        assert run() == run(alone=True) == (150, 5, 5)
+        alone = run(alone=True)
+        assert alone[:3] == (150, 5, 5)
+        assert run() == alone
+
+    def test_a_run_whose_returns_are_hijacked_ends_as_one_without(self, run: Any) -> None:
+        assert run(returns="hijack") == run(alone=True, returns="hijack")
 
     def test_a_second_run_is_as_the_first(self, run: Any) -> None:
         assert run() == run()
+
+
+class _Registers:
+    """A consumer that remembers all registers at each hit."""
+
+    name = "registers"
+
+    def __init__(self) -> None:
+        self.found: list[list[int]] = []
+
+    def handler(self, hit: Any) -> None:
+        """One hit."""
+        self.found.append([hit.reg(name) for name in hit.registers.names])
 
 
 def _hooks(plugin: Any) -> dict[str, Any]:

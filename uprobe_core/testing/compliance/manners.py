@@ -1,11 +1,18 @@
-"""What is asked of plugins of every kind: to come to an end, keep off standard output, and leave nothing."""
+"""What is asked of plugins of every kind: to come to an end, keep off standard output, and leave nothing.
+
+The process is the run's, or somebody's who imports uprobe: what is one for all of it stays as it was.
+"""
 
 from __future__ import annotations
 
+import gc
+import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -45,3 +52,44 @@ class Manners:
         assert capfd.readouterr().out == "", "it wrote to standard output, which is the program's"
         left = [each.name for each in threading.enumerate() if each not in running and not each.daemon]
         assert left == [], "its threads live on"
+
+    @pytest.fixture(autouse=True)
+    def unchanged(self) -> Iterator[None]:
+        """A plugin changes nothing that is the whole process's."""
+        before = _of_process()
+        yield
+        after = _of_process()
+        changed = [name for name, value in before.items() if after[name] != value]
+        _give_back(before)
+        assert changed == [], "it changed what is the whole process's"
+
+
+def _of_process() -> dict[str, Any]:
+    """What there is one of in a process."""
+    mask = os.umask(0)
+    os.umask(mask)
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD)
+    return {
+        "working directory": os.getcwd(),
+        "umask": mask,
+        "environment": {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
+        "handlers of signals": {number: signal.getsignal(number) for number in ends},
+        "limit of recursion": sys.getrecursionlimit(),
+        "collector": gc.isenabled(),
+        "functions for profilers": (sys.getprofile(), sys.gettrace()),
+    }
+
+
+def _give_back(before: Mapping[str, Any]) -> None:
+    """What the tests that follow need."""
+    os.chdir(before["working directory"])
+    os.umask(before["umask"])
+    for name in set(os.environ) - set(before["environment"]) - {"PYTEST_CURRENT_TEST"}:
+        del os.environ[name]
+    os.environ.update(before["environment"])
+    if threading.current_thread() is threading.main_thread():
+        for number, handler in before["handlers of signals"].items():
+            signal.signal(number, handler)
+    sys.setrecursionlimit(before["limit of recursion"])
+    (gc.enable if before["collector"] else gc.disable)()
+    sys.setprofile(before["functions for profilers"][0])

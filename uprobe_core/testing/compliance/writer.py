@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from uprobe_core.discovery.entries import Kind, names
 from uprobe_core.event_model import EventSpec, FetchArg, FetchOp, FetchType, OpCode
 from uprobe_core.testing.compliance.manners import Manners
 from uprobe_core.writer import Record, RunHeader, Writer, escaped
@@ -54,7 +55,7 @@ def record(event: EventSpec, values: Sequence[Any], at: int = 0) -> Record:
     """A hit of *event*, *at* so many microseconds after the first."""
     function = None if event.kind == "p" else 0x40_0010
     return Record(
-        event, 3_600_000_000_000 + 1000 * at, 1000, 1001, "program", 0, 0x40_0010, function, tuple(values), ()
+        event, 3_600_000_000_000 + 1000 * at, 1000, 1001, "program", 3, 0x40_0010, function, tuple(values), ()
     )
 
 
@@ -109,6 +110,8 @@ class WriterCompliance(Manners):
         assert isinstance(writer_class(io.BytesIO(), RunHeader(["./program"], [ENTRY])), Writer)
         for wish in ("wants_stacks", "wants_frames", "appends"):
             assert isinstance(getattr(writer_class, wish, False), bool)
+        assert isinstance(getattr(writer_class, "options", {}), Mapping)
+        assert getattr(writer_class, "until_closed", None) in {None, *names(Kind.WRITER)}
 
     def test_a_run_without_a_hit_can_be_written(self, write: Any, read_back: ReadBack | None) -> None:
         data = write([])
@@ -202,9 +205,17 @@ class WriterCompliance(Manners):
             assert [found["event"] for found in read_back(data)] == ["g/late"]
 
     def test_lost_records_can_be_told(self, write: Any, read_back: ReadBack | None) -> None:
-        data = write([record(BARE, ())], lost=3)
-        if read_back is not None:
-            assert [found["event"] for found in read_back(data)] == ["g/bare"]
+        for lost in (1, 3, 10**12):
+            data = write([record(BARE, ())], lost=lost)
+            if read_back is not None:
+                assert [found["event"] for found in read_back(data)] == ["g/bare"]
+
+    def test_whatever_is_run_can_be_written(self, writer_class: Any) -> None:
+        """Without an event, and with any text as an argument of the program."""
+        for argv in (["./program"], ["./program", *TEXTS]):
+            writer = writer_class(io.BytesIO(), RunHeader(argv, []))
+            writer.write(record(BARE, ()))
+            writer.close()
 
     def test_two_of_them_know_nothing_of_each_other(self, write: Any) -> None:
         alone = write([record(ENTRY, (1, "x"))])

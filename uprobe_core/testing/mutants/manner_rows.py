@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import signal
 import sys
 import threading
 import time
@@ -9,9 +12,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from uprobe_core import arch_hooks, hookspecs
+from uprobe_core import arch_hooks
 from uprobe_core.decoder import Decoded
-from uprobe_core.testing.mutants.good_plugins import GoodSink, GoodWriter
+from uprobe_core.testing.mutants.good_plugins import GoodConsumer, GoodSink, GoodWriter
+from uprobe_core.testing.mutants.hook_rows import HOOKS
 from uprobe_core.testing.mutants.mutant import Mutant
 from uprobe_core.types import Analysis
 
@@ -60,6 +64,15 @@ class _Nan:
         return {"mean": float("nan")}
 
 
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _counts_reports(self: Any) -> Any:
+    self.hits = {name: number + 1 for name, number in self.hits.items()}
+    return GoodConsumer.report(self)
+
+
 CONSUMERS: tuple[Row, ...] = (
     ("its filter says maybe", "test_hits_do_not_make_it_raise", _sink(filter=lambda self, process: "maybe")),
     ("its filter says nothing", "test_hits_do_not_make_it_raise", _sink(filter=lambda self, process: None)),
@@ -74,6 +87,28 @@ CONSUMERS: tuple[Row, ...] = (
     ("it prints", "test_hits_do_not_make_it_raise", _also(lambda self, hit: print("a hit"))),
     ("its threads live on", "test_hits_do_not_make_it_raise", _also(_lingers)),
     ("another register is changed", "test_it_changes_no_register", _also(_is_elsewhere)),
+    ("it goes to another folder", "test_hits_do_not_make_it_raise", _also(lambda self, hit: os.chdir("/"))),
+    ("it takes Ctrl-C", "test_hits_do_not_make_it_raise", _also(lambda self, hit: _ignore_interrupts())),
+    (
+        "memory of the program is changed",
+        "test_the_program_goes_on_as_if_it_were_not_there",
+        _also(lambda self, hit: hit.process.poke(hit.address + 64, b"x")),
+    ),
+    (
+        "an exec makes it raise",
+        "test_what_else_it_has_for_its_life_can_be_called",
+        _sink(exec=lambda self: None),
+    ),
+    (
+        "its begin raises",
+        "test_it_reports_before_any_hit",
+        lambda good: type("B", (good,), {"begin": lambda self, context: 1 // 0}),
+    ),
+    (
+        "asking for its report changes it",
+        "test_it_reports_after_hits",
+        lambda good: type("B", (good,), {"report": _counts_reports}),
+    ),
     ("its end raises", "test_what_else_it_has_for_its_life_can_be_called", _sink(finish=lambda self: 1 // 0)),
     (
         "calls that are missed make it raise",
@@ -143,6 +178,14 @@ def _yields(self: Any, record: Any) -> Iterator[None]:
     yield
 
 
+def _raises_for_one(_self: Any, count: int) -> None:
+    _ = 1 // (count - 1)
+
+
+def _looks(self: Any, stream: Any, header: Any) -> None:
+    self.stream, self.first = stream, header.events[0]
+
+
 WRITERS: tuple[Row, ...] = (
     (
         "quotes are lost",
@@ -173,6 +216,17 @@ WRITERS: tuple[Row, ...] = (
     ),
     ("each record takes longer", "test_many_records_take_no_longer_each", _writer(write=_again_and_again)),
     ("writing is a generator", "test_every_record_is_there_in_order", _writer(write=_yields)),
+    (
+        "one lost record makes it raise",
+        "test_lost_records_can_be_told",
+        _writer(lost=lambda self, n: 1 // (n - 1)),
+    ),
+    (
+        "a run without events makes it raise",
+        "test_whatever_is_run_can_be_written",
+        _writer(__init__=_looks),
+    ),
+    ("its options are a list", "test_it_has_the_members_of_the_contract", _writer(options=["level"])),
     ("it leaves", "test_every_record_is_there_in_order", _writer(write=lambda self, record: sys.exit(0))),
 )
 
@@ -225,6 +279,13 @@ DECODERS: tuple[Row, ...] = (
         "test_the_same_bytes_are_the_same_again",
         lambda good: _Decoder(good, _remembers),
     ),
+    (
+        "a high address makes it raise",
+        "test_no_place_makes_it_raise",
+        lambda good: _Decoder(
+            good, lambda self, code, at: at.to_bytes(6, "little") and good.decode(code, at)
+        ),
+    ),
     ("it prints", "test_no_word_makes_it_raise", lambda good: _Decoder(good, _aloud)),
 )
 
@@ -259,83 +320,19 @@ def _raises_at_times(self: Any, insn: bytes, address: int, policy: Any) -> Analy
     return found
 
 
+def _grows(self: Any, sizes: Any = itertools.count(8, 8)) -> Any:
+    return replace(_super(self, "architecture")(), slot_bytes=next(sizes))
+
+
 ARCHS: tuple[Row, ...] = (
     ("flags are lost", "test_a_completed_step_changes_no_other_register", _arch(post_xol=_clobbers_flags)),
     ("a step has no answer", "test_answers_are_yes_or_no_where_they_are_to_be", _arch(post_xol=_says_none)),
+    ("it is another one each time", "test_it_is_always_the_same_architecture", _arch(architecture=_grows)),
     (
         "some words make it raise",
         "test_every_word_has_a_verdict_and_keeps_it",
         _arch(analyze_insn=_raises_at_times),
     ),
-)
-
-# --- hooks --------------------------------------------------------------------------------------------------
-
-
-def _hooks(**members: Callable[..., Any]) -> Callable[[Any], Any]:
-    made = {name: hookspecs.hookimpl(method) for name, method in members.items()}
-    return lambda good: type("Broken", (good,), made)()
-
-
-def _wrapping(**hooks: Callable[..., Any]) -> Callable[[Any], Any]:
-    marked = {name: arch_hooks.hookimpl(wrapper=True)(hook) for name, hook in hooks.items()}
-    wrapper = type("Wrapper", (), marked)()
-    return _hooks(uprobe_arch_wrappers=lambda self: [wrapper])
-
-
-def _loses_x0(self: Any, task: Any, utask: Any) -> Any:
-    done = yield
-    task.set_reg(0, 7)
-    return done
-
-
-def _elsewhere(self: Any, task: Any, utask: Any) -> Any:
-    done = yield
-    task.set_reg(32, utask.vaddr + 8)
-    return done
-
-
-def _no_answer(self: Any, task: Any, utask: Any) -> Any:
-    yield
-
-
-def _twice(self: Any, task: Any, utask: Any) -> Any:
-    yield
-    yield
-
-
-def _refuses_all(self: Any, insn: bytes, address: int, policy: Any) -> Any:
-    yield
-    return None
-
-
-RUN = "test_a_run_with_it_ends_as_one_without"
-HOOKS: tuple[Row, ...] = (
-    ("it has no hook", "test_it_implements_a_hook", lambda good: object()),
-    (
-        "a hook that there is not",
-        "test_every_hook_of_its_is_one_and_takes_what_it_is_given",
-        _hooks(uprobe_session_begin=lambda self: None),
-    ),
-    (
-        "an argument that there is not",
-        "test_every_hook_of_its_is_one_and_takes_what_it_is_given",
-        _hooks(uprobe_session_start=lambda self, sess: None),
-    ),
-    ("its start raises", RUN, _hooks(uprobe_session_start=lambda self, session: 1 // 0)),
-    ("it leaves", RUN, _hooks(uprobe_session_start=lambda self, session: sys.exit(0))),
-    ("it closes the session", RUN, _hooks(uprobe_session_start=lambda self, session: session.close())),
-    ("it prints", RUN, _hooks(uprobe_session_finish=lambda self, session, status: print("done"))),
-    (
-        "what it wraps is none",
-        "test_what_it_wraps_around_the_architecture_is_a_wrapper",
-        _hooks(uprobe_arch_wrappers=lambda self: [object()]),
-    ),
-    ("steps lose a register", RUN, _wrapping(post_xol=_loses_x0)),
-    ("steps end elsewhere", RUN, _wrapping(post_xol=_elsewhere)),
-    ("a wrapper has no answer", RUN, _wrapping(post_xol=_no_answer)),
-    ("a wrapper yields twice", RUN, _wrapping(pre_xol=_twice)),
-    ("no verdict", RUN, _wrapping(analyze_insn=_refuses_all)),
 )
 
 _KINDS = {"consumer": CONSUMERS, "writer": WRITERS, "decoder": DECODERS, "arch": ARCHS, "hooks": HOOKS}
