@@ -29,7 +29,7 @@ def test_output_that_cannot_be_written_is_125_and_the_program_runs_on(engine: st
     options = ["--engine", engine, "--format", name, "-o", "/dev/full", *EVENT]
     done = uprobe("run", *options, "--", "./loop", "2", cwd=EXAMPLES)
     assert done.stdout == "sum 3\n"
-    assert "records are lost: cannot write the output: No space left on device" in done.stderr
+    assert "error: 2 records are lost: cannot write the output: No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
     assert done.returncode == 125
 

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.errors import OutputError, UprobeError
+from uprobe_core.records.marks import CountedStream, Marks
 from uprobe_core.records.opening import open_output
 
 if TYPE_CHECKING:
@@ -51,12 +52,14 @@ class _WriterFile(io.FileIO):
 
     def __init__(self, fd: int, lost: Callable[[OSError], None]) -> None:
         super().__init__(fd, "wb")
-        self._lost_to, self.broken = lost, False
+        self._lost_to, self.broken, self.taken = lost, False, 0
 
     def write(self, data: Any, /) -> int:
         if not self.broken:
             try:
-                return _write_patiently(self.fileno(), data)
+                count = _write_patiently(self.fileno(), data)
+                self.taken += count
+                return count
             except OSError as error:
                 self.broken = True
                 self._lost_to(error)
@@ -108,11 +111,14 @@ class RunOutput:
         self._collected = False
         """Whether what forked processes gave is here by now."""
         self._size_before_forks: int | None = None
+        self._lost_before_forks = 0
+        self._marks = Marks()
+        self._loss: OutputError | None = None
         self._stream: Any = None
         self._writer: Any = None
         self._part: Part | None = None
         if make_writer is not None:
-            self._stream = io.BufferedWriter(_WriterFile(self._fd, self._lost))
+            self._stream = CountedStream(_WriterFile(self._fd, self._lost))
             self._fd, self._live = self._open(None), True  # such a file has no place for lines of text
             try:
                 self._writer = make_writer(self._stream)
@@ -159,7 +165,7 @@ class RunOutput:
             text = _text_of(record)
             self._spool.put_output(record.timestamp_ns, record.pid, text)
             if self._may_rewrite:
-                self._gather(text)
+                self._gather(text, record=True)
         else:
             self._spool.put_output(record.timestamp_ns, record.pid, record)
             if self._may_rewrite:
@@ -185,6 +191,8 @@ class RunOutput:
             self._part.flush()
         if self._size_before_forks is None and not self._spool.forked and self._kept is None:
             self._size_before_forks = self._size_to_rewrite()
+            self._settle()
+            self._lost_before_forks = self._marks.lost
 
     def _size_to_rewrite(self) -> int | None:
         """Bytes in the file, None where several processes cannot write it, and one then once more."""
@@ -200,9 +208,12 @@ class RunOutput:
             self.before_fork()
             fd = self._fd if self._stream is None else self._stream.raw.fileno()
             os.ftruncate(fd, self._size_before_forks)
+            self._marks.forget(self._lost_before_forks)
+            if self._stream is not None:
+                self._stream.raw.broken = False  # there is the room of what was cut off
         for output in self._spool.outputs():
             if isinstance(output, bytes):
-                self._add(output)
+                self._add(output, record=True)
             else:
                 self._tell(output)
                 self._take(output)
@@ -227,8 +238,25 @@ class RunOutput:
             if self._part is not None and not self._collected:
                 self._part.write(record)
             self._by_writer("write", record)
+            self._mark()
             return
-        self._add(_text_of(record))
+        self._add(_text_of(record), record=True)
+
+    def _mark(self) -> None:
+        """The writer has one record more."""
+        if self._writer is None:
+            return
+        if not self._writer.appends:
+            self._marks.add_to_whole()
+            return
+        self._marks.add(self._stream.given)
+        if self._marks.many:
+            self._settle()
+
+    def _settle(self) -> None:
+        """What the file of a writer has is not lost any more."""
+        if self._stream is not None:
+            self._marks.settle(self._stream.raw.taken, broken=self._stream.raw.broken)
 
     def _by_writer(self, method: str, *arguments: Any) -> None:
         """Have the writer do something; one that fails gets no more records, and they are counted."""
@@ -265,28 +293,30 @@ class RunOutput:
         else:
             self._add(data)
 
-    def _add(self, data: bytes) -> None:
-        self._gather(data)
+    def _add(self, data: bytes, *, record: bool = False) -> None:
+        self._gather(data, record=record)
         if self._live or (self._spool.forked and not self._collected):
             self.flush()
 
-    def _gather(self, data: bytes) -> None:
+    def _gather(self, data: bytes, *, record: bool) -> None:
         self._lines.append(data)
         self._size += len(data)
+        if record and self._stream is None:
+            self._marks.add(self._size)
         if self._size > _FLUSH_BYTES:
             self.flush()
 
     def flush(self) -> None:
         """Hand everything to the operating system."""
         data, self._lines, self._size = b"".join(self._lines), [], 0
-        view = memoryview(b"" if self._unread else data)
-        while view:
-            try:
-                written = _write_patiently(self._fd, view)
-            except OSError as error:
-                self._lost(error)
-                return  # the program must not suffer for it
-            view = view[written:]
+        view, taken = memoryview(b"" if self._unread else data), 0
+        try:
+            while taken < len(view):
+                taken += _write_patiently(self._fd, view[taken:])
+        except OSError as error:  # the program must not suffer for it
+            self._lost(error)
+        if self._stream is None:
+            self._marks.settle(taken, broken=taken < len(data))
 
     def _lost(self, error: OSError) -> None:
         """Tell that records are lost, unless it is the reader of a standard stream that wants no more."""
@@ -314,7 +344,16 @@ class RunOutput:
         """Something could not be written, here or in a forked child."""
         where = "standard error" if self._path is None else repr(self._path)
         hint = "" if text.endswith(_READER_GONE) else f"is there room where {where} lies?"
-        self._not_written(OutputError(text, hint=hint))
+        loss = OutputError(text, hint=hint)
+        self._loss = self._loss or loss
+        self._not_written(loss)
+
+    def _count_lost(self) -> None:
+        """What is lost was said when it began; the error at the end says how many records that are."""
+        lost = self._marks.lost
+        if self._loss is not None and lost:
+            self._loss.message = f"{lost} {self._loss.message}"
+            self._marks.forget()
 
     def show(self) -> None:
         """Let everything so far be read by others: the program waits, and so may they."""
@@ -335,9 +374,11 @@ class RunOutput:
         if self._stream is not None and not self._stream.closed:
             self._by_writer("close")
             self._stream.close()
+            self._settle()
             if self._part is not None:
                 self._part.close(complete=self._writer is not None and not self._stream.raw.broken)
             self._writer = self._part = None
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+        self._count_lost()

@@ -5,6 +5,10 @@ to one unlinked file that all share; an append is atomic, and a child that is
 killed has lost nothing.  The session's own process plays the file back at the
 end: first what has no time, in the order in which it came, then the output of
 all processes in the order of their common clock.
+
+Each entry begins and ends with a secret of the run.  Where the disk was full an entry may be torn, and what
+follows it is found by the secret: bytes of the program's, which may look like anything, are never taken
+for an entry.
 """
 
 from __future__ import annotations
@@ -16,13 +20,16 @@ import struct
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 __all__ = ("Spool",)
 
-_HEADER = struct.Struct("<IIqq")
-"""Bytes that follow, kind, time and process; the latter two of output alone."""
+_SECRET = 16
+_HEADER = struct.Struct(f"<{_SECRET}sIIqq")
+"""The secret, bytes that follow, kind, time and process; the latter two of output alone."""
+_LOST_MESSAGE = 1 << 32
+"""What a lost message adds to the count of losses; a record adds 1."""
 _MESSAGE, _RECORD, _TEXT = range(3)
 _HIGH = 700
 """Our descriptors' numbers begin here."""
@@ -90,9 +97,10 @@ class Spool:
         self._watches = True
         self.forked = False
         """Whether there has been a fork, so that order across processes matters from here on."""
-        self.lost = False
-        """Whether some of it had no room; known once the children were waited for."""
-        self._alive_read = self._alive_write = -1
+        self.lost_messages = self.lost_records = 0
+        """What had no room; known once the children were waited for."""
+        self._secret = os.urandom(_SECRET)
+        self._alive_read = self._alive_write = self._losses = -1
         self._before: Callable[[], None] = _nothing
         self._in_child: Callable[[], None] = _nothing
 
@@ -106,6 +114,7 @@ class Spool:
         self._fd = _out_of_the_way(_unnamed_file())
         reader, writer = os.pipe()
         self._alive_read, self._alive_write = _out_of_the_way(reader), _out_of_the_way(writer)
+        self._losses = _out_of_the_way(os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC))
         _watch_forks(self)
 
     def follow_forks(self, before: Callable[[], None], in_child: Callable[[], None]) -> None:
@@ -154,20 +163,13 @@ class Spool:
 
     def _append(self, kind: int, time: int, pid: int, body: bytes) -> None:
         assert self._fd is not None
-        data = _HEADER.pack(len(body), kind, time, pid) + body
+        data = _HEADER.pack(self._secret, len(body), kind, time, pid) + body + self._secret
         try:
             whole = os.write(self._fd, data) == len(data)
         except OSError:
             whole = False
         if not whole:
-            self._note_loss()
-
-    def _note_loss(self) -> None:
-        """Something had no room: the session's own process reads it when it waits for the others."""
-        if self._alive_write >= 0:
-            os.write(self._alive_write, b"L")
-        else:
-            self.lost = True
+            os.eventfd_write(self._losses, _LOST_MESSAGE if kind == _MESSAGE else 1)
 
     def wait_for_children(self) -> None:
         """In the session's own process: wait until every forked process has ended."""
@@ -175,7 +177,11 @@ class Spool:
             os.close(self._alive_write)
             self._alive_write = -1
         while os.read(self._alive_read, 4096):
-            self.lost = True
+            pass
+        with suppress(BlockingIOError):  # there are none
+            messages, records = divmod(os.eventfd_read(self._losses), _LOST_MESSAGE)
+            self.lost_messages += messages
+            self.lost_records += records
 
     def messages(self) -> Iterator[Any]:
         """All messages so far, in the order in which they were put."""
@@ -183,7 +189,7 @@ class Spool:
 
         for kind, _time, _pid, at, length in self._entries():
             if kind == _MESSAGE:
-                yield pickle.loads(self._body(at, length))  # noqa: S301  # our own unlinked file
+                yield pickle.loads(self._bytes(at, length))  # noqa: S301  # our own unlinked file
 
     def outputs(self) -> Iterator[Any]:
         """All records and lines of text, by time, then by process, then as that process gave them."""
@@ -192,27 +198,40 @@ class Spool:
         entries = [each for each in self._entries() if each[0] != _MESSAGE]
         entries.sort(key=lambda each: each[1:3])  # it is stable
         for kind, _time, _pid, at, length in entries:
-            body = self._body(at, length)
+            body = self._bytes(at, length)
             yield body if kind == _TEXT else pickle.loads(body)  # noqa: S301  # as above
 
     def _entries(self) -> Iterator[tuple[int, int, int, int, int]]:
-        """(kind, time, process, position, length) of each; a torn last one is left out."""
-        position, end = 0, 0 if self._fd is None else os.fstat(self._fd).st_size
-        while position + _HEADER.size <= end:
-            length, kind, time, pid = _HEADER.unpack(self._body(position, _HEADER.size))
-            position += _HEADER.size
-            if position + length <= end:
-                yield kind, time, pid, position, length
-            position += length
+        """(kind, time, process, position, length) of each; torn ones are left out."""
+        position, head = 0, self._bytes(0, _HEADER.size)
+        while len(head) == _HEADER.size:
+            secret, length, kind, time, pid = _HEADER.unpack(head)
+            body = position + _HEADER.size
+            tail = self._bytes(body + length, _SECRET + _HEADER.size)
+            if secret == tail[:_SECRET] == self._secret:
+                yield kind, time, pid, body, length
+                position, head = body + length + _SECRET, tail[_SECRET:]
+            else:
+                position = self._next_after(position)
+                head = self._bytes(position, _HEADER.size)
 
-    def _body(self, position: int, length: int) -> bytes:
-        assert self._fd is not None
-        return os.pread(self._fd, length, position)
+    def _next_after(self, position: int) -> int:
+        """Where the secret stands next after *position*, where a torn entry or the end of one begins."""
+        start, size = position + 1, 1 << 20
+        while block := self._bytes(start, size + _SECRET - 1):
+            found = block.find(self._secret)
+            if found >= 0:
+                return start + found
+            start += size
+        return start
+
+    def _bytes(self, position: int, length: int) -> bytes:
+        return b"" if self._fd is None else os.pread(self._fd, length, position)
 
     def close(self) -> None:
         """Give the descriptors back; idempotent."""
-        for fd in (self._fd, self._alive_read, self._alive_write):
+        for fd in (self._fd, self._alive_read, self._alive_write, self._losses):
             if fd is not None and fd >= 0:
                 os.close(fd)
         self._fd = None
-        self._alive_read = self._alive_write = -1
+        self._alive_read = self._alive_write = self._losses = -1
