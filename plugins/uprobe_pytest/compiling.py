@@ -53,8 +53,11 @@ def _compiler(path: Path) -> list[str]:
     plus = path.suffix in {".cc", ".cpp", ".cxx"}
     if chosen := os.environ.get("UPROBE_CC"):
         return shlex.split(chosen)
-    if find_spec("ziglang") is not None:
-        return [sys.executable, "-m", "ziglang", "c++" if plus else "cc", *ZIG_FLAGS]
+    zig = find_spec("ziglang")
+    if zig is not None and zig.origin:
+        # By its file: "-m" would look in the working directory first, where a program may have left another.
+        main = os.path.join(os.path.dirname(zig.origin), "__main__.py")
+        return [sys.executable, "-I", main, "c++" if plus else "cc", *ZIG_FLAGS]
     debian = "aarch64-linux-gnu-g++" if plus else "aarch64-linux-gnu-gcc"
     if shutil.which(debian):
         return [debian]

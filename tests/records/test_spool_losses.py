@@ -38,6 +38,7 @@ def test_a_message_without_room_is_known_once_the_children_were_waited_for(
     spool.put_output(1, 2, b"third")
     spool.wait_for_children()
     assert (spool.lost_messages, spool.lost_records) == (1, 1)
+    assert spool.lacked == "what forked processes found is lost, 1 records of forked processes are lost"
     assert list(spool.messages()) == [("first", 1)]
     assert list(spool.outputs()) == []
 

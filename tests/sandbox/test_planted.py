@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from uprobe_linux.fs.own_files import own_places
+from uprobe_pytest import compiling
 
 from tests.cli.command import uprobe
 from tests.sandbox.attacks import attack, program
@@ -127,3 +129,19 @@ def test_no_cell_of_a_sweep_decides_about_the_next(tmp_path: Path) -> None:
     assert before == (tmp_path / "s.toml").read_text()
     assert not list(tmp_path.glob("s.sweep/cells/x"))
     assert not (tmp_path / "PLANTED").exists()
+
+
+def test_the_compiler_of_the_pytest_plugin_is_not_one_of_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ziglang", reason="needs PyPI's ziglang")
+    monkeypatch.delenv("UPROBE_CC", raising=False)
+    command = compiling._compiler(Path("x.c"))
+    for name in ("ziglang", "os", "sys"):
+        (tmp_path / name).mkdir()
+        for file in ("__init__.py", "__main__.py"):
+            (tmp_path / name / file).write_text("print('planted')")
+    asked = [*command[: command.index("cc")], "version"]
+    done = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "planted" not in done.stdout
+    assert done.stdout[0].isdigit()

@@ -183,6 +183,13 @@ class Spool:
             self.lost_messages += messages
             self.lost_records += records
 
+    @property
+    def lacked(self) -> str:
+        """What is lost, in words; "" if nothing is."""
+        what = ["what forked processes found is lost"] if self.lost_messages else []
+        what += [f"{self.lost_records} records of forked processes are lost"] if self.lost_records else []
+        return ", ".join(what)
+
     def messages(self) -> Iterator[Any]:
         """All messages so far, in the order in which they were put."""
         import pickle

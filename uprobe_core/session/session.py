@@ -236,7 +236,9 @@ class Session(ReportedSession):
             self.spool.wait_for_children()
             self.events.findings.replay(self.spool, self._output)
             self._say_lost()
-            self._say_no_room()
+            if self.spool.lacked:
+                text = f"{self.spool.lacked}: no room in the folder of temporary files"
+                self._complaints.not_written(OutputError(text, hint="TMPDIR names another folder"))
         self.events.lives.finish()
         if self._output is not None:
             self._output.write_kept()
@@ -257,17 +259,6 @@ class Session(ReportedSession):
             self._complaints.not_written(
                 OutputError(f"what {what} found last is lost: killed from outside, or without memory")
             )
-
-    def _say_no_room(self) -> None:
-        """Some of what forked processes found could not be kept until the end."""
-        spool, what = self.spool, []
-        if spool.lost_messages:
-            what.append("what forked processes found is lost")
-        if spool.lost_records:
-            what.append(f"{spool.lost_records} records of forked processes are lost")
-        if what:
-            text = f"{', '.join(what)}: no room in the folder of temporary files"
-            self._complaints.not_written(OutputError(text, hint="TMPDIR names another folder"))
 
     def _close_files(self) -> None:
         for file in (self._output, self._files, self._coverage):
