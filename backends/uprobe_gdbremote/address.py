@@ -6,14 +6,17 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from uprobe_core.errors import BackendError, UsageError
 
 __all__ = ("Address", "connect")
 
 _FORMS = (
-    "tcp:HOST:PORT, unix:PATH, qemu or qemu:PATH, each with ,scratch=ADDRESS+SIZE or ,filters=here if need be"
+    "tcp:HOST:PORT, unix:PATH, qemu or qemu:PATH, each with ,scratch=ADDRESS+SIZE, ,filters=here"
+    " or ,mappings=all if need be"
 )
+_WORDS = {"filters=here": "filters_here", "mappings=all": "all_mappings"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Address:
     :param host: and *port*: of a TCP stub
     :param scratch: memory of the program that nobody uses: (address, bytes)
     :param filters_here: whether the stub is to report every hit, and decide of none
+    :param all_mappings: whether what the program maps past its loader is to be seen as well
     """
 
     kind: str
@@ -33,21 +37,22 @@ class Address:
     port: int = 0
     scratch: tuple[int, int] | None = None
     filters_here: bool = False
+    all_mappings: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Address:
         """From what the user wrote; raises UsageError."""
         text, *more = text.split(",")
-        here = "filters=here" in more
-        areas = [_scratch(word) for word in more if word != "filters=here"]
-        scratch = areas[0] if areas else None
+        areas = [_scratch(word) for word in more if word not in _WORDS]
+        wishes = {_WORDS[word]: True for word in more if word in _WORDS}
+        options: dict[str, Any] = {"scratch": areas[0] if areas else None, **wishes}
         kind, _, rest = text.partition(":")
         if kind == "tcp":
             host, _, port = rest.rpartition(":")
             if host and port.isdecimal() and int(port) < 1 << 16:
-                return cls(kind, host=host.strip("[]"), port=int(port), scratch=scratch, filters_here=here)
+                return cls(kind, host=host.strip("[]"), port=int(port), **options)
         elif (kind == "unix" and rest) or kind == "qemu":
-            return cls(kind, rest or "qemu-aarch64", scratch=scratch, filters_here=here)
+            return cls(kind, rest or "qemu-aarch64", **options)
         raise UsageError(f"target {text!r} is no address", hint=_FORMS)
 
     def __str__(self) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from uprobe_core.errors import BackendError
-from uprobe_core.system_call_numbers import NAMES
+from uprobe_core.system_call_numbers import NAMES, NUMBERS
 
 if TYPE_CHECKING:
     from uprobe_core.target import CallWatcher
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ("CaughtCalls", "is_at_call")
 
+_Call = tuple[str, tuple[int, ...]]
+"""Name and arguments."""
 _SIDES = ("syscall_entry", "syscall_return")
 _SIDE = 7
 """The register that tells them apart."""
@@ -32,32 +35,36 @@ def is_at_call(stop: Stop) -> bool:
 
 
 class CaughtCalls:
-    """Tells *watcher* of system calls; raises BackendError where the stub does not stop at them.
+    """Tells *watchers* of system calls; raises BackendError where the stub does not stop at them.
 
     A kernel says in x7 on which side of the call a program stops (PTRACE_SYSCALL_ENTER, _EXIT in
     arch/arm64/kernel/ptrace.c); gdbserver takes one for the other when the program has just been executed.
 
+    :param only: names of the calls that they want to know of, all if it is empty
     :param is_qemu: whether the stub is QEMU's, which stops before the result is there (do_syscall)
     :ivar count: how many were made
     """
 
-    def __init__(self, client: Client, watcher: CallWatcher, *, is_qemu: bool) -> None:
-        self._client, self._watcher = client, watcher
-        self._made: dict[RemoteTask, tuple[str, tuple[int, ...]]] = {}
-        self._again: dict[RemoteTask, tuple[int, tuple[str, tuple[int, ...]]]] = {}
+    def __init__(
+        self, client: Client, watchers: Sequence[CallWatcher], only: Iterable[str] = (), *, is_qemu: bool
+    ) -> None:
+        self._client, self._watchers = client, watchers
+        self._catch = b";".join((b"QCatchSyscalls:1", *sorted(b"%x" % NUMBERS[name] for name in only)))
+        self._made: dict[RemoteTask, _Call] = {}
+        self._again: dict[RemoteTask, tuple[int, _Call]] = {}
         """Calls that the kernel may make once more, with its answer so far."""
         self.count = 0
-        if is_qemu or not client.has("QCatchSyscalls") or not client.knows(b"QCatchSyscalls:1"):
+        if is_qemu or not client.has("QCatchSyscalls") or not client.knows(self._catch):
             raise BackendError(
                 f"{client.channel.where} does not tell of system calls and their results",
-                hint="leave -S and events s:NAME out, or use gdbserver or backend unicorn",
+                hint="leave -S, events s:NAME and mappings=all out, or use gdbserver or backend unicorn",
                 slug="backend-lacks",
             )
 
     def begin(self, process: RemoteProcess) -> None:
         """*process* is a new one, also if its memory is its parent's."""
         self._client.select_process(process.pid)
-        self._client.knows(b"QCatchSyscalls:1")
+        self._client.knows(self._catch)
 
     def take(self, task: RemoteTask, stop: Stop) -> None:
         """*task* makes a call, or has got its answer."""
@@ -76,10 +83,11 @@ class CaughtCalls:
             if made == (name, arguments) or name == "restart_syscall":
                 self._made[task] = made
                 return
-            self._watcher.answered(task, *made, result)
+            self._tell(task, made, result)
         self._made[task] = name, arguments
         self.count += 1
-        self._watcher.called(task, name, arguments)
+        for watcher in self._watchers:
+            watcher.called(task, name, arguments)
 
     def _answered(self, task: RemoteTask) -> None:
         made = self._made.pop(task, None)
@@ -93,4 +101,8 @@ class CaughtCalls:
             return
         if name in _GOES_ELSEWHERE and (name == "rt_sigreturn" or result == 0):
             result = None
-        self._watcher.answered(task, *made, result)
+        self._tell(task, made, result)
+
+    def _tell(self, task: RemoteTask, made: _Call, result: int | None) -> None:
+        for watcher in self._watchers:
+            watcher.answered(task, *made, result)

@@ -279,6 +279,22 @@ class Client:
             if answer[:1] == b"l" or len(answer) == 1:
                 return result
 
+    def file(self, path: str) -> bytes | None:
+        """The content of a file of the target's machine; None if the stub shows none (vFile)."""
+        name = hexadecimal(path.encode("utf-8", "surrogateescape"))
+        opened = self.channel.ask(b"vFile:open:%b,0,0" % name)
+        if opened[:1] != b"F" or opened[1:2] == b"-":
+            return None
+        descriptor, result = opened[1:], b""
+        while True:
+            asked = b"vFile:pread:%b,%x,%x" % (descriptor, self.room // 2, len(result))
+            _, _, part = self.channel.ask(asked).partition(b";")
+            if not part:
+                break
+            result += part
+        self.channel.ask(b"vFile:close:" + descriptor)
+        return result
+
     def threads(self) -> Iterator[bytes]:
         """The thread ids, as the stub writes them."""
         answer = self.channel.ask(b"qfThreadInfo")

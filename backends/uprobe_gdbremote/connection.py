@@ -44,7 +44,7 @@ class Connection:
     def __init__(self, address: Address, name: str, emulator: Emulator | None = None) -> None:
         self._emulator = emulator
         self.scratch = address.scratch
-        self.filters_here = address.filters_here
+        self.filters_here, self.all_mappings = address.filters_here, address.all_mappings
         self.pid = 0 if emulator is None else emulator.pid
         self._name = os.path.basename(name)[:_COMM_BYTES]
         made = connect(address, _SECONDS) if emulator is None else emulator.connect()

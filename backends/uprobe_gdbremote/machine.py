@@ -19,6 +19,7 @@ from uprobe_gdbremote.family import Family
 from uprobe_gdbremote.forks import Forks
 from uprobe_gdbremote.hits import Hits
 from uprobe_gdbremote.inject import MUNMAP, Injector
+from uprobe_gdbremote.maps import MAKERS, MapWatcher
 from uprobe_gdbremote.points import SIZE
 from uprobe_gdbremote.process import RemoteProcess
 from uprobe_gdbremote.registers import RegisterNames, ThreadRegisters
@@ -29,6 +30,7 @@ from uprobe_gdbremote.task import RemoteTask, thread_numbers
 
 if TYPE_CHECKING:
     from uprobe_core.backend import ProbeHandler, Target
+    from uprobe_core.target import CallWatcher
     from uprobe_gdbremote.client import Client
     from uprobe_gdbremote.connection import Connection
     from uprobe_gdbremote.elf import LoadedFile
@@ -91,13 +93,20 @@ class RemoteMachine:
         self._injector = Injector(self, 0)
         self._forks = Forks(self._client, self, follow=target.follow)
         self._hits = Hits(self.runner, handler, self._forks, self)
-        watcher = target.on_syscall
-        self._calls = (
-            None if watcher is None else CaughtCalls(self._client, watcher, is_qemu=connection.is_qemu)
-        )
+        self._calls = self._caught(target.on_syscall)
         self.conditions: RemoteConditions | None = None
         if all(map(self._client.has, NEEDED)) and not connection.filters_here:
             self.conditions = RemoteConditions(self._client, self.process, self._names, self, handler.analyze)
+
+    def _caught(self, watcher: CallWatcher | None) -> CaughtCalls | None:
+        """What stops at system calls, if somebody wants to know of them."""
+        watchers: list[CallWatcher] = [] if watcher is None else [watcher]
+        if self._connection.all_mappings:
+            watchers.append(MapWatcher(self._client))
+        if not watchers:
+            return None
+        only = MAKERS if watcher is None else ()
+        return CaughtCalls(self._client, watchers, only, is_qemu=self._connection.is_qemu)
 
     def _document(self, annex: str) -> bytes:
         found = self._client.object("features", annex)

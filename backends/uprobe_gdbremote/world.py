@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from uprobe_gdbremote.client import Client
     from uprobe_gdbremote.elf import LoadedFile
     from uprobe_gdbremote.files import LocalFiles
+    from uprobe_gdbremote.maps import FileMap
     from uprobe_gdbremote.process import RemoteProcess
 
 __all__ = ("World",)
@@ -44,6 +45,8 @@ class World:
         self.mappings: list[Mapping] = []
         self.svc = 0
         self._links: LinkMap | None = None
+        self._seen: list[Mapping] = []
+        """What was found in the kernel's list only."""
         self._stop = 0
         """Where it is looked at what the loader has done."""
 
@@ -51,7 +54,7 @@ class World:
         """Have what a fork has copied of *other*."""
         self._objects = {key: list(made) for key, made in other._objects.items()}
         self.mappings, self.svc, self._links = list(other.mappings), other.svc, other._links
-        self._stop = other._stop
+        self._seen, self._stop = list(other._seen), other._stop
         if self._stop:
             self._process.points.make(self._stop).ours = self.look
 
@@ -148,6 +151,38 @@ class World:
                     self.mappings.remove(mapping)
                     self._handler.on_munmap(self._process, mapping.start, mapping.end)
                     self._process.points.forget(mapping.start, mapping.end)
+
+    def compare(self, maps: list[FileMap]) -> None:
+        """Tell of what is in *maps* and was not known, and of what was found here and is there no more."""
+        found = [made for made in map(self._mapping, maps) if made is not None]
+        for gone in [each for each in self._seen if each not in found]:
+            self._seen.remove(gone)
+            self.mappings.remove(gone)
+            self._handler.on_munmap(self._process, gone.start, gone.end)
+            self._process.points.forget(gone.start, gone.end)
+        for made in found:
+            if not any(known.start < made.end and made.start < known.end for known in self.mappings):
+                self._seen.append(made)
+                self.mappings = sorted((*self.mappings, made), key=lambda mapping: mapping.start)
+                self._handler.on_mmap(self._process, made)
+
+    def _mapping(self, line: FileMap) -> Mapping | None:
+        """Code of a file that is here as well."""
+        file = self._files.load(line.path) if line.flags[2] == "x" else None
+        if file is None:
+            return None
+        readable, writable, executable = (flag != "-" for flag in line.flags[:3])
+        return Mapping(
+            line.start,
+            line.end,
+            readable,
+            writable,
+            executable,
+            shared=line.flags[3] == "s",
+            offset=line.offset,
+            file=file.identity,
+            path=line.path,
+        )
 
     def _is_loader(self, key: tuple[str, int]) -> bool:
         return key[1] == self.auxv.get(_AT_BASE)

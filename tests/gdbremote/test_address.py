@@ -16,6 +16,8 @@ from uprobe_core.errors import BackendError, UsageError
         ("unix:/run/gdb", Address("unix", "/run/gdb")),
         ("qemu", Address("qemu", "qemu-aarch64")),
         ("qemu:/opt/qemu", Address("qemu", "/opt/qemu")),
+        ("unix:/x,filters=here", Address("unix", "/x", filters_here=True)),
+        ("unix:/x,mappings=all", Address("unix", "/x", all_mappings=True)),
         ("tcp:b:1,scratch=0x2000+64", Address("tcp", host="b", port=1, scratch=(0x2000, 64))),
     ],
 )

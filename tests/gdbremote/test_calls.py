@@ -22,7 +22,7 @@ def told(*stops: Side) -> list[tuple[str, int | None]]:
         answered=lambda _task, name, _arguments, result: found.append((name, result)),
     )
     client: Any = SimpleNamespace(has=lambda _: True, knows=lambda _: True)
-    calls = CaughtCalls(client, watcher, is_qemu=False)
+    calls = CaughtCalls(client, [watcher], is_qemu=False)
     task: Any = Mock()
     for side, number, x0 in stops:
         registers = {0: x0 % (1 << 64), 7: int(side == "exit")}
