@@ -53,9 +53,11 @@ def drawn(path: Path, hash_text: str = "") -> str:
 
 
 def test_a_page_shows_tables_bars_flame_graph_and_tree(tmp_path: Path) -> None:
-    text = drawn(page(tmp_path, 100, "summary", "latency"))
+    text = drawn(page(tmp_path, 100, "summary", "latency", "graph"))
     heads = re.findall(r"<h2>(.*?)</h2>", text)
-    assert heads == ["summary", "latency in ns", "Where time goes", "Calls", "Events"]
+    assert heads == ["summary", "latency in ns", "graph of calls", "Where time goes", "Calls", "Events"]
+    graph = text.partition('class="flame"')[2].partition("</div></div>")[0]
+    assert re.findall(r'title="(\w+): ', graph) == ["all", "main", "around", "inside"]
     assert "<td>calls_often/inside</td>" in text
     assert '<i style="width: 100%;"></i>' in text
     assert "<b>around</b>" in text

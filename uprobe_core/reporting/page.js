@@ -147,6 +147,8 @@ function ofStacks(stacks) {
   return plain(root);
 }
 
+const ofGraph = (nodes) => nodes.map((node) => [node.name, node.time, ofGraph(node.inside)]);
+
 // --- the tree: [name, arguments, start, ns, inside] ---------------------------------------------------
 
 function children(nodes, parent, from) {
@@ -202,8 +204,11 @@ function consumer(found, number) {
     else if (found.name === "hist" && Object.values(value).every(Number.isInteger)) { make("p", name, main); bars(value, String); }
     else if (found.name === "count" && value && typeof value === "object") { make("p", name, main); counted(value, "key"); }
   }
+  const graph = found.name === "graph" ? (found.found || {}).tree || [] : [];
+  flame(ofGraph(graph), timeText);
   const text = make("pre", data.texts[number], main);
-  if (["stacks", "profile", "hist", "count", "latency"].includes(found.name) && names.length) {
+  const drawn = ["stacks", "profile", "hist", "count", "latency"].includes(found.name) && names.length;
+  if (drawn || graph.length) {
     const details = make("details", null);
     make("summary", "as text", details);
     text.replaceWith(details);
