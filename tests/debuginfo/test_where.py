@@ -128,3 +128,22 @@ def test_zstd_is_read_or_refused_in_words(tmp_path: Path, capsys: pytest.Capture
         assert programs(path, capsys) == programs(plain, capsys)
     except (AssertionError, SystemExit):
         assert "zstd packs it" in uprobe("doctor", str(path)).stdout
+
+
+def test_a_debug_file_is_found_for_a_program_with_a_relative_name(tmp_path: Path) -> None:
+    whole, folder = built("types.c", "-O2"), tmp_path / "debug"
+    apart = folder / f"{tmp_path}/types.debug".lstrip("/")
+    apart.parent.mkdir(parents=True)
+    objcopy = "aarch64-linux-gnu-objcopy"
+    subprocess.run([objcopy, "--only-keep-debug", str(whole), str(apart)], check=True)
+    link = f"--add-gnu-debuglink={apart}"
+    words = ["--strip-all", "--remove-section=.note.gnu.build-id", link, str(whole), str(tmp_path / "types")]
+    subprocess.run([objcopy, *words], check=True)
+    line = ("-e", "p:a ./types:parse $args", "./types")
+    assert uprobe("check", "--debug-dir", str(folder), *line, cwd=tmp_path).returncode == 0
+    with apart.open("ab") as file:
+        file.write(b"x")  # the checksum is another
+    done = uprobe("check", "--debug-dir", str(folder), *line, cwd=tmp_path)
+    assert "the file has no symbols" in done.stdout + done.stderr
+    said = uprobe("doctor", "--debug-dir", str(folder), "types", cwd=tmp_path).stdout
+    assert "types.debug, which the file names, is not found, or is of another build" in said

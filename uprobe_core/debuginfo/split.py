@@ -20,6 +20,7 @@ from uprobe_core.debuginfo.unit import Die, Family, Unit
 from uprobe_core.debuginfo.unit_header import UnitHeader
 from uprobe_core.errors import TargetError
 from uprobe_core.events.files import FileCheck, host_file
+from uprobe_core.image.debug_files import absolute
 from uprobe_core.image.elf import ElfFile
 
 __all__ = ("SplitFiles", "dwo_name")
@@ -256,7 +257,7 @@ class SplitFiles:
         if self._packed is None:
             names = [f"{self._path}.dwp", f"{whole.elf.path}.dwp"]
             tries = [self._files(names[0]), host_file(names[1])]
-            tries += [host_file(folder + names[0]) for folder in self._folders]
+            tries += [host_file(f"{folder}{absolute(whole.elf, self._path)}.dwp") for folder in self._folders]
             paths = (status.host_path for status in tries if not status.errno_name and status.regular)
             opened = (_opened(path, whole) for path in paths)
             self._packed = next((each for each in opened if each is not None), None)

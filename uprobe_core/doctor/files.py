@@ -11,6 +11,7 @@ from uprobe_core.errors import TargetError
 
 if TYPE_CHECKING:
     from uprobe_core.debuginfo.finder import Found
+    from uprobe_core.image.elf import ElfFile
 
 __all__ = ("examine_file",)
 
@@ -37,6 +38,15 @@ def _debug_info(found: Found) -> Finding:
     return Finding("debug-info", "ok", detail)
 
 
+def _without(image: ElfFile) -> Finding:
+    """That nothing was found, and what the file says of where it should be."""
+    from uprobe_core.image.debug_files import debug_link
+
+    name = debug_link(image)[0]
+    wanted = f"none; {name}, which the file names, is not found, or is of another build"
+    return Finding("debug-info", "note", wanted if name else "none", _NOWHERE)
+
+
 def examine_file(path: str, folders: Sequence[str]) -> Iterator[Finding]:
     """Findings about *path*; raises TargetError for what is no program.
 
@@ -56,7 +66,7 @@ def examine_file(path: str, folders: Sequence[str]) -> Iterator[Finding]:
             yield Finding("symbols", "note", str(error))
         else:
             yield Finding("symbols", "ok" if count else "note", f"{count} functions in {names.path}")
-        yield _debug_info(found)
+        yield _debug_info(found) if found.where or found.error else _without(image)
         if found.info is None:
             return
         if image.section(".gnu_debugaltlink") or found.info.elf.section(".gnu_debugaltlink"):

@@ -9,7 +9,6 @@ this machine that the user names (--debug-dir).
 from __future__ import annotations
 
 import os
-import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -21,7 +20,7 @@ from uprobe_core.image.elf import ElfFile
 from uprobe_core.image.elf_symbols import ElfImage
 from uprobe_core.image.host_files import open_regular
 
-__all__ = ("debug_file", "mini_debug_file", "shared_file")
+__all__ = ("absolute", "debug_file", "debug_link", "mini_debug_file", "shared_file")
 
 _ROOT = "/usr/lib/debug"
 _CHUNK = 1 << 20
@@ -116,23 +115,33 @@ def _candidates(
     if len(image.build_id) > 2:
         for check, root in places:
             yield f"{root}/.build-id/{image.build_id[:2]}/{image.build_id[2:]}.debug", None, check
-    link = image.section(".gnu_debuglink")
-    if link is None:
+    name, checksum = debug_link(image)
+    if not name:
         return
-    data = image.bytes_of(link)
-    name = data.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
-    if len(data) < 8 or not name or "/" in name:
-        return
-    checksum = struct.unpack("<I", data[-4:])[0]
-    folder = path.rsplit("/", 1)[0]
+    folder, whole = path.rpartition("/")[0] or ".", absolute(image, path).rpartition("/")[0]
     files = places[-1][0]
     beside = [(files, folder), (files, f"{folder}/.debug")]
-    named = [(check, f"{root}{folder}") for check, root in places] + [
+    named = [(check, f"{root}{whole}") for check, root in places] + [
         (check, root) for check, root in places[:-1]
     ]
     for check, place in beside + named:
         if f"{place}/{name}" != path:
             yield f"{place}/{name}", checksum, check
+
+
+def debug_link(image: ElfFile) -> tuple[str, int]:
+    """The name of the debug file of *image*, "" if it says none, and the checksum that it must have."""
+    link = image.section(".gnu_debuglink")
+    data = b"" if link is None else image.bytes_of(link)
+    name = data.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+    if len(data) < 8 or "/" in name:
+        return "", 0
+    return name, int.from_bytes(data[-4:], "little")
+
+
+def absolute(image: ElfFile, path: str) -> str:
+    """*path* from the root on; where the guest calls *image* by a relative one, that of this machine."""
+    return path if path.startswith("/") else os.path.abspath(image.path)
 
 
 def _checksum(path: str) -> int:

@@ -121,7 +121,8 @@ class ImageResolver:
             if places:
                 return places
         if not found:
-            hint = nearest(name, (s.name for s in image.functions())) or "`uprobe list` shows what there is"
+            known = [symbol.name for symbol in image.functions()]
+            hint = nearest(name, known) or _LIST if known else _STRIPPED
             raise _refusal(line, f"symbol {name!r} is not in {path}", hint)
         try:
             distance = int(offset, 0) if offset else 0
@@ -300,6 +301,10 @@ def _path_end(location: str, check: FileCheck) -> int:
         colon = at if colon < 0 else colon
         at = location.find(":", at + 1)
     return first if first >= 0 else colon
+
+
+_LIST = "`uprobe list` shows what there is"
+_STRIPPED = "the file has no symbols; `uprobe doctor FILE` says where debug information was found"
 
 
 def _refusal(line: EventLine, text: str, hint: str) -> SpecError:
