@@ -150,7 +150,7 @@ static int random_call(uint64_t *args)
 		args[0] = fd(), args[1] = number == SYS_ftruncate ? below(5000) : place();
 		break;
 	case SYS_getdents64:
-		args[0] = fd(), args[1] = place(), args[2] = size();
+		args[0] = fd(), args[1] = below(4) ? place() : (uint64_t)maps[below(6)].start, args[2] = size();
 		break;
 	case SYS_clock_gettime:
 		args[0] = below(14), args[1] = place();

@@ -12,7 +12,7 @@
 
 #include "emulator.h"
 
-enum { SMALLEST_ENTRY = 24, MOST_LISTING = 1 << 20 };
+enum { SMALLEST_ENTRY = 24, MOST_LISTING = 1 << 20, IN_PIECES = 1 << 16 };
 
 #define SECOND INT64_C(1000000000)
 
@@ -132,6 +132,20 @@ bool call_fstat(struct call *call)
 	return call_status_of(call, call->args[0], call_memory(call, call->args[1], CALL_STAT_BYTES, PERM_WRITE));
 }
 
+/* Stores all of from at address, in as many pieces as it lies in; from NULL: answers whether that can be done. */
+static bool store(const struct call *call, uint64_t address, const char *from, uint64_t size)
+{
+	for (uint64_t done = 0, left; done < size; done += left) {
+		void *place = call_piece(call, address + done, PERM_WRITE, &left);
+		if (!place)
+			return false;
+		left = left < size - done ? left : size - done;
+		if (from)
+			memcpy(place, from + done, left);
+	}
+	return true;
+}
+
 /* A listing of the host's is the program's, byte for byte. */
 bool call_getdents(struct call *call)
 {
@@ -142,8 +156,11 @@ bool call_getdents(struct call *call)
 		return false;
 	int32_t size = wanted < MOST_LISTING ? wanted : MOST_LISTING;
 	void *place = call_memory(call, call->args[1], (uint64_t)size, PERM_WRITE);
-	if (!place)
+	char pieces[IN_PIECES];
+	if (!place && (size > IN_PIECES || !store(call, call->args[1], NULL, (uint64_t)size)))
 		return false;
-	call->result = syscall(SYS_getdents64, file->host, place, (unsigned)size);
+	call->result = syscall(SYS_getdents64, file->host, place ? place : pieces, (unsigned)size);
+	if (call->result > 0 && !place)
+		store(call, call->args[1], pieces, (uint64_t)call->result);
 	return call->result >= 0;
 }
