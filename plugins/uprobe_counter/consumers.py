@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from uprobe_core.actions import MAX_KEYS, Action, Count, Hist, Latency, Stacks, Sum
 from uprobe_core.consumer import ConsumerContext, EventInfo
-from uprobe_counter.keys import KeyText, key_text
+from uprobe_counter.keys import KeyText, argument_text, key_text
 from uprobe_counter.options import Options
 from uprobe_counter.report import (
     Section,
@@ -233,7 +233,8 @@ class LatencyConsumer(HistConsumer):
         assert isinstance(action, Latency)
         result, found = action.result(), action.quantiles()
         tables, quantiles = (result, found) if self.by else ({(): result}, {(): found})
-        return latencies(tables, quantiles, action.slowest(), lambda low: _upper(action, low), text)
+        argument = argument_text(next(event for event, own in self._actions if own is action))
+        return latencies(tables, quantiles, action.slowest(), lambda low: _upper(action, low), text, argument)
 
     def title(self) -> str:
         """With the unit."""

@@ -10,12 +10,14 @@ from typing import Any
 from uprobe_core.consumer import EventInfo, Frame
 from uprobe_core.value_text import value_text
 
-__all__ = ("KeyText", "is_stack", "key_text", "shown")
+__all__ = ("ArgumentText", "KeyText", "argument_text", "is_stack", "key_text", "shown")
 
 STACK = " <- "
 """Between a frame and its caller's."""
 
 KeyText = Callable[[Any], str]
+ArgumentText = Callable[[str, Any], str]
+"""``text(name, value)``."""
 NameOf = Callable[[int], str]
 
 
@@ -47,6 +49,13 @@ def key_text(event: EventInfo, by: Sequence[str], name_of: NameOf) -> KeyText:
     if len(parts) == 1:
         return parts[0]
     return lambda key: ", ".join(part(value) for part, value in zip(parts, key, strict=True))
+
+
+def argument_text(event: EventInfo) -> ArgumentText:
+    """How the arguments of *event* are shown."""
+    return lambda name, value: (
+        shown(None) if value is None else _part(event, name, lambda _address: "")(value)
+    )
 
 
 def _part(event: EventInfo, name: str, name_of: NameOf) -> KeyText:

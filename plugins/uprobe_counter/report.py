@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uprobe_core.actions import SlowCall
-from uprobe_counter.keys import KeyText, is_stack, shown
+from uprobe_counter.keys import ArgumentText, KeyText, is_stack, shown
 
 __all__ = (
     "Section",
@@ -164,7 +164,8 @@ def latencies(
     quantiles: Mapping[Any, Mapping[str, int]],
     slowest: Sequence[SlowCall],
     upper: Callable[[int], int],
-    text: KeyText = shown,
+    text: KeyText,
+    argument: ArgumentText,
 ) -> tuple[list[str], Any]:
     """For each key a histogram and its quantiles; then the slowest calls of all keys."""
     lines: list[str] = []
@@ -177,13 +178,13 @@ def latencies(
         data[plain(key)] = {"histogram": histogram, **quantiles[key]}
     whole = data.get("", {}) if set(tables) <= {()} else {"keys": data}
     if slowest:
-        lines += ["slowest:", *(line for call in slowest for line in _slow_call(call))]
+        lines += ["slowest:", *(line for call in slowest for line in _slow_call(call, argument))]
         whole = {**whole, "slowest": [_slow_data(call) for call in slowest]}
     return lines, whole
 
 
-def _slow_call(call: SlowCall) -> list[str]:
-    shown_args = " ".join(f"{name}={shown(value)}" for name, value in call.args.items())
+def _slow_call(call: SlowCall, argument: ArgumentText) -> list[str]:
+    shown_args = " ".join(f"{name}={argument(name, value)}" for name, value in call.args.items())
     head = f"  {call.latency}  {call.comm}-{call.tid}  {shown_args}".rstrip()
     return [head, *(f"      {int(frame):#x}  {frame.name}".rstrip() for frame in call.stack)]
 
