@@ -93,6 +93,8 @@ class BackendCompliance(BackendTraps, BackendInline, BackendTasks, BackendProces
         numbers = made.machine.statistics()
         assert all(isinstance(value, int) for value in numbers.values())
         assert {"syscalls", "unknown-syscalls"} <= set(numbers)
+        assert numbers["unknown-syscalls"] == 0
+        assert numbers.get("instructions", 45) == 45
 
     # --- memory ------------------------------------------------------------------------------------
 

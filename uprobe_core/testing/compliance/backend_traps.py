@@ -51,6 +51,7 @@ class BackendTraps(BackendFixtures):
     def test_removing_what_is_not_there_does_nothing(self, rig: Any) -> None:
         made = rig(CALLS)
         made.process.remove_trap(WORK)
+        made.process.remove_inline(WORK)
         assert made.run().code == 150
 
     def test_a_trap_can_be_removed_at_its_hit(self, trapping: Rig) -> None:
