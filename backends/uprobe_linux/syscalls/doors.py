@@ -2,7 +2,8 @@
 
 One record for each call.  The dispatcher checks the arguments by it before anything else
 looks at them, and the manual's table is made from it.  A call cannot be registered without
-a record; one that nobody registered is ENOSYS.  Which calls a CPU may make by itself is in forms.py.
+a record; one that nobody registered is ENOSYS.  Which calls a CPU may make by itself is in
+forms.py, which takes over what a record refuses.
 """
 
 from __future__ import annotations

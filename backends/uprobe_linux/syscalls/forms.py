@@ -3,20 +3,27 @@
 One row for each call; a new form in C (``uprobe_unicorn/native/calls``) gets its row in FORMS below.  The
 CPU is given the rows when the machine is set up, looks at a call's row before its form, and lends the
 form what the row lends and nothing else: descriptors, ways that start at folders which need no further
-judgement (a mount that everybody may read is never one), places that may be changed.  What does
-not fit is made by the handler in Python, as a call without a row is.
+judgement (a mount that everybody may read is never one), places that may be changed.  What the record
+in doors.py refuses gets to no form (masks_of).  What does not fit is made by the handler in
+Python, as a call without a row is.
 """
 
 from __future__ import annotations
 
 import enum
+import functools
+import operator
 from dataclasses import dataclass
 from typing import Final
 
 from uprobe_linux.fs import oflags
 from uprobe_linux.fs.set_ids import PLAIN_BITS
+from uprobe_linux.syscalls.doors import DOORS
 
-__all__ = ("FORMS", "Form", "Lent", "Mask")
+__all__ = ("FORMS", "Form", "Lent", "Mask", "masks_of")
+
+MOST_MASKS = 2
+"""That one row has room for (own_calls.h)."""
 
 
 class Lent(enum.IntFlag):
@@ -84,3 +91,20 @@ _ROWS: Final[tuple[tuple[str, Form], ...]] = (
 )
 FORMS: Final[dict[str, Form]] = {name: form for names, form in _ROWS for name in names.split()}
 """By name of the call."""
+
+
+def masks_of(name: str) -> tuple[Mask, ...]:
+    """What is looked at before the form of call *name* is: its own masks, and those that its door means.
+
+    An argument with a bit that no value has which the door lets through is Python's to refuse.  Raises
+    KeyError for a call that has no door, ValueError for a door that is closed or whose checks are no masks.
+    """
+    door, masks = DOORS[name], [*FORMS[name].masks]
+    for check in door.checks:
+        bits = check.bits if check.one_of is None else functools.reduce(operator.or_, check.one_of)
+        if bits is None or check.when is not None:
+            raise ValueError(f"{name}: its {check.name} cannot be checked in C")
+        masks.append(Mask(check.argument, check.name, bits))
+    if door.kind == "refused" or len(masks) > MOST_MASKS:
+        raise ValueError(f"{name} cannot be made in C")
+    return tuple(masks)

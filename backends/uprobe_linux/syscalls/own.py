@@ -14,7 +14,7 @@ from uprobe_core.system_call_numbers import NUMBERS
 from uprobe_linux.fs.file_times import CAPACITY
 from uprobe_linux.processes.rlimits import INFINITY, RLIMIT_FSIZE
 from uprobe_linux.scheduling.clock import EPOCH, SYSCALL_NS, UPTIME
-from uprobe_linux.syscalls.forms import FORMS, Lent
+from uprobe_linux.syscalls.forms import FORMS, Lent, masks_of
 from uprobe_linux.syscalls.ordering import LOCAL
 from uprobe_linux.syscalls.own_descriptors import OwnDescriptors
 from uprobe_linux.syscalls.own_maps import OwnMaps
@@ -48,7 +48,7 @@ class OwnCalls:
         calls.counted = machine.target.limits.memory is not None
         for name, form in FORMS.items():
             turn = Lent(0) if name in LOCAL else Lent.TURN
-            calls.lend(NUMBERS[name], form.lent | turn, tuple(mask.row() for mask in form.masks))
+            calls.lend(NUMBERS[name], form.lent | turn, tuple(mask.row() for mask in masks_of(name)))
 
     @classmethod
     def of(cls, machine: World) -> OwnCalls | None:

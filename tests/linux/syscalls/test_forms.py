@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from uprobe_linux.syscalls import forms, own, table
-from uprobe_linux.syscalls.forms import FORMS, Form, Lent
+from uprobe_linux.syscalls.doors import DOORS
+from uprobe_linux.syscalls.forms import FORMS, Form, Lent, Mask, masks_of
 from uprobe_unicorn import UnicornBackend
 
 from tests.linux.guests import build
@@ -75,6 +76,18 @@ def test_each_row_has_a_form_and_each_form_a_row_and_a_handler() -> None:
     calls, handlers = _glue.Calls(), table.load().whole()
     assert {number for number in range(512) if calls.lend(number, 0, ())} == {NUMBERS[name] for name in FORMS}
     assert {NUMBERS[name] for name in FORMS} <= handlers.keys()
+
+
+def test_what_a_door_refuses_gets_to_no_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    (commands,) = masks_of("fcntl")
+    refused = [value for value in range(1 << 12) if value & ~commands.bits]
+    (check,) = DOORS["fcntl"].checks
+    assert refused
+    assert all(check.refuses((0, value)) for value in refused)
+    for name in ("socket", "ptrace", "ioctl"):  # a check that depends on another argument; closed; all bits
+        monkeypatch.setitem(forms.FORMS, name, Form(masks=(Mask(0, "a", 1), Mask(2, "b", 1))))
+        with pytest.raises(ValueError, match="in C"):
+            masks_of(name)
 
 
 def test_with_its_row_each_call_is_made_in_c(seen: Counter[str], tmp_path: Path) -> None:
