@@ -39,7 +39,7 @@ class Sandbox:
         self.private = target.private_folder or _private_folder()
         """The folder behind what goes away with the machine; the guest sees parts of it, by other names."""
         # Also when nobody closes it: an error while the machine is made, an exit without close.
-        self._remove = weakref.finalize(self, _remove, self.private, os.getpid())
+        self._remove = weakref.finalize(self, _remove, self.private, os.getpid(), not target.private_folder)
         self.names_folder = self._folder("names")
         """Where sockets' paths are remembered; the guest cannot see it."""
         self.papers_folder = self._folder("papers")
@@ -177,8 +177,11 @@ def _own_files_in(mounts: list[Mount], own: Sequence[str]) -> list[Mount]:
     return protected
 
 
-def _remove(folder: str, owner: int) -> None:
-    """Remove the private folder, in the process *owner* only: forked guests leave it alone."""
+def _remove(folder: str, owner: int, ours: bool) -> None:
+    """Remove the private folder, in the process *owner* only: forked guests leave it alone.
+
+    :param ours: nobody else does it where the guest has left something, however deep or closed that is
+    """
     if os.getpid() != owner:
         return
     try:
@@ -186,9 +189,11 @@ def _remove(folder: str, owner: int) -> None:
             _remove_plain(os.path.join(folder, name))
         os.rmdir(folder)
     except OSError:  # the guest left folders
-        import shutil  # not needed to start
+        if ours:
+            import shutil  # not needed to start
 
-        shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(RecursionError):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_roots_own(path: str) -> bool:
