@@ -27,6 +27,8 @@ __all__ = ("OwnMaps",)
 _LENT, _LEAST = 8 << 20, 2 << 20
 """Bytes of the arena that are lent, and those that may be left of them before it is lent more."""
 _NO_LIMIT = (INFINITY, INFINITY)
+_MOST_MAPPINGS = 1024
+"""With more of them (thousands of threads) to tell the CPU of all of them at each change takes longest."""
 
 
 class OwnMaps:
@@ -47,6 +49,7 @@ class OwnMaps:
         limited = any(limits.get(each, _NO_LIMIT)[0] != INFINITY for each in (RLIMIT_AS, RLIMIT_DATA))
         calls.maps_on = not limited and not self._told and not memory.kept_from_stores
         seen = memory, memory.vmas.version
+        calls.maps_on = calls.maps_on and len(memory.vmas) <= _MOST_MAPPINGS
         if not calls.maps_on or seen == self._seen:
             return
         self._seen = seen

@@ -74,12 +74,16 @@ class OwnThreads:
         numbers = {each: number for number, each in enumerate(self._tasks)}
         rows = [self._row(each, each is task or self._may_run(each), waits=False) for each in ready]
         rows += [self._row(each, self._may_step_in(each), waits=True) for each in sleepers]
-        found = ((each, self._machine.scheduler.sleeper(each)) for each in waiters)
-        known = tuple(
-            (each.key.offset, each.bitset, numbers.get(sleeper, _OTHERS) if sleeper else _OTHERS)
-            for each, sleeper in found
-        )
+        if numbers:
+            known = tuple((each.key.offset, each.bitset, self._number(each, numbers)) for each in waiters)
+        else:
+            known = tuple((each.key.offset, each.bitset, _OTHERS) for each in waiters)
         self._calls.set_threads(tuple(rows), tuple(range(len(ready))), known)
+
+    def _number(self, waiter: Waiter, numbers: dict[Task, int]) -> int:
+        """Of the thread that *waiter* is about."""
+        sleeper = self._machine.scheduler.sleeper(waiter)
+        return _OTHERS if sleeper is None else numbers.get(sleeper, _OTHERS)
 
     def _who(self, task: Task, waiters: list[Waiter]) -> tuple[list[Task], list[Task]]:
         """The ready threads, *task* first, and the *waiters* that the CPU may wake; none: all is ours."""
@@ -89,9 +93,13 @@ class OwnThreads:
             return [], []
         if ready[:1] != [task] or any(each.process is not process for each in ready):
             return [], []
-        found = (scheduler.sleeper(waiter) for waiter in waiters)
-        sleepers = [each for each in found if each is not None and self._may_wake(each, task)]
-        return (ready, sleepers) if len(ready) + len(sleepers) <= MOST else ([], [])
+        sleepers: list[Task] = []
+        for each in map(scheduler.sleeper, waiters):
+            if each is not None and self._may_wake(each, task):
+                sleepers.append(each)
+            if len(ready) + len(sleepers) > MOST:  # of thousands no more are looked at
+                return [], []
+        return ready, sleepers
 
     @staticmethod
     def _may_wake(sleeper: Task, task: Task) -> bool:
