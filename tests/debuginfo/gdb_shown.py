@@ -28,8 +28,6 @@ def _pointer(value, kind):
             return '"' + value.string(errors="surrogateescape") + '"'
         except (gdb.MemoryError, gdb.error):
             return "(fault)"
-    if str(value).endswith("(synthetic pointer)"):
-        return "<synthetic pointer>"
     if target.strip_typedefs().code == gdb.TYPE_CODE_FUNC and int(value):
         return _symbol(int(value) & _MASK)
     return hex(int(value) & _MASK)
