@@ -57,3 +57,13 @@ def test_memcpy_of_glibc_is_called_as_often_as_gdb_stops_there(tmp_path: Path) -
         session.probe(f"p:copy {program}:memcpy", counter)
         session.run()
     assert counter.hits == known["__memcpy_generic"] >= 286
+
+
+@pytest.mark.parametrize("returns", ["watch", "hijack"])
+@pytest.mark.parametrize("engine", ["c", "py"])
+def test_functions_around_a_resolver_return_as_well(engine: str, returns: str) -> None:
+    """Resolvers run in _start of a static program, which is hit by the native engine."""
+    program = build_debian("indirect_family.c", "-O1", "-static")
+    lines = (f"r:r {program}:work", f"p:s {program}:_start", f"r:t {program}:__libc_start_main")
+    found = count(program, *lines, engine=engine, returns=returns)
+    assert found == [FIRST + CHILD + EXECUTED + PARENT, 2, 0]

@@ -25,6 +25,7 @@ class Semantics(NamedTuple):
     :param depth: calls that may be pending for a task then, None: any number
     :param visible: whether the program sees breakpoints
     :param fetches: whether the engine may fetch arguments
+    :param in_python: whether there are returns that the core follows for itself
     """
 
     trap: bytes
@@ -34,6 +35,7 @@ class Semantics(NamedTuple):
     depth: int | None = None
     visible: bool = False
     fetches: Callable[[], bool] = lambda: True
+    in_python: bool = False
 
 
 def core_of(site: Site) -> Core:

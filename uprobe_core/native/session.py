@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from uprobe_core.records.output import RunOutput
     from uprobe_core.records.spool import Spool
     from uprobe_core.run_setup import RunSetup
-    from uprobe_core.tracing.event import Event
+    from uprobe_core.tracing.event import Event, EventProbe
     from uprobe_core.tracing.event_set import EventSet
 
 __all__ = ("SafePoints", "SessionNative")
@@ -35,6 +35,11 @@ class SafePoints(Protocol):
     def soon(self, function: Callable[[], None]) -> None:
         """Call *function* at the next safe point."""
         ...
+
+
+def _has_python_returns(probe: EventProbe) -> bool:
+    """Whether the core follows returns for *probe*: of a resolver, or where a filter chooses processes."""
+    return probe.spec.resolver is not None or probe.event.has_filters
 
 
 class SessionNative:
@@ -72,7 +77,7 @@ class SessionNative:
             current=cast("Callable[[], Task]", lambda: machine.current),  # there is one at every hit
             keep=setup.lossy or 0,
             plain_records=records,
-            semantics=semantics,
+            semantics=semantics._replace(in_python=any(map(_has_python_returns, events.locations()))),
             stacks=stacks,
             registers=registry.arch.info.registers,
         )

@@ -18,6 +18,7 @@ from uprobe_core.actions.latency import Latency
 from uprobe_core.actions.merge import merge
 from uprobe_core.native import _engine
 from uprobe_core.native.calls import NativeCalls
+from uprobe_core.native.hijacked_returns import HijackedReturns
 from uprobe_core.native.packing import pack_registers
 from uprobe_core.native.paths import NativePaths
 from uprobe_core.native.plan import (
@@ -112,6 +113,7 @@ class NativeSites:
         self._over = False
         self.engine.set_outside(self._voted_out, self._trampoline)
         self.engine.hijack, self.engine.depth = semantics.hijack, semantics.depth or 0
+        self._returns = HijackedReturns(hijack=semantics.hijack, in_python=semantics.in_python)
         backend.connect(self.engine, _engine.API, self._who, trap=semantics.trap, visible=semantics.visible)
         if semantics.visible:
             backend.before_run = self._find_area
@@ -135,7 +137,14 @@ class NativeSites:
     # --- sites ------------------------------------------------------------------------------------
 
     def install(self, space: Space, site: Site) -> bool:
-        """Place *site* natively if it can be; otherwise nothing has changed."""
+        """Place *site* natively if it can be; otherwise nothing has changed.  Raises ProbeError."""
+        if self._returns.are_pythons(site):
+            return False
+        native = self._install(space, site)
+        self._returns.placed(site, native=native)
+        return native
+
+    def _install(self, space: Space, site: Site) -> bool:
         calls_python = stops = False
         probes = []
         if len(site.uprobe.links) > _engine.MAX_PROBES:
@@ -203,16 +212,10 @@ class NativeSites:
     def _probe(self, native: NativeEvent, probe: EventProbe, program: tuple[bytes, int, bytes, int]) -> int:
         number = native.probes.get(probe)
         if number is None:
-            plan = native.plan
-            number = self.engine.add_probe(
-                *program,
-                probe.event.is_return,
-                native.chain,
-                plan.votes,
-            )
+            number = self.engine.add_probe(*program, probe.event.is_return, native.chain, native.plan.votes)
             native.probes[probe] = number
             if not native.actions:
-                native.actions = [(self._action(probe.event, number, a), a) for a in plan.actions]
+                native.actions = [(self._action(probe.event, number, a), a) for a in native.plan.actions]
             self._set(native, probe, number)
         return number
 
@@ -237,10 +240,8 @@ class NativeSites:
         event = probe.event
         entry = [n for n, plan in native.actions if not plan.at_return]
         leave = [n for n, plan in native.actions if plan.at_return]
-        wants_returns = event.wants_returns
-        self.engine.set_probe(
-            number, event.enabled, wants_returns, entry, leave, native.plan.tests, native.plan.texts
-        )
+        plan, wants = native.plan, event.wants_returns
+        self.engine.set_probe(number, event.enabled, wants, entry, leave, plan.tests, plan.texts)
 
     def changed(self, event: Event) -> bool:
         """*event* was enabled, disabled, or given other sinks or another filter.
@@ -292,9 +293,7 @@ class NativeSites:
     def _sink_failed(self, event: Event, sink: Any, error: Exception) -> None:
         """A sink raised in the middle of a hit: if that ends the run, it does so once guest code stops."""
         try:
-            if (
-                sink is None
-            ):  # all of the event's: it has looked after its sinks itself, and this ends the run
+            if sink is None:  # all of the event's: it has looked after them itself, and this ends the run
                 raise error
             self._failed(event, sink, error)
         except Exception as fatal:
