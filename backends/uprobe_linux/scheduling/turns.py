@@ -351,11 +351,15 @@ class Turns:
             seats.clocks[me] = max(seats.clocks[: seats.used])
         else:
             seats.clocks[me] = max(seats.clocks[me], epoch_start(lowest))
-            self._machine.family.bell.ring(seats.hosts[seats.holder(lowest)])
         with seats.locked():
             if seats.states[me] == State.ASLEEP:
                 seats.lower(me, key_of(self._moment(seats.clocks[me]), self._order))
                 seats.states[me] = State.MARKED
+        # Only now: who is alone in executing looks at nobody until it is rung, and has to see us then.
+        lowest = seats.lowest(without=me)
+        first = -1 if lowest == NEVER else seats.holder(lowest)
+        if first >= 0 and seats.hosts[first]:
+            self._machine.family.bell.ring(seats.hosts[first])
 
 
 def channel_of(hosts: tuple[int, ...]) -> int:
