@@ -10,8 +10,6 @@ import pytest
 
 from tests.kernel import expectations as expect
 
-pytestmark = pytest.mark.thorough
-
 NATIVE = find_spec("uprobe_core.native._engine") is not None and os.environ.get("UPROBE_ENGINE") != "py"
 JUMP = pytest.param(
     ("jump", "watch"), marks=pytest.mark.skipif(not NATIVE, reason="jumps are native"), id="jump-watch"
