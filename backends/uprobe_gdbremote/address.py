@@ -43,7 +43,11 @@ class Address:
     def parse(cls, text: str) -> Address:
         """From what the user wrote; raises UsageError."""
         text, *more = text.split(",")
-        areas = [_scratch(word) for word in more if word not in _WORDS]
+        areas = [_scratch(word) for word in more if word.startswith("scratch=")]
+        unknown = [word for word in more if word not in _WORDS and not word.startswith("scratch=")]
+        if unknown or len(areas) > 1:
+            what = f"{unknown[0]!r} is nothing that" if unknown else "more than one scratch area is not what"
+            raise UsageError(f"{what} a target can have", hint=_FORMS)
         wishes = {_WORDS[word]: True for word in more if word in _WORDS}
         options: dict[str, Any] = {"scratch": areas[0] if areas else None, **wishes}
         kind, _, rest = text.partition(":")
@@ -60,13 +64,12 @@ class Address:
 
 
 def _scratch(text: str) -> tuple[int, int]:
-    name, _, value = text.partition("=")
-    begin, plus, size = value.partition("+")
+    begin, plus, size = text.removeprefix("scratch=").partition("+")
     try:
         found = int(begin, 0), int(size, 0)
     except ValueError:
         found = (0, 0)
-    if name != "scratch" or not plus or found[0] % 16 or found[1] < 64:
+    if not plus or found[0] % 16 or found[1] < 64:
         raise UsageError(f"{text!r} is no scratch area", hint="scratch=0x20001000+0x1000, 16 byte aligned")
     return found
 

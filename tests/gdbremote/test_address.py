@@ -32,7 +32,7 @@ def test_what_is_no_address_is_refused_with_the_forms_that_there_are(text: str) 
     assert "tcp:HOST:PORT" in caught.value.hint
 
 
-@pytest.mark.parametrize("more", ["scratch=1+64", "scratch=0x2000", "scratch=0x2000+8", "other=1"])
+@pytest.mark.parametrize("more", ["scratch=1+64", "scratch=0x2000", "scratch=0x2000+8"])
 def test_a_scratch_area_is_aligned_and_has_a_size(more: str) -> None:
     with pytest.raises(UsageError, match="is no scratch area"):
         Address.parse(f"unix:/x,{more}")
@@ -42,3 +42,10 @@ def test_where_nobody_listens_is_said_with_what_to_start() -> None:
     with pytest.raises(BackendError, match="no stub answers at unix:/nowhere") as caught:
         connect(Address("unix", "/nowhere"), 0.0)
     assert "gdbserver" in caught.value.hint
+
+
+@pytest.mark.parametrize("more", ["other=1", "filters=there", "scratch=0x2000+64,scratch=0x3000+64"])
+def test_what_a_target_cannot_have_is_refused_with_what_it_can(more: str) -> None:
+    with pytest.raises(UsageError, match="a target can have") as refused:
+        Address.parse(f"tcp:b:1,{more}")
+    assert "filters=here" in refused.value.hint

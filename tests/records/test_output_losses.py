@@ -51,14 +51,6 @@ class Document(Lines):
     appends = False
 
 
-@pytest.fixture
-def spool() -> Iterator[Spool]:
-    made = Spool()
-    made.prepare()
-    yield made
-    made.close()
-
-
 def written(path: Path, spool: Spool, writer: type[Lines] | None, room: int) -> list[UprobeError]:
     """What is said when COUNT records go to *path* and there is *room* for so many bytes."""
     said: list[UprobeError] = []

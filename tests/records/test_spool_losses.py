@@ -6,20 +6,11 @@ import errno
 import os
 import pickle
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from uprobe_core.records.spool import Spool
-
-
-@pytest.fixture
-def spool() -> Iterator[Spool]:
-    made = Spool()
-    made.prepare()
-    yield made
-    made.close()
 
 
 def test_a_message_without_room_is_known_once_the_children_were_waited_for(

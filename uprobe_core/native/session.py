@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from uprobe_core.native.semantics import Semantics
 from uprobe_core.native.sites import NativeSites
@@ -20,21 +20,9 @@ if TYPE_CHECKING:
     from uprobe_core.run_setup import RunSetup
     from uprobe_core.tracing.event import Event, EventProbe
     from uprobe_core.tracing.event_set import EventSet
+    from uprobe_core.tracing.safe_points import SafePoints
 
-__all__ = ("SafePoints", "SessionNative")
-T = TypeVar("T")
-
-
-class SafePoints(Protocol):
-    """Where the running program's probes may change (LiveChanges)."""
-
-    def do(self, function: Callable[[], T]) -> T:
-        """Call *function* from the running thread at once, from another one at the next safe point."""
-        ...
-
-    def soon(self, function: Callable[[], None]) -> None:
-        """Call *function* at the next safe point."""
-        ...
+__all__ = ("SessionNative",)
 
 
 def _has_python_returns(probe: EventProbe) -> bool:

@@ -7,9 +7,9 @@ whatever a filter says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from uprobe_core.event_model import Comparison, Condition
 from uprobe_core.events.fields import FieldKind
@@ -24,24 +24,12 @@ if TYPE_CHECKING:
     from uprobe_core.probes.sites import Site
     from uprobe_core.probes.spaces import Space
     from uprobe_core.tracing.event_set import EventSet
+    from uprobe_core.tracing.safe_points import SafePoints
 
 __all__ = ("TargetFilters", "condition_of")
 
-T = TypeVar("T")
 _NUMBERS = frozenset("usxc")
 """Kinds of types that are whole numbers."""
-
-
-class SafePoints(Protocol):
-    """Where the running program's probes may change (LiveChanges)."""
-
-    def do(self, function: Callable[[], T]) -> T:
-        """Call *function* from the running thread at once, from another one at the next safe point."""
-        ...
-
-    def soon(self, function: Callable[[], None]) -> None:
-        """Call *function* at the next safe point."""
-        ...
 
 
 class TargetFilters:

@@ -1,7 +1,7 @@
 """Host system calls that Python's os module does not offer, made directly.
 
 Numbers are the host's own (x86-64: arch/x86/entry/syscalls/syscall_64.tbl;
-other 64-bit hosts: include/uapi/asm-generic/unistd.h), so a host that is in
+other 64-bit hosts have the guest's: include/uapi/asm-generic/unistd.h), so a host that is in
 neither table gets ENOSYS and callers fall back or pass that on.
 """
 
@@ -12,6 +12,8 @@ import errno
 import os
 import struct
 from typing import Any
+
+from uprobe_core.system_call_numbers import NUMBERS as GUEST_NUMBERS
 
 __all__ = (
     "AT_EMPTY_PATH",
@@ -84,55 +86,7 @@ _X86_64 = {
     "pwritev2": 328,
     "preadv2": 327,
 }
-_GENERIC = {
-    "getdents64": 61,
-    "epoll_ctl": 21,
-    "epoll_pwait": 22,
-    "openat2": 437,
-    "statx": 291,
-    "fallocate": 47,
-    "utimensat": 88,
-    "renameat2": 276,
-    "linkat": 37,
-    "fchownat": 54,
-    "faccessat2": 439,
-    "timerfd_create": 85,
-    "timerfd_settime": 86,
-    "timerfd_gettime": 87,
-    "inotify_init1": 26,
-    "inotify_add_watch": 27,
-    "inotify_rm_watch": 28,
-    "tee": 77,
-    "vmsplice": 75,
-    "sync_file_range": 84,
-    "syncfs": 267,
-    "statfs": 43,
-    "fstatfs": 44,
-    "fchmodat2": 452,
-    "flock": 32,
-    "connect": 203,
-    "bind": 200,
-    "getsockname": 204,
-    "getpeername": 205,
-    "sendto": 206,
-    "recvfrom": 207,
-    "setsockopt": 208,
-    "getsockopt": 209,
-    "sendmsg": 211,
-    "recvmsg": 212,
-    "accept4": 242,
-    "ioctl": 29,
-    "read": 63,
-    "write": 64,
-    "splice": 76,
-    "copy_file_range": 285,
-    "sendfile": 71,
-    "epoll_create1": 20,
-    "ppoll": 73,
-    "fcntl": 25,
-    "pwritev2": 287,
-    "preadv2": 286,
-}
+_GENERIC = {name: GUEST_NUMBERS[name] for name in _X86_64}
 NUMBERS = {"x86_64": _X86_64, "aarch64": _GENERIC, "riscv64": _GENERIC}.get(os.uname().machine, {})
 
 _syscall = ctypes.CDLL(None, use_errno=True).syscall
