@@ -10,6 +10,9 @@ import pytest
 import uprobe_core as up
 from tests.programs import ROOT
 
+pytest.importorskip("uprobe_core.native._engine")
+pytest.importorskip("uprobe_unicorn.native._glue")
+
 
 class Chosen:
     """Looks at returns, and chooses processes, so it is never the native engine's."""
