@@ -60,7 +60,7 @@ class Task(Protocol):
 
     @property
     def comm(self) -> str:
-        """The task name, at most 15 bytes, as prctl(PR_SET_NAME) left it."""
+        """The task name as exec or prctl(PR_SET_NAME) left it: its first 15 bytes."""
         ...
 
     def get_reg(self, index: int) -> int:
@@ -105,7 +105,10 @@ class Process(Protocol):
     pid: int
 
     def read(self, address: int, size: int) -> bytes:
-        """Exactly *size* bytes of the guest's data view; raises MemoryFault."""
+        """Exactly *size* bytes of the guest's data view; raises MemoryFault.
+
+        With Capabilities.unreadable also for what is mapped and not the program's to read (PROT_NONE).
+        """
         ...
 
     def write(self, address: int, data: bytes) -> None:
@@ -120,7 +123,10 @@ class Process(Protocol):
         ...
 
     def mappings(self) -> Sequence[Mapping]:
-        """All mappings, sorted by address."""
+        """All mappings, sorted by address: the caller's own list, which later events do not change.
+
+        Each says whether it is private or shared, since a kernel probes private ones alone.
+        """
         ...
 
     def insert_trap(self, address: int, insn: bytes, *, visible: bool) -> None:
@@ -159,8 +165,8 @@ class Process(Protocol):
 
         The first stride-free unit at *address* is the return trampoline, which
         holds *trap*, and on_trap is told of it; slots follow at *address* +
-        slot_bytes, one per *stride*.  The kernel maps it at the top of the
-        address space as "[uprobes]", readable and executable, not writable.
+        slot_bytes, one per *stride*.  It is among :meth:`mappings` as "[uprobes]",
+        executable and not the program's to write; the kernel has it at the top of the address space.
         """
         ...
 
@@ -243,7 +249,10 @@ class ProbeHandler(Protocol):
         ...
 
     def on_munmap(self, process: Process, start: int, end: int) -> None:
-        """[start, end) is about to lose its mapping; traps in it are already gone or go with it."""
+        """[start, end) is about to lose its mapping, and the backend's breakpoints in it go with it.
+
+        What is mapped there later has none; inline probes and watches are the core's to take out.
+        """
         ...
 
     def on_code_written(self, process: Process, start: int, end: int) -> None:
@@ -344,8 +353,9 @@ class Machine(Protocol):
     def statistics(self) -> MappingABC[str, int]:
         """Counts by name, of this host process.
 
-        Always "syscalls" and "unknown-syscalls", "instructions" where counted; "unknown:NAME" for each
-        system call that is not there (``--debug`` shows them).  A backend that lets
+        Always "syscalls": those that were seen, which is all if a Target.on_syscall is told of them; and
+        "unknown-syscalls": those that the backend itself does not know (0 if a kernel makes them), with
+        "unknown:NAME" for each (``--debug`` shows them).  "instructions" where counted.  A backend that lets
         what is forked or executed run without probes counts it as :data:`LEFT_ALONE`, and the user is warned.
         """
         ...

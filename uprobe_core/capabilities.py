@@ -58,6 +58,8 @@ class Capabilities:
     """Whether the program can be shown files of the host at other paths (``--bind``)."""
     mappings: bool = True
     """Whether all that the program maps and unmaps is told of; else only what its loader does is."""
+    unreadable: bool = True
+    """Whether reads of what the program itself may not read fault, as a kernel's do; else it may be read."""
     code_writes: bool = True
     """Whether on_code_written is told; else a probe in rewritten code keeps the old instruction."""
     signals: bool = True
@@ -66,7 +68,8 @@ class Capabilities:
     """Whether the step of a system call is reported before the call is made.  Without it the core steps none:
     a probe on one needs Mode.INLINE."""
     syscalls: bool = True
-    """Whether Target.on_syscall is told of system calls; else their events (``-S``) are refused."""
+    """Whether Target.on_syscall is told of system calls; else their events (``-S``) are refused.  Where only
+    some of its targets can tell, it refuses the others itself (BackendError out of open)."""
     samples: bool = False
     """Whether Target.on_sample is told of every so many-th instruction; else sampling is refused."""
     code: bool = False

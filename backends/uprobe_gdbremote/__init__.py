@@ -38,6 +38,7 @@ class GdbRemoteBackend:
         sandbox=False,
         binds=False,
         mappings=False,
+        unreadable=False,  # gdbserver reads it with ptrace, which may; qemu up to 9 does not
         code_writes=False,
         steps_before_calls=False,
         native=False,

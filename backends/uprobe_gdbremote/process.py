@@ -185,7 +185,7 @@ class RemoteProcess:
 
     def mappings(self) -> Sequence[Mapping]:
         """See :class:`uprobe_core.backend.Process`."""
-        return () if self.world is None else self.world.mappings
+        return () if self.world is None else tuple(self.world.mappings)
 
     # --- memory of ours (a Mapper) -----------------------------------------------------------------------
 

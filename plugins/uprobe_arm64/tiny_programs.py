@@ -263,6 +263,53 @@ _MAPS: Final = _Program(
 )
 """Maps its own text a second time, calls work(6, 10) there, unmaps it and exits with what it gave: 60."""
 
+_MAPS_SHARED: Final = _MAPS._replace(words=(*_MAPS.words[:10], 0xD2800023, *_MAPS.words[11:]))  # mov x3, #1
+"""Like maps, with MAP_SHARED."""
+
+_MAPS_TWICE: Final = _Program(
+    (
+        0x92800C60,  # _start: mov x0, #-100  (AT_FDCWD)
+        0xF94007E1,  # ldr x1, [sp, #8]
+        0xD2800002,  # mov x2, #0
+        0xD2800003,  # mov x3, #0
+        0xD2800708,  # mov x8, #56  (openat)
+        0xD4000001,  # svc #0
+        0xAA0003F5,  # mov x21, x0
+        0xD2800013,  # mov x19, #0
+        0xD2800014,  # mov x20, #0
+        0xD2800056,  # mov x22, #2
+        0xAA1303E0,  # again: mov x0, x19
+        0xD2820001,  # mov x1, #0x1000
+        0xD28000A2,  # mov x2, #5  (PROT_READ | PROT_EXEC)
+        0xD2800043,  # mov x3, #2  (MAP_PRIVATE)
+        0xAA1503E4,  # mov x4, x21
+        0xD2820005,  # mov x5, #0x1000
+        0xD2801BC8,  # mov x8, #222  (mmap)
+        0xD4000001,  # svc #0
+        0xAA0003F3,  # mov x19, x0
+        0x10000209,  # adr x9, work
+        0x92402D29,  # and x9, x9, #0xfff
+        0x8B130129,  # add x9, x9, x19
+        0xD28000C0,  # mov x0, #6
+        0xD2800141,  # mov x1, #10
+        0xD63F0120,  # blr x9
+        0x8B000294,  # add x20, x20, x0
+        0xAA1303E0,  # mov x0, x19
+        0xD2820001,  # mov x1, #0x1000
+        0xD2801AE8,  # mov x8, #215  (munmap)
+        0xD4000001,  # svc #0
+        0xF10006D6,  # subs x22, x22, #1
+        0x54FFFD61,  # b.ne again
+        0xAA1403E0,  # mov x0, x20
+        0xD2800BC8,  # mov x8, #94
+        0xD4000001,  # svc #0
+        0x9B017C00,  # work: mul x0, x0, x1
+        0xD65F03C0,  # ret
+    ),
+    {"_start": 0, "work": 35},
+)
+"""Does twice, at one address, what maps does once, and exits with the sum: 120."""
+
 _MAPS_OFTEN: Final = _Program(
     (
         0xD2800013,  # _start: mov x19, #0
@@ -285,6 +332,25 @@ _MAPS_OFTEN: Final = _Program(
     {"_start": 0, "more": 1, "enough": 13},
 )
 """Maps 16 MiB after 16 MiB until that fails, 200 times at most, and exits with how often it did not."""
+
+_FORBIDS: Final = _Program(
+    (
+        0xD2800000,  # _start: mov x0, #0
+        0xD2820001,  # mov x1, #0x1000
+        0xD2800002,  # mov x2, #0  (PROT_NONE)
+        0xD2800443,  # mov x3, #0x22  (MAP_PRIVATE | MAP_ANONYMOUS)
+        0x92800004,  # mov x4, #-1
+        0xD2800005,  # mov x5, #0
+        0xD2801BC8,  # mov x8, #222  (mmap)
+        0xD4000001,  # svc #0
+        0xD503201F,  # mark: nop
+        0xD2800000,  # mov x0, #0
+        0xD2800BC8,  # mov x8, #94
+        0xD4000001,  # svc #0
+    ),
+    {"_start": 0, "mark": 8},
+)
+"""Maps a page that nobody may access, whose address its first argument register has at mark; exits with 0."""
 
 _RANDOM: Final = _Program(
     (
@@ -359,6 +425,21 @@ _SIGNALS: Final = _Program(
     {"_start": 0, "sent": 17, "handler": 21, "stored": 22},
 )
 """Sends itself SIGUSR1, whose handler stores 33, and exits with what is stored."""
+
+_KILLED: Final = _SIGNALS._replace(words=(*_SIGNALS.words[:11], 0xD503201F, *_SIGNALS.words[12:]))  # nop
+"""Sends itself SIGUSR1, for which it has no handler."""
+
+_STRANGE_CALL: Final = _Program(
+    (
+        0xD2807FE8,  # _start: mov x8, #1023
+        0xD4000001,  # svc #0
+        0xCB0003E0,  # neg x0, x0
+        0xD2800BC8,  # mov x8, #94
+        0xD4000001,  # svc #0
+    ),
+    {"_start": 0},
+)
+"""Makes a system call that no kernel has, and exits with its error: 38 (ENOSYS)."""
 
 _THREADS: Final = _Program(
     (
@@ -445,13 +526,18 @@ PROGRAMS: Final = {
     "data": _DATA,
     "executes": _EXECUTES,
     "flags": _FLAGS,
+    "forbids": _FORBIDS,
     "forks": _FORKS,
     "forks_often": _FORKS_OFTEN,
+    "killed": _KILLED,
     "maps": _MAPS,
     "maps_often": _MAPS_OFTEN,
+    "maps_shared": _MAPS_SHARED,
+    "maps_twice": _MAPS_TWICE,
     "random": _RANDOM,
     "reads": _READS,
     "signals": _SIGNALS,
+    "strange_call": _STRANGE_CALL,
     "threads": _THREADS,
     "tls": _TLS,
     "writes": _WRITES,

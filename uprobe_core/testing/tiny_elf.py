@@ -24,16 +24,21 @@ __all__ = (
     "DATA",
     "EXECUTES",
     "FLAGS",
+    "FORBIDS",
     "FORKS",
     "FORKS_OFTEN",
+    "KILLED",
     "MAPS",
     "MAPS_OFTEN",
+    "MAPS_SHARED",
+    "MAPS_TWICE",
     "OWN_TRAP",
     "RANDOM",
     "READS",
     "SEGFAULT",
     "SIGNALS",
     "SPIN",
+    "STRANGE_CALL",
     "THREADS",
     "TLS",
     "WRITES",
@@ -121,17 +126,29 @@ EXECUTES = _program("executes")
 FLAGS = _program("flags")
 """Exits with 9 if its comparison is still equal at mark, with 7 otherwise."""
 
+FORBIDS = _program("forbids")
+"""Maps a page that nobody may access; its address is in the first argument register at mark."""
+
 FORKS = _program("forks")
 """Forks a child, which exits with work(2, 10), and exits with the sum of that and work(3, 10): 50."""
 
 FORKS_OFTEN = _program("forks_often")
 """Forks children that sleep until that fails, 20 at most, and exits with their number."""
 
+KILLED = _program("killed")
+"""Sends itself SIGUSR1, for which it has no handler."""
+
 MAPS = _program("maps")
 """Maps its own text a second time, calls work(6, 10) there, unmaps it and exits with what it gave: 60."""
 
 MAPS_OFTEN = _program("maps_often")
 """Maps 16 MiB after 16 MiB until that fails, 200 times at most, and exits with how often it did not."""
+
+MAPS_SHARED = _program("maps_shared")
+"""Like MAPS, with MAP_SHARED."""
+
+MAPS_TWICE = _program("maps_twice")
+"""Does twice, at one address, what MAPS does once, and exits with the sum: 120."""
 
 RANDOM = _program("random")
 """Exits with a random byte."""
@@ -141,6 +158,9 @@ READS = _program("reads")
 
 SIGNALS = _program("signals")
 """Sends itself SIGUSR1, whose handler stores 33, and exits with what is stored."""
+
+STRANGE_CALL = _program("strange_call")
+"""Makes a system call that no kernel has, and exits with its error: 38 (ENOSYS)."""
 
 THREADS = _program("threads")
 """Starts a thread that stores work(2, 10), and exits with the sum of that and work(3, 10): 50."""

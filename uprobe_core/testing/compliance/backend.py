@@ -12,20 +12,42 @@ from uprobe_core.backend import Backend, ExitStatus, Target, Task
 from uprobe_core.errors import TargetError
 from uprobe_core.testing.compliance.backend_handler import ScriptedHandler
 from uprobe_core.testing.compliance.backend_inline import BackendInline
+from uprobe_core.testing.compliance.backend_memory import BackendMemory
 from uprobe_core.testing.compliance.backend_processes import BackendProcesses
-from uprobe_core.testing.compliance.backend_rig import REGISTERS, SWBP, WORK, Hitting, Rig
+from uprobe_core.testing.compliance.backend_rig import BACK, REGISTERS, WORK, Hitting, Rig, needs
 from uprobe_core.testing.compliance.backend_tasks import BackendTasks
+from uprobe_core.testing.compliance.backend_told import BackendTold
 from uprobe_core.testing.compliance.backend_traps import BackendTraps
 from uprobe_core.testing.compliance.backend_world import BackendWorld
-from uprobe_core.testing.tiny_elf import CALLS, SEGFAULT, SPIN, WRITES_OWN_TEXT
+from uprobe_core.testing.tiny_elf import (
+    CALLS,
+    EXECUTES,
+    MAPS,
+    SEGFAULT,
+    SIGNALS,
+    SPIN,
+    THREADS,
+    WRITES_OWN_TEXT,
+)
 from uprobe_core.types import MemoryFault, Mode, Returns
 
 __all__ = ("BackendCompliance", "Rig")
 
 _PAGE = 4096
+_PROGRAMS = {
+    "watch": CALLS,
+    "exit": CALLS,
+    "mmap": MAPS,
+    "munmap": MAPS,
+    "may": SIGNALS,
+    "exec": EXECUTES,
+}
+"""By callback a program that makes it."""
 
 
-class BackendCompliance(BackendTraps, BackendInline, BackendTasks, BackendProcesses, BackendWorld):
+class BackendCompliance(
+    BackendTraps, BackendInline, BackendTasks, BackendMemory, BackendProcesses, BackendTold, BackendWorld
+):
     """Required fixture: ``backend``.  Tests of what it does not claim in its capabilities are skipped."""
 
     def test_it_has_the_members_of_the_contract(self, backend: Backend) -> None:
@@ -133,17 +155,6 @@ class BackendCompliance(BackendTraps, BackendInline, BackendTasks, BackendProces
 
         assert hitting.open(replace(CALLS, writable_text=True), act).run().code == 50
 
-    def test_the_area_begins_with_the_trap_that_it_was_told(self, rig: Any) -> None:
-        process = rig(CALLS).process
-        address, size, stride = process.create_xol_area(SWBP)
-        assert process.read(address, len(SWBP)) == SWBP
-        assert process.create_xol_area(SWBP) == (address, size, stride)
-
-    def test_mappings_are_sorted_and_hold_the_text(self, rig: Any) -> None:
-        mappings = rig(CALLS).process.mappings()
-        assert list(mappings) == sorted(mappings, key=lambda m: m.start)
-        assert any(m.start <= WORK < m.end and m.executable for m in mappings)
-
     # --- the run -------------------------------------------------------------------------------------
 
     def test_code_that_the_program_rewrites_runs_anew(self, rig: Any) -> None:
@@ -155,10 +166,38 @@ class BackendCompliance(BackendTraps, BackendInline, BackendTasks, BackendProces
         def act(_task: Task, _address: int) -> None:
             raise error
 
-        made = hitting.open(CALLS, act)
-        with pytest.raises(RuntimeError) as caught:
-            made.run()
-        assert caught.value is error
+        _expect(error, hitting.open(CALLS, act))
+
+    @pytest.mark.parametrize("callback", _PROGRAMS)
+    def test_an_exception_of_any_callback_comes_out_of_the_run(
+        self, backend: Backend, rig: Any, callback: str
+    ) -> None:
+        able = backend.capabilities
+        needs(able.mappings or not callback.startswith(("mmap", "munmap")), "word of all mappings")
+        needs(able.processes or callback != "exec", "processes")
+        needs(able.signals or callback != "may", "signals that wait")
+        needs(Returns.WATCH in able.returns or callback != "watch", "watched returns")
+        made, error = rig(_PROGRAMS[callback]), RuntimeError("from the handler")
+        if callback == "watch":
+            made.process.insert_watch(BACK)
+
+        def act(*_told: Any) -> None:
+            raise error
+
+        made.handler.on[callback] = act
+        _expect(error, made)
+
+    def test_an_exception_at_a_threads_start_comes_out_of_the_run(
+        self, backend: Backend, hitting: Hitting
+    ) -> None:
+        needs(backend.capabilities.threads, "threads")
+        made, error = hitting.open(THREADS), RuntimeError("from the handler")
+
+        def act(*_told: Any) -> None:
+            raise error
+
+        made.handler.on["task"] = act
+        _expect(error, made)
 
     def test_a_stop_that_was_asked_for_ends_an_endless_program(self, rig: Any) -> None:
         from threading import Timer
@@ -194,3 +233,10 @@ class BackendCompliance(BackendTraps, BackendInline, BackendTasks, BackendProces
         made.machine.call_soon(lambda: saw.append(1))
         made.run()
         assert saw == [1]
+
+
+def _expect(error: Exception, made: Rig) -> None:
+    """The run ends by *error*."""
+    with pytest.raises(type(error)) as caught:
+        made.run()
+    assert caught.value is error

@@ -108,6 +108,7 @@ class ScriptedHandler:
     def on_exit(self, task: Task) -> None:
         """Remembered."""
         self.exited.append(task.tid)
+        self._do("exit", None, task)
 
     def on_end(self) -> None:
         """Nothing."""

@@ -8,7 +8,17 @@ import pytest
 
 from uprobe_core.backend import Backend, Task
 from uprobe_core.testing.compliance.backend_rig import FIRST, REGISTERS, WORK, BackendFixtures, Hitting, needs
-from uprobe_core.testing.tiny_elf import CALLS, DATA, EXECUTES, FORKS, MAPS, SIGNALS, THREADS, WRITES_OWN_TEXT
+from uprobe_core.testing.tiny_elf import (
+    CALLS,
+    DATA,
+    EXECUTES,
+    FORKS,
+    KILLED,
+    MAPS,
+    SIGNALS,
+    THREADS,
+    WRITES_OWN_TEXT,
+)
 from uprobe_core.types import MemoryFault, Mode
 
 __all__ = ("BackendProcesses",)
@@ -144,6 +154,10 @@ class BackendProcesses(BackendFixtures):
         assert made.run().code == 33
         if backend.capabilities.signals:
             assert asked
+
+    def test_a_signal_without_a_handler_kills(self, rig: Any) -> None:
+        status = rig(KILLED).run()
+        assert (status.signal, status.shell_status) == (10, 138)
 
     def test_a_signals_handler_changes_no_register_of_what_it_interrupted(self, hitting: Hitting) -> None:
         junk = {REGISTERS.names["pstate"]: 0xF << 28, 3: 333, 17: 1717}

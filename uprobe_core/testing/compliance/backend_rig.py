@@ -45,13 +45,23 @@ WORK, BACK, CALL, ADD = (CALLS.address(label) for label in ("work", "back", "cal
 
 
 class Rig:
-    """A backend with one program opened."""
+    """A backend with one program opened.
+
+    :param name: what the program's file is called
+    :param target: what else the target says
+    """
 
     def __init__(
-        self, backend: Backend, folder: Path, program: TinyProgram, *arguments: str, **target: Any
+        self,
+        backend: Backend,
+        folder: Path,
+        program: TinyProgram,
+        *arguments: str,
+        name: str = "program",
+        **target: Any,
     ) -> None:
         self.program = program
-        self.path = folder / "program"
+        self.path = folder / name
         self.path.write_bytes(program.elf())
         self.path.chmod(0o755)
         self.handler = ScriptedHandler()

@@ -20,7 +20,7 @@ from uprobe_core.testing.compliance.backend_rig import (
     multiply,
     needs,
 )
-from uprobe_core.testing.tiny_elf import ARCH, CALLS, FLAGS, TLS
+from uprobe_core.testing.tiny_elf import CALLS, FLAGS, TLS
 from uprobe_core.types import Fault, FaultKind, Mode, TrapResult
 
 __all__ = ("BackendTasks",)
@@ -152,6 +152,11 @@ class BackendTasks(BackendFixtures):
         ).run()
         assert seen == [("program", True, True, 0)] * 5
 
+    def test_a_long_name_is_cut_where_a_kernel_cuts_it(self, hitting: Hitting) -> None:
+        seen: list[str] = []
+        hitting.open(CALLS, lambda task, _: seen.append(task.comm), name="of-more-than-fifteen-bytes").run()
+        assert seen == ["of-more-than-fi"] * 5
+
     def test_the_clock_never_runs_backwards_and_runs(self, hitting: Hitting) -> None:
         seen: list[int] = []
         hitting.open(CALLS, lambda task, _address: seen.append(task.clock())).run()
@@ -210,10 +215,3 @@ class BackendTasks(BackendFixtures):
         made.handler.on["trap"] = act
         assert made.run().code == 150
         assert made.handler.addresses("trap") == [WORK, area] * 5
-
-    def test_the_area_holds_slots_behind_its_trampoline(self, backend: Backend, rig: Any) -> None:
-        needs(Mode.TRAP in backend.capabilities.modes, "mode trap")
-        address, size, stride = rig(CALLS).process.create_xol_area(SWBP)
-        assert address % ARCH.alignment == stride % ARCH.alignment == 0
-        assert stride >= max(ARCH.insn_sizes)
-        assert size >= ARCH.slot_bytes + stride

@@ -1,0 +1,225 @@
+"""Ways in which a backend can be wrong about mappings, slots, and what a target asks to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from uprobe_core.backend import ExitStatus
+from uprobe_core.testing.mutants.proxies import Value
+from uprobe_core.types import FaultKind, MemoryFault
+
+__all__ = ("PROMISE_ROWS", "TOLD_ROWS")
+
+_AREA = "test_the_area_is_listed_and_not_the_programs_to_write"
+_CALLBACK = "test_an_exception_of_any_callback_comes_out_of_the_run"
+
+
+def _forbidden_is_zero(process: Any, address: int, size: int) -> bytes:
+    try:
+        return bytes(process.read(address, size))
+    except MemoryFault as fault:
+        if fault.kind is not FaultKind.ACCERR:
+            raise
+        return bytes(size)
+
+
+def _area(**fields: Any) -> Any:
+    """The area is listed wrongly."""
+
+    def mappings(process: Any) -> list[Any]:
+        return [replace(each, **fields) if each.path == "[uprobes]" else each for each in process.mappings()]
+
+    return {"process": {"mappings": mappings}}
+
+
+def _appended() -> Any:
+    """What comes is listed last."""
+    came: list[int] = []
+
+    def on_mmap(told: Any, process: Any, mapping: Any) -> None:
+        came.append(mapping.start)
+        told(process, mapping)
+
+    def mappings(process: Any) -> list[Any]:
+        return sorted(process.mappings(), key=lambda each: each.start in came)
+
+    return {"process": {"mappings": mappings}, "handler": {"on_mmap": on_mmap}}
+
+
+def _own_list() -> Any:
+    """The list that it works with itself is handed out."""
+    own: list[Any] = []
+
+    def mappings(process: Any) -> list[Any]:
+        own[:] = process.mappings()
+        return own
+
+    return {"process": {"mappings": mappings}}
+
+
+def _kept_traps() -> Any:
+    """Breakpoints come back with what is mapped at their address."""
+    kept: dict[int, tuple[bytes, bool]] = {}
+
+    def insert(process: Any, address: int, insn: bytes, *, visible: bool) -> None:
+        kept[address] = insn, visible
+        process.insert_trap(address, insn, visible=visible)
+
+    def on_mmap(told: Any, process: Any, mapping: Any) -> None:
+        for address, (insn, visible) in kept.items():
+            if mapping.start <= address < mapping.end:
+                process.insert_trap(address, insn, visible=visible)
+        told(process, mapping)
+
+    return {"process": {"insert_trap": insert}, "handler": {"on_mmap": on_mmap}}
+
+
+def _survives(machine: Any) -> ExitStatus:
+    status: ExitStatus = machine.run()
+    return ExitStatus(code=status.code) if status.signal == 10 else status
+
+
+def _uncounted(name: str) -> Any:
+    return {"machine": {"statistics": lambda machine: {**machine.statistics(), name: 0}}}
+
+
+def _swallow(told: Any, *args: Any) -> None:
+    try:
+        told(*args)
+    except RuntimeError:
+        return
+
+
+def _shared_told(shared: bool) -> Any:
+    return {
+        "handler": {"on_mmap": lambda told, process, mapping: told(process, replace(mapping, shared=shared))}
+    }
+
+
+PROMISE_ROWS: tuple[tuple[str, str, Any], ...] = (
+    (
+        "what the program may not read is read as 0",
+        "test_memory_that_the_program_may_not_read_faults",
+        {"process": {"read": _forbidden_is_zero}},
+    ),
+    (
+        "shared mappings are told as private",
+        "test_a_mapping_says_whether_it_is_shared",
+        _shared_told(False),
+    ),
+    ("private mappings are told as shared", "test_a_mapping_says_whether_it_is_shared", _shared_told(True)),
+    (
+        "a signal without a handler does not kill",
+        "test_a_signal_without_a_handler_kills",
+        {"machine": {"run": _survives}},
+    ),
+    ("the area is the program's to write", _AREA, _area(writable=True)),
+    ("the area is not executable", _AREA, _area(executable=False)),
+    ("the area is called something else", _AREA, _area(path="[slots]")),
+    (
+        "a name has sixteen bytes",
+        "test_a_long_name_is_cut_where_a_kernel_cuts_it",
+        {"task": {"comm": Value(lambda task: task.comm + "f")}},
+    ),
+    ("mappings that come are listed last", "test_mappings_are_sorted_when_one_has_come", _appended),
+    ("the list of mappings is the backend's own", "test_a_list_of_mappings_stays_what_it_was", _own_list),
+    (
+        "system calls are not counted",
+        "test_system_calls_that_are_told_are_counted",
+        _uncounted("syscalls"),
+    ),
+    (
+        "unknown system calls are not counted",
+        "test_a_system_call_that_is_not_there_is_refused_and_counted",
+        _uncounted("unknown-syscalls"),
+    ),
+    ("an exception at a watch is swallowed", _CALLBACK, {"handler": {"on_watch": _swallow}}),
+    ("an exception at a mapping is swallowed", _CALLBACK, {"handler": {"on_mmap": _swallow}}),
+    ("an exception at a task's end is swallowed", _CALLBACK, {"handler": {"on_exit": _swallow}}),
+    (
+        "an exception at a thread's start is swallowed",
+        "test_an_exception_at_a_threads_start_comes_out_of_the_run",
+        {"handler": {"on_task": _swallow}},
+    ),
+    (
+        "breakpoints stay when their mapping goes",
+        "test_a_breakpoint_goes_with_its_mapping",
+        _kept_traps,
+    ),
+)
+
+
+class _Broken:
+    """A watcher some of whose methods are somebody else's."""
+
+    def __init__(self, good: Any, **methods: Callable[..., Any]) -> None:
+        self._good, self._methods = good, methods
+
+    def __getattr__(self, name: str) -> Any:
+        told = getattr(self._good, name)
+        changed = self._methods.get(name)
+        return told if changed is None else lambda *args: changed(told, *args)
+
+
+def _positive(told: Any, task: Any, name: str, arguments: Any, result: int | None) -> None:
+    told(task, name, arguments, abs(result or 0))
+
+
+def _lost(told: Any, task: Any, name: str, arguments: Any, _result: int | None) -> None:
+    told(task, name, arguments, 0)
+
+
+def _shortened(told: Any, process: Any, blocks: Any) -> None:
+    told(process, [(start, size - 4) for start, size in blocks])
+
+
+def _told(asked: str, **methods: Callable[..., Any]) -> Callable[[Any], Any]:
+    """What is told to the watcher *asked* of a target is wrong."""
+
+    def change(target: Any) -> Any:
+        watcher = getattr(target, asked)
+        return target if watcher is None else replace(target, **{asked: _Broken(watcher, **methods)})
+
+    return change
+
+
+_CALLS = "test_system_calls_are_told_with_their_results"
+
+TOLD_ROWS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
+    ("system calls are not told", _CALLS, lambda target: replace(target, on_syscall=None)),
+    (
+        "failed results of system calls are not negative",
+        "test_system_calls_that_are_told_are_counted",
+        _told(
+            "on_syscall",
+            answered=_positive,
+        ),
+    ),
+    (
+        "results of system calls are lost",
+        _CALLS,
+        _told("on_syscall", answered=_lost),
+    ),
+    (
+        "a sample is the instruction after",
+        "test_every_so_many_th_instruction_is_told",
+        _told("on_sample", sampled=lambda told, task, block, address: told(task, block, address + 4)),
+    ),
+    (
+        "a sample is where its block begins",
+        "test_every_so_many_th_instruction_is_told",
+        _told("on_sample", sampled=lambda told, task, block, _address: told(task, block, block)),
+    ),
+    (
+        "the last instruction of executed code is not told",
+        "test_executed_code_is_told",
+        _told(
+            "on_code",
+            executed=lambda told, process, blocks: told(
+                process, [(start, size - 4) for start, size in blocks]
+            ),
+        ),
+    ),
+)
