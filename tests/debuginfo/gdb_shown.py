@@ -2,9 +2,13 @@
 
 # mypy: ignore-errors
 
+import struct
+
 import gdb
 
 WORDS = "<optimized out>"
+_SYNTHETIC = "<synthetic pointer>"
+"""What gdb 13 says of a number, too, that is behind all pieces of which the compiler says where they are."""
 _NESTED = (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION, gdb.TYPE_CODE_ARRAY)
 _WHOLE = (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION)
 _REFERENCES = (gdb.TYPE_CODE_REF, gdb.TYPE_CODE_RVALUE_REF)
@@ -64,7 +68,13 @@ def _wide(value, kind):
 
 def _complex(value):
     real, _, imaginary = str(value).partition(" + ")
-    return f"{float(real)!r}+{float(imaginary.rstrip('i'))!r}i"
+    single = value.type.strip_typedefs().sizeof == 8
+    return f"{_as_wide(real, single)!r}+{_as_wide(imaginary.rstrip('i'), single)!r}i"
+
+
+def _as_wide(text, single):
+    """The number that *text* is, or the one of 32 bits that its nine digits are of."""
+    return struct.unpack("<f", struct.pack("<f", float(text)))[0] if single else float(text)
 
 
 def _is_empty(kind):
@@ -77,17 +87,28 @@ def _last(name):
     return name.partition("<")[0].rpartition("::")[2]
 
 
+def _owned(held):
+    """The pointer in the tuple *held*, whose empty deleter has a member of the same name."""
+    held = held[held.type.strip_typedefs().fields()[0]]
+    heads = [
+        field for field in held.type.strip_typedefs().fields() if field.name.startswith("std::_Head_base<0")
+    ]
+    return held[heads[0]]["_M_head_impl"]
+
+
 def _structure(value, kind, depth):
     name = kind.name or ""
     for start, part in _HELD.items():
         if name.startswith(start):
             return shown(value[part], depth)
+    if name.startswith("std::unique_ptr<"):
+        return shown(_owned(value["_M_t"]["_M_t"]), depth)
     if name.startswith("std::__cxx11::basic_string<char,"):
         return _text(value["_M_dataplus"]["_M_p"].string(length=int(value["_M_string_length"])).encode())
     if name.startswith("std::basic_string_view<char,"):
         return _text(value["_M_str"].string(length=int(value["_M_len"])).encode())
     if depth >= 2:
-        return "{...}"
+        return WORDS if value.format_string(raw=True) == WORDS else "{...}"
     parts = []
     for field in kind.fields():
         if field.is_base_class and _is_empty(field.type):
@@ -104,6 +125,8 @@ def _array(value, kind, depth):
     low, high = kind.range()
     inner = kind.target().strip_typedefs()
     if _is_char(inner):
+        if any(shown(value[i]) == WORDS for i in range(low, high + 1)):
+            return WORDS
         return _text(bytes(int(value[i]) & 255 for i in range(low, high + 1)).split(b"\0")[0])
     deeper = depth + (inner.code in _NESTED)
     parts = [shown(value[i], deeper) for i in range(low, min(high, low + 63) + 1)]
@@ -114,8 +137,9 @@ def _array(value, kind, depth):
 def shown(value, depth=0):
     """*value* as trace text writes it."""
     kind = value.type.strip_typedefs()
-    if value.is_optimized_out and kind.code not in _NESTED:
-        return WORDS
+    text = value.format_string(raw=True)
+    if text in (WORDS, _SYNTHETIC):
+        return text if kind.code == gdb.TYPE_CODE_PTR else WORDS
     if kind.code in _REFERENCES:
         return shown(value.referenced_value(), depth)
     if kind.code == gdb.TYPE_CODE_BOOL:

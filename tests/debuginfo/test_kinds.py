@@ -16,6 +16,7 @@ from uprobe_core.errors import SpecError
 LINES = {
     "p {}:precise x n": "x=1.25 n=3",
     "r {}:precise": "ret=1.953125",
+    "p {}:narrow h at=*p": "h=2.25 at=-0.5",
     "r {}:rotate": "ret=0.0+3.0i",
     "p {}:wide a b c": "a=1180591620717411303424 b=-5 c=3",
     "p {}:use_large l=by_value.id s h d m": (

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from uprobe_core.debuginfo.encoding import sleb, uleb, unsigned
 from uprobe_core.debuginfo.places import (
+    BitPiece,
     Computed,
     Const,
     Gone,
     InMemory,
-    InPieces,
     InRegister,
     InVector,
     IsValue,
-    Piece,
     Place,
     Synthetic,
+    joined,
     load,
 )
 from uprobe_core.event_model import FetchOp, OpCode
@@ -75,7 +75,7 @@ class _Runner:
         self._code, self._machine = code, machine
         self._at = 0
         self._stack: list[Value] = []
-        self._pieces: list[Piece] = []
+        self._pieces: list[BitPiece] = []
 
     def run(self) -> Place:
         """The place."""
@@ -94,7 +94,7 @@ class _Runner:
             else:
                 found = self._step(op, started)
         if self._pieces:
-            return InPieces(tuple(self._pieces))
+            return joined(self._pieces)
         return self._memory() if found is None else found
 
     def _step(self, op: int, started: int) -> Place | None:
@@ -118,15 +118,14 @@ class _Runner:
 
     def _piece(self, op: int, found: Place | None, written: bytes) -> None:
         size, self._at = uleb(self._code, self._at)
+        first = 0
         if op == 0x9D:
-            offset, self._at = uleb(self._code, self._at)
-            if size % 8 or offset:
-                raise ValueError("a piece that is no whole bytes")
-            size //= 8
-        if size > 1 << 20 or len(self._pieces) > 1024:
+            first, self._at = uleb(self._code, self._at)
+        bits = size if op == 0x9D else 8 * size
+        if max(bits, first) > 8 << 20 or len(self._pieces) > 1024:
             raise ValueError("too large a piece")
         place = found if found is not None else self._memory() if written else Gone()
-        self._pieces.append(Piece(size, place))
+        self._pieces.append(BitPiece(bits, place, first))
         self._stack.clear()
 
     def _memory(self) -> Place:

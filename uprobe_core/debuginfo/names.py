@@ -37,8 +37,10 @@ from uprobe_core.debuginfo.operands import (
     read_pointer,
 )
 from uprobe_core.debuginfo.places import (
+    BitPiece,
     Computed,
     Gone,
+    InBits,
     InMemory,
     InPieces,
     InRegister,
@@ -61,6 +63,7 @@ from uprobe_core.events.variables import NamedError
 __all__ = ("Names",)
 
 T = TypeVar("T")
+SomePiece = TypeVar("SomePiece", Piece, BitPiece)
 
 _INDIRECT = "x8"
 """Where the caller says to where large results go (AAPCS64, 6.9)."""
@@ -251,19 +254,20 @@ class Names:
         place = self._place(variable)
         if place == THREAD_LOCAL:
             raise thread_local()
+        if isinstance(place, InPieces):
+            place = InPieces(tuple(self._ready(each, variable.die) for each in place.pieces))
+        if isinstance(place, InBits):
+            place = InBits(tuple(self._ready(each, variable.die) for each in place.pieces))
         if isinstance(place, Computed):
             place = self._computed(place, variable.die)
-        if isinstance(place, InPieces):
-            pieces = tuple(
-                Piece(each.size, self._computed(each.place, variable.die))
-                if isinstance(each.place, Computed)
-                else each
-                for each in place.pieces
-            )
-            place = InPieces(pieces)
         if isinstance(place, Synthetic):
             place = replace(place, find=partial(self._pointed_to, place.target))
         return Operand(variable.type, place)
+
+    def _ready(self, piece: SomePiece, die: Die) -> SomePiece:
+        """*piece* of *die*, with what computes it."""
+        place = piece.place
+        return replace(piece, place=self._computed(place, die)) if isinstance(place, Computed) else piece
 
     def _pointed_to(self, offset: int) -> Place:
         """Where an object is that only synthetic pointers point to."""

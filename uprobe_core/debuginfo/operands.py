@@ -8,11 +8,13 @@ from uprobe_core.debuginfo.places import (
     Computed,
     Const,
     Gone,
+    InBits,
     InMemory,
     InRegister,
     IsValue,
     Place,
     Synthetic,
+    bits_of,
     load,
     of_size,
     part_of,
@@ -107,8 +109,20 @@ def part_named(operand: Operand, part: Member) -> Operand:
     """The *part* of a structure; raises RefusedError."""
     if part.is_virtual:
         raise RefusedError(f"{part.name} is a virtual base, and only the object says where it is")
+    if isinstance(operand.place, InBits) and part.type.is_number:
+        return _in_bits(operand.place, part)
     byte, bit = divmod(part.bit, 8)
     return Operand(part.type, part_of(operand.place, byte), bit if part.bits else 0, part.bits)
+
+
+def _in_bits(place: InBits, part: Member) -> Operand:
+    """A number in pieces that are no whole bytes."""
+    try:
+        found, bit = bits_of(place, part.bit, part.bits or 8 * part.type.size)
+    except LookupError as error:
+        raise RefusedError(str(error)) from None
+    bits = part.bits or (8 * part.type.size if bit else 0)
+    return Operand(part.type, found, bit if bits else 0, bits)
 
 
 def _known(names: list[str], wanted: str) -> str:
@@ -136,7 +150,7 @@ def index(operand: Operand, number: int) -> Operand:
 
 def address_of(operand: Operand) -> Operand:
     """``&operand``; raises RefusedError for what is in no memory."""
-    place = operand.place
+    place = of_size(operand.place, operand.type.size)
     if operand.bits:
         raise RefusedError("it is a bit field and has no address", "leave the & out")
     if not isinstance(place, InMemory):

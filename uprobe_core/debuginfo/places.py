@@ -15,9 +15,11 @@ from typing import Any
 from uprobe_core.event_model import FetchOp, OpCode
 
 __all__ = (
+    "BitPiece",
     "Computed",
     "Const",
     "Gone",
+    "InBits",
     "InMemory",
     "InPieces",
     "InRegister",
@@ -26,9 +28,11 @@ __all__ = (
     "Piece",
     "Place",
     "Synthetic",
+    "bits_of",
     "is_behind_a_pointer",
     "is_static",
     "is_whole",
+    "joined",
     "spread",
 )
 
@@ -126,7 +130,45 @@ class InPieces:
     pieces: tuple[Piece, ...]
 
 
-Place = InMemory | InRegister | InVector | IsValue | Const | Computed | Gone | Synthetic | InPieces
+@dataclass(frozen=True, slots=True)
+class BitPiece:
+    """*bits* bits of an object: those from bit *first* on of *place*."""
+
+    bits: int
+    place: Place
+    first: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InBits:
+    """Here and there, in pieces that are no whole bytes (bit fields); bit *start* of them is its first."""
+
+    pieces: tuple[BitPiece, ...]
+    start: int = 0
+
+
+Place = InMemory | InRegister | InVector | IsValue | Const | Computed | Gone | Synthetic | InPieces | InBits
+
+
+def joined(pieces: Sequence[BitPiece]) -> Place:
+    """The place of an object that lies in *pieces*."""
+    if any(each.bits % 8 or each.first % 8 for each in pieces):
+        return InBits(tuple(pieces))
+    return InPieces(tuple(Piece(each.bits // 8, part_of(each.place, each.first // 8)) for each in pieces))
+
+
+def bits_of(place: InBits, start: int, bits: int) -> tuple[Place, int]:
+    """The place and the bit of it where *bits* bits begin, the first of them number *start*.
+
+    Raises LookupError if they are not in one piece.
+    """
+    at, start = 0, start + place.start
+    for piece in place.pieces:
+        if at <= start and start + bits <= at + piece.bits:
+            byte, bit = divmod(start - at + piece.first, 8)
+            return part_of(piece.place, byte), bit
+        at += piece.bits
+    raise LookupError("a number in pieces that are no whole bytes")
 
 
 def part_of(place: Place, offset: int) -> Place:
@@ -145,6 +187,8 @@ def part_of(place: Place, offset: int) -> Place:
         return Const(place.data[offset:])
     if isinstance(place, InPieces):
         return _piece_at(place, offset)
+    if isinstance(place, InBits):
+        return replace(place, start=place.start + 8 * offset)
     return place
 
 
@@ -153,8 +197,7 @@ def _piece_at(place: InPieces, offset: int) -> Place:
     for number, piece in enumerate(place.pieces):
         if at <= offset < at + piece.size:
             first = Piece(at + piece.size - offset, part_of(piece.place, offset - at))
-            rest = place.pieces[number + 1 :]
-            return InPieces((first, *rest)) if rest else first.place
+            return InPieces((first, *place.pieces[number + 1 :]))
         at += piece.size
     return Gone()
 

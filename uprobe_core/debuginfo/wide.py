@@ -1,4 +1,4 @@
-"""Numbers of more than one register (128 bits, long double, complex), put together when they are shown."""
+"""Numbers that no single fetch shows (128 bits, long double, _Float16, complex), made when they are shown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from uprobe_core.events.shapes import Template
 
 __all__ = ("wide_number",)
 
-_QUAD = 16
+_QUAD, _HALF = 16, 2
 _DIGITS = 36
 """What 113 bits need, and what debuggers print."""
 _FRACTION, _BIAS, _LARGEST = 112, 16383, 0x7FFF
@@ -27,8 +27,10 @@ def wide_number(operand: Operand) -> FetchArg | None:
     kind = operand.type
     if not is_whole(operand.place, kind.size):
         return None
-    if kind.kind is Kind.COMPLEX and kind.size in (8, 16, 32):
+    if kind.kind is Kind.COMPLEX and kind.size in (4, 8, 16, 32):
         return _complex(operand)
+    if kind.kind is Kind.FLOAT and kind.size == _HALF:
+        return _half(operand)
     if kind.size != _QUAD:
         return None
     if kind.kind is Kind.FLOAT:
@@ -50,6 +52,20 @@ def _halves(operand: Operand, text: Callable[[int], str]) -> FetchArg:
         return text(low | high << 64)
 
     return FetchArg("", "", SHAPE, (), parts=parts, shape=whole)
+
+
+def _half(operand: Operand) -> FetchArg:
+    """16 bits: binary16, or the upper half of binary32, which compilers call bf16."""
+    part = number(Operand(_Part(operand.type, Kind.UNSIGNED, _HALF), operand.place))
+    form = "<f" if "bf16" in operand.type.name.lower() or "bfloat" in operand.type.name.lower() else "<e"
+
+    def text(values: Sequence[Value]) -> str:
+        gone = absent(values)
+        bits = int(values[0] or 0)  # type: ignore[arg-type]  # a number
+        data = bits.to_bytes(_HALF, "little").rjust(struct.calcsize(form), b"\0")
+        return str(gone) if gone is not None else repr(struct.unpack(form, data)[0])
+
+    return FetchArg("", "", SHAPE, (), parts=(part,), shape=text)
 
 
 def _complex(operand: Operand) -> FetchArg:

@@ -134,6 +134,11 @@ __attribute__((noinline)) double complex rotate(double complex z, float complex 
 	sink += creal(w);
 	return w;
 }
+__attribute__((noinline)) float narrow(_Float16 h, const _Float16 *p)
+{
+	sink = (int)h;
+	return (float)h + (float)*p;
+}
 __attribute__((noinline)) long double precise(long double x, int n)
 {
 	long double r = 1.0L;
@@ -218,6 +223,8 @@ int main(int argc, char **argv)
 	sum += use_large(l, (struct small){"xy"}, (struct hfa){1, 2, 3}, (struct dhfa){4.5, 5}, (struct mixed){6, 7.25});
 	sum += turn((struct hfa){1.5, -2, 3}, 2).y;
 	sum += creal(rotate(1 + 2 * I, 3 - 1 * I));
+	_Float16 half = -0.5f16;
+	sum += narrow(2.25f16, &half);
 	sum += precise(1.25L, 3);
 	sum += wide((unsigned __int128)1 << 70, -5, 3);
 	sum += ranked(NONE, M_READ, true, &flag, 'q', -3, 200);
