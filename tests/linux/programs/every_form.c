@@ -60,13 +60,19 @@ static void descriptors(int file, int folder, int old)
 	syscall(SYS_munmap, syscall(SYS_mmap, 0, 10, PROT_READ, MAP_PRIVATE, old, 0), 10);
 }
 
+/* By names alone, and by way of links. */
 static void lookups(void)
 {
 	syscall(SYS_newfstatat, HERE, "old", buffer, 0);
-	syscall(SYS_statx, HERE, "old", 0, STATX_BASIC_STATS, buffer);
+	syscall(SYS_newfstatat, HERE, "to-old", buffer, 0);
+	syscall(SYS_statx, HERE, "here/to-old", 0, STATX_BASIC_STATS, buffer);
 	syscall(SYS_statfs, "file", buffer);
-	syscall(SYS_faccessat, HERE, "file", R_OK);
+	syscall(SYS_statfs, "here/link", buffer);
+	syscall(SYS_faccessat, HERE, "here/file", R_OK);
 	syscall(SYS_readlinkat, HERE, "link", buffer, 100);
+	syscall(SYS_readlinkat, HERE, "here//link", buffer, 100);
+	int opened = syscall(SYS_openat, HERE, "here/link", O_RDONLY);
+	syscall(SYS_close_range, opened, opened, 0);
 }
 
 static void entries(void)
@@ -89,7 +95,7 @@ int main(int argc, char **argv)
 	int old = open("old", O_RDONLY), epoll = epoll_create1(0), made, event = eventfd(1, 0);
 	struct epoll_event wanted = {.events = EPOLLIN};
 
-	symlink("file", "link");
+	symlink("file", "link"), symlink("old", "to-old"), symlink(".", "here");
 	epoll_ctl(epoll, EPOLL_CTL_ADD, event, &wanted);
 	for (int i = 0; i < rounds; i++) {
 		itself();

@@ -105,9 +105,10 @@ static uint64_t fd(void)
 /* A path, nearly always: of what is there, of what may be, of what leads elsewhere. */
 static uint64_t path(char *room)
 {
-	static const char *const paths[] = {"x", "y", "z", "/tmp/x", "/tmp/z", "/", "", "..", "link", "no", "sub/x", "sub/y",
-		"./sub/../x", "sub/", "sub", "sub/z", "new", "new/x", "/tmp/new", "x/", "link/", "/tmp/sub/../y", ".", "./x",
-		"sub//x", "/proc/self/status", "/proc", "/etc", "//tmp//x", "new/.", "sub/.."};
+	static const char *const paths[] = {"x", "y", "z", "/tmp/x", "/tmp/z", "/", "", "..", "link", "no", "sub/x", "sub/y", "./sub/../x",
+		"sub/", "sub", "sub/z", "new", "new/x", "/tmp/new", "x/", "link/", "/tmp/sub/../y", ".", "./x", "sub//x", "/proc/self/status",
+		"/proc", "/etc", "//tmp//x", "new/.", "sub/..", "way/x", "way", "way/", "/tmp/way/up", "sub/up", "sub//far", "sub/far/",
+		"sub/far/x", "round/x", "none", "made/self/status", "/tmp/way/./far/../x"};
 
 	strcpy(room, paths[below(sizeof(paths) / sizeof(paths[0]))]);
 	return below(20) ? (uint64_t)room : place();
@@ -333,7 +334,8 @@ static void open_some(void)
 {
 	int ends[2];
 
-	mkdir("/tmp/sub", 0777), symlink("x", "/tmp/link"), chdir("/tmp");
+	mkdir("/tmp/sub", 0777), chdir("/tmp"), symlink("x", "link"), symlink("sub", "way"), symlink("..//x", "sub/up");
+	symlink("/tmp/way", "sub/far"), symlink("round", "round"), symlink("no/thing", "none"), symlink("/proc", "made");
 	for (const char *const *name = (const char *const[]){"/tmp/x", "/tmp/sub/x", "/tmp/y", NULL}; *name; name++)
 		keep(open(*name, O_RDWR | O_CREAT, 0666));
 	keep(open("/tmp/x", O_RDONLY)), keep(open("/tmp/y", O_WRONLY | O_APPEND)), keep(open("/tmp/x", O_PATH));
@@ -360,7 +362,6 @@ int main(int argc, char **argv)
 	long steps = argc > 2 ? atol(argv[2]) : 200;
 	pthread_t thread = 0;
 	pid_t child = 0;
-
 	state = strtoull(argv[1], NULL, 10) * 0x9e3779b97f4a7c15u + 1;
 	plain = memory(16384, PROT_READ | PROT_WRITE, MAP_PRIVATE);
 	edge = memory(8192, PROT_READ | PROT_WRITE, MAP_PRIVATE);

@@ -17,15 +17,16 @@
 
 enum { PLAIN_FLAGS = 0x100 | 0x800, NOFOLLOW = 0x100, EMPTY_PATH = 0x1000, STATX_BYTES = 256, STATFS_BYTES = 120, STATX_KNOWN_ATTRIBUTES = 0x1fff };
 
-/* Metadata of what is there; below 0: the error. A link that would be followed is -ELOOP. */
-static int look_at(const struct way *way, bool follow, struct stat *ret)
+/* Metadata of what is there; below 0: the error. */
+static int look_at(const struct call *call, struct way *way, bool follow, struct stat *ret)
 {
 	if (way_is_name(way)) {
 		if (fstatat(way->file.host, way->path, ret, AT_SYMLINK_NOFOLLOW))
 			return -errno;
-		return follow && S_ISLNK(ret->st_mode) ? -ELOOP : 0;
+		if (!follow || !S_ISLNK(ret->st_mode))
+			return 0;
 	}
-	int fd = way_open(way, O_PATH | (follow ? 0 : O_NOFOLLOW), 0);
+	int fd = way_open_through(call, way, O_PATH | (follow ? 0 : O_NOFOLLOW));
 	if (fd < 0)
 		return fd;
 	int error = fstat(fd, ret) ? -EIO : 0;
@@ -54,7 +55,7 @@ bool call_newfstatat(struct call *call)
 		return call_status_of(call, call->args[0], place);
 	if (flags & EMPTY_PATH || !way_find(call, call->args[0], call->args[1], &way))
 		return false;
-	int error = look_at(&way, !(flags & NOFOLLOW), &status);
+	int error = look_at(call, &way, !(flags & NOFOLLOW), &status);
 	if (error)
 		return way_refused(call, error);
 	return call_put_status(call, &status, place);
@@ -88,7 +89,7 @@ bool call_statx(struct call *call)
 
 	if (!place || flags & ~(uint32_t)PLAIN_FLAGS || mask >> 31 || !way_find(call, call->args[0], call->args[1], &way))
 		return false;
-	int fd = way_open(&way, O_PATH | (flags & NOFOLLOW ? O_NOFOLLOW : 0), 0);
+	int fd = way_open_through(call, &way, O_PATH | (flags & NOFOLLOW ? O_NOFOLLOW : 0));
 	if (fd < 0)
 		return way_refused(call, fd);
 	long error = syscall(SYS_statx, fd, "", AT_EMPTY_PATH, mask, packed);
@@ -110,12 +111,11 @@ bool call_faccessat(struct call *call)
 
 	if (mode & ~(uint32_t)(R_OK | W_OK | X_OK) || !way_find(call, call->args[0], call->args[1], &way))
 		return false;
-	if (mode & W_OK && way.file.kinds & CALL_FIXED)
-		return false;
-	int fd = way_open(&way, O_PATH, 0);
+	int fd = way_open_through(call, &way, O_PATH);
 	if (fd < 0)
 		return way_refused(call, fd);
-	long error = mode ? syscall(SYS_faccessat2, fd, "", mode, AT_EMPTY_PATH) : 0;
+	bool fixed = mode & W_OK && way.file.kinds & CALL_FIXED;
+	long error = mode && !fixed ? syscall(SYS_faccessat2, fd, "", mode, AT_EMPTY_PATH) : fixed;
 	close(fd);
 	call->result = 0;
 	return !error;
@@ -142,7 +142,7 @@ bool call_statfs(struct call *call)
 
 	if (!place || !way_find(call, (uint64_t)WAY_CWD, call->args[0], &way))
 		return false;
-	int fd = way_open(&way, O_PATH, 0);
+	int fd = way_open_through(call, &way, O_PATH);
 	if (fd < 0)
 		return way_refused(call, fd);
 	bool made = put_system(call, fd, way.file.kinds & CALL_FIXED, place);
@@ -166,7 +166,7 @@ bool call_readlinkat(struct call *call)
 
 	if (size <= 0 || !way_find(call, call->args[0], call->args[1], &way))
 		return false;
-	int fd = way_open(&way, O_PATH | O_NOFOLLOW, 0);
+	int fd = way_open_through(call, &way, O_PATH | O_NOFOLLOW);
 	if (fd < 0)
 		return way_refused(call, fd);
 	ssize_t length = readlinkat(fd, "", text, sizeof(text));

@@ -224,11 +224,26 @@ static bool install(struct call *call, const struct way *way, unsigned fd, int h
 	return true;
 }
 
+static bool is_new_only(uint32_t flags)
+{
+	return (flags & (G_CREAT | G_EXCL)) == (G_CREAT | G_EXCL);
+}
+
+/* The host's descriptor of what is there, or the error below 0: -ELOOP may also mean that it is Python's. */
+static int open_at(const struct call *call, const struct way *way, uint32_t flags)
+{
+	int error = look_before(way, flags);
+
+	if (error)
+		return error;
+	int wanted = host_flags(flags & ~(uint32_t)G_NOFOLLOW) | (flags & G_NOFOLLOW || is_new_only(flags) ? O_NOFOLLOW : 0);
+	return way_open(way, wanted, flags & G_CREAT ? (unsigned)call->args[3] & 07777 : 0);
+}
+
 bool call_openat(struct call *call)
 {
 	struct calls *calls = call->calls;
 	uint32_t flags = (uint32_t)call->args[2];
-	bool new_only = (flags & (G_CREAT | G_EXCL)) == (G_CREAT | G_EXCL);
 	struct way way;
 
 	if (flags & ~(uint32_t)PLAIN_OPEN || calls->opens_noticed)
@@ -236,12 +251,10 @@ bool call_openat(struct call *call)
 	unsigned fd = calls_can_note(calls, WAY_PATH) ? free_number(calls, 0) : UINT32_MAX;
 	if (fd == UINT32_MAX || !way_find(call, call->args[0], call->args[1], &way) || !may_open(call, &way, flags))
 		return false;
-	int error = look_before(&way, flags);
-	if (error)
-		return way_refused(call, error);
-	int wanted = host_flags(flags & ~(uint32_t)G_NOFOLLOW) | (flags & G_NOFOLLOW || new_only ? O_NOFOLLOW : 0);
-	int host = way_open(&way, wanted, flags & G_CREAT ? (unsigned)call->args[3] & 07777 : 0);
+	int host = open_at(call, &way, flags);
+	while (host == -ELOOP && !(flags & G_CREAT) && way_follow(call, &way, !(flags & G_NOFOLLOW)))
+		host = may_open(call, &way, flags) ? open_at(call, &way, flags) : -EPERM;
 	if (host < 0)
-		return way_refused(call, host) || (host == -EEXIST && new_only);
+		return way_refused(call, host) || (host == -EEXIST && is_new_only(flags));
 	return install(call, &way, fd, host, flags);
 }

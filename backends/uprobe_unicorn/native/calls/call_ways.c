@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -84,6 +85,13 @@ static bool from_root(const struct calls *calls, struct way *way)
 	return way->file.kinds & CALL_BASE && (*way->path || name_itself(way));
 }
 
+/* An absolute path, at way->text. */
+static bool from_top(const struct calls *calls, struct way *way)
+{
+	way->path = way->text + strspn(way->text, "/");
+	return *way->path && !strchr("./", *way->path) && from_root(calls, way);
+}
+
 /* A descriptor from which no path can start: none, or a regular file (what a program is told of those is the same). */
 static bool not_from(struct call *call, uint64_t dirfd)
 {
@@ -102,10 +110,9 @@ bool way_find(struct call *call, uint64_t dirfd, uint64_t address, struct way *r
 		return false;
 	ret->path = ret->text;
 	ret->name = NULL;
-	if (ret->text[0] == '/') {
-		ret->path += strspn(ret->path, "/");
-		return *ret->path && !strchr("./", *ret->path) && from_root(calls, ret);
-	}
+	ret->links = 0;
+	if (ret->text[0] == '/')
+		return from_top(calls, ret);
 	ret->start = (int32_t)dirfd;
 	if (ret->start == WAY_CWD) {
 		ret->file = calls->cwd;
@@ -134,6 +141,92 @@ int way_open(const struct way *way, int flags, unsigned mode)
 	long fd = syscall(OPENAT2, way->file.host, way->path, &how, sizeof(how));
 
 	return fd < 0 ? -errno : (int)fd;
+}
+
+/* --- links --------------------------------------------------------------------------------------------- */
+
+/* A link on the way: its name is path[start, end), what it says is target[skipped...]. */
+struct link {
+	size_t start, end, skipped;
+	char target[WAY_PATH];
+};
+
+/* Whether what lies at the first bytes of the way is a link; false also if it cannot be looked at. */
+static bool is_link(const struct way *way, size_t end, struct link *ret)
+{
+	struct way part = {.file = way->file, .path = ret->target};
+
+	memcpy(ret->target, way->path, end);
+	ret->target[end] = 0;
+	int fd = way_open(&part, O_PATH | O_NOFOLLOW, 0);
+	if (fd < 0)
+		return false;
+	ssize_t length = readlinkat(fd, "", ret->target, sizeof(ret->target));
+	close(fd);
+	if (length <= 0 || (size_t)length == sizeof(ret->target))
+		return false;
+	ret->target[length] = 0;
+	return true;
+}
+
+static bool first_link(const struct way *way, struct link *ret)
+{
+	ret->skipped = 0;
+	for (ret->end = 0; way->path[ret->end];) {
+		ret->start = ret->end + strspn(way->path + ret->end, "/");
+		ret->end = ret->start + strcspn(way->path + ret->start, "/");
+		if (is_link(way, ret->end, ret))
+			return true;
+	}
+	return false;
+}
+
+/* Names before the link are those of folders, so each ".." that it begins with takes one away; false: there is none. */
+static bool go_up(const struct way *way, struct link *link)
+{
+	while (!strncmp(link->target + link->skipped, "../", 3)) {
+		link->skipped += 3 + strspn(link->target + link->skipped + 3, "/");
+		while (link->start && way->path[link->start - 1] == '/')
+			link->start--;
+		size_t end = link->start;
+		while (link->start && way->path[link->start - 1] != '/')
+			link->start--;
+		if (link->start == end || way->path[link->start] == '.')
+			return false;
+	}
+	return link->target[link->skipped];
+}
+
+/* The next look is at what the link says, in the place of its name; what comes behind it is kept. */
+bool way_follow(const struct call *call, struct way *way, bool last)
+{
+	struct link link;
+	char text[WAY_PATH];
+	int before = 0;
+
+	if (way->links++ == WAY_LINKS || !first_link(way, &link) || (!last && !way->path[link.end]))
+		return false;
+	if (link.target[0] != '/') {
+		if (!go_up(way, &link))
+			return false;
+		before = (int)(way->path - way->text) + (int)link.start;
+	}
+	int length = snprintf(text, sizeof(text), "%.*s%s%s", before, way->text, link.target + link.skipped, way->path + link.end);
+	if (length >= (int)sizeof(text) || goes_up(text))
+		return false;
+	memcpy(way->text, text, (size_t)length + 1);
+	way->path = way->text;
+	return text[0] != '/' || from_top(call->calls, way);
+}
+
+int way_open_through(const struct call *call, struct way *way, int flags)
+{
+	int fd;
+
+	do {
+		fd = way_open(way, flags, 0);
+	} while (fd == -ELOOP && way_follow(call, way, !(flags & O_NOFOLLOW)));
+	return fd;
 }
 
 bool way_refused(struct call *call, int error)
