@@ -242,10 +242,7 @@ class ProbeHandler(Protocol):
         ...
 
     def on_idle(self) -> None:
-        """Nothing of the program can run until a descriptor, another process or the time wakes it.
-
-        A machine that never waits for its program need not call it.
-        """
+        """Nothing of the program can run until it is woken; who never waits for it need not call this."""
         ...
 
     def on_munmap(self, process: Process, start: int, end: int) -> None:
@@ -256,10 +253,7 @@ class ProbeHandler(Protocol):
         ...
 
     def on_code_written(self, process: Process, start: int, end: int) -> None:
-        """The guest wrote into [start, end), which it executed before and where probes may lie.
-
-        Called by backends with Capabilities.code_writes.
-        """
+        """The guest wrote into [start, end), which it executed before; see Capabilities.code_writes."""
         ...
 
     def on_task(self, parent: Task, task: Task) -> None:
@@ -282,6 +276,10 @@ class ProbeHandler(Protocol):
 
     def on_exit(self, task: Task) -> None:
         """*task* ended, by itself or by a signal."""
+        ...
+
+    def on_gone(self, process: Process) -> None:
+        """*process*, which may have shared its memory (vfork), is in this host process no longer."""
         ...
 
     def on_end(self) -> None:

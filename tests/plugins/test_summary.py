@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 import uprobe_core as up
 from tests.programs import zig
+from uprobe_core.actions.call_graph import CallGraph
 from uprobe_core.errors import UsageError
 from uprobe_core.run_setup import ConsumerUse, RunSetup
 from uprobe_core.types import Returns
@@ -112,6 +114,54 @@ def test_calls_of_a_handler_in_python_know_their_own_time(program: Path) -> None
         answers.append(own.found)
     assert answers[0] == answers[1]
     assert {nested for _, nested in answers[0]} == {True, False}
+
+
+class Chosen:
+    """Looks at returns, and chooses processes: what it is attached to is never the native engine's."""
+
+    name = "chosen"
+
+    def filter(self, process: Any) -> bool:
+        return True
+
+    def ret_handler(self, hit: Any) -> None:
+        return None
+
+
+def added_up(
+    program: Path, events: list[str], chosen: tuple[str, ...], **options: Any
+) -> dict[str, tuple[int, ...]]:
+    """Calls, total and own time of *events*, and all paths; *chosen* have one that Python calls."""
+    with up.Session([str(program)], output=os.devnull, **options) as session:
+        summaries = {name: up.Summary() for name in events}
+        graph = CallGraph()
+        for name, summary in summaries.items():
+            others = [Chosen()] if name in chosen else []
+            session.probe(f"p:{name} {program}:{name}", summary, graph, *others)
+        session.run()
+    found: dict[Any, tuple[int, ...]] = {
+        name: tuple(summary.result()[:3]) for name, summary in summaries.items()
+    }
+    return {**found, **graph.result()}
+
+
+@pytest.mark.parametrize("chosen", [("leaf",), ("twice", "odd"), ("main",)])
+def test_calls_that_only_python_follows_are_in_the_time_of_others(
+    program: Path, tmp_path: Path, chosen: tuple[str, ...]
+) -> None:
+    expected = from_records(run(program, tmp_path, format="jsonl"))
+    found = added_up(program, list(OWN), chosen)
+    for name, numbers in expected.items():
+        own = numbers["calls"], numbers["total"], numbers["own"]
+        assert found[name.partition("/")[2]] == own, name
+    assert found == added_up(program, list(OWN), chosen, engine="py")
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_what_a_vforked_child_calls_is_not_in_its_parents_time(follow: bool) -> None:
+    program = zig("vforks.c")
+    tables = [added_up(program, ["main", "work"], (), engine=engine, follow=follow) for engine in ("c", "py")]
+    assert tables[0] == tables[1]
 
 
 @pytest.mark.parametrize("options", [{"sort": "age"}, {"top": "-1"}, {"speed": "1"}])

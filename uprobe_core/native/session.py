@@ -25,9 +25,13 @@ if TYPE_CHECKING:
 __all__ = ("SessionNative",)
 
 
-def _has_python_returns(probe: EventProbe) -> bool:
-    """Whether the core follows returns for *probe*: of a resolver, or where a filter chooses processes."""
-    return probe.spec.resolver is not None or probe.event.has_filters
+def _has_python_returns(probe: EventProbe, *, hijack: bool) -> bool:
+    """Whether the core follows returns for *probe*: where a filter chooses processes, or of a resolver.
+
+    The latter's are no event's, and matter only where all returns come to one trampoline.
+    """
+    event = probe.event
+    return (event.has_filters and event.wants_returns) or (hijack and probe.spec.resolver is not None)
 
 
 class SessionNative:
@@ -54,6 +58,7 @@ class SessionNative:
         semantics: Semantics,
         stacks: StackSource,
     ) -> None:
+        in_python = any(_has_python_returns(each, hijack=semantics.hijack) for each in events.locations())
         self._registry, self._events, self._safe_points = registry, events, safe_points
         self.sites = NativeSites(
             machine.native,
@@ -62,10 +67,11 @@ class SessionNative:
             lost=output.lose,
             failed=failed,
             vote_out=self._vote_out,
+            place_again=registry.place_again,
             current=cast("Callable[[], Task]", lambda: machine.current),  # there is one at every hit
             keep=setup.lossy or 0,
             plain_records=records,
-            semantics=semantics._replace(in_python=any(map(_has_python_returns, events.locations()))),
+            semantics=semantics._replace(in_python=in_python),
             stacks=stacks,
             registers=registry.arch.info.registers,
         )

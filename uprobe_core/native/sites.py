@@ -18,7 +18,7 @@ from uprobe_core.actions.latency import Latency
 from uprobe_core.actions.merge import merge
 from uprobe_core.native import _engine
 from uprobe_core.native.calls import NativeCalls
-from uprobe_core.native.hijacked_returns import HijackedReturns
+from uprobe_core.native.followed_returns import FollowedReturns
 from uprobe_core.native.packing import pack_registers
 from uprobe_core.native.paths import NativePaths
 from uprobe_core.native.plan import (
@@ -35,7 +35,7 @@ from uprobe_core.native.results import take
 from uprobe_core.native.semantics import Semantics, core_of
 from uprobe_core.native.stacks import NativeStacks, StackSource
 from uprobe_core.native_backend import NativeBackend
-from uprobe_core.probes.registry import Site, Space, accept_all
+from uprobe_core.probes.registry import Site, Space, Uprobe, accept_all
 from uprobe_core.tracing.event import Event, EventProbe
 from uprobe_core.types import MemoryFault, Mode
 
@@ -62,6 +62,7 @@ class NativeSites:
     :param send: in a forked child, sends a message to the session; None: this is the session
     :param failed: called with (event, sink, exception) when a Python handler or a taker of records raised
     :param vote_out: called with (process, address) when all consumers of a site voted REMOVE
+    :param place_again: places a uprobe anew, by the core or by this
     :param current: the running task
     :param plain_records: whether the engine's records are all that the run's writer needs, but of samples
     :param semantics: what else is asked for
@@ -78,6 +79,7 @@ class NativeSites:
         write: Callable[[TraceRecord], None],
         failed: Callable[[Event, Any, Exception], None],
         vote_out: Callable[[Process, int], None],
+        place_again: Callable[[Uprobe], None],
         current: Callable[[], Task],
         lost: Callable[[int], None],
         keep: int = 0,
@@ -113,7 +115,7 @@ class NativeSites:
         self._over = False
         self.engine.set_outside(self._voted_out, self._trampoline)
         self.engine.hijack, self.engine.depth = semantics.hijack, semantics.depth or 0
-        self._returns = HijackedReturns(hijack=semantics.hijack, in_python=semantics.in_python)
+        self._returns = FollowedReturns(semantics, self.engine.awaited, place_again)
         backend.connect(self.engine, _engine.API, self._who, trap=semantics.trap, visible=semantics.visible)
         if semantics.visible:
             backend.before_run = self._find_area
@@ -138,9 +140,7 @@ class NativeSites:
 
     def install(self, space: Space, site: Site) -> bool:
         """Place *site* natively if it can be; otherwise nothing has changed.  Raises ProbeError."""
-        if self._returns.are_pythons(site):
-            return False
-        native = self._install(space, site)
+        native = not self._returns.are_pythons(site) and self._install(space, site)
         self._returns.placed(site, native=native)
         return native
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 from uprobe_core.backend import Process, Task
 from uprobe_core.consumer import Frame
@@ -103,7 +104,10 @@ class ProcessFollower:
         before = self._utasks.get(parent)
         space = self.registry.spaces.get(parent.process)
         if before is not None and child is not parent:
-            self._utasks[child] = TaskState(returns=list(before.returns), suspects=list(before.suspects))
+            self._utasks[child] = TaskState(
+                returns=[replace(each) for each in before.returns],
+                suspects=[replace(each) for each in before.suspects],
+            )
         if space is not None and shares_memory:
             self.registry.spaces[child.process] = space
         elif space is not None:
@@ -154,6 +158,10 @@ class ProcessFollower:
                 self._finish_step(task, utask)
             self.returns.abandon(task, utask, "exit")
         self._on_process("exit", task)
+
+    def on_gone(self, process: Process) -> None:
+        """A process whose hits do not count may have been in the memory of one whose do."""
+        self.registry.visited(process)
 
     def on_end(self) -> None:
         """This host process, a forked one, is about to end."""

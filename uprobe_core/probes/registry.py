@@ -202,12 +202,25 @@ class UprobeRegistry:
         space = self.spaces.get(process)
         if space is None:
             return
-        for site in list(space.sites):
-            if space.process is process:
+        if space.process is process:
+            for site in list(space.sites):
                 self.remove_site(space, site)
-            else:  # the memory is its parent's, who goes on being probed: whose a hit is we look at in Python
-                self._take_away(space, site)
-                self._place(space, site)
+        else:
+            self._all_again(
+                space
+            )  # its parent goes on being probed there: whose a hit is we look at in Python
+
+    def visited(self, process: Process) -> None:
+        """*process* is gone; if it was left alone in memory of others, the native engine has that back."""
+        if self.is_left(process) and (space := self.spaces.get(process)) is not None:
+            del self.spaces[process]
+            if any(other is space for other in self.spaces.values()) and not self._has_visitors(space):
+                self._all_again(space)
+
+    def _all_again(self, space: Space) -> None:
+        for site in list(space.sites):
+            self._take_away(space, site)
+            self._place(space, site)
 
     def is_left(self, process: Process) -> bool:
         """Whether hits of *process* are nobody's business."""

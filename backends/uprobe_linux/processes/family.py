@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from uprobe_linux.kernel import Machine, Process, Task
 
-
 __all__ = ("IPC_BYTES", "Family")
 
 IPC_BYTES = 1 << 20
@@ -95,6 +94,7 @@ class Family:
         """*process* lives in this host process no longer."""
         self.local.pop(process.pid, None)
         self._entries.pop(process.pid, None)
+        self._machine.handler.on_gone(process)
 
     def entry(self, process: Process) -> ProcessEntry:
         """The table's entry of a process that is here."""

@@ -110,5 +110,8 @@ class ScriptedHandler:
         self.exited.append(task.tid)
         self._do("exit", None, task)
 
+    def on_gone(self, process: Process) -> None:
+        """Nothing."""
+
     def on_end(self) -> None:
         """Nothing."""

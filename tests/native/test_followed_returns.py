@@ -1,4 +1,4 @@
-"""Hijacked returns have one follower: a probe that would be the other's is refused, and the rest goes on."""
+"""Calls that know of each other have one follower: a late probe that would be the other's is refused."""
 
 from __future__ import annotations
 
@@ -15,20 +15,35 @@ pytest.importorskip("uprobe_unicorn.native._glue")
 
 
 class Chosen:
-    """Looks at returns, and chooses processes, so it is never the native engine's."""
+    """Chooses processes, so it is never the native engine's."""
 
     name = "chosen"
 
     def filter(self, process: Any) -> bool:
         return True
 
+    def handler(self, hit: Any) -> None:
+        return None
+
+
+class Returned(Chosen):
+    """The same, and looks at returns."""
+
     def ret_handler(self, hit: Any) -> None:
         return None
 
 
-@pytest.mark.parametrize(("returns", "refused"), [("hijack", True), ("watch", False)])
+@pytest.mark.parametrize(
+    ("returns", "consumer", "refused"),
+    [
+        ("hijack", Returned, True),
+        ("watch", Returned, True),
+        ("hijack", Chosen, False),
+        ("watch", Chosen, False),
+    ],
+)
 def test_python_cannot_follow_what_comes_after_the_engine_did(
-    returns: str, refused: bool, capfd: pytest.CaptureFixture[str]
+    returns: str, consumer: type[Chosen], refused: bool, capfd: pytest.CaptureFixture[str]
 ) -> None:
     program = ROOT / "examples" / "loop"
     with up.Session([str(program), "3"], output=os.devnull, engine="c", returns=returns) as session:
@@ -38,7 +53,7 @@ def test_python_cannot_follow_what_comes_after_the_engine_did(
             name = "adds"
 
             def handler(self, hit: Any) -> None:
-                session.probe(f"r:late {program}:work+4", Chosen())
+                session.probe(f"p:late {program}:work+4", consumer())
 
         session.probe(f"p:work {program}:work", Adds())
         session.run()
