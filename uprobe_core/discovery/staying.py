@@ -8,6 +8,7 @@ makes it, which is then named like for any other error. Starting a program (``su
 from __future__ import annotations
 
 import os
+import posix
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -16,9 +17,10 @@ from typing import Any
 
 from uprobe_core.discovery.entries import Kind, PluginEntry
 
-__all__ = ("keep_here",)
+__all__ = ("keep_here", "visitor")
 
 _ENDS, _DOUBLES, _REPLACES = "ends the process", "has the run twice", "puts a program in its place"
+_CLOSES = "closes what the run writes into"
 _CALLS = {
     "_exit": _ENDS,
     "abort": _ENDS,
@@ -26,9 +28,10 @@ _CALLS = {
     "forkpty": _DOUBLES,
     "execv": _REPLACES,
     "execve": _REPLACES,
+    "closerange": _CLOSES,
 }
-_visitors: set[str] = set()
-"""The modules at the top of what plugins of somebody else's were imported from."""
+_visitors: dict[str, str] = {}
+"""By the module at the top of what plugins of somebody else's were imported from, whose it is, in words."""
 
 
 def keep_here(entry: PluginEntry) -> None:
@@ -37,27 +40,33 @@ def keep_here(entry: PluginEntry) -> None:
         return
     if not _visitors:
         for name in _CALLS:
-            setattr(os, name, _checked(name, getattr(os, name)))
-    _visitors.add(entry.target.partition(":")[0].partition(".")[0])
+            checked = _checked(name, getattr(os, name))
+            for module in (os, posix):
+                setattr(module, name, checked)
+    top = entry.target.partition(":")[0].partition(".")[0]
+    _visitors.setdefault(top, f"{entry.kind.word} {entry.name!r}")
 
 
 def _checked(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(call)
     def checked(*words: Any) -> Any:
-        if _is_a_visitors(sys._getframe(1)):
+        if visitor(sys._getframe(1)) is not None:
             raise RuntimeError(f"os.{name}() {_CALLS[name]}, which is not a plugin's to do")
         return call(*words)
 
     return checked
 
 
-def _is_a_visitors(frame: FrameType | None) -> bool:
-    """Whether *frame* is in a plugin that we called, not in a program of the same package that called us."""
-    inside = False
+def visitor(frame: FrameType | None) -> str | None:
+    """The plugin of somebody else's that *frame* is in, in words, if it is we who called it.
+
+    A program of the same package that called us is not in it.
+    """
+    found = None
     while frame is not None:
         top = str(frame.f_globals.get("__name__")).partition(".")[0]
         if top == "uprobe_core":
-            return inside
-        inside = inside or top in _visitors
+            return found
+        found = found or _visitors.get(top)
         frame = frame.f_back
-    return False
+    return None

@@ -78,6 +78,9 @@ def end_after(signal: int, times: int, seconds: float, status: int, /) -> bool:
 def end_never() -> None:
     """Not any more."""
 
+def last_words(asked: Callable[[int], None] | None, /) -> None:
+    """Have *asked* called when this thread is about to end the process: with a signal's number, 0: exit()."""
+
 class Engine:
     """Sites, programs, filters, counters, histograms, pending returns, and the ring of records.
 

@@ -30,6 +30,7 @@ from uprobe_core.session.complaints import Complaints
 from uprobe_core.session.confined import Confinement
 from uprobe_core.session.coverage import RunCoverage
 from uprobe_core.session.explain import Explaining
+from uprobe_core.session.last_words import LastWords
 from uprobe_core.session.live import Batch, LiveChanges
 from uprobe_core.session.probe_changes import ProbeChanges
 from uprobe_core.session.result_files import ResultFiles
@@ -102,6 +103,7 @@ class PreparedSession:
         self.stacks = RunStacks(self.files, self.arch, self._real_return)
         self.events = EventSet(setup.policy, self.arch, self.files, self._complaints.sink_failed, self.warn)
         self.events.soon, self.events.refused = self._live.soon, self._complaints.not_probed
+        self._last_words = LastWords(self.events)
         self._changes = ProbeChanges(self.events, self.files, self._live, self._complaints.not_probed)
         with self.files.remembering(), collector_waits():
             for line in setup.events:

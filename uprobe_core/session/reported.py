@@ -31,6 +31,13 @@ class ReportedSession(PreparedSession):
             when = (0, 0) if task is None else (task.clock(), task.process.pid)
             self._output.line(text, *when)
 
+    def _keep(self) -> None:
+        """Write what was recorded until now: the process is about to end."""
+        if self._engine is not None:
+            self._engine.sites.drain()
+        if self._output is not None:
+            self._output.close()
+
     def _report(self, status: ExitStatus | None) -> None:
         found = ConsumerReports(self._consumers)
         found.emit(self.emit)

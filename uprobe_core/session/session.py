@@ -215,6 +215,7 @@ class Session(ReportedSession):
                     self._finish(status)
         finally:
             self._live.end()
+            self._last_words.end()
         if self._complaints.failure is not None:
             raise self._complaints.failure
         return status
@@ -270,6 +271,7 @@ class Session(ReportedSession):
         if self._closed:
             return
         self._closed = True
+        self._last_words.end()
         self._close_files()
         if self._machine is not None:
             self._machine.close()
@@ -334,6 +336,7 @@ class Session(ReportedSession):
 
     def _connect_native(self, machine: Machine, registry: UprobeRegistry, output: RunOutput) -> None:
         """Let the native engine take what it can, if there is one and the backend works with it."""
+        self._last_words.begin(self._keep)  # after the backend, which may listen for its own aborts
         if self._may_have_probes and may_run_natively(self.engine.name, machine):
             from uprobe_core.native.session import SessionNative
 

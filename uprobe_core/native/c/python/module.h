@@ -83,6 +83,8 @@ PyObject *engine_stack(EngineObject *self, PyObject *number);
 PyObject *engine_real_return(EngineObject *self, PyObject *number);
 
 extern PyMethodDef module_functions[];
+/* Who is called when the process is about to die, None: nobody (module_last_words.c). */
+PyObject *module_last_words(PyObject *self, PyObject *asked);
 
 /* For whoever calls Python at a hit (module_handlers.c). */
 bool engine_take_lock(EngineObject *self);

@@ -45,5 +45,6 @@ PyMethodDef module_functions[] = {
 	{"end_in", end_in, METH_VARARGS, NULL},
 	{"end_after", end_after, METH_VARARGS, NULL},
 	{"end_never", end_never, METH_NOARGS, NULL},
+	{"last_words", module_last_words, METH_O, NULL},
 	{NULL, NULL, 0, NULL},
 };
