@@ -300,7 +300,8 @@ class Record:
     :param timestamp_ns: the task's clock, nanoseconds
     :param ip: the probed address; for a return, where it returns to
     :param function: for a return the function's address, None for an entry
-    :param values: one per argument of *event*
+    :param values: one per argument of *event*: an int, a float, a text (a byte that is not UTF-8 as a lone
+        surrogate), a tuple of those for an array; None for what could not be read
     :param stack: names of the frames, innermost first, of a sample and where a writer wants them
     """
 

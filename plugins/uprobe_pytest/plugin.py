@@ -1,9 +1,13 @@
-"""The fixtures.  Both are factories without state of their own, so they live as long as the pytest session:
-a test with ``@given`` may use them, each of its examples being a run."""
+"""The fixtures, and what the compliance suites say of a failure.
+
+Both fixtures are factories without state of their own, so they live as long as the pytest session:
+a test with ``@given`` may use them, each of its examples being a run.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -37,3 +41,13 @@ def uprobe_session(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     from uprobe_pytest.probed_run import Runs
 
     return Runs(tmp_path_factory.mktemp("uprobe-runs"))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
+    """A compliance suite's failure says what was promised and where that stands."""
+    report = (yield).get_result()
+    promise = getattr(getattr(item, "cls", None), "uprobe_promise", None)
+    text = promise(getattr(item, "originalname", "")) if report.failed and promise is not None else ""
+    if text:
+        report.sections.append(("what is promised", text))

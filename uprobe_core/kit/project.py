@@ -58,9 +58,9 @@ pytest
 $example
 ```
 
-`uprobe_$name.py` is the plugin, `tests/` asks of it what uprobe asks of every plugin of its kind.
-How one is written is in uprobe's `docs/plugins.md`, the contract in `docs/contracts.md`, the suite in
-`docs/testing.md`.
+`uprobe_$name.py` is the plugin, `tests/` asks of it what uprobe asks of every plugin of its kind;
+`./loop` is `examples/loop` of uprobe's repository, and any arm64 program will do. How one is written
+is in uprobe's `docs/plugins.md`, the contract in `docs/contracts.md`, the suite in `docs/testing.md`.
 """
 _CONFTEST = """\
 import pytest

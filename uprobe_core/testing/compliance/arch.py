@@ -41,6 +41,8 @@ def make_task(registers: Registers) -> FakeTask:
 class ArchCompliance(Manners):
     """Required fixtures: ``arch`` and ``stepped``, ``simulated``, ``refused``, instructions as bytes."""
 
+    stands = "uprobe_core.arch_hooks (docs/hooks.md) and uprobe_core.architecture"
+
     @pytest.fixture
     def arch(self) -> object:
         """The plugin object, with its hooks."""

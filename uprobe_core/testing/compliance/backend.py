@@ -50,6 +50,11 @@ class BackendCompliance(
 ):
     """Required fixture: ``backend``.  Tests of what it does not claim in its capabilities are skipped."""
 
+    stands = (
+        "uprobe_core.backend (Backend, Machine) and uprobe_core.target"
+        " (ExitStatus), on one page in docs/contracts.md"
+    )
+
     def test_it_has_the_members_of_the_contract(self, backend: Backend) -> None:
         assert isinstance(backend, Backend)
         assert backend.name

@@ -25,6 +25,11 @@ __all__ = ("BackendInline",)
 class BackendInline(BackendFixtures):
     """Hits without a breakpoint."""
 
+    stands = (
+        "uprobe_core.backend (Process.insert_inline and insert_watch,"
+        " ProbeHandler), on one page in docs/contracts.md"
+    )
+
     def test_an_inline_probe_is_told_before_each_execution(self, inlining: Rig) -> None:
         inlining.handler.on["inline"] = lambda task, _address: inlining.handler.saw.append(
             task.get_reg(FIRST)

@@ -26,6 +26,11 @@ __all__ = ("BackendMemory",)
 class BackendMemory(BackendFixtures):
     """Mappings that come and go, the area of slots, and memory that nobody may access."""
 
+    stands = (
+        "uprobe_core.backend (Process, ProbeHandler.on_mmap and on_munmap) and"
+        " uprobe_core.types (Mapping), on one page in docs/contracts.md"
+    )
+
     def test_memory_that_the_program_may_not_read_faults(self, backend: Backend, hitting: Hitting) -> None:
         needs(backend.capabilities.unreadable, "word of what the program may not read")
         faults: list[tuple[int, int]] = []

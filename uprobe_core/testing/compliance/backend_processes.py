@@ -27,6 +27,10 @@ __all__ = ("BackendProcesses",)
 class BackendProcesses(BackendFixtures):
     """Threads, forks, exec, mappings, signals, and memory that changes."""
 
+    stands = (
+        "uprobe_core.backend (ProbeHandler) and uprobe_core.capabilities, on one page in docs/contracts.md"
+    )
+
     def test_a_thread_is_told_before_it_runs_and_is_probed(self, backend: Backend, hitting: Hitting) -> None:
         needs(backend.capabilities.threads, "threads")
         told: list[tuple[Task, Task]] = []

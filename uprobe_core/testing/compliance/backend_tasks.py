@@ -35,6 +35,11 @@ ALL_FLAGS = tuple(1 << bit for bit in (28, 29, 30, 31))
 class BackendTasks(BackendFixtures):
     """What a callback reads and writes of the task that it is about."""
 
+    stands = (
+        "uprobe_core.backend (Task, ProbeHandler.on_trap) and"
+        " uprobe_core.architecture (Registers), on one page in docs/contracts.md"
+    )
+
     def test_all_registers_can_be_read_and_written(self, hitting: Hitting) -> None:
         def act(task: Task, _address: int) -> None:
             before = {index: task.get_reg(index) for index in NUMBERED}

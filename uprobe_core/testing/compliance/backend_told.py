@@ -52,6 +52,11 @@ class _Listener:
 class BackendTold(BackendFixtures):
     """System calls, samples, executed code; and counts."""
 
+    stands = (
+        "uprobe_core.target (the watchers of a Target) and uprobe_core.backend"
+        " (Machine.statistics), on one page in docs/contracts.md"
+    )
+
     def test_system_calls_are_told_with_their_results(
         self, backend: Backend, rig: Any, tmp_path: Path
     ) -> None:

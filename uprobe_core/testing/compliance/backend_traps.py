@@ -27,6 +27,11 @@ __all__ = ("BackendTraps",)
 class BackendTraps(BackendFixtures):
     """Breakpoints, and displaced instructions stepped in slots."""
 
+    stands = (
+        "uprobe_core.backend (Process, Task.single_step, ProbeHandler.on_trap"
+        " and on_step_...), on one page in docs/contracts.md"
+    )
+
     def test_a_trap_is_told_with_pc_at_it_and_a_moved_pc_is_where_the_task_goes(self, trapping: Rig) -> None:
         def act(task: Task, address: int) -> TrapResult:
             trapping.handler.saw.append((task.get_reg(FIRST), task.get_reg(PC)))

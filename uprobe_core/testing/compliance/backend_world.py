@@ -33,6 +33,10 @@ _AT_RANDOM = 25
 class BackendWorld(BackendFixtures):
     """What a target says, as far as the capabilities promise it."""
 
+    stands = (
+        "uprobe_core.target (Target, Limits) and uprobe_core.capabilities, on one page in docs/contracts.md"
+    )
+
     def test_arguments_and_environment_are_the_targets(self, rig: Any) -> None:
         """The sum of their first bytes."""
         assert rig(ARGUMENTS, "1", env={"2": "x"}).run().code == ord("1") + ord("2")

@@ -119,6 +119,8 @@ class Stage:
 class ConsumerCompliance(Manners):
     """Required fixture: ``plugin_class``; override the others where something is required or refused."""
 
+    stands = "uprobe_core.consumer (ConsumerPlugin, Consumer, Report), on one page in docs/contracts.md"
+
     @pytest.fixture
     def plugin_class(self) -> type:
         """The class that the entry point names."""

@@ -58,8 +58,19 @@ def check_fields(decoded: Decoded, available: int) -> None:
         assert opinion is None or isinstance(opinion, bool)
 
 
+def _decoded(decoder: Decoder, sample: Sample, address: int = ADDRESS) -> Decoded:
+    """What *decoder* says of *sample*, which it has to know."""
+    decoded = decoder.decode(sample.code, address)
+    assert decoded is not None, (
+        f"None for {sample.code.hex()} ({sample.mnemonic}): the fixture 'samples' says what it knows"
+    )
+    return decoded
+
+
 class DecoderCompliance(Manners):
     """Required fixture: ``decoder``.  ``samples`` and ``undefined`` may be overridden (they are arm64's)."""
+
+    stands = "uprobe_core.decoder (Decoder, Decoded), on one page in docs/contracts.md"
 
     @pytest.fixture
     def decoder(self) -> Decoder:
@@ -84,15 +95,15 @@ class DecoderCompliance(Manners):
     def test_mnemonics_are_the_manuals_in_lower_case(
         self, decoder: Decoder, samples: tuple[Sample, ...]
     ) -> None:
-        found = [decoder.decode(sample.code, ADDRESS) for sample in samples]
-        assert [d and d.mnemonic for d in found] == [sample.mnemonic for sample in samples]
+        found = [_decoded(decoder, sample).mnemonic for sample in samples]
+        assert found == [sample.mnemonic for sample in samples]
 
     def test_operands_are_in_the_form_that_the_contract_says(
         self, decoder: Decoder, samples: tuple[Sample, ...]
     ) -> None:
-        wanted = {s.code: s.operands for s in samples if s.operands is not None}
-        found = {code: decoder.decode(code, ADDRESS) for code in wanted}
-        assert {code: d and d.operands for code, d in found.items()} == wanted
+        wanted = {sample.mnemonic: sample for sample in samples if sample.operands is not None}
+        found = {name: _decoded(decoder, sample).operands for name, sample in wanted.items()}
+        assert found == {name: sample.operands for name, sample in wanted.items()}
 
     def test_the_same_bytes_are_the_same_again(self, decoder: Decoder, samples: tuple[Sample, ...]) -> None:
         """Whatever was decoded in between."""
@@ -104,15 +115,13 @@ class DecoderCompliance(Manners):
         self, decoder: Decoder, samples: tuple[Sample, ...]
     ) -> None:
         for sample in samples:
-            decoded = decoder.decode(sample.code, ADDRESS)
-            assert decoded is not None
+            decoded = _decoded(decoder, sample)
             assert decoded.branches in {sample.branches, None}, sample
             assert decoded.reads_pc in {sample.reads_pc, None}, sample
 
     def test_the_size_is_the_instructions(self, decoder: Decoder, samples: tuple[Sample, ...]) -> None:
         for sample in samples:
-            decoded = decoder.decode(sample.code, ADDRESS)
-            assert decoded is not None
+            decoded = _decoded(decoder, sample)
             assert decoded.size == len(sample.code)
 
     def test_only_the_first_instruction_counts(self, decoder: Decoder, samples: tuple[Sample, ...]) -> None:
@@ -130,8 +139,7 @@ class DecoderCompliance(Manners):
         self, decoder: Decoder, samples: tuple[Sample, ...]
     ) -> None:
         for sample in samples:
-            decoded = decoder.decode(sample.code, ADDRESS)
-            assert decoded is not None
+            decoded = _decoded(decoder, sample)
             assert decoded.text.startswith(decoded.mnemonic)
             assert "\n" not in decoded.text
 
@@ -147,9 +155,7 @@ class DecoderCompliance(Manners):
         self, decoder: Decoder, samples: tuple[Sample, ...], address: int
     ) -> None:
         for sample in samples:
-            decoded = decoder.decode(sample.code, address)
-            assert decoded is not None
-            check_fields(decoded, 4)
+            check_fields(_decoded(decoder, sample, address), 4)
 
     def test_no_word_makes_it_raise(self, decoder: Decoder) -> None:
         """A walk over the encoding space with a large odd stride."""

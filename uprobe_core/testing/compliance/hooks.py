@@ -24,6 +24,8 @@ __all__ = ("HooksCompliance",)
 class HooksCompliance(Manners):
     """Required fixture: ``plugin``."""
 
+    stands = "uprobe_core.hookspecs and uprobe_core.arch_hooks (docs/hooks.md)"
+
     @pytest.fixture
     def plugin(self) -> Any:
         """The object that the entry point names."""

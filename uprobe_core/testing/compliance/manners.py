@@ -6,13 +6,14 @@ The process is the run's, or somebody's who imports uprobe: what is one for all 
 from __future__ import annotations
 
 import gc
+import inspect
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from types import FrameType
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -22,7 +23,26 @@ _SECONDS = 60
 
 
 class Manners:
-    """Around each test of a suite."""
+    """Around each test of a suite.
+
+    :cvar stands: where the promises of the tests in a class can be read
+    """
+
+    stands: ClassVar[str] = ""
+
+    @classmethod
+    def uprobe_promise(cls, test: str) -> str:
+        """What the test that is called *test* asks for, and where that was promised; "" if it is no suite's.
+
+        Shown beside its failure by what uprobe brings to pytest.
+        """
+        owner = next((each for each in cls.__mro__ if test in vars(each)), cls)
+        if not owner.__module__.startswith(__package__):
+            return ""
+        more = inspect.getdoc(vars(owner)[test]) or ""
+        words = test.removeprefix("test_").replace("_", " ")
+        where = getattr(owner, "stands", cls.stands)
+        return "\n".join(filter(None, (words, more, f"It stands at {where}; of the suite: docs/testing.md.")))
 
     @pytest.fixture(autouse=True)
     def bounded(self) -> Iterator[None]:

@@ -78,6 +78,8 @@ class OneWay(io.RawIOBase):
 class WriterCompliance(Manners):
     """Required fixture: ``writer_class``.  With ``read_back`` what is written is compared."""
 
+    stands = "uprobe_core.writer (Writer, RunHeader, Record), on one page in docs/contracts.md"
+
     @pytest.fixture
     def writer_class(self) -> Any:
         """The class that the entry point names."""
@@ -85,7 +87,8 @@ class WriterCompliance(Manners):
 
     @pytest.fixture
     def read_back(self) -> ReadBack | None:
-        """From what was written to the records in it: "event" and the arguments by name, None for what
+        """From what was written to the records in it, each a mapping: "event" to GROUP/NAME, and each
+        argument's name to its value, as it is in a Record (a number is an int), None for what
         could not be read; None: the format does not hold them all."""
         return None
 
