@@ -161,6 +161,10 @@ class Channel:
             self._write(self._owed)
             self._owed = b""
 
+    def nudge(self) -> None:
+        """Have whoever reads at the other end read something that says nothing."""
+        self._write(b"+")
+
     def greet_others(self) -> None:
         """Acknowledge what any thread of the stub may have told."""
         self._write(b"+" * self.spare)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from uprobe_core.errors import BackendError
 from uprobe_gdbremote.channel import PATIENCE, Channel
 from uprobe_gdbremote.packets import hexadecimal
-from uprobe_gdbremote.stops import SIGTRAP, parse_stop
+from uprobe_gdbremote.stops import FAULTS, SIGTRAP, parse_stop
 
 if TYPE_CHECKING:
     from uprobe_gdbremote.crowd import Crowd
@@ -27,8 +27,8 @@ _OURS = (
 )
 _ERROR = re.compile(rb"E(?:[0-9a-fA-F]{2}$|\.)")
 _STOP = re.compile(rb"[TS][0-9a-f]{2}")
-_AGAIN = frozenset({SIGTRAP, 4, 7, 8, 11, 0})
-"""Signals that an instruction makes: it makes them again."""
+_AGAIN = FAULTS | {SIGTRAP, 0}
+"""Signals that nobody need pass on: what has made them makes them again."""
 _BRIEF = 0.02
 """Seconds for an answer, before the other threads get a moment to run."""
 _BIRTHS = 10

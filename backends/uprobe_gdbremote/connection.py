@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import struct
 from html import unescape
 from typing import TYPE_CHECKING
 
 from uprobe_gdbremote.address import Address, connect
 from uprobe_gdbremote.channel import Channel
 from uprobe_gdbremote.client import Client
+from uprobe_gdbremote.crowd import Crowd
 
 if TYPE_CHECKING:
     from uprobe_gdbremote.launch import Emulator
@@ -20,6 +23,8 @@ __all__ = ("Connection",)
 
 _SECONDS = 5.0
 """How long a stub that somebody starts may take to listen."""
+_MOMENT, _QUIET = 0.02, 20
+"""Seconds for a thread to tell of its stop, and so often nobody has."""
 _SIGINT, _SIGQUIT = 2, 3
 _COMM_BYTES = 15
 
@@ -53,16 +58,27 @@ class Connection:
             channel.explain = lambda: (why := emulator.gone()) and f" ({why})"
         self.client = Client(channel)
         self.first = self.client.greet()
-        keeps_silent = self.client.has("QCatchSyscalls")
-        self.crowd = None if emulator is None or keeps_silent else emulator.crowd
-        """The threads of an emulator of ours that tells of every stop, as newer ones do not."""
         self.is_qemu = bool(channel.ask(b"qqemu.sstepbits"))
         self.is_qemu_user = self.is_qemu and self.client.has("qXfer:auxv:read")
         """Whether it executes one program of Linux, not a machine."""
+        self.crowd = self._threads_of(made) if emulator is None else emulator.crowd
+        """The threads of an emulator on this machine."""
+        self._speaker = b""
         self._interrupts = 0
         self.names: dict[bytes, str] | None = None
         """Names of threads by their ids, None: not asked for since the last stop."""
         self._closed = False
+
+    def _threads_of(self, stub: socket.socket) -> Crowd | None:
+        """Those of the emulator that listens at *stub*, if that is on this machine, and has one as yet."""
+        if not self.is_qemu_user or stub.family != socket.AF_UNIX or len(list(self.client.threads())) != 1:
+            return None
+        pid, _, _ = struct.unpack("3i", stub.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        try:
+            with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+                return Crowd(pid) if "qemu" in file.read() else None
+        except OSError:
+            return None
 
     # --- stopping --------------------------------------------------------------------------------------
 
@@ -86,10 +102,34 @@ class Connection:
         """Whether the program is there only for us, and ends with us."""
         return self._emulator is not None
 
+    def heed(self, thread: bytes) -> None:
+        """*thread* has stopped: raises BackendError if others run on that nobody can hold."""
+        self._speaker = self._speaker or thread
+        if self.is_qemu_user and self.crowd is None and thread not in (b"", self._speaker):
+            raise self.client.out_of_step()
+
+    def left_alone(self) -> int:
+        """How many children of the program are known to have run without the stub telling of them."""
+        return int(self._emulator is not None and self._emulator.has_had_children())
+
     def detach(self, process: bytes) -> None:
         """Let *process* go on by itself, as the stub calls it; raises Lost."""
         named = process and "multiprocess" in self.client.features
         self.client.channel.ask(b"D;" + process if named else b"D")
+        if self.crowd is not None and self.client.crowd is not None:
+            self.crowd.let_go()
+            self._wake_others()
+
+    def _wake_others(self) -> None:
+        """Have threads go on that have stopped as well: the end of the connection would be their own."""
+        quiet = 0
+        while quiet < _QUIET:
+            quiet += 1
+            if self.client.channel.receive(_MOMENT) is not None:
+                self.client.channel.send(b"c")
+                quiet = 0
+            else:
+                self.client.channel.nudge()
 
     def close(self) -> None:
         """Close the connection, and end what is ours; idempotent."""

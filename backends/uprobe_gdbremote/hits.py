@@ -55,8 +55,8 @@ class Machine(Protocol):
         """Have the stub decide no filters any more, because of *why*."""
         ...
 
-    def run_to(self, *addresses: int) -> None:
-        """Let the current thread, and no other, run to one of *addresses*."""
+    def run_to(self, *addresses: int, until_fault: bool = False) -> int:
+        """Let the current thread, and no other, run to one of *addresses*; what ended it, 0 for that."""
         ...
 
 
@@ -121,6 +121,7 @@ class Hits:
         if not stop.reasons.keys().isdisjoint(("fork", "vfork", "vforkdone")):
             self._forks.take(task, stop)
             return
+        task.held_since = 0.0
         pc = task.pc
         if not self.is_busy(task) and self._is_sent(stop):
             self.signalled(task, SIGTRAP)
@@ -213,7 +214,7 @@ class Hits:
             return False
         task.process.points.lift(point)
         try:
-            self._machine.run_to(*exits(words, point.address))
+            self._signal = self._machine.run_to(*exits(words, point.address), until_fault=True)
         finally:
             if task.process.points.get(point.address) is point:
                 task.process.points.insert(point)
@@ -256,7 +257,7 @@ class Hits:
                 self._put_back(task, task.lifted)
                 self._signal = signal
             else:
-                task.held.append(signal)
+                task.hold(signal)
         else:
             self._from_slot(task, signal, pc)
 
@@ -268,7 +269,7 @@ class Hits:
             task.pc = place[0]
             self._signal = signal
         else:  # the instruction first: else its probe would be hit once more
-            task.held.append(signal)
+            task.hold(signal)
             task.finishing = True
 
     def _deliver(self, task: RemoteTask, signal: int) -> None:
@@ -276,7 +277,7 @@ class Hits:
         if signal in _FAULTS or self._handler.may_deliver_signal(task):
             self._signal = signal
         else:
-            task.held.append(signal)
+            task.hold(signal)
 
     def _in_step(self, task: RemoteTask, signal: int, pc: int) -> None:
         kind = _FAULTS.get(signal)

@@ -41,7 +41,7 @@ def find_svc(file: LoadedFile, bias: int, client: Client) -> int:
 class Runs(Protocol):
     """What can let one thread run to a place."""
 
-    def run_to(self, *addresses: int) -> None:
+    def run_to(self, *addresses: int) -> int:
         """Let the thread that is stopped run until it comes to one of *addresses*, and nobody else."""
         ...
 

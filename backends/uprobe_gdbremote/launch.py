@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ("Emulator", "find_program")
 
 _SECONDS = 20.0
+_FAULTS_OF_CHILDREN = 8
+"""Place of cminflt behind the name in /proc/PID/stat (proc_pid_stat(5))."""
 
 
 def find_program(target: Target, files: LocalFiles) -> tuple[str, str]:
@@ -104,6 +106,19 @@ class Emulator:
         if status < 0:
             return f"the emulator was killed by {signal.Signals(-status).name}"
         return f"the emulator ended with status {status}"
+
+    def has_had_children(self) -> bool:
+        """Whether the program has forked others and waited for them, as long as its end was not heard of.
+
+        Nothing but the program makes processes here: page faults of children are those of its own.
+        """
+        if self._process.returncode is not None:
+            return False
+        try:
+            with open(f"/proc/{self.pid}/stat", encoding="ascii", errors="replace") as file:
+                return int(file.read().rpartition(")")[2].split()[_FAULTS_OF_CHILDREN]) > 0
+        except OSError:
+            return False
 
     def interrupt(self) -> None:
         """Have the program stop soon: the emulator does not look at the connection while it runs.

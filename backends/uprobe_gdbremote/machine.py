@@ -24,7 +24,7 @@ from uprobe_gdbremote.points import SIZE
 from uprobe_gdbremote.process import RemoteProcess
 from uprobe_gdbremote.registers import RegisterNames, ThreadRegisters
 from uprobe_gdbremote.runner import Runner
-from uprobe_gdbremote.stops import SIGTRAP, Stop
+from uprobe_gdbremote.stops import FAULTS, SIGTRAP, Stop
 from uprobe_gdbremote.target_xml import read_layout
 from uprobe_gdbremote.task import RemoteTask, thread_numbers
 
@@ -91,7 +91,8 @@ class RemoteMachine:
         self.runner.rung = lambda: bool(self._soon or self._stop_requested)
         self._world = self._family.begin(self.process)
         self._injector = Injector(self, 0)
-        self._forks = Forks(self._client, self, follow=target.follow)
+        # A stub of QEMU's tells of forks, if it does, but speaks of one process only.
+        self._forks = Forks(self._client, self, follow=target.follow and not connection.is_qemu_user)
         self._hits = Hits(self.runner, handler, self._forks, self)
         self._calls = self._caught(target.on_syscall)
         self.conditions: RemoteConditions | None = None
@@ -178,7 +179,8 @@ class RemoteMachine:
     def statistics(self) -> Mapping[str, int]:
         """See :class:`uprobe_core.backend.Machine`; system calls are seen if somebody asks for them."""
         packets, calls = self._client.channel.packets, 0 if self._calls is None else self._calls.count
-        return {"syscalls": calls, "unknown-syscalls": 0, "packets": packets, LEFT_ALONE: self._forks.left}
+        left = self._forks.left or self._connection.left_alone()
+        return {"syscalls": calls, "unknown-syscalls": 0, "packets": packets, LEFT_ALONE: left}
 
     def close(self) -> None:
         """See :class:`uprobe_core.backend.Machine`."""
@@ -204,6 +206,7 @@ class RemoteMachine:
         elif stop.kind == "thread-exit":
             self._thread_ended(stop.thread)
         elif stop.kind == "signal":
+            self._connection.heed(stop.thread)
             self.current = task = self._family.task(stop.thread or self.current.thread, self.current)
             if self._client.several:
                 self._client.selected = b""
@@ -286,12 +289,13 @@ class RemoteMachine:
 
     def _let_go(self, process: RemoteProcess) -> None:
         process.select()
-        tasks = self._family.of(process)
+        # Threads that are held from outside may be in slots, which stay then.
+        tasks = self._family.of(process) if self._client.crowd is None else [self.current]
         for point in process.points.all():
             process.points.lift(point)
         for task in tasks:
             self._hits.put_back(task)
-        for area in process.areas.all():
+        for area in process.areas.all() if self._client.crowd is None else ():
             self.system_call(process, MUNMAP, area.base, area.size)
         for task in tasks:
             task.registers.flush()
@@ -372,11 +376,14 @@ class RemoteMachine:
         self._alone_with(stop.thread)
         task.registers.forget()
         if stop.signal != SIGTRAP:
-            task.held.append(stop.signal)
+            task.hold(stop.signal)
         return stop.signal == SIGTRAP and not is_at_call(stop)
 
-    def run_to(self, *addresses: int) -> None:
-        """Let the current thread, and no other, run to one of *addresses*; signals that come wait."""
+    def run_to(self, *addresses: int, until_fault: bool = False) -> int:
+        """Let the current thread, and no other, run to one of *addresses*; signals that come wait.
+
+        :param until_fault: a signal that an instruction makes ends it, and is what is returned, else 0
+        """
         task = self.current
         known = task.process.points
         points = [known.make(address) for address in addresses]
@@ -384,8 +391,10 @@ class RemoteMachine:
             point.kept += 1
         try:
             while not self.run_alone() or task.pc not in addresses:
-                continue
+                if until_fault and task.held and task.held[-1] in FAULTS:
+                    return task.held.pop()
         finally:
             for point in points:
                 point.kept -= 1
                 known.release(point)
+        return 0

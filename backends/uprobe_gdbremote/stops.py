@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ("SIGTRAP", "Stop", "parse_stop", "to_linux", "to_stub")
+__all__ = ("FAULTS", "SIGTRAP", "Stop", "parse_stop", "to_linux", "to_stub")
 
 SIGTRAP = 5
+FAULTS = frozenset({4, 7, 8, 11})
+"""Linux's numbers of signals that an instruction makes: it makes them again if it is done again."""
 
 _LINUX = (
     *(1, 2, 3, 4, 5, 6, 0, 8, 9, 7, 11, 31, 13, 14),

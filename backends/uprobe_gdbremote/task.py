@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from uprobe_core.errors import BackendError
+from uprobe_gdbremote.channel import PATIENCE
 from uprobe_gdbremote.registers import PC
 
 if TYPE_CHECKING:
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
     from uprobe_gdbremote.registers import ThreadRegisters
 
 __all__ = ("RemoteTask", "thread_numbers")
+
+_FIRST_QUEUED = 32
+"""Of signals from this number on, every one is delivered (signal(7), "Queueing and delivery semantics")."""
 
 
 def thread_numbers(thread: bytes) -> tuple[int, int]:
@@ -33,6 +39,7 @@ class RemoteTask:
     :ivar finishing: whether it does the instruction of a slot before it gets a signal
     :ivar owed: the signal that it gets if the instruction in place does not fault by itself
     :ivar held: signals (Linux's numbers) that the program gets when the instruction under way is done
+    :ivar held_since: when the first of them came before anything else did, in seconds; 0.0: no longer
     """
 
     def __init__(
@@ -52,6 +59,7 @@ class RemoteTask:
         self.finishing = False
         self.owed = 0
         self.held: deque[int] = deque()
+        self.held_since = 0.0
         self.get_reg = registers.get
         self.set_reg = registers.set
         self.get_vec = registers.vector
@@ -76,6 +84,21 @@ class RemoteTask:
         """Another program was executed: nothing is under way."""
         self.stepping = self.finishing = False
         self.lifted, self.owed = None, 0
+
+    def hold(self, signal: int) -> None:
+        """Have *signal* wait until an instruction is done; raises BackendError if that is never."""
+        if signal >= _FIRST_QUEUED or signal not in self.held:
+            self.held.append(signal)
+        now = time.monotonic()
+        self.held_since = self.held_since or now
+        if now - self.held_since > PATIENCE:
+            raise BackendError(
+                f"signal {signal} comes again before thread {self.tid} has done one instruction,"
+                f" for {PATIENCE:g} s",
+                hint="a timer of the program's is faster than the target can be spoken to: probe less of what"
+                " runs meanwhile, or use backend unicorn, where time stands still at a hit",
+                slug="target-signals",
+            )
 
     def single_step(self, on: bool) -> None:
         """See :class:`uprobe_core.backend.Task`."""

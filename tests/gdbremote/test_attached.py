@@ -14,6 +14,7 @@ from uprobe_gdbremote.elf import LoadedFile
 
 import uprobe_core as up
 from tests.gdbremote.conftest import needs_qemu
+from tests.kernel.conftest import Case
 from tests.programs import ROOT
 from uprobe_core.errors import BackendError, TargetError
 from uprobe_core.types import FileId
@@ -24,11 +25,11 @@ EVENT = f"p:work {LOOP}:work a=%x0"
 
 
 class Started:
-    """``qemu-aarch64 -g PATH loop COUNT``."""
+    """``qemu-aarch64 -g PATH PROGRAM COUNT``."""
 
-    def __init__(self, folder: Path, count: int) -> None:
+    def __init__(self, folder: Path, count: int, program: Path = LOOP) -> None:
         self.path = folder / "gdb"
-        words = ["qemu-aarch64", "-g", str(self.path), str(LOOP), str(count)]
+        words = ["qemu-aarch64", "-g", str(self.path), str(program), str(count)]
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
     @property
@@ -47,8 +48,8 @@ def start(tmp_path: Path) -> Iterator[Callable[[int], Started]]:
     """Start an emulator that waits."""
     made: list[Started] = []
 
-    def make(count: int) -> Started:
-        made.append(Started(tmp_path, count))
+    def make(count: int, program: Path = LOOP) -> Started:
+        made.append(Started(tmp_path, count, program))
         return made[-1]
 
     yield make
@@ -101,6 +102,17 @@ def test_a_program_that_is_left_runs_on_as_if_nothing_had_been(
         run.probe(EVENT, After(5, lambda: machine.request_stop("enough")))
         assert run.run().reason == "enough"
     assert started.output() == (unprobed.stdout, 0)
+
+
+def test_threads_are_held_as_those_of_an_emulator_of_our_own(start: Callable[..., Started]) -> None:
+    """Its stub stops none but the one that hit: what is said to one would be read by another."""
+    program = Case("threads").program
+    started = start(5, program)
+    with up.Session([str(program)], backend="gdbremote", address=started.address) as run:
+        calls = run.probe(f"p:hit {program}:hit a=%x1", up.Count(by="a"))
+        assert run.run().code == 0
+    assert calls.result() == dict.fromkeys(range(5), 4)
+    assert started.output() == (f"{sum(a * 1000 + b for a in range(4) for b in range(5))}\n", 0)
 
 
 def test_a_session_that_is_closed_before_its_run_leaves_the_program_alone(

@@ -50,11 +50,9 @@ def test_a_sequence_is_left_at_its_end_and_by_its_branches() -> None:
     assert exits([LDXR, CBZ_OUT, STXR], 0x1000) == [0x100C, 0x1018]
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: Any) -> Path:
-    """Adds 1 five times by exclusives, and exits with the sum."""
-    folder = Path(tmp_path_factory.mktemp("exclusive"))
-    (folder / "bump.c").write_text(SOURCE)
+def compiled(source: str, folder: Path) -> Path:
+    """The program of *source*."""
+    (folder / "bump.c").write_text(source)
     words = ["aarch64-linux-gnu-gcc", "-O1", "-static", "-o", str(folder / "bump"), str(folder / "bump.c")]
     try:
         subprocess.run(words, check=True)
@@ -63,12 +61,52 @@ def program(tmp_path_factory: Any) -> Path:
     return folder / "bump"
 
 
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: Any) -> Path:
+    """Adds 1 five times by exclusives, and exits with the sum."""
+    return compiled(SOURCE, Path(tmp_path_factory.mktemp("exclusive")))
+
+
 @needs_qemu
 @pytest.mark.parametrize("place", ["load", "after"])
 def test_a_probe_at_its_ends_hits_as_often_as_it_runs(program: Path, place: str) -> None:
     with up.Session([str(program)], backend="gdbremote", timeout=20) as run:
         calls = run.probe(f"p:place {program}:{place}", up.Count())
         assert (run.run().code, calls.result()) == (5, 5)
+
+
+FAULTING = r"""
+#include <signal.h>
+#include <ucontext.h>
+static long good, faults;
+extern char load[];
+static void handler(int s, siginfo_t *i, void *u) {
+    ucontext_t *c = u;
+    faults += c->uc_mcontext.pc == (unsigned long)load;
+    c->uc_mcontext.regs[9] = (unsigned long)&good;
+}
+__attribute__((noinline)) static void bump(long *p) {
+    __asm__ volatile("mov x9, %0\n.globl load\nload: ldxr x10, [x9]\nadd x10, x10, #1\n"
+                     "stxr w11, x10, [x9]\ncbnz w11, load"
+                     : : "r"(p) : "x9", "x10", "x11", "memory");
+}
+int main(void) {
+    struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
+    sigaction(SIGSEGV, &action, 0);
+    bump((long *)8);
+    bump(&good);
+    return 10 * (int)faults + (int)good;
+}
+"""
+
+
+@needs_qemu
+def test_a_fault_of_a_probed_load_is_the_programs_and_the_load_is_hit_again(tmp_path: Path) -> None:
+    """As a kernel hits once more what is done again after a fault."""
+    program = compiled(FAULTING, tmp_path)
+    with up.Session([str(program)], backend="gdbremote", timeout=20) as run:
+        calls = run.probe(f"p:place {program}:load", up.Count())
+        assert (run.run().code, calls.result()) == (12, 3)
 
 
 @needs_qemu

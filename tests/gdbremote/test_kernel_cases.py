@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,16 +11,14 @@ from tests.gdbremote.conftest import NEWER, needs_newer_qemu, needs_qemu
 from tests.kernel import conftest as kernel
 from tests.kernel import expectations as expect
 
-CANNOT_NEWER = {
+CANNOT = {
     "exec-pending": "the emulator executes no other program",
     "fault-insn": "the emulator's own si_code",
     "forks": "its stub follows no fork",
-    "threads": "its stub tells of one stop only when several threads stop",
     "signals": "a part runs until a timer of the host's has fired",
     "mapped-again": "it opens no file by the path of the kernel's machine",
     "vfork-spawn": "its stub follows no fork",
 }
-CANNOT = {name: why for name, why in CANNOT_NEWER.items() if name != "threads"}
 """Cases that qemu-user cannot run, or whose outcome is its own."""
 QUICK = {"loops-basic", "jumps-longjmp", "coro-returns", "semaphore-ref", "ownbrk-handler", "threads"}
 OF_THE_EMULATOR = [
@@ -40,12 +39,12 @@ MASKED = {"maxargs": [(r" (a(?:rg)?\d+)=\S+", r" \1")], "insns-branches": [(r" x
 def cases() -> list[Any]:
     """Every recorded case of 6.12, by the emulator of this machine and a newer one; most are thorough."""
     found = []
-    emulators = (("qemu", CANNOT, needs_qemu), (f"qemu:{NEWER}", CANNOT_NEWER, needs_newer_qemu))
+    emulators = (("qemu", needs_qemu), (f"qemu:{NEWER}", needs_newer_qemu))
     for name in kernel._names("6.12"):
-        for address, cannot, needed in emulators:
+        for address, needed in emulators:
             marks = [needed] if name in QUICK else [needed, pytest.mark.thorough]
-            if name in cannot:
-                marks.append(pytest.mark.skip(reason=cannot[name]))
+            if name in CANNOT:
+                marks.append(pytest.mark.skip(reason=CANNOT[name]))
             ident = name if address == "qemu" else f"{name}-newer"
             found.append(pytest.param(kernel.Case(name), address, marks=marks, id=ident))
     return found
@@ -55,6 +54,19 @@ def cases() -> list[Any]:
 def replay(tmp_path: Any) -> Any:
     """Run a case with options of a session; returns (Result, errno names)."""
     return lambda case, **options: kernel._replay(case, tuple(sorted(options.items())), str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [pytest.param("qemu", marks=needs_qemu), pytest.param(f"qemu:{NEWER}", marks=needs_newer_qemu)],
+)
+def test_children_that_run_without_probes_are_told_of(address: str, replay: Any) -> None:
+    """Six of the kernel's lines are those of the process itself."""
+    result, _ = replay(kernel.Case("forks"), backend="gdbremote", address=address)
+    assert len(result.lines) == 6
+    assert re.search(r"warning: at least [12] forked or executed process\(es\) ran on", result.stderr)
+    result, _ = replay(kernel.Case("loops-basic"), backend="gdbremote", address=address)
+    assert result.stderr == ""
 
 
 @pytest.mark.parametrize(("recorded_case", "address"), cases())

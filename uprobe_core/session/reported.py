@@ -52,7 +52,7 @@ class ReportedSession(PreparedSession):
             self.warn(loss)
         left = 0 if self._machine is None else self._machine.statistics().get(LEFT_ALONE, 0)
         if left:
-            what = f"{left} forked or executed process(es)"
+            what = f"at least {left} forked or executed process(es)"
             self.warn(f"{what} ran on without probes: the backend does not follow them")
         self._complaints.sum_up()
         if self.setup.debug and self._machine is not None:
