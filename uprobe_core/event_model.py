@@ -126,7 +126,8 @@ class FetchType:
 
     :param name: as written; a bit field has the name of its container
     :param size: bytes in the record; 4 for strings (their location word)
-    :param kind: "u" decimal, "s" signed, "x" hexadecimal, "c" character, "f" float, "string";
+    :param kind: "u" decimal, "s" signed, "x" hexadecimal, "c" character, "C" one of
+        Unicode, "f" float, "string";
         "shape": text that is made of parts (see :class:`FetchArg`)
     :param words: what some numbers are called (an enumeration's)
     :param has_flags: whether a number without a word is shown as the words of its bits

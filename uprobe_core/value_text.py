@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 from uprobe_core.call_pairs import POINTER, is_for_people
 from uprobe_core.event_model import FetchArg, FetchType, Gone, Record, Scalar, Value
 
-__all__ = ("time_text", "value_text", "values_text", "word_of")
+__all__ = ("is_character", "time_text", "value_text", "values_text", "word_of")
 
 _LONGEST = 64
 """Characters of a string that are shown."""
@@ -24,6 +26,11 @@ def time_text(time: float) -> str:
         if time >= size:
             return f"{time / size:.3f} {unit}"
     return f"{time:.0f} ns"
+
+
+def is_character(number: int) -> bool:
+    """Whether *number* is one of Unicode that stands for itself."""
+    return 0 <= number <= sys.maxunicode and not 0xD800 <= number <= 0xDFFF
 
 
 def word_of(kind: FetchType, value: Scalar) -> str | None:
@@ -52,8 +59,8 @@ def _scalar(kind: FetchType, value: Scalar) -> str:
         return _text(kind, value)
     if isinstance(value, float):
         return f"{value:g}"
-    if kind.kind == "c":
-        return "'" + chr(value & 0xFF).translate(_ESCAPES) + "'"
+    if kind.kind == "c" or (kind.kind == "C" and is_character(value)):
+        return "'" + chr(value & 0xFF if kind.kind == "c" else value).translate(_ESCAPES) + "'"
     return word_of(kind, value) or (f"{value:#x}" if kind.kind == "x" else str(value))
 
 

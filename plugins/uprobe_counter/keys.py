@@ -71,6 +71,6 @@ def _part(event: EventInfo, name: str, name_of: NameOf) -> KeyText:
 
 def _of_type(arg: Any) -> KeyText:
     """Shows letters in quotes, and what a number is called where it is called something."""
-    if arg.type.kind == "c" or arg.type.words:
+    if arg.type.kind in ("c", "C") or arg.type.words:
         return partial(value_text, replace(arg, count=0))
     return hex if arg.type.kind == "x" else shown

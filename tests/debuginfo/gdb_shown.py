@@ -159,6 +159,8 @@ def shown(value, depth=0):
     if kind.code == gdb.TYPE_CODE_COMPLEX:
         return _complex(value)
     if kind.code in (gdb.TYPE_CODE_INT, gdb.TYPE_CODE_CHAR):
+        if kind.code == gdb.TYPE_CODE_CHAR and kind.sizeof > 1:
+            return f"'{chr(int(value))}'"
         letter = bytes([int(value) & 255]).decode("utf-8", "surrogateescape")
         return f"'{letter}'" if _is_char(kind) else str(int(value))
     return str(value)

@@ -23,6 +23,8 @@ LINES = {
     "p {}:app::largest<int> second=values[1] count": "second=9 count=3",
     "p {}:app::greet name mode flag id=shape.id": 'name="short" mode=Fast flag=false id=7',
     "p {}:app::greet rest": 'rest="rest"',
+    "p {}:app::letter c d": "c='ß' d='z'",
+    "r {}:app::letter": "ret='à'",
     "r {}:app::greet": "ret=5",
     "r {}:app::add(double,double)": "ret=2.5",
 }

@@ -42,6 +42,12 @@ LINES = {
     "r {}:main.Make": ["ret={X=3 Y=4}"],
     "p {}:main.Check a b c": ["a=1 b=2 c=1.0+2.0i"],
     "r {}:main.Check": ["ret=true"],
+    "p {}:main.Hold e any m": [
+        'e=*errors.errorString("broken") any=int(42) m={2 elements}',
+        'e=nil any=string("text") m=nil',
+        "e=nil any=bool(true) m={0 elements}",
+    ],
+    "r {}:main.Hold": ['ret0=*errors.errorString("broken") ret1=2', "ret0=nil ret1=0", "ret0=nil ret1=0"],
 }
 
 

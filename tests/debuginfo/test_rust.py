@@ -53,6 +53,12 @@ UNOPTIMISED = {
     "r {}:shop::generic<i8> a b": ["a=-3 b=4"],
     "r {}:shop::generic<i8> ret=$retval": ["ret=1"],
 }
+CHANGED = {
+    "r {}:shop::stock::paint": ["ret=<call changed by the compiler>"] * 5,
+    "r {}:shop::shared": ["ret=<call changed by the compiler>"] * 2,
+    "r {}:shop::wide": ["ret=<call changed by the compiler>"],
+}
+"""Of optimised code: rustc says so, and debuggers show no result either (DW_CC_nocall)."""
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +89,7 @@ def test_values_are_what_a_reader_of_the_source_expects(line: str, seen: Seen) -
 
 @pytest.mark.parametrize("line", LINES)
 def test_optimised_code_has_the_same_values(line: str, seen: Seen) -> None:
-    assert seen("O2")[line] == LINES[line]
+    assert seen("O2")[line] == (LINES | CHANGED)[line]
 
 
 def test_what_is_left_of_a_string_is_shown(program: Callable[[str], Path]) -> None:

@@ -232,6 +232,7 @@ def _candidates(asked: Asked, source: Source, chance: random.Random) -> list[int
             ]
         except DAMAGED:
             continue
+    found = list(dict.fromkeys(found))  # a function may be in several units
     chance.shuffle(found)
     return found
 

@@ -10,13 +10,17 @@ from typing import NamedTuple
 from uprobe_core.architecture import Registers
 from uprobe_core.debuginfo import calls, calls_go, calls_rust
 from uprobe_core.debuginfo.dwarf import At, Language
-from uprobe_core.debuginfo.places import Place
+from uprobe_core.debuginfo.operands import Operand, pointed
+from uprobe_core.debuginfo.places import Gone, Place, is_behind_a_pointer
 from uprobe_core.debuginfo.types import Type
 from uprobe_core.debuginfo.unit import Die
 
-__all__ = ("Convention", "convention_of")
+__all__ = ("CHANGED", "Convention", "as_called", "convention_of", "is_changed")
 
 _RUST_VERSION = re.compile(r"rustc version (\d+)\.(\d+)")
+_NO_CALL = 3
+CHANGED = Gone("call changed by the compiler")
+"""The place of what a function takes or gives that :func:`is_changed`."""
 _MIXED_SINCE = (1, 79)
 """Since then variants that hold a number or a pointer share a register (rustc's layouts of enumerations)."""
 
@@ -49,6 +53,32 @@ def convention_of(die: Die) -> Convention:
             partial(calls_rust.parameter_places, mixed), partial(calls_rust.result_places, mixed), keeps=True
         )
     return Convention(calls.parameter_places, calls.result_places)
+
+
+def is_changed(die: Die) -> bool:
+    """Whether the compiler has changed how the function *die* is called (DW_CC_nocall).
+
+    Parameters that nobody uses are gone, those behind them are elsewhere, and so may results be.
+    """
+    holder = die.find(At.CALLING_CONVENTION)
+    return holder is not None and holder.get(At.CALLING_CONVENTION) == _NO_CALL
+
+
+def as_called(die: Die, shown: Sequence[tuple[Type, Place]], at: int, registers: Registers) -> Place:
+    """Where parameter *at* of the function *die* is at its first instruction; raises RefusedError.
+
+    It is :data:`CHANGED` where that is not known.
+
+    :param shown: each parameter with its place as debug information says it
+    """
+    behind = [is_behind_a_pointer(place) for _, place in shown]
+    types = [
+        kind.pointer() if is_behind else kind for (kind, _), is_behind in zip(shown, behind, strict=True)
+    ]
+    places = convention_of(die).parameters(types, registers)
+    if is_changed(die) and any(places[n] != shown[n][1] for n in range(at)):
+        return CHANGED  # one of those before it may be gone
+    return pointed(Operand(types[at], places[at])).place if behind[at] else places[at]
 
 
 def _is_mangled(die: Die) -> bool:

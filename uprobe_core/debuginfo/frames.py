@@ -48,9 +48,20 @@ class Frame:
 
         return Machine(self.rules.count, lambda: self._base, self._cfa, self.static, indexed)
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the function is a copy of gcc's (ISRA): its result may be gone, if no caller used it."""
+        found = self.image.symbol_at(self.function.entry)
+        return found is not None and ".isra." in found[0].name
+
     def static(self, vaddr: int) -> FetchOp:
         """What loads the address that the file calls *vaddr*."""
         return FetchOp(OpCode.FOFFS, vaddr - self.vaddr + self._offset)
+
+    def static_of(self, name: str) -> FetchOp | None:
+        """What loads the address of the data that the linker calls *name*; None if there is none."""
+        found = self.image.find_object(name)
+        return None if found is None else self.static(found.vaddr)
 
     def entry_at(self, offset: int) -> Die:
         """The entry at *offset* of the function's unit."""

@@ -11,7 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from uprobe_core.debuginfo.code_pointers import code_pointer
 from uprobe_core.debuginfo.containers import count_of, maybe_of, parts_of
+from uprobe_core.debuginfo.frames import Frame
+from uprobe_core.debuginfo.go_values import elements_of_map, interface_of
 from uprobe_core.debuginfo.numbers import END, SHAPE, fetch_type, may_fault, number
 from uprobe_core.debuginfo.operands import Operand, RefusedError, looked_through, part_named
 from uprobe_core.debuginfo.places import (
@@ -36,6 +39,7 @@ from uprobe_core.events.trace_text import shown as value_text
 __all__ = ("OPTIMIZED_OUT", "fixed", "make_argument")
 
 OPTIMIZED_OUT = "<optimized out>"
+_GO_TYPES = "runtime.types"
 _DEEPEST, _MOST_MEMBERS, _MOST_ELEMENTS = 2, 24, 64
 _MOST_LEAVES = 96
 _MOST_ROWS = 8
@@ -51,17 +55,16 @@ class _Budget:
     left: int = _MOST_LEAVES
 
 
-Symbol = Callable[[Operand], "FetchArg | None"]
 Bound = Callable[[Type], "tuple[FetchArg, int] | None"]
 
 
-def make_argument(name: str, text: str, operand: Operand, symbol: Symbol, bound: Bound) -> FetchArg:
+def make_argument(name: str, text: str, operand: Operand, frame: Frame, bound: Bound) -> FetchArg:
     """The argument that shows *operand*; raises RefusedError.
 
-    :param symbol: the argument that shows a pointer to code, None if it is to be a number
+    :param frame: the place that it is fetched at
     :param bound: what fetches the length of an array that is made at run time, and what is added to that
     """
-    return replace(_Maker(symbol, bound).make(operand, 0), name=name, text=text)
+    return replace(_Maker(frame, bound).make(operand, 0), name=name, text=text)
 
 
 def fixed(text: str) -> FetchArg:
@@ -72,8 +75,8 @@ def fixed(text: str) -> FetchArg:
 class _Maker:
     """Makes one argument."""
 
-    def __init__(self, symbol: Symbol, bound: Bound) -> None:
-        self._symbol, self._bound = symbol, bound
+    def __init__(self, frame: Frame, bound: Bound) -> None:
+        self._frame, self._bound = frame, bound
         self._budget = _Budget()
 
     def make(self, operand: Operand, depth: int) -> FetchArg:
@@ -97,15 +100,16 @@ class _Maker:
         if kind in (Kind.STRUCT, Kind.UNION):
             return self._structure(operand, depth)
         if kind is Kind.POINTER and operand.type.target.kind is Kind.CODE:
-            found = self._symbol(operand)
-            if found is not None:
-                return found
+            return code_pointer(operand, self._frame.image, self._frame.static(0))
         if kind is Kind.METHOD:
             return _method(operand)
         if kind is Kind.OTHER and operand.type.name.endswith("nullptr_t"):
             return fixed("nullptr")
         if kind in (Kind.VOID, Kind.OTHER):
             raise RefusedError(f"a value of type {operand.type.name} cannot be shown")
+        counter = elements_of_map(operand)
+        if counter is not None:
+            return FetchArg("", "", SHAPE, (), parts=(number(operand), number(counter)), shape=_map)
         if isinstance(operand.place, Synthetic):
             return fixed("<synthetic pointer>")
         return wide_number(operand) or number(operand)
@@ -140,6 +144,9 @@ class _Maker:
 
     def _of_library(self, operand: Operand, depth: int) -> FetchArg | None:
         """What has a meaning that its members do not show."""
+        interface = interface_of(operand, self._frame.static_of(_GO_TYPES))
+        if interface is not None:
+            return interface
         maybe, counter, inside = maybe_of(operand), count_of(operand), parts_of(operand)
         if maybe is not None:
             value = self._part(maybe.value, depth)
@@ -303,6 +310,14 @@ def _maybe(value: FetchArg, values: Sequence[Value]) -> str:
     if gone is not None:
         return str(gone)
     return value_text(value, values[1]) if values[0] else "nullopt"
+
+
+def _map(values: Sequence[Value]) -> str:
+    """A map of Go; a nil one is none."""
+    gone = absent(values)
+    if gone is not None and values[0]:
+        return str(gone)
+    return f"{{{values[1]} elements}}" if values[0] else "nil"
 
 
 def _referred(operand: Operand, found: FetchArg) -> FetchArg:

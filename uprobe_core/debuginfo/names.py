@@ -8,9 +8,8 @@ from functools import cached_property, partial
 from typing import TypeVar
 
 from uprobe_core.debuginfo.captures import captured, captured_source, captured_value
-from uprobe_core.debuginfo.code_pointers import code_pointer
 from uprobe_core.debuginfo.computing import Computation, EntryValue
-from uprobe_core.debuginfo.conventions import convention_of
+from uprobe_core.debuginfo.conventions import CHANGED, as_called, convention_of, is_changed
 from uprobe_core.debuginfo.dwarf import At, Tag
 from uprobe_core.debuginfo.encoding import DAMAGED
 from uprobe_core.debuginfo.expression import BadExpressionError, Expression, parse_expression
@@ -48,7 +47,6 @@ from uprobe_core.debuginfo.places import (
     Piece,
     Place,
     Synthetic,
-    is_behind_a_pointer,
     is_static,
     of_size,
 )
@@ -137,7 +135,7 @@ class Names:
     def _argument(self, name: str, text: str, keep: Callable[[FetchArg], int]) -> FetchArg:
         self._keep, said = keep, parse_expression(text)
         operand = self.operand(said)
-        found = make_argument(name, text, operand, self._symbol, self.bound)
+        found = make_argument(name, text, operand, self._frame, self.bound)
         if isinstance(operand.place, Gone):
             found = replace(found, type=replace(found.type, name=self._where_it_is(text)))
         return captured(found, keep) if self._is_of_entry(said) else found
@@ -297,12 +295,17 @@ class Names:
         at_entry = is_outer and frame.vaddr == frame.function.entry and not frame.is_listed(variable.die)
         if is_outer and isinstance(place, Gone) and self._is_kept(variable):
             return self._as_called(variable)
-        if not at_entry or not isinstance(place, InMemory) or is_static(place):
+        if not at_entry or not isinstance(place, InMemory) or is_static(place) or self._is_given(place):
             return place
         if variable.is_parameter:  # it is there once the prologue has put it there
             return self._as_called(variable)
         line = variable.die.get(At.DECL_LINE, 0)
         raise RefusedError("it has no value at the function's entry", f"probe a line after {line}")
+
+    def _is_given(self, place: InMemory) -> bool:
+        """Whether an argument's register points there, which holds from the first instruction on."""
+        first = place.ops[0]
+        return first.code is OpCode.REG and first.param in self._frame.rules.registers.arguments
 
     def _is_kept(self, variable: Variable) -> bool:
         """Whether it is a parameter at the entry of a function of Rust, and there at the end.
@@ -316,15 +319,9 @@ class Names:
 
     def _as_called(self, variable: Variable) -> Place:
         shown = self._parameters()
-        behind = [is_behind_a_pointer(self._frame.place(each)) for each in shown]
-        types = [
-            each.type.pointer() if is_behind else each.type
-            for each, is_behind in zip(shown, behind, strict=True)
-        ]
-        convention = convention_of(self._frame.function.die)
-        places = convention.parameters(types, self._frame.rules.registers)
         at = next(n for n, each in enumerate(shown) if each.die.key == variable.die.key)
-        return pointed(Operand(types[at], places[at])).place if behind[at] else places[at]
+        placed = [(each.type, self._frame.place(each)) for each in shown]
+        return as_called(self._frame.function.die, placed, at, self._frame.rules.registers)
 
     def _computed(self, place: Computed, die: Die) -> Place:
         """An expression of DWARF, of *die*, as an operation of Python."""
@@ -359,7 +356,9 @@ class Names:
         types = [each.type for each in self._parameters()]
         results, registers = [each.type for each in self._results], self._frame.rules.registers
         where = convention_of(self._frame.function.die).results(results, types, registers, self._indirect)
-        return Operand(wanted.type, where[self._results.index(wanted)])
+        place = where[self._results.index(wanted)]
+        is_kept = isinstance(place, InMemory) or not is_changed(self._frame.function.die)
+        return Operand(wanted.type, place if is_kept and not self._frame.is_cut else CHANGED)
 
     def _indirect(self) -> Place:
         """Where the caller wants a large result."""
@@ -392,8 +391,3 @@ class Names:
         return "it is there at " + ", ".join(
             f"+{low - start:#x} to +{high - start:#x}" for low, high in merged
         )
-
-    # --- code ---------------------------------------------------------------------------------------
-
-    def _symbol(self, operand: Operand) -> FetchArg:
-        return code_pointer(operand, self._frame.image, self._frame.static(0))

@@ -40,6 +40,8 @@ def fetch_type(kind: Type, size: int = 0) -> FetchType:
         if kind.die is not None and kind.die.name == "char" and size == 1:
             return TYPES["char"]
         letter = "s" if kind.is_signed else "u"
+    if kind.kind is Kind.UNICODE:
+        return replace(TYPES[f"u{8 * size}"], kind="C")
     found = EXTENSION_TYPES.get(f"f{8 * size}") if letter == "f" else TYPES.get(f"{letter}{8 * size}")
     if found is None:
         raise RefusedError(f"a number of {size} bytes ({kind.name}) cannot be shown")
@@ -93,7 +95,7 @@ def _wider(kind: FetchType, size: int) -> FetchType:
     """*kind* in *size* bytes, shown in the same way."""
     letter = kind.kind if kind.kind in "sx" else "u"
     found = replace(TYPES[f"{letter}{8 * size}"], words=kind.words, has_flags=kind.has_flags)
-    return replace(found, kind="c") if kind.kind == "c" else found
+    return replace(found, kind=kind.kind) if kind.kind in ("c", "C") else found
 
 
 def _loaded(operand: Operand, size: int) -> tuple[tuple[FetchOp, ...], int, int]:

@@ -36,7 +36,7 @@ def elements_of(operand: Operand) -> Elements | None:
         return _between(operand, "_M_start", "_M_finish") or _between(operand, "__begin_", "__end_")
     if name.startswith("Vec<"):
         return _vec(operand)
-    if name.startswith(("&[", "&mut [")):
+    if name.startswith(("&[", "&mut [", "Box<[", "alloc::boxed::Box<[")):
         return _counted(operand, "data_ptr", "length")
     if name.startswith("[]"):
         return _counted(operand, "array", "len")
@@ -52,6 +52,8 @@ def held(operand: Operand) -> Operand | None:
         return _inside(operand, ("_M_elems", "__elems_"))
     if name.startswith(("Box<", "Rc<", "Arc<", "NonNull<", "Unique<", "Cell<")):
         return _inside(operand, ("pointer", "value"))
+    if name.startswith("NonZero<"):
+        return _inside(operand, ("__0",))
     return None
 
 

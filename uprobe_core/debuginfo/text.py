@@ -17,6 +17,13 @@ __all__ = ("is_text_pointer", "text_of")
 
 _MOST = 4096
 _AT_ONCE, _MOST_COUNTED = 64, 256
+_RUST_TEXT = frozenset(
+    f"{kind}{name}"
+    for kind in ("&", "&mut ")
+    for name in ("str", "std::path::Path", "std::ffi::os_str::OsStr")
+)
+_RUST_STRINGS = {"String": ("vec",), "OsString": ("inner", "inner"), "PathBuf": ("inner", "inner", "inner")}
+"""Strings that are their own, and the way to the bytes in them."""
 COMPUTED_TEXT = -1
 """The parameter of a string store whose text is computed, and not only its address (fetch_run)."""
 
@@ -125,11 +132,11 @@ def _structured(operand: Operand) -> FetchArg | None:
             or _pair(operand, "__data_", "__size_")
             or _pair(operand, "__data", "__size")
         )
-    if name in ("&str", "&mut str"):
+    if name in _RUST_TEXT or name.startswith(("Box<str,", "alloc::boxed::Box<str,")):
         return _pair(operand, "data_ptr", "length")
-    if name == "String" and operand.type.find("vec") is not None:
-        return _rust_string(operand)
-    if name in ("string", "runtime.string") or operand.type.name == "string":
+    if name in _RUST_STRINGS:
+        return _rust_string(operand, _RUST_STRINGS[name])
+    if name in ("string", "runtime.string", "go.shape.string") or operand.type.name == "string":
         return _pair(operand, "str", "len") or _pair(operand, "__data", "__length")
     return None
 
@@ -159,8 +166,12 @@ def _libcxx(operand: Operand) -> FetchArg | None:
     return computed_text("text of std::string", compute)
 
 
-def _rust_string(operand: Operand) -> FetchArg | None:
-    vec = member(operand, "vec")
+def _rust_string(operand: Operand, way: Sequence[str]) -> FetchArg | None:
+    vec = operand
+    for name in way:
+        if vec.type.find(name) is None:
+            return None  # something else of that name
+        vec = member(vec, name)
     buffer = member(vec, "buf")
     for name in ("inner", "ptr", "pointer", "pointer"):
         if buffer.type.kind is not Kind.POINTER and buffer.type.find(name) is not None:

@@ -27,6 +27,7 @@ class Kind(Enum):
     UNSIGNED = "unsigned"
     SIGNED = "signed"
     CHAR = "char"
+    UNICODE = "character of Unicode"
     BOOL = "bool"
     FLOAT = "float"
     COMPLEX = "complex"
@@ -42,12 +43,13 @@ class Kind(Enum):
 
 
 _ENCODINGS = {
-    **dict.fromkeys((0x01, 0x07, 0x08, 0x10), Kind.UNSIGNED),
+    **dict.fromkeys((0x01, 0x07, 0x08), Kind.UNSIGNED),
     **dict.fromkeys((0x05, 0x0D), Kind.SIGNED),
     0x02: Kind.BOOL,
     0x03: Kind.COMPLEX,
     0x04: Kind.FLOAT,
     0x06: Kind.CHAR,
+    0x10: Kind.UNICODE,
 }
 _KINDS = {
     **dict.fromkeys((Tag.POINTER, Tag.REFERENCE, Tag.RVALUE_REFERENCE), Kind.POINTER),
@@ -122,6 +124,8 @@ class Type:
             return Kind.VOID
         if self.die.tag == Tag.BASE_TYPE:
             found = _ENCODINGS.get(self.die.get(At.ENCODING, 0), Kind.OTHER)
+            if found is Kind.UNICODE and self.die.get(At.BYTE_SIZE) == 1:  # a byte of text
+                return Kind.UNSIGNED
             # char is unsigned on some machines; what its name says is what people mean
             return Kind.CHAR if found is Kind.UNSIGNED and self.die.name == "char" else found
         if self.die.tag == Tag.POINTER_TO_MEMBER:  # an offset, or what a method is called by

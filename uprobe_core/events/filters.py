@@ -281,7 +281,12 @@ class _Parser:
     def _is_letter(self, found: Field, at: int) -> bool:
         """Whether a ``'z'`` stands there for a ``char`` of the source (extension)."""
         arg = found.arg
-        if arg is None or arg.type.name != "char" or arg.count or arg.text.endswith(":char"):
+        if (
+            arg is None
+            or (arg.type.name != "char" and arg.type.kind != "C")
+            or arg.count
+            or arg.text.endswith(":char")
+        ):
             return False
         return self.text[at] == "'" and self.text[at + 2 : at + 3] == "'"
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from uprobe_core.event_model import Gone, OpCode
-from uprobe_core.value_text import word_of
+from uprobe_core.value_text import is_character, word_of
 
 if TYPE_CHECKING:
     from uprobe_core.event_model import EventSpec, FetchArg, FetchType, Record, Scalar, Value
@@ -63,6 +63,11 @@ def _character(value: Scalar) -> str:
     return "'" + bytes([int(value or 0) & 0xFF]).decode("utf-8", "surrogateescape") + "'"
 
 
+def _unicode(value: Scalar) -> str:
+    number = int(value or 0)
+    return f"'{chr(number)}'" if is_character(number) else hex(number)
+
+
 def _string(value: Scalar) -> str:
     return "(fault)" if value is None else f'"{value}"'
 
@@ -76,6 +81,7 @@ _SCALAR: dict[str, Callable[[Scalar], str]] = {
     "s": str,
     "x": hex,  # type: ignore[dict-item]  # a number
     "c": _character,
+    "C": _unicode,
     "f": _float,
     "string": _string,
     "shape": str,

@@ -16,7 +16,7 @@ from functools import cached_property
 
 from uprobe_core.errors import TargetError
 from uprobe_core.image.elf import ElfFile, Section
-from uprobe_core.image.source_names import short, without_blanks, without_result
+from uprobe_core.image.source_names import of_type, short, without_blanks, without_result
 
 __all__ = ("RESOLVER", "ElfImage", "Symbol")
 
@@ -155,7 +155,9 @@ class ElfImage(ElfFile):
         for symbol in self.functions():
             name = self.source_name(symbol)
             if name != symbol.name:
-                for each in {without_blanks(way) for way in (name, without_result(name), short(name))}:
+                for each in {
+                    without_blanks(way) for way in (name, without_result(name), short(name), of_type(name))
+                }:
                     found.setdefault(each, []).append(symbol)
             elif "[" in name:  # Go, made for some types: main.Total[go.shape.int]
                 found.setdefault(name.partition("[")[0], []).append(symbol)
@@ -173,7 +175,7 @@ class ElfImage(ElfFile):
         if name == symbol.name:
             return False
         wanted = without_blanks(glob)
-        names = [name, without_result(name)] if "(" in glob else [name, short(name)]
+        names = [name, without_result(name)] if "(" in glob else [name, short(name), of_type(name)]
         return any(fnmatch.fnmatchcase(without_blanks(each), wanted) for each in names)
 
     def find_object(self, name: str) -> Symbol | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ("short", "without_blanks", "without_result")
+__all__ = ("of_type", "short", "without_blanks", "without_result")
 
 _NO_PARAMETERS = ("(anonymous ", "(*")
 """What stands in brackets within a name: a namespace of C++, the type of a method of Go."""
@@ -17,6 +17,25 @@ def short(name: str) -> str:
 def without_result(name: str) -> str:
     """A name without the type of its result, which functions that are made of a template begin with."""
     return name[_bounds(name)[0] :]
+
+
+def of_type(name: str) -> str:
+    """A method of a trait of Rust, as of its type: ``<app::Dog as Animal>::speak`` is ``app::Dog::speak``."""
+    depth = 0
+    for at, letter in enumerate(name if name.startswith("<") else ""):
+        if depth == 1 and name.startswith(" as ", at):
+            return name[1:at] + name[_closed(name, at) :]
+        depth += (letter in "<([") - (letter in ">)]" and name[at - 1] != "-")
+    return name
+
+
+def _closed(name: str, at: int) -> int:
+    """Behind the bracket that closes the one around *at*."""
+    depth = 1
+    while depth and at < len(name):
+        depth += (name[at] in "<([") - (name[at] in ">)]" and name[at - 1] != "-")
+        at += 1
+    return at
 
 
 def without_blanks(name: str) -> str:

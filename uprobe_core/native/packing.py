@@ -51,7 +51,7 @@ _COMPARE = {
     "&": _engine.COMPARE_AND,
 }
 _NO_TEXT = _engine.NO_TEXT
-_KINDS = {"u": "u", "s": "s", "x": "x", "c": "c", "f": "f", "string": "t"}
+_KINDS = {"u": "u", "s": "s", "x": "x", "c": "c", "C": "c", "f": "f", "string": "t"}
 
 
 class FieldRef(NamedTuple):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ("TargetFilters", "condition_of")
 
-_NUMBERS = frozenset("usxc")
+_NUMBERS = frozenset("usxcC")
 """Kinds of types that are whole numbers."""
 
 

@@ -34,7 +34,7 @@ __attribute__((noinline)) int Square::area(int scale) const { return side * side
 __attribute__((noinline)) int Circle::area(int scale) const { return int(radius * scale) + id; }
 template <typename T> struct Stack { std::vector<T> items; T top; __attribute__((noinline)) T push(T item); };
 template <typename T> T Stack<T>::push(T item) { items.push_back(item); top = item; return item; }
-template <int N, typename T> __attribute__((noinline)) T scaled(const T &value) { return T(value * N); }
+template <int N, typename T> __attribute__((noinline, used)) T scaled(const T &value) { return T(value * N); }
 __attribute__((noinline)) int add(int a, int b) { return a + b; }
 __attribute__((noinline)) double add(double a, double b) { return a + b; }
 __attribute__((noinline)) int containers(const std::string &s, const std::vector<int> &v, std::map<int, std::string> &m,

@@ -56,6 +56,10 @@ template <typename T> __attribute__((noinline)) T largest(const T *values, int c
 	return best;
 }
 
+__attribute__((noinline)) char32_t letter(char32_t c, char16_t d)
+{
+	return c + (d == u'z');
+}
 __attribute__((noinline)) int greet(const std::string &name, std::string_view rest, Mode mode, bool &flag, const Base &shape)
 {
 	flag = !flag;
@@ -75,6 +79,7 @@ int main(int argc, char **)
 	int total = square.area(argc) + circle.area(2) + app::add(argc, 2);
 	total += (int)app::add(1.5, 1.0 * argc) + app::largest(numbers, 3) + (int)app::largest(reals, 2);
 	total += app::greet("short", std::string_view("rest of it", 4), app::Mode::Fast, flag, square);
+	total += app::letter(U'\u00df', u'z');
 	std::printf("%d\n", total);
 	return 0;
 }

@@ -2,6 +2,8 @@
 // println, so that little of the library is in the program.
 package main
 
+import "errors"
+
 type Colour int
 
 const (
@@ -80,6 +82,9 @@ func Check(a, b uint8, c complex128, e error, any interface{}) bool {
 	return a < b && real(c) > 0 && e == nil && any != nil
 }
 
+//go:noinline
+func Hold(e error, any interface{}, m map[string]int) (error, int) { return e, len(m) }
+
 func main() {
 	limit := 5
 	o := &Options{"opt", []string{"x", "yz"}, &limit, 0.5, true, Point{1, -2}}
@@ -90,5 +95,8 @@ func main() {
 	println(t.Do(4, ""))
 	println(Measure(Square{3}, 1.5, [3]byte{1, 2, 3}, 'é'))
 	println(Total([]int{1, 2, 3}), Total([]float64{0.5, 0.25}))
+	Hold(errors.New("broken"), 42, map[string]int{"a": 1, "b": 2})
+	Hold(nil, "text", nil)
+	Hold(nil, true, map[string]int{})
 	println(Second(o.Tags), Make(3, 4).Y, Check(1, 2, complex(1, 2), nil, t))
 }
