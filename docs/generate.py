@@ -92,7 +92,7 @@ def system_calls() -> str:
 
     from uprobe_core.system_call_numbers import NAMES
 
-    there = {entry.name for entry in table.load().whole().values()}
+    there = {entry.name for entry in table.Table().whole().values()}
     shared: dict[Door, list[str]] = {}
     for name in NAMES.values():
         if name in there:

@@ -52,7 +52,7 @@ class Runner:
         self._turns = machine.turns
         self._pauses = pauses
         self._tell = machine.target.on_syscall
-        self._table = table.load()
+        self._table = table.Table()
         self._own = OwnCalls.of(machine)
         self.threads = None if self._own is None else self._own.threads
         """Those that the CPU lets take turns by itself, if it does."""

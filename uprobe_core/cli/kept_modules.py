@@ -88,6 +88,11 @@ class KeptModules:
         own: list[object] = [BuiltinImporter, FrozenImporter]
         sys.meta_path.insert(at - 2 if sys.meta_path[at - 2 : at] == own else at, self)
 
+    def has(self, name: str) -> bool:
+        """As uprobe_core.late_imports.ModuleStore."""
+        row = self._rows.get(name)
+        return row is not None and _time_and_size(row[0]) == row[5:]
+
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:

@@ -165,7 +165,7 @@ class OwnThreads:
         family = self._machine.family
         waiter = family.futexes.add(family.futex_key(task, arguments[0]), task.tid, bitset)
         task.wait = Wait(data=waiter)
-        entry = table.load().get(_FUTEX)
+        entry = table.Table().get(_FUTEX)
         assert entry is not None
         task.pending = (entry, arguments)
         task.syscall_number, task.orig_x0 = _FUTEX, arguments[0]

@@ -16,20 +16,15 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TypeVar
 
+from uprobe_core.late_imports import have_ready
 from uprobe_core.system_call_numbers import NAMES, NUMBERS
 from uprobe_linux.calls import REFUSALS, Syscall, Wait, refusal
 from uprobe_linux.kernel import Task
 from uprobe_linux.syscalls.doors import door_of
 from uprobe_linux.syscalls.ordering import LOCAL, TOUCHES
-from uprobe_linux.syscalls.rare import RARE
+from uprobe_linux.syscalls.subjects import COMMON, MODULES
 
-__all__ = ("RESTART", "Block", "NoReturn", "call", "load", "s32", "s64", "syscall")
-
-_COMMON = (
-    *("basic", "clocks", "dirs", "epoll", "exec", "fdcontrol", "futexes", "identity", "info", "io", "ioctls"),
-    *("memory", "opens", "pidfds", "pipes", "poll", "processes", "signals", "status", "threads", "waits"),
-)
-"""The modules of calls that most programs make."""
+__all__ = ("RESTART", "Block", "NoReturn", "Table", "before_fork", "call", "load", "s32", "s64", "syscall")
 
 RESTART = 512
 """ERESTARTSYS: never seen by the guest; signal delivery makes EINTR or a restart of it."""
@@ -66,36 +61,36 @@ def syscall(*names: str) -> Callable[[F], F]:
     return register
 
 
-def _subject(module: str) -> None:
-    import_module(f"uprobe_linux.syscalls.{module}")
-
-
 class Table:
-    """The handlers by number."""
+    """The handlers by number; the module of one is imported with the first of its calls."""
 
     def __init__(self) -> None:
-        for module in _COMMON:
-            _subject(module)
-        self._by_number = {NUMBERS[name]: entry for name, entry in _registered.items()}
+        self._by_number: dict[int, Syscall] = {}
 
     def get(self, number: int) -> Syscall | None:
         """The handler of system call *number*; None: there is none."""
         found = self._by_number.get(number)
-        if found is None and (name := NAMES.get(number)) in RARE:
-            _subject(RARE[name])
+        if found is None and (name := NAMES.get(number)) in MODULES:
+            import_module(MODULES[name])
             found = self._by_number[number] = _registered[name]
         return found
 
     def whole(self) -> dict[int, Syscall]:
         """All handlers, with every module imported."""
-        for name in RARE:
+        for name in MODULES:
             self.get(NUMBERS[name])
         return self._by_number
 
 
-def load() -> Table:
-    """The table, with what most programs need imported."""
-    return Table()
+def load() -> None:
+    """Have what most programs need ready to be imported."""
+    have_ready(COMMON)
+
+
+def before_fork() -> None:
+    """Import what most programs need, once: each child would do it for itself."""
+    for module in COMMON:
+        import_module(module)
 
 
 def call(entry: Syscall, task: Task, arguments: tuple[int, ...]) -> int:

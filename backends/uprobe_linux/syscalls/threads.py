@@ -23,7 +23,7 @@ from uprobe_linux.processes.forking import (
 from uprobe_linux.processes.task import LinuxTask
 from uprobe_linux.signals.numbers import LAST_SIGNAL
 from uprobe_linux.syscalls.support import fail
-from uprobe_linux.syscalls.table import Block, NoReturn, s32, syscall
+from uprobe_linux.syscalls.table import Block, NoReturn, before_fork, s32, syscall
 
 CLONE_PIDFD, CLONE_THREAD, CLONE_SETTLS = 0x1000, 0x1_0000, 0x8_0000
 CLONE_PARENT_SETTID, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID = 0x10_0000, 0x20_0000, 0x100_0000
@@ -86,6 +86,7 @@ def _clone(task: LinuxTask, arguments: CloneArguments) -> int:
     _check(flags)
     if flags & CLONE_THREAD:
         return _new_thread(task, arguments)
+    before_fork()
     if flags & CLONE_VM:
         child = share(task, flags, arguments.exit_signal)
         _prepare(child, arguments)

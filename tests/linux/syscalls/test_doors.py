@@ -8,7 +8,7 @@ from uprobe_linux.syscalls.doors import DOORS
 
 from tests.linux.syscalls.host_reach import reached
 
-HANDLERS = {entry.name: entry.handler for entry in table.load().whole().values()}
+HANDLERS = {entry.name: entry.handler for entry in table.Table().whole().values()}
 
 
 def test_each_registered_call_has_a_record_and_each_record_a_call() -> None:

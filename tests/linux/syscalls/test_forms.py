@@ -73,7 +73,7 @@ def in_python(seen: Counter[str]) -> set[str]:
 
 
 def test_each_row_has_a_form_and_each_form_a_row_and_a_handler() -> None:
-    calls, handlers = _glue.Calls(), table.load().whole()
+    calls, handlers = _glue.Calls(), table.Table().whole()
     assert {number for number in range(512) if calls.lend(number, 0, ())} == {NUMBERS[name] for name in FORMS}
     assert {NUMBERS[name] for name in FORMS} <= handlers.keys()
 
