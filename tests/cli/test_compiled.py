@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 import sys
+from collections import namedtuple
 from dataclasses import make_dataclass
 from pathlib import Path
 from typing import Any, ForwardRef
@@ -75,6 +76,22 @@ def test_a_dataclass_is_the_same_with_it(tmp_path: Path, monkeypatch: pytest.Mon
         made = make_dataclass("Made", [("a", int), ("b", str, "x")], frozen=True)
         assert repr(made(1)) == "Made(a=1, b='x')"
         assert {made(1), made(1), made(2)} == {made(1), made(2)}
+        compiled.save()
+
+
+def test_a_parameter_of_a_dataclass_keeps_its_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dataclasses.exec", Compiled(str(tmp_path / "kept")).execute, raising=False)
+    made = make_dataclass("Made", [("a", int)])
+    assert vars(made)["__init__"].__annotations__ == {"a": int, "return": None}
+
+
+def test_a_named_tuple_is_the_same_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        compiled = Compiled(str(tmp_path / "kept"))
+        monkeypatch.setattr("collections.eval", compiled.value, raising=False)
+        Pair = namedtuple("Pair", "a b")
+        assert Pair(1, b=2) == (1, 2)
+        assert compiled._new == ({""} if not (tmp_path / "kept").exists() else set())
         compiled.save()
 
 

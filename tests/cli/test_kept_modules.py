@@ -69,6 +69,26 @@ def test_a_module_that_was_kept_is_the_same_module(folder: Path, tmp_path: Path)
     assert package.__path__ == sys.modules["kept_one"].__path__
 
 
+def test_a_module_is_an_ordinary_one_when_all_is_imported(folder: Path, tmp_path: Path) -> None:
+    imported(tmp_path / "file")
+    assert type(imported(tmp_path / "file")) is ModuleType
+    kept = KeptModules(str(tmp_path / "file"))
+    assert (kept.has("kept_one.inner"), kept.has("kept_one.other")) == (True, False)
+    (folder / "kept_one" / "inner.py").write_text("VALUE = 333\n")
+    assert not kept.has("kept_one.inner")
+
+
+def test_what_a_module_finds_by_itself_is_found(folder: Path, tmp_path: Path) -> None:
+    (folder / "kept_one" / "inner.py").write_text("def __getattr__(name): return name\n")
+    imported(tmp_path / "file")
+    forget()
+    sys.meta_path[:] = [PathFinder]
+    KeptModules(str(tmp_path / "file")).install()
+    module = importlib.import_module("kept_one.inner")
+    assert is_kept(module)
+    assert module.anything == "anything"
+
+
 def test_a_source_that_changed_is_read_again(folder: Path, tmp_path: Path) -> None:
     imported(tmp_path / "file")
     (folder / "kept_one" / "inner.py").write_text("VALUE = 333\n")

@@ -1,9 +1,9 @@
-"""What ``dataclasses`` and ``typing`` compile, kept beside Python's own compiled modules.
+"""What dataclasses and named tuples compile, kept beside Python's own compiled modules.
 
-The one compiles the methods of each class, the other each annotation of a named tuple: hundreds
-of small sources, a fifth of a short run.  They are kept in one file of this module's
-``__pycache__``, under the same terms as what lies there: it may be deleted, is written where the
-folder can be written and PYTHONDONTWRITEBYTECODE is not set, and holds for one version of Python.
+Methods of each class, annotations of each named tuple: hundreds of small sources.  They are kept
+in one file of this module's ``__pycache__``, under the same terms as what lies there: it may be
+deleted, is written where the folder can be written and PYTHONDONTWRITEBYTECODE is not set, and holds
+for one version of Python.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ("Compiled", "keep_dataclasses", "keep_modules", "save_compiled")
 
-_FORMAT = 3
+_FORMAT = 4
 """Of that file: the checksum begins with it, so that one of another version's is not whole."""
 _MOST = 400
 """Sources that are kept of one module; what was not asked for in a run goes first."""
@@ -50,6 +50,14 @@ class Compiled:
         """``compile(source, name, mode)``."""
         return self._code("", source, name, mode)
 
+    def value(self, source: str, *spaces: dict[str, Any]) -> Any:
+        """``eval(source, *spaces)``."""
+        return eval(self._code("", source, "<string>", "eval"), *spaces)  # noqa: S307  # as collections does
+
+    def inner(self, module: str, source: str) -> CodeType:
+        """The code of the only function within the only function that *source* defines."""
+        return self._code(module, source, "<string>", "inner")
+
     def _code(self, module: str, source: str, name: str, mode: str) -> CodeType:
         batch = self._batches.get(module)
         if batch is None:
@@ -58,7 +66,10 @@ class Compiled:
             self._batches[module], self._used[module] = batch, {}
         code = batch.get((mode, source))
         if code is None:
-            code = batch[mode, source] = compile(source, name, mode)
+            code = compile(source, name, "exec" if mode == "inner" else mode, dont_inherit=True)
+            for _ in range(2 if mode == "inner" else 0):
+                code = next(each for each in code.co_consts if isinstance(each, CodeType))
+            batch[mode, source] = code
             self._new.add(module)
         self._used[module][mode, source] = code
         return code
@@ -101,16 +112,21 @@ def kept_beside(ending: str) -> str:
 
 
 def keep_dataclasses() -> None:
-    """Let dataclasses and typing take what they compile from there, if there is such a folder."""
+    """Let dataclasses, collections and typing take what they compile from there, if it can be."""
     _import_dataclasses()
     path = kept_beside("dataclasses")
     if not path:
         return
+    import collections
     import dataclasses
     import typing
 
     compiled = Compiled(path)
+    from uprobe_core.cli.quick_dataclasses import install
+
     dataclasses.exec = compiled.execute  # type: ignore[attr-defined]
+    install(compiled.inner)
+    collections.eval = compiled.value  # type: ignore[attr-defined]
     typing.compile = compiled.expression  # type: ignore[attr-defined]
     _kept.append(compiled)
 
