@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from array import array
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -73,6 +74,7 @@ class OwnCalls(Protocol):
     writes_watched: bool
     memory_shared: bool
     signal_files: bool
+    single: bool
     hosts_shared: bool
     limit: int
     change_count: int
@@ -89,6 +91,8 @@ class OwnCalls(Protocol):
     tid: int
     blocked: int
     pending: int
+    robust_list: int
+    clear_child_tid: int
     take_turns: bool
     grace: int
     slice_end: int
@@ -118,6 +122,10 @@ class OwnCalls(Protocol):
     ) -> None:
         """The root, and at or below which names something is mounted: (name, host, kinds, mount) each; those
         of one component, then the others."""
+        ...
+
+    def set_tables(self, actions: array[int], limits: array[int], /) -> None:
+        """The process's dispositions of signals and resource limits, to be changed in their places."""
         ...
 
     def set_file_times(self, words: mmap.mmap, cuts: int, /) -> None:

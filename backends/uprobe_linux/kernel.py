@@ -12,6 +12,7 @@ Parts that only their own rooms look into (descriptor tables, signal tables, dir
 from __future__ import annotations
 
 import random
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -92,7 +93,7 @@ class Process(backend.Process, Protocol):
     argv: list[bytes]
     envp: list[bytes]
     auxv: bytes
-    rlimits: dict[int, tuple[int, int]]
+    rlimits: array[int]
     personality: int
     files: Any
     fs: Any

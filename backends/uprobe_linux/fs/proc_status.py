@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_linux.fs.proc_maps import sizes
 from uprobe_linux.processes.credentials import Credentials
-from uprobe_linux.processes.rlimits import DEFAULTS, INFINITY, NAMES
+from uprobe_linux.processes.rlimits import INFINITY, NAMES
 
 if TYPE_CHECKING:
     from uprobe_linux.kernel import Machine, Process, Task
@@ -199,7 +199,7 @@ def limits_text(process: Process) -> str:
     """/proc/PID/limits."""
     lines = [f"{'Limit':<25} {'Soft Limit':<20} {'Hard Limit':<20} {'Units':<10}\n"]
     for name, number, unit in NAMES:
-        soft, hard = process.rlimits.get(number, DEFAULTS[number])
+        soft, hard = process.rlimits[2 * number : 2 * number + 2]
         shown = ["unlimited" if value == INFINITY else str(value) for value in (soft, hard)]
         lines.append(f"{name:<25} {shown[0]:<20} {shown[1]:<20} {unit:<10}\n")
     return "".join(lines)

@@ -159,7 +159,7 @@ def _copy(parent: LinuxTask, entry: ProcessEntry, flags: int) -> LinuxTask:
     process.pid = entry.pid
     process.tasks = []
     process.random = random.Random(parent.machine.target.seed * 1_000_003 + entry.pid)
-    process.rlimits = dict(parent.process.rlimits)
+    process.rlimits = parent.process.rlimits[:]
     held = parent.process.credentials
     process.credentials = None if held is None else held.copy()
     process.signals = parent.process.signals.for_fork(share_actions=bool(flags & CLONE_SIGHAND))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uprobe_core.types import Mapping
 from uprobe_linux.memory.address_space import AddressSpace
 from uprobe_linux.probing.points import LANDING, ProbePoints
+from uprobe_linux.processes.rlimits import new_limits
 
 if TYPE_CHECKING:
     from uprobe_linux.kernel import Process, Task
@@ -34,7 +35,7 @@ class LinuxProcess:
         self.argv: list[bytes] = []
         self.envp: list[bytes] = []
         self.auxv = b""
-        self.rlimits: dict[int, tuple[int, int]] = {}
+        self.rlimits = new_limits()
         self.personality = 0
         self.io_priority = 0
         self.files: Any = None

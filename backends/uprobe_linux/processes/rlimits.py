@@ -4,9 +4,10 @@ them.
 
 from __future__ import annotations
 
+from array import array
+
 __all__ = (
     "COUNT",
-    "DEFAULTS",
     "INFINITY",
     "NAMES",
     "RLIMIT_AS",
@@ -15,12 +16,13 @@ __all__ = (
     "RLIMIT_NOFILE",
     "RLIMIT_SIGPENDING",
     "RLIMIT_STACK",
+    "new_limits",
 )
 
 INFINITY = (1 << 64) - 1
 RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_NOFILE, RLIMIT_AS, RLIMIT_SIGPENDING = 1, 2, 3, 7, 9, 11
 COUNT = 16
-DEFAULTS: dict[int, tuple[int, int]] = dict.fromkeys(range(COUNT), (INFINITY, INFINITY)) | {
+_DEFAULTS = {
     RLIMIT_STACK: (8 << 20, INFINITY),
     4: (0, INFINITY),
     6: (31_000, 31_000),
@@ -31,7 +33,7 @@ DEFAULTS: dict[int, tuple[int, int]] = dict.fromkeys(range(COUNT), (INFINITY, IN
     13: (0, 0),
     14: (0, 0),
 }
-"""(soft, hard): INIT_RLIMITS; pending signals and processes as on a machine with 8 GiB."""
+"""(soft, hard) where there is a limit: INIT_RLIMITS; signals and processes as on a machine with 8 GiB."""
 NAMES = (
     ("Max cpu time", 0, "seconds"),
     ("Max file size", 1, "bytes"),
@@ -51,3 +53,9 @@ NAMES = (
     ("Max realtime timeout", 15, "us"),
 )
 """Rows of /proc/PID/limits (fs/proc/base.c, lnames)."""
+
+
+def new_limits() -> array[int]:
+    """The limits of a process: soft and hard of each by number, 64-bit words."""
+    defaults = (_DEFAULTS.get(number, (INFINITY, INFINITY)) for number in range(COUNT))
+    return array("Q", (word for pair in defaults for word in pair))

@@ -122,7 +122,7 @@ def push_handler(task: Task, info: SigInfo, action: Disposition) -> None:
         _write_frame(task, info, action, mask)
     except MemoryFault:
         if info.signo == Sig.SEGV:
-            task.process.signals.actions.pop(Sig.SEGV, None)
+            task.process.signals.reset(Sig.SEGV)
         raise_fault(task, SigInfo(Sig.SEGV, SI_KERNEL))
         return
     signals.saved_mask = None
@@ -131,7 +131,7 @@ def push_handler(task: Task, info: SigInfo, action: Disposition) -> None:
     if signals.altstack.flags & SS_AUTODISARM:
         signals.altstack = AltStack()
     if action.flags & SA_RESETHAND:
-        task.process.signals.actions.pop(info.signo, None)
+        task.process.signals.reset(info.signo)
 
 
 def _finish_call(task: Task, action: Disposition) -> None:

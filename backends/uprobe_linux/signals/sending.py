@@ -68,7 +68,7 @@ def raise_fault(task: Task, info: SigInfo) -> None:
     signals, mask = task.signals, bit(info.signo)
     action = task.process.signals.action(info.signo)
     if signals.blocked & mask or action.handler == SIG_IGN:
-        task.process.signals.actions.pop(info.signo, None)
+        task.process.signals.reset(info.signo)
         signals.blocked &= ~mask
     signals.pending.add(info)
 

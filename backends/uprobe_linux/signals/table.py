@@ -6,6 +6,7 @@ sig_ignored), kernel/fork.c and fs/exec.c (what is copied, shared, reset).
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from dataclasses import dataclass, field, replace
 
@@ -35,6 +36,8 @@ __all__ = (
 
 SIG_DFL, SIG_IGN = 0, 1
 SS_ONSTACK, SS_DISABLE, SS_AUTODISARM = 1, 2, 1 << 31
+_WORDS = 4
+"""Of a disposition."""
 QUEUE_LIMIT = 31_000
 """Realtime signals that a queue holds; about what RLIMIT_SIGPENDING is on a small machine."""
 
@@ -122,14 +125,16 @@ class PendingSignals:
 class SignalTable:
     """A process's side: dispositions (shared with CLONE_SIGHAND) and the queue of the thread group."""
 
-    actions: dict[int, Disposition] = field(default_factory=dict)
+    actions: array[int] = field(default_factory=lambda: array("Q", bytes(8 * _WORDS * LAST_SIGNAL)))
+    """Of each signal, from 1: handler, flags, restorer, mask (sigaction's); a CPU may set them, too."""
     pending: PendingSignals = field(default_factory=PendingSignals)
     stopped: int = 0
     """Signal that stopped the process, 0 while it runs."""
 
     def action(self, signo: int) -> Disposition:
         """The disposition of *signo*."""
-        return self.actions.get(signo, _DEFAULT)
+        handler, flags, restorer, mask = self.actions[_WORDS * (signo - 1) : _WORDS * signo]
+        return Disposition(handler, flags, mask, restorer)
 
     def ignores(self, signo: int) -> bool:
         """Whether *signo* has no effect when taken: SIG_IGN, or SIG_DFL of one that is ignored by default."""
@@ -138,22 +143,29 @@ class SignalTable:
 
     def set_action(self, signo: int, action: Disposition) -> None:
         """Install *action*; a pending signal that it ignores is forgotten (POSIX, do_sigaction)."""
-        self.actions[signo] = action
+        words = array("Q", (action.handler, action.flags, action.restorer, action.mask))
+        self.actions[_WORDS * (signo - 1) : _WORDS * signo] = words
         if self.ignores(signo):
             self.pending.discard(bit(signo))
 
+    def reset(self, signo: int) -> None:
+        """*signo* has SIG_DFL again; one that is pending stays so."""
+        self.actions[_WORDS * (signo - 1) : _WORDS * signo] = array("Q", bytes(8 * _WORDS))
+
     def for_fork(self, *, share_actions: bool) -> SignalTable:
         """A child's table: same dispositions (the same object with CLONE_SIGHAND), nothing pending."""
-        return SignalTable(self.actions if share_actions else dict(self.actions))
+        return SignalTable(self.actions if share_actions else self.actions[:])
 
     def reset_for_exec(self) -> None:
         """Handlers become SIG_DFL, SIG_IGN stays (flush_signal_handlers); pending signals stay."""
-        self.actions = {signo: _IGNORED for signo, a in self.actions.items() if a.handler == SIG_IGN}
+        handlers, self.actions = self.actions[::_WORDS], array("Q", bytes(8 * len(self.actions)))
+        self.actions[::_WORDS] = array("Q", (handler & (handler == SIG_IGN) for handler in handlers))
 
     def caught(self) -> tuple[int, int]:
         """(ignored set, caught set) as /proc/PID/status shows them."""
-        ignored = sum(bit(n) for n, a in self.actions.items() if a.handler == SIG_IGN)
-        caught = sum(bit(n) for n, a in self.actions.items() if a.handler > SIG_IGN)
+        handlers = list(enumerate(self.actions[::_WORDS], 1))
+        ignored = sum(bit(signo) for signo, handler in handlers if handler == SIG_IGN)
+        caught = sum(bit(signo) for signo, handler in handlers if handler > SIG_IGN)
         return ignored, caught
 
 
@@ -196,5 +208,3 @@ class TaskSignals:
 
 
 _ALL = (1 << LAST_SIGNAL) - 1
-_DEFAULT = Disposition()
-_IGNORED = Disposition(handler=SIG_IGN)

@@ -78,7 +78,8 @@ _ENTRIES = _PATHS | Lent.CHANGES
 _ALONE = Form()
 """From the CPU's own numbers and the guest's memory."""
 _ROWS: Final[tuple[tuple[str, Form], ...]] = (
-    ("getpid gettid clock_gettime gettimeofday rt_sigprocmask futex sched_yield", _ALONE),
+    ("getpid gettid clock_gettime gettimeofday rt_sigaction rt_sigprocmask futex sched_yield", _ALONE),
+    ("set_robust_list set_tid_address prlimit64 rseq", _ALONE),
     ("read readv pread64 lseek fstat fstatfs getdents64 close dup fcntl epoll_pwait ppoll", Form(_FILES)),
     ("write writev pwrite64 mmap munmap", Form(_FILES | Lent.COUNTED)),
     ("newfstatat statx statfs faccessat readlinkat", Form(_PATHS)),

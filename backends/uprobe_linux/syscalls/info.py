@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import errno
 import struct
+from array import array
 from typing import TYPE_CHECKING
 
-from uprobe_linux.processes.rlimits import COUNT, DEFAULTS, RLIMIT_NOFILE
+from uprobe_linux.processes.rlimits import COUNT, RLIMIT_NOFILE
 from uprobe_linux.syscalls.support import fail, identity
 from uprobe_linux.syscalls.table import s32, syscall
 from uprobe_linux.uname import DOMAIN, HOSTNAME, MEMORY_BYTES, RELEASE, VERSION
@@ -86,8 +87,8 @@ def sys_getrusage(task: LinuxTask, who: int, address: int) -> int:
 
 def limit_of(task: LinuxTask, resource: int) -> tuple[int, int]:
     """(soft, hard) limit *resource* of the task's process."""
-    limits: tuple[int, int] = task.process.rlimits.get(resource, DEFAULTS[resource])
-    return limits
+    soft, hard = task.process.rlimits[2 * resource : 2 * resource + 2]
+    return soft, hard
 
 
 @syscall("prlimit64")
@@ -117,7 +118,7 @@ def _set_limit(task: LinuxTask, number: int, current: tuple[int, int], wanted: t
         raise fail(errno.EPERM)
     if hard > current[1] and not identity(task).can(CAP_SYS_RESOURCE):
         raise fail(errno.EPERM)
-    task.process.rlimits[number] = wanted
+    task.process.rlimits[2 * number : 2 * number + 2] = array("Q", wanted)
     if number == RLIMIT_NOFILE:
         task.process.files.limit = soft
 

@@ -41,6 +41,8 @@ class OwnCalls:
         self._maps = OwnMaps(machine, calls)
         self._descriptors = OwnDescriptors(calls, machine.sandbox.mounts, self._maps)
         self._process: Process | None = None
+        self._tables: tuple[object, object] = (None, None)
+        """The dispositions and the limits that the CPU knows."""
         self.threads = OwnThreads(machine, calls)
         calls.monotonic, calls.realtime, calls.call_ns = UPTIME, EPOCH, SYSCALL_NS
         if machine.file_times is not None:
@@ -75,10 +77,15 @@ class OwnCalls:
         calls.alone, calls.turn_ends = machine.family.alone, machine.turns.ends
         calls.opens_noticed = machine.turns.opens_noticed
         memory = process.memory
-        limit = process.rlimits.get(RLIMIT_FSIZE, _NO_LIMIT)[0]
-        calls.writes_watched = limit != INFINITY or bool(memory.shared_code)
+        calls.writes_watched = process.rlimits[2 * RLIMIT_FSIZE] != INFINITY or bool(memory.shared_code)
         calls.memory_shared = memory.shares
         calls.signal_files = process.signal_watcher is not None
+        calls.single = len(process.tasks) == 1
+        calls.robust_list, calls.clear_child_tid = task.robust_list, task.clear_child_tid
+        tables = process.signals.actions, process.rlimits
+        if tables[0] is not self._tables[0] or tables[1] is not self._tables[1]:
+            calls.set_tables(*tables)
+            self._tables = tables
         self.threads.before(task, grace)
         self._descriptors.show(process)
         self._process, process.memory.behind = process, self
@@ -93,6 +100,8 @@ class OwnCalls:
         calls.made = 0
         self._machine.count("syscalls", made)
         task.signals.blocked = calls.blocked
+        if calls.single:
+            task.robust_list, task.clear_child_tid = calls.robust_list, calls.clear_child_tid
         if calls.change_count:
             self._descriptors.take_over(task.process)
         self._maps.tell()
@@ -111,6 +120,3 @@ class OwnCalls:
     def grace(self) -> int:
         """How often the slice of the thread that ran last may still be prolonged."""
         return self._calls.grace
-
-
-_NO_LIMIT = (INFINITY, INFINITY)

@@ -26,7 +26,6 @@ __all__ = ("OwnMaps",)
 
 _LENT, _LEAST = 8 << 20, 2 << 20
 """Bytes of the arena that are lent, and those that may be left of them before it is lent more."""
-_NO_LIMIT = (INFINITY, INFINITY)
 _MOST_MAPPINGS = 1024
 """With more of them (thousands of threads) to tell the CPU of all of them at each change takes longest."""
 
@@ -46,7 +45,7 @@ class OwnMaps:
     def show(self, process: Process) -> None:
         """*process* is about to run."""
         calls, memory, limits = self._calls, process.memory, process.rlimits
-        limited = any(limits.get(each, _NO_LIMIT)[0] != INFINITY for each in (RLIMIT_AS, RLIMIT_DATA))
+        limited = limits[2 * RLIMIT_AS] != INFINITY or limits[2 * RLIMIT_DATA] != INFINITY
         calls.maps_on = not limited and not self._told and not memory.kept_from_stores
         seen = memory, memory.vmas.version
         calls.maps_on = calls.maps_on and len(memory.vmas) <= _MOST_MAPPINGS

@@ -34,8 +34,7 @@ INITIAL_STACK = 132 << 10
 
 
 def _limit(task: LinuxTask, resource: int) -> int:
-    limits: tuple[int, int] = task.process.rlimits.get(resource, (INFINITY, INFINITY))
-    return limits[0]
+    return task.process.rlimits[2 * resource]
 
 
 # --- files ----------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Hooks in C for one emulator (glue/)."""
 
 import mmap
+from array import array
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,6 +31,7 @@ class Calls:
     writes_watched: bool
     memory_shared: bool
     signal_files: bool
+    single: bool
     hosts_shared: bool
     limit: int
     change_count: int
@@ -46,6 +48,8 @@ class Calls:
     tid: int
     blocked: int
     pending: int
+    robust_list: int
+    clear_child_tid: int
     def lend(self, number: int, lent: int, masks: tuple[tuple[int, int, int, int], ...], /) -> bool: ...
     take_turns: bool
     grace: int
@@ -58,6 +62,7 @@ class Calls:
     def set_root(
         self, host: int, kinds: int, mount: int, mounted: tuple[tuple[bytes, int, int, int], ...], /
     ) -> None: ...
+    def set_tables(self, actions: array[int], limits: array[int], /) -> None: ...
     def set_file_times(self, words: mmap.mmap, cuts: int, /) -> None: ...
     def take_changes(self) -> tuple[tuple[int, int, int, int, bool, bool, bytes], ...]: ...
     def forget_files(self) -> None: ...

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -30,6 +31,11 @@ static void itself(void)
 	syscall(SYS_clock_gettime, CLOCK_MONOTONIC, buffer);
 	syscall(SYS_gettimeofday, buffer, NULL);
 	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, 8);
+	syscall(SYS_rt_sigaction, SIGUSR1, buffer + 64, buffer, 8);
+	syscall(SYS_set_tid_address, &word);
+	syscall(SYS_set_robust_list, buffer, 24);
+	syscall(SYS_prlimit64, 0, RLIMIT_STACK, NULL, buffer);
+	syscall(SYS_rseq, buffer, 32, 0, 0);
 	syscall(SYS_futex, &word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0);
 }
 

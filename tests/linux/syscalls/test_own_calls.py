@@ -18,16 +18,17 @@ pytest.importorskip("uprobe_unicorn.native._glue")
 STEPS = 300
 
 
-def lines(seed: int, **environment: str) -> list[bytes]:
-    """What own_calls prints, with *environment* for us."""
+def lines(seed: int, program: str = "own_calls", **environment: str) -> list[bytes]:
+    """What *program* prints, with *environment* for us."""
     words = [
         sys.executable,
         str(HERE / "run_guest.py"),
         "0",
         "0",
-        str(build("own_calls")),
+        str(build(program)),
         str(seed),
         str(STEPS),
+        str(seed + 1),
     ]
     done = subprocess.run(
         words, env=os.environ | environment, capture_output=True, check=True, timeout=TIMEOUT, cwd=HERE
@@ -35,9 +36,10 @@ def lines(seed: int, **environment: str) -> list[bytes]:
     return done.stdout.splitlines()
 
 
-def agrees(seed: int) -> None:
+def agrees(seed: int, program: str = "own_calls") -> None:
     """Both forms print the same."""
-    own, reference = lines(seed, UPROBE_ENGINE="c"), lines(seed, UPROBE_ENGINE="c", UPROBE_DISABLE_CALLS="1")
+    own = lines(seed, program, UPROBE_ENGINE="c")
+    reference = lines(seed, program, UPROBE_ENGINE="c", UPROBE_DISABLE_CALLS="1")
     assert len(own) >= STEPS
     for mine, expected in zip(own, reference, strict=True):
         assert mine == expected
@@ -48,11 +50,17 @@ def test_random_calls_are_answered_as_by_python(seed: int) -> None:
     agrees(seed)
 
 
+@pytest.mark.parametrize("seed", [2, 3])
+def test_what_a_process_says_of_itself_is_as_in_python(seed: int) -> None:
+    agrees(seed, "own_signals")
+
+
 @pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20, 32))
 def test_more_random_calls_are_answered_as_by_python(seed: int) -> None:
     agrees(seed)
+    agrees(seed, "own_signals")
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
-/* Calls about the process itself: who it is, what time it is, which signals it takes. */
+/* Calls about the process itself: who it is, what time it is, which signals it takes, what its C library registers. */
 #include "call_plain.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "emulator.h"
@@ -17,6 +18,51 @@ bool call_gettid(struct call *call)
 {
 	call->result = (int64_t)call->calls->tid;
 	return true;
+}
+
+bool call_set_tid_address(struct call *call)
+{
+	if (!call->calls->single)
+		return false;
+	call->calls->clear_child_tid = call->args[0];
+	call->result = (int64_t)call->calls->tid;
+	return true;
+}
+
+enum { ROBUST_BYTES = 24 };
+
+bool call_set_robust_list(struct call *call)
+{
+	if (!call->calls->single)
+		return false;
+	if (call->args[1] != ROBUST_BYTES)
+		return call_refuse(call, EINVAL);
+	call->calls->robust_list = call->args[0];
+	call->result = 0;
+	return true;
+}
+
+bool call_rseq(struct call *call)
+{
+	return call_refuse(call, ENOSYS);
+}
+
+/* One's own limits, which are not changed here. */
+bool call_prlimit(struct call *call)
+{
+	const struct calls *calls = call->calls;
+	uint64_t pid = (uint32_t)call->args[0];
+	uint32_t number = (uint32_t)call->args[1];
+
+	if (!calls->limits || call->args[2] || (pid && pid != calls->pid && pid != calls->tid))
+		return false;
+	if (number >= CALL_LIMITS)
+		return call_refuse(call, EINVAL);
+	void *place = call->args[3] ? call_memory(call, call->args[3], 16, PERM_WRITE) : NULL;
+	if (place)
+		memcpy(place, calls->limits + 2 * number, 16);
+	call->result = 0;
+	return place || !call->args[3];
 }
 
 /* --- clocks --------------------------------------------------------------------------------- */
@@ -74,7 +120,7 @@ bool call_gettimeofday(struct call *call)
 	return true;
 }
 
-/* --- the signal mask ---------------------------------------------------------------------------- */
+/* --- signals ------------------------------------------------------------------------------------ */
 
 enum { SIG_BLOCK_, SIG_UNBLOCK_, SIG_SETMASK_ };
 
@@ -119,6 +165,42 @@ bool call_sigprocmask(struct call *call)
 	if (place)
 		memcpy(place, &before, 8);
 	calls->blocked = after;
+	call->result = 0;
+	return true;
+}
+
+/* struct sigaction of include/uapi/asm-generic/signal.h: handler, flags, restorer, mask. */
+enum { HANDLER = 0, MASK = 3, WORDS = CALL_ACTION_WORDS / CALL_SIGNALS, FIRST_ADDRESS = 2 };
+
+/* Whether signal number, which is pending, is forgotten with its new handler; what other threads have is Python's to know. */
+static bool may_forget(const struct calls *calls, int32_t number, uint64_t handler)
+{
+	return handler < FIRST_ADDRESS && (!calls->single || calls->pending >> (number - 1) & 1);
+}
+
+bool call_sigaction(struct call *call)
+{
+	const struct calls *calls = call->calls;
+	int32_t number = (int32_t)call->args[0];
+	const void *given = call->args[1] ? call_memory(call, call->args[1], 8 * WORDS, PERM_READ) : NULL;
+	void *place = call->args[2] ? call_memory(call, call->args[2], 8 * WORDS, PERM_WRITE) : NULL;
+	uint64_t wanted[WORDS];
+
+	if (!calls->actions || call->args[3] != 8 || (call->args[1] && !given) || (call->args[2] && !place))
+		return false;
+	if (number < 1 || number > CALL_SIGNALS || (given && UNBLOCKABLE >> (number - 1) & 1))
+		return call_refuse(call, EINVAL);
+	uint64_t *action = calls->actions + WORDS * (number - 1);
+	if (given) {
+		memcpy(wanted, given, sizeof(wanted));
+		wanted[MASK] &= ~UNBLOCKABLE;
+		if (may_forget(calls, number, wanted[HANDLER]))
+			return false;
+	}
+	if (place)
+		memcpy(place, action, sizeof(wanted));
+	if (given)
+		memcpy(action, wanted, sizeof(wanted));
 	call->result = 0;
 	return true;
 }

@@ -4,6 +4,7 @@
 
 #include "own_calls.h"
 
-call_form call_getpid, call_gettid, call_clock_gettime, call_gettimeofday, call_sigprocmask;
+call_form call_getpid, call_gettid, call_clock_gettime, call_gettimeofday, call_sigprocmask, call_sigaction;
+call_form call_set_tid_address, call_set_robust_list, call_prlimit, call_rseq;
 
 #endif

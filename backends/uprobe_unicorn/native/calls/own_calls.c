@@ -26,8 +26,8 @@ static call_form *const forms[CALL_NUMBERS] = {
 	[43] = call_statfs, [44] = call_fstatfs, [48] = call_faccessat, [56] = call_openat, [57] = call_close, [61] = call_getdents, [62] = call_lseek, [63] = call_read,
 	[64] = call_write, [65] = call_readv, [66] = call_writev, [67] = call_pread,
 	[68] = call_pwrite, [73] = call_poll, [78] = call_readlinkat, [79] = call_newfstatat, [80] = call_fstat,
-	[98] = call_futex, [113] = call_clock_gettime, [135] = call_sigprocmask, [169] = call_gettimeofday,
-	[124] = call_yield, [172] = call_getpid, [178] = call_gettid, [215] = call_munmap, [222] = call_mmap, [276] = call_renameat2, [291] = call_statx,
+	[96] = call_set_tid_address, [98] = call_futex, [99] = call_set_robust_list, [113] = call_clock_gettime, [134] = call_sigaction, [135] = call_sigprocmask, [169] = call_gettimeofday,
+	[124] = call_yield, [172] = call_getpid, [178] = call_gettid, [215] = call_munmap, [222] = call_mmap, [261] = call_prlimit, [276] = call_renameat2, [291] = call_statx, [293] = call_rseq,
 };
 
 bool calls_have(unsigned number)

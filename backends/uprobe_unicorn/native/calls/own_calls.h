@@ -16,7 +16,7 @@
 
 struct glue;
 
-enum { CALL_NUMBERS = 512, CALL_MASKS = 2 };
+enum { CALL_NUMBERS = 512, CALL_MASKS = 2, CALL_SIGNALS = 64, CALL_ACTION_WORDS = 4 * CALL_SIGNALS, CALL_LIMITS = 16, CALL_LIMIT_WORDS = 2 * CALL_LIMITS };
 
 /* What a form may use, and when it may not be used: Lent of uprobe_linux.syscalls.forms. */
 enum call_lent {
@@ -130,6 +130,7 @@ struct calls {
 	bool writes_watched;		/* the size of files is limited, or a file may hold code that runs */
 	bool memory_shared;		/* a futex may be another process's, too */
 	bool signal_files;		/* a signalfd may have to be brought up to date */
+	bool single;			/* the process has one thread */
 	uint64_t passed;		/* ns beside those of instructions; changed */
 	uint64_t idle;			/* of them, those in which nothing was done */
 	uint64_t monotonic, realtime;	/* the clocks when nothing has passed and nothing is executed */
@@ -141,6 +142,9 @@ struct calls {
 	uint64_t pid, tid;
 	uint64_t blocked;		/* the task's signal mask; changed */
 	uint64_t pending;		/* signals that are queued for it */
+	uint64_t robust_list, clear_child_tid;	/* of a single task; changed */
+	uint64_t *actions;		/* of each signal, from 1: handler, flags, restorer, mask; changed */
+	const uint64_t *limits;		/* of each resource: soft, hard */
 	int64_t *file_times;		/* how many cuts, and the host's and the guest's time of each (fs/file_times.py) */
 	uint64_t file_cuts;		/* for how many there is room */
 	struct call_row rows[CALL_NUMBERS];

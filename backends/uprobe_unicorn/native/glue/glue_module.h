@@ -22,6 +22,7 @@ typedef struct {
 typedef struct {
 	PyObject_HEAD
 	struct calls core;
+	Py_buffer actions, limits;	/* that core knows */
 } CallsObject;
 
 /* Keeps the exception that is set; the run ends soon. */

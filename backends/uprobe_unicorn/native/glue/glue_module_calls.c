@@ -16,6 +16,8 @@ static PyObject *calls_object_new(PyTypeObject *type, PyObject *args, PyObject *
 static void calls_object_dealloc(CallsObject *self)
 {
 	calls_deinit(&self->core);
+	PyBuffer_Release(&self->actions);
+	PyBuffer_Release(&self->limits);
 	Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
@@ -171,6 +173,27 @@ static PyObject *calls_object_set_file_times(CallsObject *self, PyObject *args)
 	Py_RETURN_NONE;
 }
 
+/* (actions, limits): what the process has; arrays of 64-bit words. */
+static PyObject *calls_object_set_tables(CallsObject *self, PyObject *args)
+{
+	Py_buffer actions, limits;
+
+	if (!PyArg_ParseTuple(args, "w*y*", &actions, &limits))
+		return NULL;
+	if (actions.len != 8 * CALL_ACTION_WORDS || limits.len != 8 * CALL_LIMIT_WORDS) {
+		PyBuffer_Release(&actions);
+		PyBuffer_Release(&limits);
+		return PyErr_Format(PyExc_ValueError, "tables of other sizes");
+	}
+	PyBuffer_Release(&self->actions);
+	PyBuffer_Release(&self->limits);
+	self->actions = actions;
+	self->limits = limits;
+	self->core.actions = actions.buf;
+	self->core.limits = limits.buf;
+	Py_RETURN_NONE;
+}
+
 #define FLAG(name, text) {#name, T_BOOL, offsetof(CallsObject, core.name), 0, text}
 #define NUMBER(name, text) {#name, T_ULONGLONG, offsetof(CallsObject, core.name), 0, text}
 
@@ -184,6 +207,7 @@ static PyMemberDef members[] = {
 	FLAG(memory_shared, "Whether a futex may be in memory that others see."),
 	FLAG(hosts_shared, "Whether host descriptors may have other users."),
 	FLAG(signal_files, "Whether there may be a signalfd."),
+	FLAG(single, "Whether the process has one thread."),
 	{"limit", T_UINT, offsetof(CallsObject, core.limit), 0, "Descriptors are lower numbers."},
 	{"change_count", T_UINT, offsetof(CallsObject, core.change_count), READONLY, "Of take_changes."},
 	NUMBER(passed, "Nanoseconds beside those of instructions."),
@@ -199,6 +223,8 @@ static PyMemberDef members[] = {
 	NUMBER(tid, "Of the task that runs."),
 	NUMBER(blocked, "Its signal mask."),
 	NUMBER(pending, "The signals that are queued for it."),
+	NUMBER(robust_list, "Of a single task."),
+	NUMBER(clear_child_tid, "Of a single task."),
 	{"take_turns", T_BOOL, offsetof(CallsObject, core.threads.on), 0, "Whether threads take turns here."},
 	{"grace", T_UINT, offsetof(CallsObject, core.threads.grace), 0, "Slices that may still be prolonged in a row."},
 	{"slice_end", T_ULONGLONG, offsetof(CallsObject, core.threads.slice_end), 0, "Of the thread that runs; monotonic."},
@@ -221,6 +247,7 @@ static PyMethodDef methods[] = {
 	METHOD(set_cwd, METH_VARARGS),
 	METHOD(set_root, METH_VARARGS),
 	METHOD(take_changes, METH_NOARGS),
+	METHOD(set_tables, METH_VARARGS),
 	METHOD(set_file_times, METH_VARARGS),
 	METHOD(set_threads, METH_VARARGS),
 	METHOD(take_threads, METH_NOARGS),
