@@ -90,10 +90,15 @@ class Client:
         return self.channel.ask(b"?")
 
     def _first_answer(self) -> bytes:
-        """The answer to the first question, asked again: behind a serial line somebody may still boot."""
+        """The answer to the first question, asked again: behind a serial line somebody may still boot.
+
+        A machine that runs is stopped by the connection, and QEMU tells of that before it has been asked.
+        """
         for _ in range(_TRIES):
             self.channel.send(_OURS)
             answer = self.channel.receive(PATIENCE / _TRIES)
+            if answer is not None and _STOP.match(answer):
+                answer = self.channel.receive(PATIENCE / _TRIES)
             if answer is not None:
                 while self.channel.receive(0.0) is not None:
                     continue  # to the same question

@@ -75,7 +75,6 @@ class Hits:
     ) -> None:
         self._runner, self._handler, self._machine = runner, handler, machine
         self._forks = forks
-        self._analyses: dict[int, Analysis] = {}
         self._signal = 0
         """What the current task gets when it goes on."""
 
@@ -111,7 +110,6 @@ class Hits:
             self._machine.look(task)
             return
         if "exec" in stop.reasons:
-            self._analyses.clear()
             path = bytes.fromhex(stop.reasons["exec"].decode("ascii"))
             self._machine.executed(task, path.decode("utf-8", "surrogateescape"))
             return
@@ -190,7 +188,7 @@ class Hits:
 
     def _displace(self, task: RemoteTask, point: Point) -> None:
         """Have *task* do the instruction that lies under the breakpoint of *point*."""
-        analysis = self._analysis(task, point.address)
+        analysis = self._analysis(task, point)
         if analysis.special == "in-place" and self._run_sequence(task, point):
             return
         if analysis.verdict is Verdict.SIMULATE and analysis.simulate is not None:
@@ -220,12 +218,11 @@ class Hits:
                 task.process.points.insert(point)
         return True
 
-    def _analysis(self, task: RemoteTask, address: int) -> Analysis:
-        found = self._analyses.get(address)
-        if found is None:
-            insn = task.process.read(address, SIZE)
-            found = self._analyses[address] = self._handler.analyze(insn, address)
-        return found
+    def _analysis(self, task: RemoteTask, point: Point) -> Analysis:
+        if point.analysis is None:
+            insn = task.process.read(point.address, SIZE)
+            point.analysis = self._handler.analyze(insn, point.address)
+        return point.analysis
 
     def _lift(self, task: RemoteTask, point: Point) -> None:
         """Have *task* do the instruction in place, alone, with the breakpoint out of its way."""
@@ -236,7 +233,7 @@ class Hits:
         """The instruction in place is done, or was a trap of the program's own."""
         self._put_back(task, point)
         self._signal, task.owed = task.owed, 0
-        if pc == point.address and self._analysis(task, pc).special == "trap":
+        if pc == point.address and self._analysis(task, point).special == "trap":
             self._signal = SIGTRAP
 
     def _put_back(self, task: RemoteTask, point: Point) -> None:

@@ -17,6 +17,7 @@ from uprobe_gdbremote.client import StubError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from uprobe_core.types import Analysis
     from uprobe_gdbremote.client import Client
 
 __all__ = ("SIZE", "Point", "Points")
@@ -44,6 +45,7 @@ class Point:
     :param sent: the condition that it has
     :param hardware: whether it is one of the processor's: memory that cannot be written takes no other
     :param reports: hits that it reported while it had one
+    :param analysis: of the instruction that lies there, once it was looked at; other code may lie there later
     """
 
     address: int
@@ -60,6 +62,7 @@ class Point:
     sent: bytes = b""
     hardware: bool = False
     reports: int = 0
+    analysis: Analysis | None = None
 
     @property
     def wanted_condition(self) -> bytes:
@@ -213,6 +216,7 @@ class Points:
         for address, point in other._points.items():
             copied = Point(address, point.trap, point.visible, point.inline, point.watches)
             copied.core, copied.hardware, copied.inserted = point.core, point.hardware, point.inserted
+            copied.analysis = point.analysis
             self._points[address] = copied
 
     def report(self, decided: Iterable[int]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from uprobe_gdbremote.channel import Channel, Lost
 from uprobe_gdbremote.client import Client, StubError
+from uprobe_gdbremote.packets import frame
 from uprobe_gdbremote.registers import PC, Habit, RegisterNames, ThreadRegisters
 from uprobe_gdbremote.stops import Stop, parse_stop, to_linux, to_stub
 from uprobe_gdbremote.target_xml import read_layout
@@ -39,6 +40,18 @@ def test_features_are_agreed_on_and_question_mark_is_asked_before_any_breakpoint
     assert client.greet() == b"T05"
     assert (client.has("QStartNoAckMode"), client.has("x"), client.room) == (True, False, 0xFA0 - 16)
     assert [packet.partition(b":")[0] for packet in stub.asked] == [b"qSupported", b"QStartNoAckMode", b"?"]
+
+
+def test_a_machine_that_ran_may_tell_that_it_stopped_before_it_answers(connect: Connect) -> None:
+    """QEMU's system emulation does."""
+
+    def supported(_: bytes) -> bytes:
+        stub._own.sendall(frame(b"T02thread:01;"))
+        return b"PacketSize=fa0"
+
+    client, stub = connect({b"qSupported": supported, b"?": b"T05"})
+    assert client.greet() == b"T05"
+    assert client.features == {"PacketSize": "fa0"}
 
 
 def test_a_stub_that_wants_none_gets_no_acknowledgements(connect: Connect) -> None:
