@@ -71,7 +71,7 @@ def slot() -> Picture:
     made = Picture("A breakpoint in the text, and the displaced instruction in a slot", 720, 270)
     made.note(20, 24, "the program's text")
     made.box(20, 34, 250, "sub  sp, sp, #0x20", kind="code", mono=True)
-    made.box(20, 72, 250, "brk  #4        (was: stp x29, x30, ..)", kind="ours", mono=True)
+    made.box(20, 72, 250, "brk  #5        (was: stp x29, x30, ..)", kind="ours", mono=True)
     made.box(20, 110, 250, "add  x29, sp, #0x10", kind="code", mono=True)
     made.note(430, 24, "the core")
     made.box(430, 34, 270, "1  handlers of all consumers", "entry values, conditions, arguments")
@@ -146,7 +146,7 @@ def hit() -> Picture:
     made.note(20, 204, "at a hit")
     made.box(20, 214, 150, "backend", "trap or hook", kind="code")
     made.box(200, 214, 150, "chain", "consumers in order")
-    made.box(380, 214, 150, "fetch, filter", "arguments, conditions")
+    made.box(380, 214, 150, "filter, fetch", "conditions, arguments")
     made.box(560, 214, 140, "action", "count, record, call", kind="ours")
     for x in (170, 350, 530):
         made.arrow((x, 238), (x + 28, 238))

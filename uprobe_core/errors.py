@@ -26,7 +26,9 @@ __all__ = (
     "UprobeError",
     "UsageError",
     "as_failure",
+    "described",
     "noted",
+    "said_by",
     "shortage",
 )
 
@@ -222,3 +224,29 @@ def shortage(error: BaseException, what: str) -> ShortageError | None:
         return None
     thing, hint = _SHORTAGES[number]
     return ShortageError(f"cannot {what}: the host has no more {thing}", hint=hint)
+
+
+_LONGEST = 1000
+
+
+def said_by(error: BaseException) -> str:
+    """Type and text of somebody else's exception for a message: one line, and no longer than that is read."""
+    try:
+        text = str(error)
+    except BaseException as other:  # it may not even be able to do that
+        text = f"(its text raised {type(other).__name__})"
+    return f"{type(error).__name__}: {_in_one_line(text)}"
+
+
+def described(value: object) -> str:
+    """The repr of somebody else's *value* for a message, whatever asking for it does."""
+    try:
+        return _in_one_line(repr(value))
+    except BaseException:
+        return f"a {type(value).__name__}"
+
+
+def _in_one_line(text: str) -> str:
+    """*text* as a terminal takes it; control characters as Python writes them."""
+    cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in cut)

@@ -141,6 +141,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from uprobe_core.cli.failures import guarded
 
     args = _read(command, arguments)
+    if argv is None and command == "run" and "" not in args.debug:
+        from uprobe_core.cli.ignored import in_a_line_each
+
+        in_a_line_each()
     return guarded(lambda: _module(command).run(args), debug="" in args.debug)
 
 

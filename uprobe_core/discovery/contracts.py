@@ -7,10 +7,19 @@ from contextlib import contextmanager
 from typing import Any
 
 from uprobe_core.discovery.entries import PluginEntry
-from uprobe_core.errors import ConsumerStopped, PluginError, UprobeError, UsageError, shortage
+from uprobe_core.errors import (
+    ConsumerStopped,
+    PluginError,
+    UprobeError,
+    UsageError,
+    described,
+    said_by,
+    shortage,
+)
 
 __all__ = (
     "BlamedWriter",
+    "asked",
     "blamed",
     "blaming",
     "check_sink",
@@ -37,6 +46,12 @@ def blaming(plugin: str, what: str, kind: str = "consumer") -> Iterator[None]:
         raise
     except BaseException as error:  # sys.exit() too: no plugin ends the run without a word
         raise _failed(plugin, what, kind, error) from error
+
+
+def asked(plugin: Any, attribute: str, default: Any, name: str, kind: str = "consumer") -> Any:
+    """An optional *attribute* of what the user calls *name*: code of the plugin's may run for it."""
+    with blaming(name, f"say what its {attribute} is", kind):
+        return getattr(plugin, attribute, default)
 
 
 def blamed(function: Callable[..., Any], plugin: str, what: str, kind: str) -> Callable[..., Any]:
@@ -74,7 +89,7 @@ def _failed(plugin: str, what: str, kind: str, error: BaseException) -> UprobeEr
     if lacking is not None:
         return lacking
     return PluginError(
-        f"{kind} {plugin!r} failed to {what}: {type(error).__name__}: {error}",
+        f"{kind} {plugin!r} failed to {what}: {said_by(error)}",
         plugin=plugin,
         hint=f"this is a bug in the {kind}; --debug shows where",
         slug="plugin-failed",
@@ -101,7 +116,7 @@ def construct(entry: PluginEntry, plugin: Any, *args: Any) -> Any:
         raise
     except BaseException as error:
         raise PluginError(
-            f"{entry} cannot be constructed: {type(error).__name__}: {error}",
+            f"{entry} cannot be constructed: {said_by(error)}",
             plugin=entry.name,
             hint=_CONSTRUCTION.get(entry.kind.word, "the class is called without arguments")
             + "; --debug shows where it failed",
@@ -114,7 +129,8 @@ def checked_lines(lines: Any, plugin: str) -> tuple[str, ...]:
     if isinstance(lines, (tuple, list)) and all(isinstance(line, str) for line in lines):
         return tuple(lines)
     raise PluginError(
-        f"consumer {plugin!r} does not fit the consumer contract: event_lines is {lines!r}, no list of texts",
+        f"consumer {plugin!r} does not fit the consumer contract:"
+        f" event_lines is {described(lines)}, no list of texts",
         plugin=plugin,
         hint="docs/plugins.md describes the contract",
         slug="plugin-contract",

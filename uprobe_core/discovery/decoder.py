@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from uprobe_core.decoder import Decoded, Decoder
 from uprobe_core.discovery.contracts import blaming
 from uprobe_core.discovery.load import load_decoder
-from uprobe_core.errors import PluginError, UsageError
+from uprobe_core.errors import PluginError, UsageError, described
 
 __all__ = ("PREFERRED", "DecoderChoice", "choose_decoder")
 
@@ -48,9 +48,11 @@ def _checked(decoded: object) -> Decoded | None:
     if decoded is None:
         return None
     if not isinstance(decoded, Decoded):
-        raise TypeError(f"it returned {decoded!r}, which is neither a Decoded nor None")
+        raise TypeError(f"it returned {described(decoded)}, which is neither a Decoded nor None")
     if not isinstance(decoded.mnemonic, str) or not isinstance(decoded.operands, str):
         raise TypeError(f"mnemonic {decoded.mnemonic!r} and operands {decoded.operands!r} have to be text")
+    if not isinstance(decoded.size, int) or decoded.size <= 0:
+        raise ValueError(f"a size of {described(decoded.size)} is no number of bytes")
     if not decoded.text.isprintable():
         raise ValueError(f"it returned {decoded.text[:80]!r}, which is not one line of text")
     return decoded

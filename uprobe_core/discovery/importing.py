@@ -14,7 +14,7 @@ from typing import Any
 from uprobe_core.discovery.entries import PluginEntry, load_point
 from uprobe_core.discovery.moved import where_to_look
 from uprobe_core.discovery.staying import keep_here
-from uprobe_core.errors import PluginError, UprobeError
+from uprobe_core.errors import PluginError, UprobeError, said_by
 
 __all__ = ("PATIENCE_SWITCH", "import_plugin", "outsiders", "patience")
 
@@ -63,7 +63,7 @@ def import_plugin(entry: PluginEntry, say: Callable[[str], None] | None = None) 
         (say or _say)(f"uprobe: interrupted while {entry} was imported")
         raise interrupt
     except Exception as error:
-        what = f"failed to import: {type(error).__name__}: {error}"
+        what = f"failed to import: {said_by(error)}"
         raise _failed(entry, what, where_to_look(error)) from error
     finally:
         if text := printed.getvalue().strip():

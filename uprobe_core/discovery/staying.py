@@ -1,4 +1,4 @@
-"""A plugin does not end, double or replace the process that calls it.
+"""A plugin does not end, double or replace the process that calls it, nor take its signals.
 
 ``os._exit`` would end a run with a status that looks like the program's, ``os.fork`` would have everything
 twice. From the first plugin of somebody else's on, such a call raises if our code has called the plugin that
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import posix
+import signal
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -17,18 +18,23 @@ from typing import Any
 
 from uprobe_core.discovery.entries import Kind, PluginEntry
 
-__all__ = ("keep_here", "visitor")
+__all__ = ("keep_here", "owner", "visitor")
 
 _ENDS, _DOUBLES, _REPLACES = "ends the process", "has the run twice", "puts a program in its place"
 _CLOSES = "closes what the run writes into"
+_TAKES, _CHANGES = "takes signals from the run", "changes what is the whole run's"
 _CALLS = {
-    "_exit": _ENDS,
-    "abort": _ENDS,
-    "fork": _DOUBLES,
-    "forkpty": _DOUBLES,
-    "execv": _REPLACES,
-    "execve": _REPLACES,
-    "closerange": _CLOSES,
+    "os": {
+        "_exit": _ENDS,
+        "abort": _ENDS,
+        "fork": _DOUBLES,
+        "forkpty": _DOUBLES,
+        "execv": _REPLACES,
+        "execve": _REPLACES,
+        "closerange": _CLOSES,
+    },
+    "signal": {"signal": _TAKES, "setitimer": _TAKES, "alarm": _TAKES},
+    "sys": {"setrecursionlimit": _CHANGES},
 }
 _visitors: dict[str, str] = {}
 """By the module at the top of what plugins of somebody else's were imported from, whose it is, in words."""
@@ -39,19 +45,21 @@ def keep_here(entry: PluginEntry) -> None:
     if entry.kind is Kind.BACKEND:
         return
     if not _visitors:
-        for name in _CALLS:
-            checked = _checked(name, getattr(os, name))
-            for module in (os, posix):
+        for module in (os, signal, sys):
+            for name, why in _CALLS[module.__name__].items():
+                checked = _checked(f"{module.__name__}.{name}()", why, getattr(module, name))
                 setattr(module, name, checked)
+                if module is os:
+                    setattr(posix, name, checked)
     top = entry.target.partition(":")[0].partition(".")[0]
     _visitors.setdefault(top, f"{entry.kind.word} {entry.name!r}")
 
 
-def _checked(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+def _checked(name: str, why: str, call: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(call)
     def checked(*words: Any) -> Any:
         if visitor(sys._getframe(1)) is not None:
-            raise RuntimeError(f"os.{name}() {_CALLS[name]}, which is not a plugin's to do")
+            raise RuntimeError(f"{name} {why}, which is not a plugin's to do")
         return call(*words)
 
     return checked
@@ -64,9 +72,14 @@ def visitor(frame: FrameType | None) -> str | None:
     """
     found = None
     while frame is not None:
-        top = str(frame.f_globals.get("__name__")).partition(".")[0]
-        if top == "uprobe_core":
+        name = str(frame.f_globals.get("__name__"))
+        if name.partition(".")[0] == "uprobe_core":
             return found
-        found = found or _visitors.get(top)
+        found = found or owner(name)
         frame = frame.f_back
     return None
+
+
+def owner(module: object) -> str | None:
+    """The plugin of somebody else's that a module of this name belongs to, in words."""
+    return _visitors.get(str(module).partition(".")[0])

@@ -7,21 +7,13 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from uprobe_core.errors import OverdueError, PluginError, ProbeError, UprobeError
+from uprobe_core.errors import OverdueError, PluginError, ProbeError, UprobeError, said_by
 
 if TYPE_CHECKING:
     from uprobe_core.probes.registry import Link, Uprobe
     from uprobe_core.tracing.event import Event, Sink
 
 __all__ = ("Complaints",)
-
-
-def _text_of(error: Exception) -> str:
-    """What *error* says; an exception of somebody else's may not even be able to do that."""
-    try:
-        return str(error)
-    except Exception as other:
-        return f"(its text raised {type(other).__name__})"
 
 
 class Complaints:
@@ -83,7 +75,7 @@ class Complaints:
 
     def _blame(self, name: str, error: Exception) -> None:
         self._raised[name] += not isinstance(error, OverdueError)
-        text = f"{name} raised {type(error).__name__}: {_text_of(error)}"
+        text = f"{name} raised {said_by(error)}"
         if isinstance(error, OverdueError):
             text = f"{name} did not come back and was stopped: {error.message}"
         elif isinstance(error, PluginError):  # it already names who is to blame

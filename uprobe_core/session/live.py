@@ -95,6 +95,11 @@ class LiveChanges:
         self._safe = True
 
     @property
+    def is_running(self) -> bool:
+        """Whether the machine runs, at a safe point or not."""
+        return self._machine is not None
+
+    @property
     def is_safe(self) -> bool:
         """Whether no guest code is under way: before and after the run, and at a safe point of it."""
         return self._safe

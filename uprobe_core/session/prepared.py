@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from uprobe_core.actions.base import Action
 from uprobe_core.backend import ExitStatus, Machine, Task
-from uprobe_core.discovery.contracts import blaming, check_sink, checked_lines
+from uprobe_core.discovery.contracts import asked, blaming, check_sink, checked_lines
 from uprobe_core.discovery.load import (
     import_consumer,
     load_arch,
@@ -317,14 +317,14 @@ class PreparedSession:
         uses = self._uses()
         loaded = [(use, load_consumer(use.name, use.options)) for use in uses]
         self._consumers += loaded
-        if any(getattr(plugin, "wants_code", False) for _, plugin in loaded):
+        if any(asked(plugin, "wants_code", False, use.name) for use, plugin in loaded):
             self._coverage.begin()
             self.events.findings.others["code"] = self._coverage.merge
         brought = [self._bring(use, plugin) for use, plugin in loaded]
         if self.setup.consumers and not self._explicit and not self.events.events and None in brought:
             self.warn("there are consumers but no events: give them with -e, -f or -c")
         for (use, plugin), own in zip(loaded, brought, strict=True):
-            begin = getattr(plugin, "begin", None)
+            begin = asked(plugin, "begin", None, use.name)
             if begin is not None:
                 with blaming(use.name, "begin"):
                     begin(self)
@@ -347,7 +347,7 @@ class PreparedSession:
 
     def _bring(self, use: ConsumerUse, plugin: Any) -> list[Event] | None:
         """The events that a consumer has for itself, None: those that the set-up has."""
-        lines = getattr(plugin, "event_lines", None)
+        lines = asked(plugin, "event_lines", None, use.name)
         if lines is None or use.event is not None:
             return None
         return self.events.bring(checked_lines(lines, use.name), f"-C {use.name}")

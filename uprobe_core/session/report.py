@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.discovery.contracts import blaming
-from uprobe_core.errors import ConsumerStopped, OverdueError, PluginError
+from uprobe_core.errors import ConsumerStopped, OverdueError, PluginError, described
 
 if TYPE_CHECKING:
     from uprobe_core.consumer import Report
@@ -20,7 +20,7 @@ def _text(found: Report) -> str:
     """What a report says to people; raises TypeError if that is no text."""
     text: object = found.as_text()
     if not isinstance(text, str):
-        raise TypeError(f"as_text() returned {text!r}, which is no text")
+        raise TypeError(f"as_text() returned {described(text)}, which is no text")
     return text
 
 
@@ -61,7 +61,11 @@ class ConsumerReports:
 
     def as_texts(self) -> dict[str, str]:
         """What each consumer that found something says to people, by its number in :meth:`as_json`."""
-        return {str(number): _text(found) for number, (_, found) in enumerate(self._found)}
+        texts = {}
+        for number, (use, found) in enumerate(self._found):
+            with self._heard(), blaming(use.name, "report"):
+                texts[str(number)] = _text(found)
+        return texts
 
     def as_json(self) -> list[dict[str, Any]]:
         """An object for each consumer that found something: its name, options, title and findings."""

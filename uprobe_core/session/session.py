@@ -190,9 +190,8 @@ class Session(ReportedSession):
                 "the session is closed", hint="make another Session for another run", slug="already-run"
             )
         if self._ran:
-            raise UsageError(
-                "a session runs once", hint="make another Session for another run", slug="already-run"
-            )
+            what, hint = "a session runs once", "make another Session for another run"
+            raise UsageError(what, hint=hint, slug="already-run")
         machine = self.open()
         self._ran = True
         self.spool.prepare()
@@ -201,8 +200,8 @@ class Session(ReportedSession):
         status: ExitStatus | None = None
         try:
             self.events.lives.start()
-            limits = self.setup.limits
-            self._interrupts = Interrupts(machine, self.events, limits.seconds, self.setup.handler_timeout)
+            setup = self.setup
+            self._interrupts = Interrupts(machine, self.events, setup.limits.seconds, setup.handler_timeout)
             with self._interrupts.taken():
                 try:
                     self._begin_outsiders(machine)
@@ -268,6 +267,8 @@ class Session(ReportedSession):
 
     def close(self) -> None:
         """Give everything back; idempotent."""
+        if self._live.is_running:
+            raise RuntimeError("a session is not closed by what runs in it")
         if self._closed:
             return
         self._closed = True

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from uprobe_core.backend import ExitStatus
+from uprobe_core.discovery.contracts import asked
 from uprobe_core.session.report import ConsumerReports
 from uprobe_core.session.screen import Screen
 
@@ -85,7 +86,7 @@ class Watching:
 
     def _tables(self) -> list[str]:
         lines: list[str] = []
-        often = [each for each in self._consumers if getattr(each[1], "reports_often", False)]
+        often = [each for each in self._consumers if asked(each[1], "reports_often", False, each[0].name)]
         ConsumerReports(often).emit(lines.append)
         return lines
 

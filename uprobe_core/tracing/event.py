@@ -7,13 +7,14 @@ is done with a hit: filter, sinks, and whether it is enabled.
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from uprobe_core.backend import Process
 from uprobe_core.consumer import EntryState, Hit, ReturnHit
-from uprobe_core.errors import as_failure
+from uprobe_core.errors import as_failure, described
 from uprobe_core.event_model import EventSpec
 from uprobe_core.events.fetch_run import FetchProgram, compile_fetch, run_fetch
 from uprobe_core.events.in_order import InOrder
@@ -29,7 +30,7 @@ __all__ = ("Event", "EventProbe", "Sink")
 Predicate = Callable[[Hit], bool]
 _NO_RETURN = object()
 """In place of a cookie: this sink does not see this call's return."""
-_VOTES = frozenset(HandlerVote(bits) for bits in range(4))
+_ALL_VOTES = int(HandlerVote.REMOVE | HandlerVote.IGNORE)
 
 
 class Sink(Protocol):
@@ -308,9 +309,11 @@ class Event:
 
 def check_vote(vote: object) -> Exception | None:
     """What is wrong with a handler's result, None if it is a vote."""
-    if isinstance(vote, bool) or vote not in _VOTES:
-        return TypeError(f"handler returned {vote!r}, which is no HandlerVote")
-    return None
+    try:
+        good = not isinstance(vote, bool) and 0 <= operator.index(vote) <= _ALL_VOTES  # type: ignore[arg-type]
+    except BaseException:  # no number, or one that is not even able to say which
+        good = False
+    return None if good else TypeError(f"handler returned {described(vote)}, which is no HandlerVote")
 
 
 class EventProbe:
