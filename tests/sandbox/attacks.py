@@ -12,10 +12,22 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from tests.programs import zig
 from tests.warm_python import PATHS
 
-__all__ = ("USER", "Ended", "attack", "left_behind", "program", "temporary_of", "user_namespaces")
+__all__ = (
+    "REQUIRED",
+    "USER",
+    "Ended",
+    "attack",
+    "left_behind",
+    "program",
+    "temporary_of",
+    "user_namespaces",
+    "walled",
+)
 
 USER = ("unshare", "--user", "--map-user=4242", "--map-group=4242")
 """Runs a command as a user without rights, where user_namespaces() are to be had."""
@@ -62,6 +74,14 @@ class Ended:
         return lines + ([f"killed by signal {-self.status}"] if self.status < 0 else [])
 
 
+_as_user = [pytest.mark.thorough, pytest.mark.skipif(not user_namespaces(), reason="no user namespaces here")]
+REQUIRED = (
+    pytest.param("require", (), id="require", marks=pytest.mark.thorough),
+    pytest.param("require", USER, id="require-user", marks=_as_user),
+)
+"""(wall, through) where all of the outer wall is there, as oneself and as a user without rights."""
+
+
 def temporary_of(folder: Path) -> Path:
     """Where runs in *folder* have their temporary files: beside it, as usual."""
     return folder.with_name(folder.name + "-temporary")
@@ -94,6 +114,13 @@ def attack(
         check=False,
     )
     return Ended(done.returncode, done.stdout, done.stderr, time.monotonic() - start)
+
+
+def walled(ended: Ended) -> Ended:
+    """*ended*; skips the test where a wall was required that cannot be had here."""
+    if ended.status == 125 and "not all of the sandbox" in ended.err:
+        pytest.skip(ended.err)
+    return ended
 
 
 def left_behind(folder: Path) -> list[str]:

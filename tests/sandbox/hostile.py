@@ -31,15 +31,15 @@ WALL = ("--sandbox", "require") if os.geteuid() == 0 else ()
 """Nobody runs such programs as root without the outer wall."""
 
 
-def calls(folder: Path, seed: int, first: int, last: int) -> list[str]:
-    """What goes wrong when a program makes the system calls of *seed*'s batches *first* to *last*."""
-    ended = attack(
-        folder, *LIMITS, *WALL, "--", str(program("any_call")), str(seed), str(first), str(last), timeout=150
-    )
+def calls(folder: Path, seed: int, first: int, last: int) -> tuple[int, list[str]]:
+    """How many calls a program has made of *seed*'s batches *first* to *last*, and what goes wrong then."""
+    words = (str(program("any_call")), str(seed), str(first), str(last))
+    ended = attack(folder, *LIMITS, *WALL, "--", *words, timeout=150)
     found = ended.complaints + left_behind(folder)
     if ended.status not in (0, 124):
         found.append(f"status {ended.status}: {ended.err[-200:]}")
-    return found
+    batches = [line.split(" ") for line in ended.out.splitlines()]
+    return sum(int(words[1]) for words in batches if words[0] == "made"), found
 
 
 def words(folder: Path, seed: int, count: int) -> list[str]:
@@ -95,14 +95,15 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--batches", type=int, default=150)
     parser.add_argument("--program", type=Path, default=ROOT / "examples" / "loop")
-    chosen, bad = parser.parse_args(), 0
+    chosen, bad, made = parser.parse_args(), 0, 0
     good = chosen.program.read_bytes()
     for seed in range(chosen.first, chosen.first + chosen.seeds):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name).resolve() / "work"
             folder.mkdir()
             if chosen.what == "calls":
-                found = calls(folder, seed, 0, chosen.batches - 1)
+                count, found = calls(folder, seed, 0, chosen.batches - 1)
+                made += count
             elif chosen.what == "words":
                 found = words(folder, seed, 2 * chosen.batches)
             elif chosen.what == "texts":
@@ -112,7 +113,8 @@ def main() -> int:
         bad += bool(found)
         if found:
             print(f"seed {seed}: {found}", flush=True)
-    print(f"{chosen.seeds} seeds of {chosen.what}, {bad} of them bad")
+    counted = f", {made} calls were made" if chosen.what == "calls" else ""
+    print(f"{chosen.seeds} seeds of {chosen.what}, {bad} of them bad{counted}")
     return int(bad > 0)
 
 

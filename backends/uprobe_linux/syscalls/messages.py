@@ -114,7 +114,7 @@ def sys_msgsnd(task: LinuxTask, number: int, message: int, size: int, flags: int
             queue.messages.append((kind, data))
             queue.sent, queue.sender = task.machine.clock.realtime() // 10**9, task.process.pid
     except IpcFullError:
-        raise look_again(task) from None
+        raise (fail(errno.EAGAIN) if flags & IPC_NOWAIT else look_again(task)) from None
     return 0
 
 
