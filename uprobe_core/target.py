@@ -164,6 +164,7 @@ class Target:
         to change
     :param private_folder: an empty host folder for what goes away with the run, and that somebody else
         removes if the run cannot; None: the backend makes one
+    :param memory_stat: a descriptor of ``memory.stat`` (cgroup v2) of a group in which the run is alone
     """
 
     argv: Sequence[str]
@@ -189,6 +190,7 @@ class Target:
     isolated: bool = False
     own_files: Sequence[str] = ()
     private_folder: str | None = None
+    memory_stat: int | None = None
 
 
 ENDED_BY = {"interrupt": 130, "terminated": 143, "hangup": 129, "killed": 137}

@@ -80,7 +80,9 @@ class LinuxMachine:
         self.watcher = Watcher(self)
         self.limits = RunLimits(self)
         most = target.limits.memory
-        self.meter = None if most is None else MemoryMeter(self, most, self.sandbox.private)
+        self.meter = (
+            None if most is None else MemoryMeter(self, most, self.sandbox.private, target.memory_stat)
+        )
         self.pauses = LinuxPauses(self)
         self.runner = Runner(self, self.limits, self.pauses)
         self._threads = self.runner.threads

@@ -135,6 +135,7 @@ def test_a_backend_is_told_what_it_asks_for_by_name() -> None:
         "isolated",
         "own_files",
         "private_folder",
+        "memory_stat",
     }
     assert {field.name for field in fields(Target)} - derived <= {field.name for field in fields(RunSetup)}
 

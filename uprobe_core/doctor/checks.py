@@ -11,7 +11,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from uprobe_core.doctor.finding import Finding
-from uprobe_core.doctor.wall import check_wall
+from uprobe_core.doctor.wall import check_group, check_wall
 from uprobe_core.errors import UprobeError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def examine() -> Iterator[Finding]:
     yield _attempt("backend", _backend)
     yield from _facts()
     yield _attempt("sandbox", check_wall)
+    yield _attempt("memory", check_group)
     yield _attempt("self-test", partial(_self_test, found))
 
 

@@ -6,7 +6,7 @@ import os
 
 from uprobe_core.doctor.finding import Finding
 
-__all__ = ("check_wall",)
+__all__ = ("check_group", "check_wall")
 
 _HINTS = {
     "namespaces": "user namespaces are switched off, or a container's profile forbids them",
@@ -26,6 +26,22 @@ def check_wall() -> Finding:
     listed = "; ".join(f"no {name}: {why}" for name, why in missing)
     hints = dict.fromkeys(filter(None, (_HINTS.get(name) for name, _ in missing)))
     return Finding("sandbox", "note", listed, "; ".join(hints))
+
+
+def check_group() -> Finding:
+    """Whether the host's kernel can count what --max-memory bounds."""
+    from uprobe_core.confinement.control_group import own_group
+
+    try:
+        group = own_group()
+    except OSError as error:
+        hint = "systemd-run --user --scope -p Delegate=yes uprobe run ... has one where systemd is"
+        return Finding(
+            "memory", "note", f"--max-memory is counted without a control group: {error.strerror}", hint
+        )
+    return Finding(
+        "memory", "ok", f"--max-memory is counted by a control group below {group}, if a run is alone there"
+    )
 
 
 def _tried() -> list[tuple[str, str]]:

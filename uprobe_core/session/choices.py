@@ -91,7 +91,16 @@ def _environment(setup: RunSetup) -> dict[str, str]:
     return env
 
 
-_OWN = {"native", "on_code", "on_sample", "on_syscall", "paths", "isolated", "own_files", "private_folder"}
+_OWN = {
+    "native",
+    "on_code",
+    "on_sample",
+    "on_syscall",
+    "paths",
+    "isolated",
+    "own_files",
+    "private_folder",
+} | {"memory_stat"}
 """Fields of a target that no field of the set-up says."""
 
 OWN_VARIABLES = "UPROBE_"
@@ -113,11 +122,12 @@ def target_of(
     *,
     isolated: bool = False,
     private_folder: str | None = None,
+    memory_stat: int | None = None,
 ) -> Target:
     """What a backend is told of *setup*: fields of the same name, and the environment with its changes.
 
     :param isolated: whether this process has left the host's network
-    :param private_folder: as for :class:`~uprobe_core.target.Target`
+    :param private_folder: as for :class:`~uprobe_core.target.Target`, as is *memory_stat*
     """
     told = {field.name: getattr(setup, field.name) for field in fields(Target) if field.name not in _OWN}
     told |= {
@@ -132,7 +142,8 @@ def target_of(
         "native": True if setup.engine == "c" else None,
         "own_files": (*_written_by(setup), *decisive_files()),
     }
-    return Target(**told, paths=files_of(setup), private_folder=private_folder)
+    told |= {"private_folder": private_folder, "memory_stat": memory_stat}
+    return Target(**told, paths=files_of(setup))
 
 
 def _written_by(setup: RunSetup) -> tuple[str, ...]:

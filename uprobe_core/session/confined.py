@@ -7,6 +7,7 @@ has to be asked for.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from uprobe_core.errors import TargetError
 from uprobe_core.run_setup import RunSetup
 
 if TYPE_CHECKING:
+    from uprobe_core.confinement.control_group import ControlGroup
     from uprobe_core.confinement.wall import Wall
 
 __all__ = ("Confinement",)
@@ -33,11 +35,17 @@ class Confinement:
     def __init__(self, setup: RunSetup, warn: Callable[[str], None]) -> None:
         self._setup, self._warn = setup, warn
         self._wall: Wall | None = None
+        self._group: ControlGroup | None = None
 
     @property
     def isolated(self) -> bool:
         """Whether the process has a network to itself."""
         return self._wall is not None and self._wall.isolated
+
+    @property
+    def memory_stat(self) -> int | None:
+        """A descriptor of the memory.stat of the run's own control group, if it has one."""
+        return None if self._group is None else self._group.statistics
 
     def begin(
         self, backend: Backend, before: Callable[[], None] | None = None, *, native: bool = False
@@ -61,9 +69,19 @@ class Confinement:
             import_module(name)
         if before is not None:
             before()
+        self._enter_group()
         self._wall = Wall.of(self._setup)
         self._wall.begin()
         self._check()
+
+    def _enter_group(self) -> None:
+        """Have the host's kernel count memory, where it can."""
+        if self._setup.limits.memory is None:
+            return
+        from uprobe_core.confinement.control_group import ControlGroup, own_group
+
+        with contextlib.suppress(OSError):  # uprobe doctor says why; the run counts by itself
+            self._group = ControlGroup(own_group(), self._setup.limits.memory)
 
     def _refuse_elsewhere(self) -> None:
         """The program does not run in this process."""

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from uprobe_core.backend import Capabilities, ExitStatus, Machine, Process, Task
+from uprobe_core.backend import Backend, Capabilities, ExitStatus, Machine, Process, Target, Task
 from uprobe_core.discovery.contracts import blaming
 from uprobe_core.discovery.load import load_backend
 from uprobe_core.errors import OutputError, UsageError
@@ -107,18 +107,7 @@ class Session(ReportedSession):
             # probed is noticed when it is mapped, and the program runs on.
             self.events.install(self.events.locations(), registry, self.files)
         with blaming(setup.backend, "open the program", "backend"):
-            self._machine = backend.open(
-                target_of(
-                    setup,
-                    backend.capabilities,
-                    self._explain.on_syscall(*self._call_watchers()),
-                    self._samples(),
-                    self._coverage.watcher,
-                    isolated=self._confinement.isolated,
-                    private_folder=self._caretaker.folder,
-                ),
-                self._explain.handler(dispatcher),
-            )
+            self._machine = backend.open(self._target(backend), self._explain.handler(dispatcher))
         refuse_other_machine(setup, self.arch.info, self.files)
         self._changes.place_in(registry, self._machine)
         self._connect_native(self._machine, registry, self._output)
@@ -129,6 +118,17 @@ class Session(ReportedSession):
             self._stopping.begin(self._machine)
         self.plugins.hook.uprobe_session_start(session=self)
         return self._machine
+
+    def _target(self, backend: Backend) -> Target:
+        watchers = self._explain.on_syscall(*self._call_watchers()), self._samples(), self._coverage.watcher
+        return target_of(
+            self.setup,
+            backend.capabilities,
+            *watchers,
+            isolated=self._confinement.isolated,
+            private_folder=self._caretaker.folder,
+            memory_stat=self._confinement.memory_stat,
+        )
 
     def _make_dispatcher(self, capabilities: Capabilities) -> tuple[UprobeRegistry, Dispatcher]:
         """What knows the probes, and what is called at their hits."""

@@ -48,6 +48,11 @@ class Mount:
     is_dir: bool = True
     public: bool = False
 
+    @property
+    def judged(self) -> bool:
+        """Whether who may read is asked at each path in it, which calls that the CPU makes cannot do."""
+        return self.public
+
     def guest_path(self, host_path: str) -> str | None:
         """How the guest names the host's *host_path*, None if it lies outside of this mount."""
         if host_path == self.host:

@@ -86,7 +86,7 @@ def _open_fast(
     fd, node, guest = found
     status = os.fstat(fd)
     kind = stat.S_IFMT(status.st_mode)
-    if node.mount.public and kind in (stat.S_IFREG, stat.S_IFDIR) and not may_read(status):
+    if node.mount.judged and kind in (stat.S_IFREG, stat.S_IFDIR) and not may_read(status):
         os.close(fd)
         raise fail(errno.EACCES)
     if kind in (stat.S_IFREG, stat.S_IFDIR):

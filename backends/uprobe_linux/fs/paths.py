@@ -100,7 +100,7 @@ class Resolver:
             relative += "/"
         if not follow:
             flags |= os.O_NOFOLLOW
-        if node.mount.public:
+        if node.mount.judged:
             check_entered(guest)
         try:
             fd = hostcalls.openat2(node.fd, os.fsencode(relative), flags, mode, _SAFE)

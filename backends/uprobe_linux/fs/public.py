@@ -53,5 +53,5 @@ def may_read(status: os.stat_result) -> bool:
 
 def check_node(node: HostNode, mode: int = os.R_OK) -> None:
     """EACCES if *node* lies in a public mount and not everybody has *mode*, bits of access(2), there."""
-    if node.mount.public and mode & ~node.stat().st_mode & 0o7:
+    if node.mount.judged and mode & ~node.stat().st_mode & 0o7:
         raise _refused()

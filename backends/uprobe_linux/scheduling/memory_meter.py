@@ -2,8 +2,9 @@
 
 What a process may map is bounded where it asks (memory/address_space.py); this is about the rest: pages that
 many processes hold, files in memory, what waits in pipes and sockets, and our own tables, which grow with
-what a program makes.  It is measured ten times a second, from /proc, and a program that holds too much
-is ended.  Between two measurements writes to files in memory take from what was left.
+what a program makes.  It is measured ten times a second, by the run's control group or from /proc, and a
+program that holds too much is ended.  Between two measurements writes to files in memory take from what
+was left.
 """
 
 from __future__ import annotations
@@ -30,16 +31,20 @@ PIPE_BYTES = 64 << 10
 SOCKET_BYTES = 208 << 10
 """What a socket may hold (net.core.wmem_default); a few are nearly empty always and not counted."""
 FREE_SOCKETS = 64
+_HELD = {b"anon": 1, b"shmem": 1, b"kernel": 1, b"sock": 1, b"slab_reclaimable": -1}
+"""Of memory.stat: all but the host's copies of files and names (Documentation/admin-guide/cgroup-v2.rst)."""
 
 
 class MemoryMeter:
     """Ends *machine* with "memory" when its program holds more than *limit* bytes.
 
     :param folder: of the run's own, where files of the guest lie that go with it
+    :param memory_stat: as for :class:`~uprobe_core.target.Target`
     """
 
-    def __init__(self, machine: Machine, limit: int, folder: str) -> None:
+    def __init__(self, machine: Machine, limit: int, folder: str, memory_stat: int | None = None) -> None:
         self._machine, self._limit, self._folder = machine, limit, folder
+        self._memory_stat = memory_stat
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._before = 0
@@ -49,7 +54,7 @@ class MemoryMeter:
 
     def start(self) -> None:
         """The run begins: what is held already is not the program's."""
-        self._before = _private_bytes(os.getpid())
+        self._before = _private_bytes(os.getpid()) if self._memory_stat is None else self._in_group()[0]
         self._thread = threading.Thread(target=self._watch, name="uprobe-memory", daemon=True)
         self._thread.start()
 
@@ -70,12 +75,24 @@ class MemoryMeter:
         while not self._ended.wait(EVERY_SECONDS):
             pids = {entry.host_pid for entry in self._machine.family.pids if entry.alive}
             allowed = self._limit + ALLOWANCE + EACH_PROCESS * max(len(pids) - 1, 0)
-            files = self._files(pids)
-            left = allowed - files - (sum(map(_private_bytes, pids | {os.getpid()})) - self._before)
+            held, files = self._in_processes(pids) if self._memory_stat is None else self._in_group()
+            left = allowed - (held - self._before)
             self._left[0] = max(min(left, self._limit - files), 0)
             if left < 0:
                 self._machine.request_stop("memory")
                 return
+
+    def _in_group(self) -> tuple[int, int]:
+        """Bytes that the host holds for the group, and those of them in files in memory."""
+        assert self._memory_stat is not None
+        rows = (line.split() for line in os.pread(self._memory_stat, 1 << 16, 0).splitlines())
+        held = {name: _HELD[name] * int(number) for name, number in rows if name in _HELD}
+        return sum(held.values()), held[b"shmem"]
+
+    def _in_processes(self, pids: set[int]) -> tuple[int, int]:
+        """The same by what /proc says of *pids* and this one."""
+        files = self._files(pids)
+        return files + sum(map(_private_bytes, pids | {os.getpid()})), files
 
     def _files(self, pids: set[int]) -> int:
         """Bytes that the host holds for files in memory, pipes and sockets."""

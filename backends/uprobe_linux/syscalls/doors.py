@@ -3,16 +3,17 @@
 One record for each call.  The dispatcher checks the arguments by it before anything else
 looks at them, and the manual's table is made from it.  A call cannot be registered without
 a record; one that nobody registered is ENOSYS.  Which calls a CPU may make by itself is in
-forms.py, which takes over what a record refuses.
+forms.py; what those may use and refuse is what the records here say.
 """
 
 from __future__ import annotations
 
+import enum
 import errno
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ("DOORS", "Check", "Door", "door_of")
+__all__ = ("DOORS", "Check", "Door", "Reach", "door_of")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +47,33 @@ class Check:
         )
 
 
+class Reach(enum.IntFlag):
+    """What of the host a call uses, whoever makes it."""
+
+    NOTHING = 0
+    FILES = 1
+    """Descriptors of the host's."""
+    PATHS = 2
+    """Names below folders that were given."""
+    CHANGES = 4
+    """Files and entries of mounts that may be written to."""
+    HOLDS = 8
+    """Memory: the host may keep what it writes, maps or queues."""
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """What becomes of a call.
 
     :param kind: "emulated", "passed" (to the host) or "refused"
     :param what: what reaches the host and how it is made sure of; the error of a refused call
+    :param reach: the same for those who have to keep to it
     """
 
     kind: str
     what: str
     checks: tuple[Check, ...] = ()
+    reach: Reach = Reach.NOTHING
 
 
 EMULATED: Final = Door("emulated", "from our own tables and the guest's memory")
@@ -103,7 +120,7 @@ _TYPES = Check(1, "type", errno.EINVAL, bits=_TYPE_BITS)
 
 
 _LOOK = """
-openat openat2 execve execveat chdir chroot newfstatat statx faccessat faccessat2 readlinkat statfs
+execve execveat chdir chroot newfstatat statx faccessat faccessat2 readlinkat statfs
 getxattr lgetxattr listxattr llistxattr inotify_add_watch
 """
 _CHANGE = """
@@ -111,8 +128,8 @@ mkdirat mknodat symlinkat unlinkat renameat renameat2 linkat fchmodat fchmodat2 
 truncate setxattr lsetxattr removexattr lremovexattr
 """
 _OPEN_FILES = """
-fstat fstatfs fchmod fchown fchdir ftruncate fsync fdatasync syncfs fadvise64 readahead fgetxattr
-getcwd flistxattr fsetxattr fremovexattr flock close close_range dup dup3 sync_file_range inotify_rm_watch
+fstat fstatfs fchdir fsync fdatasync syncfs fadvise64 readahead fgetxattr getcwd flistxattr flock close
+close_range dup dup3 sync_file_range inotify_rm_watch
 """
 _MACHINE = """
 mount umount2 pivot_root reboot swapon swapoff acct vhangup quotactl init_module finit_module
@@ -144,51 +161,64 @@ timer_delete wait4 waitid
 
 
 _SPLICES = Check(5, "flags", errno.EINVAL, bits=15)
+_ON_FILES, _HELD = Reach.FILES, Reach.FILES | Reach.HOLDS
+_BY_NAME = Reach.FILES | Reach.PATHS
 _FAMILIES = Check(0, "family", errno.EAFNOSUPPORT, one_of=_SOCKETS)
 _PROTOCOLS = Check(2, "protocol", errno.EPROTONOSUPPORT, one_of=_NETLINKS, when=(0, _NETLINK))
 
 _GROUPS: Final[tuple[tuple[str, Door], ...]] = (
     (_OURS, EMULATED),
+    (_LOOK, Door("passed", _PATHS, reach=_BY_NAME)),
     (
-        _LOOK,
-        Door("passed", _PATHS + "; neither devices nor FIFOs of read-only places are opened"),
+        "openat openat2",
+        Door(
+            "passed",
+            _PATHS + "; neither devices nor FIFOs of read-only places are opened",
+            reach=_BY_NAME | Reach.CHANGES,
+        ),
     ),
+    (_CHANGE, Door("passed", _PATHS + "; " + _NO_RIGHTS, reach=_BY_NAME | Reach.CHANGES)),
+    ("read readv pread64 preadv preadv2 lseek getdents64", Door("passed", _DATA, reach=_ON_FILES)),
+    ("write writev pwrite64 pwritev pwritev2 sendfile", Door("passed", _DATA, reach=_HELD)),
+    (_OPEN_FILES, Door("passed", _FILE, reach=_ON_FILES)),
     (
-        _CHANGE,
-        Door("passed", _PATHS + "; " + _NO_RIGHTS),
+        "fchmod fchown ftruncate fsetxattr fremovexattr",
+        Door("passed", _FILE, reach=Reach.FILES | Reach.CHANGES),
     ),
-    (
-        "read readv pread64 preadv preadv2 write writev pwrite64 pwritev pwritev2 sendfile lseek getdents64",
-        Door("passed", _DATA),
-    ),
-    (
-        _OPEN_FILES,
-        Door("passed", _FILE),
-    ),
-    ("fallocate", Door("passed", _FILE + "; modes 0 to 0x7B without NO_HIDE_STALE")),
-    ("splice", Door("passed", _DATA + "; positions are copies", (_SPLICES,))),
+    ("fallocate", Door("passed", _FILE + "; modes 0 to 0x7B without NO_HIDE_STALE", reach=_HELD)),
+    ("splice", Door("passed", _DATA + "; positions are copies", (_SPLICES,), _HELD)),
     (
         "tee",
-        Door("passed", _DATA, (Check(3, "flags", errno.EINVAL, bits=15),)),
+        Door("passed", _DATA, (Check(3, "flags", errno.EINVAL, bits=15),), _HELD),
     ),
-    ("vmsplice copy_file_range", Door("passed", _DATA + "; vmsplice as a copy")),
-    ("ppoll pselect6 epoll_create1 epoll_ctl epoll_pwait epoll_pwait2", Door("passed", _WAKE)),
+    ("vmsplice copy_file_range", Door("passed", _DATA + "; vmsplice as a copy", reach=_HELD)),
+    (
+        "ppoll pselect6 epoll_create1 epoll_ctl epoll_pwait epoll_pwait2",
+        Door("passed", _WAKE, reach=_ON_FILES),
+    ),
     (
         "pipe2 eventfd2 timerfd_create timerfd_settime timerfd_gettime signalfd4 inotify_init1 pidfd_open",
-        Door("passed", "a descriptor of the host's; what it counts is ours"),
+        Door("passed", "a descriptor of the host's; what it counts is ours", reach=_HELD),
     ),
-    ("pidfd_getfd", Door("passed", "a duplicate of a descriptor of the run's own process")),
+    ("pidfd_getfd", Door("passed", "a duplicate of a descriptor of the run's own process", reach=_ON_FILES)),
     (
         "shmget shmat shmdt shmctl",
-        Door("passed", "a file in the run's own folder, named by a number of ours"),
+        Door("passed", "a file in the run's own folder, named by a number of ours", reach=_HELD),
     ),
     (
         "memfd_create",
-        Door("passed", "a file in memory without huge pages", (Check(1, "flags", errno.EINVAL, bits=0x1B),)),
+        Door(
+            "passed",
+            "a file in memory without huge pages",
+            (Check(1, "flags", errno.EINVAL, bits=0x1B),),
+            _HELD,
+        ),
     ),
     (
         "mmap munmap mremap msync",
-        Door("passed", "views of the file behind the descriptor, in memory of the guest's alone"),
+        Door(
+            "passed", "views of the file behind the descriptor, in memory of the guest's alone", reach=_HELD
+        ),
     ),
     ("umask clone clone3 exit exit_group", Door("passed", "the host process that the guest process is")),
     (
@@ -197,6 +227,7 @@ _GROUPS: Final[tuple[tuple[str, Door], ...]] = (
             "passed",
             "numbers and fixed structures without pointers, through buffers of ours; an ifconf is made anew",
             (Check(1, "request", errno.ENOTTY, one_of=_IOCTLS, after=0),),
+            _ON_FILES,
         ),
     ),
     (
@@ -205,24 +236,22 @@ _GROUPS: Final[tuple[tuple[str, Door], ...]] = (
             "passed",
             "locks, pipe sizes, seals, flags; owners and signals are noted and never sent",
             (Check(1, "command", errno.EINVAL, one_of=_FCNTLS, after=0),),
+            _ON_FILES,
         ),
     ),
-    ("socket", Door("passed", _PRIVATE + "; no raw ones", (_TYPES, _FAMILIES, _PROTOCOLS))),
-    ("socketpair", Door("passed", "two AF_UNIX sockets", (_TYPES,))),
+    ("socket", Door("passed", _PRIVATE + "; no raw ones", (_TYPES, _FAMILIES, _PROTOCOLS), _HELD)),
+    ("socketpair", Door("passed", "two AF_UNIX sockets", (_TYPES,), _HELD)),
     (
         "bind connect accept accept4 getsockname getpeername listen shutdown",
-        Door("passed", _PRIVATE + "; " + _NAMES),
+        Door("passed", _PRIVATE + "; " + _NAMES, reach=_BY_NAME | Reach.CHANGES),
     ),
     (
         "sendto sendmsg sendmmsg recvfrom recvmsg recvmmsg",
-        Door(
-            "passed",
-            _MESSAGES,
-        ),
+        Door("passed", _MESSAGES, reach=_BY_NAME | Reach.HOLDS),
     ),
     (
         "setsockopt getsockopt",
-        Door("passed", "the options of an allow list, none with a pointer in its value"),
+        Door("passed", "the options of an allow list, none with a pointer in its value", reach=_ON_FILES),
     ),
     ("prctl", Door("emulated", EMULATED.what, (Check(0, "option", errno.EINVAL, one_of=_PRCTLS),))),
     (

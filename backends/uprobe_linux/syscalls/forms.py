@@ -2,9 +2,9 @@
 
 One row for each call; a new form in C (``uprobe_unicorn/native/calls``) gets its row in FORMS below.  The
 CPU is given the rows when the machine is set up, looks at a call's row before its form, and lends the
-form what the row lends and nothing else: descriptors, ways that start at folders which need no further
-judgement (a mount that everybody may read is never one), places that may be changed.  What the record
-in doors.py refuses gets to no form (masks_of).  What does not fit is made by the handler in
+form what the call's record in doors.py says that it reaches, and nothing else (lent_to): descriptors,
+ways that start at folders which need no further judgement (Mount.judged), places that may be changed.
+What the record refuses gets to no form (masks_of).  What does not fit is made by the handler in
 Python, as a call without a row is.
 """
 
@@ -18,9 +18,9 @@ from typing import Final
 
 from uprobe_linux.fs import oflags
 from uprobe_linux.fs.set_ids import PLAIN_BITS
-from uprobe_linux.syscalls.doors import DOORS
+from uprobe_linux.syscalls.doors import DOORS, Reach
 
-__all__ = ("FORMS", "Form", "Lent", "Mask", "masks_of")
+__all__ = ("FORMS", "Form", "Lent", "Mask", "lent_to", "masks_of")
 
 MOST_MASKS = 2
 """That one row has room for (own_calls.h)."""
@@ -73,24 +73,34 @@ class Form:
     masks: tuple[Mask, ...] = ()
 
 
-_FILES, _PATHS = Lent.MADE | Lent.FILES, Lent.MADE | Lent.FILES | Lent.PATHS
-_ENTRIES = _PATHS | Lent.CHANGES
-_ALONE = Form()
-"""From the CPU's own numbers and the guest's memory."""
-_ROWS: Final[tuple[tuple[str, Form], ...]] = (
-    ("getpid gettid clock_gettime gettimeofday rt_sigaction rt_sigprocmask futex sched_yield", _ALONE),
-    ("set_robust_list set_tid_address prlimit64 rseq", _ALONE),
-    ("read readv pread64 lseek fstat fstatfs getdents64 close dup fcntl epoll_pwait ppoll", Form(_FILES)),
-    ("write writev pwrite64 mmap munmap", Form(_FILES | Lent.COUNTED)),
-    ("newfstatat statx statfs faccessat readlinkat", Form(_PATHS)),
-    ("unlinkat symlinkat linkat renameat renameat2", Form(_ENTRIES)),
-    ("mkdirat", Form(_ENTRIES, (Mask(2, "mode", PLAIN_BITS),))),
-    (
-        "openat",
-        Form(_ENTRIES, (Mask(3, "mode", PLAIN_BITS, when=(2, oflags.G_CREAT)),)),
-    ),
-)
-FORMS: Final[dict[str, Form]] = {name: form for names, form in _ROWS for name in names.split()}
+_REACHED: Final = {
+    Reach.FILES: Lent.FILES,
+    Reach.PATHS: Lent.PATHS,
+    Reach.CHANGES: Lent.CHANGES,
+    Reach.HOLDS: Lent.COUNTED,
+}
+
+
+def lent_to(name: str) -> Lent:
+    """What the door of call *name* lends to a form of it; raises KeyError for a call that has no door."""
+    reach = DOORS[name].reach
+    return functools.reduce(operator.or_, (_REACHED[each] for each in Reach if each & reach), Lent.MADE)
+
+
+_PLAIN = """
+getpid gettid clock_gettime gettimeofday rt_sigaction rt_sigprocmask futex sched_yield
+set_robust_list set_tid_address prlimit64 rseq
+read readv pread64 lseek fstat fstatfs getdents64 close dup fcntl epoll_pwait ppoll
+write writev pwrite64 mmap munmap newfstatat statx statfs faccessat readlinkat
+unlinkat symlinkat linkat renameat renameat2
+"""
+"""Those whose arguments need no look beyond that of their doors."""
+_MASKS: Final = {
+    **dict.fromkeys(_PLAIN.split(), ()),
+    "mkdirat": (Mask(2, "mode", PLAIN_BITS),),
+    "openat": (Mask(3, "mode", PLAIN_BITS, when=(2, oflags.G_CREAT)),),
+}
+FORMS: Final[dict[str, Form]] = {name: Form(lent_to(name), masks) for name, masks in _MASKS.items()}
 """By name of the call."""
 
 

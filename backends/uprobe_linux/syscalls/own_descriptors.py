@@ -133,7 +133,7 @@ class OwnDescriptors:
 
     def _base(self, host: int, mount: Mount) -> tuple[int, int, int]:
         """A place where paths may start."""
-        if not _may_start(mount):
+        if mount.judged:
             return _NOTHING
         kinds = self._kinds
         found = kinds["KNOWN"] | kinds["BASE"] | (kinds["FIXED"] if mount.read_only else 0)
@@ -175,7 +175,7 @@ class OwnDescriptors:
             found |= (
                 kinds["LIST"]
                 | kinds["SEEK"]
-                | (kinds["BASE"] if file.mount.fd >= 0 and _may_start(file.mount) else 0)
+                | (kinds["BASE"] if file.mount.fd >= 0 and not file.mount.judged else 0)
             )
         return found | (kinds["OUTSIDE"] if file.mount is FOREIGN else 0)
 
@@ -187,11 +187,6 @@ def _of_stream(entry: Descriptor, kinds: Mapping[str, int]) -> int:
         found |= kinds["SHARED"] | kinds["OUTSIDE"]
     takes_all = stat.S_ISFIFO(os.fstat(entry.host).st_mode) or entry.file.path == "anon_inode:[eventfd]"
     return found | (kinds["WRITE"] if takes_all else 0)
-
-
-def _may_start(mount: Mount) -> bool:
-    """Whether paths in *mount* may be followed without judging who may read there (fs/public.py)."""
-    return not mount.public
 
 
 def _ignore(_fd: int) -> None:

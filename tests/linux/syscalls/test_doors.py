@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from uprobe_linux.syscalls import table
-from uprobe_linux.syscalls.doors import DOORS
+from uprobe_linux.syscalls.doors import DOORS, Reach
 
 from tests.linux.syscalls.host_reach import reached
 
@@ -22,6 +22,13 @@ def test_a_call_without_a_record_cannot_be_registered() -> None:
 
 def test_kinds_are_those_of_the_manual() -> None:
     assert {door.kind for door in DOORS.values()} == {"emulated", "passed", "refused"}
+
+
+def test_what_reaches_the_host_says_with_what() -> None:
+    """But for those that are about the host process alone."""
+    without = {name for name, door in DOORS.items() if door.reach is Reach.NOTHING}
+    of_the_process = {"umask", "clone", "clone3", "exit", "exit_group"}
+    assert without == of_the_process | {name for name, door in DOORS.items() if door.kind != "passed"}
 
 
 @pytest.mark.parametrize("kind", ["emulated", "refused"])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from uprobe_linux.syscalls import forms, own, table
-from uprobe_linux.syscalls.doors import DOORS
-from uprobe_linux.syscalls.forms import FORMS, Form, Lent, Mask, masks_of
+from uprobe_linux.syscalls.doors import DOORS, Reach
+from uprobe_linux.syscalls.forms import FORMS, Form, Lent, Mask, lent_to, masks_of
 from uprobe_unicorn import UnicornBackend
 
 from tests.linux.guests import build
@@ -88,6 +89,14 @@ def test_what_a_door_refuses_gets_to_no_form(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setitem(forms.FORMS, name, Form(masks=(Mask(0, "a", 1), Mask(2, "b", 1))))
         with pytest.raises(ValueError, match="in C"):
             masks_of(name)
+
+
+def test_what_is_lent_is_what_the_door_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DOORS, "getpid", replace(DOORS["getpid"], reach=Reach.FILES | Reach.HOLDS))
+    assert lent_to("getpid") == Lent.MADE | Lent.FILES | Lent.COUNTED
+    assert {name: form.lent for name, form in FORMS.items() if name != "getpid"} == {
+        name: lent_to(name) for name in FORMS if name != "getpid"
+    }
 
 
 def test_with_its_row_each_call_is_made_in_c(seen: Counter[str], tmp_path: Path) -> None:
