@@ -105,10 +105,12 @@ static long random_call(int *number)
 			which = 0;
 		return *number == SYS_kill ? syscall(SYS_kill, getpid(), which) : syscall(SYS_tgkill, getpid(), gettid(), which);
 	}
-	case SYS_prlimit64:
+	case SYS_prlimit64: {	/* none is set that would be in our way */
+		uint64_t resource = below(2) ? 3 : below(18), wanted = below(4) ? 0 : below(3) ? (uint64_t)plain + 5100 : place();
 		memcpy(plain + 5100, (uint64_t[]){below(9000), 9000}, 16);
-		return syscall(SYS_prlimit64, below(3) ? 0 : below(2) ? (uint64_t)getpid() : below(99), below(2) ? 3 : below(18),
-			       below(4) ? 0 : below(3) ? (uint64_t)plain + 5100 : place(), below(4) ? place() : 0);
+		return syscall(SYS_prlimit64, below(3) ? 0 : below(2) ? (uint64_t)getpid() : below(99), wanted && resource < 10 ? 14 : resource,
+			       wanted, below(4) ? place() : 0);
+	}
 	case SYS_set_robust_list:	/* an empty one */
 		memcpy(plain + 5200, (uint64_t[]){(uint64_t)plain + 5200, 0, 0}, 24);
 		return syscall(SYS_set_robust_list, plain + 5200, below(4) ? 24 : below(30));
