@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 
 from uprobe_core.types import Mapping
@@ -134,8 +133,7 @@ class AddressSpace(KernelAccess):
         if kept is None:
             return 0
         vma.physical, vma.image = kept.physical, kept.image
-        for page in kept.live:
-            self.code.adopt(vma.start + page, kept.physical + page)
+        self.code.adopt({vma.start + page: code for page, code in kept.live.items()})
         return kept.size
 
     def _after(self, vma: Vma, size: int) -> Vma | None:
@@ -143,7 +141,8 @@ class AddressSpace(KernelAccess):
         rest = None
         if vma.end - vma.start > size:
             at = vma.start + size
-            rest = replace(vma, start=at, physical=-1, image=None, offset=vma.offset + size)
+            rest = vma.from_inside(at)
+            rest.physical, rest.image = -1, None
             vma.end = at
         self.vmas.insert(vma)
         return rest

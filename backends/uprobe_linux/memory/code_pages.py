@@ -264,16 +264,18 @@ class CodePages:
 
     # --- mappings that come and go -----------------------------------------------------------------
 
-    def take_live(self, start: int, end: int) -> list[int]:
+    def take_live(self, start: int, end: int) -> dict[int, CodePage]:
         """The pages of [start, end) whose translations are those of the data page; no longer ours."""
-        taken = [p for p in self._touched(start, end) if self.pages[p].live and self.pages[p].copy < 0]
+        pages = self.pages
+        found = ((page, pages[page]) for page in self._touched(start, end))
+        taken = {page: code for page, code in found if code.live and code.copy < 0}
         for page in taken:
-            del self.pages[page]
+            del pages[page]
         return taken
 
-    def adopt(self, page: int, physical: int) -> None:
-        """Translations of *page*, which has just been mapped, exist from before."""
-        self.pages[page] = CodePage(physical, live=True)
+    def adopt(self, pages: dict[int, CodePage]) -> None:
+        """Translations of *pages*, which have just been mapped, exist from before."""
+        self.pages |= pages
 
     def drop(self, start: int, end: int) -> None:
         """[start, end) loses its mapping: its breakpoints and translations go with it."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from uprobe_linux.cpu import PAGE, Cpu, Perm
 from uprobe_linux.memory.arena import Arena
-from uprobe_linux.memory.code_pages import CodePages
+from uprobe_linux.memory.code_pages import CodePage, CodePages
 from uprobe_linux.memory.file_image import FileImage, HostFile
 from uprobe_linux.memory.vma import Vma
 
@@ -30,13 +30,13 @@ class Kept:
 
     :param physical: arena address of its first byte
     :param size: bytes, a multiple of PAGE
-    :param live: offsets from *physical* of the pages that translations exist of
+    :param live: the pages that translations exist of, by offset from *physical*
     """
 
     physical: int
     size: int
     image: FileImage
-    live: tuple[int, ...]
+    live: dict[int, CodePage]
 
 
 class KeptCode:
@@ -46,20 +46,23 @@ class KeptCode:
         self._arena = arena
         self._cpu = cpu
         self._kept: dict[Key, Kept] = {}
+        self._bytes = 0
+        """Of them all."""
 
     def keep(self, vma: Vma, code: CodePages) -> bool:
         """Take over the arena range of *vma*, which goes; False: it is not worth it, or may be changed."""
         image = vma.image
         if image is None or vma.changed or not vma.prot & Perm.EXEC:
             return False
-        live = tuple(page - vma.start for page in code.take_live(vma.start, vma.end))
+        live = {page - vma.start: each for page, each in code.take_live(vma.start, vma.end).items()}
         key = (*image.stamp, vma.offset)
         if not live or key in self._kept or image.host.stamp() != image.stamp:
             for page in live:
                 self._cpu.forget_code(vma.physical + page, PAGE)
             return False
         self._kept[key] = Kept(vma.physical, vma.end - vma.start, image, live)
-        while sum(kept.size for kept in self._kept.values()) > MOST_BYTES:
+        self._bytes += vma.end - vma.start
+        while self._bytes > MOST_BYTES:
             self._drop(next(iter(self._kept)))
         return True
 
@@ -67,10 +70,15 @@ class KeptCode:
         """What was kept of *host* from *offset* on, if it is no more than *size* bytes."""
         key = (*host.stamp(), offset) if self._kept else ()
         kept = self._kept.get(key)
-        return self._kept.pop(key) if kept is not None and kept.size <= size else None
+        return self._pop(key) if kept is not None and kept.size <= size else None
+
+    def _pop(self, key: Key) -> Kept:
+        kept = self._kept.pop(key)
+        self._bytes -= kept.size
+        return kept
 
     def _drop(self, key: Key) -> None:
-        kept = self._kept.pop(key)
+        kept = self._pop(key)
         for page in kept.live:
             self._cpu.forget_code(kept.physical + page, PAGE)
         kept.image.retire(kept.physical, kept.size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uprobe_linux.cpu import Perm
@@ -50,6 +50,15 @@ class Vma:
     def hardware(self) -> int:
         """What the page table allows: writable or executable pages are readable (arm64 protection_map)."""
         return HARDWARE[self.prot]
+
+    def from_inside(self, start: int) -> Vma:
+        """What of this mapping lies from *start* on, as another one."""
+        delta = start - self.start
+        physical = -1 if self.physical < 0 else self.physical + delta
+        offset = self.offset + delta if self.file else 0
+        upper = Vma(start, self.end, self.prot, physical, self.shared, self.file, offset, self.image)
+        upper.label, upper.wipe, upper.changed = self.label, self.wipe, self.changed
+        return upper
 
     def joins(self, after: Vma) -> bool:
         """Whether *after* directly continues this mapping, so that a kernel shows one."""
@@ -107,9 +116,7 @@ class VmaList:
         vma = self.find(address)
         if vma is None or vma.start == address:
             return
-        delta = address - vma.start
-        physical = -1 if vma.physical < 0 else vma.physical + delta
-        upper = replace(vma, start=address, physical=physical, offset=vma.offset + delta if vma.file else 0)
+        upper = vma.from_inside(address)
         vma.end = address
         self.insert(upper)
 

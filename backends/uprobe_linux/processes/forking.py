@@ -125,9 +125,7 @@ def host_fork(machine: World, entry: ProcessEntry) -> int:
     sys.stderr.flush()
     seat = machine.turns.reserve(entry.pid)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            host_pid = os.fork()
+        host_pid = _fork_without_warning()
     except OSError:
         machine.turns.seated(seat, 0)
         raise
@@ -137,6 +135,14 @@ def host_fork(machine: World, entry: ProcessEntry) -> int:
     else:
         machine.turns.sit(seat, entry.pid)
     return host_pid
+
+
+def _fork_without_warning() -> int:
+    if sys.version_info < (3, 12):  # which says nothing
+        return os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 def _new_entry(parent: LinuxTask, flags: int, exit_signal: int) -> ProcessEntry:

@@ -44,9 +44,13 @@ class Papers:
         content = b"\0".join((os.fsencode(process.exe_path), os.fsencode(_cwd(process)), *process.argv, b""))
         path = os.path.join(self._folder, str(process.pid))
         with contextlib.suppress(OSError):
-            with open(path + ".new", "wb") as file:
-                file.write(content)
-            os.replace(path + ".new", path)
+            file = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+            try:
+                written = os.write(file, content)
+            finally:
+                os.close(file)
+            if written == len(content):
+                os.replace(path + ".new", path)
 
     def renew(self, process: Process) -> None:
         """Write down what *process* has become, if somebody could have read what it was."""

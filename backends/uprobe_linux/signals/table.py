@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from uprobe_linux.signals.numbers import (
     FIRST_REALTIME,
@@ -203,7 +203,8 @@ class TaskSignals:
 
     def for_clone(self, *, keep_altstack: bool) -> TaskSignals:
         """A new task's state: the same mask, nothing pending, an altstack unless memory is shared."""
-        altstack = replace(self.altstack) if keep_altstack else AltStack()
+        kept = self.altstack
+        altstack = AltStack(kept.sp, kept.flags, kept.size) if keep_altstack else AltStack()
         return TaskSignals(self.blocked, altstack=altstack)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from typing import TypeVar
 
@@ -87,6 +88,7 @@ def load() -> None:
     have_ready(COMMON)
 
 
+@cache
 def before_fork() -> None:
     """Import what most programs need, once: each child would do it for itself."""
     for module in COMMON:
