@@ -38,6 +38,7 @@ SEEN_BY_THE_PROGRAM: dict[str, list[tuple[str, str]]] = {
     "insns-system": [(r"(t_ldrd +)0\b", r"\g<1>4142434445464748")],
     # A program that reads its own probed text sees the breakpoint under a kernel only.
     "mapped-again": [("d42000a0", "91001400")],
+    "moved-code": [("d42000a0 d42000a0", "d503201f 91004400")],
 }
 """Case -> what outside policy=kernel its standard output says instead: what it says without probes."""
 
@@ -46,6 +47,8 @@ KERNEL_ONLY: dict[str, list[tuple[str, str]]] = {
     "strings-deref": [(r" off=0x[0-9a-f]+", " off=*")],
     # In a return event LR is the trampoline's address only where LR was hijacked.
     "retprobe-args": [(r" lr=0x[0-9a-f]+", " lr=*")],
+    # A kernel reads nothing through a pointer with a tag.
+    "tagged-pointers": [(r' [acnqs]=("[^"]*"|\S+)', "")],
     # An unreadable number is not stored, so a kernel shows what its buffer held: here of another event.
     "buffer-locations": [(r" ([stuw])=\S+", r" \1=*")],
     "structs-nested": [(r"^(use: .* id=0 .*) pa=\S+ pb=\S+ k=3", r"\1 pa=* pb=* k=3")],

@@ -1,12 +1,10 @@
 """Runs operation lists: the reference for what a native engine does per hit.
 
-:func:`compile_fetch` turns arguments into closures once; a hit only calls
-them.  Semantics: process_fetch_insn in kernel/trace/trace_probe_tmpl.h and the
-user-memory readers in trace_uprobe.c (6.12).  Faults are the kernel's: an
-unreadable number is 0 (a number whose first byte alone is readable is that
-byte, which is how arm64's copy_from_user leaves it), an unreadable string is
-None.  A number of the source, which *tells*, is FAULT instead.  Where several strings share
-a record, :mod:`.strings` lays them out.
+:func:`compile_fetch` turns arguments into closures once; a hit only calls them. Semantics:
+process_fetch_insn in kernel/trace/trace_probe_tmpl.h and the user-memory readers in trace_uprobe.c (6.12).
+Faults are the kernel's: an unreadable number is 0 (a number whose first byte alone is readable is that
+byte, which is how arm64's copy_from_user leaves it), an unreadable string is None. A number of the source,
+which *tells*, is FAULT instead. Where several strings share a record, :mod:`.strings` lays them out.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uprobe_core.event_model import EXTENDS, FAULT, GONE, FetchArg, FetchOp, FetchType, OpCode, Value, leaves
 from uprobe_core.events.shapes import assembler
 from uprobe_core.events.strings import Layout, Text, TextState, lay_out, place_strings, read_text
+from uprobe_core.events.user_memory import seen_by_kernel
 from uprobe_core.types import GoneError, MemoryFault
 
 if TYPE_CHECKING:
@@ -109,6 +108,7 @@ class FetchProgram:
 
     def run(self, hit: FetchSource) -> tuple[Value, ...]:
         """The values of all arguments at *hit*; never raises MemoryFault."""
+        hit = hit if self._buffer is None else seen_by_kernel(hit)
         values: list[Value] = [None] * len(self.args)
         for index, fetch in self._numbers:
             try:

@@ -98,6 +98,7 @@ class Engine:
     hijack: bool
     trampoline: int
     depth: int
+    user_end: int
     hits: int
     @property
     def inside(self) -> int: ...

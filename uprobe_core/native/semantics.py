@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from uprobe_core.events.user_memory import USER_END
 from uprobe_core.native_backend import Core
 from uprobe_core.types import Mode, Verdict
 
@@ -36,6 +37,11 @@ class Semantics(NamedTuple):
     visible: bool = False
     fetches: Callable[[], bool] = lambda: True
     in_python: bool = False
+
+    @property
+    def user_end(self) -> int:
+        """The end of the addresses that arguments may lie at, 0: all may."""
+        return USER_END if self.visible else 0
 
 
 def core_of(site: Site) -> Core:

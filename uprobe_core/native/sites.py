@@ -115,6 +115,7 @@ class NativeSites:
         self._over = False
         self.engine.set_outside(self._voted_out, self._trampoline)
         self.engine.hijack, self.engine.depth = semantics.hijack, semantics.depth or 0
+        self.engine.user_end = semantics.user_end
         self._returns = FollowedReturns(semantics, self.engine.awaited, place_again)
         backend.connect(self.engine, _engine.API, self._who, trap=semantics.trap, visible=semantics.visible)
         if semantics.visible:

@@ -10,17 +10,20 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 __all__ = (
     "FOREIGN",
     "NOWHERE",
     "HostNode",
+    "Memory",
     "Mount",
     "Node",
     "VDevice",
     "VDir",
     "VFile",
     "VLink",
+    "VMemory",
     "VNode",
     "static_file",
     "text_file",
@@ -163,6 +166,25 @@ class VFile(VNode):
 
     content: Callable[[], bytes] = bytes
     store: Callable[[bytes], None] | None = None
+
+
+class Memory(Protocol):
+    """The memory of a process, as /proc/PID/mem reaches it."""
+
+    def read_any(self, address: int, size: int) -> bytes:
+        """Whatever the permission is; raises MemoryFault."""
+        ...
+
+    def force(self, address: int, data: bytes) -> None:
+        """Store as a debugger does; raises MemoryFault where a kernel refuses that."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class VMemory(VNode):
+    """/proc/PID/mem: *memory* is asked once, when it is opened."""
+
+    memory: Callable[[], Memory] = field(kw_only=True)
 
 
 @dataclass(slots=True, eq=False)

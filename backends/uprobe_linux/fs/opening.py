@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import oflags
 from uprobe_linux.fs.descriptors import Description, Device, Random, VirtualDir, VirtualFile
-from uprobe_linux.fs.nodes import HostNode, Node, VDevice, VDir, VFile, VLink
+from uprobe_linux.fs.memory_file import MemoryFile
+from uprobe_linux.fs.nodes import HostNode, Node, VDevice, VDir, VFile, VLink, VMemory
 from uprobe_linux.fs.paths import MAX_LINKS, fail
 from uprobe_linux.fs.public import check_node, may_read
 from uprobe_linux.fs.set_ids import lose_bits, new_mode
@@ -155,6 +156,8 @@ def _open_virtual(node: Node, flags: int) -> tuple[Description, int]:
         return VirtualDir(node), VirtualFile.backing()
     if isinstance(node, VDevice):
         return _open_device(node, flags)
+    if isinstance(node, VMemory):
+        return MemoryFile(node, flags), VirtualFile.backing()
     assert isinstance(node, VFile)
     if writing and node.store is None and (os.geteuid() or node.path.startswith("/proc/sys/")):
         # Root may open what it cannot write to, sysctls apart; the write itself is then refused.
@@ -189,6 +192,8 @@ def _virtual_o_path(node: Node, flags: int) -> tuple[Description, int]:
         file: Description = VirtualDir(node)
     elif isinstance(node, VFile):
         file = VirtualFile(node, flags)
+    elif isinstance(node, VMemory):
+        file = MemoryFile(node, flags)
     else:
         file = Device(node.path)
     if flags & oflags.G_DIRECTORY and not file.is_dir:

@@ -8,7 +8,18 @@ import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from uprobe_linux.fs.nodes import HostNode, Node, Table, VDir, VFile, VLink, VNode, static_file, text_file
+from uprobe_linux.fs.nodes import (
+    HostNode,
+    Node,
+    Table,
+    VDir,
+    VFile,
+    VLink,
+    VMemory,
+    VNode,
+    static_file,
+    text_file,
+)
 from uprobe_linux.fs.paths import current_path
 from uprobe_linux.fs.proc_maps import maps_text, smaps_rollup_text, smaps_text, statm_text
 from uprobe_linux.fs.proc_status import limits_text, stat_text, status_text, stranger_stat, stranger_status
@@ -259,6 +270,7 @@ _FILES: dict[str, Make] = {
     "limits": lambda process, _task: text_file(lambda: limits_text(process)),
     "loginuid": lambda _process, _task: static_file("4294967295"),
     "maps": lambda process, _task: text_file(lambda: maps_text(process)),
+    "mem": lambda process, _task: VMemory(stat.S_IFREG | 0o600, memory=lambda: process.memory),
     "mountinfo": lambda process, _task: text_file(lambda: _mountinfo(process.machine)),
     "mounts": lambda process, _task: text_file(lambda: _mounts(process.machine)),
     "net": lambda _process, _task: _net(),

@@ -68,6 +68,8 @@ class AddressSpace(KernelAccess):
         """Whether memory that others may see was ever mapped."""
         self.on_map: Callable[[Mapping], None] = _ignore
         self.on_unmap: Callable[[int, int], None] = _ignore
+        self.on_move: Callable[[int, int], None] = _ignore
+        """Called with a range with files that is about to lie elsewhere, which :attr:`on_map` then tells."""
         self.on_reserve: Callable[[int, int], None] | None = None
         """Called with a range that the program is about to map: what a backend hid there has to go."""
 
@@ -241,9 +243,13 @@ class AddressSpace(KernelAccess):
         self._check_room(Perm.READ, max(size - old, 0), 0, 0)
         if size < old:
             self.unmap(start + size, old - size)
-        pieces = self.vmas.carve(start, start + min(old, size))
+        old = min(old, size)
+        pieces = self.vmas.carve(start, start + old)
+        if any(vma.file is not None for vma in pieces):
+            self.on_move(start, start + old)
+            pieces = self.vmas.carve(start, start + old)
         last = pieces[-1]
-        self.code.drop(start, start + min(old, size))
+        self.code.drop(start, start + old)
         for vma in pieces:
             self.vmas.remove(vma)
             vma.start, vma.end = vma.start - start + target, vma.end - start + target
@@ -251,6 +257,9 @@ class AddressSpace(KernelAccess):
         self._cpu.flush()
         if size > old:
             self.extend(last, target + size)
+        for vma in pieces:
+            if vma.file is not None:
+                self.on_map(self._mapping(vma))
 
     def extend(self, vma: Vma, end: int) -> None:
         """Grow *vma* up to *end* by a part of its own; the range must be free."""

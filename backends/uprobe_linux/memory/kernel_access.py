@@ -90,6 +90,13 @@ class KernelAccess(Translation):
             vma.changed = True
         self._store(address, data, 0)
 
+    def force(self, address: int, data: bytes) -> None:
+        """Store as a debugger does: what is shared and not writable is refused; raises MemoryFault."""
+        for vma in self.vmas.overlapping(address, address + len(data)):
+            if vma.shared and not vma.hardware & _WRITE:
+                raise MemoryFault(max(address, vma.start), Access.WRITE, FaultKind.ACCERR)
+        self.poke(address, data)
+
     def _store(self, address: int, data: bytes | bytearray | memoryview, access: int) -> None:
         view = self.arena.view
         done = 0

@@ -61,6 +61,7 @@ class ProbePoints:
         self._cpu = cpu
         self._points: dict[int, Point] = {}
         self._visible = 0
+        self._trap = b""
         self._xol = False
 
     @property
@@ -92,6 +93,7 @@ class ProbePoints:
         if point.original is None:
             point.original = original
             self._visible += 1
+            self._trap = insn
         if original != insn:
             self._memory.poke(address, insn)
 
@@ -112,6 +114,12 @@ class ProbePoints:
             self._visible -= 1
             self._tidy(address)
         return original
+
+    def lift(self, start: int, end: int) -> None:
+        """[start, end) moves away: breakpoints that the program sees, and has not written over, stay."""
+        for address in [a for a, point in self._points.items() if start <= a < end and point.original]:
+            if self._memory.read_any(address, len(self._trap)) == self._trap:
+                self.remove_trap(address)
 
     def forget(self, start: int, end: int) -> None:
         """[start, end) is unmapped: breakpoints in it that the program sees are gone."""

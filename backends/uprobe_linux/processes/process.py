@@ -83,12 +83,17 @@ class LinuxProcess:
         handler, memory = self.machine.handler, self.memory
         memory.on_map = lambda mapping: handler.on_mmap(self, mapping)
         memory.on_unmap = self._about_to_unmap
+        memory.on_move = self._about_to_move
         memory.on_code_written = lambda start, end: handler.on_code_written(self, start, end)
 
     def _about_to_unmap(self, start: int, end: int) -> None:
         self.machine.tell_code(self)
         self.machine.handler.on_munmap(self, start, end)
         self.probes.forget(start, end)
+
+    def _about_to_move(self, start: int, end: int) -> None:
+        self.probes.lift(start, end)
+        self._about_to_unmap(start, end)
 
     # --- probing -------------------------------------------------------------------------------
 

@@ -57,10 +57,10 @@ static uint64_t load_number(const uint8_t *bytes, unsigned size)
 }
 
 /* All of it, or its first byte, or 0: how arm64's copy_from_user leaves it.  fault becomes true if it is not all. */
-static uint64_t read_number(const struct up_source *source, uint64_t address, unsigned size, bool *fault)
+static uint64_t read_number(const struct up_hit *hit, uint64_t address, unsigned size, bool *fault)
 {
 	uint8_t bytes[8];
-	size_t got = source->read(source->context, address, bytes, size);
+	size_t got = up_read_user(hit, address, bytes, size);
 
 	if (got == size)
 		return load_number(bytes, size);
@@ -73,11 +73,11 @@ static void fetch_array(struct up_hit *hit, const struct up_arg *arg, uint64_t a
 	uint8_t bytes[UP_MAX_ARRAY * 8];
 	uint64_t *cells = hit->cells + arg->cell;
 	unsigned size = arg->store_size;
-	bool whole = up_read_exactly(hit->source, address, bytes, (size_t)size * arg->count);
+	bool whole = up_read_user(hit, address, bytes, (size_t)size * arg->count) == (size_t)size * arg->count;
 
 	for (unsigned i = 0; i < arg->count; i++) {
 		uint64_t value = whole ? load_number(bytes + i * size, size)
-				       : read_number(hit->source, (address + i * size) & hit->registers->mask, size, fault);
+				       : read_number(hit, (address + i * size) & hit->registers->mask, size, fault);
 		cells[i] = convert(arg, value);
 	}
 }
@@ -97,7 +97,7 @@ static void fetch_from_memory(struct up_hit *hit, const struct up_arg *arg, bool
 	if (arg->count)
 		fetch_array(hit, arg, address, fault);
 	else
-		cells[0] = convert(arg, read_number(hit->source, address, arg->store_size, fault));
+		cells[0] = convert(arg, read_number(hit, address, arg->store_size, fault));
 }
 
 void up_fetch_number(struct up_hit *hit, unsigned index)

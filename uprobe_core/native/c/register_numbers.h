@@ -14,9 +14,10 @@ struct up_registers {
 	uint8_t frame;		/* points to the newest frame record; UP_NO_REGISTER: there are none */
 	uint8_t width;		/* bytes of a register, a pointer and a stack slot: 4 or 8 */
 	uint64_t mask;		/* all bits of a register */
+	uint64_t end;		/* of the addresses that arguments may lie at; 0: all may */
 };
 
-/* Whether registers make sense; sets their mask. */
+/* Whether registers make sense; sets their mask and no end. */
 bool up_registers_prepare(struct up_registers *registers);
 
 #endif

@@ -8,12 +8,19 @@ uint64_t up_register(const struct up_hit *hit, unsigned index)
 	return index == hit->registers->pc ? hit->pc : up_source_register(hit->source, index);
 }
 
+size_t up_read_user(const struct up_hit *hit, uint64_t address, void *ret, size_t size)
+{
+	uint64_t end = hit->registers->end;
+
+	return end && address + size > end ? 0 : hit->source->read(hit->source->context, address, ret, size);
+}
+
 bool up_read_word(const struct up_hit *hit, uint64_t address, uint64_t *ret)
 {
 	const struct up_registers *registers = hit->registers;
 
 	*ret = 0;
-	return up_read_exactly(hit->source, address & registers->mask, ret, registers->width);
+	return up_read_user(hit, address & registers->mask, ret, registers->width) == registers->width;
 }
 
 /* What the first operation loads; tokens are strings' business. */

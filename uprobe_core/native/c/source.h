@@ -22,6 +22,9 @@ struct up_source {
 struct up_hit;
 struct up_arg;
 
+/* Copies what an argument of hit may read of the size bytes from address; returns how many there were from its start. */
+size_t up_read_user(const struct up_hit *hit, uint64_t address, void *ret, size_t size);
+
 /* Register index of the task at hit; its PC is that of the hit. */
 uint64_t up_register(const struct up_hit *hit, unsigned index);
 /* The word, as wide as a register, at address; false: unreadable. */

@@ -24,7 +24,7 @@ struct found {
 };
 
 /* Up to a NUL, a fault or UP_MAX_STRING bytes from address; ret has room for those. */
-static enum text_state read_text(const struct up_source *source, uint64_t address, char *ret, unsigned *size_ret)
+static enum text_state read_text(const struct up_hit *hit, uint64_t address, char *ret, unsigned *size_ret)
 {
 	unsigned done = 0, step = 64;
 
@@ -33,7 +33,7 @@ static enum text_state read_text(const struct up_source *source, uint64_t addres
 		unsigned want = step < in_page ? step : in_page;
 		if (want > UP_MAX_STRING - done)
 			want = UP_MAX_STRING - done;
-		size_t got = source->read(source->context, address + done, ret + done, want);
+		size_t got = up_read_user(hit, address + done, ret + done, want);
 		const char *end = memchr(ret + done, 0, got);
 		if (end) {
 			*size_ret = (unsigned)(end - ret);
@@ -63,7 +63,7 @@ static void find_at(struct up_hit *hit, uint64_t address, struct found *ret)
 
 	address &= hit->registers->mask;
 	ret->address = address;
-	ret->state = read_text(hit->source, address, bytes, &ret->size);
+	ret->state = read_text(hit, address, bytes, &ret->size);
 }
 
 /* Whether the string itself was kept of the entry. */
@@ -217,7 +217,7 @@ static bool fetch_single(struct up_hit *hit, const struct up_arg *arg)
 	if (!up_fetch_address(hit, arg, arg->derefs, &address))
 		return true;
 	enum text_state state =
-		read_text(hit->source, address + (uint64_t)arg->store_offset, hit->area, &size);
+		read_text(hit, address + (uint64_t)arg->store_offset, hit->area, &size);
 	if (state != TEXT_END || size + 1 > hit->program->room)
 		return false;	/* the two passes know what a kernel shows */
 	hit->cells[arg->cell] = size;

@@ -71,6 +71,7 @@ struct glue {
 	unsigned table_count, table_mask;
 	uint64_t fills, slow_fills;	/* since the last flush; answered by Python */
 	uint64_t grow_at;
+	bool tagged;			/* the emulator has looked up an address with a tag since the last flush */
 	struct calls *calls;		/* NULL: all system calls are Python's */
 	struct shortcuts *shortcuts;	/* NULL where there are none */
 	const char *no_shortcuts;	/* why not */

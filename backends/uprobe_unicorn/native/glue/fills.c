@@ -20,14 +20,18 @@ static bool answer(struct uc_tlb_entry *ret, const struct extent *extent, uint64
 void glue_flush(struct glue *glue)
 {
 	glue->fills = 0;
+	glue->tagged = false;
 	shortcuts_before_flush(glue->shortcuts);
 	glue->uc.ctl(glue->engine_handle, uc_ctl_write(UC_CTL_TLB_FLUSH, 0));
 }
 
-/* Whether the emulator could be told page by page; not where code lies: more than addresses would have to go. */
+/*
+ * Whether the emulator could be told page by page.  Not where code lies: more than addresses would
+ * have to go.  Nor after tagged addresses: it knows a page by each tag that it was reached with.
+ */
 static bool flush_pages(struct glue *glue, uint64_t start, uint64_t end)
 {
-	if ((end - start) / GUEST_PAGE > FEW_PAGES || !shortcuts_flush_page(glue->shortcuts, start))
+	if (glue->tagged || (end - start) / GUEST_PAGE > FEW_PAGES || !shortcuts_flush_page(glue->shortcuts, start))
 		return false;
 	for (uint64_t page = start + GUEST_PAGE; page < end; page += GUEST_PAGE)
 		shortcuts_flush_page(glue->shortcuts, page);
@@ -70,6 +74,8 @@ bool glue_on_fill(uc_engine *uc, uint64_t address, int type, struct uc_tlb_entry
 	}
 	if (++glue->fills > glue->grow_at)
 		grow(glue);
+	if (address > TAG_MASK)
+		glue->tagged = true;
 	if (access == PERM_EXEC) {
 		extent = extents_find(&glue->hidden, page);
 		if (extent)

@@ -242,6 +242,8 @@ static PyMemberDef members[] = {
 	{"hijack", T_BOOL, offsetof(EngineObject, core.hijack), 0, "Whether return addresses are swapped for the trampoline."},
 	{"trampoline", T_ULONGLONG, offsetof(EngineObject, core.trampoline), 0, "Its address, 0: not known."},
 	{"depth", T_UINT, offsetof(EngineObject, core.depth), 0, "Hijacked calls that a task may have; 0: any."},
+	{"user_end", T_ULONGLONG, offsetof(EngineObject, core.registers.end), 0,
+	 "The end of the addresses that arguments may lie at; 0: all may."},
 	{"hits", T_ULONGLONG, offsetof(EngineObject, core.hits), 0, "Hits so far."},
 	{"dropped", T_ULONGLONG, offsetof(EngineObject, core.ring.dropped), 0, "Records that were dropped."},
 	{"records", T_ULONGLONG, offsetof(EngineObject, core.ring.records), READONLY, "Records in the ring."},
