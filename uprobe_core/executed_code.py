@@ -16,10 +16,10 @@ class CodeFunction:
     :param size: bytes
     :param executed: bytes of its instructions that were executed
     :param blocks: blocks that begin in it and were executed
-    :param entered: whether its first instruction was executed
+    :param entered: how often its first instruction was executed
     :param source: the file that it was compiled from, "" if nobody knows
     :param line: where it begins there, 0 if nobody knows
-    :param lines: by line of *source*, whether some of its code was executed
+    :param lines: by line of *source*, how often its code was executed: the instruction that was executed most
     """
 
     name: str
@@ -27,10 +27,10 @@ class CodeFunction:
     size: int
     executed: int
     blocks: int
-    entered: bool
+    entered: int
     source: str
     line: int
-    lines: Mapping[int, bool]
+    lines: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ class CodeFile:
     :param end: the first address behind all that is loaded
     :param blocks: address and size in bytes of each block that was executed, sorted; they may overlap
     :param functions: all that it has, by address
-    :param lines: by source file as compiled, by line: whether some of the line's code was executed
+    :param lines: by source file as compiled, by line, how often its code was executed: the instruction that
+        was executed most, and of code in several functions (templates, inlined calls) all of them together
     """
 
     path: str
@@ -52,4 +53,4 @@ class CodeFile:
     end: int
     blocks: Sequence[tuple[int, int]]
     functions: Sequence[CodeFunction]
-    lines: Mapping[str, Mapping[int, bool]]
+    lines: Mapping[str, Mapping[int, int]]

@@ -128,11 +128,11 @@ class SampleWatcher(Protocol):
 class CodeWatcher(Protocol):
     """What a backend tells of executed code (Capabilities.code)."""
 
-    def executed(self, process: Any, blocks: Sequence[tuple[int, int]]) -> None:
-        """*process* has executed *blocks*: addresses, and sizes in bytes, whole instructions.
+    def executed(self, process: Any, blocks: Sequence[tuple[int, int, int]]) -> None:
+        """*process* has executed *blocks*: addresses, bytes of whole instructions, and how often each.
 
-        Each that it executes for the first time is among those of some call, which comes before its address
-        means something else and before the process has ended; others may be told again.
+        It is called before an address means something else and before the process has ended; what several
+        calls tell adds up.
         """
         ...
 

@@ -354,15 +354,11 @@ class Cpu(Protocol):
         ...
 
     def watch_code(self) -> None:
-        """Note blocks of code that are executed, from now on."""
+        """Count blocks of code that are executed, from now on."""
         ...
 
-    def take_code(self) -> list[tuple[int, int]]:
-        """Start and bytes of each executed since the last call, at least of those not seen before."""
-        ...
-
-    def cut_code(self, pc: int) -> bool:
-        """A fault at *pc* ended the block that was executed last; whether it was noted, and is corrected."""
+    def take_code(self, start: int = 0, end: int = (1 << 64) - 1) -> list[tuple[int, int, int]]:
+        """Of those that begin in [start, end): start, bytes, how often executed since the last call."""
         ...
 
     def sample(self, every: int, take: Callable[[int, int], None]) -> None:

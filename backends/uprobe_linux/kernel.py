@@ -365,8 +365,8 @@ class Machine(Protocol):
         """Count *what* for the statistics."""
         ...
 
-    def tell_code(self, process: Process) -> None:
-        """Tell who asks for it what *process* has executed, before its addresses mean something else."""
+    def tell_code(self, process: Process, start: int = 0, end: int = (1 << 64) - 1) -> None:
+        """Tell who asks for it what *process* has executed of [start, end), before that is something else."""
         ...
 
     def switch_to(self, task: Task) -> None:

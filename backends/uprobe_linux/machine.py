@@ -247,10 +247,10 @@ class LinuxMachine:
         self.network.close()
         self.cpu.close()
 
-    def tell_code(self, process: Process) -> None:
-        """Tell who asks for it what *process* has executed, before its addresses mean something else."""
+    def tell_code(self, process: Process, start: int = 0, end: int = (1 << 64) - 1) -> None:
+        """Tell who asks for it what *process* has executed of [start, end), before that is something else."""
         watcher = self.target.on_code
-        blocks = None if watcher is None else self.cpu.take_code()
+        blocks = None if watcher is None else self.cpu.take_code(start, end)
         if watcher is not None and blocks:
             watcher.executed(process, blocks)
 

@@ -300,8 +300,6 @@ class Runner:
         cpu, memory = self._cpu, task.process.memory
         address, access = cpu.fault_address, _ACCESS[cpu.fault_access]
         pc = task.get_reg(PC)
-        if self._machine.target.on_code is not None and self._cpu.cut_code(pc):
-            memory.forget_code(pc)  # so that it is new once more
         if access is Access.FETCH:
             if task.stepping and pc in task.landings:
                 self._step_done(task)

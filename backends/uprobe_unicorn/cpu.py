@@ -176,6 +176,10 @@ class UnicornCpu(ObservedEngine):
         if event is not Event.HOOK:
             fetch = event is Event.FAULT and self.fault_access == Perm.EXEC
             self._seen = self._meter.done() if fetch else self._meter.at(self.get_reg(32))
+        inside = self._event is not None or event is Event.FAULT
+        if inside:  # else the meter stopped before a block's hooks
+            ahead = self._meter.done() - self._seen
+            self._code_left(ahead - (event is Event.BREAK and ahead > 0))  # what a breakpoint is over counts
         self._meter.settle(self._seen)
         return event
 

@@ -6,6 +6,7 @@ The reference; ``native/glue`` has the same in C.
 from __future__ import annotations
 
 import ctypes
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -34,8 +35,10 @@ class ObservedEngine(UnicornEngine):
         self._seen = 0
         """Instructions executed up to where somebody last looked."""
         self._take: Callable[[int, int], None] = _no_sample
-        self._blocks: dict[tuple[int, int], None] = {}
-        """Start and size of each that was executed, the last one at the end."""
+        self._blocks: Counter[tuple[int, int]] = Counter()
+        """How often each was executed, by start and size."""
+        self._last = 0, 0
+        """The one that was entered last."""
 
     def _add_hook(self, kind: int, callback: Any, begin: int, end: int, data: int | None = None) -> int:
         hook = ctypes.c_size_t()
@@ -66,24 +69,21 @@ class ObservedEngine(UnicornEngine):
     # --- executed code -------------------------------------------------------------------------
 
     def watch_code(self) -> None:
-        """Note blocks of code that are executed."""
+        """Count blocks of code that are executed."""
         self._add_hook(uc.HOOK_BLOCK, CodeHook(self._on_block), 1, 0)
 
     def _on_block(self, _uc: int, address: int, size: int, _data: int) -> None:
-        self._blocks.pop((address, size), None)
-        self._blocks[address, size] = None
+        self._blocks[address, size] += 1
+        self._last = address, size
 
-    def take_code(self) -> list[tuple[int, int]]:
-        """Start and size of each that was executed since the last call."""
-        blocks = list(self._blocks)
-        self._blocks.clear()
-        return blocks
+    def _code_left(self, ahead: int) -> None:
+        """A run has ended, and so many instructions of the block that was entered last were not executed."""
+        (start, size), self._last = self._last, (0, 0)
+        if ahead and self._blocks[start, size]:
+            self._blocks[start, size] -= 1
+            self._blocks[start, size - 4 * ahead] += 1
 
-    def cut_code(self, pc: int) -> bool:
-        """A fault at *pc* ended the block that was executed last."""
-        start, size = next(reversed(self._blocks), (0, 0))
-        if not start <= pc < start + size:
-            return False
-        del self._blocks[start, size]
-        self._blocks[start, pc - start] = None
-        return True
+    def take_code(self, start: int = 0, end: int = (1 << 64) - 1) -> list[tuple[int, int, int]]:
+        """Of those that begin in [start, end): start, size, how often executed since the last call."""
+        found = [(at, size) for (at, size), times in self._blocks.items() if times and start <= at < end]
+        return [(at, size, self._blocks.pop((at, size))) for at, size in found if size]

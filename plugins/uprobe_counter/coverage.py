@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from uprobe_core.consumer import ConsumerContext, EventInfo
@@ -23,8 +23,12 @@ def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f}%" if whole else "-"
 
 
-def _of(lines: Mapping[int, bool]) -> str:
-    return f"{sum(lines.values())}/{len(lines)}" if lines else "-"
+def _hit(counts: Iterable[int]) -> int:
+    return sum(times > 0 for times in counts)
+
+
+def _of(lines: Mapping[int, int]) -> str:
+    return f"{_hit(lines.values())}/{len(lines)}" if lines else "-"
 
 
 def _ranges(numbers: Sequence[int]) -> str:
@@ -63,11 +67,11 @@ class CoverageReport:
         return "".join(f"{line}\n" for file in self._files for line in self._of_file(file))
 
     def _of_file(self, file: CodeFile) -> list[str]:
-        lines = [hit for found in file.lines.values() for hit in found.values()]
+        lines = [times for found in file.lines.values() for times in found.values()]
         entered = sum(each.executed > 0 for each in file.functions)
         sums = [f"{entered}/{len(file.functions)} functions"] if file.functions else ["no symbols"]
         if lines:
-            sums.append(f"{sum(lines)}/{len(lines)} lines ({_share(sum(lines), len(lines))})")
+            sums.append(f"{_hit(lines)}/{len(lines)} lines ({_share(_hit(lines), len(lines))})")
         size = sum(each.size for each in file.functions)
         executed = sum(each.executed for each in file.functions)
         sums += [f"{_share(executed, size)} of their code"] if size else []
@@ -97,28 +101,28 @@ class CoverageReport:
 
 
 def _cells(each: CodeFunction) -> tuple[str, ...]:
-    missed = _ranges([line for line, hit in each.lines.items() if not hit])
+    missed = _ranges([line for line, times in each.lines.items() if not times])
     return _of(each.lines), _share(each.executed, each.size), str(each.blocks), missed, each.name
 
 
 def _plain(file: CodeFile) -> dict[str, Any]:
-    names = ("name", "size", "executed", "blocks", "source", "line")
+    names = ("name", "size", "executed", "entered", "blocks", "source", "line")
     return {
         "blocks": len(file.blocks),
         "functions": [
             {name: getattr(each, name) for name in names}
-            | {"lines": len(each.lines), "lines_hit": sum(each.lines.values())}
+            | {"lines": len(each.lines), "lines_hit": _hit(each.lines.values())}
             for each in file.functions
         ],
         "lines": {
-            source: {"hit": [n for n, hit in sorted(found.items()) if hit], "missed": _missed(found)}
+            source: {"hit": [n for n, times in sorted(found.items()) if times], "missed": _missed(found)}
             for source, found in sorted(file.lines.items())
         },
     }
 
 
-def _missed(lines: Mapping[int, bool]) -> list[int]:
-    return [number for number, hit in sorted(lines.items()) if not hit]
+def _missed(lines: Mapping[int, int]) -> list[int]:
+    return [number for number, times in sorted(lines.items()) if not times]
 
 
 class CoverageConsumer:

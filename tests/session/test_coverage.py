@@ -1,4 +1,4 @@
-"""Executed lines against gcov's; formats read back; engines, modes and processes."""
+"""Executed lines and how often against gcov's; formats read back; engines, modes and processes."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ SOURCE = GUEST / "paths.c"
 PUNCTUATION = re.compile(r"^\s*(\{|\}|case .*:|default:|\w+:|(static )?\w+ \**\w+\(.*\))\s*$")
 """Lines that one of the two tools gives no code: braces, labels, heads of functions."""
 
+TWICE = re.compile(r"setjmp\(|fork\(\)|&&$")
+"""Lines with another count: of a call that returns twice (gcov counts it once), of half a condition."""
+
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -41,14 +44,14 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "plain"
 
 
-def gcov(folder: Path) -> dict[int, bool]:
-    """By line, whether gcov saw it executed, when qemu ran the instrumented program."""
+def gcov(folder: Path) -> dict[int, int]:
+    """By line, how often gcov saw it executed, when qemu ran the instrumented program."""
     subprocess.run(["qemu-aarch64", "./counted"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     command = ["aarch64-linux-gnu-gcov", "-o", ".", "counted-paths.gcda"]
     subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     rows = (line.split(":", 2) for line in (folder / "paths.c.gcov").read_text().splitlines())
-    counts = {int(number): count.strip() for count, number, _ in rows}
-    return {number: not count.startswith("#") for number, count in counts.items() if number and count != "-"}
+    counts = {int(number): count.strip().rstrip("*") for count, number, _ in rows}
+    return {n: 0 if count[0] == "#" else int(count) for n, count in counts.items() if n and count != "-"}
 
 
 def run(program: Path, folder: Path, **options: Any) -> dict[str, Any]:
@@ -67,22 +70,25 @@ def run(program: Path, folder: Path, **options: Any) -> dict[str, Any]:
     return found
 
 
-def lines_in(info: str, source: str) -> dict[int, bool]:
+def lines_in(info: str, source: str) -> dict[int, int]:
     """The lines of *source* in an lcov tracefile."""
     record = next(part for part in info.split("end_of_record\n") if f"/{source}\n" in part)
-    return {int(m[1]): m[2] != "0" for m in re.finditer(r"^DA:(\d+),(\d+)$", record, re.MULTILINE)}
+    return {int(m[1]): int(m[2]) for m in re.finditer(r"^DA:(\d+),(\d+)$", record, re.MULTILINE)}
 
 
 class TestAgainstGcov:
-    def test_each_line_is_executed_or_not_as_gcov_says(self, program: Path, tmp_path: Path) -> None:
+    def test_each_line_is_executed_as_often_as_gcov_says(self, program: Path, tmp_path: Path) -> None:
         info = tmp_path / "cov.info"
         run(program, tmp_path, coverage=(str(info),))
         ours, truth = lines_in(info.read_text(), "paths.c"), gcov(program.parent)
-        both = ours.keys() & truth.keys()
-        assert {n: ours[n] for n in both} == {n: truth[n] for n in both}
-        assert sum(truth[n] for n in both) >= 40
-        assert sum(not truth[n] for n in both) >= 10
         text = SOURCE.read_text().splitlines()
+        both = ours.keys() & truth.keys()
+        assert {n: ours[n] > 0 for n in both} == {n: truth[n] > 0 for n in both}
+        plain = [n for n in both if not TWICE.search(text[n - 1])]
+        assert {n: ours[n] for n in plain} == {n: truth[n] for n in plain}
+        assert len(plain) >= 50
+        assert max(ours.values()) > 2
+        assert sum(not truth[n] for n in both) >= 10
         assert [text[n - 1] for n in ours.keys() ^ truth.keys() if not PUNCTUATION.match(text[n - 1])] == []
 
     def test_functions_that_were_not_entered_are_named_so(self, program: Path, tmp_path: Path) -> None:
@@ -90,7 +96,8 @@ class TestAgainstGcov:
         run(program, tmp_path, coverage=(str(info),))
         entered = {name: count for count, name in re.findall(r"^FNDA:(\d+),(\w+)$", info.read_text(), re.M)}
         assert entered["never"] == "0"
-        assert entered["in_child"] == entered["kind"] == entered["main"] == "1"
+        assert entered["in_child"] == entered["main"] == "1"
+        assert entered["kind"] == "2"
 
     def test_genhtml_opens_it(self, program: Path, tmp_path: Path) -> None:
         if shutil.which("genhtml") is None:
@@ -101,6 +108,16 @@ class TestAgainstGcov:
         subprocess.run(command, check=True, capture_output=True)
         assert list((tmp_path / "html").rglob("paths.c.gcov.html"))
 
+    def test_lcov_adds_runs_up(self, program: Path, tmp_path: Path) -> None:
+        if shutil.which("lcov") is None:
+            pytest.skip("needs lcov")
+        info, added = tmp_path / "cov.info", tmp_path / "all.info"
+        run(program, tmp_path, coverage=(str(info),))
+        command = ["lcov", "-q", "-a", str(info), "-a", str(info), "-o", str(added)]
+        subprocess.run(command, check=True, capture_output=True)
+        once, twice = (lines_in(each.read_text(), "paths.c") for each in (info, added))
+        assert twice == {line: 2 * times for line, times in once.items()}
+
 
 class TestTheSameEverywhere:
     @pytest.mark.parametrize("engine", ["c", "py"])
@@ -110,9 +127,11 @@ class TestTheSameEverywhere:
     ) -> None:
         consumers = (ConsumerUse("coverage"), ConsumerUse("count", event="k"))
         probed = (EventLine(f"p:k {program}:kind"), EventLine(f"r:l {program}:loops"))
-        plain = run(program, tmp_path)["files"][str(program)]
-        found = run(program, tmp_path, engine=engine, mode=mode, events=probed, consumers=consumers)
-        same = found["files"][str(program)]
+        infos = [tmp_path / name for name in ("plain.info", "probed.info")]
+        plain = run(program, tmp_path, coverage=(str(infos[0]),))["files"][str(program)]
+        options = {"events": probed, "consumers": consumers, "coverage": (str(infos[1]),)}
+        same = run(program, tmp_path, engine=engine, mode=mode, **options)["files"][str(program)]
+        assert infos[0].read_text() == infos[1].read_text()
         assert same["lines"] == plain["lines"]
         assert [each | {"blocks": 0} for each in same["functions"]] == [
             each | {"blocks": 0} for each in plain["functions"]
@@ -167,10 +186,11 @@ class TestFormatsAndRefusals:
         assert [start for start, _, _ in rows] == [0, 0xFFFC, 0x1FFF8]
 
     def test_stretches_that_overlap_count_once(self) -> None:
-        covered = Covered([(0x10, 8), (0x14, 8), (0x30, 4)])
-        assert covered.count(0, 0x100) == 16
-        assert covered.count(0x12, 0x1A) == 8
-        assert covered.count(0x1C, 0x30) == 0
+        covered = Covered([(0x10, 8, 2), (0x14, 8, 3), (0x30, 4, 1)])
+        assert covered.bytes_in(0, 0x100) == 16
+        assert covered.bytes_in(0x12, 0x1A) == 8
+        assert covered.bytes_in(0x1C, 0x30) == 0
+        assert [covered.most(at, at + 4) for at in (0xC, 0x10, 0x14, 0x18, 0x1C, 0x30)] == [0, 2, 5, 3, 0, 1]
 
     def test_a_file_is_named_from_the_working_directory(self, program: Path, tmp_path: Path) -> None:
         for name in ("./plain", f"../{program.parent.name}/pl*", "plain"):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import fnmatch
 import posixpath
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 
 from uprobe_core.debuginfo.source import Source
 from uprobe_core.errors import TargetError
@@ -16,31 +18,41 @@ from uprobe_core.image.guest_files import GuestFiles
 
 __all__ = ("Covered", "code_files")
 
+Stretch = tuple[int, int, str, int]
+"""First address of code that belongs to a line, address behind it, file as compiled, line."""
+
 
 class Covered:
-    """Addresses that were executed, as stretches without overlap."""
+    """How often instructions were executed, as steps: from one address to the next all the same.
 
-    def __init__(self, blocks: Iterable[tuple[int, int]]) -> None:
-        self._starts: list[int] = []
-        self._ends: list[int] = []
-        for start, size in sorted(blocks):
-            if self._ends and start <= self._ends[-1]:
-                self._ends[-1] = max(self._ends[-1], start + size)
-            else:
-                self._starts.append(start)
-                self._ends.append(start + size)
+    :param blocks: address, size in bytes, and how often each was executed; they may overlap
+    """
 
-    def count(self, start: int, end: int) -> int:
-        """Bytes of [start, end) among them."""
-        total, at = 0, bisect_right(self._ends, start)
-        while at < len(self._starts) and self._starts[at] < end:
-            total += min(end, self._ends[at]) - max(start, self._starts[at])
-            at += 1
-        return total
+    def __init__(self, blocks: Iterable[tuple[int, int, int]]) -> None:
+        changes: Counter[int] = Counter()
+        for start, size, times in blocks:
+            changes[start] += times
+            changes[start + size] -= times
+        self._starts = sorted(changes)
+        self._times = list(accumulate(changes[at] for at in self._starts))
+
+    def _steps(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Bytes of each step within [start, end), and how often they were executed."""
+        for at in range(max(bisect_right(self._starts, start) - 1, 0), bisect_left(self._starts, end)):
+            behind = self._starts[at + 1] if at + 1 < len(self._starts) else end
+            yield min(end, behind) - max(start, self._starts[at]), self._times[at]
+
+    def bytes_in(self, start: int, end: int) -> int:
+        """Bytes of [start, end) that were executed."""
+        return sum(size for size, times in self._steps(start, end) if times)
+
+    def most(self, start: int, end: int) -> int:
+        """How often the instruction of [start, end) was executed that was executed most."""
+        return max((times for _, times in self._steps(start, end)), default=0)
 
 
 def code_files(
-    seen: Mapping[str, Mapping[tuple[int, int], None]],
+    seen: Mapping[str, Mapping[tuple[int, int], int]],
     files: GuestFiles,
     program: str,
     patterns: Sequence[str] = (),
@@ -77,7 +89,7 @@ def _is_one_of(path: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch.fnmatchcase(each, pattern) for pattern in patterns for each in names)
 
 
-def _code_file(path: str, blocks: Mapping[tuple[int, int], None], files: GuestFiles) -> CodeFile:
+def _code_file(path: str, blocks: Mapping[tuple[int, int], int], files: GuestFiles) -> CodeFile:
     status = files(path)
     try:
         image = ElfImage(status.host_path)
@@ -88,29 +100,47 @@ def _code_file(path: str, blocks: Mapping[tuple[int, int], None], files: GuestFi
 
 
 def _described(
-    image: ElfImage, path: str, host_path: str, blocks: Mapping[tuple[int, int], None], files: GuestFiles
+    image: ElfImage, path: str, host_path: str, blocks: Mapping[tuple[int, int], int], files: GuestFiles
 ) -> CodeFile:
-    placed = sorted((at, size) for at, size in _addresses(image, blocks) if at is not None)
+    placed = sorted(_placed(image, blocks))
     covered, source = Covered(placed), Source(image, path, files, files.debug_folders)
     loaded = [(s.vaddr, s.vaddr + s.memory_size) for s in image.segments]
-    stretches = list(_stretches(source))
-    lines: dict[str, dict[int, bool]] = {}
-    for name, line, start, end in stretches:
-        of_file = lines.setdefault(name, {})
-        of_file[line] = of_file.get(line, False) or covered.count(start, end) > 0
-    symbols = _functions(source.found.symbols or image)
-    functions = _with_lines(symbols, stretches, covered, [start for start, _ in placed])
+    stretches = sorted((start, end, name, line) for name, line, start, end in _stretches(source))
+    functions = _with_lines(
+        _functions(source.found.symbols or image), stretches, covered, [at for at, _, _ in placed]
+    )
     base = min(start for start, _ in loaded) & -4096 if loaded else 0
     end = max(end for _, end in loaded) if loaded else 0
-    return CodeFile(path, host_path, base, end, placed, functions, lines)
+    lines = _lines(stretches, covered, [each.start for each in functions])
+    return CodeFile(path, host_path, base, end, [block[:2] for block in placed], functions, lines)
 
 
-def _addresses(image: ElfImage, blocks: Mapping[tuple[int, int], None]) -> Iterator[tuple[int | None, int]]:
-    for offset, size in blocks:
+def _lines(
+    stretches: Sequence[Stretch], covered: Covered, functions: Sequence[int]
+) -> dict[str, dict[int, int]]:
+    """How often each line was executed, by source: see CodeFile.lines.
+
+    :param functions: where each begins, sorted
+    """
+    most: dict[tuple[str, int, int], int] = {}
+    for start, end, name, line in stretches:
+        key = name, line, bisect_right(functions, start)
+        most[key] = max(most.get(key, 0), covered.most(start, end))
+    lines: dict[str, dict[int, int]] = {}
+    for (name, line, _), times in most.items():
+        of_file = lines.setdefault(name, {})
+        of_file[line] = of_file.get(line, 0) + times
+    return lines
+
+
+def _placed(image: ElfImage, blocks: Mapping[tuple[int, int], int]) -> Iterator[tuple[int, int, int]]:
+    for (offset, size), times in blocks.items():
         try:
-            yield image.offset_to_vaddr(offset), size
+            address = image.offset_to_vaddr(offset)
         except TargetError:
             continue
+        if address is not None:
+            yield address, size, times
 
 
 def _stretches(source: Source) -> Iterator[tuple[str, int, int, int]]:
@@ -135,33 +165,30 @@ def _rank(symbol: Symbol) -> tuple[int, int, str]:
 
 
 def _with_lines(
-    symbols: Sequence[Symbol],
-    stretches: Sequence[tuple[str, int, int, int]],
-    covered: Covered,
-    starts: Sequence[int],
+    symbols: Sequence[Symbol], stretches: Sequence[Stretch], covered: Covered, starts: Sequence[int]
 ) -> list[CodeFunction]:
-    by_start = sorted((start, end, file, line) for file, line, start, end in stretches)
-    begins = [each[0] for each in by_start]
+    """
+    :param stretches: sorted
+    :param starts: of blocks, sorted
+    """
+    begins = [each[0] for each in stretches]
     functions = []
     for symbol in symbols:
         first, behind = symbol.vaddr, symbol.vaddr + symbol.size
-        own = by_start[bisect_left(begins, first) : bisect_left(begins, behind)]
-        source, line = (own[0][2], own[0][3]) if own else ("", 0)
-        lines: dict[int, bool] = {}
-        for start, end, file, number in own:
-            if file == source:
-                lines[number] = lines.get(number, False) or covered.count(start, end) > 0
+        own = stretches[bisect_left(begins, first) : bisect_left(begins, behind)]
+        source, line = own[0][2:] if own else ("", 0)
+        here = [each for each in own if each[2] == source]
         functions.append(
             CodeFunction(
                 demangle(symbol.name),
                 first,
                 symbol.size,
-                covered.count(first, behind),
+                covered.bytes_in(first, behind),
                 bisect_left(starts, behind) - bisect_left(starts, first),
-                covered.count(first, first + 4) > 0,
+                covered.most(first, first + 4),
                 source,
                 line,
-                lines,
+                _lines(here, covered, ()).get(source, {}),
             )
         )
     return functions

@@ -10,14 +10,14 @@ __all__ = ("lcov_text",)
 
 
 def lcov_text(files: Iterable[CodeFile]) -> str:
-    """A record for each source file; a count is 1 for what was executed, else 0."""
-    lines: dict[str, dict[int, bool]] = {}
-    functions: dict[str, dict[tuple[int, str], bool]] = {}
+    """A record for each source file."""
+    lines: dict[str, dict[int, int]] = {}
+    functions: dict[str, dict[tuple[int, str], int]] = {}
     for file in files:
         for source, found in file.lines.items():
             of_source = lines.setdefault(source, {})
-            for line, hit in found.items():
-                of_source[line] = of_source.get(line, False) or hit
+            for line, times in found.items():
+                of_source[line] = of_source.get(line, 0) + times
         for function in file.functions:
             if function.source:
                 _note(functions.setdefault(function.source, {}), function)
@@ -26,17 +26,21 @@ def lcov_text(files: Iterable[CodeFile]) -> str:
     )
 
 
-def _note(found: dict[tuple[int, str], bool], function: CodeFunction) -> None:
+def _note(found: dict[tuple[int, str], int], function: CodeFunction) -> None:
     key = function.line, function.name
-    found[key] = found.get(key, False) or function.entered
+    found[key] = found.get(key, 0) + function.entered
 
 
-def _record(source: str, lines: dict[int, bool], functions: dict[tuple[int, str], bool]) -> str:
+def _record(source: str, lines: dict[int, int], functions: dict[tuple[int, str], int]) -> str:
     rows = ["TN:", f"SF:{source}"]
     named = sorted(functions.items())
     rows += [f"FN:{line},{name}" for (line, name), _ in named]
-    rows += [f"FNDA:{int(hit)},{name}" for (_, name), hit in named]
-    rows += [f"FNF:{len(named)}", f"FNH:{sum(functions.values())}"]
-    rows += [f"DA:{line},{int(hit)}" for line, hit in sorted(lines.items())]
-    rows += [f"LF:{len(lines)}", f"LH:{sum(lines.values())}", "end_of_record", ""]
+    rows += [f"FNDA:{times},{name}" for (_, name), times in named]
+    rows += [f"FNF:{len(named)}", f"FNH:{_hit(functions.values())}"]
+    rows += [f"DA:{line},{times}" for line, times in sorted(lines.items())]
+    rows += [f"LF:{len(lines)}", f"LH:{_hit(lines.values())}", "end_of_record", ""]
     return "\n".join(rows)
+
+
+def _hit(counts: Iterable[int]) -> int:
+    return sum(times > 0 for times in counts)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ("CodeSeen",)
 
-Blocks = dict[tuple[int, int], None]
-"""File offset and size in bytes of each."""
+Blocks = dict[tuple[int, int], int]
+"""How often each was executed, by file offset and size in bytes."""
 
 
 class CodeSeen:
@@ -24,23 +24,28 @@ class CodeSeen:
     def __init__(self) -> None:
         self.files: dict[str, Blocks] = {}
 
-    def executed(self, process: Process, blocks: Sequence[tuple[int, int]]) -> None:
+    def executed(self, process: Process, blocks: Sequence[tuple[int, int, int]]) -> None:
         """*process* has executed *blocks*."""
         mappings = [each for each in process.mappings() if each.file is not None and each.executable]
         starts = [each.start for each in mappings]
-        for address, size in blocks:
+        for address, size, times in blocks:
             at = bisect_right(starts, address) - 1
             if at >= 0 and address < mappings[at].end:
                 mapping = mappings[at]
                 offset = address - mapping.start + mapping.offset
-                self.files.setdefault(mapping.path, {})[offset, size] = None
+                self._add(mapping.path, (offset, size), times)
+
+    def _add(self, path: str, block: tuple[int, int], times: int) -> None:
+        of_file = self.files.setdefault(path, {})
+        of_file[block] = of_file.get(block, 0) + times
 
     def take(self) -> dict[str, Blocks]:
         """What was seen since this was asked last, in a forked process for the session."""
         files, self.files = self.files, {}
         return files
 
-    def merge(self, files: Mapping[str, Mapping[tuple[int, int], None]]) -> None:
+    def merge(self, files: Mapping[str, Mapping[tuple[int, int], int]]) -> None:
         """Add what another process has seen."""
         for path, blocks in files.items():
-            self.files.setdefault(path, {}).update(blocks)
+            for block, times in blocks.items():
+                self._add(path, block, times)

@@ -46,10 +46,15 @@ class RunCoverage:
                 raise UsageError(text, hint=".info is lcov's, .drcov (or .log) DynamoRIO's")
             self._outputs.append((path, kind, open_output(path, "coverage", "--coverage")))
 
-    def merge(self, files: Mapping[str, Mapping[tuple[int, int], None]]) -> None:
+    def merge(self, files: Mapping[str, Mapping[tuple[int, int], int]]) -> None:
         """Another process has executed this."""
         if self.watcher is not None:
             self.watcher.merge(files)
+
+    def enter_child(self) -> None:
+        """This is a forked process now: what was executed before is its parent's."""
+        if self.watcher is not None:
+            self.watcher.take()
 
     def end_child(self, spool: Spool) -> None:
         """This forked process ends."""

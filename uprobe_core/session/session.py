@@ -394,6 +394,7 @@ class Session(ReportedSession):
         if self._interrupts is not None:
             self._interrupts.begin()
         self._live.in_child()
+        self._coverage.enter_child()
         self.events.lives.enter_child()
         self.events.findings.enter_child(self.spool)
         if self._engine is not None:

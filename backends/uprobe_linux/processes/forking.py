@@ -134,6 +134,8 @@ def host_fork(machine: World, entry: ProcessEntry) -> int:
         machine.turns.seated(seat, host_pid)
     else:
         machine.turns.sit(seat, entry.pid)
+        if machine.target.on_code is not None:
+            machine.cpu.take_code()  # the parent tells of it
     return host_pid
 
 

@@ -87,7 +87,7 @@ class LinuxProcess:
         memory.on_code_written = lambda start, end: handler.on_code_written(self, start, end)
 
     def _about_to_unmap(self, start: int, end: int) -> None:
-        self.machine.tell_code(self)
+        self.machine.tell_code(self, start, end)
         self.machine.handler.on_munmap(self, start, end)
         self.probes.forget(start, end)
 

@@ -186,11 +186,12 @@ class Glue:
     def hold_samples(self, on: bool, /) -> None:
         """Take none as long as this is on."""
     def watch_code(self) -> None:
-        """Note blocks of code that are executed."""
-    def take_code(self) -> bytes:
-        """Start and size in bytes of each block since the last call, as pairs of 64-bit numbers."""
-    def cut_code(self, address: int, /) -> bool:
-        """The block that was noted last, if *address* is in it, got no further; whether it is."""
+        """Count blocks of code that are executed."""
+    def take_code(self, start: int, end: int, /) -> bytes:
+        """Of blocks that begin in [start, end) start, size in bytes, how often executed since the last call.
+
+        Three 64-bit numbers for each.
+        """
     def take_wanted(self) -> list[int]:
         """Return addresses that are to be watched from now on."""
     def close(self) -> None: ...

@@ -73,7 +73,7 @@ def _own_calls(glue: Any) -> Any:
     return calls
 
 
-_BLOCK = struct.Struct("<QQ")
+_BLOCK = struct.Struct("<QQQ")
 _GAVE_UP = 1000
 """GUARD_GAVE_UP of glue/guard.h."""
 
@@ -278,16 +278,12 @@ class NativeCpu(UnicornCpu):
     # --- executed code ---------------------------------------------------------------------------------
 
     def watch_code(self) -> None:
-        """Note blocks of code that are executed."""
+        """Count blocks of code that are executed."""
         self.glue.watch_code()
 
-    def take_code(self) -> list[tuple[int, int]]:
-        """Start and size of each that was met since the last call."""
-        return list(_BLOCK.iter_unpack(self.glue.take_code()))
-
-    def cut_code(self, pc: int) -> bool:
-        """A fault at *pc* ended the block that was met last, if it is in that one."""
-        return self.glue.cut_code(pc)
+    def take_code(self, start: int = 0, end: int = (1 << 64) - 1) -> list[tuple[int, int, int]]:
+        """Of those that begin in [start, end): start, size, how often executed since the last call."""
+        return list(_BLOCK.iter_unpack(self.glue.take_code(start, end)))
 
     # --- translations ----------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ class _Listener:
 
     :ivar calls: the name of each call, then its name and its result
     :ivar samples: addresses, in order
-    :ivar code: addresses of instructions
+    :ivar code: how often each instruction was executed, by address
     """
 
     every = 10
@@ -29,7 +30,7 @@ class _Listener:
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
         self.samples: list[int] = []
-        self.code: set[int] = set()
+        self.code: Counter[int] = Counter()
 
     def called(self, task: Task, name: str, arguments: tuple[int, ...]) -> None:
         """Part of CallWatcher."""
@@ -44,9 +45,11 @@ class _Listener:
         """Part of SampleWatcher."""
         self.samples.append(address)
 
-    def executed(self, _process: Process, blocks: Sequence[tuple[int, int]]) -> None:
+    def executed(self, _process: Process, blocks: Sequence[tuple[int, int, int]]) -> None:
         """Part of CodeWatcher."""
-        self.code |= {at for start, size in blocks for at in range(start, start + size, SIZE)}
+        for start, size, times in blocks:
+            for at in range(start, start + size, SIZE):
+                self.code[at] += times
 
 
 class BackendTold(BackendFixtures):
@@ -93,11 +96,11 @@ class BackendTold(BackendFixtures):
         ran = _executed()
         assert told.samples == [ran[n] for n in range(told.every - 1, len(ran), told.every)]
 
-    def test_executed_code_is_told(self, backend: Backend, rig: Any) -> None:
+    def test_executed_code_is_told_with_how_often(self, backend: Backend, rig: Any) -> None:
         needs(backend.capabilities.code, "word of executed code")
         told = _Listener()
         assert rig(CALLS, on_code=told).run().code == 150
-        assert told.code == set(_executed())
+        assert told.code == Counter(_executed())
 
 
 def _calls_told(rig: Any, *arguments: str, **target: Any) -> Rig:

@@ -214,11 +214,11 @@ TOLD_ROWS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ),
     (
         "the last instruction of executed code is not told",
-        "test_executed_code_is_told",
+        "test_executed_code_is_told_with_how_often",
         _told(
             "on_code",
             executed=lambda told, process, blocks: told(
-                process, [(start, size - 4) for start, size in blocks]
+                process, [(start, size - 4, times) for start, size, times in blocks]
             ),
         ),
     ),

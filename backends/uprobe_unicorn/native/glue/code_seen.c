@@ -1,67 +1,126 @@
 /* Executed code: see code_seen.h. */
 #include "code_seen.h"
 
-#include <string.h>
-
 #include "allocate.h"
 
-static bool make_room(struct code_seen *seen)
+enum { FIRST_ROOM = 1 << 13 };
+
+static inline size_t hash_of(uint64_t pc)
 {
-	if (seen->count < seen->room)
-		return true;
-	size_t room = seen->room ? 2 * seen->room : 4096;
-	struct seen_block *blocks = up_reallocate(seen->blocks, room * sizeof(*blocks));
+	return (size_t)(pc >> 2 ^ pc >> 15);
+}
+
+static struct seen_block *place_of(struct seen_block *blocks, size_t room, uint64_t pc, uint64_t size)
+{
+	size_t at = hash_of(pc);
+
+	while (at &= room - 1, blocks[at].size && (blocks[at].pc != pc || blocks[at].size != size))
+		at++;
+	return &blocks[at];
+}
+
+static bool enlarge(struct code_seen *seen)
+{
+	size_t room = seen->room ? 2 * seen->room : FIRST_ROOM;
+	struct seen_block *blocks = up_allocate_zeroed(room, sizeof(*blocks));
+
 	if (!blocks)
 		return false;
+	seen->count = 0;
+	for (size_t i = 0; i < seen->room; i++)
+		if (seen->blocks[i].times) {
+			*place_of(blocks, room, seen->blocks[i].pc, seen->blocks[i].size) = seen->blocks[i];
+			seen->count++;
+		}
+	free(seen->blocks);
 	seen->blocks = blocks;
 	seen->room = room;
+	seen->last = NULL;
 	return true;
 }
 
-static void met(void *context, uint64_t pc, unsigned size)
+/* The entry of a block, made if there is none; NULL: out of memory. */
+static struct seen_block *entry_of(struct code_seen *seen, uint64_t pc, uint64_t size)
 {
-	struct glue *glue = context;
-	struct code_seen *seen = glue->seen;
-	struct seen_block *lately = &seen->filter[(pc >> 2 ^ pc >> 14) % SEEN_FILTER];
+	struct seen_block *block = place_of(seen->blocks, seen->room, pc, size);
 
-	if ((lately->pc == pc && lately->size == size) || glue->work.is_free(glue, pc))
-		return;
-	*lately = (struct seen_block){pc, size};
-	if (make_room(seen))
-		seen->blocks[seen->count++] = *lately;
-	else
-		seen->full = true;
+	if (block->size)
+		return block;
+	if (2 * seen->count >= seen->room) {
+		if (!enlarge(seen)) {
+			seen->full = true;
+			return NULL;
+		}
+		block = place_of(seen->blocks, seen->room, pc, size);
+	}
+	seen->count++;
+	block->pc = pc;
+	block->size = size;
+	return block;
+}
+
+void code_seen_enter(struct glue *glue, uint64_t pc, unsigned size)
+{
+	struct code_seen *seen = glue->seen;
+	struct seen_block *block = &seen->blocks[hash_of(pc) & (seen->room - 1)];
+
+	if (block->pc != pc || block->size != size) {
+		if (glue->work.is_free(glue, pc))
+			return;
+		block = entry_of(seen, pc, size);
+	}
+	seen->last = block;
+	if (block)
+		block->times++;
+}
+
+static void on_block(uc_engine *uc, uint64_t pc, uint32_t size, void *data)
+{
+	(void)uc;
+	code_seen_enter(data, pc, size);
 }
 
 bool code_seen_begin(struct glue *glue)
 {
+	size_t hook;
+
 	glue->seen = up_allocate_zeroed(1, sizeof(*glue->seen));
-	glue->work.met = glue->seen ? met : NULL;
-	return glue->seen != NULL;
+	if (!glue->seen || !enlarge(glue->seen))
+		return false;
+	/* Without shortcuts there is a hook for each block already. */
+	return !glue->shortcuts || !glue->uc.hook_add(glue->engine_handle, &hook, UC_HOOK_BLOCK,
+						      (void *)(uintptr_t)on_block, glue, 1, 0);
 }
 
 void code_seen_end(struct glue *glue)
 {
-	glue->work.met = NULL;
 	if (glue->seen)
 		free(glue->seen->blocks);
 	free(glue->seen);
 	glue->seen = NULL;
 }
 
-void code_seen_clear(struct code_seen *seen)
+void code_seen_leave(struct glue *glue, uint64_t ahead)
 {
-	seen->count = 0;
-	memset(seen->filter, 0, sizeof(seen->filter));
+	struct code_seen *seen = glue->seen;
+	struct seen_block *last = seen->last;
+
+	seen->last = NULL;
+	if (!last || !ahead || !last->times || 4 * ahead > last->size)
+		return;
+	uint64_t pc = last->pc, done = last->size - 4 * ahead;
+	last->times--;
+	struct seen_block *begun = done ? entry_of(seen, pc, done) : NULL;
+	if (begun)
+		begun->times++;
 }
 
-bool code_seen_cut(struct code_seen *seen, uint64_t pc)
+struct seen_block *code_seen_next(const struct code_seen *seen, size_t *at, uint64_t start, uint64_t end)
 {
-	struct seen_block *last = seen->count ? &seen->blocks[seen->count - 1] : NULL;
-
-	if (!last || pc < last->pc || pc >= last->pc + last->size)
-		return false;
-	last->size = pc - last->pc;
-	memset(seen->filter, 0, sizeof(seen->filter));
-	return true;
+	while (*at < seen->room) {
+		struct seen_block *block = &seen->blocks[(*at)++];
+		if (block->times && block->pc >= start && block->pc < end)
+			return block;
+	}
+	return NULL;
 }

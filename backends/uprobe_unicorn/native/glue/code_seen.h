@@ -1,28 +1,29 @@
-/* Which code was executed: each block is noted when the emulator meets it first. */
+/* Which code was executed, and how often: each block is counted when it is entered. */
 #ifndef UPROBE_CODE_SEEN_H
 #define UPROBE_CODE_SEEN_H
 
 #include "emulator.h"
 
 struct seen_block {
-	uint64_t pc, size;	/* bytes */
+	uint64_t pc, size;	/* bytes; 0: a free entry of the table */
+	uint64_t times;		/* since they were taken last */
 };
-
-enum { SEEN_FILTER = 1 << 12 };
 
 struct code_seen {
-	struct seen_block *blocks;	/* since they were taken last */
-	size_t count, room;
+	struct seen_block *blocks;	/* by hash of pc */
+	size_t count, room;		/* a power of two */
+	struct seen_block *last;	/* the program's block that was entered last; NULL: none since there is this table */
 	bool full;			/* some had no room */
-	struct seen_block filter[SEEN_FILTER];	/* noted lately, so that they are not again */
 };
 
-/* Notes blocks from now on; false: out of memory. */
+/* Counts blocks from now on; false: out of memory, or the emulator refused its hook. */
 bool code_seen_begin(struct glue *glue);
 void code_seen_end(struct glue *glue);
-/* Nothing is noted any more, and may be once more. */
-void code_seen_clear(struct code_seen *seen);
-/* The block that was noted last was left before pc by a fault.  Answers whether it had been new. */
-bool code_seen_cut(struct code_seen *seen, uint64_t pc);
+/* A block of the program's, or one of ours, is entered. */
+void code_seen_enter(struct glue *glue, uint64_t pc, unsigned size);
+/* The run has ended, and so many instructions of the block that was entered last were not executed. */
+void code_seen_leave(struct glue *glue, uint64_t ahead);
+/* The next block at or after number at that begins in [start, end) and was entered, NULL: there is none. */
+struct seen_block *code_seen_next(const struct code_seen *seen, size_t *at, uint64_t start, uint64_t end);
 
 #endif

@@ -57,29 +57,30 @@ PyObject *glue_object_watch_code(GlueObject *self, PyObject *unused)
 	Py_RETURN_NONE;
 }
 
-/* Start and size of each block, as pairs of 64-bit numbers; they are forgotten. */
-PyObject *glue_object_take_code(GlueObject *self, PyObject *unused)
+/*
+ * Start and size of each block that begins in [start, end), and how often it was entered, as three 64-bit
+ * numbers; they are forgotten.
+ */
+PyObject *glue_object_take_code(GlueObject *self, PyObject *args)
 {
 	struct code_seen *seen = self->core.seen;
+	unsigned long long start, end;
+	size_t count = 0, at = 0;
 
-	(void)unused;
-	if (!seen)
-		return PyBytes_FromStringAndSize(NULL, 0);
-	if (seen->full)
-		return PyErr_NoMemory();
-	PyObject *packed = PyBytes_FromStringAndSize((const char *)seen->blocks,
-						     (Py_ssize_t)(seen->count * sizeof(*seen->blocks)));
-	if (packed)
-		code_seen_clear(seen);
-	return packed;
-}
-
-/* A fault at the address ended the block that was met last, if it is in that one; answers whether it is. */
-PyObject *glue_object_cut_code(GlueObject *self, PyObject *address)
-{
-	unsigned long long pc = PyLong_AsUnsignedLongLong(address);
-
-	if (PyErr_Occurred())
+	if (!PyArg_ParseTuple(args, "KK", &start, &end))
 		return NULL;
-	return PyBool_FromLong(self->core.seen && code_seen_cut(self->core.seen, pc));
+	if (seen && seen->full)
+		return PyErr_NoMemory();
+	while (seen && code_seen_next(seen, &at, start, end))
+		count++;
+	PyObject *packed = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(count * sizeof(struct seen_block)));
+	if (!packed)
+		return NULL;
+	struct seen_block *to = (struct seen_block *)(void *)PyBytes_AS_STRING(packed);
+	for (at = 0; count; count--) {
+		struct seen_block *block = code_seen_next(seen, &at, start, end);
+		*to++ = *block;
+		block->times = 0;
+	}
+	return packed;
 }

@@ -1,8 +1,9 @@
 /* What libunicorn calls: at probed places, at blocks, at interrupts. */
 #include "hooks.h"
 
-#include "own_calls.h"
+#include "code_seen.h"
 #include "emulator.h"
+#include "own_calls.h"
 #include "places_table.h"
 #include "slots.h"
 
@@ -266,8 +267,8 @@ void glue_on_block(uc_engine *uc, uint64_t address, uint32_t size, void *data)
 	(void)uc;
 	if (!may_be_free || !glue->work.is_free(glue, address))
 		work_count(&glue->work, address, size);
-	if (glue->work.met)
-		glue->work.met(glue, address, size);
+	if (glue->seen)
+		code_seen_enter(glue, address, size);
 }
 
 /* --- inline hooks ---------------------------------------------------------------------------- */

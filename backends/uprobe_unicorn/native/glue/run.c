@@ -161,6 +161,8 @@ static int run_once(struct glue *glue, uint64_t pc, uint64_t skip, unsigned skip
 	if (behind) {
 		samples_look(glue, pc);
 		work_settle(&glue->work, work_done(&glue->work) + 1);	/* the branch to the tail would have counted */
+		if (glue->seen)
+			code_seen_enter(glue, pc, 4);
 	}
 	work_start(&glue->work, pc, target);
 	if (behind)
@@ -174,7 +176,10 @@ static int run_once(struct glue *glue, uint64_t pc, uint64_t skip, unsigned skip
 		in_slot = area_at(glue, glue_reg(glue, GLUE_PC)) != NULL;
 		status = leave_slot(glue, status, &undone);
 	}
-	work_settle(&glue->work, executed(glue, in_slot, undone));
+	uint64_t done = executed(glue, in_slot, undone);
+	if (glue->seen)	/* a breakpoint stands for the instruction that it is over */
+		code_seen_leave(glue, work_done(&glue->work) - done - (glue->event == GLUE_BREAK && work_done(&glue->work) > done));
+	work_settle(&glue->work, done);
 	return status;
 }
 

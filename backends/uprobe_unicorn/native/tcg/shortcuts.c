@@ -41,8 +41,6 @@ static void on_new_block(uc_engine *engine, struct uc_tb *block, struct uc_tb *b
 		shortcuts->uncounted++;
 	else
 		shorten_jumps(shortcuts, code, size);
-	if (shortcuts->work->met)
-		shortcuts->work->met(shortcuts->work->context, block->pc, block->instructions * 4u);
 }
 
 /* The loaded library, for dlclose; NULL if it cannot be opened once more. */

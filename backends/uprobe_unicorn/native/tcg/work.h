@@ -36,8 +36,6 @@ struct work {
 	bool (*is_wanted)(void *context, uint64_t pc);
 	/* Ends the run before the block at pc, which is about to run. */
 	void (*stop)(void *context, uint64_t pc);
-	/* Told of each block that is new to the emulator, before it runs; NULL: nobody asks. */
-	void (*met)(void *context, uint64_t pc, unsigned size);
 	/* The instruction at address, of the block at pc, which is about to run, is the one to sample: of which is next? */
 	uint64_t (*take)(void *context, uint64_t pc, uint64_t address);
 };
