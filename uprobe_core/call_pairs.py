@@ -10,8 +10,9 @@ known by the next call, as a kernel knows it: a stack that has shrunk has no mor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
+from itertools import takewhile
 from typing import NamedTuple
 
 from uprobe_core.event_model import EventSpec, OpCode, Record
@@ -90,7 +91,7 @@ class CallPairs:
             yield Step(What.POINT, Call(record, len(calls)))
         elif not record.event.is_return:
             frame = self._frame_of(record)
-            while frame is not None and calls and _is_gone(calls[-1].frame, frame):
+            while frame is not None and calls and _is_gone(calls, frame, record.ip):
                 yield Step(What.LEFT, calls.pop())
             call = Call(record, len(calls), frame)
             calls.append(call)
@@ -141,12 +142,20 @@ def _places_of_frame(event: EventSpec) -> tuple[int, int]:
     return tuple(names.index(name) if name in names else -1 for name in (SP, LINK))  # type: ignore[return-value]
 
 
-def _is_gone(frame: tuple[int, int] | None, now: tuple[int, int]) -> bool:
-    """Whether a call with *frame* was left by a longjmp if one with *now* begins in the same task.
+def _is_gone(calls: Sequence[Call], now: tuple[int, int], function: int) -> bool:
+    """Whether a longjmp left the newest of *calls* if *function* begins with the frame *now* in that task.
 
-    A call in the place of another (a tail call) has its stack pointer and its return address.
+    A call in the place of another (a tail call) has its stack pointer and its return address; the same
+    function with the same is called again.  A call on another stack, of a signal handler say, was left
+    if the new one is on a stack that was in use before that.
     """
+    frame = calls[-1].frame
     if frame is None:
         return False
     above = now[0] - frame[0]
-    return 0 < above < _FAR or (above == 0 and now[1] != frame[1])
+    if above >= _FAR:
+        return any(call.frame is not None and 0 <= call.frame[0] - now[0] < _FAR for call in calls[:-1])
+    if above == 0 and now[1] == frame[1]:
+        in_its_place = takewhile(lambda call: call.frame == now, reversed(calls))
+        return any(call.entry.ip == function for call in in_its_place)
+    return above >= 0

@@ -25,6 +25,8 @@ _MOST = 2000
 """Nodes that wait in the tree of a task before it is printed as far as it is known."""
 _CHOICES = {"unit": ("time", "insns"), "fold": ("yes", "no"), "color": ("auto", "always", "never")}
 _LEFT = "did not return"
+_LATE = "returned on another stack"
+"""Of a call that seemed not to return, as the program had gone on elsewhere."""
 
 
 class _Task:
@@ -90,6 +92,9 @@ class TreeWriter:
                 node.values, node.given, results, took = call_of(record)
                 node.close(took if self._unit == "time" else None, results)
                 node.shape += repr(node.values).encode()  # which file it was is what one looks for
+            elif record.event.is_return and self._measured(record) is not None:
+                node.values, node.given = (), 0
+                node.close(self._measured(record), results_of(record), note=_LATE)
             else:
                 node.close(None)
             self._keep(task, node)
@@ -119,11 +124,14 @@ class TreeWriter:
             self._keep(task, node)
 
     def _amount(self, call: Call, leave: Record) -> int:
-        if self._unit == "time":
-            return call.time
+        return call.time if self._unit == "time" else self._measured(leave) or 0
+
+    def _measured(self, leave: Record) -> int | None:
+        """What the record of a return says of its call, in the unit of the first column."""
         names = [arg.name for arg in leave.event.args]
-        value = leave.values[names.index("insns")] if "insns" in names else 0
-        return value if isinstance(value, int) else 0
+        wanted = "took" if self._unit == "time" else "insns"
+        value = leave.values[names.index(wanted)] if wanted in names else None
+        return value if isinstance(value, int) else None
 
     def _keep(self, task: _Task, node: Node) -> None:
         """*node* is complete: it waits in the call that it is in."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import uprobe_core as up
-from tests.programs import symbols, zig
+from tests.programs import GUEST, compiled, symbols, zig
 from uprobe_core.errors import UsageError
 from uprobe_core.run_setup import RunSetup
 
@@ -156,3 +156,21 @@ def test_colours_change_no_text(program: Path, tmp_path: Path) -> None:
     plain = tree(program, tmp_path / "plain")
     painted = tree(program, tmp_path / "painted", format="tree:color=always")
     assert [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in painted] == plain
+
+
+def test_a_call_on_another_stack_has_a_line_when_it_returns_after_all(tmp_path: Path) -> None:
+    program = compiled(["aarch64-linux-gnu-gcc", "-static", "-O1"], GUEST / "switches.c")
+    setup = RunSetup(
+        argv=(str(program), "switch"),
+        functions=("switches", "body", "leaf"),
+        output=str(tmp_path / "out"),
+        format="tree",
+    )
+    with up.Session.from_setup(setup) as session:
+        session.run()
+    lines = (tmp_path / "out").read_text(encoding="utf-8").splitlines()[1:]
+    texts = [line.partition("│")[2][1:] for line in lines]
+    late = "  body()  returned on another stack"
+    first = ["  body() {", "    leaf()", "  }  /* body */  did not return"]
+    assert texts == ["switches() {", *first, "  leaf()  \u00d7 2", late, "  leaf()", "}  /* switches */"]
+    assert lines[texts.index(late)].split("│")[0].strip()

@@ -131,6 +131,11 @@ def test_tail_calls_longjmps_signals_and_callbacks(tmp_path: Path) -> None:
     assert agree(program, names, tmp_path) > 100
 
 
+def test_a_handler_on_another_stack_that_leaves_by_siglongjmp(tmp_path: Path) -> None:
+    program = compiled(["aarch64-linux-gnu-gcc", "-static", "-O2"], GUEST / "switches.c")
+    assert agree(program, "main leaf on_fault faults tries", tmp_path) > 20
+
+
 def test_a_static_program_of_another_library(tmp_path: Path) -> None:
     program = zig("tells_its_calls.c", "-finstrument-functions")
     assert agree(program, "main leaf odd even jumper outer twice", tmp_path) > 70
@@ -140,3 +145,10 @@ def test_exceptions(tmp_path: Path) -> None:
     """Of what unwinds them, millions of instructions, qemu logs nothing; of who calls main it does."""
     callers = "__libc_start_call_main", "libc_start_main_stage2"
     assert agree(cpp("throws.cc"), "main outer middle catcher thrower", tmp_path, *callers) > 70
+
+
+def test_a_landing_pad_at_a_return_address(tmp_path: Path) -> None:
+    """Who lands there has not returned, though program counter, stack pointer and link register say so."""
+    program = cpp("lands_behind.cc", "-O2", "-g0")
+    callers = "__libc_start_call_main", "libc_start_main_stage2", "thrower.cold", "middle.cold", "outer.cold"
+    assert agree(program, "main outer middle thrower leaf", tmp_path, *callers) > 30

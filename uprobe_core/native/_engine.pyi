@@ -232,6 +232,8 @@ class Engine:
         """The return addresses of all calls of any task that have not returned."""
     def pending(self, probe: int, /) -> int:
         """How many returns of *probe* the running task is waiting for."""
+    def raised(self, sp: int, /) -> None:
+        """The running task has raised an exception; where that lands SP is higher than *sp*."""
     def unwound(self, lowest: int, highest: int, /) -> None:
         """An exception ended the running task's calls entered with SP in [*lowest*, *highest*]."""
     def reset_ring(self) -> None:

@@ -113,6 +113,14 @@ class SessionNative:
         elif kind in ("exec", "exit"):
             self.sites.ended(task, kind)
 
+    def raised(self, _task: Task, sp: int) -> None:
+        """The running task raised an exception at *sp*."""
+        self.sites.engine.raised(sp)
+
+    def unwound(self, _task: Task, lowest: int, highest: int) -> None:
+        """An exception ended the running task's calls entered with SP from *lowest* to *highest*."""
+        self.sites.engine.unwound(lowest, highest)
+
     def enter_child(self, spool: Spool) -> None:
         """This is a forked process now: what is found goes to *spool*."""
 

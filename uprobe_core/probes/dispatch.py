@@ -258,6 +258,12 @@ class Dispatcher(ProcessFollower):
         if utask is not None and isinstance(self.returns, WatchReturns):
             self.returns.on_watch(task, utask, address)
 
+    def raised(self, task: Task, sp: int) -> None:
+        """*task* has raised an exception; where it lands SP is higher than *sp*."""
+        utask = self._utasks.get(task)
+        if utask is not None:
+            utask.raised = sp
+
     def unwound(self, task: Task, lowest: int, highest: int) -> None:
         """An exception ended the calls that *task* entered with SP from *lowest* to *highest* (inclusive)."""
         utask = self._utasks.get(task)

@@ -173,6 +173,7 @@ class WatchReturns:
     def enter(self, task: Task, utask: TaskState, uprobe: Uprobe, sessions: list[Session]) -> None:
         """Watch the return address of the function just entered."""
         address, sp = self._arch.return_address(task), task.get_reg(self._registers.sp)
+        self._see_landing(task, utask, sp)
         self._suspect_below(task, utask, sp)
         self._settle_again(task, utask, (sp, address, uprobe))
         utask.returns.append(PendingReturn(utask.vaddr, sp, address, False, uprobe, sessions, task.clock()))
@@ -194,6 +195,7 @@ class WatchReturns:
     def on_watch(self, task: Task, utask: TaskState, address: int) -> None:
         """*task* is at a watched address: deliver what returned there, suspect what it jumped over."""
         sp = task.get_reg(self._registers.sp)
+        self._see_landing(task, utask, sp)
         for where in (utask.returns, utask.suspects):
             landed = [i for i in where if i.sp == sp and i.return_address == address]
             if landed:
@@ -218,6 +220,7 @@ class WatchReturns:
 
     def unwound(self, task: Task, utask: TaskState, lowest: int, highest: int) -> None:
         """An exception ended the calls that were entered with SP from *lowest* to *highest* (inclusive)."""
+        utask.raised = 0
         for pending in (utask.returns, utask.suspects):
             for number in reversed(range(len(pending))):
                 if lowest <= pending[number].sp <= highest:
@@ -225,6 +228,11 @@ class WatchReturns:
                     if pending is utask.returns:
                         _pass(pending, number, instance.inside)
                     self._settle(task, instance, "exception")
+
+    def _see_landing(self, task: Task, utask: TaskState, sp: int) -> None:
+        """Only what an exception has jumped to has SP above where it was raised: the unwinder does not."""
+        if utask.raised and sp > utask.raised:
+            self.unwound(task, utask, utask.raised, sp)
 
     def _suspect_below(self, task: Task, utask: TaskState, sp: int) -> None:
         """Frames below *sp* look gone, unless their stack is another one that will be switched back to."""

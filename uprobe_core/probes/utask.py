@@ -38,8 +38,10 @@ class TaskState(Utask):
     :param returns: pending returns, newest last
     :param suspects: pending returns whose frames look abandoned; a stack that is switched
         back to revives them (only where returns are watched)
+    :param raised: SP where an exception was raised that has not landed; 0: there is none
     """
 
     active: Site | None = None
     returns: list[PendingReturn] = field(default_factory=list)
     suspects: list[PendingReturn] = field(default_factory=list)
+    raised: int = 0

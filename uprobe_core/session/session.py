@@ -168,14 +168,9 @@ class Session(ReportedSession):
                 self.files,
                 self.arch.info.registers.sp,
                 wanted=lambda: any(event.wants_returns for event in self.events.events),
-                ended=self._unwound,
+                followers=lambda: (self._dispatcher, *filter(None, [self._engine])),
             ).mapped
         return registry, self._dispatcher
-
-    def _unwound(self, task: Task, lowest: int, highest: int) -> None:
-        self._dispatcher.unwound(task, lowest, highest)
-        if self._engine is not None:
-            self._engine.sites.engine.unwound(lowest, highest)
 
     def run(self) -> ExitStatus:
         """Run the program to its end (or a limit's, or Ctrl-C's) and write what was collected.

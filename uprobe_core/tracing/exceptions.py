@@ -6,12 +6,16 @@ a clean-up, the unwinder again (Itanium C++ ABI: Exception Handling, 1.3 and 2.5
 Hidden probes on those functions see both: every pending call whose stack pointer
 lies between the two was ended by the exception.  They are placed in files that
 have the names, in runs in which a return is followed.
+
+Where a function never returns otherwise, a compiler may put its caller's landing pad at the return
+address, and landing there looks like a return.  So who follows returns is told of it when one is raised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Protocol
 
 from uprobe_core.backend import Process, Task
 from uprobe_core.consumer import Hit
@@ -24,6 +28,18 @@ __all__ = ("Exceptions",)
 
 _STARTS = ("_Unwind_RaiseException", "_Unwind_ForcedUnwind", "_Unwind_Resume_or_Rethrow", "_Unwind_Resume")
 _LANDS = ("_Unwind_Resume", "__cxa_begin_catch", "__rust_panic_cleanup")
+
+
+class Follower(Protocol):
+    """Who follows the returns of tasks."""
+
+    def raised(self, task: Task, sp: int) -> None:
+        """*task* raised an exception at *sp*; where that lands SP is higher."""
+        ...
+
+    def unwound(self, task: Task, lowest: int, highest: int) -> None:
+        """An exception ended the calls that *task* entered with SP from *lowest* to *highest* (inclusive)."""
+        ...
 
 
 class _Place:
@@ -44,8 +60,7 @@ class Exceptions:
 
     :param wanted: whether a return is followed, asked for each file
     :param sp: the number of the stack pointer
-    :param ended: called with (task, lowest, highest): calls that were entered with a stack pointer
-        in that range (inclusive) were ended by an exception
+    :param followers: who follows returns, by now
     """
 
     def __init__(
@@ -55,10 +70,10 @@ class Exceptions:
         sp: int,
         *,
         wanted: Callable[[], bool],
-        ended: Callable[[Task, int, int], None],
+        followers: Callable[[], Iterable[Follower]],
     ) -> None:
         self._registry, self._files, self._sp = registry, files, sp
-        self._wanted, self._ended = wanted, ended
+        self._wanted, self._followers = wanted, followers
         self._known: set[FileId] = set()
         self._raised: dict[Task, int] = {}
         """The stack pointer at which an exception was raised that has not landed."""
@@ -94,6 +109,9 @@ class Exceptions:
         sp = task.get_reg(self._sp)
         raised = self._raised.pop(task, None)
         if lands and raised is not None and raised <= sp:
-            self._ended(task, raised, sp)
+            for follower in self._followers():
+                follower.unwound(task, raised, sp)
         if starts:
             self._raised[task] = sp
+            for follower in self._followers():
+                follower.raised(task, sp)

@@ -34,6 +34,7 @@ struct up_task {
 	struct up_calls pending, suspects;
 	uint64_t elsewhere;	/* of all executed instructions, those that are not the task's */
 	uint64_t stopped;	/* executed instructions when it ran last */
+	uint64_t raised;	/* SP where an exception was raised that has not landed; 0: there is none */
 	bool used;
 };
 

@@ -74,6 +74,36 @@ static void settle_pending(struct up_calls *pending, const struct up_call *call)
 		}
 }
 
+static void settle_unwound(struct up_calls *calls, uint64_t lowest, uint64_t highest, bool sorted)
+{
+	for (unsigned i = calls->count; i-- > 0;) {
+		struct up_call call = calls->items[i];
+		if (call.sp < lowest || call.sp > highest)
+			continue;
+		up_calls_take_out(calls, i);
+		if (sorted)
+			up_calls_pass(calls, i, call.inside);
+		up_miss(&call, UP_MISSED_EXCEPTION);
+		i = i < calls->count ? i : calls->count;
+	}
+}
+
+void up_unwound(struct up_engine *engine, uint64_t lowest, uint64_t highest)
+{
+	if (!engine->task)
+		return;
+	engine->task->raised = 0;
+	settle_unwound(&engine->task->pending, lowest, highest, true);
+	settle_unwound(&engine->task->suspects, lowest, highest, false);
+}
+
+/* Only what an exception has jumped to has SP above where it was raised: nobody comes here from the unwinder. */
+static void see_landing(struct up_engine *engine, uint64_t sp)
+{
+	if (engine->task->raised && sp > engine->task->raised)
+		up_unwound(engine, engine->task->raised, sp);
+}
+
 /* A call that is deeper than all others, as it mostly is; false: nothing was done. */
 static bool enter_deeper(struct up_site *site, const struct up_source *source, uint64_t followed,
 			 struct up_kept *kept, uint64_t *ret)
@@ -83,7 +113,7 @@ static bool enter_deeper(struct up_site *site, const struct up_source *source, u
 	struct up_calls *pending = &task->pending;
 	uint64_t sp = sp_of(engine, source);
 
-	if (engine->hijack || task->suspects.count || pending->count == pending->capacity)
+	if (engine->hijack || task->suspects.count || task->raised || pending->count == pending->capacity)
 		return false;
 	struct up_call *call = pending->items + pending->count;
 	if (pending->count && call[-1].sp <= sp)
@@ -116,6 +146,7 @@ bool up_enter(struct up_site *site, const struct up_source *source, uint64_t fol
 		return false;
 	}
 	*ret = call.return_address;
+	see_landing(engine, call.sp);
 	if (pending->count && pending->items[pending->count - 1].sp < call.sp)
 		suspect_below(task, call.sp);
 	if (task->suspects.count)
@@ -206,31 +237,10 @@ bool up_return_hit(struct up_engine *engine, const struct up_source *source, uin
 	struct up_task *task = engine->task;
 	uint64_t sp = sp_of(engine, source);
 
+	see_landing(engine, sp);
 	if (land_timed(engine, source, sp, address) || land_on_top(engine, source, sp, address))
 		return true;
 	if (land(engine, source, &task->pending, sp, address, true))
 		return true;
 	return task->suspects.count && land(engine, source, &task->suspects, sp, address, false);
-}
-
-static void settle_unwound(struct up_calls *calls, uint64_t lowest, uint64_t highest, bool sorted)
-{
-	for (unsigned i = calls->count; i-- > 0;) {
-		struct up_call call = calls->items[i];
-		if (call.sp < lowest || call.sp > highest)
-			continue;
-		up_calls_take_out(calls, i);
-		if (sorted)
-			up_calls_pass(calls, i, call.inside);
-		up_miss(&call, UP_MISSED_EXCEPTION);
-		i = i < calls->count ? i : calls->count;
-	}
-}
-
-void up_unwound(struct up_engine *engine, uint64_t lowest, uint64_t highest)
-{
-	if (!engine->task)
-		return;
-	settle_unwound(&engine->task->pending, lowest, highest, true);
-	settle_unwound(&engine->task->suspects, lowest, highest, false);
 }

@@ -298,6 +298,7 @@ static PyMethodDef methods[] = {
 	METHOD(inherit, METH_VARARGS),
 	METHOD(awaited, METH_NOARGS),
 	METHOD(pending, METH_O),
+	METHOD(raised, METH_O),
 	METHOD(unwound, METH_VARARGS),
 	METHOD(trampoline_hit, METH_O),
 	METHOD(add_chain, METH_VARARGS),

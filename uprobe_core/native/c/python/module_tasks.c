@@ -100,6 +100,17 @@ PyObject *engine_awaited(EngineObject *self, PyObject *unused)
 	return list;
 }
 
+PyObject *engine_raised(EngineObject *self, PyObject *sp)
+{
+	unsigned long long at = PyLong_AsUnsignedLongLong(sp);
+
+	if (PyErr_Occurred())
+		return NULL;
+	if (self->core.task)
+		self->core.task->raised = at;
+	Py_RETURN_NONE;
+}
+
 /* An exception ended the running task's calls that were entered with SP in a range. */
 PyObject *engine_unwound(EngineObject *self, PyObject *args)
 {
