@@ -156,6 +156,7 @@ def _new_entry(parent: LinuxTask, flags: int, exit_signal: int) -> ProcessEntry:
     else:
         entry.exit_signal = exit_signal
     entry.parent_tid = parent.tid
+    entry.vforked = flags & (CLONE_VFORK | CLONE_VM) == CLONE_VFORK
     entry.comm = parent.comm
     return entry
 

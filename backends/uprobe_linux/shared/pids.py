@@ -102,6 +102,8 @@ class ProcessEntry:
     _COMM_BYTES = 16
     untold = _Field(26)
     """1 while its parent's mailbox has not yet got what a wait can see already."""
+    vforked = _Field(27)
+    """1 if its parent, in another host process, sleeps until it executes something (no CLONE_VM)."""
 
     def __init__(self, words: memoryview, base: int) -> None:
         self._words = words

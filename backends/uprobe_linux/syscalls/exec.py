@@ -160,10 +160,10 @@ def _describe(task: LinuxTask) -> None:
 
 
 def _tell_parent(task: LinuxTask) -> None:
-    """A parent that waits for its vfork child to execute something may go on."""
+    """A parent in another host process that waits for its vfork child to execute something may go on."""
     family = task.machine.family
     entry = family.entry(task.process)
     entry.executed, entry.death_signal = 1, 0
-    parent = family.pids.get(entry.ppid)
+    parent = family.pids.get(entry.ppid) if entry.vforked else None
     if parent is not None and parent.host_pid != entry.host_pid:
         family.nudge(parent.host_pid)
