@@ -32,6 +32,8 @@ MMAP_BASE = STACK_TOP - (128 << 20)
 """Top of the mmap area: STACK_TOP less the minimal stack gap of 128 MiB (mm/util.c mmap_base, no ASLR)."""
 MMAP_MIN = 0x10000
 """vm.mmap_min_addr is 64 KiB on arm64 Debian."""
+_READ, _WRITE, _EXEC = int(Perm.READ), int(Perm.WRITE), int(Perm.EXEC)
+"""To be compared with int(prot): flags of an enum take twenty times as long."""
 MAX_MAPPINGS = 65530
 """vm.max_map_count."""
 
@@ -107,9 +109,9 @@ class AddressSpace(KernelAccess):
         if self.on_reserve is not None:
             self.on_reserve(start, end)
         vma = Vma(start, end, prot, shared=shared, file=file, offset=offset, label=label)
-        vma.changed = bool(prot & Perm.WRITE)
+        vma.changed = bool(int(prot) & _WRITE)
         self._charge(vma, 1)
-        kept = self._adopt(vma, host) if host is not None and not shared and prot & Perm.EXEC else 0
+        kept = self._adopt(vma, host) if host is not None and not shared and int(prot) & _EXEC else 0
         rest = self._after(vma, kept) if kept else vma
         if rest is not None:
             if host is not None:
@@ -121,7 +123,7 @@ class AddressSpace(KernelAccess):
 
     def add(self, vma: Vma) -> None:
         """*vma* was mapped by somebody else, in its place and in the arena; :meth:`tell` follows."""
-        vma.changed = bool(vma.prot & Perm.WRITE)
+        vma.changed = bool(int(vma.prot) & _WRITE)
         self._charge(vma, 1)
         self.vmas.insert(vma)
 
@@ -228,10 +230,11 @@ class AddressSpace(KernelAccess):
         if not vma.prot and prot:
             self._check_room(prot, size, 0, 0)
         self._charge(vma, -1)
-        removed = vma.prot & ~prot
-        became_executable = prot & ~vma.prot & Perm.EXEC
+        before, after = int(vma.prot), int(prot)
+        removed = before & ~after
+        became_executable = after & ~before & _EXEC
         vma.prot = prot
-        vma.changed |= bool(prot & Perm.WRITE)
+        vma.changed |= bool(after & _WRITE)
         self._charge(vma, 1)
         if removed:
             self._cpu.flush(vma.start, vma.end)
@@ -380,13 +383,13 @@ class AddressSpace(KernelAccess):
 
     @staticmethod
     def _mapping(vma: Vma, end: int = 0) -> Mapping:
-        file = vma.file
+        file, prot = vma.file, int(vma.prot)
         return Mapping(
             start=vma.start,
             end=end or vma.end,
-            readable=bool(vma.prot & Perm.READ),
-            writable=bool(vma.prot & Perm.WRITE),
-            executable=bool(vma.prot & Perm.EXEC),
+            readable=bool(prot & _READ),
+            writable=bool(prot & _WRITE),
+            executable=bool(prot & _EXEC),
             shared=vma.shared,
             offset=vma.offset if file is not None else 0,
             file=file.file_id if file is not None else None,

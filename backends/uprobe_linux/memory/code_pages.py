@@ -44,6 +44,11 @@ class CodePage:
     flips: int = 0
     barred: tuple[int, ...] = ()
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether fetches are those of the data page."""
+        return self.live and self.copy < 0 and not self.stale and not self.flips
+
 
 class CodePages:
     """The executed pages of one address space, by page address.
@@ -130,17 +135,17 @@ class CodePages:
 
     def span(self, page: int, start: int, end: int) -> tuple[int, int]:
         """[low, high) of [start, end) around *page*, whose fetches are those of their data pages."""
-        low, high = page, page + PAGE
-        while low > start and self.is_plain(low - PAGE):
+        low, high, get = page, page + PAGE, self.pages.get
+        while low > start and (code := get(low - PAGE)) is not None and code.is_plain:
             low -= PAGE
-        while high < end and self.is_plain(high):
+        while high < end and (code := get(high)) is not None and code.is_plain:
             high += PAGE
         return low, high
 
     def is_plain(self, page: int) -> bool:
         """Whether fetches from *page*, which was executed, are those of its data page."""
         code = self.pages.get(page)
-        return code is not None and code.live and code.copy < 0 and not code.stale and not code.flips
+        return code is not None and code.is_plain
 
     def any_in(self, start: int, end: int) -> bool:
         """Whether a page of [start, end) was executed or has a breakpoint."""

@@ -20,6 +20,7 @@ from uprobe_linux.memory.vma import Vma
 __all__ = ("Kept", "KeptCode")
 
 MOST_BYTES = 64 << 20
+_EXEC = int(Perm.EXEC)
 Key = tuple[int, ...]
 """Of a file's text: the file's stamp and the offset."""
 
@@ -52,7 +53,7 @@ class KeptCode:
     def keep(self, vma: Vma, code: CodePages) -> bool:
         """Take over the arena range of *vma*, which goes; False: it is not worth it, or may be changed."""
         image = vma.image
-        if image is None or vma.changed or not vma.prot & Perm.EXEC:
+        if image is None or vma.changed or not int(vma.prot) & _EXEC:
             return False
         live = {page - vma.start: each for page, each in code.take_live(vma.start, vma.end).items()}
         key = (*image.stamp, vma.offset)
