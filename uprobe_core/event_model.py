@@ -253,6 +253,11 @@ class EventSpec:
         return self.kind in ("p", "r")
 
     @property
+    def is_sample(self) -> bool:
+        """Whether it is one after each so many instructions."""
+        return self.kind == "i"
+
+    @property
     def full_name(self) -> str:
         """``GROUP/NAME``."""
         return f"{self.group}/{self.name}"

@@ -19,7 +19,6 @@ from uprobe_linux.fs.virtual import add_virtual
 from uprobe_linux.memory.address_space import AddressSpace
 from uprobe_linux.memory.arena import Arena
 from uprobe_linux.net.private_net import PrivateNetwork
-from uprobe_linux.pausing.pauses import LinuxPauses
 from uprobe_linux.processes.credentials import Credentials
 from uprobe_linux.processes.ending import finish
 from uprobe_linux.processes.family import Family
@@ -29,7 +28,6 @@ from uprobe_linux.program.elf_loader import ElfError, NoInterpreterError
 from uprobe_linux.program.exec import Image, install, prepare
 from uprobe_linux.runner import Runner
 from uprobe_linux.scheduling.clock import Clock
-from uprobe_linux.scheduling.memory_meter import MemoryMeter
 from uprobe_linux.scheduling.run_limits import RunLimits
 from uprobe_linux.scheduling.scheduler import Scheduler
 from uprobe_linux.scheduling.timers import Timers
@@ -41,6 +39,8 @@ if TYPE_CHECKING:
     from uprobe_core.backend import ProbeHandler, Target
     from uprobe_linux.cpu import Cpu
     from uprobe_linux.kernel import Process, Task
+    from uprobe_linux.pausing.pauses import LinuxPauses
+    from uprobe_linux.scheduling.memory_meter import MemoryMeter
 
 __all__ = ("LinuxMachine",)
 
@@ -79,12 +79,8 @@ class LinuxMachine:
         self.scheduler = Scheduler(self, target.seed)
         self.watcher = Watcher(self)
         self.limits = RunLimits(self)
-        most = target.limits.memory
-        self.meter = (
-            None if most is None else MemoryMeter(self, most, self.sandbox.private, target.memory_stat)
-        )
-        self.pauses = LinuxPauses(self)
-        self.runner = Runner(self, self.limits, self.pauses)
+        self.meter = self._memory_meter()
+        self.runner = Runner(self, self.limits)
         self._threads = self.runner.threads
         add_virtual(self)
         if target.on_code is not None:
@@ -98,6 +94,23 @@ class LinuxMachine:
             raise
 
     # --- set-up --------------------------------------------------------------------------------
+
+    def _memory_meter(self) -> MemoryMeter | None:
+        most = self.target.limits.memory
+        if most is None:
+            return None
+        from uprobe_linux.scheduling.memory_meter import MemoryMeter  # few runs have that limit
+
+        return MemoryMeter(self, most, self.sandbox.private, self.target.memory_stat)
+
+    @property
+    def pauses(self) -> LinuxPauses:
+        """Where the run can be paused; as uprobe_core.backend.Machine."""
+        if self.runner.pauses is None:
+            from uprobe_linux.pausing.pauses import LinuxPauses  # few runs are paused
+
+            self.runner.pauses = LinuxPauses(self)
+        return self.runner.pauses
 
     def _first_process(self) -> LinuxProcess:
         entry = self.family.pids.add(None, uid=os.getuid(), clock=self.clock.monotonic())

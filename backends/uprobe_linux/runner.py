@@ -43,14 +43,15 @@ _ACCESS = {int(Perm.READ): Access.READ, int(Perm.WRITE): Access.WRITE, int(Perm.
 class Runner:
     """Drives the tasks of *machine* that live in this host process."""
 
-    def __init__(self, machine: World, limits: RunLimits, pauses: LinuxPauses) -> None:
+    def __init__(self, machine: World, limits: RunLimits) -> None:
         self._machine = machine
         self._limits = limits
         self._cpu = machine.cpu
         self._handler = machine.handler
         self._clock = machine.clock
         self._turns = machine.turns
-        self._pauses = pauses
+        self.pauses: LinuxPauses | None = None
+        """As soon as somebody has asked for them."""
         self._tell = machine.target.on_syscall
         self._table = table.Table()
         self._own = OwnCalls.of(machine)
@@ -74,7 +75,7 @@ class Runner:
         """Run *task* until it blocks, ends or has to let others run."""
         machine, scheduler, cpu = self._machine, self._machine.scheduler, self._cpu
         limits, own, turns, grace = self._limits, self._own, self._turns, _GRACE
-        samples, pauses = machine.target.on_sample is not None, self._pauses
+        samples = machine.target.on_sample is not None
         others_see = turns.several and task.process.memory.is_shared_to_write()
         while not machine.stop_requested:
             if task.pending is not None and not self._go_on(task):
@@ -87,16 +88,19 @@ class Runner:
                 cpu.hold_samples(task.stepping)
             if others_see:
                 turns.take()
-            if pauses.on and not task.stepping:
+            pauses = self.pauses
+            if pauses is not None and pauses.on and not task.stepping:
                 pauses.before(task)
                 if machine.stop_requested:
                     return
             cpu.skip_hook, task.skip_hook = task.skip_hook, -1
             if own is not None:
                 own.before(task, grace)
-            event = cpu.run(0 if task.stepping else limits.budget(pauses.budget(scheduler.budget())))
+            budget = scheduler.budget() if pauses is None else pauses.budget(scheduler.budget())
+            event = cpu.run(0 if task.stepping else limits.budget(budget))
             limits.account()
-            if pauses.on:
+            pauses = self.pauses
+            if pauses is not None and pauses.on:
                 pauses.after()
             if own is not None:
                 task = machine.current or task  # threads may have taken turns
@@ -141,8 +145,8 @@ class Runner:
         """Take pending signals; whether *task* may run on."""
         if not self._handler.may_deliver_signal(task):
             return True
-        if self._pauses.on:
-            self._pauses.signal(task)
+        if self.pauses is not None and self.pauses.on:
+            self.pauses.signal(task)
         deliver(task)
         if task.exited or task.process.signals.stopped:
             return False
@@ -308,8 +312,8 @@ class Runner:
         kind = memory.refusal(address, cpu.fault_access)
         if kind is not None:
             self._deliver(task, Fault(kind, pc, untagged(address), access))
-        elif access is Access.WRITE and self._pauses.on:
-            self._pauses.refused(task)
+        elif access is Access.WRITE and self.pauses is not None and self.pauses.on:
+            self.pauses.refused(task)
 
     def _undefined(self, task: Task) -> None:
         pc = task.get_reg(PC)

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from uprobe_core.backend import Capabilities, Fact
+from uprobe_core.late_imports import have_ready
 from uprobe_core.types import Mode, Returns
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class UnicornBackend:
         if not native_refusal(None):  # places are imported with the glue, which an installation may lack
             import_module("uprobe_unicorn.native.places")
         table.load()
+        have_ready(("uprobe_linux.pausing.pauses", "uprobe_linux.scheduling.memory_meter"))
 
     def open(self, target: Target, handler: ProbeHandler) -> Machine:
         """Load the program; raises TargetError and BackendError."""

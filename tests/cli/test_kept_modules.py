@@ -83,10 +83,60 @@ def test_what_a_module_finds_by_itself_is_found(folder: Path, tmp_path: Path) ->
     imported(tmp_path / "file")
     forget()
     sys.meta_path[:] = [PathFinder]
-    KeptModules(str(tmp_path / "file")).install()
+    kept = KeptModules(str(tmp_path / "file"))
+    kept.install()
     module = importlib.import_module("kept_one.inner")
+    kept.settle()
     assert is_kept(module)
     assert module.anything == "anything"
+
+
+def seen_of_modules() -> list[object]:
+    """What modules of a package that import each other, fail, and are not there look like."""
+    with pytest.raises(KeyError, match="wrong"):
+        importlib.import_module("kept_one.wrong")
+    with pytest.raises(
+        ModuleNotFoundError, match=r"'kept_one\.inner\.no'; 'kept_one\.inner' is not a package"
+    ):
+        importlib.import_module("kept_one.inner.no")
+    modules = [sys.modules[name] for name in sorted(sys.modules) if name.startswith("kept_one")]
+    package, names = modules[0], ("__name__", "__file__", "__package__", "__cached__")
+    assert all(vars(package)[each.__name__.partition(".")[2]] is each for each in modules[1:])
+    assert not any(getattr(each.__spec__, "_initializing", True) for each in modules)
+    shown = [[getattr(each, name, None) for name in names] for each in modules]
+    return [shown, package.rong.EARLY, list(package.__path__)]
+
+
+@pytest.mark.parametrize("others", [False, True], ids=["quickly", "others are asked first"])
+def test_modules_are_imported_as_importlib_does_it(folder: Path, tmp_path: Path, others: bool) -> None:
+    package = folder / "kept_one"
+    (package / "ring.py").write_text("from kept_one import inner\nfrom . import rong\nBACK = 1\n")
+    (package / "rong.py").write_text("import kept_one.ring as ring\nEARLY = hasattr(ring, 'BACK')\n")
+    (package / "wrong.py").write_text("import kept_one.ring\nraise KeyError('wrong')\n")
+    before = seen_of_modules()
+    KeptModules(str(tmp_path / "file")).save()
+    forget()
+    nobody = Nobody()
+    if others:
+        sys.meta_path.insert(0, nobody)
+    kept = KeptModules(str(tmp_path / "file"))
+    kept.install()
+    try:
+        assert seen_of_modules() == before
+    finally:
+        kept.settle()
+    assert is_kept(sys.modules["kept_one.ring"])
+    assert bool(nobody.asked) == others
+
+
+class Nobody:
+    """A finder that wants to be asked first and finds nothing."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        self.asked.append(name)
 
 
 def test_a_source_that_changed_is_read_again(folder: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from zlib import crc32
 if TYPE_CHECKING:
     from uprobe_core.cli.kept_modules import KeptModules
 
-__all__ = ("Compiled", "keep_dataclasses", "keep_modules", "save_compiled")
+__all__ = ("Compiled", "keep_dataclasses", "keep_modules", "save_compiled", "settle_modules")
 
 _FORMAT = 4
 """Of that file: the checksum begins with it, so that one of another version's is not whole."""
@@ -157,6 +157,13 @@ def keep_modules() -> None:
         modules = KeptModules(path)
         modules.install()
         _kept.append(modules)
+
+
+def settle_modules() -> None:
+    """What is imported from now on is little, and others may import as well."""
+    for kept in _kept:
+        if not isinstance(kept, Compiled):
+            kept.settle()
 
 
 _kept: list[Compiled | KeptModules] = []

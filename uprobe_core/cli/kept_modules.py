@@ -13,7 +13,7 @@ import marshal
 import mmap
 import os
 import sys
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
 from importlib.machinery import (
     BuiltinImporter,
@@ -26,6 +26,8 @@ from importlib.util import MAGIC_NUMBER
 from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 from zlib import crc32
+
+from uprobe_core.cli.quick_imports import import_quickly
 
 __all__ = ("KeptModules",)
 
@@ -79,7 +81,7 @@ class _Loader(SourceFileLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         """As importlib.abc.Loader."""
-        super().exec_module(module)
+        exec(self.get_code(module.__name__), module.__dict__)  # noqa: S102  # as importlib does
         if "__getattr__" in module.__dict__:
             module.__class__ = ModuleType  # Python looks for it there alone
 
@@ -99,6 +101,7 @@ class KeptModules:
         self._first = sys.path[0] if sys.path else ""
         self._ahead = _names_in(self._first)
         self._kind: type[ModuleType] = _Quiet
+        self._end_quickly: Callable[[], None] = lambda: None
 
     def install(self) -> None:
         """Be asked before the folders are looked through, and after who wants to be asked before that.
@@ -108,6 +111,7 @@ class KeptModules:
         at = sys.meta_path.index(PathFinder)
         own: list[object] = [BuiltinImporter, FrozenImporter]
         sys.meta_path.insert(at - 2 if sys.meta_path[at - 2 : at] == own else at, self)
+        self._end_quickly = import_quickly(self)
 
     def has(self, name: str) -> bool:
         """As uprobe_core.late_imports.ModuleStore."""
@@ -127,7 +131,7 @@ class KeptModules:
         if _time_and_size(origin) != (time, size):
             del self._rows[name]
             return None
-        home = os.path.dirname(origin)
+        home = origin.rpartition("/")[0]
         loader = _Loader(name, origin, self._data[start + _HEADER : end], self._kind)
         spec = ModuleSpec(name, loader, origin=origin, is_package=home != folder)
         spec.has_location, spec.cached = True, cached
@@ -143,7 +147,7 @@ class KeptModules:
 
     def save(self) -> None:
         """Most is imported: write the file anew if there is more; where it cannot be there is none."""
-        self._settle()
+        self.settle()
         if sys.dont_write_bytecode:
             return
         new = {}
@@ -154,8 +158,9 @@ class KeptModules:
         if new:
             self._write(new)
 
-    def _settle(self) -> None:
-        """Modules are modules from now on: code that runs for long finds things in them faster."""
+    def settle(self) -> None:
+        """Most is imported: modules are ordinary from now on, and their imports, too; idempotent."""
+        self._end_quickly()
         self._kind = ModuleType
         modules: list[ModuleType] = [each for each in sys.modules.values() if type(each) is _Quiet]
         for module in modules:

@@ -15,7 +15,7 @@ import threading
 from typing import TYPE_CHECKING, NoReturn
 
 from uprobe_core.cli import COMMANDS, main
-from uprobe_core.cli.compiled import keep_dataclasses, keep_modules, save_compiled
+from uprobe_core.cli.compiled import keep_dataclasses, keep_modules, save_compiled, settle_modules
 
 if TYPE_CHECKING:
     from uprobe_core.session.session import Session
@@ -51,6 +51,7 @@ def confine(session: Session) -> None:
 
 def collect_from_now_on() -> None:
     """The command is about to run a program: collect what becomes garbage, but not among what is there."""
+    settle_modules()
     if not gc.isenabled():
         gc.freeze()
         gc.enable()

@@ -9,17 +9,19 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uprobe_core.actions.base import STACK_DEPTH
 from uprobe_core.architecture import Registers
 from uprobe_core.errors import BackendError
 from uprobe_core.event_model import FAULT, FetchArg, OpCode, leaves
 from uprobe_core.events.fields import Field, FieldKind
-from uprobe_core.events.filters import FilterOp
 from uprobe_core.events.shapes import assembler
 from uprobe_core.frame import Frame
 from uprobe_core.native import _engine
+
+if TYPE_CHECKING:
+    from uprobe_core.events.filters import FilterOp
 
 __all__ = (
     "FIELD",

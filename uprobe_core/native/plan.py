@@ -14,7 +14,6 @@ from uprobe_core.actions.kinds import Action, Count, Hist, Record, Stacks, Sum
 from uprobe_core.actions.latency import SKETCH_BITS, Latency
 from uprobe_core.actions.summary import Summary
 from uprobe_core.event_model import EventSpec, OpCode, leaves
-from uprobe_core.events.filters import parse_filter
 from uprobe_core.native import _engine
 from uprobe_core.native.packing import (
     NOTHING,
@@ -256,6 +255,8 @@ def _plan_action(event: Event, action: Action) -> ActionPlan | None:
     elif type(action) is Stacks:
         plan = ActionPlan(_engine.ACTION_COUNT, action, at_return, "count", (stack_field(action.depth),))
     if plan is not None and action.when is not None:
+        from uprobe_core.events.filters import parse_filter  # most have no condition
+
         packed = pack_filter(parse_filter(action.when, event).ops)
         if packed is None:
             return None

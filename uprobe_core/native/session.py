@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 from uprobe_core.native.semantics import Semantics
 from uprobe_core.native.sites import NativeSites
 from uprobe_core.tracing.indirect import uprobes_of
-from uprobe_core.tracing.samples import SAMPLE
 
 if TYPE_CHECKING:
     from uprobe_core.backend import Machine, Process, Task
@@ -80,7 +79,7 @@ class SessionNative:
         for uprobe in registry.uprobes():  # under policy=kernel they are placed as the program is loaded
             registry.place_again(uprobe)
         for event in events.events:
-            if event.spec.kind == SAMPLE:
+            if event.spec.is_sample:
                 self.sites.sample(next(iter(event.probes)))
         events.follow_changes(self._event_changed, self._sync)
 
@@ -89,7 +88,7 @@ class SessionNative:
 
     def _event_changed(self, event: Event) -> None:
         if self.sites.changed(event):
-            if event.spec.kind == SAMPLE:
+            if event.spec.is_sample:
                 self.sites.sample(next(iter(event.probes)))
             for probe in event.probes:
                 for uprobe in uprobes_of(probe):

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from uprobe_core.tracing.samples import SAMPLE, sample_spec
-from uprobe_core.tracing.system_calls import KIND, system_call_specs
-
 if TYPE_CHECKING:
     from uprobe_core.event_model import EventSpec
     from uprobe_core.events.parse import Language
@@ -19,6 +16,12 @@ def placeless_specs(text: str, language: Language) -> list[EventSpec] | None:
     kind, colon, rest = text.partition(":")
     if not colon or language.policy.is_kernel:
         return None
-    if kind == KIND:
+    if kind == "s":
+        from uprobe_core.tracing.system_calls import system_call_specs  # rarely needed, as the other
+
         return system_call_specs(rest.strip(), language)
-    return [sample_spec(rest.strip())] if kind == SAMPLE else None
+    if kind == "i":
+        from uprobe_core.tracing.samples import sample_spec
+
+        return [sample_spec(rest.strip())]
+    return None
