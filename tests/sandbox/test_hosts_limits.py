@@ -37,6 +37,12 @@ def test_a_program_may_open_what_256_descriptors_leave(tmp_path: Path) -> None:
     assert done.stdout == f"{count} descriptors, errno 24\n"
 
 
+def test_a_pipe_that_the_host_has_no_room_for_changes_nothing(tmp_path: Path) -> None:
+    """A kernel writes no numbers then; the program would go on with descriptor 0."""
+    done = limited(tmp_path, resource.RLIMIT_NOFILE, 256, "--", str(program("limits")), "fill", "pipe")
+    assert done.stdout.endswith("then No file descriptors available\n")
+
+
 @pytest.mark.parametrize(
     ("which", "most", "word"),
     [

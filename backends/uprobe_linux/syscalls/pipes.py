@@ -48,14 +48,18 @@ def sys_pipe2(task: LinuxTask, address: int, flags: int) -> int:
         raise fail(errno.EINVAL)
     table = files(task)
     table.room_for(2)
-    task.process.memory.write(address, bytes(8))
     ends = os.pipe2(oflags.to_host(flags & oflags.G_DIRECT) | os.O_CLOEXEC)
     wanted = bool(flags & oflags.G_NONBLOCK)
     fds = [
         table.install(stream(end, "", nonblocking=wanted), end, cloexec=bool(flags & oflags.G_CLOEXEC))
         for end in ends
     ]
-    task.process.memory.write(address, struct.pack("<ii", *fds))
+    try:
+        task.process.memory.write(address, struct.pack("<ii", *fds))
+    except OSError:
+        for fd in fds:
+            table.close(fd)
+        raise
     return 0
 
 

@@ -161,15 +161,18 @@ bool call_fcntl(struct call *call)
  * Whether what is there can be opened without anybody noticing: 0, the error, or -ELOOP for Python.
  *
  * A link on the way is followed here, to wherever it leads: only the good news is believed, since the open
- * that comes next follows none and says what is wrong.
+ * that comes next follows none and says what is wrong.  Of what can then be opened *mode_ret is the mode,
+ * unless somebody puts something else there meanwhile.
  */
-static int look_before(const struct way *way, uint32_t flags)
+static int look_before(const struct way *way, uint32_t flags, mode_t *mode_ret)
 {
 	struct stat status;
 
+	*mode_ret = flags & G_DIRECTORY ? S_IFDIR : S_IFREG;
 	if (flags & G_DIRECTORY)
 		return 0;
 	if (!fstatat(way->file.host, way->path, &status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT)) {
+		*mode_ret = status.st_mode;
 		bool kept = !(flags & G_TRUNC) || !status.st_size;	/* or others may have it mapped */
 		return kept && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) ? 0 : -ELOOP;
 	}
@@ -179,17 +182,23 @@ static int look_before(const struct way *way, uint32_t flags)
 }
 
 /* A regular file's or a folder's kinds; 0: it is something else, or Python's (fs/set_ids.py). */
-static uint32_t kinds_of(int host, const struct way *way, uint32_t flags)
+static uint32_t kinds_of(mode_t mode, const struct way *way, uint32_t flags)
+{
+	if (S_ISREG(mode) && flags & O_ACCMODE && mode & (S_ISUID | S_ISGID))
+		return 0;
+	if (S_ISREG(mode))
+		return OF_FILE | (way->file.kinds & CALL_FIXED);
+	return S_ISDIR(mode) ? OF_FOLDER | (way->file.kinds & CALL_FIXED) : 0;
+}
+
+/* The mode of what was opened; 0: unknown.  It is what was looked at if no other process of the program could change it. */
+static mode_t mode_of(const struct call *call, int host, mode_t looked_at)
 {
 	struct stat status;
 
-	if (host < LOWEST_HOST || fstat(host, &status))
-		return 0;
-	if (S_ISREG(status.st_mode) && flags & O_ACCMODE && status.st_mode & (S_ISUID | S_ISGID))
-		return 0;
-	if (S_ISREG(status.st_mode))
-		return OF_FILE | (way->file.kinds & CALL_FIXED);
-	return S_ISDIR(status.st_mode) ? OF_FOLDER | (way->file.kinds & CALL_FIXED) : 0;
+	if (call->calls->alone)
+		return looked_at;
+	return fstat(host, &status) ? 0 : status.st_mode;
 }
 
 static bool may_open(const struct call *call, const struct way *way, uint32_t flags)
@@ -207,9 +216,9 @@ static bool may_open(const struct call *call, const struct way *way, uint32_t fl
 }
 
 /* The new descriptor is host; false: it is nothing that is opened here. */
-static bool install(struct call *call, const struct way *way, unsigned fd, int host, uint32_t flags)
+static bool install(struct call *call, const struct way *way, unsigned fd, int host, uint32_t flags, mode_t mode)
 {
-	uint32_t kinds = kinds_of(host, way, flags);
+	uint32_t kinds = host < LOWEST_HOST ? 0 : kinds_of(mode_of(call, host, mode), way, flags);
 	bool cloexec = flags & G_CLOEXEC;
 
 	if (!kinds) {
@@ -230,9 +239,9 @@ static bool is_new_only(uint32_t flags)
 }
 
 /* The host's descriptor of what is there, or the error below 0: -ELOOP may also mean that it is Python's. */
-static int open_at(const struct call *call, const struct way *way, uint32_t flags)
+static int open_at(const struct call *call, const struct way *way, uint32_t flags, mode_t *mode_ret)
 {
-	int error = look_before(way, flags);
+	int error = look_before(way, flags, mode_ret);
 
 	if (error)
 		return error;
@@ -245,16 +254,17 @@ bool call_openat(struct call *call)
 	struct calls *calls = call->calls;
 	uint32_t flags = (uint32_t)call->args[2];
 	struct way way;
+	mode_t mode;
 
 	if (flags & ~(uint32_t)PLAIN_OPEN || calls->opens_noticed)
 		return false;
 	unsigned fd = calls_can_note(calls, WAY_PATH) ? free_number(calls, 0) : UINT32_MAX;
 	if (fd == UINT32_MAX || !way_find(call, call->args[0], call->args[1], &way) || !may_open(call, &way, flags))
 		return false;
-	int host = open_at(call, &way, flags);
+	int host = open_at(call, &way, flags, &mode);
 	while (host == -ELOOP && !(flags & G_CREAT) && way_follow(call, &way, !(flags & G_NOFOLLOW)))
-		host = may_open(call, &way, flags) ? open_at(call, &way, flags) : -EPERM;
+		host = may_open(call, &way, flags) ? open_at(call, &way, flags, &mode) : -EPERM;
 	if (host < 0)
 		return way_refused(call, host) || (host == -EEXIST && is_new_only(flags));
-	return install(call, &way, fd, host, flags);
+	return install(call, &way, fd, host, flags, mode);
 }
