@@ -344,12 +344,13 @@ class Machine(Protocol):
         """Call *function* in the running thread at the next safe point, outside guest execution.
 
         May be called from any thread and from callbacks; functions run in
-        the order given.  Before :meth:`run` it waits for the start.
+        the order given.  Before :meth:`run` it waits for the start.  What one
+        raises ends the run like what a handler raises.
         """
         ...
 
     def statistics(self) -> MappingABC[str, int]:
-        """Counts by name, of this host process.
+        """Counts by name, of this host process, as they are now.
 
         Always "syscalls": those that were seen, which is all if a Target.on_syscall is told of them; and
         "unknown-syscalls": those that the backend itself does not know (0 if a kernel makes them), with

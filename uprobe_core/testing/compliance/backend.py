@@ -91,6 +91,11 @@ class BackendCompliance(
         places = [m.address_of(CALLS.offset("work")) for _, m in made.handler.mapped if m.file == made.file]
         assert places == [WORK]
 
+    def test_a_mapping_is_told_as_it_is_listed(self, rig: Any) -> None:
+        made = rig(CALLS)
+        told = [mapping for _, mapping in made.handler.mapped]
+        assert [mapping for mapping in made.process.mappings() if mapping.file == made.file] == told
+
     def test_the_identity_of_a_file_is_the_hosts(self, rig: Any) -> None:
         made = rig(CALLS)
         assert made.file in {mapping.file for _, mapping in made.handler.mapped}
@@ -123,10 +128,21 @@ class BackendCompliance(
         assert numbers["unknown-syscalls"] == 0
         assert numbers.get("instructions", 45) == 45
 
+    def test_statistics_are_those_of_when_they_were_asked_for(self, rig: Any) -> None:
+        made = rig(CALLS)
+        before = made.machine.statistics()
+        kept = dict(before)
+        made.run()
+        made.machine.statistics()
+        assert dict(before) == kept
+
     # --- memory ------------------------------------------------------------------------------------
 
     def test_memory_is_what_the_file_says(self, rig: Any) -> None:
-        assert rig(CALLS).word(WORK) == CALLS.code("work")
+        made = rig(CALLS)
+        assert made.word(WORK) == CALLS.code("work")
+        assert type(made.word(WORK)) is bytes
+        assert made.process.read(WORK, 0) == b""
 
     def test_memory_that_is_not_there_faults_with_its_address(self, rig: Any) -> None:
         process = rig(CALLS).process
@@ -231,6 +247,15 @@ class BackendCompliance(
         made = hitting.open(CALLS, act)
         assert made.run().code == 150
         assert saw == ["hit", "still inside", "first", "second"]
+
+    def test_what_is_to_be_done_soon_ends_the_run_if_it_raises(self, rig: Any) -> None:
+        made, error = rig(SPIN), RuntimeError("from what was to be done")
+
+        def act() -> None:
+            raise error
+
+        made.machine.call_soon(act)
+        _expect(error, made)
 
     def test_what_is_to_be_done_soon_before_the_run_is_done_when_it_starts(self, rig: Any) -> None:
         made = rig(CALLS)

@@ -165,6 +165,7 @@ class BackendTasks(BackendFixtures):
     def test_the_clock_never_runs_backwards_and_runs(self, hitting: Hitting) -> None:
         seen: list[int] = []
         hitting.open(CALLS, lambda task, _address: seen.append(task.clock())).run()
+        assert all(type(each) is int for each in seen)
         assert seen == sorted(seen)
         assert seen[0] > 0
         assert seen[-1] > seen[0]

@@ -52,6 +52,15 @@ class BackendWorld(BackendFixtures):
             "7"
         )
 
+    @pytest.mark.parametrize("read_only", [True, False])
+    def test_a_bound_file_is_written_unless_it_is_bound_to_be_read(
+        self, backend: Backend, rig: Any, tmp_path: Path, read_only: bool
+    ) -> None:
+        needs(backend.capabilities.binds, "binds")
+        (tmp_path / "host").write_text("7")
+        bind = Bind(str(tmp_path / "host"), "/srv/there", read_only)
+        assert rig(WRITES, "/srv/there", binds=[bind]).run().code == read_only
+
     def test_a_file_outside_is_not_created(self, backend: Backend, rig: Any, tmp_path: Path) -> None:
         needs(backend.capabilities.sandbox, "sandbox")
         outside = tmp_path / "outside"
@@ -72,7 +81,9 @@ class BackendWorld(BackendFixtures):
 
     def test_the_limit_of_instructions_ends_the_run(self, backend: Backend, rig: Any) -> None:
         needs("instructions" in backend.capabilities.limits, "limit of instructions")
-        assert rig(SPIN, limits=Limits(instructions=10_000)).run().reason == "max-insns"
+        made = rig(SPIN, limits=Limits(instructions=10_000))
+        assert made.run().reason == "max-insns"
+        assert made.machine.statistics().get("instructions", 10_000) < 20_000
 
     def test_a_run_within_its_limits_ends_by_itself(self, backend: Backend, rig: Any) -> None:
         most: dict[str, Any] = {"seconds": 60.0, "instructions": 10_000, "memory": 1 << 28, "processes": 5}

@@ -22,6 +22,19 @@ __all__ = ("Manners",)
 _SECONDS = 60
 
 
+_TESTED = {"pytest_pyfunc_call", "pytest_fixture_setup", "_teardown_yield_fixture"}
+"""Functions of pytest that call a test and what it stands on."""
+
+
+def _is_tested(frame: FrameType | None) -> bool:
+    """Whether *frame* is in a test, not in pytest's report of what became of it."""
+    while frame is not None:
+        if frame.f_code.co_name in _TESTED:
+            return True
+        frame = frame.f_back
+    return False
+
+
 class Manners:
     """Around each test of a suite.
 
@@ -48,8 +61,9 @@ class Manners:
     def bounded(self) -> Iterator[None]:
         """What does not come to an end fails."""
 
-        def end(_number: int, _frame: FrameType | None) -> None:
-            raise AssertionError(f"it did not end within {_SECONDS} s")
+        def end(_number: int, frame: FrameType | None) -> None:
+            if _is_tested(frame):
+                raise AssertionError(f"it did not end within {_SECONDS} s")
 
         if threading.current_thread() is not threading.main_thread():
             yield

@@ -59,6 +59,31 @@ def _own_list() -> Any:
     return {"process": {"mappings": mappings}}
 
 
+def _own_counts() -> Any:
+    """The counts that it works with itself are handed out."""
+    own: dict[str, int] = {}
+
+    def statistics(machine: Any) -> dict[str, int]:
+        own.update(machine.statistics())
+        return own
+
+    return {"machine": {"statistics": statistics}}
+
+
+def _patient(machine: Any, function: Callable[[], None]) -> None:
+    def call() -> None:
+        try:
+            function()
+        except RuntimeError:
+            machine.request_stop("error")
+
+    machine.call_soon(call)
+
+
+def _longer(told: Any, process: Any, mapping: Any) -> None:
+    told(process, replace(mapping, end=mapping.end + 4096))
+
+
 def _kept_traps() -> Any:
     """Breakpoints come back with what is mapped at their address."""
     kept: dict[int, tuple[bytes, bool]] = {}
@@ -143,6 +168,27 @@ PROMISE_ROWS: tuple[tuple[str, str, Any], ...] = (
         "test_an_exception_at_a_threads_start_comes_out_of_the_run",
         {"handler": {"on_task": _swallow}},
     ),
+    ("counts are the backend's own", "test_statistics_are_those_of_when_they_were_asked_for", _own_counts),
+    (
+        "an exception of what is to be done soon is swallowed",
+        "test_what_is_to_be_done_soon_ends_the_run_if_it_raises",
+        {"machine": {"call_soon": _patient}},
+    ),
+    (
+        "memory is read as an array that can be changed",
+        "test_memory_is_what_the_file_says",
+        {"process": {"read": lambda process, address, size: bytearray(process.read(address, size))}},
+    ),
+    (
+        "the clock is a fraction",
+        "test_the_clock_never_runs_backwards_and_runs",
+        {"task": {"clock": lambda task: float(task.clock())}},
+    ),
+    (
+        "a mapping is told as longer than it is",
+        "test_a_mapping_is_told_as_it_is_listed",
+        {"handler": {"on_mmap": _longer}},
+    ),
     (
         "breakpoints stay when their mapping goes",
         "test_a_breakpoint_goes_with_its_mapping",
@@ -188,6 +234,16 @@ def _told(asked: str, **methods: Callable[..., Any]) -> Callable[[Any], Any]:
 _CALLS = "test_system_calls_are_told_with_their_results"
 
 TOLD_ROWS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
+    (
+        "what is bound to be read can be written",
+        "test_a_bound_file_is_written_unless_it_is_bound_to_be_read",
+        lambda target: replace(target, binds=[replace(each, read_only=False) for each in target.binds]),
+    ),
+    (
+        "the limit of instructions is a hundred times as high",
+        "test_the_limit_of_instructions_ends_the_run",
+        lambda target: replace(target, limits=replace(target.limits, instructions=1_000_000)),
+    ),
     ("system calls are not told", _CALLS, lambda target: replace(target, on_syscall=None)),
     (
         "failed results of system calls are not negative",
