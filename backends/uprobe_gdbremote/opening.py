@@ -93,6 +93,7 @@ def _machine(
         first = _first(connection)
         machine = RemoteMachine(connection, target, handler, files, capabilities, first)
     except BaseException:
+        connection.kill()  # a stub whose connection ends lets its program run
         connection.close()
         raise
     try:

@@ -90,12 +90,15 @@ def test_system_calls_are_events(replay: Any, tmp_path: Path) -> None:
 
 
 @needs_qemu
-def test_a_stub_that_does_not_tell_of_system_calls_is_no_silent_one() -> None:
+def test_a_stub_that_does_not_tell_of_system_calls_is_no_silent_one(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     with (
         up.Session([LOOP], backend="gdbremote", syscalls=True) as run,
         pytest.raises(BackendError, match="does not tell of system calls"),
     ):
         run.open()
+    assert capfd.readouterr().out == ""  # the program has not run
 
 
 def test_what_the_process_executes_is_probed(replay: Any, tmp_path: Path) -> None:

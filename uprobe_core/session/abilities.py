@@ -88,7 +88,8 @@ def warnings_of(
     if wrapped is Mode.INLINE:
         yield "plugins wrap operations of the architecture, which --mode inline calls at no hit (trap does)"
     if setup.policy.is_kernel and not can.visible_traps:
-        yield f"backend {setup.backend!r}: a program that reads its own code sees no breakpoints there"
+        what = "a program that reads its own code does not see a kernel's breakpoints there"
+        yield f"backend {setup.backend!r}: {what}"
     if returns is Returns.HIJACK and not can.processes:
         yield (
             f"backend {setup.backend!r} does not follow every fork: a forked process that it does not follow"
