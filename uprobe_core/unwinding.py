@@ -7,14 +7,14 @@ unwinder (:mod:`uprobe_core.stacks`) knows DWARF and no architecture.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from uprobe_core.architecture import Registers
 from uprobe_core.types import GuestMemory
 
-__all__ = ("FrameRules", "Row", "Saved", "Where")
+__all__ = ("FrameRules", "Row", "Saved", "Spills", "Where")
 
 
 class Where(enum.IntEnum):
@@ -68,6 +68,18 @@ class Row:
         return bool(self.expression) or any(each.code for each in self.saved)
 
 
+class Spills(NamedTuple):
+    """What a function's first instructions have done with its parameters; places count from SP at the entry.
+
+    :param bases: where registers point to behind those instructions
+    :param found: by place, what was put there: a register's value at the entry (Where.REGISTER; vector
+        registers have DWARF's numbers), or what the caller has left at a place (Where.MEMORY)
+    """
+
+    bases: Mapping[int, int]
+    found: Mapping[int, tuple[Where, int]]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameRules:
     """One architecture's part of unwinding.
@@ -77,6 +89,7 @@ class FrameRules:
     :param code_mask: the bits of a return address that are address and not signature
     :param signal_frame: ``(memory, pc)``: how to get to what a signal interrupted, if *pc* is what
         handlers return to, else None; raises MemoryFault where *pc* is not readable
+    :param spills: where a function's instructions from its first on put what it was given; None: not told
     :param prologue: what a function's instructions from its first up to the PC (exclusive) have done to
         its frame, for functions without unwind information; None: that cannot be told
     """
@@ -86,3 +99,4 @@ class FrameRules:
     code_mask: int
     signal_frame: Callable[[GuestMemory, int], Row | None]
     prologue: Callable[[bytes], Row | None]
+    spills: Callable[[bytes], Spills] | None = None

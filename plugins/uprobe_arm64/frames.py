@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from uprobe_arm64.registers import LINK, REGISTERS
+from uprobe_arm64.spills import spills
 from uprobe_core.types import GuestMemory
 from uprobe_core.unwinding import FrameRules, Row, Saved, Where
 
@@ -164,5 +165,6 @@ FRAME_RULES: Final = FrameRules(
     code_mask=(1 << 48) - 1,
     signal_frame=_signal_frame,
     prologue=_prologue,
+    spills=spills,
 )
 """A return address may be signed in its upper bits, which user addresses do not use (Arm ARM, PAC)."""

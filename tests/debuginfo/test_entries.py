@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.debuginfo.programs import SOURCES, hits_of
+from tests.debuginfo.programs import SOURCES, built, by_zig, hits_of
 from tests.programs import compiled
 from uprobe_core.debuginfo.functions import functions_of
 from uprobe_core.debuginfo.lines import program_of
@@ -18,6 +19,15 @@ from uprobe_core.image.elf_symbols import ElfImage
 FUNCTIONS = 16
 RESULTS = ["wide", "boxed", "quad", "two", "vectors", "aligned", "pair", "reals", "three", "mixed", "either"]
 RESULTS += ["floats", "four", "five", "letters"]
+
+
+GIVEN = {
+    "first": 'n=42 s="str"',
+    "between": "a=1 m={a=7 b=8} d=2.5 used={v={1,2,3,4,5,6}} z=true",
+    "two": "a=-5 b=6",
+    "large": "a=3 b=4",
+    "stack": "a=1 b=2 c=3 d=4 e=5 f=6 g=7 h=8 i=9",
+}
 
 
 def program() -> Path:
@@ -57,3 +67,11 @@ def test_results_are_what_the_caller_goes_on_with() -> None:
     texts = list(hits_of(program(), lines).values())
     assert all(texts)
     assert texts[0::2] == texts[1::2]
+
+
+@pytest.mark.parametrize("made", [lambda: by_zig("unused.c", "-O0"), lambda: built("unused.c", "-O0")])
+def test_parameters_behind_one_that_the_compiler_leaves_out_are_their_own(made: type[Path]) -> None:
+    lines = {name: f"p {{}}:{name} $args" for name in GIVEN}
+    found = hits_of(made(), lines.values())
+    shown = {name: re.sub(r"(unused|as_well)=\S+ ", "", found[line][0]) for name, line in lines.items()}
+    assert shown == GIVEN

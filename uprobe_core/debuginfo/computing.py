@@ -189,7 +189,7 @@ class _Runner(StackMachine):
         die = self._whole.entry_at(offset)
         size, encoding = int(die.get(At.BYTE_SIZE, 0)), int(die.get(At.ENCODING, 0))
         is_float = encoding == _FLOAT
-        if size not in ((4, 8) if is_float else (1, 2, 4, 8)):
+        if size not in ((2, 4, 8) if is_float else (1, 2, 4, 8)):
             raise GoneError(f"a number of {size} bytes")
         return NumberType(size, is_float, encoding in _SIGNED)
 

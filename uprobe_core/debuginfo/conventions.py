@@ -10,6 +10,8 @@ from typing import NamedTuple
 from uprobe_core.architecture import Registers
 from uprobe_core.debuginfo import calls, calls_go, calls_rust
 from uprobe_core.debuginfo.dwarf import At, Language
+from uprobe_core.debuginfo.frames import Frame
+from uprobe_core.debuginfo.given import borne_out, is_asked
 from uprobe_core.debuginfo.operands import Operand, pointed
 from uprobe_core.debuginfo.places import Gone, Place, is_behind_a_pointer
 from uprobe_core.debuginfo.types import Type
@@ -23,6 +25,11 @@ CHANGED = Gone("call changed by the compiler")
 """The place of what a function takes or gives that :func:`is_changed`."""
 _MIXED_SINCE = (1, 79)
 """Since then variants that hold a number or a pointer share a register (rustc's layouts of enumerations)."""
+
+
+_PARTS = (".resume", ".destroy", ".cleanup")
+"""How clang calls the parts of a coroutine that are given its frame, and nothing that the source names."""
+Shown = tuple[Type, Place, bool]
 
 
 class Convention(NamedTuple):
@@ -64,21 +71,33 @@ def is_changed(die: Die) -> bool:
     return holder is not None and holder.get(At.CALLING_CONVENTION) == _NO_CALL
 
 
-def as_called(die: Die, shown: Sequence[tuple[Type, Place]], at: int, registers: Registers) -> Place:
-    """Where parameter *at* of the function *die* is at its first instruction; raises RefusedError.
+def as_called(frame: Frame, shown: Sequence[Shown], at: int) -> Place:
+    """Where parameter *at* of the function of *frame* is at its first instruction; raises RefusedError.
 
     It is :data:`CHANGED` where that is not known.
 
-    :param shown: each parameter with its place as debug information says it
+    :param shown: each parameter with its place as debug information says it, which may be a later one
     """
-    behind = [is_behind_a_pointer(place) for _, place in shown]
+    die, spills = frame.function.die, frame.spills
+    if frame.symbol.endswith(_PARTS):
+        return CHANGED
+    behind = [is_behind_a_pointer(place) for _, place, _ in shown]
     types = [
-        kind.pointer() if is_behind else kind for (kind, _), is_behind in zip(shown, behind, strict=True)
+        kind.pointer() if is_behind else kind for (kind, _, _), is_behind in zip(shown, behind, strict=True)
     ]
-    places = convention_of(die).parameters(types, registers)
+    places = convention_of(die).parameters(types, frame.rules.registers)
     if is_changed(die) and any(places[n] != shown[n][1] for n in range(at)):
         return CHANGED  # one of those before it may be gone
-    return pointed(Operand(types[at], places[at])).place if behind[at] else places[at]
+    if spills is not None and is_asked(die):
+        seen = borne_out(places, [place for _, place, _ in shown], spills)
+        if any(each not in (None, place) for each, place in zip(seen, places, strict=True)):
+            places = [CHANGED if each is None else each for each in seen]
+        places = [
+            Gone() if late and each is None else place
+            for each, place, (*_, late) in zip(seen, places, shown, strict=True)
+        ]
+    is_known = behind[at] and not isinstance(places[at], Gone)
+    return pointed(Operand(types[at], places[at])).place if is_known else places[at]
 
 
 def _is_mangled(die: Die) -> bool:

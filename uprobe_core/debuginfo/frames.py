@@ -16,9 +16,12 @@ from uprobe_core.debuginfo.unit import Die, Unit
 from uprobe_core.event_model import FetchOp, OpCode
 from uprobe_core.image.elf_symbols import ElfImage
 from uprobe_core.stacks.cfi import CallFrames
-from uprobe_core.unwinding import FrameRules, Row
+from uprobe_core.unwinding import FrameRules, Row, Spills
 
 __all__ = ("Frame",)
+
+_LONGEST = 1024
+"""Bytes of a function's first instructions that are looked at."""
 
 
 class Frame:
@@ -48,11 +51,31 @@ class Frame:
 
         return Machine(self.rules.count, lambda: self._base, self._cfa, self.static, indexed)
 
+    def slot(self, variable: Variable) -> tuple[Place, bool]:
+        """Where a parameter is here, else where it is first; and whether it is only there later."""
+        place, listed = self.place(variable), self.located(variable.die)[0]
+        if not isinstance(place, Gone) or not listed:
+            return place, False
+        return place_of(min(listed)[2], self._machine(variable.die.unit)), True
+
+    @cached_property
+    def spills(self) -> Spills | None:
+        """What the function's first instructions do with what it was given; None where nothing tells."""
+        low, high = self.function.ranges[0]
+        if self.rules.spills is None or low != self.function.entry:
+            return None
+        return self.rules.spills(self.image.read(low, min(high - low, _LONGEST)))
+
+    @property
+    def symbol(self) -> str:
+        """What the linker calls the function, "" if it has no name for it."""
+        found = self.image.symbol_at(self.function.entry)
+        return "" if found is None else found[0].name
+
     @property
     def is_cut(self) -> bool:
         """Whether the function is a copy of gcc's (ISRA): its result may be gone, if no caller used it."""
-        found = self.image.symbol_at(self.function.entry)
-        return found is not None and ".isra." in found[0].name
+        return ".isra." in self.symbol
 
     def static(self, vaddr: int) -> FetchOp:
         """What loads the address that the file calls *vaddr*."""

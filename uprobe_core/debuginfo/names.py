@@ -23,6 +23,7 @@ from uprobe_core.debuginfo.functions import (
     scopes_at,
     variables_at,
 )
+from uprobe_core.debuginfo.given import is_asked
 from uprobe_core.debuginfo.leaves import make_argument
 from uprobe_core.debuginfo.location import THREAD_LOCAL, place_of
 from uprobe_core.debuginfo.not_there import not_there, thread_local
@@ -293,7 +294,7 @@ class Names:
         frame, place = self._frame, self._frame.place(variable)
         is_outer = variable.scope is not None and variable.scope.key == frame.function.die.key
         at_entry = is_outer and frame.vaddr == frame.function.entry and not frame.is_listed(variable.die)
-        if is_outer and isinstance(place, Gone) and self._is_kept(variable):
+        if is_outer and isinstance(place, Gone) and (self._is_kept(variable) or self._is_late(variable)):
             return self._as_called(variable)
         if not at_entry or not isinstance(place, InMemory) or is_static(place) or self._is_given(place):
             return place
@@ -317,11 +318,15 @@ class Names:
             return False
         return any(end == function.ranges[-1][1] for _, end, _ in self._frame.located(die)[0])
 
+    def _is_late(self, variable: Variable) -> bool:
+        """Whether it is a parameter at the entry, which clang speaks of once it is where it stays."""
+        return variable.is_parameter and self.is_entry and is_asked(self._frame.function.die)
+
     def _as_called(self, variable: Variable) -> Place:
         shown = self._parameters()
         at = next(n for n, each in enumerate(shown) if each.die.key == variable.die.key)
-        placed = [(each.type, self._frame.place(each)) for each in shown]
-        return as_called(self._frame.function.die, placed, at, self._frame.rules.registers)
+        placed = [(each.type, *self._frame.slot(each)) for each in shown]
+        return as_called(self._frame, placed, at)
 
     def _computed(self, place: Computed, die: Die) -> Place:
         """An expression of DWARF, of *die*, as an operation of Python."""

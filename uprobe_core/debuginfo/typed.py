@@ -13,7 +13,7 @@ from uprobe_core.types import GoneError
 
 __all__ = ("Number", "NumberType", "binary", "unary")
 
-_FLOATS = {4: "<f", 8: "<d"}
+_FLOATS = {2: "<e", 4: "<f", 8: "<d"}
 _SHIFTS: Final[dict[int, Callable[[int, int], int]]] = {
     0x24: lambda a, b: a << b if b < 64 else 0,
     0x25: lambda a, b: a >> min(b, 64),
