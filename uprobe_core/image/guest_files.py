@@ -151,6 +151,8 @@ class GuestFiles:
             status = os.stat(host, follow_symlinks=False)
         except OSError as error:
             return FileStatus(errno.errorcode.get(error.errno or errno.ENOENT, "ENOENT"))
+        if path.endswith(("/", "/.")) and not stat.S_ISDIR(status.st_mode):
+            return FileStatus("ENOTDIR")  # host_path reads over it
         identity = (status.st_dev, status.st_ino)
         return FileStatus("", stat.S_ISREG(status.st_mode), status.st_size, identity, host)
 

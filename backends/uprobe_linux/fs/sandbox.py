@@ -56,7 +56,7 @@ class Sandbox:
         own = [*self._imports.own, *self._imports.places, *target.own_files]
         mounts += _own_files_in([root, *mounts], own)
         self.mounts = MountTable(root, mounts)
-        if not target.sysroot:
+        if not target.sysroot or not _holds_something(os.path.join(target.sysroot, "sys")):
             self.mounts.add_virtual("/sys", _bare_sys)
         self.cwd = self._cwd(target)
 
@@ -209,9 +209,23 @@ def _is_plain_dir(path: str) -> bool:
         return False
 
 
+def _holds_something(folder: str) -> bool:
+    """Whether a system brings files of its own there."""
+    try:
+        return bool(os.listdir(folder))
+    except OSError:
+        return False
+
+
 def _bare_sys() -> VNode:
-    """/sys without the host's hardware: the number of CPUs, which C libraries ask for."""
+    """/sys without the host's hardware: the one CPU, which C libraries and tools ask for."""
     cpu: dict[str, VNode] = {name: static_file("0\n") for name in ("online", "possible", "present")}
+    topology: dict[str, VNode] = {name: static_file("0\n") for name in ("core_id", "physical_package_id")}
+    for kind in ("core", "thread"):
+        topology[f"{kind}_siblings"] = static_file("1\n")
+        topology[f"{kind}_siblings_list"] = static_file("0\n")
+    cpu["cpu0"] = Table({"topology": Table(topology).directory()}).directory()
+    cpu["offline"] = static_file("\n")
     node: VDir = Table(cpu).directory()
     for name in ("cpu", "system", "devices"):
         node = Table({name: node}).directory()
