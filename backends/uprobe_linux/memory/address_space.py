@@ -355,10 +355,10 @@ class AddressSpace(KernelAccess):
 
     def release_all(self) -> None:
         """Unmap everything, for good: text stays for a mapping of the same file."""
-        for vma in list(self.vmas):
-            self.vmas.remove(vma)
-            if not self.kept.keep(vma, self.code):
-                self._release(vma)
+        gone = [vma for vma in self.vmas if not self.kept.keep(vma, self.code)]
+        self.vmas.clear()
+        for vma in gone:
+            self._release(vma)
         self.code.drop(0, 1 << 56)
         self.committed = 0
         self._cpu.flush()

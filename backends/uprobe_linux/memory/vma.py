@@ -105,6 +105,12 @@ class VmaList:
         self.version += 1
         del self._vmas[i], self._starts[i]
 
+    def clear(self) -> None:
+        """Nothing is mapped any more."""
+        self.version += 1
+        self._vmas.clear()
+        self._starts.clear()
+
     def overlapping(self, start: int, end: int) -> list[Vma]:
         """The mappings that have a byte in [start, end)."""
         first = max(bisect_right(self._starts, start) - 1, 0)
