@@ -6,8 +6,7 @@ that ``import uprobe_core`` stays cheap and pulls in no emulator or decoder.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # typing would be imported before the command's own finder of modules is there
 if TYPE_CHECKING:
     from uprobe_core.actions import Count, Hist, Latency, Record, Stacks, Sum, Summary
     from uprobe_core.consumer import Consumer, Frame, Hit, ReturnHit

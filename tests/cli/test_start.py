@@ -58,6 +58,19 @@ def test_a_run_loads_nothing_that_it_does_not_need() -> None:
     assert not imported(*command) & ((HEAVY | others) - imported("-c", "pass"))
 
 
+@pytest.mark.parametrize(
+    ("words", "most"), [((), 236), (("-e", f"p {LOOP}:main"), 295)], ids=["plain", "probe"]
+)
+def test_a_run_loads_no_more_of_us_than_it_did(words: tuple[str, ...], most: int) -> None:
+    """A module is a quarter of a millisecond: what few runs need is imported where it is used."""
+    ours = {
+        name
+        for name in imported("-m", "uprobe_core.cli", "run", *words, str(LOOP), "0")
+        if name[:7] == "uprobe_"
+    }
+    assert len(ours) <= most, sorted(ours)
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example(name: str) -> None:
     text = build_parser(name).format_help()

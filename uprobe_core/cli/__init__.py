@@ -8,15 +8,29 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from functools import partial
-from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, cast
 
+TYPE_CHECKING = False  # whatever is imported here the command cannot find in its own way
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
+    from typing import Any, Protocol
 
-__all__ = ("COMMANDS", "Command", "build_parser", "main")
+    class Command(Protocol):
+        """What a module of this package offers for its sub-command."""
+
+        DESCRIPTION: str
+        EPILOG: str
+
+        def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+            """Declare options and arguments."""
+            ...
+
+        def run(self, args: argparse.Namespace) -> int:
+            """Do it; returns the exit status, raises UprobeError."""
+            ...
+
+
+__all__ = ("COMMANDS", "build_parser", "main")
 
 COMMANDS = {
     "run": "run a program with probes; exit with the program's status",
@@ -49,24 +63,10 @@ if it is not there, 2 for wrong usage.
 'uprobe COMMAND --help' tells more about a command."""
 
 
-class Command(Protocol):
-    """What a module of this package offers for its sub-command."""
-
-    DESCRIPTION: str
-    EPILOG: str
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare options and arguments."""
-        ...
-
-    def run(self, args: argparse.Namespace) -> int:
-        """Do it; returns the exit status, raises UprobeError."""
-        ...
-
-
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     """The parser of one sub-command, or of ``uprobe`` without one."""
     import argparse
+    from functools import partial
 
     # Without a width argparse imports shutil for each argument, and that compression libraries.
     formatter = partial(argparse.RawDescriptionHelpFormatter, width=_width())
@@ -118,7 +118,11 @@ def _width() -> int:
 
 def _module(command: str) -> Command:
     """The module of a sub-command; ``list`` and ``run`` are fine module names."""
-    return cast("Command", import_module(f"uprobe_core.cli.{command.replace('-', '_')}"))
+    from importlib import import_module
+
+    module: Any = import_module(f"uprobe_core.cli.{command.replace('-', '_')}")
+    found: Command = module
+    return found
 
 
 def _version() -> str:
@@ -153,9 +157,10 @@ def _read(command: str, arguments: list[str]) -> argparse.Namespace:
     if command == "run":
         from uprobe_core.cli.plain_words import read_plainly
 
-        plain = read_plainly(arguments, lambda text: build_parser(command).error(text))
+        plain: Any = read_plainly(arguments, lambda text: build_parser(command).error(text))
         if plain is not None:
-            return cast("argparse.Namespace", plain)
+            given: argparse.Namespace = plain
+            return given
     parser = build_parser(command)
     args = parser.parse_args(_joined(arguments, parser))
     args.usage_error = parser.error

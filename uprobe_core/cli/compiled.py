@@ -11,24 +11,20 @@ from __future__ import annotations
 import marshal
 import os
 import sys
-from importlib import import_module
-from importlib.util import MAGIC_NUMBER
-from types import CodeType, ModuleType
-from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
+TYPE_CHECKING = False  # what is imported here the finder of kept modules is too late for
 if TYPE_CHECKING:
+    from types import CodeType
+    from typing import Any
+
     from uprobe_core.cli.kept_modules import KeptModules
 
 __all__ = ("Compiled", "keep_dataclasses", "keep_modules", "save_compiled", "settle_modules")
 
-_FORMAT = 4
-"""Of that file: the checksum begins with it, so that one of another version's is not whole."""
+_START = f"uprobe 5 {sys.version}\n".encode()
+"""What that file begins with: the number is that of its form."""
 _MOST = 400
 """Sources that are kept of one module; what was not asked for in a run goes first."""
-
-_Batch = dict[tuple[str, str], CodeType]
-"""Code by mode and source text."""
 
 
 class Compiled:
@@ -37,8 +33,9 @@ class Compiled:
     def __init__(self, path: str) -> None:
         self._path = path
         self._known = _read(path)
-        self._batches: dict[str, _Batch] = {}
-        self._used: dict[str, _Batch] = {}
+        self._batches: dict[str, dict[tuple[str, str], CodeType]] = {}
+        """Code by the mode and the text of its source, by module."""
+        self._used: dict[str, dict[tuple[str, str], CodeType]] = {}
         self._new: set[str] = set()
 
     def execute(self, source: str, *spaces: dict[str, Any]) -> None:
@@ -68,7 +65,7 @@ class Compiled:
         if code is None:
             code = compile(source, name, "exec" if mode == "inner" else mode, dont_inherit=True)
             for _ in range(2 if mode == "inner" else 0):
-                code = next(each for each in code.co_consts if isinstance(each, CodeType))
+                code = next(each for each in code.co_consts if type(each) is type(code))
             batch[mode, source] = code
             self._new.add(module)
         self._used[module][mode, source] = code
@@ -85,7 +82,7 @@ class Compiled:
         fresh = f"{self._path}.{os.getpid()}"
         try:
             with open(fresh, "xb") as file:
-                file.write(MAGIC_NUMBER + crc32(data, _FORMAT).to_bytes(4, "little") + data)
+                file.write(_START + len(data).to_bytes(8, "little") + data)
             os.replace(fresh, self._path)
             self._new.clear()
         except OSError:
@@ -96,10 +93,10 @@ def _read(path: str) -> dict[str, bytes]:
     """What the file holds, by module; nothing if it is not whole, or another version's."""
     try:
         with open(path, "rb") as file:
-            start, data = file.read(8), file.read()
+            start, data = file.read(len(_START) + 8), file.read()
     except OSError:
         return {}
-    if start != MAGIC_NUMBER + crc32(data, _FORMAT).to_bytes(4, "little"):
+    if start != _START + len(data).to_bytes(8, "little"):
         return {}
     found: dict[str, bytes] = marshal.loads(data)  # noqa: S302  # as above
     return found
@@ -131,17 +128,19 @@ def keep_dataclasses() -> None:
     _kept.append(compiled)
 
 
-class _Later(ModuleType):
-    """A module that is imported when something of it is asked for."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(import_module(self.__name__), name)
-
-
 def _import_dataclasses() -> None:
     """Without ``inspect``: it takes longer than they do, and is asked only for what has no documentation."""
     if "inspect" not in sys.modules:
-        sys.modules["inspect"] = _Later("inspect")
+        from importlib import import_module
+        from types import ModuleType
+
+        class Later(ModuleType):
+            """A module that is imported when something of it is asked for."""
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(import_module(self.__name__), name)
+
+        sys.modules["inspect"] = Later("inspect")
         try:
             import dataclasses  # noqa: F401
         finally:

@@ -13,8 +13,6 @@ import marshal
 import mmap
 import os
 import sys
-from collections.abc import Callable, Container, Sequence
-from contextlib import suppress
 from importlib.machinery import (
     BuiltinImporter,
     FrozenImporter,
@@ -22,40 +20,26 @@ from importlib.machinery import (
     PathFinder,
     SourceFileLoader,
 )
-from importlib.util import MAGIC_NUMBER
-from types import CodeType, ModuleType
-from typing import Any, NamedTuple
-from zlib import crc32
+from types import ModuleType
 
 from uprobe_core.cli.quick_imports import import_quickly
 
+TYPE_CHECKING = False  # what is imported here is imported before this can find it
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Sequence
+    from types import CodeType
+    from typing import Any
+
+    _Row = tuple[str, str, str, int, int, int, int]
+    """A module: its source, its compiled file, the folder that it was found in, where its bytes begin and
+    end, when its source was changed, and the size that has, as a compiled file says them."""
+
 __all__ = ("KeptModules",)
 
-_FORMAT = 2
-"""Of our file: the checksum begins with it, so that one of another version's is not whole."""
+_START = f"uprobe 3 {sys.version}\n".encode()
+"""What our file begins with, before the length of its index: the number is that of its form."""
 _HEADER = 16
 """Bytes of a compiled file before its code: magic number, flags, time and size of the source (PEP 552)."""
-_START = len(MAGIC_NUMBER) + 8
-"""Bytes of our file before its index: magic number, checksum and length of the index."""
-
-
-class _Row(NamedTuple):
-    """A module: its source, its compiled file, the folder that it was found in, where its bytes lie.
-
-    :ivar time: when its source was changed, and *size* what that has, as a compiled file says it
-    """
-
-    origin: str
-    cached: str
-    folder: str
-    start: int
-    end: int
-    time: int
-    size: int
-
-
-_Rows = dict[str, tuple[str, str, str, int, int, int, int]]
-"""Rows by module, as tuples: most are not asked for."""
 
 
 class _Quiet(ModuleType):
@@ -152,8 +136,8 @@ class KeptModules:
             return
         new = {}
         for name, row in _imported(self._rows):
-            data = _compiled(row.cached)
-            if data[:_HEADER] == _header(row.time, row.size):
+            data = _compiled(row[1])
+            if data[:_HEADER] == _header(*row[5:]):
                 new[name] = (row, data)
         if new:
             self._write(new)
@@ -170,12 +154,11 @@ class KeptModules:
         fresh = f"{self._path}.{os.getpid()}"
         try:
             with open(fresh, "xb") as file:  # first: behind the walls of a run it cannot be
-                rows = ((name, _Row(*row)) for name, row in self._rows.items())
-                kept = {name: (row, bytes(self._data[row.start : row.end])) for name, row in rows}
+                kept = {name: (row, bytes(self._data[row[3] : row[4]])) for name, row in self._rows.items()}
                 file.writelines(_as_file(self._places, kept | new))
             os.replace(fresh, self._path)
         except OSError:
-            with suppress(OSError):
+            if os.path.exists(fresh):
                 os.unlink(fresh)
 
 
@@ -211,6 +194,8 @@ def _time_and_size(origin: str) -> tuple[int, int]:
 
 def _header(time: int, size: int) -> bytes:
     """What a compiled file of a source of that *time* and *size* begins with."""
+    from importlib.util import MAGIC_NUMBER  # asked for when something is new
+
     return MAGIC_NUMBER + b"".join(max(word, 0).to_bytes(4, "little") for word in (0, time, size))
 
 
@@ -226,7 +211,7 @@ def _imported(known: Container[str]) -> list[tuple[str, _Row]]:
         if spec.submodule_search_locations is not None:
             folder = os.path.dirname(folder)
         if "." in name or folder in sys.path:
-            found.append((name, _Row(origin, spec.cached, folder, 0, 0, *_time_and_size(origin))))
+            found.append((name, (origin, spec.cached, folder, 0, 0, *_time_and_size(origin))))
     return found
 
 
@@ -238,26 +223,22 @@ def _compiled(path: str) -> bytes:
         return b""
 
 
-def _read(path: str, places: Any) -> tuple[_Rows, memoryview]:
+def _read(path: str, places: Any) -> tuple[dict[str, _Row], memoryview]:
     """Rows and bytes of the file; none if it is not whole, another version's or of other folders."""
-    nothing: tuple[_Rows, memoryview] = {}, memoryview(b"")
+    nothing: tuple[dict[str, _Row], memoryview] = {}, memoryview(b"")
     try:
         with open(path, "rb") as file:
             data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError):
         return nothing
-    length = int.from_bytes(data[_START - 4 : _START], "little")
-    index = data[_START : _START + length]
-    if data[:_START] != _start(index):
+    at = len(_START) + 8
+    length = int.from_bytes(data[at - 8 : at], "little")
+    if data[: at - 8] != _START or len(data) < at + length:
         return nothing
-    held, size, rows = marshal.loads(index)  # noqa: S302  # as Python reads the files beside it
-    if held != places or size != len(data) - _START - length:
+    held, size, rows = marshal.loads(data[at : at + length])  # noqa: S302  # as Python reads the files beside it
+    if held != places or size != len(data) - at - length:
         return nothing
-    return rows, data[_START + length :]
-
-
-def _start(index: bytes | memoryview) -> bytes:
-    return MAGIC_NUMBER + crc32(index, _FORMAT).to_bytes(4, "little") + len(index).to_bytes(4, "little")
+    return rows, data[at + length :]
 
 
 def _as_file(places: Any, whole: dict[str, tuple[_Row, bytes]]) -> list[bytes]:
@@ -266,4 +247,4 @@ def _as_file(places: Any, whole: dict[str, tuple[_Row, bytes]]) -> list[bytes]:
         rows[name] = (*row[:3], size, size + len(data), *row[5:])
         size += len(data)
     index = marshal.dumps((places, size, rows))
-    return [_start(index), index, *(data for _, data in whole.values())]
+    return [_START, len(index).to_bytes(8, "little"), index, *(data for _, data in whole.values())]

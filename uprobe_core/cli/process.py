@@ -7,17 +7,19 @@ Python also frees them one by one: together a fifth of a short run.
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import gc
 import os
 import sys
-import threading
-from typing import TYPE_CHECKING, NoReturn
 
 from uprobe_core.cli import COMMANDS, main
 from uprobe_core.cli.compiled import keep_dataclasses, keep_modules, save_compiled, settle_modules
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from uprobe_core.session.session import Session
 
 __all__ = ("collect_from_now_on", "command", "confine")
@@ -61,7 +63,7 @@ def _is_all_ours() -> bool:
     """Whether nobody else's code waits for its objects to be freed: no plugin's, debugger's, profiler's."""
     importing = sys.modules.get("uprobe_core.discovery.importing")
     is_watched = sys.gettrace() is not None or sys.getprofile() is not None
-    return not is_watched and threading.active_count() == 1 and not getattr(importing, "outsiders", None)
+    return not is_watched and not _thread._count() and not getattr(importing, "outsiders", None)
 
 
 def _leave(status: int) -> None:

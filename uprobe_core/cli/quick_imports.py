@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import _thread
 import sys
-from collections.abc import Callable
-from types import ModuleType
-from typing import Any
+
+TYPE_CHECKING = False  # what is imported here is not found among what is kept
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import Any
 
 __all__ = ("import_quickly",)
-
-_Import = Callable[[str], Any]
 
 
 def import_quickly(kept: Any) -> Callable[[], None]:
@@ -30,7 +31,7 @@ def import_quickly(kept: Any) -> Callable[[], None]:
     if slowly is None or any(type(finder).__module__ != "_distutils_hack" for finder in ahead):
         return lambda: None
 
-    def find_and_load(name: str, import_: _Import) -> Any:
+    def find_and_load(name: str, import_: Callable[[str], Any]) -> Any:
         if name in sys.modules or _thread._count() or len(sys.meta_path) != finders:
             return slowly(name, import_)
         parent, _, child = name.rpartition(".")
