@@ -36,8 +36,6 @@ _BIRTHS = 10
 _CLONES = (220, 435)
 """clone, clone3 (<asm-generic/unistd.h>)."""
 _TRIES = 5
-_LONGEST = 80
-"""Bytes of an answer that is OK or an error, with its text."""
 _SMALLEST = 400
 """Bytes of a packet that every stub takes."""
 
@@ -184,6 +182,13 @@ class Client:
             slug="target-threads",
         )
 
+    def spelled(self, answer: bytes) -> bytes:
+        """The bytes whose digits *answer* is; raises BackendError where it is of another question."""
+        try:
+            return bytes.fromhex(answer.decode("ascii"))
+        except ValueError:
+            raise self.out_of_step() from None
+
     def knows(self, payload: bytes) -> bool:
         """Whether the stub does what *payload* says: it answers OK."""
         return self._answer(payload) == b"OK"
@@ -191,10 +196,11 @@ class Client:
     def do(self, payload: bytes) -> None:
         """Have the stub do *payload*; raises StubError if it does not."""
         answer = self._answer(payload)
-        if len(answer) > _LONGEST:  # it belongs to another question
+        if answer == b"OK":
+            return
+        if answer and not _ERROR.match(answer):  # it belongs to another question
             raise self.out_of_step()
-        if answer != b"OK":
-            raise StubError(payload, answer)
+        raise StubError(payload, answer)
 
     def do_and_go(self, first: bytes, going: bytes) -> None:
         """Have the stub do *first*, if it is anything, and then *going*, which lets the program run.
@@ -223,7 +229,7 @@ class Client:
             answer = self._answer(b"m%x,%x" % (address + len(result), want))
             if len(answer) < 2 or _ERROR.match(answer):
                 break
-            part = bytes.fromhex(answer.decode("ascii"))
+            part = self.spelled(answer)
             result += part
             if len(part) < want:
                 break
@@ -259,9 +265,7 @@ class Client:
         if not self.knows(b"Hg" + thread):
             return False
         self.selected = thread
-        call, pc = (
-            int.from_bytes(bytes.fromhex(self.ask(asked).decode()), "little") for asked in (b"p8", b"p20")
-        )
+        call, pc = (int.from_bytes(self.spelled(self.ask(asked)), "little") for asked in (b"p8", b"p20"))
         return call in _CLONES and self.read(pc - 4, 4) == b"\x01\0\0\xd4"
 
     def remove(self, address: int, size: int, *, hardware: bool = False) -> None:

@@ -85,11 +85,6 @@ def _put(block: bytearray, register: RemoteRegister, value: int) -> None:
         block[register.offset : register.offset + register.size] = _bytes(register, value)
 
 
-def _block(answer: bytes) -> bytearray:
-    """What ``g`` was answered; digits of what is not to be had are ``x``."""
-    return bytearray.fromhex(answer.replace(b"x", b"0").decode("ascii"))
-
-
 class ThreadRegisters:
     """Registers of *thread*, valid while it is stopped; :meth:`forget` when it has run."""
 
@@ -122,8 +117,12 @@ class ThreadRegisters:
 
     def _fetched(self) -> bytearray:
         if self._block is None:
-            self._block = _block(self._ask(b"g"))
+            self._block = self._spelled(self._ask(b"g"))
         return self._block
+
+    def _spelled(self, answer: bytes) -> bytearray:
+        """What ``g`` was answered; digits of what is not to be had are ``x``."""
+        return bytearray(self._client.spelled(answer.replace(b"x", b"0")))
 
     def _one(self, register: RemoteRegister) -> int | None:
         """*register* by itself, None if the stub does not do that."""
@@ -131,7 +130,7 @@ class ThreadRegisters:
         if not answer:
             self._habit.one_by_one = False
             return None
-        return int.from_bytes(bytes.fromhex(answer.decode("ascii")), "little")
+        return int.from_bytes(self._client.spelled(answer), "little")
 
     def _ask(self, payload: bytes) -> bytes:
         """The answer to *payload*, which is surely about this thread."""
@@ -161,9 +160,9 @@ class ThreadRegisters:
         if not answer or answer[:1] == b"E":
             return
         if asked == b"g":
-            self._block = _block(answer)
+            self._block = self._spelled(answer)
         else:
-            self._known[PC] = int.from_bytes(bytes.fromhex(answer.decode("ascii")), "little")
+            self._known[PC] = int.from_bytes(self._client.spelled(answer), "little")
 
     def note(self, index: int, value: int) -> None:
         """The stop told that register *index* is *value*."""

@@ -54,6 +54,20 @@ def test_a_machine_that_ran_may_tell_that_it_stopped_before_it_answers(connect: 
     assert client.features == {"PacketSize": "fa0"}
 
 
+def test_an_answer_to_another_question_is_another_thread_that_ran_on(connect: Connect) -> None:
+    """As two threads of qemu-user give it that both read what was asked."""
+    client, _ = connect({b"z0": b"d406400000000000", b"p20": b"05thread:01;", b"m": b"OK"})
+    registers = ThreadRegisters(client, names(), b"", Habit())
+    asked: list[Callable[[], Any]] = [
+        lambda: client.remove(0x1000, 4),
+        lambda: client.read(0x1000, 4),
+        lambda: registers.get(PC),
+    ]
+    for ask in asked:
+        with pytest.raises(BackendError, match="another thread ran on"):
+            ask()
+
+
 def test_a_stub_that_wants_none_gets_no_acknowledgements(connect: Connect) -> None:
     client, _stub = connect({b"qSupported": b"QStartNoAckMode+", b"QStart": b"OK", b"?": b"T05"})
     client.greet()
