@@ -11,6 +11,8 @@ import pytest
 
 from tests.cli.command import EXAMPLES, LOOP, installed
 from uprobe_core import Session
+from uprobe_core.cli.failures import guarded
+from uprobe_core.discovery.contracts import blaming
 
 
 class Evil:
@@ -81,6 +83,15 @@ def test_what_a_consumer_says_is_one_line_and_can_be_read(capfd: pytest.CaptureF
     said = run(Shouts(), capfd)
     assert r"raised ValueError: \x1b[31m\nuprobe: error: fake \udc80xxx" in said
     assert len(said) < 2000
+
+
+def test_ctrl_c_says_who_was_asked_for_what(capsys: pytest.CaptureFixture[str]) -> None:
+    def report() -> int:
+        with blaming("third", "report"):
+            raise KeyboardInterrupt
+
+    assert guarded(report, debug=False) == 130
+    assert capsys.readouterr().err == "uprobe: interrupted while consumer 'third' was to report\n"
 
 
 PLUGIN = """

@@ -32,8 +32,10 @@ def guarded(action: Callable[[], int], *, debug: bool) -> int:
         _traceback(debug)
         print_error(error)
         return error.exit_status
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         _traceback(debug)
+        if interrupt.args:  # who was asked for something when it came
+            _say(f"uprobe: {interrupt}")
         return INTERRUPTED
     except BrokenPipeError:
         # Python would complain once more when it flushes standard output at exit.

@@ -28,7 +28,7 @@ __all__ = (
 )
 
 
-_NOT_ITS_OWN = (UprobeError, ConsumerStopped, KeyboardInterrupt)
+_NOT_ITS_OWN = (UprobeError, ConsumerStopped)
 """What passes through a plugin: what it raises on purpose, and what came from outside."""
 
 
@@ -44,6 +44,8 @@ def blaming(plugin: str, what: str, kind: str = "consumer") -> Iterator[None]:
         yield
     except _NOT_ITS_OWN:
         raise
+    except KeyboardInterrupt as error:
+        raise _interrupted(plugin, what, kind) from error
     except BaseException as error:  # sys.exit() too: no plugin ends the run without a word
         raise _failed(plugin, what, kind, error) from error
 
@@ -62,6 +64,8 @@ def blamed(function: Callable[..., Any], plugin: str, what: str, kind: str) -> C
             return function(*args)
         except _NOT_ITS_OWN:
             raise
+        except KeyboardInterrupt as error:
+            raise _interrupted(plugin, what, kind) from error
         except BaseException as error:
             raise _failed(plugin, what, kind, error) from error
 
@@ -82,6 +86,11 @@ class BlamedWriter:
         self.appends = bool(getattr(writer, "appends", False))
         if hasattr(writer, "lost"):
             self.lost = blamed(writer.lost, name, "note lost records", "writer")
+
+
+def _interrupted(plugin: str, what: str, kind: str) -> KeyboardInterrupt:
+    """Ctrl-C, or a plugin that says so: it is told where it was."""
+    return KeyboardInterrupt(f"interrupted while {kind} {plugin!r} was to {what}")
 
 
 def _failed(plugin: str, what: str, kind: str, error: BaseException) -> UprobeError:
@@ -112,7 +121,7 @@ def construct(entry: PluginEntry, plugin: Any, *args: Any) -> Any:
         return plugin
     try:
         return plugin(*args)
-    except _NOT_ITS_OWN:
+    except (*_NOT_ITS_OWN, KeyboardInterrupt):
         raise
     except BaseException as error:
         raise PluginError(

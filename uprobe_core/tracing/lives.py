@@ -72,8 +72,9 @@ class Lives:
         method = getattr(sink, name, None)
         try:
             return method(*arguments) if callable(method) else None
-        except KeyboardInterrupt:
-            raise
+        except KeyboardInterrupt as interrupt:
+            said = f"interrupted while {event.name_of(sink)} was to {name}"
+            raise KeyboardInterrupt(said) from interrupt
         except BaseException as error:  # a consumer's bug must not end the run, nor may its sys.exit()
             self._failed(event, sink, as_failure(error))
         return None
