@@ -25,7 +25,7 @@ def sly(folder: Path, *words: str, wall: str = "off", through: tuple[str, ...] =
     at = words.index("--") if "--" in words else -1
     target = program("hold" if words[at + 1] in ("stuck", "table") else "sly")
     ours = (f"--sandbox={wall}", *words[: max(at, 0)])
-    ended = walled(attack(folder, *ours, "--", str(target), *words[at + 1 :], through=through))
+    ended = walled(attack(folder, *ours, "--", str(target), *words[at + 1 :], through=through, timeout=200))
     assert ended.complaints == []
     return ended
 
@@ -43,9 +43,12 @@ def work(tmp_path: Path) -> Path:
 def test_a_page_that_is_not_the_programs_to_write_is_written_by_no_call(
     work: Path, wall: str, through: tuple[str, ...]
 ) -> None:
-    """Of a file beyond what was given, behind the end of one, closed, code, beyond all: 54 ways each."""
+    """Of a file beyond what was given, behind the end of one, closed, code, beyond all: 54 ways each.
+
+    By /proc/self/mem a kernel writes to closed pages and code that are the program's own (FOLL_FORCE).
+    """
     ended = sly(work, "written", "../victim", wall=wall, through=through)
-    assert (ended.status, ended.out) == (0, "54 tries\n")
+    assert (ended.status, ended.out) == (0, "memory: done\n" * 2 + "54 tries\n")
     assert (work.parent / "victim").read_bytes() == bytes(8192)
 
 
@@ -94,7 +97,7 @@ def test_what_a_program_does_to_itself_does_not_outlive_it(work: Path) -> None:
 def test_a_time_limit_ends_all_that_never_come_back(work: Path) -> None:
     ended = sly(work, "--timeout", "6", "--max-memory", "2G", "--", "stuck", "21")
     assert (ended.status, ended.out) == (124, "all stuck\n")
-    assert ended.seconds < 40
+    assert ended.seconds < 100
     assert left_behind(work) == []
 
 
@@ -117,7 +120,7 @@ def test_a_time_limit_ends_all_that_never_come_back(work: Path) -> None:
 )
 def test_tables_that_a_program_fills_have_an_end(work: Path, what: str, count: int, found: str) -> None:
     """The kernel's limits, or ours on memory."""
-    ended = sly(work, "--timeout", "60", "--max-memory", "300M", "--", "table", what, str(count))
+    ended = sly(work, "--timeout", "150", "--max-memory", "300M", "--", "table", what, str(count))
     if found == "memory":
         assert (ended.status, "it wanted more than" in ended.err) == (124, True)
     else:
