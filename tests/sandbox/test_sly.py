@@ -53,6 +53,15 @@ def test_a_page_that_is_not_the_programs_to_write_is_written_by_no_call(
 
 
 @everywhere
+def test_calls_options_and_requests_that_no_program_needs_come_to_nothing(
+    work: Path, wall: str, through: tuple[str, ...]
+) -> None:
+    ended = walled(attack(work, f"--sandbox={wall}", "--", str(program("asks")), through=through))
+    assert (ended.status, ended.out) == (0, "1136 tries\n")
+    assert ended.complaints == []
+
+
+@everywhere
 def test_structures_that_another_process_changes_meanwhile_reach_nothing(
     work: Path, wall: str, through: tuple[str, ...]
 ) -> None:
