@@ -188,11 +188,15 @@ static void stores(char *at)
 	*(volatile char *)at = 'H';
 }
 
+/* Private memory, which a program writes as a file whatever its protection, as a debugger would. */
+static int is_private;
+
 static void by_file(char *at)
 {
 	int memory = open("/proc/self/mem", O_RDWR);
 
-	tried("memory", pwrite(memory, "HACK", 4, (long)at));
+	if (!is_private)
+		tried("memory", pwrite(memory, "HACK", 4, (long)at));
 	tried("memory of the child", syscall(SYS_process_vm_writev, getppid(), &(struct iovec){"HACK", 4}, 1, &(struct iovec){at, 4}, 1, 0));
 }
 
@@ -221,8 +225,10 @@ static void written(const char *path)
 	ftruncate(own, 0);
 	kernel_writes(at + PAGE);
 	at = mmap(0, 4 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	is_private = 1;
 	kernel_writes(at);
 	kernel_writes((char *)kernel_writes);
+	is_private = 0;
 	kernel_writes((char *)(1ul << 48)); /* beyond the address space */
 	kernel_writes((char *)-PAGE);
 }
