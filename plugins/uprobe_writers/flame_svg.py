@@ -62,7 +62,8 @@ class FlameWriter:
         unit = self._stacks.unit
         height = _HEAD + _depth(root) * _ROW + 2 * _EDGE
         size = f'viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}"'
-        yield f'<svg xmlns="http://www.w3.org/2000/svg" {size}>'
+        fits = 'style="max-width: 100%; height: auto"'  # a window of that width has a scroll bar in it
+        yield f'<svg xmlns="http://www.w3.org/2000/svg" {size} {fits}>'
         yield f"<style>{_STYLE}</style>"
         yield f'<rect class="back" width="{_WIDTH}" height="{height}"/>'
         title = _cut(escaped(self._title), _WIDTH - 320)

@@ -169,6 +169,22 @@ def test_a_signal_stops_before_its_handler(tmp_path: Path) -> None:
     assert ended.status == 0
 
 
+def test_back_from_a_signal_and_forward_to_it_again(tmp_path: Path) -> None:
+    """One instruction back is the call that raised it; at the latest moment it is still to be delivered."""
+    program = compiled(
+        ["aarch64-linux-gnu-gcc", "-pthread", "-O1", "-g", "-static"], GUEST / "visited_threads.c"
+    )
+    steps = ["handle SIGUSR1 stop print pass", "continue", "!state", "reverse-stepi", "!state", "continue",
+             "!state", "stepi", "!state", "continue"]  # fmt: skip
+    seen, ended = visit(program, [str(program)], steps, tmp_path)
+    assert seen[1].startswith("SIGUSR1")
+    assert seen[5].startswith("SIGUSR1")
+    assert seen[2] == seen[6] != seen[4]
+    assert seen[4]["stack"][0][0] == seen[2]["stack"][0][0]
+    assert seen[8]["stack"][0][0] == "on_signal"
+    assert ended.status == 0
+
+
 def test_what_would_be_done_twice_is_refused(tmp_path: Path) -> None:
     source = tmp_path / "writes.c"
     source.write_text(

@@ -100,6 +100,7 @@ class Debugger:
 
     def _serve(self, stop: Stop) -> Order:
         """Until the run is to go on from where it has come to."""
+        present = stop
         while True:
             order = self._client.serve(stop)
             if order.kind in ("detach", "kill"):
@@ -112,6 +113,8 @@ class Debugger:
                 stop = Stop("refused", stop.tid, text="this run cannot go back")
             else:
                 stop = self._history.go(order, frozenset(self._breakpoints), self._watched)
+            if present.kind == "signal" and not self.is_past:  # it is still to be delivered, or not
+                stop = present._replace(text=stop.text)
 
     def _obey(self, order: Order, pause: Pause) -> None:
         if order.kind == "detach":

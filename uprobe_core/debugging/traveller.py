@@ -126,7 +126,7 @@ class TravellerHere:
             self._placed[address] = process
         if process is not None:
             self._pauses.watch_stores(process, errand.watched)
-        self._pauses.passed = frozenset(range(1, 65)) if errand.passed is None else errand.passed
+        self._pauses.passed = frozenset()  # the latest moment may be one before a signal
         at = errand.until.executed
         if errand.trace:
             self._pauses.pause_at(max(at - errand.window, 0))
@@ -160,7 +160,9 @@ class TravellerHere:
         if pause.kind is PauseKind.ASKED:
             return "asked"
         if pause.kind is PauseKind.SIGNAL:
-            return "signal"
+            if here == errand.until:
+                return "reached"
+            return None if errand.passed is None or pause.signal in errand.passed else "signal"
         self._see_store(pause, here)
         if here == errand.until:
             return "reached"
