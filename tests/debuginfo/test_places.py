@@ -12,6 +12,7 @@ import pytest
 
 import uprobe_core as up
 from tests.debuginfo.programs import SOURCES, built
+from tests.programs import compiled
 from uprobe_core.debuginfo.source import Source
 from uprobe_core.errors import SpecError
 from uprobe_core.event_model import EventSpec
@@ -133,3 +134,15 @@ def test_each_place_of_an_event_has_its_own_arguments() -> None:
             session.probe(f"p:e {program}:parse a=%x2:u64")
             session.run()
     assert seen == [2, 3, 2, 3]
+
+
+@pytest.mark.parametrize("line", [6, 7])
+def test_a_line_that_goes_on_behind_one_of_another_file_is_where_gdb_stops(line: int) -> None:
+    require_gdb()
+    if shutil.which("aarch64-linux-gnu-gcc") is None:
+        pytest.skip("needs aarch64-linux-gnu-gcc")
+    program = compiled(["aarch64-linux-gnu-gcc", "-nostdlib", "-static"], SOURCES / "parts.s")
+    with ElfImage(program) as image, up.Session([str(program)]) as session:
+        session.probe(f"p:e {program}:parts.c:{line}")
+        places = [each.offset for each in session.events.table if isinstance(each, EventSpec)]
+        assert places == [image.vaddr_to_offset(at) for at in breakpoints(program, [f"parts.c:{line}"])]

@@ -168,7 +168,8 @@ class LineProgram:
         rows: list[Row] = []
         add = rows.append
         marked = parted = False  # a discriminator was given to the next row, to any of this line
-        last = 0, 0
+        last, told = (0, 0), -1
+        # What is no statement, and of another file than a statement before it at its address, is passed over
         while at < end:
             op = data[at]
             at += 1
@@ -178,7 +179,9 @@ class LineProgram:
                 delta = base + op % span
                 line, parted = line + delta, marked if delta else parted
                 add(Row(address, file, line, column, is_stmt, False, parted and last == (file, line)))
-                last, marked = (file, line), False
+                told = address if is_stmt else told
+                last = (file, line) if is_stmt or told != address or file == last[0] else last
+                marked = False
             elif op == 0:
                 kind, value, at = self._extended(at)
                 if kind == 1:
@@ -189,7 +192,9 @@ class LineProgram:
                 parted = parted or marked
             elif op == 1:
                 add(Row(address, file, line, column, is_stmt, False, parted and last == (file, line)))
-                last, marked = (file, line), False
+                told = address if is_stmt else told
+                last = (file, line) if is_stmt or told != address or file == last[0] else last
+                marked = False
             elif op == 2:
                 value, at = uleb(data, at)
                 address += value * minimum
