@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from uprobe_core.debuginfo.location import Machine, place_of
+from uprobe_core.debuginfo.numbers import Bytes, number
+from uprobe_core.debuginfo.operands import Operand
 from uprobe_core.debuginfo.places import Gone, InBits, InRegister, bits_of, is_whole, of_size, part_of
+from uprobe_core.event_model import OpCode
 
 MACHINE = Machine(33, *[lambda *_: None] * 4)  # type: ignore[arg-type]  # nothing of it is asked for
 
@@ -42,3 +45,9 @@ def test_a_number_in_two_pieces_of_bits_is_not_put_together(start: int, bits: in
 
 def test_whole_bytes_of_bits_are_bytes() -> None:
     assert placed(0x53, 0x9D, 32, 0) == placed(0x53, 0x93, 4)
+
+
+def test_a_bit_field_needs_its_own_bytes_and_not_those_of_its_type() -> None:
+    field = Operand(Bytes(8), part_of(placed(0x50, 0x93, 8), 1), bits=40)  # of x0, 40 bits from bit 8 on
+    assert is_whole(field.place, field.size)
+    assert number(field).ops[0].code is OpCode.REG

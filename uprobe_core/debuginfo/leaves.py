@@ -82,11 +82,11 @@ class _Maker:
     def make(self, operand: Operand, depth: int) -> FetchArg:
         """The argument without a name; *depth* structures are around it."""
         if operand.type.size:
-            operand = replace(operand, place=of_size(operand.place, operand.type.size))
+            operand = replace(operand, place=of_size(operand.place, operand.size))
         if _is_lost(operand):
             return fixed(OPTIMIZED_OUT)
         is_gone = isinstance(operand.place, Gone) and not operand.type.is_reference
-        if is_gone or (operand.type.is_number and not is_whole(operand.place, operand.type.size)):
+        if is_gone or (operand.type.is_number and not is_whole(operand.place, operand.size)):
             return fixed(_gone_text(operand.place))
         self._budget.left -= 1
         kind = operand.type.kind

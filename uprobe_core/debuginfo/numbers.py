@@ -185,7 +185,7 @@ class Bytes(Type):
 def _bit_field(operand: Operand, kind: FetchType) -> tuple[FetchType, tuple[FetchOp, ...]]:
     """The type and operations of a bit field; one in memory is read with as few bytes as hold it."""
     bits = operand.bits
-    place = of_size(operand.place, (operand.bit + bits + 7) // 8)
+    place = of_size(operand.place, operand.size)
     if isinstance(place, InMemory):
         size = next((each for each in (1, 2, 4, 8) if operand.bit + bits <= 8 * each), 0)
         if not size:

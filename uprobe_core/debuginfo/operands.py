@@ -54,6 +54,11 @@ class Operand:
     bit: int = 0
     bits: int = 0
 
+    @property
+    def size(self) -> int:
+        """How many bytes from *place* on it takes."""
+        return (self.bit + self.bits + 7) // 8 if self.bits else self.type.size
+
 
 def read_pointer(operand: Operand) -> tuple[tuple[FetchOp, ...], int]:
     """The operations that load the pointer *operand*, and what is to be added; raises RefusedError."""

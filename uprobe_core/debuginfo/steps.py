@@ -106,7 +106,7 @@ def _element(operand: Operand, number: int) -> Operand:
     if inside is not None:
         return index(inside, number)
     found = elements_of(operand)
-    if found is None and not is_whole(operand.place, operand.type.size):
+    if found is None and not is_whole(operand.place, operand.size):
         raise RefusedError("a part of it is optimized out here")
     if found is None:
         raise RefusedError(f"{operand.type.name} is no array")
