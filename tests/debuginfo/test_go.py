@@ -25,7 +25,7 @@ LINES = {
     "p {}:main.Parse s list c": ['s="hello" list={1,-2,3} c=1', 's="" list={} c=0'],
     "p {}:main.Parse name=o.Name tags=o.Tags tag=o->Tags[1] limit=*o.Limit y=o.At.Y": [
         'name="opt" tags={"x","yz"} tag="yz" limit=5 y=-2',
-        'name="" tags={} tag="" limit=(fault) y=0',
+        'name="" tags={} tag=(fault) limit=(fault) y=0',
     ],
     "r {}:main.Parse": ["n=11 ok=true", "n=0 ok=false"],
     "r {}:main.Parse twice=n s": ['twice=11 s="hello"', 'twice=0 s=""'],

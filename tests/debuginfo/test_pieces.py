@@ -10,7 +10,9 @@ from uprobe_core.debuginfo.location import Machine, place_of
 from uprobe_core.debuginfo.numbers import Bytes, number
 from uprobe_core.debuginfo.operands import Operand
 from uprobe_core.debuginfo.places import Gone, InBits, InRegister, bits_of, is_whole, of_size, part_of
-from uprobe_core.event_model import OpCode
+from uprobe_core.debuginfo.text import numbers_of
+from uprobe_core.event_model import FAULT, GONE, OpCode
+from uprobe_core.types import GoneError, MemoryFault
 
 MACHINE = Machine(33, *[lambda *_: None] * 4)  # type: ignore[arg-type]  # nothing of it is asked for
 
@@ -51,3 +53,14 @@ def test_a_bit_field_needs_its_own_bytes_and_not_those_of_its_type() -> None:
     field = Operand(Bytes(8), part_of(placed(0x50, 0x93, 8), 1), bits=40)  # of x0, 40 bits from bit 8 on
     assert is_whole(field.place, field.size)
     assert number(field).ops[0].code is OpCode.REG
+
+
+@pytest.mark.parametrize(("value", "error"), [(GONE, GoneError), (FAULT, MemoryFault)])
+def test_text_whose_address_is_not_there_is_not_empty_text(value: int, error: type[Exception]) -> None:
+    class Fetched:
+        @staticmethod
+        def run(_hit: Any) -> tuple[int, int]:
+            return value, 0
+
+    with pytest.raises(error):
+        numbers_of(Fetched(), None)  # type: ignore[arg-type]  # what it needs of a program

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from uprobe_core.debuginfo.numbers import END, SHAPE, number
 from uprobe_core.debuginfo.operands import Operand, member, pointed
-from uprobe_core.debuginfo.text import computed_text
+from uprobe_core.debuginfo.text import computed_text, numbers_of
 from uprobe_core.debuginfo.types import Kind
 from uprobe_core.event_model import FetchArg, FetchOp, OpCode, Value
 from uprobe_core.events.fetch_run import FetchProgram, FetchSource, compile_fetch
@@ -58,7 +58,7 @@ class _Holding:
     has_table: bool
 
     def __call__(self, hit: FetchSource) -> bytes:
-        kind, data, types = (int(value or 0) for value in self.program.run(hit))  # type: ignore[arg-type]
+        kind, data, types = numbers_of(self.program, hit)
         memory = hit.process
         if not kind:
             return b"nil"

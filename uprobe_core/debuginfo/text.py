@@ -9,11 +9,12 @@ from uprobe_core.debuginfo.numbers import END, may_fault, number
 from uprobe_core.debuginfo.operands import Operand, member, pointed, read_pointer
 from uprobe_core.debuginfo.places import Const, InMemory, Place, Synthetic, is_whole, part_of
 from uprobe_core.debuginfo.types import Kind, Type
-from uprobe_core.event_model import FetchArg, FetchOp, OpCode, Value, absent
+from uprobe_core.event_model import Fault, FetchArg, FetchOp, OpCode, Value, absent
 from uprobe_core.events.fetch_run import FetchProgram, FetchSource, compile_fetch
 from uprobe_core.events.fetch_types import STRING, TYPES
+from uprobe_core.types import Access, GoneError, MemoryFault
 
-__all__ = ("is_text_pointer", "text_of")
+__all__ = ("computed_text", "is_text_pointer", "numbers_of", "text_of")
 
 _MOST = 4096
 _AT_ONCE, _MOST_COUNTED = 64, 256
@@ -156,7 +157,7 @@ def _libcxx(operand: Operand) -> FetchArg | None:
     program = compile_fetch([_raw(place.ops, place.offset)])
 
     def compute(hit: FetchSource) -> bytes:
-        address = int(program.run(hit)[0] or 0)  # type: ignore[arg-type]  # a number
+        (address,) = numbers_of(program, hit)
         data = hit.process.read(address, 24)
         if not data[0] & 1:
             return bytes(data[1 : 1 + min(data[0] >> 1, 22)])
@@ -199,9 +200,20 @@ class _Reading:
     program: FetchProgram
 
     def __call__(self, hit: FetchSource) -> bytes:
-        address, size = (int(value or 0) for value in self.program.run(hit))  # type: ignore[arg-type]
+        address, size = numbers_of(self.program, hit)
         return bytes(hit.process.read(address, min(max(size, 0), _MOST))) if size else b""
 
 
 def _raw(ops: tuple[FetchOp, ...], added: int) -> FetchArg:
-    return FetchArg("", "", TYPES["u64"], (*ops, FetchOp(OpCode.ST_RAW, added, 8), END))
+    return FetchArg("", "", TYPES["u64"], (*ops, FetchOp(OpCode.ST_RAW, added, 8), END), tells=True)
+
+
+def numbers_of(program: FetchProgram, hit: FetchSource) -> list[int]:
+    """The numbers that *program* fetches; raises GoneError or MemoryFault for one that is not there."""
+    values = program.run(hit)
+    gone = absent(values)
+    if isinstance(gone, Fault):
+        raise MemoryFault(0, Access.READ)
+    if gone is not None:
+        raise GoneError("a part of it is not there")
+    return [int(value or 0) for value in values]  # type: ignore[arg-type]  # numbers
