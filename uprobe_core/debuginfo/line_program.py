@@ -25,7 +25,8 @@ class Row(NamedTuple):
     :param line: 0 if it belongs to none
     :param is_stmt: whether it is a good place to stop
     :param ends: the first address behind a stretch of code; it belongs to nothing
-    :param again: another part of the line before it (a discriminator says so), where debuggers do not stop
+    :param again: another part of the line before it (a discriminator says so), where debuggers do not stop;
+        what is no statement does not count where a statement of another file is at its address (as in gdb)
     """
 
     address: int
@@ -162,14 +163,12 @@ class LineProgram:
 
     def _sequence(self, at: int, end: int) -> tuple[list[Row], int]:
         """The rows up to the end of one sequence, and where the next begins."""
-        data, header = self._data, self._header
+        data, header, address, file, line, column = self._data, self._header, 0, 1, 1, 0
         minimum, opcode_base, span, base = header.minimum, header.opcode_base, header.span, header.base
-        address, file, line, column, is_stmt = 0, 1, 1, 0, header.default_is_stmt
-        rows: list[Row] = []
+        is_stmt, rows = header.default_is_stmt, list[Row]()
         add = rows.append
         marked = parted = False  # a discriminator was given to the next row, to any of this line
-        last, told = (0, 0), -1
-        # What is no statement, and of another file than a statement before it at its address, is passed over
+        last, told = (0, 0), -1  # the line before, and where the last statement is
         while at < end:
             op = data[at]
             at += 1
@@ -180,21 +179,18 @@ class LineProgram:
                 line, parted = line + delta, marked if delta else parted
                 add(Row(address, file, line, column, is_stmt, False, parted and last == (file, line)))
                 told = address if is_stmt else told
-                last = (file, line) if is_stmt or told != address or file == last[0] else last
-                marked = False
+                last, marked = (file, line) if is_stmt or told != address or file == last[0] else last, False
             elif op == 0:
                 kind, value, at = self._extended(at)
                 if kind == 1:
                     add(Row(address, file, line, column, is_stmt, True))
                     return rows, at
-                address = value if kind == 2 else address
-                marked = value != 0 if kind == 4 else marked
+                address, marked = value if kind == 2 else address, value != 0 if kind == 4 else marked
                 parted = parted or marked
             elif op == 1:
                 add(Row(address, file, line, column, is_stmt, False, parted and last == (file, line)))
                 told = address if is_stmt else told
-                last = (file, line) if is_stmt or told != address or file == last[0] else last
-                marked = False
+                last, marked = (file, line) if is_stmt or told != address or file == last[0] else last, False
             elif op == 2:
                 value, at = uleb(data, at)
                 address += value * minimum
