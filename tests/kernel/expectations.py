@@ -47,6 +47,8 @@ KERNEL_ONLY: dict[str, list[tuple[str, str]]] = {
     "strings-deref": [(r" off=0x[0-9a-f]+", " off=*")],
     # In a return event LR is the trampoline's address only where LR was hijacked.
     "retprobe-args": [(r" lr=0x[0-9a-f]+", " lr=*")],
+    # In a return event LR is the trampoline's address only where LR was hijacked.
+    "moved-code": [(r" at=0x[0-9a-f]+", " at=*")],
     # A kernel reads nothing through a pointer with a tag.
     "tagged-pointers": [(r' [acnqs]=("[^"]*"|\S+)', "")],
     # An unreadable number is not stored, so a kernel shows what its buffer held: here of another event.

@@ -17,8 +17,8 @@ __all__ = ("USER_END", "seen_by_kernel")
 
 T = TypeVar("T")
 
-USER_END = 1 << 48
-"""The end of a program's addresses (arm64, 48 bits); for the engine 0 stands for none."""
+USER_END = 1 << 52
+"""The end of a program's addresses (arm64, 52 bits: its last page is that of the slots)."""
 
 
 class _UserMemory:
