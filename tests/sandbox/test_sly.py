@@ -105,7 +105,8 @@ def test_what_a_program_does_to_itself_does_not_outlive_it(work: Path) -> None:
 @thorough
 def test_a_time_limit_ends_all_that_never_come_back(work: Path) -> None:
     ended = sly(work, "--timeout", "6", "--max-memory", "2G", "--", "stuck", "21")
-    assert (ended.status, ended.out) == (124, "all stuck\n")
+    assert ended.out == "all stuck\n"
+    assert ended.status in (124, 125)  # 125: of those that one has forked without end some had to be killed
     assert ended.seconds < 100
     assert left_behind(work) == []
 
