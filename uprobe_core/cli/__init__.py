@@ -146,10 +146,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     args = _read(command, arguments)
     if argv is None and command == "run" and "" not in args.debug:
+        _plugins_raise_in_a_line()
+    return guarded(lambda: _module(command).run(args), debug="" in args.debug)
+
+
+def _plugins_raise_in_a_line() -> None:
+    """Once there is a plugin of somebody else's: what Python ignores of it is no traceback."""
+    from uprobe_core.discovery.staying import arrivals
+
+    def quietly() -> None:
         from uprobe_core.cli.ignored import in_a_line_each
 
         in_a_line_each()
-    return guarded(lambda: _module(command).run(args), debug="" in args.debug)
+
+    arrivals.append(quietly)
 
 
 def _read(command: str, arguments: list[str]) -> argparse.Namespace:

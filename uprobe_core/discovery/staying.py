@@ -18,7 +18,7 @@ from typing import Any
 
 from uprobe_core.discovery.entries import Kind, PluginEntry
 
-__all__ = ("keep_here", "owner", "visitor")
+__all__ = ("arrivals", "keep_here", "owner", "visitor")
 
 _ENDS, _DOUBLES, _REPLACES = "ends the process", "has the run twice", "puts a program in its place"
 _CLOSES = "closes what the run writes into"
@@ -36,6 +36,8 @@ _CALLS = {
     "signal": {"signal": _TAKES, "setitimer": _TAKES, "alarm": _TAKES},
     "sys": {"setrecursionlimit": _CHANGES},
 }
+arrivals: list[Callable[[], None]] = []
+"""Called when the first plugin of somebody else's comes."""
 _visitors: dict[str, str] = {}
 """By the module at the top of what plugins of somebody else's were imported from, whose it is, in words."""
 
@@ -51,6 +53,8 @@ def keep_here(entry: PluginEntry) -> None:
                 setattr(module, name, checked)
                 if module is os:
                     setattr(posix, name, checked)
+        for call in arrivals:
+            call()
     top = entry.target.partition(":")[0].partition(".")[0]
     _visitors.setdefault(top, f"{entry.kind.word} {entry.name!r}")
 

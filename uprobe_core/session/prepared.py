@@ -30,7 +30,7 @@ from uprobe_core.session.complaints import Complaints
 from uprobe_core.session.confined import Confinement
 from uprobe_core.session.coverage import RunCoverage
 from uprobe_core.session.explain import Explaining
-from uprobe_core.session.last_words import LastWords
+from uprobe_core.session.last_resort import LastWords
 from uprobe_core.session.live import Batch, LiveChanges
 from uprobe_core.session.probe_changes import ProbeChanges
 from uprobe_core.session.result_files import ResultFiles
