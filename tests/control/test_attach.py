@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -281,3 +282,15 @@ def test_no_run_is_an_error_in_words(tmp_path: Path) -> None:
         done = asked("events", where)
         assert done.returncode == 2
         assert done.stderr.startswith("uprobe: error: ")
+
+
+def test_a_socket_is_found_before_its_run_listens(tmp_path: Path) -> None:
+    from uprobe_core.control.client import RunControl
+
+    path = str(tmp_path / "control")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(path)
+        later = threading.Timer(0.1, listener.listen)
+        later.start()
+        RunControl(path).close()
+        later.join()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,9 @@ from uprobe_core.control.wire import Hangup, Wire, raised
 from uprobe_core.errors import UsageError
 
 __all__ = ("RunControl", "socket_of")
+
+_WAITS = (0.05, 0.1, 0.2, 0.4)
+"""Seconds between tries at a socket at which nobody listens."""
 
 
 def socket_of(where: str) -> str:
@@ -32,6 +36,18 @@ def socket_of(where: str) -> str:
     return path
 
 
+def _connect(connection: socket.socket, path: str) -> None:
+    """Connect to *path*, which is there before the run that made it listens.  Raises OSError."""
+    for seconds in _WAITS:
+        try:
+            connection.connect(path)
+        except ConnectionRefusedError:
+            time.sleep(seconds)
+        else:
+            return
+    connection.connect(path)
+
+
 class RunControl:
     """A connection to the run at *where*; raises UsageError if there is none."""
 
@@ -44,7 +60,7 @@ class RunControl:
                 raise OSError(0, "it is no socket")
             if status.st_uid != os.geteuid():
                 raise OSError(0, "it is another user's")
-            connection.connect(path)
+            _connect(connection, path)
         except OSError as error:
             connection.close()
             raise UsageError(
