@@ -51,10 +51,6 @@ class Compiled:
         """``eval(source, *spaces)``."""
         return eval(self._code("", source, "<string>", "eval"), *spaces)  # noqa: S307  # as collections does
 
-    def inner(self, module: str, source: str) -> CodeType:
-        """The code of the only function within the only function that *source* defines."""
-        return self._code(module, source, "<string>", "inner")
-
     def _code(self, module: str, source: str, name: str, mode: str) -> CodeType:
         batch = self._batches.get(module)
         if batch is None:
@@ -63,9 +59,7 @@ class Compiled:
             self._batches[module], self._used[module] = batch, {}
         code = batch.get((mode, source))
         if code is None:
-            code = compile(source, name, "exec" if mode == "inner" else mode, dont_inherit=True)
-            for _ in range(2 if mode == "inner" else 0):
-                code = next(each for each in code.co_consts if type(each) is type(code))
+            code = compile(source, name, mode, dont_inherit=True)
             batch[mode, source] = code
             self._new.add(module)
         self._used[module][mode, source] = code
@@ -119,10 +113,7 @@ def keep_dataclasses() -> None:
     import typing
 
     compiled = Compiled(path)
-    from uprobe_core.cli.quick_dataclasses import install
-
     dataclasses.exec = compiled.execute  # type: ignore[attr-defined]
-    install(compiled.inner)
     collections.eval = compiled.value  # type: ignore[attr-defined]
     typing.compile = compiled.expression  # type: ignore[attr-defined]
     _kept.append(compiled)
