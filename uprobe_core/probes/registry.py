@@ -205,10 +205,8 @@ class UprobeRegistry:
         if space.process is process:
             for site in list(space.sites):
                 self.remove_site(space, site)
-        else:
-            self._all_again(
-                space
-            )  # its parent goes on being probed there: whose a hit is we look at in Python
+        else:  # its parent goes on being probed there: whose a hit is we look at in Python
+            self._all_again(space)
 
     def visited(self, process: Process) -> None:
         """*process* is gone; if it was left alone in memory of others, the native engine has that back."""
@@ -218,6 +216,7 @@ class UprobeRegistry:
                 self._all_again(space)
 
     def _all_again(self, space: Space) -> None:
+        """Place each site of *space* anew, by the core or natively as it is to be now."""
         for site in list(space.sites):
             self._take_away(space, site)
             self._place(space, site)
