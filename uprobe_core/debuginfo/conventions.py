@@ -13,11 +13,12 @@ from uprobe_core.debuginfo.dwarf import At, Language
 from uprobe_core.debuginfo.frames import Frame
 from uprobe_core.debuginfo.given import borne_out, is_asked
 from uprobe_core.debuginfo.operands import Operand, pointed
-from uprobe_core.debuginfo.places import Gone, Place, is_behind_a_pointer
+from uprobe_core.debuginfo.places import Gone, InMemory, Place, is_behind_a_pointer
 from uprobe_core.debuginfo.types import Type
 from uprobe_core.debuginfo.unit import Die
+from uprobe_core.event_model import OpCode
 
-__all__ = ("CHANGED", "Convention", "as_called", "convention_of", "is_changed")
+__all__ = ("CHANGED", "Convention", "as_called", "convention_of", "is_changed", "is_given")
 
 _RUST_VERSION = re.compile(r"rustc version (\d+)\.(\d+)")
 _NO_CALL = 3
@@ -69,6 +70,16 @@ def is_changed(die: Die) -> bool:
     """
     holder = die.find(At.CALLING_CONVENTION)
     return holder is not None and holder.get(At.CALLING_CONVENTION) == _NO_CALL
+
+
+def is_given(die: Die, place: InMemory, registers: Registers) -> bool:
+    """Whether an argument's register points to the parameter at *place* from the start of *die* on.
+
+    A compiler that changed the calls is believed. Of other functions gcc names for all instructions the
+    register that the first of them moves the pointer to.
+    """
+    first = place.ops[0]
+    return first.code is OpCode.REG and first.param in registers.arguments and is_changed(die)
 
 
 def as_called(frame: Frame, shown: Sequence[Shown], at: int) -> Place:

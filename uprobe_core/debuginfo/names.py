@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from uprobe_core.debuginfo.captures import captured, captured_source, captured_value
 from uprobe_core.debuginfo.computing import Computation, EntryValue
-from uprobe_core.debuginfo.conventions import CHANGED, as_called, convention_of, is_changed
+from uprobe_core.debuginfo.conventions import CHANGED, as_called, convention_of, is_changed, is_given
 from uprobe_core.debuginfo.dwarf import At, Tag
 from uprobe_core.debuginfo.encoding import DAMAGED
 from uprobe_core.debuginfo.expression import BadExpressionError, Expression, parse_expression
@@ -296,17 +296,14 @@ class Names:
         at_entry = is_outer and frame.vaddr == frame.function.entry and not frame.is_listed(variable.die)
         if is_outer and isinstance(place, Gone) and (self._is_kept(variable) or self._is_late(variable)):
             return self._as_called(variable)
-        if not at_entry or not isinstance(place, InMemory) or is_static(place) or self._is_given(place):
+        if not at_entry or not isinstance(place, InMemory) or is_static(place):
+            return place
+        if is_given(frame.function.die, place, frame.rules.registers):
             return place
         if variable.is_parameter:  # it is there once the prologue has put it there
             return self._as_called(variable)
         line = variable.die.get(At.DECL_LINE, 0)
         raise RefusedError("it has no value at the function's entry", f"probe a line after {line}")
-
-    def _is_given(self, place: InMemory) -> bool:
-        """Whether an argument's register points there, which holds from the first instruction on."""
-        first = place.ops[0]
-        return first.code is OpCode.REG and first.param in self._frame.rules.registers.arguments
 
     def _is_kept(self, variable: Variable) -> bool:
         """Whether it is a parameter at the entry of a function of Rust, and there at the end.
