@@ -57,7 +57,10 @@ class Capabilities:
     binds: bool = True
     """Whether the program can be shown files of the host at other paths (``--bind``)."""
     mappings: bool = True
-    """Whether all that the program maps and unmaps is told of; else only what its loader does is."""
+    """Whether all that the program maps and unmaps is told of; else only what its loader does is, and
+    the user is warned of events in files that were never told of."""
+    mappings_hint: str = ""
+    """What the user can do to have all of it told of."""
     unreadable: bool = True
     """Whether reads of what the program itself may not read fault, as a kernel's do; else it may be read."""
     code_writes: bool = True

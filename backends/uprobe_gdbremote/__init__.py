@@ -38,6 +38,8 @@ class GdbRemoteBackend:
         sandbox=False,
         binds=False,
         mappings=False,
+        mappings_hint="what it maps itself, past its loader, is seen over gdbserver with --target"
+        " ...,mappings=all, and by backend unicorn",
         unreadable=False,  # gdbserver reads it with ptrace, which may; qemu up to 9 does not
         code_writes=False,
         steps_before_calls=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from uprobe_core.errors import BackendError, TargetError
@@ -91,6 +92,7 @@ def _machine(
 ) -> RemoteMachine:
     try:
         first = _first(connection)
+        capabilities = replace(capabilities, mappings=connection.all_mappings)
         machine = RemoteMachine(connection, target, handler, files, capabilities, first)
     except BaseException:
         connection.kill()  # a stub whose connection ends lets its program run

@@ -55,6 +55,18 @@ def test_a_mapping_that_comes_later_is_probed(world: Any) -> None:
     assert set(task.space.traps) == {0x9004}
 
 
+def test_files_that_nobody_mapped_are_known(world: Any) -> None:
+    early, late = (world.machine.add_file(f"/lib/{name}", [NOP, NOP]) for name in ("early", "late"))
+    world.machine.start_process().space.map(early, 0x5000)
+    for file, offset in ((early, 0), (late, 0), (late, 4)):
+        world.probe(file, offset, world.recorder())
+    assert world.registry.never_mapped() == ["/lib/late"]
+    task = world.machine.start_process()
+    task.space.map(late, 0x9000)
+    task.space.unmap(0x9000, 0xA000)
+    assert world.registry.never_mapped() == []
+
+
 def test_a_mapping_that_starts_behind_the_place_is_not_probed(world: Any) -> None:
     file = world.machine.add_file("/lib/two", [NOP], pages=2)
     world.probe(file, 0, world.recorder())

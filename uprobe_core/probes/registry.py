@@ -60,6 +60,8 @@ class UprobeRegistry:
         self.spaces: dict[Process, Space] = {}
         self._files: dict[FileId, dict[int, Uprobe]] = {}
         """Uprobes by file and offset."""
+        self._seen: set[FileId] = set()
+        """Files that were mapped somewhere at some time."""
         self._left: set[Process] = set()
         """Processes that are left alone."""
 
@@ -180,6 +182,10 @@ class UprobeRegistry:
         """All uprobes, file by file in the order in which they were made."""
         return (uprobe for uprobes in self._files.values() for uprobe in uprobes.values())
 
+    def never_mapped(self) -> list[str]:
+        """The files with uprobes that nobody was told to have mapped, by path."""
+        return sorted({uprobe.path for uprobe in self.uprobes() if uprobe.file not in self._seen})
+
     # --- address spaces come and go ---------------------------------------------------------------
 
     def space_of(self, process: Process) -> Space:
@@ -241,6 +247,7 @@ class UprobeRegistry:
         space = self.space_of(process)
         if mapping.file is None:
             return
+        self._seen.add(mapping.file)
         if not space.announce(mapping.start, mapping.end) and self.policy.is_kernel:
             return
         raise_waiting(space, mapping)

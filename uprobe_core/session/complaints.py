@@ -62,6 +62,20 @@ class Complaints:
             self._refused.add(uprobe)
             self.not_probed(error)
 
+    def never_mapped(self, paths: list[str], hint: str) -> None:
+        """Nobody told that the files *paths* were mapped: a failure of the run if strict."""
+        if paths:
+            error = ProbeError(
+                f"not probed: the program was not seen to map {', '.join(paths)}",
+                where=paths[0],
+                hint=hint,
+                slug="never-mapped",
+            )
+            if self._strict and self.failure is None:
+                self.failure = error
+            else:
+                self.warn(f"{error}; {hint}" if hint else error.message)
+
     def sink_failed(self, event: Event, sink: Sink, error: Exception) -> None:
         """A consumer raised: name it, disable it for this event, count, go on."""
         self._blame(event.name_of(sink), error)

@@ -44,6 +44,10 @@ class ProbeChanges:
 
             TargetFilters(conditions, registry).follow(self._events, self._live)
 
+    def never_mapped(self) -> list[str]:
+        """Paths of the files with events that the program was not seen to map."""
+        return [] if self._registry is None else self._registry.never_mapped()
+
     def make(self, function: Callable[[Batch], T]) -> T:
         """Call *function* with the batch under way, or with a new one that takes effect when it returns.
 

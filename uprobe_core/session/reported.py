@@ -54,6 +54,9 @@ class ReportedSession(PreparedSession):
         if left:
             what = f"at least {left} forked or executed process(es)"
             self.warn(f"{what} ran on without probes: the backend does not follow them")
+        can = None if self._machine is None else self._machine.capabilities
+        if status is not None and can is not None and not can.mappings:
+            self._complaints.never_mapped(self._changes.never_mapped(), can.mappings_hint)
         self._complaints.sum_up()
         if self.setup.debug and self._machine is not None:
             say_statistics(self._machine.statistics(), self.events.findings.statistics)
