@@ -151,9 +151,13 @@ class Target:
     :param env: the guest's whole environment
     :param cwd: the guest's working directory as the guest names it, None: the host's
     :param sysroot: host folder that is the guest's "/", None: the host's own tree, read-only
+    :param sysroot_read_only: whether nothing in *sysroot* can be written (Capabilities.sandbox)
+    :param allow_net: whether the program has the host's network (Capabilities.sandbox), else one of its own
+        in which nobody else is
     :param seed: of everything random (AT_RANDOM, getrandom, scheduling)
     :param clock: "virtual" (driven by executed work) or "host"
-    :param follow: whether probes and records follow fork and exec
+    :param follow: whether probes and records follow fork and exec.  If not, the core takes the probes out of
+        what it is told of, and what a backend does not tell of has none of its breakpoints
     :param on_syscall: told of each system call; None: nobody asks
     :param on_sample: told of every so many-th instruction; None: nobody asks
     :param on_code: told of code that was executed; None: nobody asks

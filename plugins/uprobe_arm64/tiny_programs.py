@@ -39,6 +39,29 @@ _CALLS: Final = _Program(
 )
 """Calls work(n, 10) for n = 5 to 1, which multiplies, and exits with the sum: 150."""
 
+_CONNECTS: Final = _Program(
+    (
+        0xD2800040,  # _start: mov x0, #2  (AF_INET)
+        0xD2800021,  # mov x1, #1  (SOCK_STREAM)
+        0xD2800002,  # mov x2, #0
+        0xD28018C8,  # mov x8, #198  (socket)
+        0xD4000001,  # svc #0
+        0x100000E1,  # adr x1, where
+        0xD2800202,  # mov x2, #16
+        0xD2801968,  # mov x8, #203  (connect)
+        0xD4000001,  # svc #0
+        0xD37FFC00,  # lsr x0, x0, #63
+        0xD2800BC8,  # mov x8, #94
+        0xD4000001,  # svc #0
+        0x00000002,  # where: .hword AF_INET, a port of big end
+        0x0100007F,  # .byte 127, 0, 0, 1
+        0x00000000,
+        0x00000000,
+    ),
+    {"_start": 0, "where": 12},
+)
+"""Exits with 0 if it can connect to 127.0.0.1, to the port that lies 2 bytes behind where, with 1 if not."""
+
 _SEGFAULT: Final = _Program(
     (
         0xD2800200,  # _start: mov x0, #16
@@ -518,6 +541,7 @@ _WRITES: Final = _Program(
 
 PROGRAMS: Final = {
     "calls": _CALLS,
+    "connects": _CONNECTS,
     "own_trap": _OWN_TRAP,
     "segfault": _SEGFAULT,
     "spin": _SPIN,

@@ -84,6 +84,12 @@ def test_a_malformed_location_says_that_quotation_marks_are_needed(program: Path
     assert "quotation marks" in refused("p:w " + text.format(program)).hint
 
 
+@pytest.mark.parametrize("text", ['"{}:work"', "'{}:operator new'", '"{}":"operator new"', "{}:'work'"])
+def test_quotation_marks_around_more_than_the_path_are_refused_as_that(program: Path, text: str) -> None:
+    path = LOOP if text.startswith("{}") else program
+    assert "around the path alone" in refused("p:w " + text.format(path)).hint
+
+
 def test_a_kernel_knows_no_quotation_marks(program: Path) -> None:
     assert refused(f'p:w "{program}":0x1bf0', KERNEL).message.startswith('not a uprobe location: "')
 

@@ -35,6 +35,10 @@ _LOCATION = (
     "write PATH:SYMBOL[+OFF] or PATH:OFFSET; PATH has a /, and quotation marks if it has spaces,"
     " or is the name of a library that the program loads"
 )
+_QUOTED = (
+    "quotation marks go around the path alone, and a name is written without its blanks:"
+    ' "/my dir/app":A::operatorint'
+)
 _LINE = re.compile(r"(?P<file>.+?):(?P<line>[0-9]{1,9})(?::(?P<column>[0-9]{1,9}))?")
 
 
@@ -87,15 +91,16 @@ class ImageResolver:
         location = line.words[1]
         quoted = quoted_path(location)
         path, colon = quoted or (location, _path_end(location, check))
-        complete = colon >= 0 and location[colon : colon + 1] == ":" and colon + 1 < len(location)
+        target = location[colon + 1 :] if location[colon : colon + 1] == ":" else ""
         file = path if quoted else location[: max(colon, 0)]
-        if not complete or not ("/" in path or check(file).is_library):
-            hint = (check(file).why_no_library if complete else "") or _LOCATION
+        if target.startswith(('"', "'")) or (quoted and not target and ":" in path):
+            raise _refusal(line, f"not a uprobe location: {location}", _QUOTED)
+        if not target or not ("/" in path or check(file).is_library):
+            hint = (check(file).why_no_library if target else "") or _LOCATION
             raise _refusal(line, f"not a uprobe location: {location}", hint)
-        path, target = path if quoted else location[:colon], location[colon + 1 :]
         target, ref = _reference(target)
         is_return = target.endswith("%return")
-        return path, target.removesuffix("%return"), is_return, ref
+        return file, target.removesuffix("%return"), is_return, ref
 
     def resolve(self, line: EventLine, path: str, status: FileStatus, target: str) -> Sequence[Location]:
         """All places that *target* names in the file, at least one; a damaged file is this line's error."""

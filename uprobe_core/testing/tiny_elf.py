@@ -21,6 +21,7 @@ __all__ = (
     "ARCH",
     "ARGUMENTS",
     "CALLS",
+    "CONNECTS",
     "DATA",
     "EXECUTES",
     "FLAGS",
@@ -101,6 +102,9 @@ def _program(name: str) -> TinyProgram:
 
 CALLS = _program("calls")
 """Calls work(n, 10) for n = 5 to 1, which multiplies, and exits with the sum: 150."""
+
+CONNECTS = _program("connects")
+"""Exits with 0 if it can connect to 127.0.0.1, to the port that lies 2 bytes behind where, with 1 if not."""
 
 SEGFAULT = _program("segfault")
 """Loads from address 16, where nothing is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -51,6 +52,14 @@ class BackendMemory(BackendFixtures):
         mappings = rig(CALLS).process.mappings()
         assert list(mappings) == sorted(mappings, key=lambda m: m.start)
         assert any(m.start <= WORK < m.end and m.executable for m in mappings)
+
+    @pytest.mark.parametrize("writable", [True, False])
+    def test_a_mapping_has_the_programs_path_and_rights(self, rig: Any, writable: bool) -> None:
+        """Names of places are looked up by the one, probes placed by the other."""
+        made: Rig = rig(replace(CALLS, writable_text=writable))
+        (text,) = (each for each in made.process.mappings() if each.start <= WORK < each.end)
+        assert (text.path, text.file) == (made.name, made.file)
+        assert (text.readable, text.writable, text.executable) == (True, writable, True)
 
     def test_mappings_are_sorted_when_one_has_come(self, backend: Backend, hitting: Hitting) -> None:
         seen = _listed_where_it_is_mapped(backend, hitting, MAPS)

@@ -77,6 +77,14 @@ class BackendProcesses(BackendFixtures):
         made.handler.on["fork"] = fork
         assert made.run().code == 40
 
+    def test_a_forked_child_that_is_not_followed_runs_as_without_probes(self, hitting: Hitting) -> None:
+        """It is told of, and the core takes its probes out; or it is not, and comes without any."""
+        made = hitting.open(FORKS, lambda task, _address: task.set_reg(FIRST, 9), follow=False)
+        made.handler.on["fork"] = lambda _parent, child, **_told: hitting.remove(
+            child.process, FORKS.address("work")
+        )
+        assert made.run().code == 110  # 2 * 10 of the child, 9 * 10
+
     def test_an_executed_program_is_told_with_its_mappings(self, backend: Backend, hitting: Hitting) -> None:
         needs(backend.capabilities.processes, "processes")
         made = hitting.open(EXECUTES)

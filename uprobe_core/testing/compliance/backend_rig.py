@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -45,10 +46,11 @@ WORK, BACK, CALL, ADD = (CALLS.address(label) for label in ("work", "back", "cal
 
 
 class Rig:
-    """A backend with one program opened.
+    """A backend with one program opened; the target's sysroot, if it says one, holds *folder*.
 
     :param name: what the program's file is called
     :param target: what else the target says
+    :ivar name: the guest's path of the program
     """
 
     def __init__(
@@ -66,7 +68,8 @@ class Rig:
         self.path.chmod(0o755)
         self.handler = ScriptedHandler()
         told = {"env": {}, "cwd": str(folder), **target}
-        self.machine: Machine = backend.open(Target(argv=[str(self.path), *arguments], **told), self.handler)
+        self.name = os.path.join("/", self.path.relative_to(told.get("sysroot", "/")))
+        self.machine: Machine = backend.open(Target(argv=[self.name, *arguments], **told), self.handler)
 
     @property
     def file(self) -> FileId:

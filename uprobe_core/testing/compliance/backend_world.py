@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -12,11 +13,13 @@ import pytest
 
 from uprobe_core.backend import Backend, Bind, Limits, Target, Task
 from uprobe_core.errors import UprobeError
+from uprobe_core.image.guest_files import GuestFiles
 from uprobe_core.testing.compliance.backend_rig import BackendFixtures, Hitting, Rig, needs
 from uprobe_core.testing.tiny_elf import (
     ARCH,
     ARGUMENTS,
     CALLS,
+    CONNECTS,
     FORKS_OFTEN,
     MAPS_OFTEN,
     RANDOM,
@@ -72,6 +75,31 @@ class BackendWorld(BackendFixtures):
         made = rig(WRITES, "file")
         assert made.run().code == 0
         assert (made.path.parent / "file").exists()
+
+    def test_the_sysroot_is_the_programs_root(self, rig: Any, tmp_path: Path) -> None:
+        """That of the program itself, and of the files that it opens."""
+        (tmp_path / "A").write_text("7")
+        assert rig(READS, "/A", **_rooted(tmp_path)).run().code == ord("7")
+
+    @pytest.mark.parametrize("read_only", [True, False])
+    def test_the_sysroot_is_written_unless_it_is_to_be_read(
+        self, backend: Backend, rig: Any, tmp_path: Path, read_only: bool
+    ) -> None:
+        needs(backend.capabilities.sandbox, "sandbox")
+        made = rig(WRITES, "/file", **_rooted(tmp_path), sysroot_read_only=read_only)
+        assert made.run().code == read_only
+        assert (tmp_path / "file").exists() is not read_only
+
+    @pytest.mark.parametrize("allowed", [True, False])
+    def test_the_hosts_network_is_there_if_it_is_allowed(
+        self, backend: Backend, rig: Any, allowed: bool
+    ) -> None:
+        needs(backend.capabilities.sandbox, "sandbox")
+        made = rig(CONNECTS, allow_net=allowed)
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1].to_bytes(2, "big")
+            made.process.poke(CONNECTS.address("where") + 2, port)
+            assert made.run().code == (not allowed)
 
     # --- limits --------------------------------------------------------------------------------------------
 
@@ -152,6 +180,11 @@ class BackendWorld(BackendFixtures):
         second: Rig = rig(CALLS)
         assert first.run().code == second.run().code == 150
         assert (len(first.handler.exited), len(second.handler.exited)) == (1, 1)
+
+
+def _rooted(folder: Path) -> dict[str, Any]:
+    """What a target says whose "/" is *folder*."""
+    return {"sysroot": str(folder), "cwd": "/", "paths": GuestFiles(str(folder), "/")}
 
 
 def _random_bytes(made: Rig) -> bytes:

@@ -13,6 +13,7 @@ from uprobe_core.types import FaultKind, MemoryFault
 __all__ = ("PROMISE_ROWS", "TOLD_ROWS")
 
 _AREA = "test_the_area_is_listed_and_not_the_programs_to_write"
+_RIGHTS = "test_a_mapping_has_the_programs_path_and_rights"
 _CALLBACK = "test_an_exception_of_any_callback_comes_out_of_the_run"
 
 
@@ -32,6 +33,33 @@ def _area(**fields: Any) -> Any:
         return [replace(each, **fields) if each.path == "[uprobes]" else each for each in process.mappings()]
 
     return {"process": {"mappings": mappings}}
+
+
+def _all(**fields: Any) -> Any:
+    """Every mapping is told and listed wrongly."""
+
+    def on_mmap(told: Any, process: Any, mapping: Any) -> None:
+        told(process, replace(mapping, **fields))
+
+    return {
+        "process": {"mappings": lambda process: [replace(each, **fields) for each in process.mappings()]},
+        "handler": {"on_mmap": on_mmap},
+    }
+
+
+def _unfollowed_untold() -> Any:
+    """A fork that is not followed is not told of, and keeps its breakpoints."""
+    asked: list[bool] = []
+
+    def open_(good: Any, target: Any, handler: Any) -> Any:
+        asked.append(target.follow)
+        return good.open(target, handler)
+
+    def on_fork(told: Any, *forked: Any, **kinds: Any) -> None:
+        if asked[-1]:
+            told(*forked, **kinds)
+
+    return {"backend": {"open": open_}, "handler": {"on_fork": on_fork}}
 
 
 def _appended() -> Any:
@@ -148,6 +176,15 @@ PROMISE_ROWS: tuple[tuple[str, str, Any], ...] = (
         "test_a_long_name_is_cut_where_a_kernel_cuts_it",
         {"task": {"comm": Value(lambda task: task.comm + "f")}},
     ),
+    ("mappings have no path", _RIGHTS, _all(path="")),
+    ("mappings have the path of another file", _RIGHTS, _all(path="/bin/other")),
+    ("mappings are not executable", _RIGHTS, _all(executable=False)),
+    ("mappings are the program's to write", _RIGHTS, _all(writable=True)),
+    (
+        "a fork that is not followed keeps its breakpoints",
+        "test_a_forked_child_that_is_not_followed_runs_as_without_probes",
+        _unfollowed_untold,
+    ),
     ("mappings that come are listed last", "test_mappings_are_sorted_when_one_has_come", _appended),
     ("the list of mappings is the backend's own", "test_a_list_of_mappings_stays_what_it_was", _own_list),
     (
@@ -231,7 +268,13 @@ def _told(asked: str, **methods: Callable[..., Any]) -> Callable[[Any], Any]:
     return change
 
 
+def _unrooted(target: Any) -> list[str]:
+    """The arguments with the program where it is without the sysroot, so that it starts."""
+    return [f"{target.sysroot or ''}{target.argv[0]}", *target.argv[1:]]
+
+
 _CALLS = "test_system_calls_are_told_with_their_results"
+_NETWORK = "test_the_hosts_network_is_there_if_it_is_allowed"
 
 TOLD_ROWS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     (
@@ -244,6 +287,18 @@ TOLD_ROWS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
         "test_the_limit_of_instructions_ends_the_run",
         lambda target: replace(target, limits=replace(target.limits, instructions=1_000_000)),
     ),
+    (
+        "the sysroot is ignored",
+        "test_the_sysroot_is_the_programs_root",
+        lambda target: replace(target, sysroot=None, argv=_unrooted(target)),
+    ),
+    (
+        "a sysroot that is to be read can be written",
+        "test_the_sysroot_is_written_unless_it_is_to_be_read",
+        lambda target: replace(target, sysroot_read_only=False),
+    ),
+    ("the host's network is always there", _NETWORK, lambda target: replace(target, allow_net=True)),
+    ("the host's network is never there", _NETWORK, lambda target: replace(target, allow_net=False)),
     ("system calls are not told", _CALLS, lambda target: replace(target, on_syscall=None)),
     (
         "failed results of system calls are not negative",
