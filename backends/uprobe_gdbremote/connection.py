@@ -6,13 +6,16 @@ import os
 import re
 import socket
 import struct
+from contextlib import suppress
 from html import unescape
 from typing import TYPE_CHECKING
 
+from uprobe_core.errors import BackendError
 from uprobe_gdbremote.address import Address, connect
 from uprobe_gdbremote.channel import Channel
 from uprobe_gdbremote.client import Client
 from uprobe_gdbremote.crowd import Crowd
+from uprobe_gdbremote.stops import parse_stop
 
 if TYPE_CHECKING:
     from uprobe_gdbremote.launch import Emulator
@@ -130,6 +133,18 @@ class Connection:
                 quiet = 0
             else:
                 self.client.channel.nudge()
+
+    def leave(self) -> None:
+        """Close the connection to a program that was not touched, which goes on if it is not ours.
+
+        A gdbserver that serves once (``--once``) kills what it has started when its connection just ends.
+        """
+        with suppress(ValueError, BackendError):
+            stop = parse_stop(self.first)
+            if self._emulator is None and stop.kind == "signal":
+                thread = stop.thread or self.client.channel.ask(b"qC").removeprefix(b"QC")
+                self.detach(thread.removeprefix(b"p").partition(b".")[0])
+        self.close()
 
     def close(self) -> None:
         """Close the connection, and end what is ours; idempotent."""

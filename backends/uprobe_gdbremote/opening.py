@@ -36,7 +36,7 @@ def open_target(target: Target, handler: ProbeHandler, capabilities: Capabilitie
             _attach(connection, target)
             program = _program(connection, target, files)
         except BaseException:
-            connection.close()
+            connection.leave()
             raise
     return _machine(connection, program, target, handler, files, capabilities)
 
@@ -96,7 +96,7 @@ def _machine(
         machine = RemoteMachine(connection, target, handler, files, capabilities, first)
     except BaseException:
         connection.kill()  # a stub whose connection ends lets its program run
-        connection.close()
+        connection.leave()
         raise
     try:
         machine.load(program)

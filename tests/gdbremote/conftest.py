@@ -28,8 +28,8 @@ needs_newer_qemu = pytest.mark.skipif(
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[Client]:
-    """A client of this machine's gdbserver that has a program stopped; skips where it may trace nothing."""
+def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """This machine's gdbserver, with a program that it has stopped, and its port; skips where it may not."""
     if shutil.which("gdbserver") is None:
         pytest.skip("needs gdbserver")
     words = [
@@ -50,8 +50,14 @@ def client(tmp_path: Path) -> Iterator[Client]:
             break
     if not port:
         pytest.skip("gdbserver may not trace here")
-    channel = Channel(connect(Address("tcp", host="localhost", port=port), 5), "gdbserver")
-    yield Client(channel)
-    channel.close()
+    yield server, port
     server.kill()
     server.communicate()
+
+
+@pytest.fixture
+def client(server: tuple[subprocess.Popen[str], int]) -> Iterator[Client]:
+    """A client of it."""
+    channel = Channel(connect(Address("tcp", host="localhost", port=server[1]), 5), "gdbserver")
+    yield Client(channel)
+    channel.close()

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from uprobe_gdbremote.client import Client
 from uprobe_gdbremote.stops import parse_stop
+
+import uprobe_core as up
+from tests.programs import ROOT
+from uprobe_core.errors import UprobeError
+
+LOOP = ROOT / "examples" / "loop"
 
 
 def test_it_is_greeted_and_stops_acknowledging(client: Client) -> None:
@@ -41,3 +49,15 @@ def test_a_program_that_is_left_runs_to_its_end(client: Client) -> None:
     while stop.kind == "signal":
         stop = parse_stop(client.channel.ask(b"vCont;c"))
     assert (stop.kind, stop.code) == ("exited", 0)
+
+
+@pytest.mark.parametrize("argv", [[str(LOOP)], ["/no/copy"], []], ids=["other", "missing", "not named"])
+def test_a_refused_set_up_does_not_end_the_program(
+    server: tuple[subprocess.Popen[str], int], argv: list[str]
+) -> None:
+    """A gdbserver that serves once kills what it has started when its connection just ends."""
+    process, port = server
+    run = up.Session(argv, backend="gdbremote", address=f"tcp:localhost:{port}")
+    with run, pytest.raises(UprobeError):
+        run.open()
+    assert process.communicate(timeout=10)[0] == "7\n"
