@@ -14,6 +14,10 @@ __all__ = ("Template", "assembler")
 _CUT = frozenset("{.,}")
 """Letters of what stands for parts that are too deep."""
 _ABSENT = {"(fault)", "<optimized out>"}
+_THERE = frozenset((int, float, str, tuple))
+"""Types of values of which something is there."""
+_FORMATS = {"u": "%d", "s": "%d", "x": "%#x", "string": '"%s"'}
+"""What trace_text.printer does with a value that is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,9 @@ def assembler(args: Sequence[FetchArg]) -> Callable[[Values], tuple[Value, ...]]
     """What makes the values of *args* of those of their leaves; None if they are the same."""
     if all(arg.shape is None for arg in args):
         return None
+    if len(args) == 1:
+        make = _one_of(args[0], 0)[0]
+        return lambda values: (make(values),)
     take = _all_of(args, 0)[0]
     return lambda values: tuple(take(values))
 
@@ -86,4 +93,47 @@ def _one_of(arg: FetchArg, at: int) -> tuple[Callable[[Values], Value], int]:
     if shape is None:
         return itemgetter(at), at + 1
     take, end = _all_of(arg.parts, at)
-    return (lambda values: shape(take(values))), end
+    part_by_part = lambda values: shape(take(values))  # noqa: E731
+    found: list[FetchArg] = []
+    whole = _at_once(arg, found)
+    return (part_by_part if whole is None else _AtOnce(whole, found, slice(at, end), part_by_part)), end
+
+
+def _at_once(arg: FetchArg, found: list[FetchArg]) -> str | None:
+    """The format of the text of *arg*, whose leaves are added to *found*; None if it has none."""
+    if arg.shape is None:
+        found.append(arg)
+        return "%s" if _needs_printer(arg) else _FORMATS[arg.type.kind]
+    if not isinstance(arg.shape, Template) or not _ABSENT.isdisjoint(arg.shape.texts):
+        return None
+    parts = [_at_once(part, found) for part in arg.parts]
+    if None in parts:
+        return None
+    texts = [text.replace("%", "%%") for text in arg.shape.texts]
+    return texts[0] + "".join(f"{part}{text}" for part, text in zip(parts, texts[1:], strict=True))
+
+
+def _needs_printer(arg: FetchArg) -> bool:
+    return bool(arg.count or arg.type.words) or arg.type.kind not in _FORMATS
+
+
+class _AtOnce:
+    """A structure with those in it, made by one format where all of it is there: half the time."""
+
+    __slots__ = ("_format", "_part_by_part", "_printers", "_where")
+
+    def __init__(
+        self, whole: str, leaves: Sequence[FetchArg], where: slice, part_by_part: Callable[[Values], Value]
+    ) -> None:
+        self._format, self._where, self._part_by_part = whole, where, part_by_part
+        self._printers = [(n, printer(arg)) for n, arg in enumerate(leaves) if _needs_printer(arg)]
+
+    def __call__(self, values: Values) -> Value:
+        parts = values[self._where]
+        if not _THERE.issuperset(map(type, parts)):
+            return self._part_by_part(values)
+        if self._printers:
+            parts = list(parts)
+            for n, show in self._printers:
+                parts[n] = show(parts[n])
+        return self._format % tuple(parts)
