@@ -26,6 +26,7 @@ from uprobe_core.types import Analysis, Fault, Mapping, TrapResult
 
 __all__ = (
     "LEFT_ALONE",
+    "MAPPED_LATE",
     "Backend",
     "Bind",
     "Capabilities",
@@ -40,8 +41,8 @@ __all__ = (
     "Task",
 )
 
-LEFT_ALONE = "left-alone"
-"""In :meth:`Machine.statistics`: forked and executed programs that run without probes."""
+LEFT_ALONE, MAPPED_LATE = "left-alone", "mapped-late"
+"""In :meth:`Machine.statistics`: processes that run without probes; mappings with probes, told of late."""
 
 
 class Task(Protocol):
@@ -354,8 +355,8 @@ class Machine(Protocol):
 
         Always "syscalls": those that were seen, which is all if a Target.on_syscall is told of them; and
         "unknown-syscalls": those that the backend itself does not know (0 if a kernel makes them), with
-        "unknown:NAME" for each (``--debug`` shows them).  "instructions" where counted.  A backend that lets
-        what is forked or executed run without probes counts it as :data:`LEFT_ALONE`, and the user is warned.
+        "unknown:NAME" for each (``--debug`` shows them).  "instructions" where counted.  The user is warned
+        of what a backend counts as :data:`LEFT_ALONE` and :data:`MAPPED_LATE`.
         """
         ...
 

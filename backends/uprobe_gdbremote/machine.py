@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from uprobe_core.backend import LEFT_ALONE, Capabilities, ExitStatus
+from uprobe_core.backend import LEFT_ALONE, MAPPED_LATE, Capabilities, ExitStatus
 from uprobe_core.errors import BackendError
 from uprobe_gdbremote.calls import CaughtCalls, is_at_call
 from uprobe_gdbremote.channel import Lost
@@ -19,7 +19,7 @@ from uprobe_gdbremote.family import Family
 from uprobe_gdbremote.forks import Forks
 from uprobe_gdbremote.hits import Hits
 from uprobe_gdbremote.inject import MUNMAP, Injector
-from uprobe_gdbremote.maps import MAKERS, MapWatcher
+from uprobe_gdbremote.maps import MAKERS, Glances, MapWatcher
 from uprobe_gdbremote.points import SIZE
 from uprobe_gdbremote.process import RemoteProcess
 from uprobe_gdbremote.registers import RegisterNames, ThreadRegisters
@@ -95,6 +95,7 @@ class RemoteMachine:
         self._forks = Forks(self._client, self, follow=target.follow and not connection.is_qemu_user)
         self._hits = Hits(self.runner, handler, self._forks, self)
         self._calls = self._caught(target.on_syscall)
+        self._glances = Glances(connection)
         self.conditions: RemoteConditions | None = None
         if all(map(self._client.has, NEEDED)) and not connection.filters_here:
             self.conditions = RemoteConditions(self._client, self.process, self._names, self, handler.analyze)
@@ -149,6 +150,8 @@ class RemoteMachine:
                 self._soon.popleft()()
             if self._stop_requested and (self._connection.is_ours or not self._hits.is_busy(self.current)):
                 return self._stopped_early()
+            if not self._hits.is_busy(self.current):
+                self._glances.stopped(self._family)
             self._hits.go_on(self.current)
             try:
                 stop = self.runner.wait(patiently=self._hits.is_busy(self.current))
@@ -162,6 +165,8 @@ class RemoteMachine:
 
     def _stopped_early(self) -> ExitStatus:
         """The run was to end; what becomes of the program is its connection's to say."""
+        if not self._hits.is_busy(self.current):
+            self._glances.look(self._family)
         self._leave()
         return ExitStatus(signal=_SIGKILL, reason=self._stop_requested)
 
@@ -180,7 +185,8 @@ class RemoteMachine:
         """See :class:`uprobe_core.backend.Machine`; system calls are seen if somebody asks for them."""
         packets, calls = self._client.channel.packets, 0 if self._calls is None else self._calls.count
         left = self._forks.left or self._connection.left_alone()
-        return {"syscalls": calls, "unknown-syscalls": 0, "packets": packets, LEFT_ALONE: left}
+        warned = {LEFT_ALONE: left, MAPPED_LATE: self._glances.late}
+        return {"syscalls": calls, "unknown-syscalls": 0, "packets": packets, **warned}
 
     def close(self) -> None:
         """See :class:`uprobe_core.backend.Machine`."""
@@ -212,7 +218,7 @@ class RemoteMachine:
                 self._client.selected = b""
                 self._client.select(task.thread)
             task.registers.foresee(*self._client.answer_ahead())
-            self._note(task, stop)
+            task.registers.note_all(stop.registers)
             if self._calls is not None and is_at_call(stop):
                 self._calls.take(task, stop)
             elif stop.signal == SIGTRAP:
@@ -236,12 +242,6 @@ class RemoteMachine:
             self._client.selected = b""
             if more:
                 self.process.points.insert_again()
-
-    def _note(self, task: RemoteTask, stop: Stop) -> None:
-        for number, value in stop.registers.items():
-            index = self._names.by_number.get(number)
-            if index is not None:
-                task.registers.note(index, int.from_bytes(value, "little"))
 
     def _thread_ended(self, thread: bytes) -> None:
         task = self._family.tasks.pop(thread, None)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uprobe_core.errors import BackendError
+from uprobe_gdbremote.channel import Lost
 
 if TYPE_CHECKING:
     from uprobe_gdbremote.client import Client
+    from uprobe_gdbremote.connection import Connection
 
-__all__ = ("MAKERS", "FileMap", "MapWatcher", "read_maps")
+__all__ = ("MAKERS", "FileMap", "Glances", "MapWatcher", "read_maps")
 
 MAKERS = frozenset({"mmap", "munmap", "mremap", "mprotect"})
 """System calls that change it."""
@@ -29,8 +32,15 @@ class FileMap(NamedTuple):
     path: str
 
 
-def read_maps(client: Client, pid: int) -> list[FileMap] | None:
-    """The mappings of files of process *pid*, by address; None if the stub does not show them."""
+_FIRST = 32
+"""Stops before the first glance."""
+
+
+def read_maps(client: Client, pid: int | str) -> list[FileMap] | None:
+    """The mappings of files of process *pid*, by address; None if the stub does not show them.
+
+    :param pid: "self" under qemu-user, which shows those of its program under that name
+    """
     text = client.file(f"/proc/{pid}/maps")
     return None if text is None else list(_parsed(text))
 
@@ -70,3 +80,48 @@ class MapWatcher:
         maps = read_maps(self._client, task.process.pid) if name in MAKERS and world is not None else None
         if maps is not None and world is not None:
             world.compare(maps)
+
+
+class Glances:
+    """Looks at the list now and then: for what is mapped past the loader, where nobody watches.
+
+    That is at a few stops, half as often as before each time: the longer a program runs, the less they cost.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._client = connection.client
+        self._name = "self" if connection.is_qemu_user else ""
+        self._stops, self._next = 0, 0 if connection.all_mappings else _FIRST
+        self._worlds: list[Any] = []
+
+    def stopped(self, processes: Iterable[Any]) -> None:
+        """*processes* are stopped once more, where probes can be placed."""
+        self._stops += 1
+        if self._stops == self._next:
+            self._next *= 2
+            self.look(processes)
+
+    def look(self, processes: Iterable[Any]) -> None:
+        """Place probes in what *processes* have mapped, and remember what was there before without them."""
+        if not self._next or self._client.crowd is not None:  # others would tell of stops meanwhile
+            return
+        with suppress(Lost):  # who misses the stub says so
+            for process in processes:
+                maps = read_maps(self._client, self._name or process.pid)
+                if maps is None:
+                    self._next = 0
+                elif process.world is not None and not process.borrows:
+                    self._compare(process, maps)
+
+    def _compare(self, process: Any, maps: list[FileMap]) -> None:
+        if process.world not in self._worlds:
+            self._worlds.append(process.world)
+        for made in process.world.compare(maps):
+            points = (point for point in process.points.all() if point.is_wanted)
+            if any(made.start <= point.address < made.end for point in points):
+                process.world.late.add(made)
+
+    @property
+    def late(self) -> int:
+        """How many mappings with probes were found so that the loader did not tell of."""
+        return sum(len(world.late) for world in self._worlds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from uprobe_core.errors import BackendError
@@ -164,9 +164,12 @@ class ThreadRegisters:
         else:
             self._known[PC] = int.from_bytes(self._client.spelled(answer), "little")
 
-    def note(self, index: int, value: int) -> None:
-        """The stop told that register *index* is *value*."""
-        self._known[index] = value
+    def note_all(self, told: Mapping[int, bytes]) -> None:
+        """The stop told of registers, by the stub's numbers."""
+        for number, value in told.items():
+            index = self._names.by_number.get(number)
+            if index is not None:
+                self._known[index] = int.from_bytes(value, "little")
 
     def vector(self, index: int) -> int:
         """The low 128 bits of vector register *index*."""

@@ -29,6 +29,10 @@ def auxiliary(data: bytes | None) -> dict[int, int]:
     return {int(tag): int(value) for tag, value in pairs if tag}
 
 
+def _overlap(one: Mapping, other: Mapping) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
 class World:
     """The mappings of *process*.
 
@@ -47,6 +51,8 @@ class World:
         self._links: LinkMap | None = None
         self._seen: list[Mapping] = []
         """What was found in the kernel's list only."""
+        self.late: set[Mapping] = set()
+        """What of it was found at some later time, so that hits there may be missing."""
         self._stop = 0
         """Where it is looked at what the loader has done."""
 
@@ -113,9 +119,17 @@ class World:
         if not self.svc:
             self.svc = find_svc(file, bias, self._client)
         self._objects[key] = made = file.mappings(bias)
+        self._had_seen(made)
         self.mappings = sorted((*self.mappings, *made), key=lambda mapping: mapping.start)
         for mapping in made:
             self._handler.on_mmap(self._process, mapping)
+
+    def _had_seen(self, made: list[Mapping]) -> None:
+        """*made* was found before the loader told of it: it has not been late."""
+        for each in [seen for seen in self._seen if any(_overlap(seen, each) for each in made)]:
+            self._seen.remove(each)
+            self.mappings.remove(each)
+            self.late.discard(each)
 
     def look(self) -> None:
         """The loader's list may have changed: tell of what came and went."""
@@ -152,8 +166,9 @@ class World:
                     self._handler.on_munmap(self._process, mapping.start, mapping.end)
                     self._process.points.forget(mapping.start, mapping.end)
 
-    def compare(self, maps: list[FileMap]) -> None:
-        """Tell of what is in *maps* and was not known, and of what was found here and is there no more."""
+    def compare(self, maps: list[FileMap]) -> list[Mapping]:
+        """Tell of what is new in *maps*, which is returned, and of what was found here and is gone."""
+        new = []
         found = [made for made in map(self._mapping, maps) if made is not None]
         for gone in [each for each in self._seen if each not in found]:
             self._seen.remove(gone)
@@ -161,10 +176,12 @@ class World:
             self._handler.on_munmap(self._process, gone.start, gone.end)
             self._process.points.forget(gone.start, gone.end)
         for made in found:
-            if not any(known.start < made.end and made.start < known.end for known in self.mappings):
+            if not any(_overlap(made, known) for known in self.mappings):
+                new.append(made)
                 self._seen.append(made)
                 self.mappings = sorted((*self.mappings, made), key=lambda mapping: mapping.start)
                 self._handler.on_mmap(self._process, made)
+        return new
 
     def _mapping(self, line: FileMap) -> Mapping | None:
         """Code of a file that is here as well."""

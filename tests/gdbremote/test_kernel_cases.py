@@ -17,6 +17,7 @@ CANNOT = {
     "forks": "its stub follows no fork",
     "signals": "a part runs until a timer of the host's has fired",
     "mapped-again": "it opens no file by the path of the kernel's machine",
+    "moved-code": "what the program moves itself is not seen",
     "vfork-spawn": "its stub follows no fork",
 }
 """Cases that qemu-user cannot run, or whose outcome is its own."""

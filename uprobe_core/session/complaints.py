@@ -63,18 +63,22 @@ class Complaints:
             self.not_probed(error)
 
     def never_mapped(self, paths: list[str], hint: str) -> None:
-        """Nobody told that the files *paths* were mapped: a failure of the run if strict."""
+        """Nobody told that the files *paths* were mapped."""
         if paths:
-            error = ProbeError(
-                f"not probed: the program was not seen to map {', '.join(paths)}",
-                where=paths[0],
-                hint=hint,
-                slug="never-mapped",
-            )
-            if self._strict and self.failure is None:
-                self.failure = error
-            else:
-                self.warn(f"{error}; {hint}" if hint else error.message)
+            self._unseen(f"not probed: the program was not seen to map {', '.join(paths)}", hint, paths[0])
+
+    def mapped_late(self, count: int, hint: str) -> None:
+        """*count* mappings were there for a while before anybody told of them."""
+        if count:
+            self._unseen(f"hits may be missing: {count} mapping(s) with probes were found late", hint)
+
+    def _unseen(self, what: str, hint: str, where: str = "") -> None:
+        """A failure of the run if strict."""
+        error = ProbeError(what, where=where, hint=hint, slug="never-mapped")
+        if self._strict and self.failure is None:
+            self.failure = error
+        else:
+            self.warn(f"{what}; {hint}" if hint else what)
 
     def sink_failed(self, event: Event, sink: Sink, error: Exception) -> None:
         """A consumer raised: name it, disable it for this event, count, go on."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from uprobe_core.backend import LEFT_ALONE, ExitStatus
+from uprobe_core.backend import LEFT_ALONE, MAPPED_LATE, ExitStatus
 from uprobe_core.session.choices import writes_records
 from uprobe_core.session.explain import say_statistics
 from uprobe_core.session.prepared import PreparedSession
@@ -50,13 +50,15 @@ class ReportedSession(PreparedSession):
         losses = self.events.lives.losses(self.events.findings.elsewhere)
         for loss in (*self.events.findings.losses(), *losses):
             self.warn(loss)
-        left = 0 if self._machine is None else self._machine.statistics().get(LEFT_ALONE, 0)
+        counts = {} if self._machine is None else self._machine.statistics()
+        left = counts.get(LEFT_ALONE, 0)
         if left:
             what = f"at least {left} forked or executed process(es)"
             self.warn(f"{what} ran on without probes: the backend does not follow them")
         can = None if self._machine is None else self._machine.capabilities
         if status is not None and can is not None and not can.mappings:
             self._complaints.never_mapped(self._changes.never_mapped(), can.mappings_hint)
+            self._complaints.mapped_late(counts.get(MAPPED_LATE, 0), can.mappings_hint)
         self._complaints.sum_up()
         if self.setup.debug and self._machine is not None:
             say_statistics(self._machine.statistics(), self.events.findings.statistics)
