@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.debugging.visits import PATIENCE, Ended, started, visit, visit_qemu, wait_until
+from tests.debugging.visits import PATIENCE, Ended, environment, started, visit, visit_qemu, wait_until
 from tests.programs import GUEST, compiled, either
 from uprobe_core.debugging.packets import INTERRUPT, framed, take
 
@@ -38,7 +38,9 @@ def program() -> Path:
 def undisturbed(program: Path) -> Ended:
     """The run without a debugger."""
     command = [sys.executable, "-m", "uprobe_core.cli", "run", "-e", PLACE.format(program), str(program)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, env=environment(), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
@@ -183,6 +185,28 @@ def test_back_from_a_signal_and_forward_to_it_again(tmp_path: Path) -> None:
     assert seen[4]["stack"][0][0] == seen[2]["stack"][0][0]
     assert seen[8]["stack"][0][0] == "on_signal"
     assert ended.status == 0
+
+
+def test_history_begins_anew_where_the_program_was_changed(tmp_path: Path) -> None:
+    """By a call or a variable: what follows is had again, and not what never was."""
+    source = tmp_path / "adds.c"
+    source.write_text(
+        "#include <signal.h>\nvolatile int sum;\nstatic void on(int s) { sum += 1000; }\n"
+        "__attribute__((noinline)) int add(int n) { sum += n; return sum; }\n"
+        "int main(void) { signal(SIGUSR1, on); add(1); add(2); raise(SIGUSR1); add(3); return add(4); }\n"
+    )
+    program = either(source)
+    steps = ["handle SIGUSR1 stop noprint nopass", "print add(7)", "set var sum = sum + 100", "reverse-stepi",
+             "stepi", "reverse-stepi", "print sum", "reverse-stepi", "continue", "break add", "continue",
+             "continue", "print sum", "reverse-stepi", "print sum", "reverse-continue", "reverse-continue",
+             "print sum", "delete", "continue", "continue"]  # fmt: skip
+    seen, ended = visit(program, ["--stop-at", f"{program}:add#2", str(program)], steps, tmp_path)
+    assert seen[1] == "$1 = 8"
+    assert "cannot go there: the program did not come here again; was it changed" in seen[3]
+    assert seen[6] == "$2 = 108"
+    assert "was changed here: what came before does not lead to what came after" in seen[7] + ended.said
+    assert [seen[n].partition(" = ")[2] for n in (12, 14)] == ["113", "113"], seen
+    assert ended.status == 117
 
 
 def test_what_would_be_done_twice_is_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-__all__ = ("PATIENCE", "Ended", "needs_gdb", "started", "visit", "visit_qemu", "wait_until")
+__all__ = ("PATIENCE", "Ended", "environment", "needs_gdb", "started", "visit", "visit_qemu", "wait_until")
 
 _SCRIPT = Path(__file__).with_name("gdb_visit.py")
 PATIENCE = 120.0
@@ -44,6 +44,11 @@ class Ended:
         return [line for line in self.err.splitlines() if "] ....." in line]
 
 
+def environment() -> dict[str, str]:
+    """Ours, without what pytest writes there at each step of a test: a longer one moves the clock."""
+    return {name: text for name, text in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+
+
 @contextmanager
 def started(words: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """``uprobe run`` with *words* in *folder*, which is killed if it does not end."""
@@ -51,7 +56,9 @@ def started(words: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[byt
     with (
         (folder / "err").open("w") as err,
         (folder / "out").open("w") as out,
-        subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err) as run,
+        subprocess.Popen(
+            command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=err
+        ) as run,
     ):
         try:
             yield run

@@ -41,6 +41,7 @@ class Debugger:
         self._watched: frozenset[tuple[int, int]] = frozenset()
         self.active = False
         """Whether the client has seen a stop and not left."""
+        self._is_changed = False
 
     @property
     def view(self) -> View:
@@ -73,6 +74,10 @@ class Debugger:
     def pass_signals(self, numbers: frozenset[int]) -> None:
         """Signals of the program's system that are delivered without a stop."""
         self._pauses.passed = numbers
+
+    def changed(self) -> None:
+        """The client has written to registers or memory of the latest moment."""
+        self._is_changed = True
 
     def interrupt(self) -> None:
         """Have what runs stop, the run itself or a copy of it that runs again; from any thread."""
@@ -125,6 +130,10 @@ class Debugger:
         else:
             if pause.kind is PauseKind.SIGNAL and not order.deliver:
                 self._pauses.ignore_signal(pause.task)
+                self._is_changed = True
+            changed, self._is_changed = self._is_changed, False
+            if changed and self._history is not None and self._history.renew():
+                return
             if order.kind == "step":
                 tasks = self._pauses.tasks(pause.task.process)
                 self._pauses.step(next((t for t in tasks if t.tid == order.tid), pause.task))

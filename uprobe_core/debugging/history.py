@@ -31,6 +31,9 @@ _MOST_NEAR = 3
 _WINDOWS = (128, 2048, 1 << 15, 1 << 20, 1 << 40)
 """How many instructions before a moment its run goes one by one: more if code without branches is longer."""
 
+_CHANGED = "uprobe: the program was changed here: what came before does not lead to what came after"
+_NOT_AGAIN = "the program did not come here again; was it changed here, let it make a step first"
+
 
 class _Impossible(Exception):  # noqa: N818  # it is what happened
     """A moment that cannot be gone to."""
@@ -51,6 +54,8 @@ class History:
         self._traveller: Traveller | None = None
         self._busy: Traveller | None = None
         self._now: Position | None = None
+        self._begins = 0
+        """Instructions executed where history begins: at the last change from outside."""
 
     @property
     def view(self) -> Any:
@@ -67,7 +72,7 @@ class History:
         position = self._pauses.position()
         shared = self._journal.shared_since
         self._pauses.pause_at(position.executed + self._interval)
-        if shared is not None and self._copies:
+        if shared is not None and (self._copies or self._begins):
             return False
         try:
             woken, channel, pid = self._forge.fork()
@@ -80,6 +85,15 @@ class History:
             self._copies.append(Copy(position, channel, pid))
         self._thin_out()
         return False
+
+    def renew(self) -> bool:
+        """The run was changed by who looks at it, and goes on: nothing before leads to what follows.
+
+        Answers as :meth:`keep`.
+        """
+        self.end()
+        self._begins = self._pauses.position().executed
+        return self.keep()
 
     def _travel(self, woken: Any) -> None:
         """We are a process that was woken: the callback that we are in is over when there is an errand."""
@@ -104,7 +118,8 @@ class History:
         """The last copy with at most so many instructions before it; raises _Impossible."""
         fitting = [each for each in self._known() if each.position.executed <= executed]
         if not fitting:
-            raise _Impossible("there is no copy of the run's start to run again")
+            why = " that can be run again since it was changed" if self._begins else "'s start to run again"
+            raise _Impossible(f"there is no copy of the run{why}")
         return self._checked(fitting[-1])
 
     def _checked(self, copy: Copy) -> Copy:
@@ -188,7 +203,7 @@ class History:
 
     def _go_to(self, target: Position) -> None:
         for window in _WINDOWS:
-            copy = self._before(max(target.executed - window, 0))
+            copy = self._before(max(target.executed - window, self._begins))
             if copy.position == target:
                 traveller = Traveller(copy)
                 break
@@ -202,31 +217,36 @@ class History:
         self._traveller, self._now = traveller, target
 
     def _to_start(self) -> Stop:
-        first = self._checked(self._copies[0])
+        first = self._before(self._begins)
         traveller = Traveller(first)
         self.to_present()
         self._traveller, self._now = traveller, first.position
-        return Stop("begin", first.position.tid)
+        return Stop("begin", first.position.tid, text=_CHANGED if self._begins else "")
 
     def _step_before(self, now: Position, tid: int) -> Position | None:
         """Where thread *tid* was one step before *now*; None: it had made none."""
+        if self._copies and now == self._copies[0].position:
+            return None
         for window in _WINDOWS:
-            start = max(now.executed - window, 0)
-            traveller, outcome = self._errand(
-                self._before(start), Errand(now, window, collect=True, trace=True)
-            )
+            start = max(now.executed - window, self._begins)
+            errand = Errand(now, now.executed - start, collect=True, trace=True)
+            traveller, outcome = self._errand(self._before(start), errand)
             traveller.end()
             earlier = [each for each in outcome.trace if each.tid == tid]
             if outcome.kind == "reached" and earlier:
                 return earlier[-1]
-            if start == 0:
+            if start == self._begins:
                 break
+        if outcome.kind != "reached":
+            raise _Impossible(_NOT_AGAIN)
         return None
 
     def _last_hit(self, now: Position, breakpoints: frozenset[int], watched: Ranges) -> _Hit:
         """Where a breakpoint was passed last before *now*, or a store made; None: nowhere."""
         if not breakpoints and not watched:
             return None, 0
+        if watched:
+            self._come_near(now)
         until = now
         for copy in reversed(self._known()):
             if copy.position.executed > until.executed or copy.position == until:
@@ -237,6 +257,12 @@ class History:
             until = copy.position
         return None, 0
 
+    def _come_near(self, now: Position) -> None:
+        """Have a copy shortly before *now*: what is stored to often is found from there."""
+        start = max(now.executed - _WINDOWS[1], self._begins)
+        errand = Errand(now, now.executed - start, collect=True, trace=True)
+        self._errand(self._before(start), errand)[0].end()
+
     def _last_between(
         self, copy: Copy, until: Position, breakpoints: frozenset[int], watched: Ranges
     ) -> _Hit:
@@ -245,7 +271,7 @@ class History:
             traveller.end()
             if outcome.kind == "reached":
                 return outcome.last, outcome.address
-        raise _Impossible("the program did not come here again")
+        raise _Impossible(_NOT_AGAIN)
 
     def _forward(self, order: Order, breakpoints: frozenset[int], watched: Ranges) -> Stop:
         """From an earlier moment towards the present, and not beyond it."""

@@ -193,6 +193,7 @@ class Stub:
     def _changes(self) -> None:
         if self.debugger.is_past:
             raise UprobeError("this is an earlier moment of the run: it cannot be changed")
+        self.debugger.changed()
 
     def _set_registers(self, rest: bytes) -> bytes:
         self._changes()

@@ -255,8 +255,10 @@ class Stopping:
             self._debugger.ended(status.code, status.signal)
         countdown = self._countdown
         if countdown is not None and countdown.hits < self._number:
+            forked = any(name.startswith("clone") for _, name in self.journal.once)
             self._session.warn(
                 f"the program ended before hit {self._number} of {self._place}: there were {countdown.hits}"
+                + "; those in processes that it forked do not count" * forked
             )
 
     def close(self) -> None:
