@@ -20,6 +20,7 @@ import uprobe_core as up
 from tests.gdbremote.conftest import NEWER, needs_newer_qemu, needs_qemu
 from tests.gdbremote.recorded import Replay
 from tests.gdbremote.stub import Stub
+from tests.gdbremote.test_attached import After
 from tests.gdbremote.test_maps import pread
 from tests.programs import ROOT, zig
 from uprobe_core.errors import ProbeError
@@ -75,6 +76,18 @@ def test_what_is_found_late_is_probed_and_the_user_told(
     told = capfd.readouterr().err
     assert told.startswith("uprobe: warning: hits may be missing: 1 mapping(s) with probes were found late; ")
     assert told.count("\n") == 1
+
+
+@needs_newer_qemu
+def test_a_run_that_is_ended_early_has_a_last_look(
+    program: tuple[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = [program[0], program[0], "60"]
+    with up.Session(words, cwd="/", backend="gdbremote", address=f"qemu:{NEWER}") as run:
+        machine = run.open()
+        run.probe(f"p:own {program[0]}:fn", After(5, lambda: machine.request_stop("enough")))
+        assert run.run().reason == "enough"
+    assert "1 mapping(s) with probes were found late" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(("opened", "looks"), [(b"F5", 4), (b"", 1)], ids=["shown", "not shown"])
