@@ -70,6 +70,7 @@ class Turns:
         if not self._machine.clock.virtual:
             return -1
         now = self._machine.clock.monotonic()
+        self._let_see()  # nobody writes what is ours but we
         if not self.several:
             self._order = self._machine.family.main_pid
             self._seat = self._seats.take(moment_at(now), self._order, now)
@@ -163,6 +164,10 @@ class Turns:
         self._turn_ends = self.horizon = 0
         self._machine.scheduler.attend()
 
+    def _let_see(self) -> None:
+        """Others may have their turn from here on: they find what we have become."""
+        self._machine.family.papers.settle()
+
     def _moment(self, now: int) -> int:
         return max(moment_at(now), self._least)
 
@@ -171,6 +176,7 @@ class Turns:
         self.settle()
         key = key_of(self.moment, self._order)
         if self._seats.keys[self._seat] != key:
+            self._let_see()
             self._seats.keys[self._seat] = key
             self._wake_next()
         return key
@@ -270,6 +276,7 @@ class Turns:
 
     def _wake_touched(self) -> None:
         """The first first: each may have its turn at once."""
+        self._let_see()
         touched, self._touched = self._touched, []
         now, woken = self._machine.clock.monotonic(), []
         for seat in touched:

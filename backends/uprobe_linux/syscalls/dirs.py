@@ -64,7 +64,7 @@ def sys_fchdir(task: LinuxTask, fd: int) -> int:
 
 def _announce(task: LinuxTask) -> None:
     """Tell other host processes, if there are any, where this one works now (/proc/PID/cwd)."""
-    task.machine.family.papers.renew(task.process)
+    task.machine.family.papers.renew(task.process, at_once=not task.machine.turns.several)
 
 
 @syscall("chroot")

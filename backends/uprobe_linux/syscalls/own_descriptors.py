@@ -43,7 +43,8 @@ class OwnDescriptors:
         self._kinds: Mapping[str, int] = calls.kinds
         self._files: FdTable | None = None
         self._cwd: object = None
-        self._root = ""
+        self._root: tuple[str, bool] | None = None
+        """Where the paths start that the CPU knows the mounts below, and whether they may be walked fast."""
         self._numbers: dict[Mount, int] = {}
         """What the CPU calls each mount that may be written to or not: 1, 2 ..."""
 
@@ -52,8 +53,12 @@ class OwnDescriptors:
         calls, files, fs = self._calls, process.files, process.fs
         if files is not self._files:
             self._switch(files)
-        if fs.cwd is not self._cwd or fs.resolver.root != self._root:
-            self._places(fs)
+        root = fs.resolver.root, fs.resolver.fast
+        if fs.cwd is not self._cwd or root != self._root:
+            self._show_cwd(fs)
+            if root != self._root:
+                self._show_root(*root)
+            self._cwd, self._root = fs.cwd, root
         calls.hosts_shared = hosts_are_shared()
         calls.limit = files.limit
         if calls.missed:
@@ -109,14 +114,15 @@ class OwnDescriptors:
         else:
             self._calls.file(fd, *_NOTHING)
 
-    def _places(self, fs: FsContext) -> None:
-        self._cwd, self._root = fs.cwd, fs.resolver.root
-        is_plain = self._root == "/" and fs.resolver.fast
-        cwd, mounts = fs.cwd, self._mounts
-        start = _NOTHING
-        if isinstance(cwd, HostNode) and is_plain and cwd.path not in mounts.ghosts:
+    def _show_cwd(self, fs: FsContext) -> None:
+        cwd, start = fs.cwd, _NOTHING
+        is_plain = fs.resolver.root == "/" and fs.resolver.fast
+        if isinstance(cwd, HostNode) and is_plain and cwd.path not in self._mounts.ghosts:
             start = self._base(cwd.fd, cwd.mount)
         self._calls.set_cwd(*start)
+
+    def _show_root(self, path: str, fast: bool) -> None:
+        mounts, is_plain = self._mounts, path == "/" and fast
         names = (*sorted(mounts.top), *sorted({point[1:] for point in mounts.points} - mounts.top))
         below = tuple((os.fsencode(name), *self._mounted("/" + name)) for name in names if is_plain)
         root = mounts.root
