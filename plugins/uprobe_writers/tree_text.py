@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from uprobe_core.call_words import call_texts
 from uprobe_core.value_text import time_text, values_text
 from uprobe_core.writer import Record
-from uprobe_writers.call_words import in_words
 from uprobe_writers.tree_nodes import Node
 
 __all__ = ("Look", "amount_text", "call_of", "results_of")
@@ -12,8 +12,6 @@ __all__ = ("Look", "amount_text", "call_of", "results_of")
 _MEASURES = {"took", "insns"}
 """Results that stand in the first column."""
 _SLOW = 1_000_000
-_LAST = {"exit", "exit_group"}
-"""System calls that have no result."""
 _TIMES = "\u00d7"
 WIDTH = 10
 """Characters of the first column."""
@@ -32,17 +30,8 @@ def results_of(record: Record) -> tuple[str, ...]:
 
 def call_of(record: Record) -> tuple[tuple[str, ...], int, tuple[str, ...], int]:
     """Of a system call: its arguments, how many, its result, and nanoseconds that it took."""
-    event = record.event
-    *arguments, result, _, _ = values_text(record)
-    for number, (arg, value) in enumerate(zip(event.args, record.values, strict=True)):
-        words = in_words(event.name, arg.name, value)
-        if words is not None and number < len(arguments):
-            arguments[number] = f"{arg.name}={words}"
-    *_, error, took = record.values
-    text = f"-{error}" if error else result.removeprefix("rv=")
-    if event.name in _LAST:
-        text = "?"
-    return tuple(arguments), len(arguments), (text,), int(str(took))
+    arguments, result, took = call_texts(record)
+    return tuple(arguments), len(arguments), (result,), took
 
 
 class Look:

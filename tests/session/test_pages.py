@@ -139,6 +139,25 @@ def test_the_records_of_forked_processes_are_in_it(tmp_path: Path) -> None:
     assert [any("fd=88" in node[1] for node in task[4]) for task in tasks] == [False, True]
 
 
+def test_system_calls_are_in_the_words_of_the_tree(tmp_path: Path) -> None:
+    """Flags by name, errors as results, and none where a call does not come back."""
+    setup = RunSetup(
+        argv=(str(zig("makes_calls.c")), "fork"),
+        syscalls=True,
+        output=str(tmp_path / "out"),
+        format="tree:fold=no",
+        report=str(tmp_path / "r.html"),
+    )
+    with up.Session.from_setup(setup) as session:
+        session.run()
+    tree = (tmp_path / "out").read_text()
+    tasks = Page((tmp_path / "r.html").read_text()).data["calls"]["tasks"]
+    calls = [f"{node[0]}{node[1]}" for task in tasks for node in task[4]]
+    assert [call for call in calls if call not in tree] == []
+    assert any("AT_FDCWD" in call and "O_" in call for call in calls)
+    assert calls[-1].endswith(" = ?")
+
+
 def test_markdown_says_the_same_in_tables(program: Path, tmp_path: Path) -> None:
     text = report(program, tmp_path, "r.markdown", consumers=(ConsumerUse("summary"),))
     assert "It ended with exit status 0." in text

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from uprobe_core.call_pairs import Call, CallPairs, What
+from uprobe_core.call_words import call_texts
 from uprobe_core.event_model import EventSpec, Record
 from uprobe_core.value_text import values_text
 
@@ -69,10 +70,8 @@ class CallsSeen:
     def _point(self, node: Node, record: Record, around: Flame) -> None:
         """A system call has its result and its time in itself."""
         if record.event.kind == "s":
-            *arguments, result, _error, _took = values_text(record)
-            *_, error, took = record.values
-            node[1] = f"({', '.join(arguments)}) = " + (f"-{error}" if error else result.removeprefix("rv="))
-            node[3] = took
+            arguments, result, took = call_texts(record)
+            node[1], node[3] = f"({', '.join(arguments)}) = {result}", took
             flame = self._into(around, node[0])
             flame["weight"] = flame.get("weight", 0) + took
 

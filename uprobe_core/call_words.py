@@ -1,4 +1,4 @@
-"""Numbers of system calls as strace writes them: flags by name, modes in octal, AT_FDCWD.
+"""System calls as strace writes them: flags by name, modes in octal, AT_FDCWD, errors as results.
 
 Values: include/uapi/asm-generic/fcntl.h, arch/arm64/include/uapi/asm/fcntl.h and
 include/uapi/asm-generic/mman.h of Linux 6.12.
@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ("in_words",)
+from uprobe_core.event_model import Record
+from uprobe_core.value_text import values_text
+
+__all__ = ("call_texts", "in_words")
+
+_LAST = {"exit", "exit_group"}
+"""Those that have no result."""
 
 _OPEN: Mapping[int, str] = {
     0x40: "O_CREAT",
@@ -73,6 +79,19 @@ def in_words(call: str, argument: str, value: object) -> str | None:
         head = [_ACCESS[value & 3]] if call == "openat" else []
         return _joined(value & ~3 if head else value, _FLAGS[call], head)
     return None
+
+
+def call_texts(record: Record) -> tuple[list[str], str, int]:
+    """Of the record of a system call: its arguments, its result, and nanoseconds that it took."""
+    event = record.event
+    *arguments, result, _, _ = values_text(record)
+    for number, (arg, value) in enumerate(zip(event.args, record.values, strict=True)):
+        words = in_words(event.name, arg.name, value)
+        if words is not None and number < len(arguments):
+            arguments[number] = f"{arg.name}={words}"
+    *_, error, took = record.values
+    text = f"-{error}" if error else result.removeprefix("rv=")
+    return arguments, "?" if event.name in _LAST else text, int(str(took))
 
 
 def _joined(value: int, names: Mapping[int, str], head: list[str] | None = None) -> str:
