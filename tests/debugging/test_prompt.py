@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.command import LOOP, uprobe
 from tests.programs import GUEST, either
 
 LINES = """\
@@ -70,3 +71,13 @@ def test_errors_at_the_prompt_tell_of_what_was_typed_alone() -> None:
         '  File "<prompt>", line 1, in <module>',
         '  File "<prompt>", line 1, in f',
     }
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [("#0", "which hit"), ("ev#0", "which hit"), ("ev#x", "which hit"), ("s:write#2", "-e s:openat")],
+)
+def test_a_stop_that_means_nothing_is_refused(at: str, said: str) -> None:
+    done = uprobe("run", "--repl", "--stop-at", at, "-e", f"p:ev {LOOP}:work", "--", str(LOOP), "1")
+    assert done.returncode == 2
+    assert said in done.stderr

@@ -86,7 +86,8 @@ class _Stream:
         record = make_record(hit, event)
         args = dict(zip(event.names, record.values, strict=False))
         message: dict[str, Any] = {"kind": "record", "text": format_record(record), "event": event.full_name}
-        message |= {"time": record.timestamp_ns, "pid": record.pid, "tid": record.tid, "comm": record.comm}
+        message |= {"timestamp_ns": record.timestamp_ns, "pid": record.pid, "tid": record.tid}
+        message["comm"] = record.comm
         message["args"] = {name: _plain(value) for name, value in args.items()}
         try:
             if self._lost:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ("Stopping",)
 
-_NUMBERED = re.compile(r"(?P<name>.+)#(?P<number>[1-9]\d*)")
+_NUMBER = re.compile(r"[1-9][0-9]*")
 _LOOK_MILLISECONDS = 200
 
 
@@ -130,6 +130,9 @@ class Stopping:
         except UsageError:
             if ":" not in self._place:
                 raise
+        if self._place.startswith(("s:", "i:")):
+            hint = "-e s:openat --stop-at openat#3"
+            raise UsageError(f"--stop-at {self._place} is no event of the run and no place", hint=hint)
         specs = events.add_line(EventLine(f"p:stop_at/here {self._place}", "--stop-at"))
         return events.find(specs[0].full_name)
 
@@ -282,8 +285,12 @@ def _parsed(text: str | None) -> tuple[str, int]:
     """The event or place of ``EVENT[#N]``, and N; "" for none."""
     if text is None:
         return "", 1
-    found = _NUMBERED.fullmatch(text)
-    return (text, 1) if found is None else (found["name"], int(found["number"]))
+    name, mark, number = text.rpartition("#")
+    if not mark or ":" in number:  # that of a path
+        return text, 1
+    if not name or _NUMBER.fullmatch(number) is None:
+        raise UsageError(f"--stop-at {text}: behind # stands which hit", hint="EVENT#N, N from 1")
+    return name, int(number)
 
 
 def _door(address: str | None, folder: str) -> Door:
