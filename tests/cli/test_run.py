@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import EXAMPLES, LOOP, uprobe
-from tests.programs import symbols
+from tests.programs import either, symbols
 
 ENTRY = "p:g/work ./loop:work a=%x0 name=+0(+8(%x1)):string"
 RETURN = "r:g/ret ./loop:work rv=$retval"
@@ -230,6 +230,19 @@ def test_a_limit_that_is_reached_is_124_and_the_results_are_written() -> None:
     assert done.returncode == 124
     assert done.stderr.startswith("g/work: count\n")
     assert done.stderr.endswith("uprobe: the run was ended: timeout (after 0.5 s)\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGBUS, signal.SIGSYS, signal.SIGKILL])
+def test_a_signal_of_a_fault_is_said(tmp_path: Path, number: signal.Signals) -> None:
+    source = tmp_path / "dies.c"
+    source.write_text(
+        "#include <signal.h>\n#include <stdlib.h>\n"
+        "int main(int count, char **words) { return raise(atoi(words[count - 1])); }\n"
+    )
+    done = uprobe("run", "--", str(either(source)), str(int(number)))
+    assert done.returncode == 128 + number
+    named = f"uprobe: the program was killed by {number.name}\n"
+    assert done.stderr == ("" if number == signal.SIGKILL else named)
 
 
 def test_a_limit_of_instructions_is_124() -> None:

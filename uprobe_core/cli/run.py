@@ -41,6 +41,16 @@ expectation did not hold, 124 if a limit ended the run, 125 if uprobe failed, 12
 
 UNMET = 123
 """The program ended well and an expectation did not hold."""
+_CRASHES = {
+    4: "SIGILL",
+    5: "SIGTRAP",
+    6: "SIGABRT",
+    7: "SIGBUS",
+    8: "SIGFPE",
+    11: "SIGSEGV",
+    31: "SIGSYS",
+}
+"""Signals of faults, by their number on arm64."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,6 +129,8 @@ def _exit_status(status: ExitStatus, setup: RunSetup) -> int:
     """The status to exit with; an end that was not the program's own is said on standard error."""
     from uprobe_core.target import ENDED_BY
 
+    if not status.reason:
+        _say_if_crashed(status.signal)
     if not status.reason or status.reason in ENDED_BY:
         return status.shell_status
     limits = setup.limits
@@ -130,3 +142,10 @@ def _exit_status(status: ExitStatus, setup: RunSetup) -> int:
     detail = f" ({named[status.reason]})" if named.get(status.reason) else ""
     print(f"uprobe: the run was ended: {status.reason}{detail}", file=sys.stderr)
     return status.shell_status
+
+
+def _say_if_crashed(number: int) -> None:
+    """Say which signal killed the program, if it is one of a fault, as shells do."""
+    name = _CRASHES.get(number)
+    if name is not None:
+        print(f"uprobe: the program was killed by {name}", file=sys.stderr)
