@@ -45,10 +45,10 @@ def test_a_page_that_is_not_the_programs_to_write_is_written_by_no_call(
 ) -> None:
     """Of a file beyond what was given, behind the end of one, closed, code, beyond all: 54 ways each.
 
-    By /proc/self/mem a kernel writes to closed pages and code that are the program's own (FOLL_FORCE).
+    By /proc/self/mem a kernel writes to closed pages and code that are the program's own: not tried.
     """
     ended = sly(work, "written", "../victim", wall=wall, through=through)
-    assert (ended.status, ended.out) == (0, "memory: done\n" * 2 + "54 tries\n")
+    assert (ended.status, ended.out) == (0, "54 tries\n")
     assert (work.parent / "victim").read_bytes() == bytes(8192)
 
 

@@ -71,9 +71,15 @@ class Table:
     def get(self, number: int) -> Syscall | None:
         """The handler of system call *number*; None: there is none."""
         found = self._by_number.get(number)
-        if found is None and (name := NAMES.get(number)) in MODULES:
+        return found if found is not None else self._first(number)
+
+    def _first(self, number: int) -> Syscall | None:
+        name = NAMES.get(number, "")
+        if name in MODULES:
             import_module(MODULES[name])
-            found = self._by_number[number] = _registered[name]
+        found = _registered.get(name)
+        if found is not None:
+            self._by_number[number] = found
         return found
 
     def whole(self) -> dict[int, Syscall]:
