@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from typing import TYPE_CHECKING
 
 from uprobe_core.errors import BackendError, TargetError
@@ -81,6 +82,7 @@ class Emulator:
         except OSError as error:
             self._clear()
             raise BackendError(f"cannot start {found}: {error.strerror}") from error
+        self._had_children = False
         self.pid = self._process.pid
         # A program that crashes is the program's business; the emulator's own image is nobody's.
         resource.prlimit(
@@ -100,7 +102,7 @@ class Emulator:
 
     def gone(self) -> str:
         """How it ended, "" while it runs."""
-        status = self._process.poll()
+        status = self._status()
         if status is None:
             return ""
         if status < 0:
@@ -108,17 +110,26 @@ class Emulator:
         return f"the emulator ended with status {status}"
 
     def has_had_children(self) -> bool:
-        """Whether the program has forked others and waited for them, as long as its end was not heard of.
+        """Whether the program has forked others and waited for them.
 
         Nothing but the program makes processes here: page faults of children are those of its own.
         """
-        if self._process.returncode is not None:
-            return False
-        try:
-            with open(f"/proc/{self.pid}/stat", encoding="ascii", errors="replace") as file:
-                return int(file.read().rpartition(")")[2].split()[_FAULTS_OF_CHILDREN]) > 0
-        except OSError:
-            return False
+        if self._process.returncode is None:
+            try:
+                with open(f"/proc/{self.pid}/stat", encoding="ascii", errors="replace") as file:
+                    words = file.read().rpartition(")")[2].split()
+                self._had_children = int(words[_FAULTS_OF_CHILDREN]) > 0
+            except OSError:
+                pass  # it says nothing any more
+        return self._had_children
+
+    def _status(self) -> int | None:
+        """Its status, None while it runs; its children are asked for before the host forgets it."""
+        if self._process.returncode is None:
+            if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                return None
+            self.has_had_children()
+        return self._process.poll()
 
     def interrupt(self) -> None:
         """Have the program stop soon: the emulator does not look at the connection while it runs.
@@ -129,13 +140,16 @@ class Emulator:
 
     def end(self) -> None:
         """End it if it has not ended; idempotent."""
-        try:
-            self._process.wait(0.5 if self._process.poll() is None else 0)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        latest = time.monotonic() + 0.5
+        while self._status() is None:
+            if time.monotonic() > latest:
+                self.kill()
+                return
+            time.sleep(0.002)
 
     def kill(self) -> None:
         """End it at once."""
+        self.has_had_children()
         self._process.kill()
         self.crowd.bury()
         self._process.wait()
