@@ -14,8 +14,11 @@ import weakref
 __all__ = ("Caretaker",)
 
 _SHELL = "/bin/sh"
-_SCRIPT = 'trap "" HUP INT TERM; read -r word || { chmod -R u+rwx "$0"; rm -rf "$0"; }'
-"""At the end of the pipe without a word the folder goes; the program may have made it hard to remove."""
+_SCRIPT = 'trap "" HUP INT TERM; read -r word || [ -L "$0" ] || { chmod -R u+rwx "$0"; rm -rf "$0"; }'
+"""At the end of the pipe without a word the folder goes; the program may have made it hard to remove.
+
+Its name can be read before it is there, so it may be somebody's link.
+"""
 
 
 class Caretaker:
@@ -29,13 +32,15 @@ class Caretaker:
             os.path.join(os.environ.get("TMPDIR") or "/tmp", f"uprobe-{os.urandom(6).hex()}")  # noqa: S108
         )
         self._pid, self._pipe = -1, -1
+        self._start()  # first, so that there is no moment at which a kill leaves the folder
         try:
             os.mkdir(self.folder, 0o700)
         except OSError:  # another place is to be looked for
             import tempfile  # not needed to start
 
+            _dismiss(self._pid, self._pipe)
             self.folder = tempfile.mkdtemp(prefix="uprobe-")
-        self._start()
+            self._start()
         self._owner = os.getpid()
         self._end = weakref.finalize(self, _end, self._pid, self._pipe, self.folder, self._owner)
 
@@ -66,9 +71,13 @@ class Caretaker:
 
 
 def _end(pid: int, pipe: int, folder: str, owner: int) -> None:
-    if os.getpid() != owner:
-        return
-    if not os.path.lexists(folder):
+    if os.getpid() == owner:
+        _dismiss(pid, pipe, is_done=not os.path.lexists(folder))
+
+
+def _dismiss(pid: int, pipe: int, *, is_done: bool = True) -> None:
+    """Have the shell end; unless it *is_done* already, after it has removed the folder."""
+    if is_done:
         with contextlib.suppress(OSError):
             os.write(pipe, b"done\n")
     os.close(pipe)
