@@ -14,6 +14,7 @@ from uprobe_core.cli import build_parser
 from uprobe_core.cli.gathering import gather
 from uprobe_core.option import PARTS, Option, flags_of
 from uprobe_core.run_setup import RunSetup
+from uprobe_core.session.choices import OWN
 from uprobe_core.setup.file import read_document
 from uprobe_core.setup.keywords import setup_from_options
 from uprobe_core.setup.options import OPTIONS, combine
@@ -125,19 +126,7 @@ def test_every_field_of_a_set_up_has_a_row() -> None:
 
 
 def test_a_backend_is_told_what_it_asks_for_by_name() -> None:
-    # from the engine, what is explained, sysroot and binds, the wall, the files of the run
-    derived = {
-        "native",
-        "on_code",
-        "on_sample",
-        "on_syscall",
-        "paths",
-        "isolated",
-        "own_files",
-        "private_folder",
-        "memory_stat",
-    }
-    assert {field.name for field in fields(Target)} - derived <= {field.name for field in fields(RunSetup)}
+    assert {field.name for field in fields(Target)} - OWN <= {field.name for field in fields(RunSetup)}
 
 
 @pytest.mark.parametrize("row", OPTIONS, ids=lambda row: row.name)

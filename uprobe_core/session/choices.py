@@ -20,6 +20,7 @@ from uprobe_core.target import CallWatcher, CodeWatcher, SampleWatcher
 from uprobe_core.types import Mode, Returns
 
 __all__ = (
+    "OWN",
     "choose_mode",
     "choose_returns",
     "files_of",
@@ -91,7 +92,7 @@ def _environment(setup: RunSetup) -> dict[str, str]:
     return env
 
 
-_OWN = {
+OWN = {
     "native",
     "on_code",
     "on_sample",
@@ -100,7 +101,8 @@ _OWN = {
     "isolated",
     "own_files",
     "private_folder",
-} | {"memory_stat"}
+    "memory_stat",
+}
 """Fields of a target that no field of the set-up says."""
 
 OWN_VARIABLES = "UPROBE_"
@@ -129,7 +131,7 @@ def target_of(
     :param isolated: whether this process has left the host's network
     :param private_folder: as for :class:`~uprobe_core.target.Target`, as is *memory_stat*
     """
-    told = {field.name: getattr(setup, field.name) for field in fields(Target) if field.name not in _OWN}
+    told = {field.name: getattr(setup, field.name) for field in fields(Target) if field.name not in OWN}
     told |= {
         "env": _environment(setup),
         "on_syscall": on_syscall,
