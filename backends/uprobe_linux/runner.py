@@ -218,9 +218,7 @@ class Runner:
         except table.NoReturn:
             self._turns.settle()
             task.wait = task.pending = None
-            if (
-                self._tell is not None and self._machine.current is task
-            ):  # else it is a child, whose parent is told
+            if self._tell is not None and self._is_here(task):
                 self._tell.answered(task, entry.name, arguments[: entry.arguments], None)
             return True
         except table.Block as block:
@@ -238,6 +236,11 @@ class Runner:
         if not task.exited:
             task.set_reg(0, result & MASK64)
         return True
+
+    def _is_here(self, task: Task) -> bool:
+        """Not a child, whose parent is told, nor one that executes its program in another host process."""
+        machine = self._machine
+        return machine.current is task and task.process.pid in machine.family.local
 
     def _signals_instead(self, task: Task) -> bool:
         """The call would sleep but a signal is there: take it; False if the task now sleeps or is gone."""

@@ -116,6 +116,24 @@ def test_counts_have_a_column_of_errors_and_what_forked_processes_called(
     assert clone == ["1", "s/clone"]
 
 
+@pytest.mark.parametrize("engine", ["c", "py"])
+def test_an_execve_behind_a_vfork_is_one_call_of_the_program_that_it_starts(
+    tmp_path: Path, engine: str
+) -> None:
+    out = tmp_path / "out"
+    setup = RunSetup(
+        argv=(str(zig("vforks.c")),),
+        output=str(out),
+        events=(EventLine("s:execve"),),
+        format="jsonl",
+        engine=engine,
+    )
+    with up.Session.from_setup(setup) as session:
+        session.run()
+    (record,) = map(json.loads, out.read_text().splitlines())
+    assert (record["pid"], record["args"]["rv"]) == (1001, 0)
+
+
 def test_a_summary_has_the_time_that_they_took(program: Path, tmp_path: Path) -> None:
     text = run(program, tmp_path / "out", consumers=(ConsumerUse("summary"),))
     assert re.search(r"^ +2 +2\.000 us +2\.000 us .* s/openat$", text, re.MULTILINE)
