@@ -130,7 +130,7 @@ class CoverageConsumer:
 
     name = "coverage"
     allowed: ClassVar[Mapping[str, str]] = {
-        "files": "of which files, such as files=libfoo*,./app; the program itself if not given",
+        "files": "of which files, such as files=libfoo*,./app; if not given the program and what has lines",
         "sort": f"by which column: {', '.join(_SORTS)}",
         "top": "how many functions of a file to show, 40 if not given, 0: all",
         "whole": "yes: functions without executed code, too",

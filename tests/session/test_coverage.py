@@ -44,6 +44,17 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "plain"
 
 
+def starter(folder: Path, program: Path) -> Path:
+    """A program without debug information that executes *program*, as make does with tests."""
+    path = folder / "starter"
+    source = (
+        f'#include <unistd.h>\nint main(void) {{ execl("{program}", "{program}", (char *)0); return 1; }}'
+    )
+    command = [DEBIAN_GCC, "-g0", "-O1", "-static", "-xc", "-", "-o", str(path)]
+    subprocess.run(command, input=source, text=True, check=True)
+    return path
+
+
 def gcov(folder: Path) -> dict[int, int]:
     """By line, how often gcov saw it executed, when qemu ran the instrumented program."""
     subprocess.run(["qemu-aarch64", "./counted"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
@@ -197,6 +208,24 @@ class TestFormatsAndRefusals:
             consumers = (ConsumerUse("coverage", {"files": name}),)
             found = run(program, tmp_path, consumers=consumers, cwd=str(program.parent))
             assert list(found["files"]) == [str(program)]
+
+    def test_what_the_program_starts_is_covered_if_it_has_lines_and_else_only_the_program(
+        self, program: Path, tmp_path: Path
+    ) -> None:
+        wrapper = starter(program.parent, program)
+        assert list(run(wrapper, tmp_path)["files"]) == [str(program), str(wrapper)]
+        stripped = program.parent / "stripped"
+        subprocess.run([f"{DEBIAN_GCC[:-3]}strip", str(program), "-o", str(stripped)], check=True)
+        assert list(run(starter(program.parent, stripped), tmp_path)["files"]) == [str(wrapper)]
+
+    def test_a_tracefile_without_a_line_is_warned_of(
+        self, program: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        info = tmp_path / "none.info"
+        run(starter(tmp_path, Path("/no/such/program")), tmp_path, coverage=(str(info),))
+        assert info.read_text() == ""
+        warning = f"uprobe: warning: coverage: {str(info)!r} is empty: there is {tmp_path}/starter without "
+        assert warning in capfd.readouterr().err
 
     def test_an_unknown_end_of_a_name_is_refused(self, program: Path, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="says which format"):

@@ -57,7 +57,7 @@ def code_files(
     program: str,
     patterns: Sequence[str] = (),
 ) -> list[CodeFile]:
-    """Each file of *seen* that is wanted, by path.
+    """Each file of *seen* that is wanted, by path; without *patterns* the program and all that have lines.
 
     :param program: as the run names the one that is wanted if there are no *patterns*
     :param patterns: globs of paths or of their last components; a library's may lack its version (``libc``);
@@ -67,12 +67,25 @@ def code_files(
     return [
         _code_file(path, blocks, files)
         for path, blocks in sorted(seen.items())
-        if (_is_one_of(path, patterns) if patterns else _is_same(path, program, files))
+        if (_is_one_of(path, patterns) if patterns else _is_own(path, program, files))
     ]
 
 
 def _from(folder: str, pattern: str) -> str:
     return posixpath.normpath(f"{folder}/{pattern}") if pattern.startswith(("./", "../")) else pattern
+
+
+def _is_own(path: str, program: str, files: GuestFiles) -> bool:
+    """Whether it is *program*, or was compiled with -g: a test under make, a library of its own."""
+    return _is_same(path, program, files) or _has_lines(files(path).host_path)
+
+
+def _has_lines(host_path: str) -> bool:
+    try:
+        with ElfImage(host_path) as image:
+            return image.section(".debug_line") is not None
+    except TargetError:
+        return False
 
 
 def _is_same(path: str, program: str, files: GuestFiles) -> bool:

@@ -68,8 +68,8 @@ class RunCoverage:
         seen = {} if self.watcher is None else self.watcher.files
         return code_files(seen, self._files, self._setup.argv[0] if self._setup.argv else "", patterns)
 
-    def write(self, not_written: Callable[[UprobeError], None]) -> None:
-        """Fill the files; *not_written* is told of each that cannot be."""
+    def write(self, not_written: Callable[[UprobeError], None], warn: Callable[[str], None]) -> None:
+        """Fill the files; *not_written* is told of each that cannot be, *warn* of one that is empty."""
         if not self._outputs:
             return
         from uprobe_core.covering.drcov import drcov_bytes
@@ -77,6 +77,8 @@ class RunCoverage:
 
         code = self.code(patterns_of(self._setup))
         for path, kind, descriptor in self._outputs:
+            if kind == "lcov" and not any(file.lines for file in code):
+                warn(_nothing(path, code))
             data = (
                 drcov_bytes(code) if kind == "drcov" else lcov_text(code).encode("utf-8", "surrogateescape")
             )
@@ -91,6 +93,12 @@ class RunCoverage:
         """Close what is open; idempotent."""
         while self._outputs:
             os.close(self._outputs.pop()[2])
+
+
+def _nothing(path: str, code: Sequence[CodeFile]) -> str:
+    names = ", ".join(file.path for file in code)
+    why = f"{names} without debug information (-g)" if names else "no code of the files that are asked for"
+    return f"coverage: {path!r} is empty: there is {why}; -C coverage:files=GLOBS names others"
 
 
 def patterns_of(setup: RunSetup) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ class ReportedSession(PreparedSession):
         for line in self.events.findings.reports():
             self.emit(line)
         self._judge(found)
-        self._coverage.write(self._complaints.not_written)
+        self._coverage.write(self._complaints.not_written, self._complaints.warn)
         if self._files is not None:
             self._write_files(self._files, found, status)
         losses = self.events.lives.losses(self.events.findings.elsewhere)
