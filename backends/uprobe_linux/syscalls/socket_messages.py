@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import array
 import ctypes
 import errno
-import os
 import select
 import socket
 import struct
@@ -14,11 +12,11 @@ from typing import TYPE_CHECKING
 from uprobe_linux.calls import Wait
 from uprobe_linux.cpu import Perm
 from uprobe_linux.fs import hostcalls
-from uprobe_linux.fs.descriptors import Description, adopt, stream
+from uprobe_linux.syscalls.control_messages import CONTROL_MAX, incoming, outgoing, packed
 from uprobe_linux.syscalls.io import EAGAINS, _rest, _stored
-from uprobe_linux.syscalls.message_parts import RECEIVED_CONTROL, RECEIVING, SENDING, SENT_CONTROL
+from uprobe_linux.syscalls.message_parts import RECEIVING, SENDING
 from uprobe_linux.syscalls.socket_addresses import guest_address, host_address
-from uprobe_linux.syscalls.socket_options import SO_RCVTIMEO, SO_SNDTIMEO, guest_pid
+from uprobe_linux.syscalls.socket_options import SO_RCVTIMEO, SO_SNDTIMEO
 from uprobe_linux.syscalls.sockets import (
     ADDRESS_MAX,
     _borrowed,
@@ -26,7 +24,7 @@ from uprobe_linux.syscalls.sockets import (
     socket_entry,
     write_address,
 )
-from uprobe_linux.syscalls.support import MAX_RW, buffers, fail, files, iovecs, sigpipe, timespec
+from uprobe_linux.syscalls.support import MAX_RW, buffers, fail, iovecs, sigpipe, timespec
 from uprobe_linux.syscalls.table import Block, syscall
 
 if TYPE_CHECKING:
@@ -37,11 +35,7 @@ __all__ = ()
 
 MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, MSG_CMSG_CLOEXEC, MSG_PEEK = 0x40, 0x4000, 0x100, 0x4000_0000, 2
 MSG_WAITFORONE = 0x10000
-SCM_RIGHTS, SCM_CREDENTIALS, SOL_SOCKET = 1, 2, 1
 _MSGHDR = struct.Struct("<QIxxxxQQQQIxxxx")
-_CMSG = struct.Struct("<Qii")
-_CMSG_BYTES = 16
-CONTROL_MAX = 1 << 16
 UIO_MAXIOV = 1024
 
 
@@ -89,7 +83,7 @@ def _send_message(task: LinuxTask, entry: Descriptor, message: int, flags: int) 
     if count > UIO_MAXIOV:
         raise fail(errno.EMSGSIZE)
     target = read_address(task, name, name_size) if name and name_size else b""
-    ancillary = _outgoing(task, control, control_size) if control and control_size else []
+    ancillary = outgoing(task, control, control_size) if control and control_size else []
     return _send(task, entry, iovecs(task, iov, count), flags, target, ancillary)
 
 
@@ -162,7 +156,7 @@ def _host_send(
 ) -> int:
     """sendmsg(2) with raw address bytes, which Python's socket module would want to take apart."""
     iov, keep = _host_iovecs(views)
-    control = b"".join(_pack_control(*row) for row in ancillary)
+    control = b"".join(packed(*row) for row in ancillary)
     name = ctypes.create_string_buffer(target, len(target)) if target else None
     body = ctypes.create_string_buffer(control, len(control)) if control else None
     header = _MSGHDR.pack(
@@ -193,45 +187,6 @@ def _host_iovecs(views: list[memoryview]) -> tuple[ctypes.Array[ctypes.c_uint64]
     return iov, keep
 
 
-def _pack_control(level: int, kind: int, data: bytes) -> bytes:
-    raw = _CMSG.pack(_CMSG_BYTES + len(data), level, kind) + data
-    return raw.ljust((len(raw) + 7) & ~7, b"\0")
-
-
-def _outgoing(task: LinuxTask, address: int, size: int) -> list[tuple[int, int, bytes]]:
-    """Control messages for the host: SCM_RIGHTS with host descriptors, SCM_CREDENTIALS
-    checked and dropped.
-    """
-    if size > CONTROL_MAX:
-        raise fail(errno.ENOBUFS)
-    raw = task.process.memory.read(address, size)
-    rows = []
-    at = 0
-    while at + _CMSG_BYTES <= size:
-        length, level, kind = _CMSG.unpack_from(raw, at)
-        if length < _CMSG_BYTES or at + length > size:
-            raise fail(errno.EINVAL)
-        data = raw[at + _CMSG_BYTES : at + length]
-        if level == SOL_SOCKET and kind == SCM_RIGHTS:
-            rows.append((level, kind, _host_descriptors(task, data)))
-        elif level == SOL_SOCKET and kind == SCM_CREDENTIALS:
-            if len(data) != 12:
-                raise fail(errno.EINVAL)
-        elif (level, kind) in SENT_CONTROL:
-            rows.append((level, kind, data))
-        else:
-            raise fail(errno.EINVAL)
-        at += (length + 7) & ~7
-    return rows
-
-
-def _host_descriptors(task: LinuxTask, data: bytes) -> bytes:
-    numbers = struct.unpack(f"<{len(data) // 4}i", data[: len(data) & ~3])
-    if len(numbers) > 253:
-        raise fail(errno.EINVAL)
-    return array.array("i", [files(task).get(n).host for n in numbers]).tobytes()
-
-
 # --- receiving ------------------------------------------------------------------------------------------
 
 
@@ -260,18 +215,17 @@ def _receive_message(task: LinuxTask, entry: Descriptor, message: int, flags: in
     if count > UIO_MAXIOV:
         raise fail(errno.EMSGSIZE)
     pairs = iovecs(task, iov, count)
-    done, source, ancillary, result_flags = _receive(
-        task, entry, pairs, flags, min(control_size, CONTROL_MAX)
-    )
+    room = min(control_size, CONTROL_MAX) if control else 0
+    done, source, ancillary, result_flags = _receive(task, entry, pairs, flags, room)
     raw = guest_address(task, source)
     if name:
         memory.write(name, raw[: min(name_size, len(raw))])
         memory.write_u32(message + 8, len(raw))
-    incoming, truncated = _incoming(task, ancillary, control_size if control else 0, flags)
-    if incoming:
-        memory.write(control, incoming)
-    memory.write_u64(message + 40, len(incoming))
-    memory.write_u32(message + 48, result_flags | (8 if truncated else 0))
+    told = incoming(task, ancillary, cloexec=bool(flags & MSG_CMSG_CLOEXEC))[:room]
+    if told:
+        memory.write(control, told)
+    memory.write_u64(message + 40, len(told))
+    memory.write_u32(message + 48, result_flags)
     return done
 
 
@@ -346,55 +300,6 @@ def _host_receive(
     count = hostcalls.call("recvmsg", entry.host, header, wanted)
     del keep
     fields = _MSGHDR.unpack(header.raw)
-    return count, name.raw[: fields[1]], control.raw[: fields[5]], fields[6] & ~MSG_CMSG_CLOEXEC
-
-
-def _incoming(task: LinuxTask, raw: bytes, room: int, flags: int) -> tuple[bytes, bool]:
-    """The guest's control data: received descriptors installed, pids translated; and whether some was cut
-    off.
-    """
-    out = b""
-    truncated = False
-    at = 0
-    while at + _CMSG_BYTES <= len(raw):
-        length, level, kind = _CMSG.unpack_from(raw, at)
-        data = raw[at + _CMSG_BYTES : at + length]
-        if level == SOL_SOCKET and kind == SCM_RIGHTS:
-            data = _installed(task, data, cloexec=bool(flags & MSG_CMSG_CLOEXEC))
-        elif level == SOL_SOCKET and kind == SCM_CREDENTIALS:
-            data = guest_pid(task, data[:4]) + data[4:]
-        elif level == SOL_SOCKET and kind not in RECEIVED_CONTROL:
-            data = b""
-        record = _pack_control(level, kind, data)
-        if len(out) + _CMSG_BYTES + len(data) > room:
-            truncated = True
-            break
-        out += record
-        at += (length + 7) & ~7
-    return out[:room], truncated
-
-
-def _installed(task: LinuxTask, data: bytes, *, cloexec: bool) -> bytes:
-    """Give received host descriptors guest numbers."""
-    hosts = array.array("i", data[: len(data) & ~3])
-    numbers = [files(task).install(_described(task, host), host, cloexec=cloexec) for host in hosts]
-    return struct.pack(f"<{len(numbers)}i", *numbers)
-
-
-def _described(task: LinuxTask, host: int) -> Description:
-    """What a received descriptor is: streams of the run are known by their O_NONBLOCK."""
-    file = adopt(host)
-    if file.kind == "foreign":
-        nonblocking = bool(stream_flags(host) & os.O_ASYNC)
-        return stream(host, file.path, nonblocking=nonblocking)
-    if file.kind == "file":
-        for mount in sorted(task.machine.sandbox.mounts.hosts.values(), key=lambda m: -len(m.host)):
-            path = mount.guest_path(file.path)
-            if path is not None:
-                return Description(mount, path, is_dir=file.is_dir)
-    return file
-
-
-def stream_flags(host: int) -> int:
-    """The host's status flags of *host*."""
-    return hostcalls.call("fcntl", host, 3, 0)
+    # The kernel says the flag back to who gave it (net/socket.c, ____sys_recvmsg).
+    said = fields[6] & ~MSG_CMSG_CLOEXEC | flags & MSG_CMSG_CLOEXEC
+    return count, name.raw[: fields[1]], control.raw[: fields[5]], said

@@ -25,6 +25,7 @@ from tests.linux.native import both, in_private_root, run_inside
         "process_memory",
         "memory_file",
         "vfork_copy",
+        "cut_control",
     ],
 )
 def test_a_program_sees_what_it_sees_on_the_host(name: str, tmp_path: Path) -> None:
