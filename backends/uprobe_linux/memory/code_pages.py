@@ -199,12 +199,13 @@ class CodePages:
         code = self.pages.get(page)
         if code is None:
             code = self.pages[page] = CodePage(physical)
-        self._drop_translations(code)
-        if code.copy < 0:
-            code.copy = self._arena.allocate(PAGE)
-            self._rebuild(page, code)
-        else:
+        if code.copy >= 0:
             self._patch(code, address, insn)
+            self._drop_some(code, address, len(insn))
+            return
+        self._drop_translations(page, code)
+        code.copy = self._arena.allocate(PAGE)
+        self._rebuild(page, code)
 
     def remove(self, address: int) -> None:
         """Show the original again; nothing happens if there is no breakpoint."""
@@ -214,14 +215,13 @@ class CodePages:
         if insn is None:
             return
         code = self.pages[page]
-        self._drop_translations(code)
-        if traps:
+        if not traps:
+            del self._traps[page]
+        if traps or code.barred:
             self._restore(code, address, len(insn))
+            self._drop_some(code, address, len(insn))
             return
-        del self._traps[page]
-        if code.barred:
-            self._rebuild(page, code)
-            return
+        self._drop_translations(page, code)
         self._arena.release(code.copy, PAGE)
         code.copy = -1
 
@@ -229,22 +229,29 @@ class CodePages:
         """Whether a breakpoint is at *address*."""
         return address in self._traps.get(address & -PAGE, ())
 
-    def forget(self, page: int) -> None:
-        """Drop the translations of *page*, if there are any."""
-        code = self.pages.get(page)
+    def forget(self, address: int, size: int) -> None:
+        """Drop the translations of [address, address + size), in one page, if there are any."""
+        code = self.pages.get(address & -PAGE)
         if code is not None:
-            self._drop_translations(code)
+            self._drop_some(code, address, size)
 
     @property
     def trapped(self) -> bool:
         """Whether there is any breakpoint."""
         return bool(self._traps)
 
-    def _drop_translations(self, code: CodePage) -> None:
+    def _drop_some(self, code: CodePage, address: int, size: int) -> None:
+        """What was translated from [address, address + size) goes; fetches stay where they are."""
+        if code.live:
+            physical = code.copy if code.copy >= 0 else code.physical
+            self._cpu.forget_code(physical + (address & (PAGE - 1)), size)
+
+    def _drop_translations(self, page: int, code: CodePage) -> None:
+        """Fetches from *page* are about to be those of another physical page."""
         if code.live:
             self._cpu.forget_code(code.copy if code.copy >= 0 else code.physical, PAGE)
             code.live = False
-        self._cpu.flush()
+        self._cpu.flush(page, page + PAGE)
 
     def _patch(self, code: CodePage, address: int, insn: bytes) -> None:
         at = code.copy + (address & (PAGE - 1))

@@ -188,9 +188,9 @@ class KernelAccess(Translation):
         ((physical, _),) = self.spans(page, PAGE, 0)
         self.code.insert(address, insn, physical)
 
-    def forget_code(self, address: int) -> None:
-        """Forget translations of the page of *address*."""
-        self.code.forget(address & -PAGE)
+    def forget_code(self, address: int, size: int = 4) -> None:
+        """Forget translations of [address, address + size), which lie in one page."""
+        self.code.forget(address, size)
 
     def fetch_word(self, address: int) -> int:
         """The instruction word at *address* without invisible breakpoints; -1: none."""

@@ -130,8 +130,8 @@ class LinuxProcess:
         self.memory.store_raw(address, insn + LANDING)
 
     def flush(self, address: int, size: int) -> None:
-        """Forget translations of [address, address + size)."""
-        self.memory.forget_code(address)
+        """Forget translations of [address, address + size), and of the landing behind it."""
+        self.memory.forget_code(address, size + len(LANDING))
 
     # --- GuestMemory ---------------------------------------------------------------------------
 

@@ -62,6 +62,56 @@ def test_breakpoint_goes_into_code_that_ran(machine: Bench) -> None:
     assert machine.cpu.get_reg(32) == CODE + 4
 
 
+def _asked(machine: Bench) -> list[int]:
+    """The pages that the page table is asked about from now on."""
+    pages: list[int] = []
+
+    def fill(address: int, access: int) -> tuple[int, int]:
+        pages.append(address & -PAGE)
+        return machine.memory.fill(address, access)
+
+    machine.cpu.set_fill(fill)
+    return pages
+
+
+def test_further_breakpoints_in_a_page_leave_what_is_known_of_addresses(machine: Bench) -> None:
+    """One goes in and another out: no page is asked about again."""
+    pages = _asked(machine)
+    machine.memory.insert_trap(CODE + 12, BRK)
+    assert machine.run(LDR_W0_X1, NOP, NOP, NOP, x1=DATA) is Event.BREAK
+    pages.clear()
+    machine.memory.insert_trap(CODE + 4, BRK)
+    machine.cpu.set_reg(32, CODE)
+    assert (machine.cpu.run(), machine.cpu.get_reg(32)) == (Event.BREAK, CODE + 4)
+    machine.memory.code.remove(CODE + 4)
+    assert (machine.cpu.run(), machine.cpu.get_reg(32)) == (Event.BREAK, CODE + 12)
+    assert pages == []
+
+
+def test_first_breakpoint_in_a_page_leaves_what_c_knows_of_others(machine: Bench) -> None:
+    """The page's own fetches are asked about again, and those of no other."""
+    if not isinstance(machine.cpu, NativeCpu):
+        pytest.skip("without C all that is known is forgotten")
+    pages = _asked(machine)
+    assert machine.run(LDR_W0_X1, NOP, SVC, x1=DATA) is Event.SYSCALL
+    pages.clear()
+    machine.memory.insert_trap(CODE + 4, BRK)
+    machine.cpu.set_reg(32, CODE)
+    assert (machine.cpu.run(), machine.cpu.get_reg(32)) == (Event.BREAK, CODE + 4)
+    assert set(pages) == {CODE}
+
+
+def test_breakpoint_in_the_middle_of_a_translated_block_is_met(machine: Bench) -> None:
+    """The block begins before it, and another page has been left alone meanwhile."""
+    machine.memory.insert_trap(CODE, BRK)
+    machine.load(NOP, NOP, NOP, NOP, SVC)
+    machine.cpu.set_reg(32, CODE + 4)
+    assert machine.cpu.run() is Event.SYSCALL
+    machine.memory.insert_trap(CODE + 12, BRK)
+    machine.cpu.set_reg(32, CODE + 4)
+    assert (machine.cpu.run(), machine.cpu.get_reg(32)) == (Event.BREAK, CODE + 12)
+
+
 def test_breakpoint_where_nothing_is_mapped_is_refused(machine: Bench) -> None:
     """The caller hears of it."""
     with pytest.raises(MemoryFault):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from uprobe_linux.cpu import Event
 from uprobe_unicorn import UnicornBackend
 
 from tests import programs
@@ -157,6 +158,22 @@ def step_in_slots(process: Any, handler: Recorder, original: bytes) -> None:
 
     handler.on["on_trap"] = trap
     handler.on["on_step_done"] = done
+
+
+def test_landing_of_a_slot_that_the_program_had_executed_before_is_met(
+    opened: Any, symbols: dict[str, int]
+) -> None:
+    """The page is executable to the program: what it translated there is forgotten with the slot."""
+    machine = opened()
+    process, cpu = process_of(machine), machine.cpu
+    area, _, _ = process.create_xol_area(BRK5)
+    slot, isb = area + 8, (0xD5033FDF).to_bytes(4, "little")  # behind ISB another block begins
+    cpu.set_reg(PC, slot + 4)
+    assert cpu.run() is Event.UNDEFINED
+    process.write_slot(slot, isb)
+    process.flush(slot, 4)
+    cpu.set_reg(PC, slot)
+    assert (cpu.run(), cpu.get_reg(PC)) == (Event.BREAK, slot + 4)
 
 
 def test_removed_trap_is_not_told_any_more(
