@@ -113,10 +113,9 @@ class Hit:
         """Of the latency what was not in other calls that the run follows; 0 at an entry."""
         return 0
 
-    @property
-    def is_nested(self) -> bool:
-        """At a return, whether the task is in another call of the same function."""
-        return False
+    def once_ns(self, who: object) -> int:
+        """Of the latency what *who* has not been told of at returns of the same function in the call."""
+        return self.latency_ns
 
     @property
     def process(self) -> Process:
@@ -201,7 +200,7 @@ class ReturnHit(Hit):
     :ivar inside_ns: how much of the latency was in calls of its own that the run follows
     """
 
-    __slots__ = ("around", "function", "inside_ns", "nested", "return_address")
+    __slots__ = ("around", "function", "inside_ns", "return_address", "tell")
 
     def __init__(
         self,
@@ -216,18 +215,18 @@ class ReturnHit(Hit):
         self.function = function
         self.return_address = return_address
         self.cookie = cookie
-        self.inside_ns, self.nested = 0, False
+        self.inside_ns = 0
         self.around: Callable[[], tuple[tuple[str, ...], ...]] = tuple
+        self.tell: Callable[[object, int], int] = lambda _who, latency: latency
 
     @property
     def own_ns(self) -> int:
         """Of the latency what was not in calls that the function made and that the run follows."""
         return max(self.latency_ns - self.inside_ns, 0)
 
-    @property
-    def is_nested(self) -> bool:
-        """Whether the task is in another call of the same function."""
-        return self.nested
+    def once_ns(self, who: object) -> int:
+        """Of the latency what *who* has not been told of at returns of the same function in the call."""
+        return self.tell(who, self.latency_ns)
 
 
 def checked_depth(depth: int) -> int:

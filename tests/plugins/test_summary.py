@@ -6,6 +6,7 @@ import json
 import math
 import os
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import uprobe_core as up
 from tests.programs import zig
 from uprobe_core.actions.call_graph import CallGraph
 from uprobe_core.errors import UsageError
-from uprobe_core.run_setup import ConsumerUse, RunSetup
+from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
 from uprobe_core.types import Returns
 
 OWN = ("main", "leaf", "odd", "even", "jumper", "outer", "twice")
@@ -28,15 +29,18 @@ def program() -> Path:
 
 def run(program: Path, tmp_path: Path, **options: Any) -> str:
     out = tmp_path / "out"
-    setup = RunSetup(argv=(str(program),), functions=OWN, output=str(out), **options)
+    setup = RunSetup(argv=(str(program),), output=str(out), **{"functions": OWN, **options})
     with up.Session.from_setup(setup) as session:
         session.run()
     return out.read_text()
 
 
-def from_records(text: str) -> dict[str, dict[str, float]]:
-    """Calls, total, own, mean, p99 and max of each function, from its records one by one."""
-    lists: dict[str, list[tuple[int, int, bool]]] = defaultdict(list)
+def from_records(text: str, below: int | None = None) -> dict[str, dict[str, float]]:
+    """Calls, total, own, mean, p99 and max of each function, from its records one by one.
+
+    :param below: only of calls whose argument n is smaller
+    """
+    lists: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
     calls: list[tuple[str, int, list[int]]] = []
     for record in map(json.loads, text.splitlines()):
         name = record["event"].removesuffix("__return")
@@ -49,22 +53,32 @@ def from_records(text: str) -> dict[str, dict[str, float]]:
             calls[-1][2].extend(inside)
         _, _, inside = calls.pop()
         took = record["args"]["took"]
-        lists[name].append((took, took - sum(inside), any(name == other for other, _, _ in calls)))
+        if below is None or record["args"]["n"] < below:
+            lists[name].append((took, took - sum(inside), began))
         if calls:
             calls[-1][2].append(took)
     return {name: summed(found) for name, found in lists.items()}
 
 
-def summed(found: list[tuple[int, int, bool]]) -> dict[str, float]:
+def summed(found: list[tuple[int, int, int]]) -> dict[str, float]:
     times = sorted(took for took, _, _ in found)
     return {
         "calls": len(times),
-        "total": sum(took for took, _, nested in found if not nested),
+        "total": covered((began, began + took) for took, _, began in found),
         "own": sum(own for _, own, _ in found),
         "mean": sum(times) / len(times),
         "p99": times[math.ceil(len(times) * 0.99) - 1],
         "max": times[-1],
     }
+
+
+def covered(spans: Iterable[tuple[int, int]]) -> int:
+    """How much time is in at least one of them."""
+    sum_of_all = until = 0
+    for begin, end in sorted(spans):
+        sum_of_all += max(end - max(begin, until), 0)
+        until = max(end, until)
+    return sum_of_all
 
 
 @pytest.mark.parametrize("returns", [Returns.WATCH, Returns.HIJACK])
@@ -85,6 +99,42 @@ def test_it_is_what_the_records_add_up_to(
     assert expected["tells_its_calls/odd"]["total"] < 5 * expected["tells_its_calls/odd"]["mean"]
 
 
+LEFT = ("leaf", "deep", "lands", "ends")
+
+
+def records_of_left(program: Path, tmp_path: Path, returns: Returns) -> str:
+    lines = [
+        EventLine(line)
+        for name in LEFT
+        for line in (
+            f"p:x/{name} {program}:{name} n=%x0:s32",
+            f"r:x/{name}__return {program}:{name} n=$entry(%x0):s32 took=$latency",
+        )
+    ]
+    return run(program, tmp_path, functions=(), events=tuple(lines), format="jsonl", returns=returns)
+
+
+@pytest.mark.parametrize("returns", [Returns.WATCH, Returns.HIJACK])
+@pytest.mark.parametrize("engine", ["c", "py"])
+def test_time_within_calls_that_do_not_return_or_are_not_counted_is_found_once(
+    tmp_path: Path, engine: str, returns: Returns
+) -> None:
+    """Recursion left by longjmp to a function that returns at once, and by the end of the program."""
+    program = zig("never_returns.c")
+    records = records_of_left(program, tmp_path, returns)
+    expected = from_records(records), from_records(records, below=3)
+    with up.Session([str(program)], output=os.devnull, engine=engine, returns=returns) as session:
+        found = {name: (up.Summary(), up.Summary(when="n < 3")) for name in LEFT}
+        for name, pair in found.items():
+            session.probe(f"p:x/{name} {program}:{name} n=%x0:s32", *pair)
+        session.run()
+    for number, numbers in enumerate(expected):
+        for name, of_function in numbers.items():
+            summary = found[name.partition("/")[2]][number].result()._asdict()
+            assert {key: summary[key] for key in of_function} == of_function, (name, number)
+    assert set(expected[0]) == {f"x/{name}" for name in LEFT}
+
+
 def test_engines_give_the_same_table(program: Path, tmp_path: Path) -> None:
     tables = [
         run(program, tmp_path, engine=engine, consumers=(ConsumerUse("summary"),)) for engine in ("c", "py")
@@ -98,14 +148,14 @@ def test_calls_of_a_handler_in_python_know_their_own_time(program: Path) -> None
 
     class Own:
         def __init__(self) -> None:
-            self.found: list[tuple[int, bool]] = []
+            self.found: list[tuple[int, int]] = []
 
         def ret_handler(self, hit: Any) -> None:
-            self.found.append((hit.own_ns, hit.is_nested))
+            self.found.append((hit.own_ns, hit.once_ns(self)))
 
     answers = []
     for engine in ("c", "py"):
-        setup = RunSetup(argv=(str(program),), functions=("odd", "even", "leaf"), engine=engine)
+        setup = RunSetup(argv=(str(program),), functions=("odd",), engine=engine)
         with up.Session.from_setup(setup) as session:
             own = Own()
             for event in list(session.events.events)[::2]:
@@ -113,7 +163,7 @@ def test_calls_of_a_handler_in_python_know_their_own_time(program: Path) -> None
             session.run()
         answers.append(own.found)
     assert answers[0] == answers[1]
-    assert {nested for _, nested in answers[0]} == {True, False}
+    assert sum(own for own, _ in answers[0]) == sum(once for _, once in answers[0])
 
 
 class Chosen:

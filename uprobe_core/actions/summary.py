@@ -14,7 +14,7 @@ __all__ = ("CallSummary", "Summary")
 class CallSummary(NamedTuple):
     """Of the calls that returned; times in nanoseconds.
 
-    :param total: in all calls but those in another call of the same function, whose time has them already
+    :param total: in all calls, with the time in calls within calls of the same function counted once
     :param own: in all calls, without the calls that they made and that the run follows
     :param mean: of all calls
     :param p50: median; p50, p90 and p99 are at most 1/64 above the exact ones
@@ -42,20 +42,20 @@ class Summary(Action):
         self.spread: dict[int, list[int]] = {}
         """By bucket of the latency: count, longest latency."""
         self._sums = [0, 0, 0]
-        """Of latencies: all, own, in no other call of the same function."""
+        """Of latencies: all, own, all without what calls of the same function in it have added."""
 
     def reads(self, event: EventInfo) -> bool:
         """Whether it looks at the arguments of *event*."""
         return self.when is not None
 
     def bind(self, event: EventInfo) -> Getter:
-        """Measure (latency, own time, whether it was in another call of the same function)."""
-        return lambda hit: (hit.latency_ns, hit.own_ns, hit.is_nested)
+        """Measure (latency, own time, what was not measured at calls of the function in it)."""
+        return lambda hit: (hit.latency_ns, hit.own_ns, hit.once_ns(self))
 
-    def apply(self, measurement: tuple[int, int, bool]) -> None:
+    def apply(self, measurement: tuple[int, int, int]) -> None:
         """Add one call."""
-        latency, own, nested = measurement
-        self.add(sketch_bucket(latency), 1, latency, (latency, own, 0 if nested else latency))
+        latency, _own, _once = measurement
+        self.add(sketch_bucket(latency), 1, latency, measurement)
 
     def add(self, bucket: int, hits: int, high: int, sums: tuple[int, int, int]) -> None:
         """Add *hits* calls of a bucket, the longest of which took *high*."""

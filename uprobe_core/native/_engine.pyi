@@ -104,8 +104,6 @@ class Engine:
     def inside(self) -> int: ...
     @property
     def returning(self) -> int: ...
-    @property
-    def nested(self) -> bool: ...
     dropped: int
     @property
     def records(self) -> int: ...
@@ -232,6 +230,8 @@ class Engine:
         """The return addresses of all calls of any task that have not returned."""
     def pending(self, probe: int, /) -> int:
         """How many returns of *probe* the running task is waiting for."""
+    def tell(self, who: int, /) -> int:
+        """Of the ns of the returning call those that *who* had not counted at returns in it; he has now."""
     def raised(self, sp: int, /) -> None:
         """The running task has raised an exception; where that lands SP is higher than *sp*."""
     def unwound(self, lowest: int, highest: int, /) -> None:

@@ -99,10 +99,9 @@ class NativeReturnHit(_Native, ReturnHit):
         """Of the latency what was not in calls that the function made and that the run follows."""
         return max(self.latency_ns - int(self._engine.inside), 0)
 
-    @property
-    def is_nested(self) -> bool:
-        """Whether the task is in another call of the same function."""
-        return bool(self._engine.nested)
+    def once_ns(self, who: object) -> int:
+        """Of the latency what *who* has not been told of at returns of the same function in the call."""
+        return int(self._engine.tell(id(who)))
 
 
 def make_hit(

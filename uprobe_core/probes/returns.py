@@ -55,13 +55,13 @@ def _deliver(
     task: Task, instance: PendingReturn, pending: list[PendingReturn], deliver: Deliver, registers: Registers
 ) -> None:
     """Call the consumers of a return; *pending* are the calls that the task is still in."""
-    nested = any(other.uprobe is instance.uprobe for other in pending)
     for link, cookie in instance.sessions:
         function, back = instance.function, instance.return_address
         hit = ReturnHit(task, function, back, instance.uprobe.offset, cookie, registers)
-        hit.inside_ns, hit.nested = instance.inside, nested
-        hit.around = partial(_around, instance, pending)
+        hit.inside_ns = instance.inside
+        hit.around, hit.tell = partial(_around, instance, pending), partial(_tell, instance, pending)
         deliver(link, hit)
+    _pass_told(pending, instance)  # of those that did not count this call
 
 
 def _around(instance: PendingReturn, pending: list[PendingReturn]) -> tuple[tuple[str, ...], ...]:
@@ -76,10 +76,39 @@ def _around(instance: PendingReturn, pending: list[PendingReturn]) -> tuple[tupl
     return tuple(tuple(link.consumer.name for link in call.uprobe.links) for call in reversed(calls))
 
 
-def _pass(pending: list[PendingReturn], index: int, inside: int) -> None:
-    """A call is no longer the one at *index*: *inside* ns of what it took were in the call before it."""
-    if index:
-        pending[index - 1].inside += inside
+def _tell(instance: PendingReturn, pending: list[PendingReturn], who: object, latency: int) -> int:
+    """Of the *latency* of *instance* what *who* has not counted at returns in it; from now on he has."""
+    before = instance.told.pop(who, 0)
+    around = _same_around(pending, instance)
+    if around is not None:
+        around.told[who] = around.told.get(who, 0) + latency
+    return max(latency - before, 0)
+
+
+def _same_around(pending: list[PendingReturn], instance: PendingReturn) -> PendingReturn | None:
+    """The newest of the calls *pending* that is of the function of *instance*."""
+    return next((other for other in reversed(pending) if other.uprobe is instance.uprobe), None)
+
+
+def _pass_told(pending: list[PendingReturn], instance: PendingReturn) -> None:
+    """*instance* is not pending any more: what was counted in it was in the call around it."""
+    around = _same_around(pending, instance) if instance.told else None
+    if around is not None:
+        for who, time in instance.told.items():
+            around.told[who] = around.told.get(who, 0) + time
+    instance.told.clear()
+
+
+def _pass(pending: list[PendingReturn], inside: int) -> None:
+    """A call is not the one behind *pending* any more: *inside* ns of it were in the last of those."""
+    if pending:
+        pending[-1].inside += inside
+
+
+def _pass_over(pending: list[PendingReturn], instance: PendingReturn) -> None:
+    """The same of a call that did not return: what was in it was in the call before it."""
+    _pass(pending, instance.inside)
+    _pass_told(pending, instance)
 
 
 class HijackReturns:
@@ -116,7 +145,7 @@ class HijackReturns:
     def _drop_dead(self, pending: list[PendingReturn], sp: int, chained: bool) -> None:
         while pending and not self._arch.is_alive(pending[-1], sp, chained):
             instance = pending.pop()
-            _pass(pending, len(pending), instance.inside)
+            _pass_over(pending, instance)
             _miss(instance, "longjmp")
 
     def on_trampoline(self, task: Task, utask: TaskState) -> bool:
@@ -130,10 +159,11 @@ class HijackReturns:
             task.set_reg(self._registers.pc, chain[0].return_address)
             for number, instance in enumerate(chain, 1):
                 outer = [*pending, *reversed(chain[number:])]
-                _pass(outer, len(outer), task.clock() - instance.entered if valid else instance.inside)
                 if valid:
+                    _pass(outer, task.clock() - instance.entered)
                     _deliver(task, instance, outer, self._deliver, self._registers)
                 else:
+                    _pass_over(outer, instance)
                     _miss(instance, "longjmp")
             if valid:
                 return True
@@ -189,7 +219,7 @@ class WatchReturns:
             for number in reversed(same):
                 instance = pending.pop(number)
                 if pending is utask.returns:
-                    _pass(pending, number, instance.inside)
+                    _pass_over(pending[:number], instance)
                 self._settle(task, instance, "longjmp")
 
     def on_watch(self, task: Task, utask: TaskState, address: int) -> None:
@@ -203,19 +233,22 @@ class WatchReturns:
         else:
             return
         first = where.index(landed[0])
+        if where is utask.returns:
+            self._suspect_below(task, utask, sp)  # behind those that landed, and in them
         for instance in landed:
             where.remove(instance)
-        self._suspect_below(task, utask, sp)
+        if where is utask.suspects:
+            self._suspect_below(task, utask, sp)
         returned = self._arch.return_address(task) == address
         for number, instance in reversed(list(enumerate(landed))):
             task.process.remove_watch(address)
-            if where is utask.returns:
-                outer = [*where[:first], *landed[:number]]
-                _pass(outer, len(outer), task.clock() - instance.entered if returned else instance.inside)
+            outer = [*where[:first], *landed[:number]] if where is utask.returns else []
             if returned:
+                _pass(outer, task.clock() - instance.entered)
                 pending = [*utask.returns, *landed[:number]]
                 _deliver(task, instance, pending, self._deliver, self._registers)
             else:
+                _pass_over(outer, instance)
                 _miss(instance, "longjmp")
 
     def unwound(self, task: Task, utask: TaskState, lowest: int, highest: int) -> None:
@@ -226,7 +259,7 @@ class WatchReturns:
                 if lowest <= pending[number].sp <= highest:
                     instance = pending.pop(number)
                     if pending is utask.returns:
-                        _pass(pending, number, instance.inside)
+                        _pass_over(pending[:number], instance)
                     self._settle(task, instance, "exception")
 
     def _see_landing(self, task: Task, utask: TaskState, sp: int) -> None:
@@ -239,7 +272,7 @@ class WatchReturns:
         pending = utask.returns
         while pending and pending[-1].sp < sp:
             instance = pending.pop()
-            _pass(pending, len(pending), instance.inside)
+            _pass_over(pending, instance)
             utask.suspects.append(instance)
         while len(utask.suspects) > _MAX_SUSPECTS:
             self._settle(task, utask.suspects.pop(0), "longjmp")

@@ -22,12 +22,15 @@ class PendingReturn(ReturnInstance):
     :param sessions: the consumers to call, each with the cookie its entry handler left
     :param entered: when, in nanoseconds on the run's clock
     :param inside: nanoseconds in calls that it made, and that have returned
+    :ivar told: by who counts, the nanoseconds that he has counted at returns of the same function in it;
+        a copy has none, since a forked task counts for itself
     """
 
     uprobe: Uprobe
     sessions: list[tuple[Link, Any]]
     entered: int = 0
     inside: int = 0
+    told: dict[object, int] = field(default_factory=dict, init=False)
 
 
 @dataclass(eq=False, slots=True)

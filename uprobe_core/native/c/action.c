@@ -10,6 +10,7 @@
 #include "engine.h"
 #include "record.h"
 #include "source.h"
+#include "told.h"
 
 enum { KEY_ROOM = UP_MAX_KEY * (UP_MAX_RECORD + 16) };
 
@@ -182,31 +183,27 @@ static void run_keyed(struct up_action *action, struct up_hit *hit)
 }
 
 /*
- * The numbers of a bucket's stat: all of it, what was not in calls of its own, and what was in no other call of
- * the same function.
+ * One more call.  The numbers of its bucket's stat: all of its time, what was not in calls that it made, and what
+ * had not been counted at calls of the same function in it.
  */
-void up_summarize(struct up_action *action, struct up_entry *entry, uint64_t latency, const struct up_call *call)
+void up_summarize(struct up_action *action, struct up_call *call, uint64_t latency)
 {
-	struct up_stat *stat = &action->map.stats[entry - action->map.entries];
-
-	stat->sum += latency;
-	stat->low += latency > call->inside ? latency - call->inside : 0;
-	if (!up_calls_have(&action->engine->task->pending, call->site))
-		stat->high += latency;
-}
-
-static void run_summary(struct up_action *action, struct up_hit *hit)
-{
-	uint64_t bucket = up_bucket(action->hist, action->parameter, hit->latency);
-	struct up_entry *entry = hit->call ? up_map_at_number(&action->map, bucket, &action->engine->order) : NULL;
+	struct up_engine *engine = action->engine;
+	uint64_t once;
+	bool told = up_tell(&engine->task->pending, call, action, latency, &once);
+	uint64_t bucket = up_bucket(action->hist, action->parameter, latency);
+	struct up_entry *entry = told ? up_map_at_number(&action->map, bucket, &engine->order) : NULL;
 
 	if (!entry) {
 		action->lost++;
 		return;
 	}
-	up_summarize(action, entry, hit->latency, hit->call);
-	if (hit->latency > entry->high)
-		entry->high = hit->latency;
+	struct up_stat *stat = &action->map.stats[entry - action->map.entries];
+	stat->sum += latency;
+	stat->low += latency > call->inside ? latency - call->inside : 0;
+	stat->high += once;
+	if (latency > entry->high)
+		entry->high = latency;
 	entry->count++;
 }
 
@@ -258,7 +255,8 @@ void up_action_run(struct up_action *action, struct up_hit *hit)
 			keep_slow(action, hit);
 		break;
 	case UP_SUMMARY:
-		run_summary(action, hit);
+		if (hit->call)
+			up_summarize(action, hit->call, hit->latency);
 		break;
 	case UP_GRAPH:
 		if (hit->call)

@@ -32,8 +32,8 @@ struct up_action {
 
 /* Whether the action makes sense, and may look at the values of program. */
 bool up_action_fits(const struct up_action *action, const struct up_program *program);
-/* Of a UP_SUMMARY: adds how long call took to the entry of its bucket. */
-void up_summarize(struct up_action *action, struct up_entry *entry, uint64_t latency, const struct up_call *call);
+/* Of a UP_SUMMARY: call returned after latency ns. */
+void up_summarize(struct up_action *action, struct up_call *call, uint64_t latency);
 /* Of a UP_GRAPH: one more call of its path, and how long it took. */
 void up_add_to_path(struct up_action *action, const struct up_call *call, uint64_t latency);
 void up_action_run(struct up_action *action, struct up_hit *hit);

@@ -6,6 +6,7 @@
 #include "allocate.h"
 #include "hit.h"
 #include "site.h"
+#include "told.h"
 
 bool up_calls_push(struct up_calls *calls, struct up_call call)
 {
@@ -23,8 +24,10 @@ bool up_calls_push(struct up_calls *calls, struct up_call call)
 
 static void calls_deinit(struct up_calls *calls)
 {
-	for (unsigned i = 0; i < calls->count; i++)
+	for (unsigned i = 0; i < calls->count; i++) {
 		up_kept_give(calls->items[i].site->engine, calls->items[i].site, calls->items[i].kept);
+		up_told_free(&calls->items[i]);
+	}
 	free(calls->items);
 	memset(calls, 0, sizeof(*calls));
 }
@@ -47,12 +50,10 @@ void up_calls_pass(struct up_calls *pending, unsigned index, uint64_t inside)
 		pending->items[index - 1].inside += inside;
 }
 
-bool up_calls_have(const struct up_calls *calls, const struct up_site *site)
+void up_calls_pass_over(struct up_calls *pending, unsigned index, struct up_call *call)
 {
-	for (unsigned i = calls->count; i-- > 0;)
-		if (calls->items[i].site == site)
-			return true;
-	return false;
+	up_calls_pass(pending, index, call->inside);
+	up_told_pass(pending, index, call);
 }
 
 /* The call that call was made in; what was entered with the same SP and returns elsewhere was left by longjmp. */
@@ -89,6 +90,7 @@ void up_miss(struct up_call *call, int reason)
 			engine->outside.missed(engine->outside.context, probe->chain - 1, call->site->address, reason);
 	}
 	up_kept_give(engine, call->site, call->kept);
+	up_told_free(call);
 }
 
 /* What the probe sees: of an entry event, the values of the entry. */
@@ -128,7 +130,7 @@ static void deliver_probe(struct up_engine *engine, struct up_call *call, unsign
 }
 
 /* The common case of deliver: only how long the call took is wanted, or also in which calls it was. */
-void up_deliver_latency(struct up_engine *engine, const struct up_call *call)
+void up_deliver_latency(struct up_engine *engine, struct up_call *call)
 {
 	struct up_action *action = call->site->only;
 	uint64_t latency = engine->now - call->entered;
@@ -138,6 +140,10 @@ void up_deliver_latency(struct up_engine *engine, const struct up_call *call)
 		up_add_to_path(action, call, latency);
 		return;
 	}
+	if (action->kind == UP_SUMMARY) {
+		up_summarize(action, call, latency);
+		return;
+	}
 	uint64_t bucket = up_bucket(action->hist, action->parameter, latency);
 	struct up_entry *entry = up_map_at_number(&action->map, bucket, &engine->order);
 
@@ -145,8 +151,6 @@ void up_deliver_latency(struct up_engine *engine, const struct up_call *call)
 		action->lost++;
 		return;
 	}
-	if (action->kind == UP_SUMMARY)
-		up_summarize(action, entry, latency, call);
 	entry->count++;
 	if (latency > entry->high)
 		entry->high = latency;
@@ -156,6 +160,7 @@ void up_deliver(struct up_engine *engine, const struct up_source *source, struct
 {
 	if (call->site->kind == UP_SITE_LATENCY && !call->kept) {
 		up_deliver_latency(engine, call);
+		up_told_free(call);
 		return;
 	}
 	static const uint64_t nothing[UP_MAX_ARGS];
@@ -177,6 +182,7 @@ void up_deliver(struct up_engine *engine, const struct up_source *source, struct
 	}
 	engine->returning = NULL;
 	up_kept_give(engine, call->site, call->kept);
+	up_told_pass(&engine->task->pending, engine->task->pending.count, call); /* for who did not count this one */
 }
 
 /* No pending return of task will be seen any more; what was jumped over is said to be so. */
@@ -203,6 +209,7 @@ static bool copy_calls(struct up_calls *to, const struct up_calls *from, struct 
 {
 	for (unsigned i = 0; i < from->count; i++) {
 		struct up_call call = from->items[i];
+		call.told = NULL; /* by the parent */
 		if (call.kept && !(call.kept = up_kept_copy(engine, call.site, call.kept)))
 			return false;
 		if (!up_calls_push(to, call)) {

@@ -7,6 +7,7 @@
 struct up_probe;
 struct up_site;
 struct up_source;
+struct up_told;
 
 /* A call whose return is awaited. */
 struct up_call {
@@ -17,6 +18,7 @@ struct up_call {
 	uint64_t inside;	/* ns in calls that it made, and that have returned */
 	uint64_t followed;	/* bit i: probe i of the site wants its return */
 	struct up_kept *kept;	/* NULL if there is nothing */
+	struct up_told *told;	/* of calls of the same function in it, what was counted; mostly NULL */
 	bool chained;		/* hijack: it shares its frame with the call before it */
 	uint32_t path;		/* of calls that it ends, 0: paths were not followed when it began */
 };
@@ -47,8 +49,8 @@ bool up_calls_push(struct up_calls *calls, struct up_call call);
 void up_calls_take_out(struct up_calls *calls, unsigned index);
 /* A call is no longer the one at index of pending: inside ns of what it took were in the call before it. */
 void up_calls_pass(struct up_calls *pending, unsigned index, uint64_t inside);
-/* Whether a call of site is among calls. */
-bool up_calls_have(const struct up_calls *calls, const struct up_site *site);
+/* The same of a call that did not return: what was in it was in the call before it. */
+void up_calls_pass_over(struct up_calls *pending, unsigned index, struct up_call *call);
 /* The path has no number: there was no room. */
 #define UP_PATH_LOST UINT32_MAX
 /* The number of the path of calls that call ends; those that it was made in are the last of pending. */
@@ -58,7 +60,7 @@ void up_miss(struct up_call *call, int reason);
 /* The call returned: its probes' actions and functions outside are run. */
 void up_deliver(struct up_engine *engine, const struct up_source *source, struct up_call *call);
 /* The same where only how long the call took is wanted. */
-void up_deliver_latency(struct up_engine *engine, const struct up_call *call);
+void up_deliver_latency(struct up_engine *engine, struct up_call *call);
 
 void up_task_deinit(struct up_task *task);
 /* task is the running one from now on. */

@@ -50,7 +50,7 @@ struct up_engine {
 	void (*call)(void *context, struct up_action *action, struct up_hit *hit);
 	void *call_context;
 	struct up_outside outside;
-	const struct up_call *returning;	/* the call whose return is looked at */
+	struct up_call *returning;	/* the call whose return is looked at */
 	unsigned vote;		/* of the probe whose handlers run */
 	bool called;		/* something outside was called, which may have changed the task */
 

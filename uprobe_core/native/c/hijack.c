@@ -29,7 +29,7 @@ static void drop_dead(struct up_calls *pending, const struct up_call *call)
 {
 	while (pending->count && !is_alive(&pending->items[pending->count - 1], call->sp, call->chained)) {
 		struct up_call gone = pending->items[--pending->count];
-		up_calls_pass(pending, pending->count, gone.inside);
+		up_calls_pass_over(pending, pending->count, &gone);
 		up_miss(&gone, UP_MISSED_LONGJMP);
 	}
 }
@@ -79,11 +79,13 @@ static bool end_chain(struct up_engine *engine, const struct up_source *source, 
 	for (unsigned i = end; i-- > first;) {
 		struct up_call call = pending->items[i];
 		pending->count = i;
-		up_calls_pass(pending, i, valid ? engine->now - call.entered : call.inside);
-		if (valid)
+		if (valid) {
+			up_calls_pass(pending, i, engine->now - call.entered);
 			up_deliver(engine, source, &call);
-		else
+		} else {
+			up_calls_pass_over(pending, i, &call);
 			up_miss(&call, UP_MISSED_LONGJMP);
+		}
 	}
 	return valid;
 }

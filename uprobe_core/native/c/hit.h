@@ -24,7 +24,7 @@ struct up_hit {
 	uint64_t insns;		/* instructions that the task executed since entry, 0 at an entry */
 	const uint64_t *entry;	/* values captured at entry, NULL at an entry */
 	const char *entry_text;	/* bytes of strings among them */
-	const struct up_call *call;	/* that returned, NULL at an entry */
+	struct up_call *call;	/* that returned, NULL at an entry */
 	const struct up_task *task;
 	struct up_engine *engine;
 	uint64_t *cells;	/* values that are valid: see done */

@@ -13,6 +13,7 @@
 #include "hijack.h"
 #include "site.h"
 #include "source.h"
+#include "told.h"
 
 enum { MAX_SUSPECTS = 1024 };
 
@@ -33,7 +34,7 @@ static void suspect_below(struct up_task *task, uint64_t sp)
 
 	while (pending->count && pending->items[pending->count - 1].sp < sp) {
 		struct up_call call = pending->items[--pending->count];
-		up_calls_pass(pending, pending->count, call.inside);
+		up_calls_pass_over(pending, pending->count, &call);
 		if (!up_calls_push(suspects, call))
 			up_miss(&call, UP_MISSED_NO_MEMORY);
 	}
@@ -68,7 +69,7 @@ static void settle_pending(struct up_calls *pending, const struct up_call *call)
 			first = i;
 	for (unsigned i = pending->count; i-- > first;)
 		if (pending->items[i].return_address == call->return_address) {
-			up_calls_pass(pending, i, pending->items[i].inside);
+			up_calls_pass_over(pending, i, &pending->items[i]);
 			up_miss(&pending->items[i], UP_MISSED_LONGJMP);
 			up_calls_take_out(pending, i);
 		}
@@ -82,7 +83,7 @@ static void settle_unwound(struct up_calls *calls, uint64_t lowest, uint64_t hig
 			continue;
 		up_calls_take_out(calls, i);
 		if (sorted)
-			up_calls_pass(calls, i, call.inside);
+			up_calls_pass_over(calls, i, &call);
 		up_miss(&call, UP_MISSED_EXCEPTION);
 		i = i < calls->count ? i : calls->count;
 	}
@@ -168,22 +169,25 @@ static bool land(struct up_engine *engine, const struct up_source *source, struc
 	bool landed = false, returned = false;
 
 	for (unsigned i = calls->count; i-- > 0;) {
-		struct up_call call = calls->items[i];
-		if (sorted && call.sp > sp)
+		if (sorted && calls->items[i].sp > sp)
 			break;
-		if (call.sp != sp || call.return_address != address)
+		if (calls->items[i].sp != sp || calls->items[i].return_address != address)
 			continue;
-		unsigned at = i;
-		up_calls_take_out(calls, i);
 		if (!landed) {
-			landed = true;
 			up_tick(engine);
 			returned = link_of(engine, source) == address;
-			suspect_below(engine->task, sp);
-			i = i < calls->count ? i : calls->count;
 		}
-		if (sorted)
-			up_calls_pass(calls, at, returned ? engine->now - call.entered : call.inside);
+		if (!landed && sorted)
+			suspect_below(engine->task, sp); /* behind i, and in that call */
+		struct up_call call = calls->items[i];
+		up_calls_take_out(calls, i);
+		if (!landed && !sorted)
+			suspect_below(engine->task, sp);
+		landed = true;
+		if (sorted && returned)
+			up_calls_pass(calls, i, engine->now - call.entered);
+		else if (sorted)
+			up_calls_pass_over(calls, i, &call);
 		if (returned)
 			up_deliver(engine, source, &call);
 		else
@@ -209,6 +213,7 @@ static bool land_timed(struct up_engine *engine, const struct up_source *source,
 	pending->count--;
 	up_calls_pass(pending, pending->count, engine->now - call.entered);
 	up_deliver_latency(engine, &call);
+	up_told_free(&call);
 	return true;
 }
 

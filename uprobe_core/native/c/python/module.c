@@ -258,18 +258,9 @@ static PyObject *engine_inside(EngineObject *self, void *closure)
 	return PyLong_FromUnsignedLongLong(call ? call->inside : 0);
 }
 
-static PyObject *engine_nested(EngineObject *self, void *closure)
-{
-	const struct up_call *call = self->core.returning;
-
-	(void)closure;
-	return PyBool_FromLong(call && up_calls_have(&self->core.task->pending, call->site));
-}
-
 static PyGetSetDef getters[] = {
 	{"returning", (getter)engine_returning, NULL, "Of the call that returns: the number of its path.", NULL},
 	{"inside", (getter)engine_inside, NULL, "Of the call that returns: ns in calls that it made.", NULL},
-	{"nested", (getter)engine_nested, NULL, "Whether it is in another call of its function.", NULL},
 	{"pointer", (getter)engine_pointer, NULL, "Address of the engine, for a backend's glue.", NULL},
 	{NULL, NULL, NULL, NULL, NULL},
 };
@@ -298,6 +289,7 @@ static PyMethodDef methods[] = {
 	METHOD(inherit, METH_VARARGS),
 	METHOD(awaited, METH_NOARGS),
 	METHOD(pending, METH_O),
+	METHOD(tell, METH_O),
 	METHOD(raised, METH_O),
 	METHOD(unwound, METH_VARARGS),
 	METHOD(trampoline_hit, METH_O),

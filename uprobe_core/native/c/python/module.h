@@ -70,6 +70,7 @@ PyObject *engine_end_task(EngineObject *self, PyObject *args);
 PyObject *engine_inherit(EngineObject *self, PyObject *args);
 PyObject *engine_awaited(EngineObject *self, PyObject *unused);
 PyObject *engine_pending(EngineObject *self, PyObject *number);
+PyObject *engine_tell(EngineObject *self, PyObject *who);
 PyObject *engine_raised(EngineObject *self, PyObject *sp);
 PyObject *engine_unwound(EngineObject *self, PyObject *args);
 PyObject *engine_trampoline_hit(EngineObject *self, PyObject *hit);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "told.h"
+
 /* (task, parent): a task that was copied from its parent will return from the same calls. */
 PyObject *engine_inherit(EngineObject *self, PyObject *args)
 {
@@ -130,4 +132,18 @@ PyObject *engine_pending(EngineObject *self, PyObject *number)
 	if (!probe)
 		return NULL;
 	return PyLong_FromUnsignedLong(self->core.task ? up_task_pending(self->core.task, probe) : 0);
+}
+
+/* Of how long the call that returns took, the ns that who (a number) had not counted at returns in it. */
+PyObject *engine_tell(EngineObject *self, PyObject *who)
+{
+	struct up_call *call = self->core.returning;
+	void *pointer = PyLong_AsVoidPtr(who);
+	uint64_t once = 0;
+
+	if (PyErr_Occurred())
+		return NULL;
+	if (call && !up_tell(&self->core.task->pending, call, pointer, self->core.now - call->entered, &once))
+		return PyErr_NoMemory();
+	return PyLong_FromUnsignedLongLong(once);
 }
