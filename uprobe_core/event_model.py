@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from uprobe_core.source_names import without_parameters
+
 __all__ = (
     "EXTENDS",
     "FAULT",
@@ -241,6 +243,11 @@ class EventSpec:
     entry_args: tuple[FetchArg, ...] = ()
     location: str = field(default="", compare=False)
     resolver: int | None = None
+
+    @property
+    def label(self) -> str:
+        """What its calls are called: the place without parameters, or the event's name if it has none."""
+        return without_parameters(self.location) if self.location else self.name
 
     @property
     def is_return(self) -> bool:

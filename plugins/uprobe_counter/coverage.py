@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from uprobe_core.consumer import ConsumerContext, EventInfo
 from uprobe_core.errors import UsageError
 from uprobe_counter.options import Options
-from uprobe_counter.summary import columns
+from uprobe_counter.summary import columns, functions
 
 if TYPE_CHECKING:
     from uprobe_core.executed_code import CodeFile, CodeFunction
@@ -80,11 +80,13 @@ class CoverageReport:
         shown = rows[: self._top] if self._top else rows
         table = [("lines", "code", "blocks", "missed lines", "function"), *map(_cells, shown)]
         more = (
-            [f"{len(rows) - len(shown)} more functions (top=0 shows all)"] if len(shown) < len(rows) else []
+            [f"{functions(len(rows) - len(shown), 'more ')} (top=0 shows all)"]
+            if len(shown) < len(rows)
+            else []
         )
         left = sum(1 for each in file.functions if not each.executed)
         if left and not self._whole:
-            more.append(f"{left} functions without executed code (whole=yes shows them)")
+            more.append(f"{functions(left)} without executed code (whole=yes shows them)")
         head = f"coverage of {_short(file.path)}: {', '.join(sums)}"
         return [head, *(f"  {line}" for line in [*(columns(table) if shown else []), *more])]
 

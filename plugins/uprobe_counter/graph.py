@@ -9,13 +9,19 @@ from typing import Any, ClassVar
 from uprobe_core.actions import CallGraph, Path
 from uprobe_core.consumer import ConsumerContext, EventInfo
 from uprobe_core.errors import UsageError
-from uprobe_core.value_text import time_text
+from uprobe_core.value_text import indented, time_text
+from uprobe_counter.consumers import is_system_call
 from uprobe_counter.options import Options
 
 __all__ = ("GraphConsumer", "GraphReport")
 
 
 class _Node:
+    """A function in its callers.
+
+    :ivar time: of its calls, or of what they called if that is more: they did not return
+    """
+
     def __init__(self) -> None:
         self.calls = self.time = 0
         self.inside: dict[str, _Node] = {}
@@ -27,19 +33,16 @@ class _Node:
         node.calls += calls
         node.time += time
 
-    @property
-    def weight(self) -> int:
-        """Its time; of calls that did not return, that of what they called."""
-        return max(self.time, sum(node.weight for node in self.inside.values()))
-
 
 class GraphReport:
     """The graph as a tree: the calls of one function, or of all that are called by none.
 
     :param root: a name or a glob, None for all
+    :ivar leaves_out: there were system calls, which are not in it
     """
 
     title = "graph"
+    leaves_out = False
 
     def __init__(
         self, found: Mapping[Path, tuple[int, int]], root: str | None, depth: int, lost: int
@@ -50,6 +53,8 @@ class GraphReport:
             at = next((n for n, name in enumerate(path) if root is None or fnmatchcase(name, root)), None)
             if at is not None:
                 self._tree.add(path[at:], calls, time)
+        for _, _, node in reversed(list(_walk(self._tree))):  # those inside first; calls may be nested deep
+            node.time = max(node.time, sum(each.time for each in node.inside.values()))
 
     def as_text(self) -> str:
         """Lines for people: time, calls, the function indented below who calls it."""
@@ -58,30 +63,38 @@ class GraphReport:
             lines.append("  no call returned")
         if self._lost:
             lines.append(f"  {self._lost} calls lost (max_keys)")
+        if self.leaves_out:
+            lines.append("  system calls are not in it")
         return "".join(f"{line}\n" for line in lines)
 
     def as_json(self) -> Any:
-        """Title and tree: name, calls, nanoseconds, inside."""
-        return {"title": self.title, "tree": _plain(self._tree)}
+        """Title and tree, each function behind its caller: depth, name, calls, nanoseconds."""
+        rows = [
+            {"depth": depth, "name": name, "calls": node.calls, "time": node.time}
+            for depth, name, node in _walk(self._tree)
+        ]
+        return {"title": self.title, "tree": rows}
+
+
+def _walk(root: _Node) -> Iterator[tuple[int, str, _Node]]:
+    """Depth, name and node of all in *root*, each before those in it, of which the longest come first."""
+    todo = [(0, name, node) for name, node in _sorted(root)]
+    while todo:
+        depth, name, node = todo.pop()
+        yield depth, name, node
+        todo += ((depth + 1, *each) for each in _sorted(node))
 
 
 def _sorted(node: _Node) -> list[tuple[str, _Node]]:
-    return sorted(node.inside.items(), key=lambda each: (-each[1].weight, each[0]))
+    """The longest is the last."""
+    return sorted(node.inside.items(), key=lambda each: (-each[1].time, each[0]), reverse=True)
 
 
-def _lines(node: _Node, depth: int, level: int = 0) -> Iterator[str]:
-    for name, inside in _sorted(node):
-        calls = str(inside.calls) if inside.calls else ""
-        yield f"{time_text(inside.weight):>10}  {calls:>8}  {'  ' * level}{name}"
-        if not depth or level + 1 < depth:
-            yield from _lines(inside, depth, level + 1)
-
-
-def _plain(node: _Node) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "calls": inside.calls, "time": inside.weight, "inside": _plain(inside)}
-        for name, inside in _sorted(node)
-    ]
+def _lines(root: _Node, most: int) -> Iterator[str]:
+    for depth, name, node in _walk(root):
+        if not most or depth < most:
+            calls = str(node.calls) if node.calls else ""
+            yield f"{time_text(node.time):>10}  {calls:>8}  {indented(depth)}{name}"
 
 
 class GraphConsumer:
@@ -101,15 +114,18 @@ class GraphConsumer:
         if self._depth < 0:
             raise UsageError(f"graph depth {self._depth}", hint="at least 0", slug="bad-option")
         self._graph = CallGraph(max_keys=given.number("max_keys", 1 << 17))
-        self._used = False
+        self._used = self._leaves_out = False
 
     def attach(self, event: EventInfo, context: ConsumerContext) -> CallGraph:
         """The graph, which all events share."""
         self._used = True
+        self._leaves_out |= is_system_call(event)
         return self._graph
 
     def report(self) -> GraphReport | None:
         """The graph; None if there was no event."""
         if not self._used:
             return None
-        return GraphReport(self._graph.result(), self._of, self._depth, self._graph.lost)
+        report = GraphReport(self._graph.result(), self._of, self._depth, self._graph.lost)
+        report.leaves_out = self._leaves_out
+        return report

@@ -8,12 +8,15 @@ from functools import partial
 from typing import Any
 
 from uprobe_core.consumer import EventInfo, Frame
-from uprobe_core.value_text import value_text
+from uprobe_core.value_text import quoted, value_text
 
 __all__ = ("ArgumentText", "KeyText", "argument_text", "is_stack", "key_text", "shown")
 
 STACK = " <- "
 """Between a frame and its caller's."""
+
+_PLAIN = ("u", "s", "x", "f", "string")
+"""Kinds of types whose values are shown without knowing more of them."""
 
 KeyText = Callable[[Any], str]
 ArgumentText = Callable[[str, Any], str]
@@ -37,7 +40,7 @@ def shown(key: Any) -> str:
         return ", ".join(map(shown, key))
     if key is None:
         return "(fault)"
-    return f'"{key}"' if isinstance(key, str) else str(key)
+    return quoted(key) if isinstance(key, str) else str(key)
 
 
 def key_text(event: EventInfo, by: Sequence[str], name_of: NameOf) -> KeyText:
@@ -71,6 +74,6 @@ def _part(event: EventInfo, name: str, name_of: NameOf) -> KeyText:
 
 def _of_type(arg: Any) -> KeyText:
     """Shows letters in quotes, and what a number is called where it is called something."""
-    if arg.type.kind in ("c", "C") or arg.type.words:
+    if arg.type.kind in ("c", "C") or arg.type.words or arg.type.kind not in _PLAIN:
         return partial(value_text, replace(arg, count=0))
     return hex if arg.type.kind == "x" else shown

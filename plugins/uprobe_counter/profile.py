@@ -10,7 +10,7 @@ from uprobe_core.actions import MAX_KEYS, Stacks
 from uprobe_core.consumer import ConsumerContext, EventInfo, Frame
 from uprobe_core.errors import UsageError
 from uprobe_counter.options import Options
-from uprobe_counter.summary import columns
+from uprobe_counter.summary import columns, functions
 
 __all__ = ("ProfileConsumer", "ProfileReport")
 
@@ -82,7 +82,7 @@ class ProfileReport:
         table = [("self", "total", "samples", "function"), *(_cells(row, samples) for row in shown)]
         lines = columns(table) if shown else ["no sample was taken: every=N says how often"]
         if len(shown) < len(self._rows):
-            lines.append(f"{len(self._rows) - len(shown)} more functions (top=0 shows all)")
+            lines.append(f"{functions(len(self._rows) - len(shown), 'more ')} (top=0 shows all)")
         if self._lost:
             lines.append(f"{self._lost} samples lost (max_keys)")
         return "".join(f"{line}\n" for line in [head, *(f"  {line}" for line in lines)])

@@ -11,7 +11,7 @@ from uprobe_core.errors import UsageError
 from uprobe_core.value_text import time_text
 from uprobe_counter.options import Options
 
-__all__ = ("SummaryConsumer", "SummaryReport", "columns")
+__all__ = ("SummaryConsumer", "SummaryReport", "columns", "functions")
 
 _SORTS = ("total", "own", "calls", "mean", "p99", "max", "name")
 _HEAD = ("calls", "total", "own", "mean", "p99", "max", "function")
@@ -45,9 +45,9 @@ class SummaryReport:
         table = [_HEAD, *(_cells(name, found) for name, found in shown)]
         lines = columns(table) if shown else ["no call returned"]
         if len(shown) < len(called):
-            lines.append(f"{len(called) - len(shown)} more functions")
+            lines.append(functions(len(called) - len(shown), "more "))
         if len(called) < len(self._rows):
-            lines.append(f"{len(self._rows) - len(called)} functions without a call that returned")
+            lines.append(f"{functions(len(self._rows) - len(called))} without a call that returned")
         if self._lost:
             lines.append(f"{self._lost} calls lost (max_keys)")
         return "".join(f"{line}\n" for line in ["summary of calls", *(f"  {line}" for line in lines)])
@@ -55,6 +55,11 @@ class SummaryReport:
     def as_json(self) -> Any:
         """Title, and by event the numbers; times in nanoseconds."""
         return {"title": self.title, "events": {name: found._asdict() for name, found in self._rows}}
+
+
+def functions(number: int, more: str = "") -> str:
+    """How many functions, in words."""
+    return f"{number} {more}function{'' if number == 1 else 's'}"
 
 
 def _cells(name: str, found: CallSummary) -> tuple[str, ...]:

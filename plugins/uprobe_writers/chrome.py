@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, BinaryIO
 
+from uprobe_core.call_names import CallNames
 from uprobe_core.call_pairs import Call, CallPairs, What, is_for_people
 from uprobe_core.writer import Record, RunHeader, escaped
 from uprobe_writers.jsonl import json_value
@@ -30,7 +31,7 @@ class ChromeWriter:
     def __init__(self, stream: BinaryIO, header: RunHeader) -> None:
         self._stream = stream
         self._first = True
-        self._pairs = CallPairs(header.events)
+        self._pairs, self._names = CallPairs(header.events), CallNames(header.events)
         self._named: dict[tuple[int, int], str] = {}
         self._last: dict[tuple[int, int], int] = {}
         stream.write(b'{"displayTimeUnit": "ns", "traceEvents": [')
@@ -47,7 +48,12 @@ class ChromeWriter:
                 self._system_call(record)
             elif what is What.POINT:
                 self._put(
-                    {**_common(record, record.timestamp_ns), "ph": "i", "s": "t", "args": _arguments(record)}
+                    {
+                        **self._common(record, record.timestamp_ns),
+                        "ph": "i",
+                        "s": "t",
+                        "args": _arguments(record),
+                    }
                 )
             elif what is not What.ENTERED:
                 self._slice(call, record.timestamp_ns)
@@ -64,13 +70,17 @@ class ChromeWriter:
         self._put_slice(call.entry, call.entry.timestamp_ns, end, arguments)
 
     def _put_slice(self, record: Record, begin: int, end: int, arguments: dict[str, Any]) -> None:
-        self._put({**_common(record, begin), "ph": "X", "dur": (end - begin) / 1000, "args": arguments})
+        self._put({**self._common(record, begin), "ph": "X", "dur": (end - begin) / 1000, "args": arguments})
 
     def _flow(self, record: Record, kind: str, number: int, time: int, **more: str) -> None:
         """One end of what leads from a call that makes a task to the first event of that."""
         self._put(
-            {**_common(record, time), "ph": kind, "id": number, "name": "makes", "cat": "tasks", **more}
+            {**self._common(record, time), "ph": kind, "id": number, "name": "makes", "cat": "tasks", **more}
         )
+
+    def _common(self, record: Record, time: int) -> dict[str, Any]:
+        shown = {"name": escaped(self._names.of(record.event)), "cat": record.event.group}
+        return {**shown, "pid": record.pid, "tid": record.tid, "ts": time / 1000}
 
     def _name_task(self, task: tuple[int, int], record: Record) -> None:
         if self._named.get(task) == record.comm:
@@ -95,12 +105,6 @@ def _begin(record: Record) -> int:
     """When it began: a system call is recorded when it is answered."""
     took = record.values[-1] if record.event.kind == "s" else 0
     return record.timestamp_ns - (took if isinstance(took, int) else 0)
-
-
-def _common(record: Record, time: int) -> dict[str, Any]:
-    event = record.event
-    name = escaped(event.location.partition("(")[0] or event.name)
-    return {"name": name, "cat": event.group, "pid": record.pid, "tid": record.tid, "ts": time / 1000}
 
 
 def _arguments(record: Record) -> dict[str, Any]:

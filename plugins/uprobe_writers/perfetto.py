@@ -11,6 +11,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any, BinaryIO, ClassVar
 
+from uprobe_core.call_names import CallNames
 from uprobe_core.call_pairs import CallPairs, What, is_for_people
 from uprobe_core.writer import Record, RunHeader, Value, escaped
 from uprobe_writers.protobuf import fixed64, message, number, text
@@ -38,7 +39,7 @@ class PerfettoWriter:
     def __init__(self, stream: BinaryIO, header: RunHeader) -> None:
         self._stream = stream
         self._counter = header.options.get("counter")
-        self._pairs = CallPairs(header.events)
+        self._pairs, self._names = CallPairs(header.events), CallNames(header.events)
         self._tracks: dict[object, tuple[int, tuple[bytes, ...]]] = {}
         """Of each track its number, and how it was described last: a program that is executed renames it."""
         self._frames: dict[str, int] = {}
@@ -78,7 +79,7 @@ class PerfettoWriter:
         if first and len(self._tracks) > 2:  # not the first task's own
             flow += fixed64(_END_OF_FLOW, record.tid)
         event = record.event
-        name = text(_LABEL, escaped(event.location.partition("(")[0] or event.name)) if kind != _END else b""
+        name = text(_LABEL, escaped(self._names.of(event))) if kind != _END else b""
         notes = b"" if arguments is None else _annotations(arguments)
         parts = (number(_TYPE, kind), number(_TRACK, track), text(_CATEGORY, event.group), name, flow, notes)
         self._put(number(_TIMESTAMP, time), message(_EVENT, *parts))

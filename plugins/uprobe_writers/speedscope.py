@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any, BinaryIO
 
+from uprobe_core.call_names import CallNames
 from uprobe_core.call_pairs import Call, CallPairs, What
 from uprobe_core.writer import Record, RunHeader, escaped
 
@@ -21,7 +22,7 @@ class SpeedscopeWriter:
 
     def __init__(self, stream: BinaryIO, header: RunHeader) -> None:
         self._stream, self._name = stream, " ".join(header.argv)
-        self._pairs = CallPairs(header.events)
+        self._pairs, self._names = CallPairs(header.events), CallNames(header.events)
         self._frames: dict[str, int] = {}
         self._profiles: dict[tuple[int, int], dict[str, Any]] = {}
         self._last: dict[tuple[int, int], int] = {}
@@ -60,8 +61,7 @@ class SpeedscopeWriter:
             name = f"{escaped(entry.comm)}-{entry.tid}"
             profile = self._profiles[key] = {"type": "evented", "name": name, "unit": "nanoseconds"}
             profile |= {"startValue": time, "endValue": time, "events": []}
-        name = escaped(entry.event.location.partition("(")[0] or entry.event.name)
-        frame = self._frame(name)
+        frame = self._frame(escaped(self._names.of(entry.event)))
         events = profile["events"]
         at = max(time, events[-1]["at"]) if events else time
         events.append({"type": kind, "frame": frame, "at": at})

@@ -103,10 +103,14 @@ class TreeWriter:
 
     def _node(self, task: _Task, call: Call) -> Node:
         event, around = call.entry.event, task.open[-1]
-        name = event.location.partition("(")[0] or event.name
-        inside = around.inside or self._root is None or fnmatchcase(name, self._root)
+        inside = around.inside or self._root is None or fnmatchcase(event.label, self._root)
         level = len(task.shown)
-        node = Node(name, values_text(call.entry), hidden=not inside or 0 < self._depth < level)
+        node = Node(
+            event.label,
+            values_text(call.entry),
+            of=event.full_name,
+            hidden=not inside or 0 < self._depth < level,
+        )
         node.inside = inside
         return node
 
@@ -204,7 +208,7 @@ def _number(given: Mapping[str, str], name: str) -> int:
 
 
 def _is_colored(stream: BinaryIO, choice: str) -> bool:
-    """On a terminal, unless NO_COLOR says otherwise (no-color.org)."""
+    """On a terminal that has colours, unless NO_COLOR says otherwise (no-color.org)."""
     if choice != "auto":
         return choice == "always"
-    return not os.environ.get("NO_COLOR") and stream.isatty()
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and stream.isatty()

@@ -17,6 +17,7 @@ ELLIPSIS = "…"
 class Node:
     """One call, or several that look the same.
 
+    :ivar of: its event: functions of the same name are not folded into one
     :ivar values: arguments as text, then results
     :ivar given: how many of the values are arguments
     :ivar amount: nanoseconds or instructions of all *count* of them; None: it did not return
@@ -33,13 +34,16 @@ class Node:
         "inside",
         "name",
         "note",
+        "of",
         "opened",
         "shape",
         "values",
     )
 
-    def __init__(self, name: str, values: tuple[str, ...] = (), *, hidden: bool = False) -> None:
-        self.name, self.values, self.given = name, values, len(values)
+    def __init__(
+        self, name: str, values: tuple[str, ...] = (), *, of: str = "", hidden: bool = False
+    ) -> None:
+        self.name, self.of, self.values, self.given = name, of, values, len(values)
         self.amount: int | None = None
         self.children: list[Node] = []
         self.count = 1
@@ -55,7 +59,7 @@ class Node:
         inside = tuple((child.count, child.shape) for child in self.children)
         # A digest, since calls may be nested deeper than Python compares tuples.
         self.shape = blake2b(
-            repr((self.name, note, len(self.values), inside)).encode(), digest_size=16
+            repr((self.name, self.of, note, len(self.values), inside)).encode(), digest_size=16
         ).digest()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from uprobe_core.call_words import call_texts
-from uprobe_core.value_text import time_text, values_text
+from uprobe_core.value_text import indented, time_text, values_text
 from uprobe_core.writer import Record
 from uprobe_writers.tree_nodes import Node
 
@@ -12,6 +12,8 @@ __all__ = ("Look", "amount_text", "call_of", "results_of")
 _MEASURES = {"took", "insns"}
 """Results that stand in the first column."""
 _SLOW = 1_000_000
+_BOLD, _FAINT, _RED, _VIOLET = "1", "2", "1;31", "35"
+"""Nothing in a colour that cannot be read on white (green, yellow) or on black (blue)."""
 _TIMES = "\u00d7"
 WIDTH = 10
 """Characters of the first column."""
@@ -44,28 +46,28 @@ class Look:
         self._unit, self._color = unit, color
 
     def _paint(self, code: str, text: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self._color and text else text
+        return f"\x1b[{code}m{text}\x1b[0m" if self._color and code and text else text
 
     def task(self, comm: str, tid: int) -> str:
         """Above what a task does."""
-        return self._paint("1", f"# {comm}-{tid}")
+        return self._paint(_BOLD, f"# {comm}-{tid}")
 
     def line(self, node: Node, depth: int, part: str) -> str:
         """One line; *part* is "open", "close" or "leaf"."""
         amount = "" if part == "open" or node.amount is None else amount_text(node.amount, self._unit)
         slow = self._unit == "time" and (node.amount or 0) >= _SLOW
-        column = self._paint("31" if slow else "32", f"{amount:>{WIDTH}}")
-        return f"{column} {self._paint('2', '│')} {'  ' * depth}{self._text(node, part)}".rstrip()
+        column = self._paint(_RED if slow else "", f"{amount:>{WIDTH}}")
+        return f"{column} {self._paint(_FAINT, '│')} {indented(depth)}{self._text(node, part)}".rstrip()
 
     def _text(self, node: Node, part: str) -> str:
-        name = self._paint("1;36", node.name)
+        name = self._paint(_BOLD, node.name)
         given = ", ".join(node.values[: node.given])
         results = ", ".join(node.values[node.given :])
-        gives = f" = {self._paint('33', results)}" if results else ""
-        note = self._paint("35", f"  {node.note}" if node.note else "")
-        times = self._paint("1", f"  {_TIMES} {node.count}" if node.count > 1 else "")
+        gives = f" = {results}" if results else ""
+        note = self._paint(_VIOLET, f"  {node.note}" if node.note else "")
+        times = self._paint(_BOLD, f"  {_TIMES} {node.count}" if node.count > 1 else "")
         if part == "open":
             return f"{name}({given}) {{"
         if part == "close":
-            return f"}}{gives}  {self._paint('2', f'/* {node.name} */')}{note}{times}"
+            return f"}}{gives}  {self._paint(_FAINT, f'/* {node.name} */')}{note}{times}"
         return f"{name}({given}){gives}{note}{times}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.debuginfo.programs import built, by_zig, hits_of
-from uprobe_core.image.source_names import of_type
+from uprobe_core.source_names import of_type
 
 GONE = "<call changed by the compiler>"
 

@@ -118,3 +118,34 @@ def test_beyond_the_bound_calls_are_lost_and_counted(program: Path) -> None:
 def test_what_it_cannot_have_is_refused() -> None:
     with pytest.raises(UsageError):
         GraphConsumer({"depth": "-1"})
+
+
+def test_system_calls_are_not_in_it_and_that_is_said(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    setup = RunSetup(
+        argv=(str(zig("calls_often.c")), "3"),
+        functions=("main", "inside"),
+        syscalls=True,
+        consumers=(ConsumerUse("graph"),),
+        output=str(out),
+    )
+    with up.Session.from_setup(setup) as session:
+        session.run()
+    assert out.read_text().splitlines()[-1] == "  system calls are not in it"
+    assert "warning" not in capfd.readouterr().err
+
+
+def test_functions_that_differ_in_the_parameters_of_a_type_are_two(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    setup = RunSetup(
+        argv=(str(zig("holds_functions.cc")),),
+        functions=("Holder*",),
+        consumers=(ConsumerUse("graph"),),
+        output=str(out),
+    )
+    with up.Session.from_setup(setup) as session:
+        session.run()
+    calls = {line.rpartition("::")[2]: line.split()[2] for line in out.read_text().splitlines()[1:]}
+    assert calls == {"put": "2", "get": "1"}

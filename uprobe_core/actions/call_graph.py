@@ -7,12 +7,14 @@ from functools import partial
 from typing import Any
 
 from uprobe_core.actions.base import MAX_KEYS, Action, Getter
+from uprobe_core.call_names import CallNames
 from uprobe_core.consumer import EventInfo
+from uprobe_core.event_model import EventSpec
 
 __all__ = ("CallGraph", "Path")
 
 Path = tuple[str, ...]
-"""Functions, the outermost first."""
+"""Functions, or their events, the outermost first."""
 
 
 class CallGraph(Action):
@@ -28,8 +30,9 @@ class CallGraph(Action):
         super().__init__(max_keys=max_keys)
         self.paths: dict[Path, list[int]] = {}
         """Calls and nanoseconds."""
-        self._names: dict[str, str] = {}
-        """Functions by event."""
+        self._names: set[str] = set()
+        """Events that it is bound to."""
+        self._shown = CallNames()
 
     def reads(self, event: EventInfo) -> bool:
         """It looks at no argument."""
@@ -38,15 +41,17 @@ class CallGraph(Action):
     def bind(self, event: EventInfo) -> Getter:
         """Measure (path, latency)."""
         full_name = f"{event.group}/{event.name}"
-        location = getattr(getattr(event, "spec", None), "location", "")
-        self._names[full_name] = location.partition("(")[0] or event.name
+        self._names.add(full_name)
+        spec = getattr(event, "spec", None)
+        if isinstance(spec, EventSpec):
+            self._shown.add(spec)
         return partial(self._measure, full_name)
 
     def _measure(self, event: str, hit: Any) -> tuple[Path | None, int]:
         return self.path(event, hit.around()), hit.latency_ns
 
     def path(self, event: str, calls: Sequence[Sequence[str]]) -> Path | None:
-        """The path of a call.
+        """The path of a call, as events.
 
         :param event: which sees it return
         :param calls: the events of each call that it was in, and of itself, outermost first
@@ -55,7 +60,7 @@ class CallGraph(Action):
         steps = [next((name for name in events if name in self._names), None) for events in calls]
         if not steps or steps[-1] != event:
             return () if steps else None
-        return tuple(self._names[step] for step in steps if step is not None)
+        return tuple(step for step in steps if step is not None)
 
     def apply(self, measurement: tuple[Path | None, int]) -> None:
         """Add one call."""
@@ -73,6 +78,10 @@ class CallGraph(Action):
         entry[1] += time
 
     def result(self) -> dict[Path, tuple[int, int]]:
-        """By path: calls that returned, and nanoseconds in them."""
+        """By path of functions: calls that returned, and nanoseconds in them."""
         self.sync()
-        return {path: (calls, time) for path, (calls, time) in self.paths.items()}
+        names = self._shown.by_event()
+        return {
+            tuple(names.get(step) or step.rpartition("/")[2] for step in path): (calls, time)
+            for path, (calls, time) in self.paths.items()
+        }

@@ -16,7 +16,7 @@ from functools import cached_property
 
 from uprobe_core.errors import TargetError
 from uprobe_core.image.elf import ElfFile, Section
-from uprobe_core.image.source_names import of_type, short, without_blanks, without_result
+from uprobe_core.source_names import of_type, short, without_blanks, without_result
 
 __all__ = ("RESOLVER", "ElfImage", "Symbol")
 

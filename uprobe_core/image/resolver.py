@@ -18,7 +18,7 @@ from uprobe_core.events.locations import Location
 from uprobe_core.events.quoting import quoted_path
 from uprobe_core.image.elf_symbols import ElfImage, Symbol
 from uprobe_core.image.event_names import apart, identifier
-from uprobe_core.image.source_names import short
+from uprobe_core.source_names import short
 
 if TYPE_CHECKING:
     from uprobe_core.architecture import Architecture

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from uprobe_core.call_names import CallNames
 from uprobe_core.call_pairs import Call, CallPairs, What
 from uprobe_core.call_words import call_texts
 from uprobe_core.event_model import EventSpec, Record
 from uprobe_core.value_text import values_text
+from uprobe_core.writer import escaped
 
 __all__ = ("MOST_CALLS", "CallsSeen")
 
@@ -31,7 +33,8 @@ class CallsSeen:
     """
 
     def __init__(self, events: Iterable[EventSpec]) -> None:
-        self._pairs = CallPairs(events)
+        events = list(events)
+        self._pairs, self._names = CallPairs(events), CallNames(events)
         self._open: dict[tuple[int, int], list[tuple[Node, Flame]]] = {}
         self._tasks: dict[tuple[int, int], Node] = {}
         self._flame: Flame = {}
@@ -43,7 +46,7 @@ class CallsSeen:
         for what, call in self._pairs.take(record):
             stack = self._open.get((record.pid, record.tid)) or self._begin(record)
             if what is What.ENTERED:
-                stack.append((self._put(stack[-1][0], call), self._into(stack[-1][1], _name(call))))
+                stack.append((self._put(stack[-1][0], call), self._into(stack[-1][1], self._name(call))))
             elif what is What.POINT:
                 self._point(self._put(stack[-1][0], call), call.entry, stack[-1][1])
             else:
@@ -51,7 +54,7 @@ class CallsSeen:
 
     def _begin(self, record: Record) -> list[tuple[Node, Flame]]:
         key = record.pid, record.tid
-        title = f"{record.comm}-{record.tid}"
+        title = f"{escaped(record.comm)}-{record.tid}"
         node: Node = [title, "", record.timestamp_ns, None, []]
         self._tasks[key] = node
         self._open[key] = [(node, self._into(self._flame, title))]
@@ -59,7 +62,7 @@ class CallsSeen:
 
     def _put(self, around: Node, call: Call) -> Node:
         entry = call.entry
-        node: Node = [_name(call), ", ".join(values_text(entry)), entry.timestamp_ns, None, []]
+        node: Node = [self._name(call), ", ".join(values_text(entry)), entry.timestamp_ns, None, []]
         if self._calls < MOST_CALLS:
             self._calls += 1
             around[4].append(node)
@@ -85,6 +88,9 @@ class CallsSeen:
             inside[name] = {"weight": 0}
         found: Flame = inside[name]
         return found
+
+    def _name(self, call: Call) -> str:
+        return escaped(self._names.of(call.entry.event))
 
     def _leave(self, stack: list[tuple[Node, Flame]], call: Call) -> None:
         node, flame = stack.pop()
@@ -114,8 +120,3 @@ def _plain(inside: Flame) -> list[Node]:
         nodes = _plain(node.get("inside", {}))
         found.append([name, max(node["weight"], sum(each[1] for each in nodes)), nodes])
     return found
-
-
-def _name(call: Call) -> str:
-    event = call.entry.event
-    return event.location.partition("(")[0] or event.name

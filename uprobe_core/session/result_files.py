@@ -52,7 +52,8 @@ class ResultFiles:
     ) -> None:
         """The run as one document, if it has a file, whose name says of which kind."""
         if self._report is not None:
-            made = _report_text(report_kind(self._report.path), _escaped(document), _escaped(texts), calls)
+            shown = {number: _readable(text) for number, text in texts.items()}
+            made = _report_text(report_kind(self._report.path), _escaped(document), shown, calls)
             self._report.write(made, not_written)
 
     def write_junit(self, text: Callable[[], str], not_written: Callable[[UprobeError], None]) -> None:
@@ -122,7 +123,7 @@ def _report_text(
     if kind == "html":
         from uprobe_core.reporting.page import page_of
 
-        return page_of(document, texts, _escaped(calls))
+        return page_of(document, texts, calls)
     if kind == "md":
         from uprobe_core.reporting.markdown import markdown_of
 
@@ -142,3 +143,8 @@ def _escaped(data: Any) -> Any:
     if isinstance(data, list | tuple):
         return [_escaped(value) for value in data]
     return escaped(data) if isinstance(data, str) else data
+
+
+def _readable(text: str) -> str:
+    """Text for people with bytes that are not UTF-8 as escapes."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

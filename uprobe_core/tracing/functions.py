@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from uprobe_core.call_pairs import LINK, SP
-from uprobe_core.errors import ProbeError, UsageError
+from uprobe_core.errors import ProbeError, TargetError, UsageError
 from uprobe_core.event_model import EventSpec
 from uprobe_core.events.hints import nearest
 from uprobe_core.events.locations import LocationResolver
@@ -18,8 +18,8 @@ from uprobe_core.image.elf_symbols import ElfImage, Symbol
 from uprobe_core.image.event_names import MOST, apart, identifier
 from uprobe_core.image.libraries import short_name
 from uprobe_core.image.signatures import signature_of
-from uprobe_core.image.source_names import short, without_result
 from uprobe_core.run_setup import EventLine, FunctionOf
+from uprobe_core.source_names import short, without_result
 from uprobe_core.tracing.place_check import PlaceCheck
 from uprobe_core.tracing.typed_functions import TypedFunctions
 
@@ -96,6 +96,9 @@ def _nothing(text: str, hint: str) -> UsageError:
 def _matching(pattern: str, setup: RunSetup, files: GuestFiles, arch: ArchOps) -> Iterator[_Found]:
     path, glob = _split(pattern, setup, files)
     status = files(path)
+    if status.errno_name:
+        hint = "a path is looked up as the program would: inside --sysroot and --bind, if they are given"
+        raise TargetError(f"{path}: no such program", exit_status=127, hint=hint, slug="not-found")
     with ElfImage(status.host_path, arch.info) as image, _names_apart(image, path, setup, files):
         group = identifier(short_name(status.host_path.rpartition("/")[2]))
         symbols = list(_chosen(image, glob, group, indirect=not setup.policy.is_kernel))

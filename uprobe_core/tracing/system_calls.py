@@ -82,6 +82,10 @@ class _CallHit(Hit):
         """The same."""
         return self._took
 
+    def around(self) -> tuple[tuple[str, ...], ...]:
+        """The functions that it was made in, which are not known here: a graph leaves it out."""
+        return ((),)
+
 
 class SystemCalls:
     """Told of each system call of a run; makes hits of those that have an event.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ("of_type", "short", "without_blanks", "without_result")
+from functools import lru_cache
+
+__all__ = ("of_type", "short", "without_blanks", "without_parameters", "without_result")
 
 _NO_PARAMETERS = ("(anonymous ", "(*")
 """What stands in brackets within a name: a namespace of C++, the type of a method of Go."""
@@ -12,6 +14,12 @@ def short(name: str) -> str:
     """A name without parameters and the type of its result: ``int add<int>(int)`` is ``add<int>``."""
     start, end = _bounds(name)
     return name[start:end] or name
+
+
+@lru_cache(1 << 14)
+def without_parameters(name: str) -> str:
+    """A name, or a place in it, without parameters: ``each<f(int)::{lambda(int)#1}>(long)`` ends at ``>``."""
+    return name[: _bounds(name)[1]] or name
 
 
 def without_result(name: str) -> str:
@@ -55,7 +63,7 @@ def _bounds(name: str) -> tuple[int, int]:
             and name.startswith("operator", at)
             and not name[at - 1 : at].isalnum()
         ):
-            end = name.find("(", at + len("operator") + 2)
+            end = name.find("(", at + len("operator") + (2 if name.startswith("operator()", at) else 1))
             return start, len(name) if end < 0 else end
         if not depth and letter == "(" and not name.startswith(_NO_PARAMETERS, at) and not _goes_on(name, at):
             return start, at
