@@ -152,11 +152,82 @@ def test_records_of_added_probes_come_until_the_client_leaves(run: Run) -> None:
     assert list((run.folder / "uprobe").iterdir()) == []
 
 
-def test_a_consumer_is_refused_in_words(run: Run) -> None:
-    command = [*UPROBE, "attach", str(run.path), "-e", f"p {run.program}:work", "-C", "count"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def test_what_a_consumer_has_found_is_shown_at_ctrl_c_and_the_run_keeps_its_own(run: Run) -> None:
+    words = ["-e", f"p:mine {run.program}:work n=%x0:u32", "-C", "count:by=n", "-C", "sum:arg=n"]
+    with run.attached(*words) as client:
+        for line in "ab":
+            run.says(line)
+        client.send_signal(signal.SIGINT)
+        assert client.wait(PATIENCE) == 0
+        assert " ".join(rest(client.stdout).split()) == (
+            "attached1/mine: count by n 1 2 1 3 2 total"
+            " attached1/mine: sum of n count sum min max avg 2 5 2 3 2.50"
+        )
+    run.ends()
+    assert run.records.read_text().count("own: (") == 3
+
+
+def test_what_forked_processes_have_found_comes_at_the_end_of_the_run(run: Run) -> None:
+    with run.attached("-F", f"{run.program}:work", "-C", "count") as client:
+        run.says("fork")
+        assert run.ends()[0] == 7
+        assert client.wait(PATIENCE) == 0
+        assert rest(client.stdout).split()[1:] == ["count", "2"]
+        assert "the run has ended with status 7" in rest(client.stderr)
+
+
+def test_functions_are_added_by_a_pattern_in_a_group_of_the_clients(run: Run) -> None:
+    with run.attached("-F", f"{run.program}:w*k", "--json") as client:
+        run.says("a")
+        found = [json.loads(line_of(client)) for _ in range(2)]
+    library = run.program.name.replace("-", "_")
+    assert [each["event"] for each in found] == [
+        f"attached1_{library}/work",
+        f"attached1_{library}/work__return",
+    ]
+    assert found[1]["args"]["took"] > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-C", "coverage"), "coverage is of a whole run"),
+        (("-C", "count:event=own"), "event own is not one of those that are added"),
+        (("-C", "count:by=nothing"), "has no field 'nothing'"),
+        (("-C", "cuont"), "did you mean 'count'?"),
+        (("-F", "nothing"), "no function 'nothing'"),
+    ],
+)
+def test_what_cannot_be_done_with_them_is_refused_and_changes_nothing(
+    run: Run, words: tuple[str, ...], said: str
+) -> None:
+    done = asked("attach", str(run.path), "-e", f"p:mine {run.program}:work", *words)
     assert done.returncode == 2
-    assert "-C count: a run gets no consumers while it runs" in done.stderr
+    assert said in done.stderr
+    assert [row["event"] for row in json.loads(run.events("--json").stdout)["events"]] == ["uprobes/own"]
+
+
+def test_a_message_longer_than_a_packet_arrives_whole_with_others_between_its_parts() -> None:
+    from uprobe_core.control.wire import LONGEST, Wire
+
+    with contextlib.ExitStack() as stack:
+        (run, raw), (relay, client) = (
+            [stack.enter_context(end) for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)]
+            for _ in range(2)
+        )
+        names = [f'attached1/"function"_{number}\\' for number in range(4000)]
+        Wire(run).send({"kind": "answer", "events": names})
+        run.shutdown(socket.SHUT_WR)
+        packets = list(iter(lambda: raw.recv(1 << 20), b""))
+        assert len(packets) > 2
+        assert max(map(len, packets)) <= LONGEST
+        for packet in packets:
+            Wire(relay).send({"kind": "lost", "count": 1})
+            relay.send(packet)
+        listening = Wire(client)
+        received = [listening.receive() for _ in range(len(packets) + 1)]
+        assert received[-1]["events"] == names
+        assert {message["kind"] for message in received[:-1]} == {"lost"}
 
 
 def test_a_run_is_found_by_its_process_id_and_told_of_when_it_ends(run: Run) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import select
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from uprobe_core.control.doors import Door, peer_is_ours
@@ -17,13 +17,19 @@ __all__ = ("Controlled", "Server")
 
 _MOST_CLIENTS = 16
 _LOOK_MILLISECONDS = 500
+_WANTED = ("events", "functions", "exclude", "filters", "consumers")
+"""What a request to add may have: lists of texts as of the options of ``uprobe run``."""
 
 
 class Controlled(Protocol):
     """What is asked of the run, from any thread; raises UprobeError for what is wrong."""
 
-    def add(self, wire: Wire, lines: Sequence[str], filters: Sequence[str]) -> dict[str, Any]:
-        """Add events whose records go to *wire*; the answer."""
+    def add(self, wire: Wire, wanted: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+        """Add what is wanted (see _WANTED), whose records or reports go to *wire*; the answer."""
+        ...
+
+    def report(self, wire: Wire) -> dict[str, Any]:
+        """What the consumers of *wire* have found so far."""
         ...
 
     def listing(self) -> dict[str, Any]:
@@ -103,7 +109,9 @@ class Server:
     def _do(self, wire: Wire, request: dict[str, Any]) -> dict[str, Any]:
         asked = request.get("do")
         if asked == "add":
-            return self._run.add(wire, _texts(request, "events"), _texts(request, "filters"))
+            return self._run.add(wire, {key: _texts(request, key) for key in _WANTED})
+        if asked == "report":
+            return self._run.report(wire)
         if asked == "list":
             return self._run.listing()
         if asked in ("enable", "disable", "remove"):

@@ -3,115 +3,45 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import re
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from uprobe_core.control.doors import Door, SocketFiles, runtime_folder
 from uprobe_core.control.server import Server
-from uprobe_core.errors import SpecError, UsageError
-from uprobe_core.events.trace_text import format_record
-from uprobe_core.tracing.findings import make_record
+from uprobe_core.errors import UsageError
+from uprobe_core.session.attached import Attached, Extended
 
 if TYPE_CHECKING:
     from uprobe_core.backend import ExitStatus
-    from uprobe_core.consumer import Hit
     from uprobe_core.control.wire import Wire
     from uprobe_core.records.spool import Spool
     from uprobe_core.run_setup import RunSetup
     from uprobe_core.tracing.event import Event
-    from uprobe_core.tracing.event_set import EventSet
 
 __all__ = ("Control",)
 
 T = TypeVar("T")
 
-_HEAD = re.compile(r"([pr]\d*)(?::(\S*))?(\s.*)", re.DOTALL)
-_FROM_THE_START = (
-    ("s:", "system call", "-e s:NAME, or -S"),
-    ("i:", "sample", "-e i:N, or -C profile"),
-)
-"""Events that a run has from its start or not at all."""
+_FORKED = "processes that were forked before are not probed, those that are forked from here on are"
 _PATIENCE_SECONDS = 1.0
 """How long the program waits for somebody who does not read."""
 
 
-class _Changeable(Protocol):
+class _Changeable(Extended, Protocol):
     """What of a session is used here (a PreparedSession)."""
 
-    setup: RunSetup
-    events: EventSet
     spool: Spool
-
-    def probe(self, spec: str, *consumers: Any) -> Any:
-        """Add an event line with its consumers."""
-        ...
 
     def change(self, function: Callable[[], T]) -> T:
         """Do *function* all at once, at a safe point."""
         ...
 
-    def attach(self, event: Event, consumer: Any) -> None:
-        """Attach *consumer*."""
-        ...
-
-    def remove(self, event: Event | str) -> None:
-        """Take an event out."""
-        ...
-
     def enable(self, event: Event | str, on: bool = True) -> None:
         """Switch an event."""
         ...
-
-
-class _Stream:
-    """A consumer that sends each record to who has asked for it, also from forked processes."""
-
-    name = "attach"
-    merge = None
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire, self._lost, self._late = wire, 0, False
-        self.events: list[Event] = []
-
-    def on(self, event: Event) -> Any:
-        """What is attached to *event*."""
-        return _Sink(event, self._send)
-
-    def _send(self, hit: Hit, event: Event) -> None:
-        record = make_record(hit, event)
-        args = dict(zip(event.names, record.values, strict=False))
-        message: dict[str, Any] = {"kind": "record", "text": format_record(record), "event": event.full_name}
-        message |= {"timestamp_ns": record.timestamp_ns, "pid": record.pid, "tid": record.tid}
-        message["comm"] = record.comm
-        message["args"] = {name: _plain(value) for name, value in args.items()}
-        try:
-            if self._lost:
-                self._put({"kind": "lost", "count": self._lost})
-                self._lost = 0
-            self._put(message)
-            self._late = False
-        except OSError as error:
-            self._lost += 1
-            # Once somebody has kept the program waiting it does not wait for him again until he reads.
-            self._late = self._late or error.errno in (errno.EAGAIN, errno.EWOULDBLOCK)
-
-    def _put(self, message: dict[str, Any]) -> None:
-        self._wire.send(message, wait=not self._late)
-
-
-class _Sink:
-    """One event of a stream."""
-
-    name = "attach"
-    merge = None
-
-    def __init__(self, event: Event, send: Callable[[Hit, Event], None]) -> None:
-        setattr(self, "ret_handler" if event.is_return else "handler", lambda hit: send(hit, event))
 
 
 class Control:
@@ -128,10 +58,11 @@ class Control:
         self._doors = doors
         self._files = SocketFiles([door.path for door in doors])
         self._server = Server(doors, self)
-        self._streams: dict[Wire, _Stream] = {}
+        self._clients: dict[Wire, Attached] = {}
         self._number = 0
         self._lock = threading.Lock()
         self._begun = False
+        self._status: ExitStatus | None = None
 
     def begin(self) -> None:
         """The program is about to run."""
@@ -140,47 +71,40 @@ class Control:
 
     # --- what others ask -----------------------------------------------------------------------------------
 
-    def add(self, wire: Wire, lines: Sequence[str], filters: Sequence[str]) -> dict[str, Any]:
-        """Add events whose records go to *wire*."""
+    def add(self, wire: Wire, wanted: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+        """Add events whose records, or what consumers find in them, go to *wire*."""
         with self._lock:
-            stream = self._streams.get(wire)
-            if stream is None:
-                stream = self._streams[wire] = _Stream(wire)
+            client = self._clients.get(wire)
+            if client is None:
                 self._number += 1
+                client = self._clients[wire] = Attached(self._session, wire, f"attached{self._number}")
                 wire.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(_PATIENCE_SECONDS))
-            group = f"attached{self._number}"
-        added: list[Event] = self._session.change(lambda: self._add(stream, group, lines, filters))
-        note = (
-            "processes that were forked before are not probed, those that are forked from here on are"
-            if self._session.spool.forked
-            else ""
-        )
-        return {"kind": "answer", "events": [event.full_name for event in added], "note": note}
+        notes: list[str] = []
+        added: list[Event] = self._session.change(lambda: client.add(wanted, notes.append))
+        if self._session.spool.forked:
+            notes.append(_FORKED)
+        names = [event.full_name for event in added]
+        return {"kind": "answer", "events": names, "notes": notes}
 
-    def _add(self, stream: _Stream, group: str, lines: Sequence[str], filters: Sequence[str]) -> list[Event]:
-        events, added = self._session.events, []
-        for line in lines:
-            before = {id(event) for event in events.events}
-            self._session.probe(_in_group(line, group))
-            new = [event for event in events.events if id(event) not in before]
-            if not new:
-                raise SpecError(f"{line}: that event is there already", hint="give it another name")
-            added += new
-        for chosen in filters:
-            name, _, expression = chosen.partition(":")
-            events.set_filter(name, expression)
-        for event in added:
-            self._session.attach(event, stream.on(event))
-        stream.events += added
-        return added
+    def report(self, wire: Wire) -> dict[str, Any]:
+        """What the consumers of *wire* have found so far."""
+
+        def look() -> str:
+            self._sync()
+            return self._found(wire)
+
+        return {"kind": "answer", "report": self._session.change(look)}
+
+    def _sync(self) -> None:
+        if self._session.events.findings.sync is not None:
+            self._session.events.findings.sync()
 
     def listing(self) -> dict[str, Any]:
         """All events, with what was counted so far."""
 
         def look() -> list[dict[str, Any]]:
+            self._sync()
             found = self._session.events
-            if found.findings.sync is not None:
-                found.findings.sync()
             totals = {total.name: total.tallies["hits"] for total in found.findings.totals()}
             return [
                 {
@@ -208,10 +132,9 @@ class Control:
 
     def gone(self, wire: Wire) -> None:
         """His events go with him."""
-        stream = self._streams.pop(wire, None)
-        if stream is not None:
-            for event in stream.events:
-                self._session.remove(event)
+        client = self._clients.pop(wire, None)
+        if client is not None:
+            client.remove()
 
     # --- the end -----------------------------------------------------------------------------------------
 
@@ -222,14 +145,22 @@ class Control:
             door.close()
 
     def finish(self, status: ExitStatus | None) -> None:
-        """The run has ended: those who are here are told how."""
+        """The program has ended; what forked processes have found is still to come."""
+        self._status = status
+
+    def tell_end(self) -> None:
+        """All has come: those who are here are told how the run has ended, and what they have found."""
         if not self._begun:
             return
         message: dict[str, Any] = {"kind": "end"}
-        if status is not None:
-            message |= {"status": status.shell_status, "reason": status.reason}
-        self._server.each(lambda wire: wire.send(message))
+        if self._status is not None:
+            message |= {"status": self._status.shell_status, "reason": self._status.reason}
+        self._server.each(lambda wire: wire.send({**message, "report": self._found(wire)}))
         self._server.end()
+
+    def _found(self, wire: Wire) -> str:
+        client = self._clients.get(wire)
+        return "" if client is None else client.report()
 
     def close(self) -> None:
         """Give the sockets back; idempotent."""
@@ -264,26 +195,7 @@ def _found_by_number(*, required: bool) -> list[Door]:
         return []
 
 
-def _in_group(line: str, group: str) -> str:
-    """*line* with its event in *group*, unless it names one."""
-    found = _HEAD.fullmatch(line.strip())
-    if found is None or "/" in (found[2] or ""):
-        for start, what, hint in _FROM_THE_START:
-            if line.lstrip().startswith(start):
-                raise SpecError(f"{line}: no {what} can be added", hint=f"start the run with {hint}")
-        return line
-    return f"{found[1]}:{group}/{found[2] or ''}{found[3]}"
-
-
 def _timeval(seconds: float) -> bytes:
     import struct
 
     return struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return value if isinstance(value, int | float | str | type(None)) else str(value)

@@ -219,7 +219,7 @@ class PreparedSession:
         """In a copy of the process that is no session: what is removed at the end is not its to remove."""
         self._caretaker.forget()
 
-    def probe(self, spec: str, *consumers: Any) -> Any:
+    def probe(self, spec: str | EventLine, *consumers: Any) -> Any:
         """Add the event line *spec* and attach *consumers* to it.
 
         A consumer is an action (``up.Count(by="b")``) or any object with
@@ -231,11 +231,12 @@ class PreparedSession:
         UsageError; nothing has changed then.
         """
 
-        if not isinstance(spec, str):
+        line = EventLine(spec, "probe()") if isinstance(spec, str) else spec
+        if not isinstance(line, EventLine):
             raise UsageError(f"event line {spec!r} is no string", hint="write one as for -e")
 
         def add(batch: Batch) -> list[Event]:
-            added, gone = self.events.change_line(EventLine(spec, "probe()"))
+            added, gone = self.events.change_line(line)
             events = list(dict.fromkeys(probe.event for probe in added))
             for event in events:
                 for consumer in consumers:

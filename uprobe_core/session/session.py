@@ -234,6 +234,8 @@ class Session(ReportedSession):
             if self.spool.lacked:
                 text = f"{self.spool.lacked}: no room in the folder of temporary files"
                 self._complaints.not_written(OutputError(text, hint="TMPDIR names another folder"))
+        if self._control is not None:
+            self._control.tell_end()
         self.events.lives.finish()
         if self._output is not None:
             self._output.write_kept()
