@@ -46,6 +46,13 @@ def test_names_of_the_hit_and_what_lets_the_run_go_on(way: str) -> None:
     assert "item2 21" in done.stdout
 
 
+def test_gdb_and_a_prompt_at_once_are_refused_by_run_and_check() -> None:
+    for command in ("run", "check"):
+        done = uprobe(command, "--repl", "--gdb", "unix:g", "--", str(LOOP), "1")
+        assert done.returncode == 2
+        assert "--repl and --gdb unix:g: one of them looks at where a run stops" in done.stderr
+
+
 def test_the_end_of_the_input_lets_the_run_go_on(tmp_path: Path) -> None:
     program = either(GUEST / "visited.c")
     command = [sys.executable, "-m", "uprobe_core.cli", "run", "--repl", str(program)]

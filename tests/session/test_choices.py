@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from uprobe_core.backend import Bind, Limits
-from uprobe_core.errors import BackendError
+from uprobe_core.errors import BackendError, UsageError
 from uprobe_core.event_model import EventSpec, FetchArg, FetchOp, FetchType, OpCode
-from uprobe_core.run_setup import RunSetup
+from uprobe_core.run_setup import ConsumerUse, RunSetup
 from uprobe_core.session.abilities import clock_of, refuse_lacking, warnings_of
-from uprobe_core.session.choices import choose_mode, target_of
+from uprobe_core.session.choices import choose_mode, target_of, writer_of
 from uprobe_core.testing.fake_backend import ALL_CAPABILITIES
 from uprobe_core.types import Mode, Policy, Returns
 
@@ -29,6 +29,16 @@ def test_an_event_that_counts_instructions_needs_a_backend_that_counts_them() ->
 def test_other_events_and_other_backends_are_not_refused() -> None:
     refuse_lacking(WITHOUT, RunSetup(("./loop",)), [PLAIN])
     refuse_lacking(ALL_CAPABILITIES, RunSetup(("./loop",)), [COUNTS])
+
+
+@pytest.mark.parametrize("given", [{"depth": 2}, {"min_time": 10}, {"tree_of": "f"}])
+def test_what_is_of_a_tree_is_refused_where_there_is_none(given: dict[str, Any]) -> None:
+    flag = f"--{next(iter(given)).replace('_', '-')} is of a tree of calls"
+    for setup in (RunSetup(**given), RunSetup(functions=("f",), consumers=(ConsumerUse("count"),), **given)):
+        with pytest.raises(UsageError, match=flag):
+            writer_of(setup)
+    for setup in (RunSetup(functions=("f",), **given), RunSetup(format="tree", **given)):
+        assert writer_of(setup).name == "tree"
 
 
 def test_a_program_inherits_all_but_our_own_variables(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,6 +131,15 @@ def test_who_counts_beside_records_counts_each_call_once(program: Path, tmp_path
     assert lines[-2:] == ["tells_its_calls/twice: count", "  3"]
 
 
+@pytest.mark.parametrize(("glob", "name"), [("mallo?", "libc:mallo?"), ("fopen", "libc:fopen")])
+def test_a_function_that_a_library_has_is_named_with_it(glob: str, name: str) -> None:
+    program = build_debian("indirect.c", "-O1", "-Wl,--no-as-needed", "-lm")
+    inside: dict[str, Any] = {"sysroot": SYSROOT, "binds": (Bind(str(program.parent), "/p", read_only=True),)}
+    with pytest.raises(UsageError) as refused:
+        names(Path(f"/p/{program.name}"), glob, **inside)
+    assert refused.value.hint == f"the program has none; -F '{name}' is a library's"
+
+
 @pytest.mark.parametrize(
     ("pattern", "text"),
     [

@@ -68,11 +68,13 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     import argparse
     from functools import partial
 
+    from uprobe_core.cli.parsing import Parser
+
     # Without a width argparse imports shutil for each argument, and that compression libraries.
     formatter = partial(argparse.RawDescriptionHelpFormatter, width=_width())
     if command is not None:
         module = _module(command)
-        parser = argparse.ArgumentParser(
+        parser = Parser(
             f"uprobe {command}",
             description=module.DESCRIPTION,
             epilog=module.EPILOG,
@@ -89,7 +91,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
             help="show tracebacks and more detail; of a run, explain hits, places, syscalls",
         )
         return parser
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "uprobe",
         usage="uprobe COMMAND [options]",
         description="Linux-style user-space probes for arm64 programs, on any machine.",
@@ -207,8 +209,11 @@ def _without_command(arguments: list[str]) -> int:
     if not arguments[0].startswith("-"):
         from difflib import get_close_matches
 
+        from uprobe_core.cli.habits import of_command
+
         close = get_close_matches(arguments[0], COMMANDS, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
+        habit = of_command(arguments[0])
+        hint = f"{habit}; " if habit else f"did you mean {close[0]!r}? " if close else ""
         parser.exit(
             2,
             f"uprobe: error: no command is called {arguments[0]!r}\n"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+from uprobe_core.errors import SpecError
 from uprobe_core.event_model import DeleteSpec, EventSpec
 from uprobe_core.events.arguments import MAX_ARGS, parse_arguments
 from uprobe_core.events.dialect import Dialect, dialect_of
@@ -66,10 +67,8 @@ class Language:
         if not self.policy.is_kernel:
             line = line.with_whole_location()
         head = line.words[0]
-        if head[0] not in "pr":
-            raise line.refusal(f"not a uprobe command: {head}", hint="a line starts with p, r or -")
-        if len(line.words) < 2:
-            raise line.refusal(f"no location after {head}", hint="p[:[GROUP/]NAME] PATH:OFFSET [ARG...]")
+        if head[0] not in "pr" or len(line.words) < 2:
+            raise _no_line(line, head)
         if len(line.words) - 2 > MAX_ARGS:
             line = _within_the_most(line, dialect_of(self.policy))
         location = line.words[1]
@@ -206,6 +205,13 @@ def _after(quoted: tuple[str, int], location: str) -> tuple[str, str, str]:
     path, length = quoted
     _, colon, target = location[length:].partition(":")
     return path, colon, target
+
+
+def _no_line(line: EventLine, head: str) -> SpecError:
+    from uprobe_core.events.other_tools import line_hint
+
+    what = "no location after" if head[0] in "pr" else "not a uprobe command:"
+    return line.refusal(f"{what} {head}", hint=line_hint(head))
 
 
 def _delete(line: EventLine) -> DeleteSpec:

@@ -22,6 +22,7 @@ from uprobe_core.session.choices import (
     choose_returns,
     files_of,
     refuse_other_machine,
+    refuse_two_stops,
     shows_calls,
     target_of,
     writer_of,
@@ -239,6 +240,7 @@ def _then(setup: RunSetup, events: EventSet) -> Iterator[tuple[str, Callable[[],
     for trigger in setup.triggers:
         event, text = trigger.event, trigger.text
         yield f"trigger {event}:{text}", partial(events.add_trigger, event, text, _Nowhere())
+    yield "repl", partial(refuse_two_stops, setup)
     yield f"format {setup.format}", lambda: check_writer(writer_of(setup))
     if setup.expect or setup.baseline is not None:
         yield "expectations", partial(_expectations, setup, events)

@@ -58,6 +58,14 @@ def uses_of(setup: RunSetup) -> tuple[ConsumerUse, ...]:
     return uses
 
 
+def refuse_two_stops(setup: RunSetup) -> None:
+    """Raise UsageError if both gdb and a prompt are to look at where the run stops."""
+    if setup.repl and setup.gdb is not None:
+        raise UsageError(
+            f"--repl and --gdb {setup.gdb}: one of them looks at where a run stops", hint="leave one out"
+        )
+
+
 def writer_of(setup: RunSetup) -> FormatUse:
     """The writer that records go to, with its options; "tracefs" is built in.  Raises UsageError."""
     chosen = FormatUse.parse(setup.format)
@@ -68,6 +76,12 @@ def writer_of(setup: RunSetup) -> FormatUse:
         )
     of_tree = {"depth": setup.depth, "min_time": setup.min_time, "tree_of": setup.tree_of}
     given = {name: str(value) for name, value in of_tree.items() if value is not None}
+    if given and chosen.name == "tracefs":
+        flag = f"--{next(iter(given)).replace('_', '-')}"
+        raise UsageError(
+            f"{flag} is of a tree of calls, and this run shows none",
+            hint="-F PATTERN or -S, without -C, shows one (of other records --format tree)",
+        )
     return FormatUse(chosen.name, {**given, **chosen.options})
 
 

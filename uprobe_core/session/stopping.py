@@ -22,6 +22,7 @@ from uprobe_core.debugging.line import Gone, Line
 from uprobe_core.debugging.stub import Stub
 from uprobe_core.errors import BackendError, UsageError
 from uprobe_core.run_setup import EventLine
+from uprobe_core.session.choices import refuse_two_stops
 
 if TYPE_CHECKING:
     from uprobe_core.backend import ExitStatus, Machine, Task
@@ -103,6 +104,7 @@ class Stopping:
 
     def __init__(self, session: _Stoppable) -> None:
         setup = session.setup
+        refuse_two_stops(setup)
         self._session = session
         self._place, self._number = _parsed(setup.stop_at)
         self._door = None if setup.repl else _door(setup.gdb, session.private_folder)

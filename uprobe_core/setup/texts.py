@@ -18,6 +18,10 @@ from uprobe_core.setup.decisive import note
 __all__ = ("event_line", "event_lines", "event_name", "read_text")
 
 _MOST_BYTES = 64 << 20
+_OTHERS = (
+    "-c takes a set-up file, -f a file of event lines; strace's -c is -S -C count here,"
+    " and forked processes are followed without -f"
+)
 _NAMED_LINE = re.compile(r"\s*[pr][0-9]*:(?P<event>[^\s]+)\s")
 
 
@@ -35,7 +39,8 @@ def read_text(path: str) -> str:
         ) from error
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL byte
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"cannot read {path}: {reason}", slug="unreadable-file") from error
+        hint = "" if "." in path else _OTHERS
+        raise ConfigError(f"cannot read {path}: {reason}", hint=hint, slug="unreadable-file") from error
 
 
 def _standard_input() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -73,7 +73,7 @@ def function_lines(
     for pattern in setup.functions:
         matching = list(_matching(pattern, setup, files, arch))
         if not matching:
-            raise _nothing(f"-F {pattern}: no function matches", "`uprobe list` shows what there is")
+            raise _nothing(f"-F {pattern}: no function matches", _libraries_hint(pattern, files, arch))
         for each in matching:
             if not _is_excluded(each, setup.exclude):
                 found.setdefault((each.path, each.symbol.offset), each)
@@ -84,6 +84,24 @@ def function_lines(
     typed = None if setup.policy.is_kernel else TypedFunctions(files, resolver, pointers=frames)
     lines = [_line(each, is_return, typed) for each in good for is_return in kinds]
     return [_with_frame(line, arch) if frames and typed else line for line in lines]
+
+
+def _libraries_hint(pattern: str, files: GuestFiles, arch: ArchOps) -> str:
+    """Where functions match if the program has none: it is stripped, or a library does its work."""
+    usual = "`uprobe list` shows what there is"
+    if ":" in pattern:
+        return usual
+    names = [name for name in reversed(files.libraries) if ".so" not in name and not name.startswith("ld-")]
+    found = [name for name in names if _has(files, name, pattern, arch)]
+    known = f"the program has none; -F '{found[0]}:{pattern}' is a library's" if found else ""
+    others = f" (also {', '.join(found[1:])})" if found[1:] else ""
+    return f"{known}{others}" if known else usual
+
+
+def _has(files: GuestFiles, library: str, glob: str, arch: ArchOps) -> bool:
+    with suppress(OSError, TargetError), ElfImage(files(library).host_path, arch.info) as image:
+        return any(image.is_match(symbol, glob) for symbol in image.functions())
+    return False
 
 
 def _nothing(text: str, hint: str) -> UsageError:
@@ -106,7 +124,7 @@ def _matching(pattern: str, setup: RunSetup, files: GuestFiles, arch: ArchOps) -
             near = nearest(glob, (symbol.name for symbol in image.functions()))
             raise UsageError(
                 f"-F {pattern}: no function {glob!r} in {path}",
-                hint=near or "`uprobe list` shows what there is",
+                hint=near or _libraries_hint(pattern, files, arch),
                 slug="no-function",
             )
         shown = [without_result(image.source_name(symbol)) for symbol in symbols]
