@@ -8,7 +8,16 @@ from collections.abc import Mapping
 from uprobe_core.call_pairs import POINTER, is_for_people
 from uprobe_core.event_model import FetchArg, FetchType, Gone, Record, Scalar, Value
 
-__all__ = ("indented", "is_character", "quoted", "time_text", "value_text", "values_text", "word_of")
+__all__ = (
+    "indented",
+    "is_character",
+    "quoted",
+    "time_text",
+    "value_text",
+    "values_text",
+    "visible",
+    "word_of",
+)
 
 _LONGEST = 64
 """Characters of a string that are shown."""
@@ -90,6 +99,11 @@ def _text(kind: FetchType, value: str) -> str:
 def quoted(text: str) -> str:
     """*text* of a guest in quotation marks: nothing in it ends a line or does something to a terminal."""
     return f'"{_visible(text, _ESCAPES)}"'
+
+
+def visible(text: str) -> str:
+    """The same without the quotation marks, and without escapes for them and for backslashes."""
+    return _visible(text, _CONTROLS)
 
 
 def _visible(text: str, escapes: Mapping[int, str]) -> str:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from uprobe_core.actions import CallGraph, Path
 from uprobe_core.consumer import ConsumerContext, EventInfo
 from uprobe_core.errors import UsageError
+from uprobe_core.source_names import without_parameters
 from uprobe_core.value_text import indented, time_text
 from uprobe_counter.consumers import is_system_call
 from uprobe_counter.options import Options
@@ -50,7 +51,7 @@ class GraphReport:
         self._tree, self._depth, self._lost = _Node(), depth, lost
         self.title = "graph of calls" + (f" in {root}" if root else "")
         for path, (calls, time) in found.items():
-            at = next((n for n, name in enumerate(path) if root is None or fnmatchcase(name, root)), None)
+            at = next((n for n, name in enumerate(path) if root is None or _is_called(name, root)), None)
             if at is not None:
                 self._tree.add(path[at:], calls, time)
         for _, _, node in reversed(list(_walk(self._tree))):  # those inside first; calls may be nested deep
@@ -74,6 +75,12 @@ class GraphReport:
             for depth, name, node in _walk(self._tree)
         ]
         return {"title": self.title, "tree": rows}
+
+
+def _is_called(name: str, pattern: str) -> bool:
+    """Whether a function matches, with what tells it from namesakes or without."""
+    bare = without_parameters(name)
+    return any(fnmatchcase(each, pattern) for each in (name, bare, bare.rpartition("/")[2]))
 
 
 def _walk(root: _Node) -> Iterator[tuple[int, str, _Node]]:

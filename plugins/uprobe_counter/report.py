@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uprobe_core.actions import SlowCall
+from uprobe_core.call_pairs import is_for_people
 from uprobe_counter.keys import ArgumentText, KeyText, is_stack, shown
 
 __all__ = (
@@ -184,14 +185,20 @@ def latencies(
 
 
 def _slow_call(call: SlowCall, argument: ArgumentText) -> list[str]:
-    shown_args = " ".join(f"{name}={argument(name, value)}" for name, value in call.args.items())
+    given = _for_people(call.args)
+    shown_args = " ".join(f"{name}={argument(name, value)}" for name, value in given.items())
     head = f"  {call.latency}  {call.comm}-{call.tid}  {shown_args}".rstrip()
     return [head, *(f"      {int(frame):#x}  {frame.name}".rstrip() for frame in call.stack)]
 
 
 def _slow_data(call: SlowCall) -> dict[str, Any]:
     stack = [{"address": int(frame), "name": frame.name} for frame in call.stack]
-    return {**call._asdict(), "stack": stack}
+    return {**call._asdict(), "args": _for_people(call.args), "stack": stack}
+
+
+def _for_people(args: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what a tree asks for beside."""
+    return {name: value for name, value in args.items() if is_for_people(name)}
 
 
 def with_lost(lines: list[str], data: Any, lost: int, keys: int) -> tuple[list[str], Any]:

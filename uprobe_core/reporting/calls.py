@@ -42,7 +42,9 @@ class CallsSeen:
         self.left_out = 0
 
     def take(self, record: Record) -> None:
-        """One record, in the order of hits."""
+        """One record, in the order of hits; samples are in no call."""
+        if record.event.is_sample:
+            return
         for what, call in self._pairs.take(record):
             stack = self._open.get((record.pid, record.tid)) or self._begin(record)
             if what is What.ENTERED:
@@ -107,16 +109,27 @@ class CallsSeen:
         for _ in self._pairs.finish():
             pass
         return {
-            "tasks": list(self._tasks.values()),
+            "tasks": [[title, _flat(nodes)] for title, _, _, _, nodes in self._tasks.values()],
             "left_out": self.left_out,
-            "flame": _plain(self._flame.get("inside", {})),
+            "flame": _flat_flame(self._flame),
         }
 
 
-def _plain(inside: Flame) -> list[Node]:
-    """[name, weight, [...]] of each; a call that did not return weighs what is in it."""
-    found = []
-    for name, node in inside.items():
-        nodes = _plain(node.get("inside", {}))
-        found.append([name, max(node["weight"], sum(each[1] for each in nodes)), nodes])
-    return found
+def _flat(nodes: list[Node]) -> list[list[Any]]:
+    """[depth, name, arguments and results, nanoseconds] of each, before those inside: they may be deep."""
+    rows, todo = [], [(0, node) for node in reversed(nodes)]
+    while todo:
+        depth, (name, text, _, time, inside) = todo.pop()
+        rows.append([depth, name, text, time])
+        todo += ((depth + 1, node) for node in reversed(inside))
+    return rows
+
+
+def _flat_flame(whole: Flame) -> list[list[Any]]:
+    """[depth, name, weight] of each, before those inside."""
+    rows, todo = [], [(0, *each) for each in reversed(whole.get("inside", {}).items())]
+    while todo:
+        depth, name, node = todo.pop()
+        rows.append([depth, name, node["weight"]])
+        todo += ((depth + 1, *each) for each in reversed(node.get("inside", {}).items()))
+    return rows

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from uprobe_core.value_text import visible
 
 __all__ = ("markdown_of",)
 
@@ -17,7 +20,7 @@ def markdown_of(document: Mapping[str, Any], texts: Mapping[str, str]) -> str:
 
 
 def _lines(document: Mapping[str, Any], texts: Mapping[str, str]) -> Iterator[str]:
-    yield f"# {' '.join(map(_cell, document['program'])) or 'a run'}"
+    yield f"# {_cell(shlex.join(document['program'])) or 'a run'}"
     yield ""
     yield f"It ended with {_status(document['status'])}."
     yield ""
@@ -52,7 +55,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Iterator[str]:
 
 
 def _cell(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    return visible(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
 def _status(status: Mapping[str, Any] | None) -> str:

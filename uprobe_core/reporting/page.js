@@ -1,11 +1,14 @@
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
 const main = document.querySelector("main");
-const MOST = 500; // nodes that are drawn at once
+const MOST = 500; // calls of one caller that are shown at once
+const MOST_CELLS = 4000; // of a flame graph
+const MOST_ROWS = 80;
+const DRAWN = ["stacks", "profile", "hist", "count", "latency"];
 
 function make(tag, text, parent, name) {
   const element = document.createElement(tag);
-  if (text !== undefined && text !== null) element.textContent = text;
+  if (text !== undefined && text !== null) element.textContent = tag === "pre" ? text : seen(String(text));
   if (name) element.className = name;
   if (parent) parent.append(element);
   return element;
@@ -13,8 +16,14 @@ function make(tag, text, parent, name) {
 
 function timeText(ns) {
   for (const [size, unit] of [[1e9, "s"], [1e6, "ms"], [1e3, "us"]])
-    if (ns >= size) return (ns / size).toFixed(3) + " " + unit;
+    if (ns >= size * 0.9995) return (ns / size).toFixed(3) + " " + unit;
   return Math.round(ns) + " ns";
+}
+
+// What a guest's text does to what is around it, such as turning it around, is written out.
+function seen(text) {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (each) =>
+    /[\u200c\u200d]/.test(each) ? each : "\\u{" + each.codePointAt(0).toString(16) + "}");
 }
 
 function section(title) {
@@ -22,17 +31,17 @@ function section(title) {
 }
 
 function facts(rows) {
-  const table = make("table", null, main, "facts");
+  const table = make("table", null, make("div", null, main, "scroll"), "facts");
   for (const [name, value] of rows) {
     const row = make("tr", null, table);
-    make("th", name, row);
+    make("th", name, row).scope = "row";
     make("td", value, row);
   }
 }
 
 // A table that is sorted by the column whose head is clicked; cells are [shown, sorts by].
 function sortable(heads, rows) {
-  const table = make("table", null, main);
+  const table = make("table", null, make("div", null, main, "scroll"));
   const head = make("tr", null, make("thead", null, table));
   const body = make("tbody", null, table);
   function fill() {
@@ -49,7 +58,12 @@ function sortable(heads, rows) {
     }
   }
   heads.forEach((name, column) => {
-    make("th", name, head).onclick = () => {
+    const cell = make("th", null, head);
+    cell.scope = "col";
+    if (!name) return;
+    make("button", name, cell).onclick = () => {
+      for (const each of head.children) each.removeAttribute("aria-sort");
+      cell.ariaSort = typeof rows[0][column][1] === "string" ? "ascending" : "descending";
       const sign = typeof rows[0][column][1] === "string" ? 1 : -1;
       rows.sort((a, b) => sign * (a[column][1] > b[column][1] ? 1 : a[column][1] < b[column][1] ? -1 : 0));
       fill();
@@ -59,7 +73,7 @@ function sortable(heads, rows) {
 }
 
 function bars(counts, text) {
-  const rows = Object.entries(counts);
+  const rows = Object.entries(counts).sort((a, b) => a[0] - b[0]);
   const most = Math.max(...rows.map((row) => row[1]));
   sortable(["from", "count", ""], rows.map(([low, count]) => [[text(Number(low)), Number(low)], [String(count), count], ["", count, count / most]]));
 }
@@ -73,10 +87,10 @@ function counted(counts, name) {
   const rows = Object.entries(counts).filter((row) => row[1]).sort((a, b) => b[1] - a[1]);
   if (!rows.length) return make("p", "nothing was seen", main);
   const most = rows[0][1];
-  sortable(["count", "", name], rows.map(([key, count]) => [[String(count), count], ["", count, count / most], [key, key]]));
+  sortable(["count", "", name], rows.map(([key, count]) => [[String(count), count], ["", count, count / most], [key || '""', key]]));
 }
 
-// --- flame graphs: [name, weight, inside] -------------------------------------------------------------
+// --- flame graphs -----------------------------------------------------------------------------------
 
 function color(name) {
   let hash = 0;
@@ -84,90 +98,163 @@ function color(name) {
   return `hsl(${20 + (hash % 40)} ${60 + (hash >> 8) % 25}% ${66 + (hash >> 16) % 12}%)`;
 }
 
-// The first node of a name, those further out first.
-function found(whole, name) {
-  for (let row = [whole]; row.length; row = row.flatMap((node) => node[2])) {
-    const node = row.find((each) => each[0] === name);
-    if (node) return node;
+// Rows [depth, name, ...], each before those inside of it, as nodes; the list of all, the first is around them.
+function nested(rows) {
+  const whole = { name: "all", row: [], weight: 0, inside: [], around: null }, all = [whole], open = [whole];
+  for (const row of rows) {
+    const around = open[row[0]];
+    const node = { name: row[1], row, weight: row[2] || 0, inside: [], around };
+    around.inside.push(node);
+    all.push(open[row[0] + 1] = node);
   }
-  return null;
+  return all;
 }
 
-function flame(roots, text) {
-  const whole = ["all", roots.reduce((sum, node) => sum + node[1], 0), roots];
-  if (!whole[1]) return;
-  const line = make("p", "Click to zoom in, on the bottom to zoom out.", main);
+// A call that did not return weighs what is in it.
+function weigh(all) {
+  for (const node of all.slice().reverse())
+    node.weight = Math.max(node.weight, node.inside.reduce((sum, each) => sum + each.weight, 0));
+}
+
+function flame(rows, text) {
+  const all = nested(rows), whole = all[0];
+  weigh(all);
+  if (!whole.weight) return;
+  const find = make("input", null, main);
+  find.type = "search";
+  find.placeholder = find.ariaLabel = "find in the graph";
+  const line = make("p", null, main, "line");
   const box = make("div", null, main, "flame");
-  function show(top) {
+  let shown = whole, cells = new Map();
+  const share = (weight) => `${text(weight)} (${(100 * weight / whole.weight).toFixed(1)}%)`;
+  const about = (node) => `${node.name}: ${share(node.weight)}`;
+  const matches = (node) => find.value && node.name.toLowerCase().includes(find.value.toLowerCase());
+
+  function zoom(node) {
+    shown = node;
     // What is zoomed into stands in the address, so that it can be kept and sent.
-    history.replaceState(null, "", top === whole ? location.pathname : "#zoom=" + encodeURIComponent(top[0]));
-    draw(top);
+    history.replaceState(null, "", node === whole ? location.pathname : "#zoom=" + encodeURIComponent(node.name));
+    draw();
   }
-  function draw(top) {
+  function put(node, left, size, row) {
+    const isSmall = size * box.clientWidth <= 24;
+    const cell = make("div", isSmall ? "" : node.name, box, isSmall ? "small" : "");
+    cell.style.cssText = `left:${left * 100}%;width:${size * 100}%;top:${row * 18}px;background:${color(node.name)}`;
+    cell.classList.toggle("found", Boolean(matches(node)));
+    cell.title = cell.ariaLabel = about(node);
+    cell.role = "button";
+    cell.tabIndex = node === shown ? 0 : -1; // one can be reached by tab, the others from there by arrows
+    cell.onclick = () => { zoom(node === shown && node.around ? whole : node); cells.get(node).focus(); };
+    cell.onfocus = cell.onmouseenter = () => { line.textContent = about(node); };
+    cells.set(node, cell);
+  }
+  function draw() {
     box.replaceChildren();
-    const width = box.clientWidth;
-    let rows = 0, count = 0;
-    function put(node, left, size, row) {
-      if (size * width < 1.5 || count > 4000) return;
-      count++;
+    cells = new Map();
+    const outer = [];
+    for (let node = shown.around; node; node = node.around) outer.unshift(node);
+    if (outer.length > 8) outer.splice(1, outer.length - 8);
+    outer.forEach((node, row) => put(node, 0, 1, row));
+    let rows = outer.length, cut = false;
+    const todo = [[shown, 0, 1, rows]];
+    while (todo.length && cells.size < MOST_CELLS) {
+      const [node, left, size, row] = todo.pop();
+      if (size * box.clientWidth < 1.5) continue;
+      if (row - outer.length >= MOST_ROWS) { cut = true; continue; }
+      put(node, left, size, row);
       rows = Math.max(rows, row + 1);
-      const cell = make("div", size * width > 24 ? node[0] : "", box);
-      cell.style.cssText = `left:${left * 100}%;width:${size * 100}%;top:${row * 18}px;background:${color(node[0])}`;
-      cell.title = `${node[0]}: ${text(node[1])} (${(100 * node[1] / whole[1]).toFixed(1)}%)`;
-      cell.onclick = () => show(node === top ? whole : node);
-      const inside = Math.max(node[1], node[2].reduce((sum, each) => sum + each[1], 0));
       let at = left;
-      for (const each of node[2]) {
-        const part = size * each[1] / inside;
-        put(each, at, part, row + 1);
+      for (const each of node.inside) {
+        const part = size * each.weight / node.weight;
+        todo.push([each, at, part, row + 1]);
         at += part;
       }
     }
-    put(top, 0, 1, 0);
     box.style.height = rows * 18 + "px";
-    line.textContent = top === whole ? "Click to zoom in." : `${top[0]}: ${text(top[1])}. Click on it to zoom out.`;
+    rest(cut);
   }
-  draw(found(whole, decodeURIComponent((location.hash.match(/^#zoom=(.*)$/) || [])[1] || "")) || whole);
+  function rest(cut) {
+    const how = "Click, or arrow keys and Enter, to zoom; Escape to see all.";
+    const deep = cut ? ` Calls are nested deeper than the ${MOST_ROWS} that are drawn: zoom in.` : "";
+    line.textContent = (shown === whole ? "" : `${about(shown)}. `) + how + deep;
+  }
+  box.onmouseleave = () => rest(false);
+  box.onkeydown = (event) => {
+    const node = [...cells.keys()].find((each) => cells.get(each) === document.activeElement);
+    if (!node) return;
+    const row = node.around ? node.around.inside : [node], at = row.indexOf(node);
+    const near = (list) => list.find((each) => cells.has(each));
+    const to = { ArrowUp: node.around, ArrowDown: near(node.inside), ArrowRight: near(row.slice(at + 1)),
+      ArrowLeft: near(row.slice(0, at).reverse()) }[event.key];
+    if (to && cells.has(to)) cells.get(to).focus();
+    else if (event.key === "Escape") { zoom(whole); cells.get(whole).focus(); }
+    else if (event.key === "Enter" || event.key === " ") cells.get(node).click();
+    else if (!event.key.startsWith("Arrow")) return;
+    event.preventDefault();
+  };
+  find.oninput = () => {
+    draw();
+    const outermost = all.filter((node) => {
+      for (let each = node.around; each; each = each.around) if (matches(each)) return false;
+      return matches(node);
+    });
+    if (find.value) line.textContent = `${find.value}: ${share(outermost.reduce((sum, node) => sum + node.weight, 0))}`;
+  };
+  const wanted = decodeURIComponent((location.hash.match(/^#zoom=(.*)$/) || [])[1] || "");
+  const named = all.filter((node) => node.name === wanted);
+  shown = named.sort((a, b) => a.row[0] - b.row[0])[0] || whole; // that furthest out
+  draw();
   let last = box.clientWidth;
-  window.addEventListener("resize", () => { if (box.clientWidth !== last) { last = box.clientWidth; draw(whole); } });
+  window.addEventListener("resize", () => { if (box.clientWidth !== last) { last = box.clientWidth; draw(); } });
+  window.addEventListener("beforeprint", draw);
 }
 
+// Stacks {count, names}, innermost first, as rows.
 function ofStacks(stacks) {
-  const root = new Map();
+  const whole = { inside: new Map() };
   for (const { count, names } of stacks) {
-    let at = root;
+    let at = whole;
     for (const name of names.slice().reverse()) {
       const label = name.replace(/\+0x[0-9a-f]+$/, "");
-      if (!at.has(label)) at.set(label, { weight: 0, inside: new Map() });
-      at.get(label).weight += count;
-      at = at.get(label).inside;
+      if (!at.inside.has(label)) at.inside.set(label, { weight: 0, inside: new Map() });
+      at = at.inside.get(label);
+      at.weight += count;
     }
   }
-  const plain = (inside) => [...inside].map(([name, node]) => [name, node.weight, plain(node.inside)]);
-  return plain(root);
+  const rows = [], todo = [...whole.inside].map((each) => [0, ...each]).reverse();
+  while (todo.length) {
+    const [depth, name, node] = todo.pop();
+    rows.push([depth, name, node.weight]);
+    todo.push(...[...node.inside].map((each) => [depth + 1, ...each]).reverse());
+  }
+  return rows;
 }
 
-const ofGraph = (nodes) => nodes.map((node) => [node.name, node.time, ofGraph(node.inside)]);
+const ofGraph = (nodes) => nodes.map((node) => [node.depth, node.name, node.time]);
 
-// --- the tree: [name, arguments, start, ns, inside] ---------------------------------------------------
+// --- the tree: rows [depth, name, arguments, ns] --------------------------------------------------------
 
 function children(nodes, parent, from) {
   for (const node of nodes.slice(from, from + MOST)) {
+    const [depth, name, text, ns] = node.row;
     const row = make("div", null, parent, "call");
-    make("time", node[3] === null ? "" : timeText(node[3]), row);
-    const button = make("button", node[4].length ? "▸" : "", row);
-    const text = make("span", null, row);
-    make("b", node[0], text);
-    text.append(node[3] === null && node[1] ? `(${node[1]})` : node[1]);
-    if (!node[4].length) continue;
-    const inside = make("div", null, parent, "inside");
+    make("time", ns === null ? "" : timeText(ns), row);
+    const button = make(node.inside.length ? "button" : "i", node.inside.length ? "▸" : "", row);
+    const said = make("span", null, row);
+    make("b", name, said);
+    said.append(ns === null && text ? `(${text})` : text);
+    if (!node.inside.length) continue;
+    const inside = make("div", null, parent, depth < 24 ? "inside" : "inside deep");
     const toggle = () => {
       if (inside.childElementCount) inside.replaceChildren();
-      else children(node[4], inside, 0);
+      else children(node.inside, inside, 0);
       button.textContent = inside.childElementCount ? "▾" : "▸";
+      button.ariaExpanded = String(inside.childElementCount > 0);
     };
     button.onclick = toggle;
-    if (nodes.length === 1) toggle();
+    button.ariaLabel = "calls in " + name;
+    button.ariaExpanded = "false";
+    if (nodes.length === 1 && depth < 24) toggle();
   }
   if (nodes.length > from + MOST) {
     const more = make("button", `${nodes.length - from - MOST} more`, parent, "more");
@@ -190,47 +277,66 @@ function summary(events) {
     [[String(each.calls), each.calls], ...names.map((key) => [timeText(each[key]), each[key]]), [name, name]]));
 }
 
+// Bars of one event: an object by bucket, or such objects by key.
+function histogram(value, text) {
+  const counts = value.histogram || value;
+  if (!Object.values(counts).every(Number.isInteger)) {
+    for (const [key, each] of Object.entries(value.keys || value)) {
+      make("p", key || '""', main);
+      histogram(each, text);
+    }
+    return;
+  }
+  bars(counts, text);
+  if (value.histogram) quantiles(value);
+}
+
+const isEmpty = (value) => !value || Object.keys(Array.isArray(value) ? value : value.histogram || value.keys || value).length === 0;
+
+function drawEvent(kind, name, value) {
+  make("p", name, main);
+  if (["stacks", "profile"].includes(kind)) flame(ofStacks(value), String);
+  else if (kind === "count") counted(typeof value === "number" ? { [name]: value } : value, "key");
+  else histogram(value, kind === "latency" ? timeText : String);
+}
+
 function consumer(found, number) {
   section(found.title + (found.event ? " of " + found.event : ""));
   const events = (found.found || {}).events || {};
   const names = Object.keys(events);
   if (found.name === "summary" && names.length) return summary(events);
-  if (found.name === "count" && names.length > 1 && names.every((name) => typeof events[name] === "number"))
+  if (found.name === "count" && names.length && names.every((name) => typeof events[name] === "number"))
     return counted(events, "event");
-  for (const name of names) {
-    const value = events[name];
-    if (["stacks", "profile"].includes(found.name) && Array.isArray(value)) { make("p", name, main); flame(ofStacks(value), String); }
-    else if (found.name === "latency" && value.histogram) { make("p", name, main); bars(value.histogram, timeText); quantiles(value); }
-    else if (found.name === "hist" && Object.values(value).every(Number.isInteger)) { make("p", name, main); bars(value, String); }
-    else if (found.name === "count" && value && typeof value === "object") { make("p", name, main); counted(value, "key"); }
-  }
+  const drawn = DRAWN.includes(found.name) && names.length > 0;
+  const values = names.map((name) => [name, (events[name] || {}).found || events[name]]);
+  const hit = drawn ? values.filter(([, value]) => !isEmpty(value)) : [];
+  for (const [name, value] of hit) drawEvent(found.name, name, value);
+  for (const name of names) if ((events[name] || {}).lost) make("p", `${events[name].lost} hits of ${name} are not in it.`, main);
+  if (drawn && hit.length < names.length) make("p", `${names.length - hit.length} events without a hit.`, main);
   const graph = found.name === "graph" ? (found.found || {}).tree || [] : [];
   flame(ofGraph(graph), timeText);
-  const text = make("pre", data.texts[number], main);
-  const drawn = ["stacks", "profile", "hist", "count", "latency"].includes(found.name) && names.length;
-  if (drawn || graph.length) {
-    const details = make("details", null);
-    make("summary", "as text", details);
-    text.replaceWith(details);
-    details.append(text);
-  }
+  if (!hit.length && !graph.length) return make("pre", data.texts[number], main);
+  const details = make("details", null, main);
+  make("summary", "as text", details);
+  make("pre", data.texts[number], details);
 }
 
 facts([["result", status(data.status)], ...Object.entries(data.setup), ...Object.entries(data.versions)]);
 data.consumers.forEach(consumer);
-if (data.calls) {
+if (data.calls && data.calls.tasks.length) {
   section("Where time goes");
   flame(data.calls.flame, timeText);
   section("Calls");
   if (data.calls.left_out) make("p", `${data.calls.left_out} later ones are left out.`, main);
-  for (const task of data.calls.tasks) {
-    make("p", task[0], main);
-    children(task[4], make("div", null, main, "tree"), 0);
+  for (const [title, rows] of data.calls.tasks) {
+    make("p", title, main);
+    children(nested(rows)[0].inside, make("div", null, main, "tree"), 0);
   }
 }
 const ends = new Set(data.events.map((each) => each.name + "__return")); // as often as what they end
 const hit = data.events.filter((each) => each.hits && !ends.has(each.name)).sort((a, b) => b.hits - a.hits);
 section("Events");
+if (!data.events.length) make("p", "none", main);
 if (hit.length) counted(Object.fromEntries(hit.map((each) => [each.name, each.hits])), "event");
 const without = data.events.filter((each) => !each.hits).length;
 if (without) make("p", `${without} events without a hit.`, main);

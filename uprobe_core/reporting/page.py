@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import html
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from uprobe_core.value_text import visible
 
 __all__ = ("page_of",)
 
@@ -22,7 +25,7 @@ def page_of(document: Mapping[str, Any], texts: Mapping[str, str], calls: Mappin
     """
     data = {**document, "texts": dict(texts), "calls": calls}
     script = json.dumps(data).replace("<", "\\u003c")  # plain ASCII, and nothing that could end the element
-    title = html.escape(" ".join(document["program"]) or "a run")
+    title = html.escape(visible(shlex.join(document["program"])) or "a run")
     style = (_HERE / "page.css").read_text(encoding="utf-8")
     code = (_HERE / "page.js").read_text(encoding="utf-8")
     return (
