@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from html.parser import HTMLParser
@@ -13,6 +14,7 @@ import pytest
 import uprobe_core as up
 from tests.programs import zig
 from uprobe_core.reporting import calls as calls_of_page
+from uprobe_core.reporting.markdown import markdown_of
 from uprobe_core.run_setup import ConsumerUse, RunSetup
 
 OWN = ("main", "leaf", "odd", "even", "jumper", "outer", "twice")
@@ -166,3 +168,25 @@ def test_a_name_without_an_ending_is_json(program: Path, tmp_path: Path) -> None
     document = json.loads(report(program, tmp_path, "r"))
     assert document["version"] == 1
     assert "setup" not in document
+
+
+ODD = (
+    "a|b",
+    "`code` *x* __main__ snake_case",
+    "<b>&amp;",
+    "back\\slash",
+    "[link](x)",
+    "~~no~~",
+    "e\u202ex\ny",
+)
+
+
+def test_markdown_shows_names_as_they_are() -> None:
+    """Beside a reader of CommonMark with GitHub's tables."""
+    markdown_it = pytest.importorskip("markdown_it", reason="needs markdown-it-py")
+    reader = markdown_it.MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    events = [{"name": name, "hits": 9 - number, "returns": 0} for number, name in enumerate(ODD)]
+    document = {"program": ["./app", *ODD], "status": None, "events": events, "consumers": []}
+    page = reader.render(markdown_of({**document, "setup": {}, "versions": {}}, {}))
+    cells = [html.unescape(cell) for cell in re.findall(r"<td>(.*?)</td>", page)]
+    assert cells[::3] == [*ODD[:-1], "e\\u202ex\\ny"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,6 +11,8 @@ from uprobe_core.value_text import visible
 
 __all__ = ("markdown_of",)
 
+_MARKS = re.compile(r"[\\`*|~\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+"""What Markdown gives a meaning; within a word an underscore has none."""
 _MOST = 50
 """Events in the table; those with the most hits."""
 
@@ -55,7 +58,9 @@ def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Iterator[str]:
 
 
 def _cell(text: str) -> str:
-    return visible(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    """*text* as Markdown: nothing in it is a mark."""
+    marked = _MARKS.sub(r"\\\g<0>", visible(text))
+    return marked.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _status(status: Mapping[str, Any] | None) -> str:
