@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import uprobe_core as up
-from tests.programs import build_debian, cpp, symbols, zig
+from tests.programs import DEBIAN_GCC, build_debian, cpp, symbols, zig
 from uprobe_core.backend import Bind
 from uprobe_core.errors import UsageError
+from uprobe_core.image import signatures
 from uprobe_core.image.signatures import signature_of
 from uprobe_core.run_setup import ConsumerUse, RunSetup
 from uprobe_core.session.check import check_setup
 
 SYSROOT = "/usr/aarch64-linux-gnu"
 Events = Callable[..., list[str]]
+NOT_AS_DECLARED = {
+    *("vprintf", "vfprintf", "vsprintf", "vsnprintf"),  # a va_list comes as a pointer to it (AAPCS64, 6.8.2)
+    *("pthread_self", "pthread_join"),  # a pthread_t is an address
+    *("getrlimit", "setrlimit"),  # an enumeration takes anything
+}
+HEADERS = (
+    "ctype dirent dlfcn fcntl getopt langinfo libgen libintl locale malloc math netdb poll pthread regex"
+    " setjmp signal stdio stdlib string termios time unistd wchar wctype"
+)
+SYSTEM_HEADERS = (
+    "epoll eventfd file inotify ioctl mman prctl random resource select sendfile socket stat syscall time"
+    " types uio utsname wait"
+)
 
 
 @pytest.fixture(scope="module")
@@ -71,31 +87,69 @@ def test_functions_of_a_library_fetch_what_its_prototypes_say() -> None:
     assert leave.split()[2:] == ["rv=$retval:x64", "took=$latency", "insns=$insns"]
 
 
-def test_every_prototype_is_one_that_a_compiler_accepts(tmp_path: Path) -> None:
-    """And with the types of the C library's own headers, where those have the function."""
-    import sys
+def errors_in(source: str) -> str:
+    """The errors that Debian's compiler for arm64 finds in *source*, below the C library's headers."""
+    if shutil.which(DEBIAN_GCC) is None:
+        pytest.skip(f"needs Debian's {DEBIAN_GCC} (package gcc-aarch64-linux-gnu)")
+    folders = {"": HEADERS, "sys/": SYSTEM_HEADERS, "arpa/": "inet"}
+    names = [f"{folder}{name}" for folder, of_it in folders.items() for name in of_it.split()]
+    text = "#define _GNU_SOURCE\n" + "".join(f"#include <{name}.h>\n" for name in names) + source
+    command = [DEBIAN_GCC, "-fsyntax-only", "-fno-builtin", "-fmax-errors=0", "-x", "c", "-"]
+    strict = [f"-Werror={what}" for what in ("int-conversion", "conversion", "sign-conversion")]
+    done = subprocess.run([*command, *strict], input=text, capture_output=True, text=True, check=False)
+    return "\n".join(line for line in done.stderr.splitlines() if " error: " in line)
 
-    from uprobe_core.image import signatures
 
-    header = Path(signatures.__file__).with_name("prototypes") / "libc.h"
-    source = tmp_path / "all.c"
-    source.write_text(
-        "#include <sys/types.h>\n#include <sys/socket.h>\n#include <stdint.h>\n#include <wchar.h>\n"
-        f"#include <time.h>\n{header.read_text()}"
-    )
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", "aarch64-linux-musl", "-fsyntax-only"]
-    done = subprocess.run(
-        [*command, "-fno-builtin", "-Wno-everything", str(source)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    conflicts = [
-        line
-        for line in done.stderr.splitlines()
-        if "error" in line and "conflicting types" not in line and " generated" not in line
-    ]
-    assert not conflicts
+def prototypes() -> Iterator[tuple[str, str, list[str]]]:
+    """Of each function of the table the type that it gives, its name, and the types that it takes."""
+    text = Path(signatures.__file__).with_name("prototypes").joinpath("libc.h").read_text()
+    for gives, name, takes in re.findall(r"^([^/(\n]*?)(\w+)\((.*)\);$", text, re.MULTILINE):
+        if name in NOT_AS_DECLARED or name.startswith("__"):  # those are in no header
+            continue
+        parts = [] if takes == "void" else takes.split(", ")
+        yield gives.strip(), name, [re.sub(r"\w+$", "", part).strip() for part in parts]
+
+
+def call_of(number: int, gives: str, name: str, takes: Sequence[str]) -> str:
+    """A function that calls another with arguments of the types that it *takes*."""
+    given = ", ".join(f"{kind} a{n}" for n, kind in enumerate(takes)) or "void"
+    call = f"{name}({', '.join(f'a{n}' for n in range(len(takes)))})"
+    return f"{gives} f{number}({given}) {{ {'' if gives == 'void' else 'return '}{call}; }}"
+
+
+def test_every_prototype_of_the_table_is_as_the_headers_have_it() -> None:
+    """As many arguments, none wider or of the other sign, pointers for pointers; results as wide."""
+    checks = []
+    for number, (gives, name, takes) in enumerate(prototypes()):
+        checks.append(call_of(number, gives, name, takes))
+        if gives != "void" and "*" not in gives:
+            zeros = ", ".join(f"({kind})0" for kind in takes)
+            checks.append(f'_Static_assert(sizeof({name}({zeros})) == sizeof({gives}), "{name}");')
+    assert len(checks) > 300
+    assert errors_in("\n".join(checks)) == ""
+
+
+def test_no_argument_of_the_table_is_narrower_than_the_headers_have_it() -> None:
+    """To give more is an error each time."""
+    checks: list[str] = []
+    for gives, name, takes in prototypes():
+        for n, kind in enumerate(takes):
+            if signatures._FETCHED.get(kind, "")[1:] == "32":
+                wide = [*takes[:n], "long long", *takes[n + 1 :]]
+                checks.append(
+                    f'\n#line 1 "{name}_{n}_{len(checks)}"\n' + call_of(len(checks), gives, name, wide)
+                )
+    said = errors_in("".join(checks))
+    wanted = re.findall(r'#line 1 "(\w+)"', "".join(checks))
+    assert [each for each in wanted if f"{each}:1:" not in said] == []
+
+
+@pytest.mark.parametrize("kind", signatures._FETCHED)
+def test_numbers_are_fetched_as_wide_and_with_the_sign_that_they_have(kind: str) -> None:
+    fetched = signatures._FETCHED[kind]
+    size, is_signed = int(fetched[1:]) // 8, fetched[0] in "sf"
+    conditions = f"sizeof({kind}) == {size} && (({kind})-1 < 0) == {int(is_signed)}"
+    assert errors_in(f'_Static_assert({conditions}, "{kind}");') == ""
 
 
 def test_who_reads_records_without_calls_gets_no_frames(program: Path) -> None:

@@ -29,7 +29,7 @@ _FETCHED = {
     "pid_t": "s32",
     "uid_t": "u32",
     "gid_t": "u32",
-    "wchar_t": "s32",
+    "wchar_t": "u32",
     "socklen_t": "u32",
     "double": "f64",
 }
