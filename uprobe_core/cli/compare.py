@@ -19,7 +19,8 @@ examples:
   uprobe compare before.json after.json
   uprobe compare --json old.toml new.toml
 
-Times, addresses and ids are not compared; tasks are matched by the order of their first hits.
+Of records, times, addresses and ids are not compared; tasks are matched by the order of
+their first hits.
 
 exit status: 0 if there is no difference, 1 if there is one, 2 for wrong usage, 125 if
 a run failed."""
