@@ -43,7 +43,9 @@ class Writer(Protocol):
     names the options that it takes, with what each means; a bad value is a
     :class:`~uprobe_core.errors.UsageError` of its constructor.  A method ``lost(count)``,
     if there is one, is called before the first record of a bounded run that
-    dropped *count* earlier ones.  A class attribute ``appends = True`` says that each record is
+    dropped *count* earlier ones.  A method ``known()``, if there is one, is called when the program waits
+    and the stream is a terminal: what the writer has not written yet, though it could, is to be seen.
+    A class attribute ``appends = True`` says that each record is
     whole in the stream when ``write`` returns and depends on none before it: forked processes
     then write to the file as they go, so that who kills the run has their records too; at the
     end the file is written once more, in order.  A class attribute ``until_closed = NAME`` says that

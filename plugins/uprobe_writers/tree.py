@@ -150,16 +150,27 @@ class TreeWriter:
         if task.waiting > _MOST:
             self._print_known(task)
 
-    def _print_known(self, task: _Task) -> None:
-        """Print what is known of the tree; the last call may be one with the next."""
+    def known(self) -> None:
+        """The program waits and somebody watches: print what is known, and the calls that it is in."""
+        for task in self._tasks.values():
+            self._print_known(task, rest=True)
+
+    def _print_known(self, task: _Task, *, rest: bool = False) -> None:
+        """Print what is known of the tree.
+
+        :param rest: also the last call, which may be one with the next
+        """
         shown = task.shown
+        while self._least and len(shown) > 1 and not (shown[-1].opened or shown[-1].children):
+            del shown[-1]  # it may be too short to be shown
         for depth, (around, node) in enumerate(pairwise(shown)):
             self._print_children(task, around, depth)
             if not node.opened:
                 node.opened = True
                 self._print(task, node, depth, "open")
         last = shown[-1]
-        held, last.children = last.children[-1:], last.children[:-1]
+        split = len(last.children) if rest else -1
+        held, last.children = last.children[split:], last.children[:split]
         self._print_children(task, last, len(shown) - 1)
         last.children = held
         task.waiting = len(held)

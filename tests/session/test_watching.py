@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import pty
 import re
+import select
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.programs import zig
+from tests.programs import GUEST, either, zig
 
 TOLD = ["one", "half and half", "child", "end"]
 REPORT = ["counts_aloud/work: count", "  300000"]
@@ -41,6 +42,12 @@ def on_a_terminal(command: list[str]) -> str:
     os.close(ours)
     assert process.returncode == 0, found
     return found.decode()
+
+
+def said(terminal: int) -> str:
+    """What is written to *terminal* next; it fails where nothing is."""
+    assert select.select([terminal], [], [], 30)[0]
+    return os.read(terminal, 4096).decode()
 
 
 class Terminal:
@@ -102,3 +109,30 @@ def test_elsewhere_they_follow_each_other(program: Path) -> None:
     counted = [int(lines[at + 2]) for at in heads]
     assert counted == sorted(counted)
     assert lines[-2:] == REPORT
+
+
+def test_a_tree_on_a_terminal_shows_what_is_known_when_the_program_waits() -> None:
+    """Also the calls that it is in."""
+    program = either(GUEST / "echoes.c")
+    ours, theirs = pty.openpty()
+    words = ["--format", "tree:color=never", "-F", "main", "-F", "work"]
+    command = [sys.executable, "-m", "uprobe_core.cli", "run", *words, str(program)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=theirs) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        shown = ""
+        for number in (1, 2):
+            process.stdin.write(b"line\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == f"{2 * number}\n".encode()
+            while shown.count("work(") < number:
+                shown += said(ours)
+        process.stdin.close()
+        assert process.wait() == 7
+    while "main */" not in shown:
+        shown += said(ours)
+    os.close(theirs)
+    os.close(ours)
+    calls = [re.sub(r"\(.*\)", "()", line.partition("\u2502 ")[2]).strip() for line in shown.splitlines()]
+    assert [call.partition(" = ")[0] for call in calls] == ["", "main() {", "work()", "work()", "}"]

@@ -86,6 +86,8 @@ class BlamedWriter:
         self.appends = bool(getattr(writer, "appends", False))
         if hasattr(writer, "lost"):
             self.lost = blamed(writer.lost, name, "note lost records", "writer")
+        if hasattr(writer, "known"):
+            self.known = blamed(writer.known, name, "write what it knows", "writer")
 
 
 def _interrupted(plugin: str, what: str, kind: str) -> KeyboardInterrupt:

@@ -116,12 +116,14 @@ class RunOutput:
         self._loss: OutputError | None = None
         self._stream: Any = None
         self._writer: Any = None
+        self._on_terminal = False
         self._part: Part | None = None
         if make_writer is not None:
             self._stream = CountedStream(_WriterFile(self._fd, self._lost))
             self._fd, self._live = self._open(None), True  # such a file has no place for lines of text
             try:
                 self._writer = make_writer(self._stream)
+                self._on_terminal = self._stream.isatty()
                 self._part = self._open_part()
             except BaseException:
                 self.close()
@@ -359,6 +361,8 @@ class RunOutput:
         """Let everything so far be read by others: the program waits, and so may they."""
         if self._lines:
             self.flush()
+        if self._on_terminal and self._spool.is_root and hasattr(self._writer, "known"):
+            self._by_writer("known")
         if (
             self._stream is not None
             and not self._stream.closed
