@@ -193,6 +193,7 @@ def test_functions_are_added_by_a_pattern_in_a_group_of_the_clients(run: Run) ->
     [
         (("-C", "coverage"), "coverage is of a whole run"),
         (("-C", "count:event=own"), "event own is not one of those that are added"),
+        (("--filter", "own:n > 1000"), "event own is not one of those that are added"),
         (("-C", "count:by=nothing"), "has no field 'nothing'"),
         (("-C", "cuont"), "did you mean 'count'?"),
         (("-F", "nothing"), "no function 'nothing'"),

@@ -82,7 +82,8 @@ class Attached:
         added = list(dict.fromkeys(added))
         for chosen in wanted["filters"]:
             name, _, expression = chosen.partition(":")
-            self._session.events.set_filter(name, expression)
+            for event in self._added(f"--filter {chosen}", name, added):
+                self._session.events.set_filter(event.full_name, expression)
         for use, plugin in loaded:
             self._consume(use, plugin, added)
         self._events += added
@@ -110,16 +111,21 @@ class Attached:
         ]
 
     def _consume(self, use: ConsumerUse, plugin: Any, added: Sequence[Event]) -> None:
-        named = added if use.event is None else self._session.events.find(use.event)
-        events = [event for event in added if event in named]
-        if not events:
-            raise UsageError(f"-C {use.name}: event {use.event} is not one of those that are added")
+        events = added if use.event is None else self._added(f"-C {use.name}", use.event, added)
         begin = None if plugin is None else asked(plugin, "begin", None, use.name)
         if begin is not None:
             with blaming(use.name, "begin"):
                 begin(self._session)
         for event in events:
             self._session.attach(event, self._records.on(event) if plugin is None else plugin)
+
+    def _added(self, option: str, name: str, added: Sequence[Event]) -> list[Event]:
+        """Those of *added* that are called *name*; raises UsageError."""
+        named = self._session.events.find(name)
+        events = [event for event in added if event in named]
+        if not events:
+            raise UsageError(f"{option}: event {name} is not one of those that are added")
+        return events
 
     def report(self) -> str:
         """What the consumers have found so far, for people."""
