@@ -6,16 +6,19 @@ says which entry it belongs to; else it is the newest call of that function.
 
 Where entries say in which frame they are (arguments named SP and LINK), what a longjmp has left is
 known by the next call, as a kernel knows it: a stack that has shrunk has no more of its frames.
+
+Several events of one hit are one call, which has the arguments of all: a record waits for the next one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from enum import Enum
 from itertools import takewhile
 from typing import NamedTuple
 
-from uprobe_core.event_model import EventSpec, OpCode, Record
+from uprobe_core.event_model import EventSpec, FetchArg, OpCode, Record
 
 __all__ = ("LINK", "POINTER", "SP", "Call", "CallPairs", "Step", "What", "is_for_people")
 
@@ -23,6 +26,10 @@ SP, LINK = "_sp", "_lr"
 """Names of arguments of an entry, which are not for people: stack pointer and return address there."""
 POINTER = "_p_"
 """Before the name of a string it is the name of an argument that is not for people: where the string lies."""
+_ONE_HIT = 1_000_000
+"""Nanoseconds of the host's clock that records of one hit are apart at most; a virtual clock stands still."""
+_Places = tuple[int | None, int | None, int | None]
+"""Which of the arguments stack pointer, return address and latency are."""
 _FAR = 1 << 20
 """Bytes from one frame to another that is on another stack, of a signal handler say."""
 
@@ -48,13 +55,16 @@ class Call:
     :ivar leave: the record of its return, None as long as there is none
     :ivar depth: how many calls of its task it is in
     :ivar frame: stack pointer and return address at its entry, None if that is not known
+    :ivar late: of a POINT: it is the return of a call that seemed to be left
+    :ivar inherited: of a POINT: it is the return of a call that the process was in when it was forked
     """
 
-    __slots__ = ("depth", "entry", "frame", "leave")
+    __slots__ = ("depth", "entry", "frame", "inherited", "late", "leave")
 
     def __init__(self, entry: Record, depth: int, frame: tuple[int, int] | None = None) -> None:
         self.entry, self.depth, self.frame = entry, depth, frame
         self.leave: Record | None = None
+        self.inherited = self.late = False
 
     @property
     def time(self) -> int:
@@ -63,10 +73,14 @@ class Call:
 
 
 class Step(NamedTuple):
-    """One thing that happens, in the order of time."""
+    """One thing that happens, in the order of time.
+
+    :ivar record: at which it is known
+    """
 
     what: What
     call: Call
+    record: Record
 
 
 class CallPairs:
@@ -80,66 +94,131 @@ class CallPairs:
         entries = {(event.path, event.offset) for event in events if not event.is_return}
         both = entries & {(event.path, event.offset) for event in events if event.is_return}
         self._paired = {event.full_name for event in events if (event.path, event.offset) in both}
-        self._latency = {event.full_name: _place_of_latency(event) for event in events if event.is_return}
-        self._frames = {event.full_name: _places_of_frame(event) for event in events}
+        self._places: dict[str | int, _Places] = {event.full_name: _places_of(event) for event in events}
+        """By name; of those that are joined by identity."""
+        self._joined: dict[tuple[str, ...], tuple[EventSpec, list[tuple[int, int]]]] = {}
+        """By the events of one hit one with the arguments of all, and their records and places."""
         self._open: dict[tuple[int, int], list[Call]] = {}
+        self._began: dict[tuple[int, int], int] = {}
+        """When the first record of a task was made."""
+        self._held: list[Record] = []
+        """Records of the last hit."""
 
     def take(self, record: Record) -> Iterator[Step]:
-        """What the next record says."""
+        """What the hit before that of *record* says, if it is of another one."""
+        self._began.setdefault((record.pid, record.tid), record.timestamp_ns)
+        if self._held and self._is_same_hit(record):
+            self._held.append(record)
+            return
+        yield from self.flush()
+        self._held = [record]
+
+    def _is_same_hit(self, record: Record) -> bool:
+        """Whether *record* is of the hit whose records wait; an event has one record of a hit."""
+        held = self._held[-1]
+        return (
+            (held.pid, held.tid) == (record.pid, record.tid)
+            and record.timestamp_ns - held.timestamp_ns < _ONE_HIT
+            and (held.ip, held.function) == (record.ip, record.function)
+            and self._is_call(held)
+            and self._is_call(record)
+            and all(each.event.full_name != record.event.full_name for each in self._held)
+        )
+
+    def _is_call(self, record: Record) -> bool:
+        return record.event.full_name in self._paired
+
+    def flush(self) -> Iterator[Step]:
+        """What the last hit says: no more records of it will come."""
+        if not self._held:
+            return
+        record, self._held = self._as_one(self._held), []
         calls = self._open.setdefault((record.pid, record.tid), [])
-        if record.event.full_name not in self._paired:
-            yield Step(What.POINT, Call(record, len(calls)))
-        elif not record.event.is_return:
-            frame = self._frame_of(record)
+        if not self._is_call(record):
+            yield Step(What.POINT, Call(record, len(calls)), record)
+        elif record.event.is_return:
+            yield from self._returned(calls, record)
+        else:
+            sp, link, _ = self._measured(record)
+            frame = None if sp is None or link is None else (sp, link)
             while frame is not None and calls and _is_gone(calls, frame, record.ip):
-                yield Step(What.LEFT, calls.pop())
+                yield Step(What.LEFT, calls.pop(), record)
             call = Call(record, len(calls), frame)
             calls.append(call)
-            yield Step(What.ENTERED, call)
-        else:
-            yield from self._returned(calls, record)
+            yield Step(What.ENTERED, call, record)
 
-    def _frame_of(self, entry: Record) -> tuple[int, int] | None:
-        sp, link = (entry.values[n] if n >= 0 else None for n in self._frames[entry.event.full_name])
-        return (sp, link) if isinstance(sp, int) and isinstance(link, int) else None
+    def _as_one(self, records: list[Record]) -> Record:
+        """The records of one hit as one: named as the function is, with the values of each name once."""
+        if len(records) == 1:
+            return records[0]
+        records = sorted(records, key=lambda each: (each.event.resolver is None, not each.event.location))
+        names = tuple(each.event.full_name for each in records)
+        if names not in self._joined:
+            self._joined[names] = event, _ = _joined([each.event for each in records])
+            self._places[id(event)] = _places_of(event)
+        event, places = self._joined[names]
+        return replace(records[0], event=event, values=tuple(records[n].values[at] for n, at in places))
+
+    def _measured(self, record: Record) -> tuple[int | None, int | None, int | None]:
+        """Stack pointer, return address and latency, as far as the record has them."""
+        event = record.event
+        places = self._places.get(id(event)) or self._places[event.full_name]
+        found = (record.values[place] if place is not None else None for place in places)
+        return tuple(value if isinstance(value, int) else None for value in found)  # type: ignore[return-value]
 
     def _returned(self, calls: list[Call], leave: Record) -> Iterator[Step]:
         number = self._entry_of(calls, leave)
-        if number is None:  # it was entered before this task was forked
-            yield Step(What.POINT, Call(leave, len(calls)))
+        if number is None:
+            yield from self._returned_alone(calls, leave)
             return
         while len(calls) > number + 1:
-            yield Step(What.LEFT, calls.pop())
+            yield Step(What.LEFT, calls.pop(), leave)
         call = calls.pop()
         call.leave = leave
-        yield Step(What.RETURNED, call)
+        yield Step(What.RETURNED, call, leave)
+
+    def _returned_alone(self, calls: list[Call], leave: Record) -> Iterator[Step]:
+        """The call seemed not to return, or began before its task did, which was forked in it."""
+        _, _, took = self._measured(leave)
+        inherited = took is not None and leave.timestamp_ns - took < self._began[leave.pid, leave.tid]
+        while inherited and calls:
+            yield Step(What.LEFT, calls.pop(), leave)
+        point = Call(leave, len(calls))
+        point.inherited, point.late = inherited, not inherited
+        yield Step(What.POINT, point, leave)
 
     def _entry_of(self, calls: list[Call], leave: Record) -> int | None:
         """The number of the call that *leave* ends."""
-        place = self._latency[leave.event.full_name]
+        _, _, took = self._measured(leave)
         same = [n for n in range(len(calls) - 1, -1, -1) if calls[n].entry.ip == leave.function]
-        if place is not None and len(same) > 1:
-            took = leave.values[place]
+        if took is not None and len(same) > 1:
             exact = [n for n in same if leave.timestamp_ns - calls[n].entry.timestamp_ns == took]
             same = exact or same
         return same[0] if same else None
 
     def finish(self) -> Iterator[Step]:
-        """The run is over: what never returned, task by task, the innermost first."""
+        """The run is over: its last hit, and what never returned, task by task, the innermost first."""
+        yield from self.flush()
         for calls in self._open.values():
             while calls:
-                yield Step(What.LEFT, calls.pop())
+                yield Step(What.LEFT, calls[-1], calls.pop().entry)
 
 
-def _place_of_latency(event: EventSpec) -> int | None:
-    codes = [arg.ops[0].code if arg.ops else None for arg in event.args]  # a structure has parts instead
-    return codes.index(OpCode.LATENCY) if OpCode.LATENCY in codes else None
+def _joined(events: Sequence[EventSpec]) -> tuple[EventSpec, list[tuple[int, int]]]:
+    """One event for all *events*, called as the first is, and of each argument the event and the place."""
+    found: dict[str, tuple[FetchArg, tuple[int, int]]] = {}
+    for number, event in enumerate(events):
+        for place, arg in enumerate(event.args):
+            found.setdefault(arg.name, (arg, (number, place)))
+    one = replace(events[0], args=tuple(arg for arg, _ in found.values()))
+    return one, [place for _, place in found.values()]
 
 
-def _places_of_frame(event: EventSpec) -> tuple[int, int]:
-    """The numbers of the arguments SP and LINK, -1 if there is none."""
+def _places_of(event: EventSpec) -> _Places:
     names = [arg.name for arg in event.args]
-    return tuple(names.index(name) if name in names else -1 for name in (SP, LINK))  # type: ignore[return-value]
+    codes = [arg.ops[0].code if arg.ops else None for arg in event.args]  # a structure has parts instead
+    sp, link = (names.index(name) if name in names else None for name in (SP, LINK))
+    return sp, link, codes.index(OpCode.LATENCY) if OpCode.LATENCY in codes else None
 
 
 def _is_gone(calls: Sequence[Call], now: tuple[int, int], function: int) -> bool:

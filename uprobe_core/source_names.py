@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 __all__ = ("of_type", "short", "without_blanks", "without_parameters", "without_result")
 
 _NO_PARAMETERS = ("(anonymous ", "(*")
 """What stands in brackets within a name: a namespace of C++, the type of a method of Go."""
+_COPY = re.compile(r" \[clone (\.[^\]]+)\]")
 
 
 def short(name: str) -> str:
@@ -18,8 +20,11 @@ def short(name: str) -> str:
 
 @lru_cache(1 << 14)
 def without_parameters(name: str) -> str:
-    """A name, or a place in it, without parameters: ``each<f(int)::{lambda(int)#1}>(long)`` ends at ``>``."""
-    return name[: _bounds(name)[1]] or name
+    """A name, or a place in it, without parameters: ``each<f(int)::{lambda(int)#1}>(long)`` ends at ``>``.
+
+    Copies that a compiler made have their endings: ``both(int) [clone .actor]`` is ``both.actor``.
+    """
+    return (name[: _bounds(name)[1]] or name) + "".join(_COPY.findall(name))
 
 
 def without_result(name: str) -> str:
@@ -67,7 +72,7 @@ def _bounds(name: str) -> tuple[int, int]:
             return start, len(name) if end < 0 else end
         if not depth and letter == "(" and not name.startswith(_NO_PARAMETERS, at) and not _goes_on(name, at):
             return start, at
-        depth += (letter in "<([{") - (letter in ">)]}")
+        depth += (letter in "<([{") - (letter in ">)]}" and not name.startswith("->", at - 1))
     return start, len(name)
 
 

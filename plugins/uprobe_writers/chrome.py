@@ -10,7 +10,7 @@ import json
 from typing import Any, BinaryIO
 
 from uprobe_core.call_names import CallNames
-from uprobe_core.call_pairs import Call, CallPairs, What, is_for_people
+from uprobe_core.call_pairs import Call, CallPairs, Step, What, is_for_people
 from uprobe_core.writer import Record, RunHeader, escaped
 from uprobe_writers.jsonl import json_value
 
@@ -43,20 +43,19 @@ class ChromeWriter:
             self._flow(record, "f", record.tid, _begin(record), bp="e")
         self._name_task(task, record)
         self._last[task] = record.timestamp_ns
-        for what, call in self._pairs.take(record):
-            if what is What.POINT and record.event.kind == "s":
-                self._system_call(record)
-            elif what is What.POINT:
-                self._put(
-                    {
-                        **self._common(record, record.timestamp_ns),
-                        "ph": "i",
-                        "s": "t",
-                        "args": _arguments(record),
-                    }
-                )
-            elif what is not What.ENTERED:
-                self._slice(call, record.timestamp_ns)
+        for step in self._pairs.take(record):
+            self._step(step)
+
+    def _step(self, step: Step) -> None:
+        what, call, record = step
+        if what is What.POINT and record.event.kind == "s":
+            self._system_call(record)
+        elif what is What.POINT:
+            self._put(
+                {**self._common(record, record.timestamp_ns), "ph": "i", "s": "t", "args": _arguments(record)}
+            )
+        elif what is not What.ENTERED:
+            self._slice(call, record.timestamp_ns)
 
     def _system_call(self, record: Record) -> None:
         result, begin = record.values[-3], _begin(record)
@@ -96,7 +95,9 @@ class ChromeWriter:
 
     def close(self) -> None:
         """Calls that did not return end with their tasks; the brackets are closed."""
-        for _, call in self._pairs.finish():
+        for step in self._pairs.flush():
+            self._step(step)
+        for _, call, _ in self._pairs.finish():
             self._slice(call, self._last[call.entry.pid, call.entry.tid])
         self._stream.write(b"\n]}\n")
 

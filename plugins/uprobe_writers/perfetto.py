@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO, ClassVar
 
 from uprobe_core.call_names import CallNames
-from uprobe_core.call_pairs import CallPairs, What, is_for_people
+from uprobe_core.call_pairs import CallPairs, Step, What, is_for_people
 from uprobe_core.writer import Record, RunHeader, Value, escaped
 from uprobe_writers.protobuf import fixed64, message, number, text
 
@@ -51,17 +51,22 @@ class PerfettoWriter:
         if record.event.kind == "i":
             self._sample(record)
             return
-        for what, _ in self._pairs.take(record):
-            if what is What.ENTERED:
-                self._event(record, _BEGIN, record.timestamp_ns, arguments=record)
-            elif what is What.RETURNED:
-                self._event(record, _END, record.timestamp_ns, arguments=record)
-            elif what is What.LEFT:
-                self._event(record, _END, record.timestamp_ns)
-            elif record.event.kind == "s":
-                self._system_call(record)
-            else:
-                self._event(record, _INSTANT, record.timestamp_ns, arguments=record)
+        for step in self._pairs.take(record):
+            self._step(step)
+
+    def _step(self, step: Step) -> None:
+        what, _, record = step
+        if what is What.LEFT:
+            self._event(record, _END, record.timestamp_ns)
+            return
+        if what is What.ENTERED:
+            self._event(record, _BEGIN, record.timestamp_ns, arguments=record)
+        elif what is What.RETURNED:
+            self._event(record, _END, record.timestamp_ns, arguments=record)
+        elif record.event.kind == "s":
+            self._system_call(record)
+        else:
+            self._event(record, _INSTANT, record.timestamp_ns, arguments=record)
         self._count(record)
 
     def _system_call(self, record: Record) -> None:
@@ -145,7 +150,9 @@ class PerfettoWriter:
         self._stream.write(message(_PACKET, *parts, number(_SEQUENCE, 1)))
 
     def close(self) -> None:
-        """Slices that have no end yet stay so: their calls did not return."""
+        """The last hit; slices that have no end yet stay so: their calls did not return."""
+        for step in self._pairs.flush():
+            self._step(step)
 
 
 def _annotations(record: Record) -> bytes:

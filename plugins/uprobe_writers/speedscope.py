@@ -9,7 +9,7 @@ import json
 from typing import Any, BinaryIO
 
 from uprobe_core.call_names import CallNames
-from uprobe_core.call_pairs import Call, CallPairs, What
+from uprobe_core.call_pairs import Call, CallPairs, Step, What
 from uprobe_core.writer import Record, RunHeader, escaped
 
 __all__ = ("SpeedscopeWriter",)
@@ -35,11 +35,16 @@ class SpeedscopeWriter:
             self._sample(key, record)
             return
         self._last[key] = record.timestamp_ns
-        for what, call in self._pairs.take(record):
-            if what in (What.ENTERED, What.POINT):
-                self._put(key, "O", call, _begin(call))
-            if what is not What.ENTERED:
-                self._put(key, "C", call, record.timestamp_ns)
+        for step in self._pairs.take(record):
+            self._step(step)
+
+    def _step(self, step: Step) -> None:
+        what, call, record = step
+        key = record.pid, record.tid
+        if what in (What.ENTERED, What.POINT):
+            self._put(key, "O", call, _begin(call))
+        if what is not What.ENTERED:
+            self._put(key, "C", call, record.timestamp_ns)
 
     def _sample(self, key: tuple[int, int], record: Record) -> None:
         profile = self._samples.get(key)
@@ -69,7 +74,9 @@ class SpeedscopeWriter:
 
     def close(self) -> None:
         """Calls that never returned end with their task; then the whole document."""
-        for what, call in self._pairs.finish():
+        for step in self._pairs.flush():
+            self._step(step)
+        for what, call, _ in self._pairs.finish():
             key = call.entry.pid, call.entry.tid
             assert what is What.LEFT
             self._put(key, "C", call, self._last[key])

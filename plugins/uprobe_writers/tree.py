@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import BinaryIO, ClassVar
 
-from uprobe_core.call_pairs import Call, CallPairs, What
+from uprobe_core.call_pairs import Call, CallPairs, Step, What
 from uprobe_core.errors import UsageError
 from uprobe_core.value_text import values_text
 from uprobe_core.writer import Record, RunHeader
@@ -27,6 +27,7 @@ _CHOICES = {"unit": ("time", "insns"), "fold": ("yes", "no"), "color": ("auto", 
 _LEFT = "did not return"
 _LATE = "returned on another stack"
 """Of a call that seemed not to return, as the program had gone on elsewhere."""
+_INHERITED = "entered before the fork"
 
 
 class _Task:
@@ -36,7 +37,7 @@ class _Task:
         self.comm, self.tid = comm, tid
         self.open = [Node("")]
         self.open[0].opened = True
-        self.waiting = 0
+        self.waiting, self.printed = 0, False
 
     @property
     def shown(self) -> list[Node]:
@@ -68,6 +69,7 @@ class TreeWriter:
                 )
         self._depth, self._least = _number(given, "depth"), _number(given, "min_time")
         self._root, self._unit = given.get("tree_of"), given.get("unit", "time")
+        self._shows_all = not self._depth and self._root is None
         self._folds = given.get("fold", "yes") == "yes"
         self._stream = stream
         self._look = Look(self._unit, color=_is_colored(stream, given.get("color", "auto")))
@@ -77,29 +79,37 @@ class TreeWriter:
 
     def write(self, record: Record) -> None:
         """One record: a call begins or ends, or a point in one."""
-        for what, call in self._pairs.take(record):
-            self._step(what, call, record)
+        for step in self._pairs.take(record):
+            self._step(step)
 
-    def _step(self, what: What, call: Call, record: Record) -> None:
+    def _step(self, step: Step) -> None:
+        what, call, record = step
         task = self._tasks.get((record.pid, record.tid))
         if task is None:
             task = self._tasks[record.pid, record.tid] = _Task(record.comm, record.tid)
         if what is What.ENTERED:
             task.open.append(self._node(task, call))
         elif what is What.POINT:
-            node = self._node(task, call)
-            if record.event.kind == "s":
-                node.values, node.given, results, took = call_of(record)
-                node.close(took if self._unit == "time" else None, results)
-                node.shape += repr(node.values).encode()  # which file it was is what one looks for
-            elif record.event.is_return and self._measured(record) is not None:
-                node.values, node.given = (), 0
-                node.close(self._measured(record), results_of(record), note=_LATE)
-            else:
-                node.close(None)
-            self._keep(task, node)
+            self._keep(task, self._point(task, call))
         else:
             self._leave(task, call, what)
+
+    def _point(self, task: _Task, call: Call) -> Node:
+        """A system call, a return whose entry is not known, or a place that was passed."""
+        node, record = self._node(task, call), call.entry
+        if record.event.kind == "s":
+            node.values, node.given, results, took = call_of(record)
+            node.close(took if self._unit == "time" else None, results)
+            node.shape += repr(node.values).encode()  # which file it was is what one looks for
+        elif record.event.is_return:
+            node.values, node.given = (), 0
+            if call.inherited and self._shows_all and not task.printed:
+                node.children, task.open[0].children = task.open[0].children, []
+            note = _INHERITED if call.inherited else _LATE if call.late else ""
+            node.close(self._measured(record), results_of(record), note)
+        else:
+            node.close(None)
+        return node
 
     def _node(self, task: _Task, call: Call) -> Node:
         event, around = call.entry.event, task.open[-1]
@@ -152,6 +162,8 @@ class TreeWriter:
 
     def known(self) -> None:
         """The program waits and somebody watches: print what is known, and the calls that it is in."""
+        for step in self._pairs.flush():
+            self._step(step)
         for task in self._tasks.values():
             self._print_known(task, rest=True)
 
@@ -178,6 +190,7 @@ class TreeWriter:
     def _print_children(self, task: _Task, node: Node, depth: int) -> None:
         for child in node.children:
             self._print_whole(task, child, depth)
+            task.printed = True
         node.children = []
 
     def _print_whole(self, task: _Task, node: Node, depth: int) -> None:
@@ -203,8 +216,8 @@ class TreeWriter:
 
     def close(self) -> None:
         """Calls that never returned are said to be so, and everything that waits is printed."""
-        for what, call in self._pairs.finish():
-            self._leave(self._tasks[call.entry.pid, call.entry.tid], call, what)
+        for step in self._pairs.finish():
+            self._step(step)
         for task in self._tasks.values():
             self._print_children(task, task.open[0], 0)
 

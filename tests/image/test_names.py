@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 import uprobe_core as up
-from tests.programs import GUEST, build_debian, cpp
+from tests.programs import DEBIAN_GCC, GUEST, build_debian, compiled_in, cpp
 from uprobe_core.backend import Bind
 from uprobe_core.errors import SpecError
 from uprobe_core.image.demangling import demangle
 from uprobe_core.image.elf_symbols import ElfImage
+from uprobe_core.source_names import without_parameters
 from uprobe_core.types import Mode
 
 LIBRARIES = Path("/usr/aarch64-linux-gnu")
@@ -128,6 +130,49 @@ def test_overloads_and_long_names_are_events_of_their_own_with_the_full_name_bes
     assert found == expected
     assert len(set(names)) == 4
     assert all(len(name) <= 63 for name in names)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("app::add(int, int)", "app::add"),
+        ("main.(*Task).Do", "main.(*Task).Do"),
+        ("main.Total[go.shape.int]", "main.Total[go.shape.int]"),
+        ("Adder::operator()(int) const", "Adder::operator()"),
+        ("Adder::operator<(Adder const&) const", "Adder::operator<"),
+        ("main::{lambda(int)#1}::operator()(int) const", "main::{lambda(int)#1}::operator()"),
+        ("call<int (int), Adder>::made(int)", "call<int (int), Adder>::made"),
+        ("(anonymous namespace)::hidden(int)", "(anonymous namespace)::hidden"),
+        ("both(both(int)::_Z4bothi.Frame*) [clone .actor]", "both.actor"),
+        ("cut.isra.0", "cut.isra.0"),
+        (
+            "<f<main::{closure#0}, ()> as FnOnce<()>>::call_once",
+            "<f<main::{closure#0}, ()> as FnOnce<()>>::call_once",
+        ),
+        ("<fn(u8) -> u8 as a::Speaks>::speak", "<fn(u8) -> u8 as a::Speaks>::speak"),
+        ("f.c:12", "f.c:12"),
+        ("work+8", "work+8"),
+    ],
+)
+def test_a_label_is_the_name_without_its_parameters(name: str, shown: str) -> None:
+    assert without_parameters(name) == shown
+
+
+def test_every_function_of_a_name_is_listed_and_the_one_that_all_files_know_is_meant(tmp_path: Path) -> None:
+    (tmp_path / "one.c").write_text("static int twin(void) { return 1; } int (*one)(void) = twin;")
+    (tmp_path / "two.c").write_text(
+        "extern int (*one)(void); int twin(void) { return 2; }\nint main(void) { return one() + twin(); }"
+    )
+    files = [tmp_path / "one.c", tmp_path / "two.c"]
+    program = compiled_in(tmp_path, [DEBIAN_GCC, "-static", "-g0", "one.c", "two.c"], files, "twins")
+    with program.open("rb") as file:
+        table: Any = ELFFile(file).get_section_by_name(".symtab")
+        binds = {each["st_value"]: each["st_info"]["bind"] for each in table.get_symbol_by_name("twin")}
+    with ElfImage(str(program)) as image:
+        assert {symbol.vaddr for symbol in image.functions() if symbol.name == "twin"} == binds.keys()
+        meant = image.find("twin")
+    assert meant is not None
+    assert binds[meant.vaddr] == "STB_GLOBAL"
 
 
 def test_a_hostile_name_is_left_as_it_is() -> None:

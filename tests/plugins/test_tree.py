@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import uprobe_core as up
-from tests.programs import GUEST, compiled, symbols, zig
+from tests.programs import GUEST, build_debian, compiled, symbols, zig
 from uprobe_core.errors import UsageError
-from uprobe_core.run_setup import RunSetup
+from uprobe_core.run_setup import EventLine, RunSetup
 
 LINE = re.compile(r"^ *(?P<amount>\S.*?)? *│ (?P<indent> *)(?P<text>\S.*)$")
 
@@ -174,3 +174,53 @@ def test_a_call_on_another_stack_has_a_line_when_it_returns_after_all(tmp_path: 
     first = ["  body() {", "    leaf()", "  }  /* body */  did not return"]
     assert texts == ["switches() {", *first, "  leaf()  \u00d7 2", late, "  leaf()", "}  /* switches */"]
     assert lines[texts.index(late)].split("│")[0].strip()
+
+
+def texts(program: Path, out: Path, *names: str, **options: Any) -> list[str]:
+    """What stands behind the first column, without the line of the task."""
+    return [line.partition("│ ")[2] for line in tree(program, out, functions=names, **options)[1:]]
+
+
+def test_several_events_of_a_function_are_one_call_with_the_arguments_of_all(
+    program: Path, tmp_path: Path
+) -> None:
+    lines = (f"p:mine {program}:twice n=%x0:u64", f"r:back {program}:twice more=$retval:u64")
+    events = tuple(EventLine(line, "-e") for line in lines)
+    for engine in ("c", "py"):
+        found = texts(program, tmp_path / engine, "twice", "leaf", events=events, engine=engine, clock="host")
+        calls = [line for line in found if not line.startswith(" ")]
+        assert calls[0] == "leaf()  \u00d7 5"
+        assert re.fullmatch(r"twice\((n=\d+|…)\) \{", calls[1])
+        assert re.match(r"\} = (\d+|…)  /\* twice", calls[2])
+        assert not any("did not return" in line for line in found)
+
+
+def test_an_indirect_function_and_what_it_is_are_one_call(tmp_path: Path) -> None:
+    program = build_debian("indirect.c", "-static", "-O1")
+    assert texts(program, tmp_path / "out", "work", "work_a", "main") == [
+        "main() {",
+        "  work()  \u00d7 7",
+        "}  /* main */",
+    ]
+
+
+def test_a_return_alone_shows_its_values_as_results(program: Path, tmp_path: Path) -> None:
+    events = (EventLine(f"r:back {program}:twice rv=$retval:u64 n=$arg1:u64", "-e"),)
+    found = texts(program, tmp_path / "out", events=events, format="tree:fold=no")
+    assert found
+    assert all(re.fullmatch(r"twice\(\) = rv=\d+, n=\d+", line) for line in found)
+
+
+def test_a_child_is_in_the_calls_that_it_was_forked_in(tmp_path: Path) -> None:
+    program = compiled(["aarch64-linux-gnu-gcc", "-static", "-O1"], GUEST / "forks_inside.c")
+    found = texts(program, tmp_path / "out", "outer", "forker", "leaf", "child_begins")
+    at = found.index("outer() {", found.index("}  /* outer */"))
+    assert found[at : at + 7] == [
+        "outer() {",
+        "  forker() {",
+        "    child_begins()",
+        "    leaf()  \u00d7 2",
+        "  }  /* forker */  entered before the fork",
+        "}  /* outer */  entered before the fork",
+        "leaf()",
+    ]

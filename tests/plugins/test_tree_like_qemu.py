@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import subprocess
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from elftools.elf.elffile import ELFFile
 
 import uprobe_core as up
 from tests.programs import GUEST, compiled, cpp, symbols, zig
-from uprobe_core.run_setup import RunSetup
+from uprobe_core.run_setup import ConsumerUse, RunSetup
 
 QEMU = "qemu-aarch64"
 REGISTERS = re.compile(r"X30=([0-9a-f]{16})\s+SP=([0-9a-f]{16})")
 LINE = re.compile(r"^[^│]*│ (?P<text> *\S.*)$")
+FORKED, AGAIN = "child_begins", "parent_goes_on"
+"""Functions at whose start the log of a process, which its children write as well, goes on with another."""
 RET = b"\xc0\x03\x5f\xd6"
 Step = tuple[str, str, int]
 """+ or -, a function, and how many calls it is in."""
@@ -26,12 +33,18 @@ Step = tuple[str, str, int]
 pytestmark = pytest.mark.skipif(shutil.which(QEMU) is None, reason=f"needs {QEMU} (package qemu-user)")
 
 
-class Open(NamedTuple):
+@dataclass
+class Open:
     """A call that has not returned."""
 
     name: str
     link: int
     sp: int
+    has_frame: bool = False
+
+    def is_at(self, sp: int, *, jumped: bool) -> bool:
+        """Whether it may go on there; in the place of its entry its caller does, once it has had a frame."""
+        return self.sp > sp or (self.sp == sp and not (self.has_frame and jumped))
 
 
 class Watched:
@@ -47,14 +60,23 @@ class Watched:
             self.code = [(s["p_vaddr"], s.data()) for s in code]
         self.open: list[Open] = []
         self.steps: list[Step] = []
+        self.paths: Counter[tuple[str, ...]] = Counter()
+        """Calls that returned, by the functions that they were in and their own."""
         self.before = 0
+
+    def child(self) -> Watched:
+        """A process that is forked here."""
+        child = copy(self)
+        child.open, child.steps, child.paths = [copy(each) for each in self.open], [], Counter()
+        return child
 
     def _is_ret(self, pc: int) -> bool:
         return any(data[pc - at : pc - at + 4] == RET for at, data in self.code if at <= pc < at + len(data))
 
     def at(self, pc: int, link: int, sp: int) -> None:
         """The next instruction, before it is executed."""
-        while self.open and self.open[-1][1:] == (pc, sp) and self._is_ret(self.before):
+        while self.open and (self.open[-1].link, self.open[-1].sp) == (pc, sp) and self._is_ret(self.before):
+            self.paths[tuple(each.name for each in self.open)] += 1
             name = self.open.pop().name
             self.steps.append(("-", name, len(self.open)))
         here = self.around.get(pc)
@@ -63,23 +85,31 @@ class Watched:
             self.steps.append(("+", here, len(self.open)))
             self.open.append(Open(here, link, sp))
         elif here is not None:  # whatever else seems to be open, a longjmp or an exception has left
-            while self.open[-1].name != here or self.open[-1].sp < sp:
+            while self.open[-1].name != here or not self.open[-1].is_at(sp, jumped=pc != self.before + 4):
                 self.open.pop()
+            self.open[-1].has_frame |= sp < self.open[-1].sp
         self.before = pc
 
 
 def by_qemu(
-    program: Path, functions: dict[str, tuple[int, int]], log: Path, logged: Sequence[str] = ()
-) -> list[Step]:
-    """What qemu logs of everything, or of the functions and of others, *logged*, as far as there are such."""
-    command = [QEMU, "-singlestep", "-d", "exec,cpu,nochain", "-D", str(log)]
+    program: Path, functions: dict[str, tuple[int, int]], folder: Path, logged: Sequence[str] = ()
+) -> list[Watched]:
+    """What qemu logs of everything, or of the functions and of others, *logged*, task by task."""
+    log = folder / "log.%d"
+    command = [QEMU, "-singlestep", "-d", "exec,cpu,nochain,tid", "-D", str(log)]
     if logged:
         others = " ".join(set(logged) & symbols(program).keys())
         ranges = {**functions, **sizes(program, others)}.values()
         command += ["-dfilter", ",".join(f"{start:#x}+{size:#x}" for start, size in ranges)]
     command.append(str(program))
     subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
-    watched, pc = Watched(program, functions), 0
+    return [task for file in folder.glob("log.*") for task in in_log(file, Watched(program, functions))]
+
+
+def in_log(log: Path, watched: Watched) -> Iterator[Watched]:
+    """The task of a log, and what it has forked."""
+    starts = {pc: watched.around[pc] for pc in watched.starts}
+    now, tasks, pc = watched, [watched], 0
     with log.open() as lines:
         for line in lines:
             if line.startswith(" PC="):
@@ -87,27 +117,71 @@ def by_qemu(
             elif line.startswith("X29="):
                 found = REGISTERS.search(line)
                 assert found is not None
-                watched.at(pc, int(found[1], 16), int(found[2], 16))
+                if starts.get(pc) == FORKED:
+                    now = now.child()
+                    tasks.append(now)
+                elif starts.get(pc) == AGAIN:
+                    now = watched
+                now.at(pc, int(found[1], 16), int(found[2], 16))
     log.unlink()
-    return watched.steps
+    return iter(tasks)
 
 
-def by_tree(program: Path, functions: dict[str, tuple[int, int]], out: Path) -> Iterator[Step]:
-    setup = RunSetup(argv=(str(program),), functions=tuple(functions), output=str(out), format="tree:fold=no")
+def run(program: Path, functions: Sequence[str], **options: Any) -> None:
+    setup = RunSetup(argv=(str(program),), functions=tuple(functions), **options)
     with up.Session.from_setup(setup) as session:
         session.run()
-    names: list[str] = []
-    for line in out.read_text(encoding="utf-8").splitlines()[1:]:
+
+
+def by_tree(program: Path, functions: Sequence[str], out: Path) -> list[list[Step]]:
+    """What an unfolded tree shows, task by task."""
+    run(program, functions, output=str(out), format="tree:fold=no")
+    tasks: dict[str, list[str]] = defaultdict(list)
+    for line in out.read_text(encoding="utf-8").splitlines():
         match = LINE.match(line)
-        assert match, line
-        text = match["text"].strip()
-        name = names.pop() if text.startswith("}") else text.partition("(")[0]
+        if match is None:
+            assert line.startswith("# "), line
+            task = tasks[line]
+        else:
+            task.append(match["text"].strip())
+    return [steps_of(task) for task in tasks.values()]
+
+
+def steps_of(lines: Sequence[str]) -> list[Step]:
+    steps: list[Step] = []
+    opened: list[int] = []
+    for text in lines:
         if not text.startswith("}"):
-            yield "+", name, len(names)
+            steps.append(("+", text.partition("(")[0], len(opened)))
+            opened.append(len(steps) - 1)
         if text.endswith("{"):
-            names.append(name)
-        elif "did not return" not in text:
-            yield "-", name, len(names)
+            continue
+        entry = steps[opened.pop()]
+        if "did not return" not in text:
+            steps.append(("-", *entry[1:]))
+        if "entered before the fork" in text:
+            steps[steps.index(entry)] = ("inherited", *entry[1:])
+    return [step for step in steps if step[0] != "inherited"]
+
+
+def from_top(steps: Sequence[Step]) -> list[Step]:
+    """With the number of calls around as a tree has it, which those of its parent are not in."""
+    least = min((depth for _, _, depth in steps), default=0)
+    return [(what, name, depth - least) for what, name, depth in steps]
+
+
+def added_up(program: Path, functions: Sequence[str], folder: Path) -> list[Counter[tuple[str, ...]]]:
+    """Calls that returned by path, as -C graph has them, and by function, as -C summary has them."""
+    uses = (ConsumerUse("graph"), ConsumerUse("summary"))
+    run(program, functions, consumers=uses, report=str(folder / "found.json"), output=os.devnull)
+    graph, summary = json.loads((folder / "found.json").read_text())["consumers"]
+    paths: Counter[tuple[str, ...]] = Counter()
+    path: list[str] = []
+    for row in graph["found"]["tree"]:
+        path[row["depth"] :] = [row["name"]]
+        paths[tuple(path)] += row["calls"]
+    rows = summary["found"]["events"].items()
+    return [paths, Counter({(name.partition("/")[2],): row["calls"] for name, row in rows})]
 
 
 def sizes(program: Path, names: str) -> dict[str, tuple[int, int]]:
@@ -119,10 +193,16 @@ def sizes(program: Path, names: str) -> dict[str, tuple[int, int]]:
 
 
 def agree(program: Path, names: str, folder: Path, *logged: str) -> int:
+    """Assert that both say the same of each task, and calls that are added up, too; how many steps."""
     functions = sizes(program, names)
-    shown = list(by_tree(program, functions, folder / "tree"))
-    assert shown == by_qemu(program, functions, folder / "log", logged)
-    return len(shown)
+    tasks = by_qemu(program, functions, folder, logged)
+    shown = by_tree(program, list(functions), folder / "tree")
+    assert sorted(shown) == sorted(from_top(task.steps) for task in tasks)
+    expected = sum((task.paths for task in tasks), Counter())
+    by_path, by_function = added_up(program, list(functions), folder)
+    assert +by_path == expected
+    assert +by_function == Counter((path[-1],) for path in expected.elements())
+    return sum(map(len, shown))
 
 
 def test_tail_calls_longjmps_signals_and_callbacks(tmp_path: Path) -> None:
@@ -152,3 +232,27 @@ def test_a_landing_pad_at_a_return_address(tmp_path: Path) -> None:
     program = cpp("lands_behind.cc", "-O2", "-g0")
     callers = "__libc_start_call_main", "libc_start_main_stage2", "thrower.cold", "middle.cold", "outer.cold"
     assert agree(program, "main outer middle thrower leaf", tmp_path, *callers) > 30
+
+
+def test_threads_that_jump_are_cancelled_or_end_in_a_nested_call(tmp_path: Path) -> None:
+    program = compiled(["aarch64-linux-gnu-gcc", "-static", "-O2", "-pthread"], GUEST / "ends_of_threads.c")
+    names = (
+        "main leaf destroy make_key undo wait_turn next_turn ends blocks throws catches taker ender cancelled"
+    )
+    callers = "start_thread", "__nptl_deallocate_tsd", "__pthread_once_slow", "__libc_start_call_main"
+    assert agree(program, names, tmp_path, *callers) > 150
+
+
+def test_children_of_fork_and_vfork(tmp_path: Path) -> None:
+    """A child of fork is in the calls that its parent was in, and returns from them."""
+    program = compiled(["aarch64-linux-gnu-gcc", "-static", "-O1"], GUEST / "forks_inside.c")
+    names = f"main outer forker vforker leaf {FORKED} {AGAIN}"
+    callers = "wait_for_parent", "wait_for_child", "__libc_start_call_main"
+    assert agree(program, names, tmp_path, *callers) == 36
+
+
+def test_coroutines_of_the_source(tmp_path: Path) -> None:
+    """Their bodies are functions of the compiler's, which whoever goes on with them calls."""
+    program = cpp("coroutines.cc", "-std=c++20", "-O1", "-g0")
+    bodies = (name for name in symbols(program) if name.endswith((".actor", ".resume")))
+    assert agree(program, "main leaf deep drain", tmp_path, *bodies, "__libc_start_call_main") > 50

@@ -38,6 +38,7 @@ class Symbol:
     :param offset: file offset, bytes
     :param size: bytes, 0 when the file does not say
     :param indirect: the program calls what is there once, to be told where the function is (STT_GNU_IFUNC)
+    :param local: only its own source file knows it (STB_LOCAL), so another file may have one of that name
     """
 
     name: str
@@ -45,6 +46,7 @@ class Symbol:
     offset: int
     size: int
     indirect: bool = False
+    local: bool = False
 
 
 class ElfImage(ElfFile):
@@ -60,7 +62,7 @@ class ElfImage(ElfFile):
         return [kinds[k] for k in (SHT_SYMTAB, SHT_DYNSYM) if k in kinds]
 
     def _raw_symbols(self) -> Iterator[tuple[str, int, int, int, int]]:
-        """(name, type, value, size, section) of the defined symbols of all tables."""
+        """(name, binding and type, value, size, section) of the defined symbols of all tables."""
         yield from self._own_symbols()
         if self.names_from is not None:
             yield from self.names_from._own_symbols()
@@ -82,21 +84,21 @@ class ElfImage(ElfFile):
                 if not index or not name or info & 15 not in kinds:
                     continue
                 end = strings.find(b"\0", name)
-                yield strings[name:end].decode("utf-8", "surrogateescape"), info & 15, value, size, index
+                yield strings[name:end].decode("utf-8", "surrogateescape"), info, value, size, index
 
     @cached_property
     def _functions(self) -> dict[str, Symbol]:
-        """The first of each name."""
+        """The first of each name; one that all source files know goes before those that one knows."""
         found: dict[str, Symbol] = {}
-        for symbol in self._code:
+        for symbol in sorted(self._code, key=lambda each: each.local):
             found.setdefault(symbol.name, symbol)
         return found
 
     @cached_property
     def _objects(self) -> dict[str, Symbol]:
         found: dict[str, Symbol] = {}
-        for name, kind, value, size, _ in self._raw_symbols():
-            if kind in (0, STT_OBJECT) and name not in found:
+        for name, info, value, size, _ in self._raw_symbols():
+            if info & 15 in (0, STT_OBJECT) and name not in found:
                 found[name] = Symbol(name, value, self.vaddr_to_offset(value) or 0, size)
         return found
 
@@ -107,12 +109,13 @@ class ElfImage(ElfFile):
         A separate debug file has the names of code whose bytes it has not; their offset is 0.
         """
         found: list[Symbol] = []
-        for name, kind, value, size, section in self._raw_symbols():
+        for name, info, value, size, section in self._raw_symbols():
+            kind = info & 15
             if kind not in (STT_FUNC, STT_IFUNC) and (kind or not self._is_label(name, value, section)):
                 continue
             offset = self.vaddr_to_offset(value)
             if offset is not None or self._is_code(value):
-                found.append(Symbol(name, value, offset or 0, size, kind == STT_IFUNC))
+                found.append(Symbol(name, value, offset or 0, size, kind == STT_IFUNC, info < 16))
         return found
 
     def _is_label(self, name: str, vaddr: int, section: int) -> bool:
@@ -126,8 +129,11 @@ class ElfImage(ElfFile):
         return any(s.flags & 1 and s.vaddr <= vaddr < s.vaddr + s.memory_size for s in self.segments)
 
     def functions(self) -> list[Symbol]:
-        """The functions (and untyped labels in code), by address, then name; each name once."""
-        return sorted(self._functions.values(), key=lambda s: (s.vaddr, s.name))
+        """The functions (and untyped labels in code), by address, then name; several may share a name."""
+        places: dict[tuple[str, int], Symbol] = {}
+        for symbol in self._code:
+            places.setdefault((symbol.name, symbol.vaddr), symbol)
+        return sorted(places.values(), key=lambda s: (s.vaddr, s.name))
 
     def objects(self) -> list[Symbol]:
         """The data symbols by address; *offset* is 0 for what the file has no bytes of (.bss)."""

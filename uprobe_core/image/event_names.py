@@ -12,8 +12,13 @@ MOST = 63
 """Characters of an event's name (MAX_EVENT_NAME_LEN - 1)."""
 
 
-def apart(shorts: Sequence[str], names: Sequence[str], most: int = MOST) -> list[str]:
-    """An event name for each function; those that would be the same get a sum of the symbol's own name."""
+def apart(shorts: Sequence[str], names: Sequence[str], places: Sequence[int], most: int = MOST) -> list[str]:
+    """An event name for each function.
+
+    Those that would be the same get a sum of the symbol's own name, or of that and its place.
+    """
+    shared = Counter(names)
+    names = [f"{name}@{at:x}" if shared[name] > 1 else name for name, at in zip(names, places, strict=True)]
     texts = [identifier(short, most) for short in shorts]
     often = Counter(texts)
     return [

@@ -142,7 +142,7 @@ class ImageResolver:
         event = f"{short(name)}_{distance:#x}" if distance else short(name)
         if len(found) == 1:
             return [_location(path, found[0], distance, identifier(event), target)]
-        names = apart([event] * len(found), [symbol.name for symbol in found])
+        names = apart([event] * len(found), [s.name for s in found], [s.offset for s in found])
         return [
             _location(path, symbol, distance, each, image.source_name(symbol))
             for symbol, each in zip(found, names, strict=True)
@@ -232,7 +232,8 @@ class ImageResolver:
             raise _refusal(
                 line, f"no function of {path} matches {target!r}", "`uprobe list` shows what there is"
             )
-        names = apart([short(image.source_name(s)) for s in found], [s.name for s in found])
+        shorts = [short(image.source_name(s)) for s in found]
+        names = apart(shorts, [s.name for s in found], [s.offset for s in found])
         return [
             _location(path, symbol, 0, name, image.source_name(symbol))
             for symbol, name in zip(found, names, strict=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from uprobe_core.call_names import CallNames
-from uprobe_core.call_pairs import Call, CallPairs, What
+from uprobe_core.call_pairs import Call, CallPairs, Step, What
 from uprobe_core.call_words import call_texts
 from uprobe_core.event_model import EventSpec, Record
 from uprobe_core.value_text import values_text
@@ -45,14 +45,18 @@ class CallsSeen:
         """One record, in the order of hits; samples are in no call."""
         if record.event.is_sample:
             return
-        for what, call in self._pairs.take(record):
-            stack = self._open.get((record.pid, record.tid)) or self._begin(record)
-            if what is What.ENTERED:
-                stack.append((self._put(stack[-1][0], call), self._into(stack[-1][1], self._name(call))))
-            elif what is What.POINT:
-                self._point(self._put(stack[-1][0], call), call.entry, stack[-1][1])
-            else:
-                self._leave(stack, call)
+        for step in self._pairs.take(record):
+            self._step(step)
+
+    def _step(self, step: Step) -> None:
+        what, call, record = step
+        stack = self._open.get((record.pid, record.tid)) or self._begin(record)
+        if what is What.ENTERED:
+            stack.append((self._put(stack[-1][0], call), self._into(stack[-1][1], self._name(call))))
+        elif what is What.POINT:
+            self._point(self._put(stack[-1][0], call), call.entry, stack[-1][1])
+        else:
+            self._leave(stack, call)
 
     def _begin(self, record: Record) -> list[tuple[Node, Flame]]:
         key = record.pid, record.tid
@@ -106,8 +110,8 @@ class CallsSeen:
 
     def as_data(self) -> dict[str, Any]:
         """The tree by task and the flame graph, as plain data."""
-        for _ in self._pairs.finish():
-            pass
+        for step in self._pairs.flush():
+            self._step(step)
         return {
             "tasks": [[title, _flat(nodes)] for title, _, _, _, nodes in self._tasks.values()],
             "left_out": self.left_out,

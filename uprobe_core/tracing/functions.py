@@ -129,7 +129,8 @@ def _matching(pattern: str, setup: RunSetup, files: GuestFiles, arch: ArchOps) -
             )
         shown = [without_result(image.source_name(symbol)) for symbol in symbols]
         most = MOST - len(AT_RETURN)
-        names = apart([short(each) for each in shown], [symbol.name for symbol in symbols], most)
+        places = [symbol.offset for symbol in symbols]
+        names = apart([short(each) for each in shown], [symbol.name for symbol in symbols], places, most)
         for symbol, text, name in zip(symbols, shown, names, strict=True):
             yield _Found(path, group, name, symbol, text)
 
