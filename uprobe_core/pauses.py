@@ -120,6 +120,10 @@ class Pauses(Protocol):
         """In a pause of PauseKind.SIGNAL: the signal is not delivered."""
         ...
 
+    def signal_info(self) -> bytes:
+        """In such a pause: the siginfo of the signal, as a handler would get it; b"" in others."""
+        ...
+
     def get_system(self, task: Task, name: str) -> int:
         """A register that is not one of the general ones: "fpsr", "fpcr", "tpidr"."""
         ...

@@ -145,9 +145,10 @@ class Runner:
         """Take pending signals; whether *task* may run on."""
         if not self._handler.may_deliver_signal(task):
             return True
-        if self.pauses is not None and self.pauses.on:
-            self.pauses.signal(task)
-        deliver(task)
+        pauses = self.pauses
+        deliver(task, None if pauses is None or not pauses.on else pauses.signal)
+        if pauses is not None and pauses.on:
+            pauses.signals_taken(task)
         if task.exited or task.process.signals.stopped:
             return False
         if task.pending is not None:

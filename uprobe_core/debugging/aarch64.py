@@ -25,18 +25,28 @@ def _core() -> str:
     return "".join((*rows, '<reg name="cpsr" bitsize="32"/>'))
 
 
+_LANES = {"d": (64, "double"), "s": (32, "single"), "h": (16, "half"), "b": (8, ""), "q": (128, "")}
+"""By the name of the view of a vector register: bits of a lane, and gdb's word for such a float."""
+
+
+def _views() -> str:
+    """Each vector register as lanes of each width: floats (f), unsigned (u) and signed (s)."""
+    vectors = unions = ""
+    for name, (bits, real) in _LANES.items():
+        types = {"f": f"ieee_{real}"} if real else {}
+        types |= {"u": f"uint{bits}", "s": f"int{bits}"}
+        rows = [(f"v{name}{kind}", lane, kind) for kind, lane in types.items()]
+        vectors += "".join(
+            f'<vector id="{each}" type="{lane}" count="{128 // bits}"/>' for each, lane, _ in rows
+        )
+        fields = "".join(f'<field name="{kind}" type="{each}"/>' for each, _, kind in rows)
+        unions += f'<union id="v{name}">{fields}</union>'
+    return vectors + unions
+
+
 def _fpu() -> str:
-    vector = (
-        '<vector id="v2d" type="ieee_double" count="2"/><vector id="v2u" type="uint64" count="2"/>'
-        '<vector id="v4f" type="ieee_single" count="4"/><vector id="v4u" type="uint32" count="4"/>'
-        '<vector id="v8u" type="uint16" count="8"/><vector id="v16u" type="uint8" count="16"/>'
-        '<union id="vd"><field name="f" type="v2d"/><field name="u" type="v2u"/></union>'
-        '<union id="vs"><field name="f" type="v4f"/><field name="u" type="v4u"/></union>'
-        '<union id="vh"><field name="u" type="v8u"/></union>'
-        '<union id="vb"><field name="u" type="v16u"/></union>'
-        '<union id="aarch64v"><field name="d" type="vd"/><field name="s" type="vs"/>'
-        '<field name="h" type="vh"/><field name="b" type="vb"/></union>'
-    )
+    views = "".join(f'<field name="{name}" type="v{name}"/>' for name in _LANES)
+    vector = f'{_views()}<union id="aarch64v">{views}</union>'
     rows = "".join(f'<reg name="v{n}" bitsize="128" type="aarch64v"/>' for n in range(32))
     return f'{vector}{rows}<reg name="fpsr" bitsize="32"/><reg name="fpcr" bitsize="32"/>'
 

@@ -27,10 +27,12 @@ restart_syscall clock_gettime clock_getres gettimeofday nanosleep clock_nanoslee
 setitimer getitimer timer_create timer_settime timer_gettime timer_delete timer_getoverrun
 getpid gettid getppid getuid geteuid getgid getegid getgroups getpgid getsid getresuid getresgid
 prlimit64 prctl personality uname sysinfo getrandom getpriority setpriority getcpu exit exit_group
-tgkill tkill execve rt_sigqueueinfo rt_tgsigqueueinfo process_vm_readv
+execve process_vm_readv
 """
 """Of the process's own, which a copy has anew."""
 _REPEATED = frozenset(f"{_READS} {_OWN}".split())
+_SIGNALS = frozenset({"kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"})
+"""To the process that they name first."""
 _MAKES = frozenset(
     {
         *("pipe2", "eventfd2", "socket", "socketpair", "memfd_create", "signalfd4"),
@@ -75,11 +77,15 @@ class Journal:
             return
         if name in _MAKES:
             self.shared_since = self.executed() if self.shared_since is None else self.shared_since
-        elif not self._repeats(name, arguments):
+        elif not self._repeats(task, name, arguments):
             self.once.append((self.executed(), name))
 
-    def _repeats(self, name: str, arguments: tuple[int, ...]) -> bool:
+    def _repeats(self, task: Any, name: str, arguments: tuple[int, ...]) -> bool:
         """Whether the call does the same when it is made once more."""
+        if name in _SIGNALS:
+            return bool(arguments[0] == task.process.pid)
+        if name == "tkill":
+            return arguments[0] in {each.tid for each in task.process.tasks}
         if name in ("read", "readv") and arguments[0] == 0:
             return self._input_repeats
         if name in ("openat", "openat2"):

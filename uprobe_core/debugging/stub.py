@@ -21,7 +21,7 @@ __all__ = ("Stub",)
 
 _PACKET_BYTES = 0x4000
 _FEATURES = (
-    f"PacketSize={_PACKET_BYTES:x};QStartNoAckMode+;qXfer:features:read+;qXfer:auxv:read+;qXfer:threads:read+;"
+    f"PacketSize={_PACKET_BYTES:x};QStartNoAckMode+;qXfer:features:read+;qXfer:auxv:read+;qXfer:threads:read+;qXfer:siginfo:read+;"
     "qXfer:exec-file:read+;qXfer:libraries-svr4:read+;multiprocess+;swbreak+;hwbreak+;vContSupported+;QPassSignals+;error-message+"
 )
 _BACKWARDS = ";ReverseStep+;ReverseContinue+"
@@ -295,7 +295,7 @@ class Stub:
         offset, size = map(_number, where.split(b","))
         found = self._object(what, annex)
         if found is None:
-            return b"E01" if what == b"libraries-svr4" else b""
+            return b"E01" if what in (b"libraries-svr4", b"siginfo") else b""
         part = found[offset : offset + min(size, _PACKET_BYTES // 2)]
         return (b"m" if offset + len(part) < len(found) else b"l") + escaped(part)
 
@@ -306,6 +306,8 @@ class Stub:
             rows = self.debugger.view.call("threads")
             texts = (f'<thread id="{self._named(tid)}" name="{_quoted(name)}"/>' for tid, name in rows)
             return f'<?xml version="1.0"?><threads>{"".join(texts)}</threads>'.encode()
+        if what == b"siginfo":
+            return self._call("signal_info") or None
         _pid, path, auxv = self.debugger.view.call("process")
         if what == b"auxv":
             return bytes(auxv)

@@ -119,6 +119,10 @@ class View:
         """Store, whatever the program's permissions are; MemoryFault."""
         self._process.poke(address, data)
 
+    def signal_info(self) -> bytes:
+        """Of the signal that the run stands before, b"": it stands before none."""
+        return self._pauses.signal_info()
+
     def mappings(self) -> list[tuple[int, int, str, int, str]]:
         """Start, end, permissions as in /proc/PID/maps, offset and path of each mapping."""
         found = []

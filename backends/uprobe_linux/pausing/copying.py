@@ -82,13 +82,24 @@ def _reopen(host: int, *, writes_nowhere: bool) -> None:
     with contextlib.suppress(OSError):
         position = os.lseek(host, 0, os.SEEK_CUR)
         if flags & os.O_ACCMODE != os.O_RDONLY or writes_nowhere:
-            fresh = os.memfd_create("unseen", os.MFD_CLOEXEC)
-            os.ftruncate(fresh, os.fstat(host).st_size)
+            fresh = _unseen(os.fstat(host).st_size, flags)
         else:
             fresh = os.open(f"/proc/self/fd/{host}", flags | os.O_CLOEXEC)
         os.lseek(fresh, position, os.SEEK_SET)
         os.dup2(fresh, host, inheritable=False)
         os.close(fresh)
+
+
+def _unseen(size: int, flags: int) -> int:
+    """A file of *size* zeros that nobody else has, opened with *flags*, which the program can ask for."""
+    made = os.memfd_create("unseen", os.MFD_CLOEXEC)
+    os.ftruncate(made, size)
+    try:
+        fresh = os.open(f"/proc/self/fd/{made}", flags | os.O_CLOEXEC)
+    except OSError:
+        return made
+    os.close(made)
+    return fresh
 
 
 def wake(machine: World) -> None:

@@ -15,10 +15,12 @@ from uprobe_core.types import MemoryFault
 from uprobe_linux.pausing import copying
 from uprobe_linux.pausing.stores import WatchedStores
 from uprobe_linux.probing.successors import successors
+from uprobe_linux.signals.delivery import take, upcoming
 
 if TYPE_CHECKING:
     from uprobe_linux.kernel import Process, Task
     from uprobe_linux.processes.world import World
+    from uprobe_linux.signals.siginfo import SigInfo
 
 __all__ = ("LinuxPauses",)
 
@@ -43,8 +45,8 @@ class LinuxPauses:
         self._hooked: list[tuple[Process, int]] = []
         """Where the instruction that is executed now may lead."""
         self._stores = WatchedStores()
-        self._told = 0
-        """The signal of the pause that was last, until it is delivered."""
+        self._told: SigInfo | None = None
+        """The signal that the pause is about."""
 
     # --- the contract ----------------------------------------------------------------------------
 
@@ -114,10 +116,13 @@ class LinuxPauses:
 
     def ignore_signal(self, task: Task) -> None:
         """The signal that the pause is about is not delivered."""
-        number, self._told = self._told, 0
-        blocked = ~(1 << (number - 1))
-        if number and task.signals.pending.take(blocked) is None:
-            task.process.signals.pending.take(blocked)
+        if self._told is not None:
+            self._told = None
+            take(task)
+
+    def signal_info(self) -> bytes:
+        """The siginfo of the signal that the pause is about, b"" if it is about none."""
+        return b"" if self._told is None else self._told.pack()
 
     def get_system(self, task: Task, name: str) -> int:
         """One of "fpsr", "fpcr" and "tpidr"."""
@@ -147,19 +152,22 @@ class LinuxPauses:
 
     def signal(self, task: Task) -> None:
         """A signal is about to be delivered to *task*."""
-        pending = (task.signals.pending.mask | task.process.signals.pending.mask) & ~task.signals.blocked
-        number = (pending & -pending).bit_length()
-        if number and number not in self.passed:
-            self._told = number
-            self._pause(PauseKind.SIGNAL, task, number)
-            self._told = 0
+        while (info := upcoming(task)) is not None and info.signo not in self.passed:
+            self._told = info
+            self._pause(PauseKind.SIGNAL, task, info.signo)
+            told, self._told = self._told, None
+            if told is not None:
+                return  # and it is delivered
+
+    def signals_taken(self, task: Task) -> None:
+        """*task* is behind what was to be delivered."""
         if task is self._stepping:
             self._here = None  # the first instruction of its handler is where the step ends
 
     def before(self, task: Task) -> None:
         """*task* is about to execute an instruction, and perhaps more."""
-        here = self._position(task)
         is_store = bool(self._stores.ranges) and self._stores.take(task)
+        here = self._position(task)
         address = self._stores.touched(task) if is_store else None
         kind = self._reason(task, here) if address is None else PauseKind.STORE
         self._here = here

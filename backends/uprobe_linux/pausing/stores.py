@@ -1,6 +1,7 @@
 """Stores that somebody waits for: their pages cannot be written, so that the store faults before it is made.
 
-The runner then comes here, and has the one instruction executed with the page open.  What a
+The runner then comes here.  A store to elsewhere in the page is made here, or else the one instruction is
+executed with the page open.  What a
 system call writes is not seen, as by a processor's own watchpoints.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from uprobe_core.types import MemoryFault
 from uprobe_linux.cpu import PAGE
 from uprobe_linux.cpu_support.effective_address import access_bytes, effective_address
 from uprobe_linux.memory.address_space import untagged
@@ -60,14 +62,30 @@ class WatchedStores:
     def take(self, task: Task) -> bool:
         """Whether *task* is about to make a store that was refused only here: the page is open for it now.
 
+        One that is to none of the ranges may have been made instead, and PC is behind it.
+
         To be called before each run of the CPU; once for each refused store.
         """
         faulted, self._faulted = self._faulted, None
-        if faulted != (task, task.get_reg(_PC)):
+        if faulted != (task, task.get_reg(_PC)) or self._make_elsewhere(task):
             return False
         self._is_open = True
         self._close(_NOWHERE)
         return True
+
+    def _make_elsewhere(self, task: Task) -> bool:
+        """Make the store at PC here if it is to none of the ranges: the emulator takes much longer."""
+        from uprobe_linux.pausing.plain_stores import make_store
+
+        if self.touched(task) is not None:
+            return False
+        try:
+            is_made = make_store(task, task.process.memory.fetch_word(task.get_reg(_PC)))
+        except MemoryFault:
+            return False
+        if is_made:
+            task.machine.cpu.retire(1)
+        return is_made
 
     def after(self) -> None:
         """The CPU has run."""

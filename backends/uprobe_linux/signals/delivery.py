@@ -31,9 +31,12 @@ from uprobe_linux.signals.siginfo import SigInfo
 from uprobe_linux.signals.table import SIG_DFL, SIG_IGN, SS_AUTODISARM, AltStack, Disposition
 
 if TYPE_CHECKING:
-    from uprobe_linux.kernel import Task
+    from collections.abc import Callable
 
-__all__ = ("Outcome", "deliver", "has_pending", "push_handler", "return_from_handler")
+    from uprobe_linux.kernel import Task
+    from uprobe_linux.signals.table import PendingSignals
+
+__all__ = ("Outcome", "deliver", "has_pending", "push_handler", "return_from_handler", "take", "upcoming")
 
 SP, PC, PSTATE = 31, 32, 33
 _BTYPE_TCO = 3 << 10 | 1 << 25
@@ -60,27 +63,43 @@ def has_pending(task: Task) -> bool:
     return bool((signals.pending.mask | task.process.signals.pending.mask) & ~signals.blocked)
 
 
-def deliver(task: Task) -> Outcome:
-    """Take all signals that are pending and not blocked; each handler's frame lies below the one before."""
-    while (info := _take(task)) is not None:
-        outcome = _act(task, info)
+def deliver(task: Task, before: Callable[[Task], None] | None = None) -> Outcome:
+    """Take all signals that are pending and not blocked; each handler's frame lies below the one before.
+
+    :param before: called before each is taken
+    """
+    while upcoming(task) is not None:
+        if before is not None:
+            before(task)
+        info = take(task)
+        outcome = Outcome.RUN if info is None else _act(task, info)
         if outcome is not Outcome.RUN:
             return outcome
     _restore_mask(task)
     return Outcome.RUN
 
 
-def _take(task: Task) -> SigInfo | None:
+def upcoming(task: Task) -> SigInfo | None:
+    """The signal that *task* takes next."""
+    queue, blocked = _next_queue(task)
+    return queue.next(blocked)
+
+
+def take(task: Task) -> SigInfo | None:
+    """Remove and return it."""
+    queue, blocked = _next_queue(task)
+    return queue.take(blocked)
+
+
+def _next_queue(task: Task) -> tuple[PendingSignals, int]:
     """The task's own signals first, then the process's, which the main thread takes if it can."""
     blocked = task.signals.blocked
-    info: SigInfo | None = task.signals.pending.take(blocked)
-    if info is not None:
-        return info
-    main, shared = task.process.tasks[0], task.process.signals.pending
+    if task.signals.pending.mask & ~blocked:
+        return task.signals.pending, blocked
+    main = task.process.tasks[0]
     if main is not task and not main.exited:
         blocked |= ~main.signals.blocked & ~bit(Sig.KILL)
-    taken: SigInfo | None = shared.take(blocked)
-    return taken
+    return task.process.signals.pending, blocked
 
 
 def _act(task: Task, info: SigInfo) -> Outcome:

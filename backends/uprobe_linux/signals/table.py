@@ -98,18 +98,23 @@ class PendingSignals:
         self._length += 1
         return True
 
-    def take(self, blocked: int) -> SigInfo | None:
-        """Remove and return the next one outside *blocked*: KILL, synchronous ones, others by number."""
+    def next(self, blocked: int) -> SigInfo | None:
+        """The next one outside *blocked*: KILL, synchronous ones, others by number."""
         ready = self.mask & ~blocked
         if not ready:
             return None
         ready = ready & bit(Sig.KILL) or ready & SYNCHRONOUS or ready
-        signo = (ready & -ready).bit_length()
-        queue = self._queues[signo]
-        info = queue.popleft()
-        self._length -= 1
-        if not queue:
-            self.mask &= ~bit(signo)
+        return self._queues[(ready & -ready).bit_length()][0]
+
+    def take(self, blocked: int) -> SigInfo | None:
+        """Remove and return it."""
+        info = self.next(blocked)
+        if info is not None:
+            queue = self._queues[info.signo]
+            queue.popleft()
+            self._length -= 1
+            if not queue:
+                self.mask &= ~bit(info.signo)
         return info
 
     def discard(self, mask: int) -> None:
