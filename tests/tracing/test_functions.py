@@ -66,6 +66,15 @@ def test_a_glob_alone_means_functions_of_the_program(program: Path) -> None:
     assert names(program, "o*d", "tw?ce") == ["tells_its_calls/odd", "tells_its_calls/twice"]
 
 
+@pytest.mark.parametrize("name", ["tells_its_calls", "alias"])
+def test_the_program_may_be_called_by_its_file_or_that_of_a_link(
+    program: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "alias").symlink_to(program)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert names(Path("alias"), f"{name}:o*d", cwd="/") == ["tells_its_calls/odd"]
+
+
 def test_excluded_functions_are_left_out(program: Path) -> None:
     found = names(program, "even", "odd", "leaf", exclude=("o*", "tells_its_calls:even"))
     assert found == ["tells_its_calls/leaf"]

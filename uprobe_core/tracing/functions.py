@@ -152,6 +152,9 @@ def _split(pattern: str, setup: RunSetup, files: GuestFiles) -> tuple[str, str]:
         status = files(pattern[:at]) if at else None
         if status is not None and not status.errno_name and status.regular:
             return _with_slash(pattern[:at], files, is_library=status.is_library), pattern[at + 1 :] or "*"
+    name, colon, glob = pattern.partition(":")
+    if colon and glob[:1] != ":" and name in _program_names(setup, files):
+        return _with_slash(files.program or setup.argv[0], files, is_library=False), glob or "*"
     if "/" in pattern or (":" in pattern and "::" not in pattern) or not setup.argv:
         why = "" if "/" in pattern else files(pattern.partition(":")[0]).why_no_library
         hint = (
@@ -160,6 +163,13 @@ def _split(pattern: str, setup: RunSetup, files: GuestFiles) -> tuple[str, str]:
         )
         raise UsageError(f"-F {pattern} names no file", hint=hint, slug="no-file")
     return _with_slash(files.program or setup.argv[0], files, is_library=False), pattern
+
+
+def _program_names(setup: RunSetup, files: GuestFiles) -> set[str]:
+    """What the program is called, and the file that it is: python3 and python3.11."""
+    program = files.program or (setup.argv[0] if setup.argv else "")
+    paths = (program, files(program).host_path) if program else ()
+    return {path.rpartition("/")[2] for path in paths} - {""}
 
 
 def _with_slash(path: str, files: GuestFiles, *, is_library: bool) -> str:
