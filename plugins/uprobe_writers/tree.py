@@ -14,6 +14,7 @@ from typing import BinaryIO, ClassVar
 
 from uprobe_core.call_pairs import Call, CallPairs, Step, What
 from uprobe_core.errors import UsageError
+from uprobe_core.terminal_text import broken, cells, columns_of
 from uprobe_core.value_text import values_text
 from uprobe_core.writer import Record, RunHeader
 from uprobe_writers.tree_nodes import Node, fold_into
@@ -73,6 +74,7 @@ class TreeWriter:
         self._folds = given.get("fold", "yes") == "yes"
         self._stream = stream
         self._look = Look(self._unit, color=_is_colored(stream, given.get("color", "auto")))
+        self._columns = columns_of(stream.fileno()) if stream.isatty() else 0
         self._pairs = CallPairs(header.events)
         self._tasks: dict[tuple[int, int], _Task] = {}
         self._shown: _Task | None = None
@@ -209,7 +211,12 @@ class TreeWriter:
         if task is not self._shown:
             self._shown = task
             self._put(self._look.task(task.comm, task.tid))
-        self._put(self._look.line(node, depth, part))
+        before, text = self._look.line(node, depth, part)
+        room = self._columns - cells(self._look.more(depth))
+        first, *rest = broken(text, room) if cells(before + text) > self._columns > 0 else (text,)
+        self._put((before + first).rstrip())
+        for each in rest:
+            self._put(self._look.more(depth) + each)
 
     def _put(self, line: str) -> None:
         self._stream.write(f"{line}\n".encode("utf-8", "surrogateescape"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from uprobe_core.call_words import call_texts
+from uprobe_core.terminal_text import cells
 from uprobe_core.value_text import indented, time_text, values_text
 from uprobe_core.writer import Record
 from uprobe_writers.tree_nodes import Node
@@ -52,12 +53,16 @@ class Look:
         """Above what a task does."""
         return self._paint(_BOLD, f"# {comm}-{tid}")
 
-    def line(self, node: Node, depth: int, part: str) -> str:
-        """One line; *part* is "open", "close" or "leaf"."""
+    def line(self, node: Node, depth: int, part: str) -> tuple[str, str]:
+        """One line: what stands before the call, and the call; *part* is "open", "close" or "leaf"."""
         amount = "" if part == "open" or node.amount is None else amount_text(node.amount, self._unit)
         slow = self._unit == "time" and (node.amount or 0) >= _SLOW
         column = self._paint(_RED if slow else "", f"{amount:>{WIDTH}}")
-        return f"{column} {self._paint(_FAINT, '│')} {indented(depth)}{self._text(node, part)}".rstrip()
+        return f"{column} {self._paint(_FAINT, '│')} {indented(depth)}", self._text(node, part)
+
+    def more(self, depth: int) -> str:
+        """What stands before that of a call which is too long for one line."""
+        return f"{'':{WIDTH}} {self._paint(_FAINT, '│')} {' ' * cells(indented(depth))}    "
 
     def _text(self, node: Node, part: str) -> str:
         name = self._paint(_BOLD, node.name)

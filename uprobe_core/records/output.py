@@ -287,6 +287,13 @@ class RunOutput:
         elif hasattr(self._writer, "lost"):
             self._by_writer("lost", count)
 
+    @property
+    def columns(self) -> int:
+        """Of the terminal that lines go to, 0 if it is none."""
+        from uprobe_core.terminal_text import columns_of  # a run without tables has no need of it
+
+        return columns_of(self._fd)
+
     def line(self, text: str, time: int = 0, pid: int = 0) -> None:
         """Write one line of text, given without its newline, that process *pid* gave at *time*."""
         data = text.encode("utf-8", "surrogateescape") + b"\n"

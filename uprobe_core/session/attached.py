@@ -129,9 +129,7 @@ class Attached:
 
     def report(self) -> str:
         """What the consumers have found so far, for people."""
-        lines: list[str] = []
-        ConsumerReports(self._consumers).emit(lines.append)
-        return "\n".join(lines)
+        return "\n".join(ConsumerReports(self._consumers).lines())
 
     def remove(self) -> None:
         """Take all of it out again."""

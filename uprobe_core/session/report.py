@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -50,14 +50,13 @@ class ConsumerReports:
             text = f"the report of a consumer did not come back and was stopped: {stopped}"
             self.failure = self.failure or OverdueError(text)
 
-    def emit(self, emit: Callable[[str], None]) -> None:
-        """Give each line of text to *emit*."""
+    def lines(self) -> Iterator[str]:
+        """Each line of text."""
         for use, found in self._found:
             with self._heard():
                 with blaming(use.name, "report"):
                     lines = _text(found).splitlines()
-                for line in lines:
-                    emit(line)
+                yield from lines
 
     def as_texts(self) -> dict[str, str]:
         """What each consumer that found something says to people, by its number in :meth:`as_json`."""

@@ -40,7 +40,8 @@ class ReportedSession(PreparedSession):
 
     def _report(self, status: ExitStatus | None) -> None:
         found = ConsumerReports(self._consumers)
-        found.emit(self.emit)
+        for line in found.lines():
+            self._emit_fitted(line)
         for line in self.events.findings.reports():
             self.emit(line)
         self._judge(found)
@@ -63,6 +64,12 @@ class ReportedSession(PreparedSession):
         if self.setup.debug and self._machine is not None:
             say_statistics(self._machine.statistics(), self.events.findings.statistics)
         self._complaints.failure = self._complaints.failure or found.failure
+
+    def _emit_fitted(self, line: str) -> None:
+        from uprobe_core.terminal_text import fitted  # a run without tables has no need of it
+
+        for each in fitted(line, 0 if self._output is None else self._output.columns):
+            self.emit(each)
 
     def _judge(self, found: ConsumerReports) -> None:
         """Say which expectations did not hold."""

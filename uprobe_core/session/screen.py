@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from uprobe_core.terminal_text import fitted
 from uprobe_core.types import MemoryFault
 
 __all__ = ("Screen",)
@@ -86,7 +87,7 @@ class Screen:
             self._put("".join(f"{line}\n" for line in lines))
             return
         width, height = self._size()
-        shown = [line[: max(width - 1, 1)] for line in lines]
+        shown = [each for line in lines for each in fitted(line, max(width - 1, 1))]
         if len(shown) >= height:
             shown = [*shown[: max(height - 2, 1)], f"... {len(shown) - max(height - 2, 1)} more lines"]
         with self._state() as state:

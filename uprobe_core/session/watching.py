@@ -85,10 +85,8 @@ class Watching:
         return f"{time.monotonic() - self._start:.1f} s, {_short(executed)} instructions, {hits} hits"
 
     def _tables(self) -> list[str]:
-        lines: list[str] = []
         often = [each for each in self._consumers if asked(each[1], "reports_often", False, each[0].name)]
-        ConsumerReports(often).emit(lines.append)
-        return lines
+        return list(ConsumerReports(often).lines())
 
     def in_child(self) -> None:
         """This is a forked process now: the first one shows what there is."""
