@@ -153,6 +153,7 @@ CONSUMERS = {
     "profile": ["-C profile:every=25,top=4"],
     "coverage": ["-C coverage:sort=name,top=3"],
     "graph": ["-C graph"],
+    "leaks": [],
 }
 """Each of our consumers with what it is to be shown with."""
 ACTIONS = {
@@ -180,7 +181,8 @@ def consumers() -> str:
         rows = [f"| `{key}` | {text} |" for key, text in getattr(cls, "allowed", {}).items()]
         options = ["| option | |", "|---|---|", *rows, ""] if rows else []
         runs = "\n".join(_run(f"uprobe run {example} -e '{EVENT}' -- ./loop 6") for example in examples)
-        parts.append("\n".join([f"### {name}\n", f"{about}\n", *options, f"```console\n{runs}```\n"]))
+        shown = [f"```console\n{runs}```\n"] if runs else []
+        parts.append("\n".join([f"### {name}\n", f"{about}\n", *options, *shown]))
     return "\n".join(parts)
 
 

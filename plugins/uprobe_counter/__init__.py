@@ -16,6 +16,7 @@ from uprobe_counter.consumers import (
 )
 from uprobe_counter.coverage import CoverageConsumer
 from uprobe_counter.graph import GraphConsumer
+from uprobe_counter.leaks import LeaksConsumer
 from uprobe_counter.profile import ProfileConsumer
 from uprobe_counter.summary import SummaryConsumer
 
@@ -25,6 +26,7 @@ __all__ = (
     "GraphConsumer",
     "HistConsumer",
     "LatencyConsumer",
+    "LeaksConsumer",
     "ProfileConsumer",
     "StacksConsumer",
     "SumConsumer",
