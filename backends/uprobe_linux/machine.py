@@ -206,7 +206,9 @@ class LinuxMachine:
         """How the main process ended, or why the run did."""
         if self.stop_requested and self.main.exit_code is None:
             return ExitStatus(signal=signal.SIGKILL, reason=self.stop_requested)
-        return ExitStatus(self.main.exit_code or 0, self.main.exit_signal, self.stop_requested)
+        main = self.main
+        pc, fault = main.killed_at if main.exit_signal else (0, None)
+        return ExitStatus(main.exit_code or 0, main.exit_signal, self.stop_requested, pc, fault)
 
     def request_stop(self, reason: str) -> None:
         """End the run soon; from any thread and from signal handlers."""

@@ -241,8 +241,32 @@ def test_a_signal_of_a_fault_is_said(tmp_path: Path, number: signal.Signals) -> 
     )
     done = uprobe("run", "--", str(either(source)), str(int(number)))
     assert done.returncode == 128 + number
-    named = f"uprobe: the program was killed by {number.name}\n"
-    assert done.stderr == ("" if number == signal.SIGKILL else named)
+    named = rf"uprobe: the program was killed by {number.name} at 0x[0-9a-f]+ in \S+\n"
+    assert re.fullmatch("" if number == signal.SIGKILL else named, done.stderr)
+
+
+@pytest.mark.parametrize("engine", ["c", "py"])
+def test_where_a_program_died_and_of_which_address_is_said(tmp_path: Path, engine: str) -> None:
+    """The program knows both: it tells them in a handler, before it dies of the same access without one."""
+    source = tmp_path / "faults.c"
+    source.write_text(
+        "#include <signal.h>\n#include <stdio.h>\n#include <ucontext.h>\n"
+        "__attribute__((noinline)) int reads(int *at) { return at[2]; }\n"
+        "static void tells(int number, siginfo_t *info, void *context) {\n"
+        '    printf("%#llx %#lx\\n", (unsigned long long)((ucontext_t *)context)->uc_mcontext.pc,\n'
+        "           (unsigned long)info->si_addr);\n"
+        "    fflush(stdout); }\n"
+        "int main(void) {\n"
+        "    struct sigaction once = {.sa_sigaction = tells, .sa_flags = SA_SIGINFO | SA_RESETHAND};\n"
+        "    sigaction(SIGSEGV, &once, NULL);\n"
+        "    return reads((int *)0x10); }\n"
+    )
+    done = uprobe("run", "--engine", engine, "-F", "reads", "--", str(either(source)))
+    pc, address = done.stdout.split()
+    assert address == "0x18"
+    last = done.stderr.splitlines()[-1]
+    where = rf"at {pc} in reads(\+0x\w+)? \(fault address {address}\)"
+    assert re.fullmatch(f"uprobe: the program was killed by SIGSEGV {where}", last), last
 
 
 def test_a_limit_of_instructions_is_124() -> None:

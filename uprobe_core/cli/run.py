@@ -9,6 +9,7 @@ from uprobe_core.errors import SpecError, UsageError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from uprobe_core.backend import ExitStatus
     from uprobe_core.run_setup import RunSetup
@@ -120,17 +121,17 @@ def _run(setup: RunSetup) -> int:
         session.open()
         collect_from_now_on()
         with printing_aside():
-            status = _exit_status(session.run(), setup)
+            status = _exit_status(session.run(), setup, session.name_of)
         unmet = any(not outcome.held for outcome in session.outcomes)
     return status or (UNMET if unmet else 0)
 
 
-def _exit_status(status: ExitStatus, setup: RunSetup) -> int:
+def _exit_status(status: ExitStatus, setup: RunSetup, name_of: Callable[[int], str]) -> int:
     """The status to exit with; an end that was not the program's own is said on standard error."""
     from uprobe_core.target import ENDED_BY
 
     if not status.reason:
-        _say_if_crashed(status.signal)
+        _say_if_crashed(status, name_of)
     if not status.reason or status.reason in ENDED_BY:
         return status.shell_status
     limits = setup.limits
@@ -144,8 +145,12 @@ def _exit_status(status: ExitStatus, setup: RunSetup) -> int:
     return status.shell_status
 
 
-def _say_if_crashed(number: int) -> None:
-    """Say which signal killed the program, if it is one of a fault, as shells do."""
-    name = _CRASHES.get(number)
-    if name is not None:
-        print(f"uprobe: the program was killed by {name}", file=sys.stderr)
+def _say_if_crashed(status: ExitStatus, name_of: Callable[[int], str]) -> None:
+    """Say which signal killed the program, if it is one of a fault, and where, as far as that is known."""
+    name = _CRASHES.get(status.signal)
+    if name is None:
+        return
+    where = name_of(status.pc) if status.pc else ""
+    at = f" at {status.pc:#x}{f' in {where}' if where else ''}" if status.pc else ""
+    fault = "" if status.fault_address is None else f" (fault address {status.fault_address:#x})"
+    print(f"uprobe: the program was killed by {name}{at}{fault}", file=sys.stderr)

@@ -55,6 +55,8 @@ class LinuxProcess:
         """Told of each signal that is queued, once there is a signalfd."""
         self.exit_code: int | None = None
         self.exit_signal = 0
+        self.killed_at: tuple[int, int | None] = (0, None)
+        """PC when a signal killed it, and the address of a fault."""
         self.dumpable = 1
         """prctl(PR_SET_DUMPABLE)."""
 

@@ -45,6 +45,13 @@ class SigInfo:
         """Raised by an instruction; *address* becomes si_addr."""
         return cls(signo, code, struct.pack("<Q", address & _MASK64))
 
+    @property
+    def fault_address(self) -> int | None:
+        """What an instruction could not access; None if that is not why."""
+        if self.signo not in (Sig.SEGV, Sig.BUS) or self.code <= 0 or self.code == SI_KERNEL:
+            return None
+        return int.from_bytes(self.payload[:8], "little")
+
     @classmethod
     def from_child(
         cls, code: int, pid: int, uid: int, status: int, utime: int = 0, stime: int = 0
