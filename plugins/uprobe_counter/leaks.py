@@ -78,6 +78,13 @@ class _Memory:
         self.asked = [0, 0]
         """Blocks and bytes in all."""
 
+    def give(self, key: tuple[int, int], block: _Block) -> None:
+        """*block* is handed out; it was by now if one function of memory asked another one for it."""
+        inner = self.live.get(key)
+        self.asked[0] += inner is None
+        self.asked[1] += block.size - (inner.size if inner is not None else 0)
+        self.live[key] = block
+
     def found(self) -> Found:
         """What was not taken back, by stack."""
         found = dict(self.left)
@@ -130,9 +137,7 @@ class _Follower:
         (old, size), address = hit.cookie, hit.reg(hit.registers.result)
         if address:
             stack = tuple(frame.name for frame in hit.stack(self._memory.depth))
-            self._memory.live[hit.pid, address] = _Block(size, stack)
-            self._memory.asked[0] += 1
-            self._memory.asked[1] += size
+            self._memory.give((hit.pid, address), _Block(size, stack))
         elif size and old is not None and old[1] is not None:
             self._memory.live[old[0]] = old[1]
 

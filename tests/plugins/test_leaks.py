@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from uprobe_counter.leaks import _Block, _Memory
 
 import uprobe_core as up
 from tests.programs import GUEST, either
@@ -52,6 +53,13 @@ def own(found: dict[str, Any]) -> dict[tuple[str, ...], tuple[int, int]]:
 @pytest.mark.parametrize("engine", ["c", "py"])
 def test_what_is_kept_has_its_stack_its_blocks_and_its_bytes(tmp_path: Path, engine: str) -> None:
     assert own(leaks(tmp_path, engine=engine)) == KEPT
+
+
+def test_memory_that_one_function_has_from_another_counts_once_as_the_outer_ones() -> None:
+    memory = _Memory(1)
+    for asks in ("realloc", "main"):
+        memory.give((1000, 0x5000), _Block(33, (asks,)))
+    assert (memory.found(), memory.asked) == ({("main",): (1, 33)}, [1, 33])
 
 
 def test_a_forked_process_answers_for_what_it_asked_for_itself(tmp_path: Path) -> None:
