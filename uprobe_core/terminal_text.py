@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 
-__all__ = ("broken", "cells", "columns_of", "fitted")
+__all__ = ("broken", "cells", "columns_of", "fitted", "start")
 
 _ROOM = 24
 """Columns that are enough for a last cell to go on below its beginning."""
@@ -70,6 +70,11 @@ def broken(text: str, room: int) -> Iterator[str]:
         yield text[:at].rstrip(" ")
         text = text[at:].lstrip(" ")
     yield text
+
+
+def start(text: str, room: int) -> str:
+    """As much of *text* as fits *room* columns."""
+    return text[: _end(text, room)]
 
 
 def _end(text: str, room: int) -> int:

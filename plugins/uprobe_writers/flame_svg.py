@@ -7,20 +7,21 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import BinaryIO, ClassVar
 
+from uprobe_core.terminal_text import cells, start
 from uprobe_core.writer import Record, RunHeader, escaped
 from uprobe_writers.folded import StackCounts
 
 __all__ = ("FlameWriter",)
 
 _WIDTH, _ROW, _EDGE, _HEAD = 1200, 18, 10, 40
-_LETTER = 7.0
-"""Width of a character of the font, at least."""
+_LETTER = 7.4
+"""Width of a character of the font, at most (that of DejaVu is 7.22); those of East Asia take two."""
 _LEAST = 0.3
 """Width of the narrowest box that is drawn."""
 _STYLE = """
 text { font: 12px ui-monospace, monospace; fill: #1b1f24; pointer-events: none; }
 .back { fill: #ffffff; }
-.head { font: 15px system-ui, sans-serif; }
+.head { font: 15px ui-monospace, monospace; }
 .small { font: 12px system-ui, sans-serif; }
 rect:hover { stroke: #0b5cad; stroke-width: 1.5; }
 @media (prefers-color-scheme: dark) { .back { fill: #11151a; } .head, .small { fill: #e4e9ee; } }
@@ -66,7 +67,7 @@ class FlameWriter:
         yield f'<svg xmlns="http://www.w3.org/2000/svg" {size} {fits}>'
         yield f"<style>{_STYLE}</style>"
         yield f'<rect class="back" width="{_WIDTH}" height="{height}"/>'
-        title = _cut(escaped(self._title), _WIDTH - 320)
+        title = _cut(escaped(self._title), (_WIDTH - 320) * 12 / 15)
         yield f'<text class="head" x="{_EDGE}" y="26">{escape(title)}</text>'
         total = f"{root.weight} {unit}"
         yield f'<text class="small" x="{_WIDTH - _EDGE}" y="26" text-anchor="end">{escape(total)}</text>'
@@ -98,9 +99,9 @@ def _boxes(node: _Node, of: tuple[str, str, int], left: float, width: float, top
 def _cut(text: str, width: float) -> str:
     """As much of *text* as fits, with an ellipsis if that is not all; "" where nothing to speak of does."""
     most = int(width / _LETTER)
-    if len(text) <= most:
+    if cells(text) <= most:
         return text
-    return f"{text[: most - 1]}…" if most >= 3 else ""
+    return f"{start(text, most - 1)}…" if most >= 3 else ""
 
 
 def _label(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import json
 import re
 import shutil
@@ -11,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from uprobe_writers.flame_svg import FlameWriter
 
 import uprobe_core as up
 from tests.programs import zig
+from uprobe_core.event_model import EventSpec, Record
 from uprobe_core.reporting.page import page_of
 from uprobe_core.run_setup import ConsumerUse, RunSetup
+from uprobe_core.writer import RunHeader
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
@@ -111,6 +115,7 @@ def everything(folder: Path) -> Path:
         {"name": "latency", "found": {"events": {"app/put": {"keys": {ODD: latency}}}}},
         {"name": "stacks", "found": {"events": {"app/put": [stack, {**stack, "names": ["b", "main"]}]}}},
         {"name": "graph", "found": {"tree": graph}},
+        {"name": "summary", "found": {"events": {"app/none": {"calls": 0}}}},
         {"name": "other", "found": {}},
     ]
     flame = [
@@ -160,10 +165,39 @@ def test_calls_nested_three_thousand_deep_are_a_page_that_opens(tmp_path: Path) 
     assert found["cells"] == "160"
 
 
+def test_no_text_of_a_flame_graph_as_a_picture_leaves_its_box(tmp_path: Path) -> None:
+    """Names of any length in boxes of any width, and a title that is too long."""
+    event = EventSpec("p", "app", "put", "/app", 0)
+    stream = io.BytesIO()
+    writer = FlameWriter(stream, RunHeader(("./app", "W" * 300), (event,)))
+    for number in range(1, 6):
+        for stack in (
+            (LONG, "日本語の長い名前" * 9, f"W{'m' * number}"),
+            ("iiii" * number, "__libc_start_main"),
+        ):
+            for _ in range(number):
+                writer.write(Record(event, 0, 1, 1, "app", 0, 0, None, (), stack))
+    writer.close()
+    path = tmp_path / "flame.html"
+    path.write_text(f"<body>{stream.getvalue().decode()}</body>")
+    script = """
+      const wrong = [...document.querySelectorAll("g")].filter((each) => each.children[2] &&
+        each.children[2].getBBox().x + each.children[2].getBBox().width > each.children[1].getBBox().x
+        + each.children[1].getBBox().width + 0.5).map((each) => each.textContent.slice(0, 60));
+      const [title, total] = document.querySelectorAll(".head, .small");
+      if (title.getBBox().x + title.getBBox().width > total.getBBox().x) wrong.push("the title");
+      document.body.dataset.wrong = JSON.stringify(wrong);
+      document.body.dataset.texts = document.querySelectorAll("g text").length;"""
+    found = after(path, script)
+    assert json.loads(found["wrong"]) == []
+    assert int(found["texts"]) > 20
+
+
 def test_what_was_not_hit_is_counted_and_not_drawn(tmp_path: Path) -> None:
     text = drawn(everything(tmp_path))
-    assert text.count("<p>1 events without a hit.</p>") == 3  # of hist, latency and all events
+    assert text.count("<p>1 event without a hit.</p>") == 3  # of hist, latency and all events
     assert "<p>app/none</p>" not in text
+    assert text.count("<p>no call returned</p>") == 1
 
 
 def test_a_page_shows_tables_bars_flame_graph_and_tree(tmp_path: Path) -> None:

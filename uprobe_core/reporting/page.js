@@ -272,6 +272,7 @@ function status(found) {
 
 function summary(events) {
   const rows = Object.entries(events).filter(([, each]) => each.calls).sort((a, b) => b[1].total - a[1].total);
+  if (!rows.length) return make("p", "no call returned", main);
   const names = ["total", "own", "mean", "p99", "max"];
   sortable(["calls", ...names, "function"], rows.map(([name, each]) =>
     [[String(each.calls), each.calls], ...names.map((key) => [timeText(each[key]), each[key]]), [name, name]]));
@@ -290,6 +291,8 @@ function histogram(value, text) {
   bars(counts, text);
   if (value.histogram) quantiles(value);
 }
+
+const notHit = (count) => make("p", `${count} event${count === 1 ? "" : "s"} without a hit.`, main);
 
 const isEmpty = (value) => !value || Object.keys(Array.isArray(value) ? value : value.histogram || value.keys || value).length === 0;
 
@@ -312,7 +315,7 @@ function consumer(found, number) {
   const hit = drawn ? values.filter(([, value]) => !isEmpty(value)) : [];
   for (const [name, value] of hit) drawEvent(found.name, name, value);
   for (const name of names) if ((events[name] || {}).lost) make("p", `${events[name].lost} hits of ${name} are not in it.`, main);
-  if (drawn && hit.length < names.length) make("p", `${names.length - hit.length} events without a hit.`, main);
+  if (drawn && hit.length < names.length) notHit(names.length - hit.length);
   const graph = found.name === "graph" ? (found.found || {}).tree || [] : [];
   flame(ofGraph(graph), timeText);
   if (!hit.length && !graph.length) return make("pre", data.texts[number], main);
@@ -339,5 +342,5 @@ section("Events");
 if (!data.events.length) make("p", "none", main);
 if (hit.length) counted(Object.fromEntries(hit.map((each) => [each.name, each.hits])), "event");
 const without = data.events.filter((each) => !each.hits).length;
-if (without) make("p", `${without} events without a hit.`, main);
+if (without) notHit(without);
 document.body.dataset.drawn = Math.round(performance.now()); // milliseconds from when it was opened
