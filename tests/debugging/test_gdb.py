@@ -15,7 +15,9 @@ import pytest
 
 from tests.debugging.visits import PATIENCE, Ended, environment, started, visit, visit_qemu, wait_until
 from tests.programs import GUEST, compiled, either
+from uprobe_core.control.doors import Door
 from uprobe_core.debugging.packets import INTERRUPT, framed, take
+from uprobe_core.errors import UsageError
 
 PLACE = "p:ev {}:parse n=%x1"
 STEPS = ["stepi"] * 12
@@ -348,6 +350,12 @@ def exchange(connection: socket.socket, payload: bytes) -> bytes:
         buffer += data
         found = take(buffer)
     return found
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "[::]"])
+def test_others_than_this_machine_have_no_door(host: str) -> None:
+    with pytest.raises(UsageError, match="not this machine's own address"):
+        Door.tcp(host, 0)
 
 
 @pytest.mark.parametrize("address", ["unix:gdb", "tcp:127.0.0.1:0"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -205,3 +206,15 @@ def test_buckets_of_the_sketch_lie_within_those_of_the_histogram(value: int) -> 
     assert low <= value
     assert value - low <= value >> SKETCH_BITS
     assert histogram.bucket(low) == histogram.bucket(value)
+
+
+@given(st.lists(st.integers(0, 20), max_size=30), st.integers(1, 4))
+def test_the_slowest_are_those_of_all_calls_in_order_of_time(latencies: list[int], top: int) -> None:
+    """Of the reference, which looks at a call only if it may be one of them."""
+    action = up.Latency(top=top)
+    measure = action.bind(SimpleNamespace(names=()))
+    for time, latency in enumerate(latencies):
+        hit = SimpleNamespace(latency_ns=latency, timestamp=time, pid=1, tid=1, comm="c", values=())
+        action.apply(measure(hit))  # type: ignore[arg-type]
+    expected = sorted(enumerate(latencies), key=lambda each: -each[1])[:top]
+    assert [(call.time, call.latency) for call in action.slowest()] == expected

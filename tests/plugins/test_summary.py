@@ -247,3 +247,11 @@ def test_what_forked_processes_called_is_in_it(tmp_path: Path) -> None:
             session.run()
         tables.append(out.read_text())
     assert tables[0] == tables[1]
+
+
+def test_calls_beyond_the_bound_are_lost_and_counted_one_by_one() -> None:
+    summary = up.Summary(max_keys=1)
+    summary.add(5, 4, 5, (20, 20, 20))
+    summary.add(9, 3, 9, (27, 27, 27))
+    summary.add(5, 1, 5, (5, 5, 5))
+    assert (summary.lost, summary.result().calls, summary.result().total) == (3, 5, 25)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from uprobe_writers.tree_nodes import Node
+from uprobe_writers.tree_text import Look
 
 import uprobe_core as up
 from tests.programs import GUEST, build_debian, compiled, symbols, zig
@@ -224,3 +226,10 @@ def test_a_child_is_in_the_calls_that_it_was_forked_in(tmp_path: Path) -> None:
         "}  /* outer */  entered before the fork",
         "leaf()",
     ]
+
+
+@pytest.mark.parametrize(("amount", "style"), [(999_999, "  1.000 ms"), (1_000_000, "\x1b[1;31m")])
+def test_a_call_of_a_millisecond_is_red(amount: int, style: str) -> None:
+    node = Node("f")
+    node.close(amount)
+    assert Look("time", color=True).line(node, 0, "leaf").startswith(style)

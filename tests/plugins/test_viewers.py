@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import re
@@ -12,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from uprobe_writers.folded import FoldedWriter
 
 import uprobe_core as up
 from tests.programs import either, zig
 from uprobe_core.errors import UsageError
 from uprobe_core.run_setup import EventLine, RunSetup
+from uprobe_core.writer import EventSpec, Record, RunHeader
 
 OWN = ("main", "leaf", "odd", "even", "jumper", "outer", "twice")
 
@@ -210,6 +213,20 @@ def test_both_ends_of_a_flow_are_there_and_its_first_lies_in_the_call(tmp_path: 
     assert call["ts"] <= begin["ts"] <= min(call["ts"] + call["dur"], end["ts"])
 
 
+def test_speedscope_has_a_system_call_as_long_as_it_took(tmp_path: Path) -> None:
+    program = zig("makes_calls.c")
+    document = json.loads(run(program, tmp_path, "speedscope", "fork", syscalls=True))
+    frames = [frame["name"] for frame in document["shared"]["frames"]]
+    events = document["profiles"][0]["events"]
+    lengths = [
+        (frames[begin["frame"]], end["at"] - begin["at"])
+        for begin, end in zip(events[::2], events[1::2], strict=True)
+    ]
+    told = [each for each in records(program, tmp_path, "fork", syscalls=True) if each["tid"] == 1000]
+    assert lengths == [(each["event"].removeprefix("s/"), each["args"]["took"]) for each in told]
+    assert max(length for _, length in lengths) > 0
+
+
 # --- samples ------------------------------------------------------------------------------------------
 
 
@@ -274,6 +291,15 @@ def test_folded_stacks_add_up_to_the_argument_that_is_their_weight(program: Path
     assert sum(int(line.rpartition(" ")[2]) for line in lines) == total
 
 
+def test_a_folded_stack_is_one_line_whatever_a_task_is_called(tmp_path: Path) -> None:
+    spec = EventSpec("p", "g", "e", "/p", 0, 0, (), "p:e /p:0", location="e")
+    out = io.BytesIO()
+    writer = FoldedWriter(out, RunHeader(("p",), (spec,), {}))
+    writer.write(Record(spec, 0, 1, 1, "a;b\nc d", 0, 0, None, (), ("in ner", "outer")))
+    writer.close()
+    assert out.getvalue() == b"a:b c d;outer;in ner 1\n"
+
+
 @pytest.mark.parametrize("fmt", ["folded:weight=size", "svg:weight=size"])
 def test_a_weight_that_no_event_has_is_refused(program: Path, tmp_path: Path, fmt: str) -> None:
     with pytest.raises(UsageError, match="no event has an argument 'size'"):
@@ -299,6 +325,8 @@ def test_boxes_are_as_wide_as_their_share_and_lie_on_their_callers(program: Path
     hits = len(records(program, tmp_path, **heap(program)))
     assert found[0][0].startswith(f"all: {hits} hits (100.0%)")
     whole = found[0][2]
+    assert found[0][1] == 10
+    assert whole == pytest.approx(1200 - 2 * 10, abs=1)  # of the picture all but its edges
     for title, left, width, top in found[1:]:
         share = float(re.search(r"\((.*)%\)", title)[1])  # type: ignore[index]
         assert width == pytest.approx(whole * share / 100, abs=1.5)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from uprobe_counter.coverage import CoverageReport
 
 import uprobe_core as up
 from tests.programs import DEBIAN_GCC, GUEST
@@ -18,7 +19,7 @@ from uprobe_core.capabilities import Capabilities
 from uprobe_core.covering.drcov import drcov_bytes
 from uprobe_core.covering.files import Covered
 from uprobe_core.errors import BackendError, UsageError
-from uprobe_core.executed_code import CodeFile
+from uprobe_core.executed_code import CodeFile, CodeFunction
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
 from uprobe_core.session.abilities import refuse_lacking
 from uprobe_core.types import Mode, Returns
@@ -240,3 +241,35 @@ class TestFormatsAndRefusals:
         use = ConsumerUse("coverage", event="k")
         with pytest.raises(UsageError, match="for the run"):
             run(program, tmp_path, events=(EventLine(f"p:k {program}:kind"),), consumers=(use,))
+
+
+FUNCTIONS = (
+    CodeFunction("first", 0x1000, 40, 30, 3, 1, "/a.c", 1, {1: 1, 2: 0, 3: 0, 4: 1, 6: 0, 7: 2}),
+    CodeFunction("second", 0x1100, 80, 8, 1, 1, "/a.c", 10, {n: n % 2 for n in range(10, 30)}),
+    CodeFunction("never", 0x1200, 40, 0, 0, 0, "/a.c", 40, {40: 0}),
+)
+LINES = {line: times for each in FUNCTIONS for line, times in each.lines.items()}
+TABLE = CodeFile("/a", "/a", 0x1000, 0x2000, ((0x1000, 8),) * 4, FUNCTIONS, {"/a.c": LINES})
+HEAD = "coverage of /a: 2/3 functions, 13/27 lines (48.1%), 23.8% of their code, 4 blocks"
+
+
+def table(sort: str = "place", top: int = 0, *, whole: bool = False) -> list[str]:
+    return CoverageReport([TABLE], "", sort, top, whole=whole).as_text().splitlines()
+
+
+class TestTable:
+    def test_it_has_shares_and_the_ranges_of_missed_lines(self) -> None:
+        assert table() == [
+            HEAD,
+            "  lines   code  blocks               missed lines  function",
+            "    3/6  75.0%       3                      2-3 6  first",
+            "  10/20  10.0%       1  10 12 14 16 18 20 22 24 …  second",
+            "  1 function without executed code (whole=yes shows them)",
+        ]
+
+    def test_options_choose_rows(self) -> None:
+        names = [line.split()[-1] for line in table("missed", whole=True)[2:]]
+        assert names == ["second", "never", "first"]
+        first, *rest = table("name", 1)[2:]
+        assert first.endswith("first")
+        assert rest == ["  1 more function (top=0 shows all)", table()[-1]]

@@ -8,6 +8,8 @@ import re
 import select
 import subprocess
 import sys
+import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -25,9 +27,10 @@ def program() -> Path:
     return zig("counts_aloud.c")
 
 
-def on_a_terminal(command: list[str]) -> str:
-    """All that *command* writes to the terminal that it has."""
+def on_a_terminal(command: list[str], rows: int = 0, columns: int = 0) -> str:
+    """All that *command* writes to the terminal that it has, of that size, 0: it does not know."""
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (rows, columns))
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         found = b""
@@ -100,7 +103,18 @@ def test_on_a_terminal_nothing_is_left_of_the_tables_and_nothing_missing_of_the_
     assert terminal.lines == [*TOLD, *REPORT, ""]
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(6, 20), (0, 0)])
+def test_a_table_is_no_larger_than_its_terminal(rows: int, columns: int) -> None:
+    code = "from uprobe_core.session.screen import Screen; Screen(shared=False).table(['x' * 100] * 30)"
+    written = on_a_terminal([sys.executable, "-c", code], rows, columns)
+    lines = written.splitlines()
+    assert len(lines) == (rows or 24) - 1
+    assert {len(line) for line in lines[:-1]} == {(columns or 80) - 1}
+    assert lines[-1] == f"... {30 - len(lines) + 1} more lines"
+
+
 def test_elsewhere_they_follow_each_other(program: Path) -> None:
+    begin = time.monotonic()
     done = subprocess.run([*RUN, "--", str(program)], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == TOLD[:-1]
     lines = [line for line in done.stderr.splitlines() if line != "end"]
@@ -108,6 +122,9 @@ def test_elsewhere_they_follow_each_other(program: Path) -> None:
     assert len(heads) >= 2
     counted = [int(lines[at + 2]) for at in heads]
     assert counted == sorted(counted)
+    seconds = [float(lines[at].split()[1]) for at in heads]
+    assert seconds == sorted(seconds)
+    assert 0 <= seconds[0] <= seconds[-1] < time.monotonic() - begin
     assert lines[-2:] == REPORT
 
 
