@@ -232,4 +232,4 @@ def test_a_child_is_in_the_calls_that_it_was_forked_in(tmp_path: Path) -> None:
 def test_a_call_of_a_millisecond_is_red(amount: int, style: str) -> None:
     node = Node("f")
     node.close(amount)
-    assert Look("time", color=True).line(node, 0, "leaf").startswith(style)
+    assert "".join(Look("time", color=True).line(node, 0, "leaf")).startswith(style)

@@ -321,7 +321,9 @@ def boxes(picture: bytes) -> list[tuple[str, float, float, float]]:
 
 
 def test_boxes_are_as_wide_as_their_share_and_lie_on_their_callers(program: Path, tmp_path: Path) -> None:
-    found = boxes(run(program, tmp_path, "svg", **heap(program)))
+    picture = run(program, tmp_path, "svg", **heap(program))
+    found = boxes(picture)
+    assert 0 < max(top for *_, top in found) <= float(ET.fromstring(picture).attrib["height"]) - 18
     hits = len(records(program, tmp_path, **heap(program)))
     assert found[0][0].startswith(f"all: {hits} hits (100.0%)")
     whole = found[0][2]
