@@ -9,7 +9,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 
-from benchmarks import calls, everyday, hits, many, processes, remote, stacks, startup, whole_programs
+from benchmarks import (
+    calls,
+    everyday,
+    functions,
+    hits,
+    many,
+    processes,
+    remote,
+    stacks,
+    startup,
+    whole_programs,
+)
 from benchmarks.programs import build
 from benchmarks.report import Section, as_svg, as_table, write_json
 
@@ -18,6 +29,7 @@ SECTIONS = (
     "stacks",
     "many",
     "crossover",
+    "functions",
     "start",
     "calls",
     "records",
@@ -52,6 +64,7 @@ def _measured(options: argparse.Namespace) -> Iterator[Section]:
         "stacks": lambda: stacks.measure(build("deep"), rounds, repeat),
         "many": lambda: many.measure(path, rounds, repeat, most),
         "crossover": lambda: many.measure_crossover(path, rounds, repeat, counts),
+        "functions": lambda: [] if options.quick else [functions.measure(repeat, options.sysroot)],
         "start": lambda: [startup.measure_start(path, repeat)],
         "calls": lambda: [calls.measure(repeat)],
         "processes": lambda: [processes.measure(repeat)],
@@ -79,7 +92,7 @@ def main() -> None:
     )
     parser.add_argument("--repeat", type=int, help="rounds of which the median counts; 5 (--quick: 3)")
     parser.add_argument("--only", action="append", choices=SECTIONS, help="only this section; repeatable")
-    parser.add_argument("--sysroot", help="an arm64 system with programs, for programs and everyday")
+    parser.add_argument("--sysroot", help="arm64 programs, for functions, programs and everyday")
     parser.add_argument("--json", help="write all numbers there")
     parser.add_argument("--svg", help="draw the cost of a hit there")
     options = parser.parse_args()

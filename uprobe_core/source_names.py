@@ -58,6 +58,8 @@ def without_blanks(name: str) -> str:
 
 def _bounds(name: str) -> tuple[int, int]:
     """Where the name begins, behind the type of its result, and where its parameters begin."""
+    if " " not in name and "(" not in name:
+        return 0, len(name)
     start, depth = 0, 0
     for at, letter in enumerate(name):
         if not depth and letter == " ":

@@ -30,7 +30,7 @@ class _Node:
     def add(self, path: Path, calls: int, time: int) -> None:
         node = self
         for name in path:
-            node = node.inside.setdefault(name, _Node())
+            node = node.inside.get(name) or node.inside.setdefault(name, _Node())
         node.calls += calls
         node.time += time
 
