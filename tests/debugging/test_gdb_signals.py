@@ -65,6 +65,16 @@ def test_what_a_handler_would_be_told_can_be_read(tmp_path: Path) -> None:
     assert ended.status == 139
 
 
+def test_a_step_into_a_handler_is_one_in_the_past_too(program: Path, tmp_path: Path) -> None:
+    """Also of a signal that does not stop."""
+    steps = ["handle SIGUSR1 SIGUSR2 nostop noprint pass", "break *on_one", "continue", "delete", "!state"]
+    steps += ["stepi 3", "reverse-stepi 4", "!state", "stepi", "!state", "kill"]
+    seen, _ = visit(program, [str(program)], steps, tmp_path)
+    entered, before, again = (each for each in seen if isinstance(each, dict))
+    assert entered == again != before
+    assert entered["stack"][0][0] == "on_one"
+
+
 def test_a_signal_to_itself_can_be_gone_back_over(program: Path, tmp_path: Path) -> None:
     steps = [STOP, "continue", "continue", "!state", "reverse-stepi", "continue", "continue", "!state"]
     seen, ended = visit(program, [str(program)], [*steps, "continue"], tmp_path)

@@ -20,7 +20,7 @@ from uprobe_core.pauses import Pause, PauseKind, Position
 from uprobe_core.types import MemoryFault
 
 if TYPE_CHECKING:
-    from uprobe_core.backend import Machine
+    from uprobe_core.backend import Machine, Task
     from uprobe_core.debugging.journal import Journal
     from uprobe_core.pauses import Pauses
 
@@ -89,6 +89,8 @@ class TravellerHere:
         self._placed: dict[int, Any] = {}
         self._stored = 0
         """The start of what is being stored to."""
+        self._stepping: Task | None = None
+        """Who is to make a step."""
         signal.signal(signal.SIGALRM, lambda *_: self._pauses.interrupt())
         pauses.watch(self._paused)
         channel.send(os.getpid())
@@ -116,6 +118,7 @@ class TravellerHere:
 
     def _begin(self, errand: Errand) -> None:
         self._errand, self._outcome, self._stored = errand, Outcome("", Position(0, 0, 0)), 0
+        self._stepping = None
         process = self._machine.current.process if self._machine.current is not None else None
         for address in [*self._placed]:
             if address not in errand.breakpoints:
@@ -136,7 +139,8 @@ class TravellerHere:
             self._see(self._pauses.position(), starting=True)
         elif errand.step and process is not None:
             tasks = self._pauses.tasks(process)
-            self._pauses.step(next((task for task in tasks if task.tid == errand.step), None))
+            self._stepping = next((task for task in tasks if task.tid == errand.step), None)
+            self._pauses.step(self._stepping)
 
     def _paused(self, pause: Pause) -> None:
         kind = self._kind(pause)
@@ -162,7 +166,10 @@ class TravellerHere:
         if pause.kind is PauseKind.SIGNAL:
             if here == errand.until:
                 return "reached"
-            return None if errand.passed is None or pause.signal in errand.passed else "signal"
+            if errand.passed is not None and pause.signal not in errand.passed:
+                return "signal"
+            self._pauses.step(self._stepping)  # which the pause has ended
+            return None
         self._see_store(pause, here)
         if here == errand.until:
             return "reached"
@@ -184,8 +191,9 @@ class TravellerHere:
         assert errand is not None
         if self._stored:
             self._outcome.last, self._outcome.address, self._stored = here, self._stored, 0
+            self._stepping = None
         if pause.kind is PauseKind.STORE and errand.collect and here != errand.until:
-            self._stored = pause.address
+            self._stored, self._stepping = pause.address, pause.task
             self._pauses.step(pause.task)
 
     def _see(self, here: Position, *, starting: bool = False) -> None:
