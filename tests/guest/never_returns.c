@@ -1,4 +1,4 @@
-/* Calls itself and leaves such calls: by longjmp, to a function that returns at once, and by ending the program. */
+/* Calls itself and leaves such calls: by longjmp, to functions that return at once or call another, and by ending the program. */
 #include <setjmp.h>
 #include <unistd.h>
 
@@ -30,6 +30,13 @@ __attribute__((noinline)) int lands(int n, int left)
 	return n;
 }
 
+__attribute__((noinline)) int catches(int n, int left)
+{
+	if (setjmp(back) == 0)
+		return deep(n, left);
+	return leaf(n) + n;
+}
+
 __attribute__((noinline)) int ends(int n, int left)
 {
 	volatile int sum = leaf(n);
@@ -43,7 +50,7 @@ __attribute__((noinline)) int ends(int n, int left)
 
 int main(void)
 {
-	volatile int sum = lands(4, 4) + lands(5, 2) + lands(3, -1);
+	volatile int sum = lands(4, 4) + lands(5, 2) + lands(3, -1) + catches(5, 2);
 
 	return sum + ends(4, 3);
 }

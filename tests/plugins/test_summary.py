@@ -99,7 +99,7 @@ def test_it_is_what_the_records_add_up_to(
     assert expected["tells_its_calls/odd"]["total"] < 5 * expected["tells_its_calls/odd"]["mean"]
 
 
-LEFT = ("leaf", "deep", "lands", "ends")
+LEFT = ("leaf", "deep", "lands", "catches", "ends")
 
 
 def records_of_left(program: Path, tmp_path: Path, returns: Returns) -> str:
@@ -119,7 +119,7 @@ def records_of_left(program: Path, tmp_path: Path, returns: Returns) -> str:
 def test_time_within_calls_that_do_not_return_or_are_not_counted_is_found_once(
     tmp_path: Path, engine: str, returns: Returns
 ) -> None:
-    """Recursion left by longjmp to a function that returns at once, and by the end of the program."""
+    """Recursion left by longjmp, to who returns at once or calls another, and by the end of the program."""
     program = zig("never_returns.c")
     records = records_of_left(program, tmp_path, returns)
     expected = from_records(records), from_records(records, below=3)

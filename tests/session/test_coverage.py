@@ -190,6 +190,15 @@ class TestFormatsAndRefusals:
             start + size <= int(end, 16) - int(base, 16) and not module for start, size, module in rows
         )
 
+    def test_each_block_is_in_one_function_at_most(self, program: Path, tmp_path: Path) -> None:
+        (found,) = run(program, tmp_path)["files"].values()
+        blocks = [each["blocks"] for each in found["functions"]]
+        assert 0 < sum(blocks) <= found["blocks"]
+        assert all(
+            (count > 0) <= (each["executed"] > 0)
+            for count, each in zip(blocks, found["functions"], strict=True)
+        )
+
     def test_blocks_that_are_too_large_for_drcov_are_several(self) -> None:
         file = CodeFile("/a", "", 0x1000, 0x40000, ((0x1000, 0x20000),), (), {})
         blocks = drcov_bytes([file]).partition(b" bbs\n")[2]
