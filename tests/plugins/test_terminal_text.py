@@ -22,6 +22,7 @@ from uprobe_counter.summary import SummaryReport
 
 from tests.programs import zig
 from uprobe_core.actions import CallSummary
+from uprobe_core.cli import COMMANDS, build_parser
 from uprobe_core.terminal_text import cells, fitted
 
 WIDTHS = st.sampled_from([60, 80, 120, 200])
@@ -117,3 +118,13 @@ def test_no_colour_of_a_tree_is_hard_to_read_on_white_or_black() -> None:
     codes = {code for line in lines for code in re.findall("\x1b\\[([0-9;]+)m", line)}
     assert codes <= {"0", "1", "2", "1;31", "35"}
     assert "1" in codes
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_help_fits_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it but examples, which are to be copied."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    helps = [build_parser(name).format_help() for name in (None, *COMMANDS)]
+    lines = [line for text in helps for line in text.splitlines()]
+    assert [line for line in lines if len(line) > columns and "  uprobe " not in line] == []
+    assert any(len(line) > columns - 10 for line in lines)

@@ -65,13 +65,12 @@ if it is not there, 2 for wrong usage.
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     """The parser of one sub-command, or of ``uprobe`` without one."""
-    import argparse
     from functools import partial
 
-    from uprobe_core.cli.parsing import Parser
+    from uprobe_core.cli.parsing import HelpText, Parser
 
     # Without a width argparse imports shutil for each argument, and that compression libraries.
-    formatter = partial(argparse.RawDescriptionHelpFormatter, width=_width())
+    formatter = partial(HelpText, width=_width())
     if command is not None:
         module = _module(command)
         parser = Parser(
