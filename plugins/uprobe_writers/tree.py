@@ -17,7 +17,7 @@ from uprobe_core.errors import UsageError
 from uprobe_core.terminal_text import broken, cells, columns_of
 from uprobe_core.value_text import values_text
 from uprobe_core.writer import Record, RunHeader
-from uprobe_writers.tree_nodes import Node, fold_into
+from uprobe_writers.tree_nodes import Node, cut, fold_into
 from uprobe_writers.tree_text import Look, call_of, results_of
 
 __all__ = ("TreeWriter",)
@@ -70,7 +70,6 @@ class TreeWriter:
                 )
         self._depth, self._least = _number(given, "depth"), _number(given, "min_time")
         self._root, self._unit = given.get("tree_of"), given.get("unit", "time")
-        self._shows_all = not self._depth and self._root is None
         self._folds = given.get("fold", "yes") == "yes"
         self._stream = stream
         self._look = Look(self._unit, color=_is_colored(stream, given.get("color", "auto")))
@@ -105,8 +104,9 @@ class TreeWriter:
             node.shape += repr(node.values).encode()  # which file it was is what one looks for
         elif record.event.is_return:
             node.values, node.given = (), 0
-            if call.inherited and self._shows_all and not task.printed:
+            if call.inherited and self._root is None and not task.printed:
                 node.children, task.open[0].children = task.open[0].children, []
+                cut(node, self._depth - 1)
             note = _INHERITED if call.inherited else _LATE if call.late else ""
             node.close(self._measured(record), results_of(record), note)
         else:

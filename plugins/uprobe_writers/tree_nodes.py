@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-__all__ = ("ELLIPSIS", "Node", "fold_into")
+__all__ = ("ELLIPSIS", "Node", "cut", "fold_into")
 
 ELLIPSIS = "…"
 """In place of what differs between calls that were folded."""
@@ -61,6 +61,15 @@ class Node:
         self.shape = blake2b(
             repr((self.name, self.of, note, len(self.values), inside)).encode(), digest_size=16
         ).digest()
+
+
+def cut(node: Node, depth: int) -> None:
+    """Leave out what is nested deeper in *node* than *depth*; below 0: nothing."""
+    if depth == 0:
+        node.children = []
+    elif depth > 0:
+        for child in node.children:
+            cut(child, depth - 1)
 
 
 def fold_into(children: list[Node], node: Node) -> bool:
