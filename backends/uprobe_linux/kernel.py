@@ -105,6 +105,7 @@ class Process(backend.Process, Protocol):
     exit_code: int | None
     exit_signal: int
     killed_at: tuple[int, int | None]
+    terminal_left: int
     probes: Any
 
     @property
@@ -351,6 +352,16 @@ class Machine(Protocol):
     @property
     def timers(self) -> Timers:
         """The timers of the processes that are here."""
+        ...
+
+    @property
+    def ptys(self) -> Any:
+        """The pseudo-terminals of the run (``Ptys``)."""
+        ...
+
+    @property
+    def has_ptys(self) -> bool:
+        """Whether a process of the run has made one."""
         ...
 
     @property

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from uprobe_linux.cpu import Cpu
     from uprobe_linux.kernel import Process, Task
     from uprobe_linux.pausing.pauses import LinuxPauses
+    from uprobe_linux.ptys.table import Ptys
     from uprobe_linux.scheduling.memory_meter import MemoryMeter
 
 __all__ = ("LinuxMachine",)
@@ -78,6 +79,7 @@ class LinuxMachine:
         self.timers = Timers(self.clock)
         self.scheduler = Scheduler(self, target.seed)
         self.watcher = Watcher(self)
+        self._ptys: Ptys | None = None
         self.limits = RunLimits(self)
         self.meter = self._memory_meter()
         self.runner = Runner(self, self.limits)
@@ -102,6 +104,20 @@ class LinuxMachine:
         from uprobe_linux.scheduling.memory_meter import MemoryMeter  # few runs have that limit
 
         return MemoryMeter(self, most, self.sandbox.private, self.target.memory_stat)
+
+    @property
+    def ptys(self) -> Ptys:
+        """The pseudo-terminals of the run."""
+        if self._ptys is None:
+            from uprobe_linux.ptys.table import Ptys  # few programs make any
+
+            self._ptys = Ptys(self)
+        return self._ptys
+
+    @property
+    def has_ptys(self) -> bool:
+        """Whether a process of the run has made one."""
+        return self._ptys is not None or os.path.exists(os.path.join(self.sandbox.private, "ptys"))
 
     @property
     def pauses(self) -> LinuxPauses:
@@ -256,6 +272,8 @@ class LinuxMachine:
 
     def _release(self) -> None:
         self.family.close()
+        if self._ptys is not None:
+            self._ptys.close()
         self.sandbox.close()
         if self.file_times is not None:
             self.file_times.close()

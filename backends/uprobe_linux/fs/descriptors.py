@@ -49,6 +49,8 @@ class Description:
 
     kind: ClassVar[str] = "file"
     is_stream: ClassVar[bool] = False
+    is_terminal: ClassVar[bool] = False
+    """Whether it is an end of a pseudo-terminal of the run's own, which has calls of its own."""
 
     __slots__ = ("data", "is_dir", "is_path", "mount", "path")
 
@@ -91,6 +93,9 @@ class Description:
 
     def seeking(self, host: int) -> None:
         """The guest is about to seek."""
+
+    def closed(self) -> None:
+        """A host descriptor of this was closed, perhaps the last."""
 
     def nonblocking(self, host: int) -> bool:
         """Whether the guest asked for O_NONBLOCK."""

@@ -142,7 +142,8 @@ class FdTable:
             raise bad_descriptor()
         self._lowest = min(self._lowest, fd)
         self.changed(fd)
-        _release(entry.host)
+        if _release(entry.host):
+            entry.file.closed()
 
     # --- what the CPU did by itself: the host's part is done, and nobody has to be told ---------------
 
@@ -216,13 +217,14 @@ _extra_users: dict[int, int] = {}
 """Host descriptors that more than one table uses: how many beyond the first."""
 
 
-def _release(host: int) -> None:
-    """One table is done with *host*: close it if it was the last."""
+def _release(host: int) -> bool:
+    """One table is done with *host*: close it if it was the last; whether it was."""
     users = _extra_users.pop(host, 0)
     if not users:
         os.close(host)
     elif users > 1:
         _extra_users[host] = users - 1
+    return not users
 
 
 def _move_up(host: int) -> int:

@@ -19,6 +19,7 @@ __all__ = (
     "AT_EMPTY_PATH",
     "AT_FDCWD",
     "AT_SYMLINK_NOFOLLOW",
+    "EPOLL_EVENT",
     "RESOLVE_BENEATH",
     "RESOLVE_NO_MAGICLINKS",
     "RESOLVE_NO_SYMLINKS",
@@ -37,6 +38,8 @@ RESOLVE_NO_SYMLINKS = 0x04
 RESOLVE_BENEATH = 0x08
 """include/uapi/linux/fcntl.h and openat2.h."""
 
+EPOLL_EVENT = struct.Struct("<IQ" if os.uname().machine == "x86_64" else "<IxxxxQ")
+"""struct epoll_event, packed on x86-64 hosts only (include/uapi/linux/eventpoll.h, EPOLL_PACKED)."""
 _X86_64 = {
     "getdents64": 217,
     "epoll_ctl": 233,

@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 __all__ = (
     "FOREIGN",
@@ -195,12 +195,16 @@ class VDevice(VNode):
     :param host: host path to open, "" when opening it fails with *error*
     :param error: the error number of an open that cannot succeed
     :param draw: for the random devices: gives that many bytes
+    :param open: for terminals: opens one with guest flags, (description, host descriptor)
+    :param change: for what has an owner of the guest's own: sets mode, uid and gid
     """
 
     rdev: int = 0
     host: str = ""
     error: int = 0
     draw: Callable[[int], bytes] | None = None
+    open: Callable[[int], tuple[Any, int]] | None = None
+    change: Callable[[int, int, int], None] | None = None
 
 
 Node = HostNode | VNode

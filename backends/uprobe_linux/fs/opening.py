@@ -168,6 +168,8 @@ def _open_virtual(node: Node, flags: int) -> tuple[Description, int]:
 def _open_device(node: VDevice, flags: int) -> tuple[Description, int]:
     if node.error:
         raise fail(node.error)
+    if node.open is not None:
+        return node.open(flags)
     host = os.open(node.host, oflags.to_host(flags & oflags.G_ACCMODE) | _ALWAYS)
     if node.draw is not None:
         return Random(node.path, node.rdev, node.draw), host

@@ -30,7 +30,9 @@ def machine_nodes(machine: Machine) -> dict[str, VNode]:
     return {
         "cmdline": static_file("ro\n"),
         "cpuinfo": static_file(_cpuinfo()),
-        "devices": static_file("Character devices:\n  1 mem\n  5 /dev/tty\n\nBlock devices:\n"),
+        "devices": static_file(
+            "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n"
+        ),
         "filesystems": static_file(_FILESYSTEMS),
         "loadavg": text_file(lambda: _load(machine)),
         "meminfo": static_file(_meminfo()),

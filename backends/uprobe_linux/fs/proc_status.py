@@ -35,6 +35,7 @@ def stat_text(process: Process, task: Task) -> str:
     blocked = task.signals.blocked if task.signals is not None else 0
     return _stat_line(
         entry,
+        _terminal(process.machine, entry),
         task.tid,
         task.comm,
         _letter(process, task),
@@ -46,8 +47,15 @@ def stat_text(process: Process, task: Task) -> str:
     )
 
 
+def _terminal(machine: Machine, entry: ProcessEntry) -> tuple[int, int]:
+    """Device number and foreground group of the controlling terminal, if that is one of the run's own."""
+    state = machine.ptys.jobs.of_entry(entry) if machine.has_ptys else None
+    return (0, -1) if state is None else (136 << 8 | state.index, state.pgrp)
+
+
 def _stat_line(
     entry: ProcessEntry,
+    terminal: tuple[int, int],
     tid: int,
     comm: str,
     letter: str,
@@ -57,7 +65,7 @@ def _stat_line(
     resident: int,
     signals: tuple[int, ...] = (0, 0, 0, 0),
 ) -> str:
-    head = [f"{tid} ({comm}) {letter}", entry.ppid, entry.pgid, entry.sid, 0, -1, 0x400000, 0, 0, 0, 0]
+    head = [f"{tid} ({comm}) {letter}", entry.ppid, entry.pgid, entry.sid, *terminal, 0x400000, 0, 0, 0, 0]
     times = [ticks, 0, entry.children_ns // TICKS, 0, 20 + entry.nice, entry.nice, threads, 0]
     place = [entry.start_ns // TICKS, size, resident, INFINITY, 0, 0, 0, 0, 0]
     rest = [*signals, 0, 0, 0, 17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
@@ -71,7 +79,15 @@ def stranger_stat(machine: Machine, entry: ProcessEntry) -> str:
     letter = State(entry.state).letter
     size = 0 if letter == "Z" else 1 << 22
     return _stat_line(
-        entry, entry.pid, entry.comm, letter, entry.user_ns // TICKS, entry.threads, size, size >> 12
+        entry,
+        _terminal(machine, entry),
+        entry.pid,
+        entry.comm,
+        letter,
+        entry.user_ns // TICKS,
+        entry.threads,
+        size,
+        size >> 12,
     )
 
 

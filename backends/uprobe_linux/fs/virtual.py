@@ -27,6 +27,6 @@ def add_virtual(machine: Machine) -> None:
 
         return make_proc(machine)
 
-    dev = make_dev(draw)
+    dev = make_dev(draw, lambda: machine.ptys)
     machine.sandbox.mounts.add_virtual("/proc", proc)
     machine.sandbox.mounts.add_virtual("/dev", lambda: dev)

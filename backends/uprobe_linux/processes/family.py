@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from uprobe_core.types import MemoryFault
 from uprobe_linux.ipc.store import IpcStore
-from uprobe_linux.processes.robust_futexes import release_robust_list
+from uprobe_linux.processes.left_behind import leave_terminal, lose_terminals, release_robust_list
 from uprobe_linux.processes.self_descriptions import Papers
 from uprobe_linux.scheduling.doorbell import Doorbell
 from uprobe_linux.scheduling.futex import FutexKey, FutexQueues
@@ -230,6 +230,7 @@ class Family:
         entry.wait_status = host_status & 0x7F or Sig.KILL
         entry.state = State.ZOMBIE
         self._disown_children(entry)
+        lose_terminals(self._machine)
         parent = self.pids.get(entry.ppid)
         if parent is not None and parent.alive:
             info = SigInfo.from_child(CLD_KILLED, entry.pid, entry.uid, entry.wait_status)
@@ -274,9 +275,9 @@ class Family:
         self._machine.timers.forget(process)
         self.ipc.undo(process.pid)
         self.ipc.detach(process.pid, self._machine.clock.realtime() // 10**9)
-        if process.files is not None:
-            self._machine.turns.touch(EVERY)
-            process.files.close_all()
+        self._machine.turns.touch(EVERY)
+        process.files.close_all()
+        leave_terminal(self._machine, self.entry(process))
         self._become_zombie(process, wait_status)
 
     def end_task(self, task: Task, *, whole_process: bool = False) -> None:
@@ -393,8 +394,6 @@ class Family:
 def _exists(host_pid: int) -> bool:
     try:
         os.kill(host_pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
     return True

@@ -57,6 +57,8 @@ class LinuxProcess:
         self.exit_signal = 0
         self.killed_at: tuple[int, int | None] = (0, None)
         """PC when a signal killed it, and the address of a fault."""
+        self.terminal_left = 0
+        """The session whose terminal it has given up (TIOCNOTTY)."""
         self.dumpable = 1
         """prctl(PR_SET_DUMPABLE)."""
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from uprobe_linux.fs import hostcalls, oflags
-from uprobe_linux.fs.nodes import HostNode, Node
+from uprobe_linux.fs.nodes import HostNode, Node, VDevice
 from uprobe_linux.fs.set_ids import given_mode, lose_bits
 from uprobe_linux.syscalls.size_limits import check_growth, check_new_size, take_memory
 from uprobe_linux.syscalls.support import (
@@ -37,6 +37,16 @@ XATTR_NAME_MAX, XATTR_SIZE_MAX, XATTR_LIST_MAX = 255, 65536, 65536
 
 
 @contextmanager
+def _found(task: LinuxTask, dirfd: int, path: int, flags: int) -> Iterator[Node]:
+    """What (dirfd, path) names."""
+    node = lookup_at(task, dirfd, path, flags, follow=not flags & AT_SYMLINK_NOFOLLOW)
+    try:
+        yield node
+    finally:
+        node.close()
+
+
+@contextmanager
 def _target(task: LinuxTask, dirfd: int, path: int, flags: int) -> Iterator[HostNode]:
     """What (dirfd, path) names, if it may be changed."""
     node = lookup_at(task, dirfd, path, flags, follow=not flags & AT_SYMLINK_NOFOLLOW)
@@ -54,11 +64,34 @@ def _open_target(task: LinuxTask, fd: int) -> Node:
 # --- mode and owner ----------------------------------------------------------------------------------
 
 
+def _set_mode(node: Node, mode: int) -> None:
+    """Of a terminal of the run's own it is noted, of what else is ours EPERM."""
+    if isinstance(node, VDevice) and node.change is not None:
+        node.change(mode & 0o7777, node.uid, node.gid)
+        return
+    real = host_node(node, writing=True)
+    if stat.S_ISLNK(real.stat().st_mode):
+        raise fail(errno.EOPNOTSUPP)
+    os.chmod(real.magic, given_mode(mode, real.stat().st_mode))
+
+
+def _set_owner(node: Node, user: int, group: int) -> None:
+    """The same for the owner, whom only root changes."""
+    if isinstance(node, VDevice) and node.change is not None:
+        wanted = tuple(old if new == -1 else new for new, old in ((user, node.uid), (group, node.gid)))
+        if wanted != (node.uid, node.gid) and os.geteuid():
+            raise fail(errno.EPERM)
+        node.change(node.mode & 0o7777, *wanted)
+        return
+    real = host_node(node, writing=True)
+    hostcalls.call("fchownat", real.fd, b"", user, group, AT_EMPTY_PATH)
+
+
 @syscall("fchmodat")
 def sys_fchmodat(task: LinuxTask, dirfd: int, path: int, mode: int) -> int:
     """fchmodat(2), which has no flags in the kernel."""
-    with _target(task, dirfd, path, 0) as node:
-        os.chmod(node.magic, given_mode(mode, node.stat().st_mode))
+    with _found(task, dirfd, path, 0) as node:
+        _set_mode(node, mode)
     return 0
 
 
@@ -67,17 +100,19 @@ def sys_fchmodat2(task: LinuxTask, dirfd: int, path: int, mode: int, flags: int)
     """fchmodat2(2): a link's own mode cannot be changed."""
     if flags & 0xFFFF_FFFF & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
         raise fail(errno.EINVAL)
-    with _target(task, dirfd, path, flags) as node:
-        if stat.S_ISLNK(node.stat().st_mode):
-            raise fail(errno.EOPNOTSUPP)
-        os.chmod(node.magic, given_mode(mode, node.stat().st_mode))
+    with _found(task, dirfd, path, flags) as node:
+        _set_mode(node, mode)
     return 0
 
 
 @syscall("fchmod")
 def sys_fchmod(task: LinuxTask, fd: int, mode: int) -> int:
     """fchmod(2)."""
-    node = host_node(_open_target(task, fd), writing=True)
+    node = _open_target(task, fd)
+    if not isinstance(node, HostNode):
+        _set_mode(node, mode)
+        return 0
+    node = host_node(node, writing=True)
     os.fchmod(node.fd, given_mode(mode, node.stat().st_mode))
     return 0
 
@@ -91,15 +126,19 @@ def sys_fchownat(task: LinuxTask, dirfd: int, path: int, user: int, group: int, 
     """fchownat(2)."""
     if flags & 0xFFFF_FFFF & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
         raise fail(errno.EINVAL)
-    with _target(task, dirfd, path, flags) as node:
-        hostcalls.call("fchownat", node.fd, b"", _owner(user), _owner(group), AT_EMPTY_PATH)
+    with _found(task, dirfd, path, flags) as node:
+        _set_owner(node, _owner(user), _owner(group))
     return 0
 
 
 @syscall("fchown")
 def sys_fchown(task: LinuxTask, fd: int, user: int, group: int) -> int:
     """fchown(2)."""
-    node = host_node(_open_target(task, fd), writing=True)
+    node = _open_target(task, fd)
+    if not isinstance(node, HostNode):
+        _set_owner(node, _owner(user), _owner(group))
+        return 0
+    node = host_node(node, writing=True)
     os.fchown(node.fd, _owner(user), _owner(group))
     return 0
 

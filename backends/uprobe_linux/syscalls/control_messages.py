@@ -99,7 +99,7 @@ def _installed(task: LinuxTask, data: bytes, *, cloexec: bool) -> bytes:
 
 def _described(task: LinuxTask, host: int) -> Description:
     """What a received descriptor is: streams of the run are known by their O_NONBLOCK."""
-    file = adopt(host)
+    file = (task.machine.ptys.received(host) if task.machine.has_ptys else None) or adopt(host)
     if file.kind == "foreign":
         nonblocking = bool(hostcalls.call("fcntl", host, fcntl.F_GETFL, 0) & os.O_ASYNC)
         return stream(host, file.path, nonblocking=nonblocking)

@@ -120,7 +120,7 @@ def sys_splice(
     positions = [memory.read(address, 8) if address else None for address in (in_position, out_position)]
     _readable(task, in_fd)
     _writable(task, out_fd)
-    if source.file.kind == "virtual" or target.file.kind == "virtual":
+    if "virtual" in (source.file.kind, target.file.kind) or _has_terminal(source, target):
         raise fail(errno.EINVAL)
     buffers = [bytearray(p) if p is not None else None for p in positions]
     take_memory(task, target, min(size, PIPE_BYTES))
@@ -129,6 +129,11 @@ def sys_splice(
         if buffer is not None:
             memory.write(address, buffer)
     return done
+
+
+def _has_terminal(*ends: Descriptor) -> bool:
+    """Whether one is a terminal of the run's own: the FIFO behind it is no pipe of the guest's."""
+    return any(end.file.is_terminal for end in ends)
 
 
 def _splice_once(
@@ -165,6 +170,8 @@ def sys_tee(task: LinuxTask, in_fd: int, out_fd: int, size: int, flags: int) -> 
     if flags & 0xFFFF_FFFF & ~SPLICE_F_KNOWN:
         raise fail(errno.EINVAL)
     source, target = _readable(task, in_fd), _writable(task, out_fd)
+    if _has_terminal(source, target):
+        raise fail(errno.EINVAL)
     try:
         return hostcalls.call("tee", source.host, target.host, min(size, 1 << 30), flags & 0xFFFF_FFFF | 2)
     except OSError as error:
@@ -177,7 +184,7 @@ def sys_tee(task: LinuxTask, in_fd: int, out_fd: int, size: int, flags: int) -> 
 def sys_vmsplice(task: LinuxTask, fd: int, iov: int, count: int, flags: int) -> int:
     """vmsplice(2) as a copy: writing end, write; reading end, read."""
     entry = files(task).usable(s32(fd))
-    if not stat.S_ISFIFO(os.fstat(entry.host).st_mode):
+    if not stat.S_ISFIFO(os.fstat(entry.host).st_mode) or entry.file.is_terminal:
         raise fail(errno.EBADF)
     pairs = iovecs(task, iov, count)
     if entry.file.flags(entry.host) & oflags.G_ACCMODE == oflags.G_RDONLY:

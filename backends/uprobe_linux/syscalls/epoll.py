@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import os
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from uprobe_linux.calls import Wait
 from uprobe_linux.fs import hostcalls, oflags
@@ -26,8 +25,7 @@ EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD = 1, 2, 3
 EPOLL_EXCLUSIVE = 1 << 28
 POLLIN = 1
 _GUEST = struct.Struct("<IxxxxQ")
-# struct epoll_event is packed on x86-64 hosts only (include/uapi/linux/eventpoll.h, EPOLL_PACKED).
-_HOST = struct.Struct("<IQ") if os.uname().machine == "x86_64" else _GUEST
+_HOST = hostcalls.EPOLL_EVENT
 MAX_EVENTS = 0x7FFF_FFFF // _GUEST.size
 AT_ONCE = 4096
 
@@ -35,7 +33,12 @@ AT_ONCE = 4096
 class EpollStream(Stream):
     """An epoll set; reading and writing it is EINVAL."""
 
-    __slots__ = ()
+    __slots__ = ("terminals",)
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path=path)
+        self.terminals: dict[int, Any] = {}
+        """The run's own terminals in it, by guest descriptor (``epoll_terminals``): the host's has none."""
 
 
 def _epoll(task: LinuxTask, fd: int) -> Descriptor:
@@ -68,6 +71,12 @@ def sys_epoll_ctl(task: LinuxTask, epfd: int, operation: int, fd: int, event: in
         raise fail(errno.EPERM)
     if not isinstance(holder.file, EpollStream) or holder.host == target.host:
         raise fail(errno.EINVAL)
+    if target.file.is_terminal:
+        from uprobe_linux.syscalls.epoll_terminals import control  # few programs make terminals
+
+        control(task, holder, operation, s32(fd), None if data is None else _HOST.unpack(data))
+        files(task).changed(s32(epfd))
+        return 0
     hostcalls.call("epoll_ctl", holder.host, operation, target.host, data)
     return 0
 
@@ -106,7 +115,8 @@ def _wait(
         leave_mask(task)
         raise
     if not found and (deadline is None or now < deadline):
-        raise Block(Wait(fds=((entry.host, POLLIN),), deadline=deadline, interrupted=-errno.EINTR))
+        fds = ((entry.host, POLLIN), *_waits(task, entry))
+        raise Block(Wait(fds=fds, deadline=deadline, interrupted=-errno.EINTR))
     leave_mask(task)
     if found:
         task.process.memory.write(events, b"".join(_GUEST.pack(*event) for event in found))
@@ -118,7 +128,21 @@ def _collect(task: LinuxTask, entry: Descriptor, count: int) -> list[tuple[int, 
     size = min(count, AT_ONCE)
     buffer = ctypes.create_string_buffer(_HOST.size * size)
     number = hostcalls.call("epoll_pwait", entry.host, buffer, size, 0, None, 8)
-    return [_HOST.unpack_from(buffer, _HOST.size * i) for i in range(number)]
+    found = [_HOST.unpack_from(buffer, _HOST.size * i) for i in range(number)]
+    if isinstance(entry.file, EpollStream) and entry.file.terminals:
+        from uprobe_linux.syscalls.epoll_terminals import collect
+
+        found = collect(task, entry, found, count)
+    return found
+
+
+def _waits(task: LinuxTask, entry: Descriptor) -> tuple[tuple[int, int], ...]:
+    """What to wait for besides the host's set."""
+    if not isinstance(entry.file, EpollStream) or not entry.file.terminals:
+        return ()
+    from uprobe_linux.syscalls.epoll_terminals import waits
+
+    return waits(task, entry)
 
 
 def _sync_signals(task: LinuxTask) -> None:

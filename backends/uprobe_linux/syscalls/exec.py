@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from uprobe_core.types import MemoryFault
 from uprobe_linux.cpu import PAGE, Perm
 from uprobe_linux.processes.forking import move_out
-from uprobe_linux.processes.robust_futexes import release_robust_list
+from uprobe_linux.processes.left_behind import release_robust_list
 from uprobe_linux.program.exec import install, prepare
 from uprobe_linux.scheduling.turns import EVERY
 from uprobe_linux.signals.numbers import Sig

@@ -96,10 +96,14 @@ def _same_file(task: LinuxTask, entry: Descriptor, argument: int) -> int:
 
 
 def _pipe_size(task: LinuxTask, entry: Descriptor, argument: int) -> int:
+    if entry.file.is_terminal:
+        raise fail(errno.EBADF)
     return hostcalls.call("fcntl", entry.host, F_GETPIPE_SZ, 0)
 
 
 def _set_pipe_size(task: LinuxTask, entry: Descriptor, argument: int) -> int:
+    if entry.file.is_terminal:
+        raise fail(errno.EBADF)
     if task.machine.meter is not None and s32(argument) > PIPE_BYTES:
         raise fail(errno.EPERM)  # what users get beyond /proc/sys/fs/pipe-max-size
     return hostcalls.call("fcntl", entry.host, F_SETPIPE_SZ, s32(argument))

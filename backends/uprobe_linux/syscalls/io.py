@@ -117,6 +117,12 @@ def read_into(task: LinuxTask, entry: Descriptor, pairs: list[tuple[int, int]]) 
     file = entry.file
     size = sum(n for _, n in pairs)
     _check_ranges(entry, pairs, oflags.G_WRONLY)
+    if file.is_terminal:
+        from uprobe_linux.syscalls.terminals import read_terminal  # few programs make terminals
+
+        done = read_terminal(task, entry, buffers(task, pairs, Perm.WRITE) if size else [])
+        _stored(task, pairs, done)
+        return done
     if not size and file.kind != "foreign":
         return _nothing_wanted(entry, "read")
     try:
@@ -184,9 +190,13 @@ def write_from(task: LinuxTask, entry: Descriptor, pairs: list[tuple[int, int]])
     try:
         views = buffers(task, _skip(pairs, done), Perm.READ)
     except MemoryFault:
-        if done or file.kind == "foreign":
+        if done or file.kind == "foreign" or file.is_terminal:
             raise
         return _faulting(entry, "write", sum(n for _, n in pairs))
+    if file.is_terminal:
+        from uprobe_linux.syscalls.terminals import write_terminal
+
+        return write_terminal(task, entry, views, done)
     total = done + sum(map(len, views))
     if file.is_stream and total > done:
         return _write_stream(task, entry, views, done, total)

@@ -60,6 +60,10 @@ def sys_ioctl(task: LinuxTask, fd: int, request: int, argument: int) -> int:
     common = _COMMON.get(request)
     if common is not None:
         return common(task, entry, argument)
+    if entry.file.is_terminal:
+        from uprobe_linux.syscalls.terminal_ioctls import terminal_ioctl  # few programs make terminals
+
+        return terminal_ioctl(task, entry, request, argument)
     if _is_terminal(entry):
         return _terminal(task, entry, request, argument)
     if request in (FIONREAD, TIOCOUTQ, SIOCATMARK):

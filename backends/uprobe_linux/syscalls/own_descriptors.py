@@ -167,7 +167,7 @@ class OwnDescriptors:
             return self._of_file(entry)
         if type(file) is Device:
             return kinds["READ"] | kinds["WRITE"] | kinds["SEEK"] | kinds["AT"] | kinds["POLL"]
-        if type(file) is EpollStream:
+        if type(file) is EpollStream and not file.terminals:
             return kinds["EPOLL"] | kinds["POLL"]
         return _of_stream(entry, kinds) if type(file) in (Stream, Foreign) else 0
 

@@ -62,9 +62,21 @@ def host_poll(task: LinuxTask, interests: list[tuple[int, int]]) -> list[int]:
     hostcalls.call("ppoll", buffer, len(interests), _NO_TIME, None, 8)
     found = [struct.unpack_from("<H", buffer, 8 * i + 6)[0] for i in range(len(interests))]
     return [
-        POLLNVAL if fd >= 0 and (fd not in table or table.get(fd).file.is_path) else events
-        for (fd, _), events in zip(interests, found, strict=True)
+        _true_events(task, fd, wanted, events) for (fd, wanted), events in zip(interests, found, strict=True)
     ]
+
+
+def _true_events(task: LinuxTask, fd: int, wanted: int, events: int) -> int:
+    """What the host has found, but for what is no open file and for the run's own terminals."""
+    table = files(task)
+    if fd < 0:
+        return events
+    if fd not in table or table.get(fd).file.is_path:
+        return POLLNVAL
+    file = table.get(fd).file
+    if not file.is_terminal:
+        return events
+    return int(task.machine.ptys.polled_end(file)) & (wanted | POLLERR | POLLHUP)
 
 
 def _signed16(value: int) -> int:
@@ -73,8 +85,17 @@ def _signed16(value: int) -> int:
 
 def _sleep(task: LinuxTask, interests: list[tuple[int, int]], deadline: int | None) -> Block:
     table = files(task)
-    fds = tuple((table.get(fd).host, events) for fd, events in interests if fd >= 0 and fd in table)
-    return Block(Wait(fds=fds, deadline=deadline, interrupted=-errno.EINTR))
+    fds: list[tuple[int, int]] = []
+    for fd, events in interests:
+        if fd >= 0 and fd in table:
+            entry = table.get(fd)
+            is_ours = entry.file.is_terminal
+            fds += (
+                task.machine.ptys.to_wait(entry.file, entry.host, events)
+                if is_ours
+                else [(entry.host, events)]
+            )
+    return Block(Wait(fds=tuple(fds), deadline=deadline, interrupted=-errno.EINTR))
 
 
 def _deadline(task: LinuxTask, address: int) -> int | None:

@@ -1,4 +1,4 @@
-"""What becomes of the robust futexes of a thread that ends holding them.
+"""What an end means to others: the robust futexes of a thread that holds them, the terminal of a session.
 
 Facts: kernel/futex/core.c (exit_robust_list, handle_futex_death).
 """
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from uprobe_core.types import MemoryFault
 
 if TYPE_CHECKING:
-    from uprobe_linux.kernel import Task
+    from uprobe_linux.kernel import Machine, Task
+    from uprobe_linux.shared.pids import ProcessEntry
 
-__all__ = ("release_robust_list",)
+__all__ = ("leave_terminal", "lose_terminals", "release_robust_list")
 
 FUTEX_WAITERS, FUTEX_OWNER_DIED, FUTEX_TID_MASK = 0x8000_0000, 0x4000_0000, 0x3FFF_FFFF
 ROBUST_LIST_LIMIT = 2048
@@ -46,3 +47,15 @@ def _release_robust(task: Task, address: int) -> None:
         memory.write_u32(address, value & FUTEX_WAITERS | FUTEX_OWNER_DIED)
         if value & FUTEX_WAITERS:
             family.wake_futex(task, address, 1)
+
+
+def leave_terminal(machine: Machine, entry: ProcessEntry) -> None:
+    """Process *entry* has ended: if it led a session, that has no terminal any more."""
+    if entry.sid == entry.pid and machine.has_ptys:
+        machine.ptys.jobs.leader_ended(entry)
+
+
+def lose_terminals(machine: Machine) -> None:
+    """The host has ended a process, and closed what it held."""
+    if machine.has_ptys:
+        machine.ptys.survey()

@@ -1,0 +1,82 @@
+"""struct termios as arm64 and x86-64 lay it out, with the names of its bits.
+
+Facts: include/uapi/asm-generic/termbits.h, drivers/tty/tty_io.c (tty_std_termios), pty.c (unix98_pty_init).
+"""
+
+from __future__ import annotations
+
+import struct
+
+__all__ = ("STANDARD", "TERMIOS_BYTES", "WINSIZE_BYTES", "Termios", "is_control")
+
+IGNBRK, BRKINT, PARMRK, ISTRIP, INLCR, IGNCR, ICRNL = 0x1, 0x2, 0x8, 0x20, 0x40, 0x80, 0x100
+IUCLC, IXON, IXANY, IUTF8 = 0x200, 0x400, 0x800, 0x4000
+OPOST, OLCUC, ONLCR, OCRNL, ONOCR, ONLRET, TABDLY = 0x1, 0x2, 0x4, 0x8, 0x10, 0x20, 0x1800
+CSIZE, CS8, CREAD, PARENB, CLOCAL, B38400 = 0x30, 0x30, 0x80, 0x100, 0x800, 0xF
+ISIG, ICANON, ECHO, ECHOE, ECHOK, ECHONL, NOFLSH, TOSTOP = 0x1, 0x2, 0x8, 0x10, 0x20, 0x40, 0x80, 0x100
+ECHOCTL, ECHOPRT, ECHOKE, IEXTEN, EXTPROC = 0x200, 0x400, 0x800, 0x8000, 0x10000
+VINTR, VQUIT, VERASE, VKILL, VEOF, VTIME, VMIN, VSTART, VSTOP, VSUSP = 0, 1, 2, 3, 4, 5, 6, 8, 9, 10
+VEOL, VREPRINT, VWERASE, VLNEXT, VEOL2 = 11, 12, 14, 15, 16
+TERMIOS_BYTES, WINSIZE_BYTES = 36, 8
+_LAYOUT = struct.Struct("<4IB19s")
+_CHARACTERS = bytes.fromhex("031c7f150400010011131a00120f1716")
+"""From VINTR on: ^C ^\\ DEL ^U ^D, MIN 1, ^Q ^S ^Z, ^R ^O ^W ^V."""
+STANDARD = _LAYOUT.pack(
+    ICRNL | IXON,
+    OPOST | ONLCR,
+    B38400 | CS8 | CREAD,
+    ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN,
+    0,
+    _CHARACTERS,
+)
+"""What a new pseudo-terminal has."""
+_SPECIAL_ALWAYS = ISTRIP | IUCLC | IGNCR | ICRNL | INLCR | IXON | PARMRK
+
+
+class Termios:
+    """The modes of a terminal, taken apart.
+
+    :param raw: struct termios, TERMIOS_BYTES long
+    """
+
+    __slots__ = ("cc", "cflag", "iflag", "lflag", "line", "oflag")
+    cc: bytes
+    cflag: int
+    iflag: int
+    lflag: int
+    oflag: int
+
+    def __init__(self, raw: bytes) -> None:
+        self.iflag, self.oflag, self.cflag, self.lflag, self.line, self.cc = _LAYOUT.unpack(raw)
+
+    def pack(self) -> bytes:
+        """As it was given, with what has been changed."""
+        return _LAYOUT.pack(self.iflag, self.oflag, self.cflag, self.lflag, self.line, self.cc)
+
+    @property
+    def canonical(self) -> bool:
+        """Whether input is read line by line."""
+        return self.lflag & (ICANON | EXTPROC) == ICANON
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether input goes through as it is."""
+        return not (self.iflag & _SPECIAL_ALWAYS or self.lflag & (ICANON | ISIG | ECHO))
+
+    @property
+    def usual_flow(self) -> bool:
+        """Whether ^S and ^Q stop and start the output, which packet mode tells of."""
+        return bool(self.iflag & IXON) and (self.cc[VSTOP], self.cc[VSTART]) == (0x13, 0x11)
+
+    def is_char(self, byte: int, which: int) -> bool:
+        """Whether *byte* is special character *which*, which may be disabled (0)."""
+        return bool(byte and self.cc[which] == byte)
+
+    def is_continuation(self, byte: int) -> bool:
+        """Whether *byte* goes on with a character of UTF-8."""
+        return bool(self.iflag & IUTF8) and byte & 0xC0 == 0x80
+
+
+def is_control(byte: int) -> bool:
+    """The kernel's iscntrl."""
+    return byte < 32 or byte == 127
