@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from uprobe_core.errors import ProbeError
 from uprobe_core.testing.fake_backend import FakeMachine
 from uprobe_core.testing.fake_memory import FakeFile
 from uprobe_core.testing.fake_task import FakeTask
@@ -67,6 +68,16 @@ def test_each_place_of_one_semaphore_counts(probed: Any) -> None:
     world.probe(file, 4, world.recorder(), ref=REF)
     assert semaphore(task) == 2
     world.registry.unregister(uprobe, first)
+    assert semaphore(task) == 1
+
+
+def test_at_an_odd_offset_there_is_none(probed: Any) -> None:
+    """Recorded on 6.12: enabling such an event is EINVAL; the place can be probed without it."""
+    world, task, file = probed
+    with pytest.raises(ProbeError, match=f"{REF + 1:#x} is at an odd offset") as refused:
+        world.probe(file, 0, world.recorder(), ref=REF + 1)
+    assert refused.value.errno_name == "EINVAL"
+    world.probe(file, 0, world.recorder(), ref=REF)
     assert semaphore(task) == 1
 
 

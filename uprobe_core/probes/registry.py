@@ -15,7 +15,7 @@ from typing import Any
 from uprobe_core.backend import Process
 from uprobe_core.errors import ProbeError
 from uprobe_core.probes.arch_ops import ArchOps
-from uprobe_core.probes.semaphores import lower_semaphore, raise_semaphore, raise_waiting
+from uprobe_core.probes.semaphores import check_semaphore, lower_semaphore, raise_semaphore, raise_waiting
 from uprobe_core.probes.sites import Link, Site, Uprobe, accept_all
 from uprobe_core.probes.spaces import NativeInstaller, Space
 from uprobe_core.types import Analysis, FileId, Mapping, MemoryFault, Mode, Policy, Verdict
@@ -75,6 +75,7 @@ class UprobeRegistry:
         All or nothing over the mappings that exist: raises ProbeError with the
         kernel's errno name when one of them cannot be probed.
         """
+        check_semaphore(ref_offset, path)
         uprobe = self._find(file, offset)
         if uprobe is None:
             uprobe = Uprobe(file, offset, path, ref_offset)
@@ -110,6 +111,7 @@ class UprobeRegistry:
 
     def check(self, file: FileId, offset: int, *, ref_offset: int = 0, path: str = "") -> None:
         """Raise the ProbeError that :meth:`register` would raise now; nothing changes."""
+        check_semaphore(ref_offset, path)
         uprobe = self._find(file, offset) or Uprobe(file, offset, path, ref_offset)
         self._same_semaphore(uprobe, ref_offset, path)
         for space in self.spaces.values():

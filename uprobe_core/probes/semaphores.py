@@ -8,11 +8,23 @@ from __future__ import annotations
 
 import struct
 
+from uprobe_core.errors import ProbeError
 from uprobe_core.probes.sites import Uprobe
 from uprobe_core.probes.spaces import Space
 from uprobe_core.types import FileId, Mapping, MemoryFault
 
-__all__ = ("lower_semaphore", "raise_semaphore", "raise_waiting")
+__all__ = ("check_semaphore", "lower_semaphore", "raise_semaphore", "raise_waiting")
+
+
+def check_semaphore(ref_offset: int, path: str) -> None:
+    """Raise ProbeError if no semaphore can be at *ref_offset* of the file *path* (uprobe_register)."""
+    if ref_offset % 2:
+        raise ProbeError(
+            f"the reference counter {path}:{ref_offset:#x} is at an odd offset",
+            address=ref_offset,
+            where=path,
+            hint="a semaphore is an aligned unsigned short in the program's data",
+        )
 
 
 def raise_semaphore(space: Space, uprobe: Uprobe) -> None:
