@@ -30,7 +30,7 @@ class FollowedReturns:
     def __init__(
         self, semantics: Semantics, awaited: Callable[[], list[int]], place_again: Callable[[Uprobe], None]
     ) -> None:
-        self._together = semantics.hijack
+        self._hijack = self._together = semantics.hijack
         """Whether all must be one's."""
         self._in_python = semantics.in_python
         self._awaited, self._place_again = awaited, place_again
@@ -40,19 +40,19 @@ class FollowedReturns:
     def are_pythons(self, site: Site) -> bool:
         """Whether *site* may not be the engine's."""
         self._look_at(site.uprobe)
-        if not self._together or not _wants_returns(site.uprobe):
+        if not self._together or not self._wants_returns(site.uprobe):
             return False
-        return self._in_python or any(_wants_returns(u) for u in self._pythons if u is not site.uprobe)
+        return self._in_python or any(self._wants_returns(u) for u in self._pythons if u is not site.uprobe)
 
     def placed(self, site: Site, *, native: bool) -> None:
         """*site* is the engine's (*native*) or is to be the core's; raises ProbeError if that cannot be."""
         uprobe = site.uprobe
         mine, others = (self._engines, self._pythons) if native else (self._pythons, self._engines)
         others.discard(uprobe)
-        if not _wants_returns(uprobe):
+        if not self._wants_returns(uprobe):
             mine.discard(uprobe)
             return
-        if self._together and not native and any(map(_wants_returns, self._engines)):
+        if self._together and not native and any(map(self._wants_returns, self._engines)):
             self._refuse_late(site)
         mine.add(uprobe)
         if self._together and self._pythons:
@@ -70,15 +70,18 @@ class FollowedReturns:
                 hint="--engine py",
             )
 
+    def _wants_returns(self, uprobe: Uprobe) -> bool:
+        """Whether *uprobe* has returns that others know of: those of a resolver only if all are hijacked."""
+        return any(
+            link.ret_handler is not None and (self._hijack or isinstance(link.consumer, EventProbe))
+            for link in uprobe.links
+        )
+
     def _look_at(self, uprobe: Uprobe) -> None:
         """Find out whether a consumer of *uprobe* looks at other calls than its own."""
         if not self._together:
             probes = [link.consumer for link in uprobe.links if isinstance(link.consumer, EventProbe)]
             self._together = any(_looks_around(probe.event) for probe in probes)
-
-
-def _wants_returns(uprobe: Uprobe) -> bool:
-    return any(link.ret_handler is not None for link in uprobe.links)
 
 
 def _looks_around(event: Event) -> bool:
