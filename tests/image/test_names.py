@@ -11,6 +11,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 import uprobe_core as up
+from tests.cli.command import uprobe
 from tests.programs import DEBIAN_GCC, GUEST, build_debian, compiled_in, cpp
 from uprobe_core.backend import Bind
 from uprobe_core.errors import SpecError
@@ -173,6 +174,21 @@ def test_every_function_of_a_name_is_listed_and_the_one_that_all_files_know_is_m
         meant = image.find("twin")
     assert meant is not None
     assert binds[meant.vaddr] == "STB_GLOBAL"
+
+
+def test_a_name_that_several_files_have_for_themselves_is_each_of_them(tmp_path: Path) -> None:
+    twin = 'static __attribute__((noinline)) int twin(int n) { __asm__ volatile(""); return n; }\n'
+    (tmp_path / "one.c").write_text(twin + "int one(void) { return twin(1) + twin(2) + twin(3); }")
+    (tmp_path / "two.c").write_text(twin + "int one(void);\nint main(void) { return one() + twin(4); }")
+    files = [tmp_path / "one.c", tmp_path / "two.c"]
+    command = [DEBIAN_GCC, "-static", "-O1", "-g0", "one.c", "two.c"]
+    program = str(compiled_in(tmp_path, command, files, "static_twins"))
+    assert counts(program, f"p:t {program}:twin", f"r:back {program}:twin") == {"t": 4, "back": 4}
+    assert counts(program, f"p:behind {program}:twin+4") == {"behind": 4}
+    with ElfImage(program) as image:
+        places = [hex(symbol.vaddr) for symbol in image.functions() if symbol.name == "twin"]
+    done = uprobe("why", program, "twin")
+    assert f"'twin' is 2 functions\nhint: say which: {places[0]} or {places[1]}" in done.stderr
 
 
 def test_a_hostile_name_is_left_as_it_is() -> None:

@@ -101,14 +101,14 @@ def _loaded(image: ElfImage, offset: int) -> int:
 
 def _offset_of(image: ElfImage, name: str) -> int:
     """The file offset of a function; an unknown one is a place that cannot be probed."""
-    of_source = [] if image.find(name) else image.find_source(name)
-    if len(of_source) > 1:
-        which = " or ".join(repr(image.source_name(symbol)) for symbol in of_source[:3])
-        raise UsageError(
-            f"{name!r} is {len(of_source)} functions", hint=f"say which: {which}", slug="bad-place"
-        )
-    if of_source:
-        return of_source[0].offset
+    found = image.named(name) or image.find_source(name)
+    if len(found) > 1:
+        names = dict.fromkeys(image.source_name(symbol) for symbol in found)
+        ways = map(repr, names) if len(names) > 1 else (hex(symbol.vaddr) for symbol in found)
+        hint = f"say which: {' or '.join(list(ways)[:3])}"
+        raise UsageError(f"{name!r} is {len(found)} functions", hint=hint, slug="bad-place")
+    if found:
+        return found[0].offset
     try:
         return image.offset_of(name)
     except TargetError as error:

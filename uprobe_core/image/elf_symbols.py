@@ -148,6 +148,13 @@ class ElfImage(ElfFile):
                 return replace(function, name=name, indirect=False)
         return found
 
+    def named(self, name: str) -> list[Symbol]:
+        """The function called *name*; every one of that name where only their own source files know them."""
+        found = self.find(name)
+        if found is None or not found.local:
+            return [] if found is None else [found]
+        return [symbol for symbol in self.functions() if symbol.name == found.name] or [found]
+
     def source_name(self, symbol: Symbol) -> str:
         """What the source calls *symbol*: ``app::add(int, int)``; its own name where there is no other."""
         from uprobe_core.image.demangling import demangle  # of a name that is not as it was asked for

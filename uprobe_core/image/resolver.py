@@ -121,7 +121,8 @@ class ImageResolver:
             return self._glob(line, path, image, target)
         name, offset = _name_and_offset(image, target)
         found = self._named(image, name)
-        if not offset and len(found) < 2:
+        is_one_name = len({symbol.name for symbol in found}) < 2
+        if not offset and is_one_name:
             places = self._instances(path, image, found, name, target)
             if places:
                 return places
@@ -140,8 +141,8 @@ class ImageResolver:
                 text = f"offset {distance:#x} is outside {name!r}, which is {symbol.size} bytes long"
                 raise _refusal(line, text, "`uprobe list` shows sizes")
         event = f"{short(name)}_{distance:#x}" if distance else short(name)
-        if len(found) == 1:
-            return [_location(path, found[0], distance, identifier(event), target)]
+        if is_one_name:
+            return [_location(path, symbol, distance, identifier(event), target) for symbol in found]
         names = apart([event] * len(found), [s.name for s in found], [s.offset for s in found])
         return [
             _location(path, symbol, distance, each, image.source_name(symbol))
@@ -150,11 +151,9 @@ class ImageResolver:
 
     @staticmethod
     def _named(image: ElfImage, name: str) -> list[Symbol]:
-        """The function of a symbol's name, or those of a name as the source has it."""
-        symbol = image.find(name)
-        if symbol is not None:
-            return [symbol]
-        return list({each.offset: each for each in image.find_source(name)}.values())
+        """The function of a symbol's name (each static one), or those of a name as the source has it."""
+        found = image.named(name) or image.find_source(name)
+        return list({each.offset: each for each in found}.values())
 
     def _instances(
         self, path: str, image: ElfImage, found: Sequence[Symbol], name: str, target: str
