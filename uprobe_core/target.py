@@ -210,14 +210,14 @@ class ExitStatus:
     :param signal: number of the signal that killed it, else 0
     :param reason: "" for an ordinary end, else which limit or interrupt ended the run
         ("timeout", "max-insns", "memory", "interrupt", "terminated")
-    :param pc: where the program was when the signal killed it, 0 if that is not known
+    :param pc: where the program was when the signal killed it, None if that is not known
     :param fault_address: what it could not access, None if that is not why
     """
 
     code: int = 0
     signal: int = 0
     reason: str = ""
-    pc: int = field(default=0, compare=False)
+    pc: int | None = field(default=None, compare=False)
     fault_address: int | None = field(default=None, compare=False)
 
     @property

@@ -104,7 +104,7 @@ class Process(backend.Process, Protocol):
     signal_watcher: Callable[[Process, int], None] | None
     exit_code: int | None
     exit_signal: int
-    killed_at: tuple[int, int | None]
+    killed_at: tuple[int | None, int | None]
     terminal_left: int
     probes: Any
 

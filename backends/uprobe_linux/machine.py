@@ -223,7 +223,7 @@ class LinuxMachine:
         if self.stop_requested and self.main.exit_code is None:
             return ExitStatus(signal=signal.SIGKILL, reason=self.stop_requested)
         main = self.main
-        pc, fault = main.killed_at if main.exit_signal else (0, None)
+        pc, fault = main.killed_at if main.exit_signal else (None, None)
         return ExitStatus(main.exit_code or 0, main.exit_signal, self.stop_requested, pc, fault)
 
     def request_stop(self, reason: str) -> None:

@@ -177,7 +177,7 @@ def test_every_function_of_a_name_is_listed_and_the_one_that_all_files_know_is_m
 
 
 def test_a_name_that_several_files_have_for_themselves_is_each_of_them(tmp_path: Path) -> None:
-    twin = 'static __attribute__((noinline)) int twin(int n) { __asm__ volatile(""); return n; }\n'
+    twin = 'static __attribute__((noinline)) int twin(int n) { __asm__ volatile(""); return n + 1; }\n'
     (tmp_path / "one.c").write_text(twin + "int one(void) { return twin(1) + twin(2) + twin(3); }")
     (tmp_path / "two.c").write_text(twin + "int one(void);\nint main(void) { return one() + twin(4); }")
     files = [tmp_path / "one.c", tmp_path / "two.c"]

@@ -28,7 +28,7 @@ def test_it_says_what_ran_what_was_hit_and_what_consumers_found(tmp_path: Path, 
     found = document(tmp_path, engine, "count:by=a", "sum:arg=a,event=work")
     assert found["version"] == 1
     assert found["program"] == [LOOP, "3"]
-    assert found["status"] == {"code": 0, "signal": 0, "reason": ""}
+    assert found["status"] == {"code": 0, "signal": 0, "reason": "", "pc": None, "fault_address": None}
     (event,) = found["events"]
     assert (event["name"], event["hits"]) == ("uprobes/work", 3)
     count, total = found["consumers"]

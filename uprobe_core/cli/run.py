@@ -150,7 +150,7 @@ def _say_if_crashed(status: ExitStatus, name_of: Callable[[int], str]) -> None:
     name = _CRASHES.get(status.signal)
     if name is None:
         return
-    where = name_of(status.pc) if status.pc else ""
-    at = f" at {status.pc:#x}{f' in {where}' if where else ''}" if status.pc else ""
+    where = "" if status.pc is None else name_of(status.pc)
+    at = "" if status.pc is None else f" at {status.pc:#x}{f' in {where}' if where else ''}"
     fault = "" if status.fault_address is None else f" (fault address {status.fault_address:#x})"
     print(f"uprobe: the program was killed by {name}{at}{fault}", file=sys.stderr)

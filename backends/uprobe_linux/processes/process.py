@@ -55,7 +55,7 @@ class LinuxProcess:
         """Told of each signal that is queued, once there is a signalfd."""
         self.exit_code: int | None = None
         self.exit_signal = 0
-        self.killed_at: tuple[int, int | None] = (0, None)
+        self.killed_at: tuple[int | None, int | None] = (None, None)
         """PC when a signal killed it, and the address of a fault."""
         self.terminal_left = 0
         """The session whose terminal it has given up (TIOCNOTTY)."""
