@@ -71,11 +71,18 @@ class ImageResolver:
         if image is None:
             try:
                 image = self._images[status.host_path] = ElfImage(status.host_path, self._wanted)
-                if image.section(".symtab") is None:
+                if image.section(".symtab") is None and self._may_have_names(image, path):
                     image.names_from = self.source(image, path).found.symbols
             except TargetError as error:
                 raise _refusal(line, str(error), error.hint) from None
         return image
+
+    def _may_have_names(self, image: ElfImage, path: str) -> bool:
+        """Whether a stripped file's names may be elsewhere, before anything that reads them is imported."""
+        try:
+            return image.section(".gnu_debugdata") is not None or self._has_debug(image, path)
+        except TargetError:
+            return True  # who reads it says what is wrong
 
     def source(self, image: ElfImage, path: str) -> Source:
         """What debug information says of *image*, which the guest calls *path*."""
