@@ -43,7 +43,14 @@ def test_values_of_clang_are_those_that_gdb_shows() -> None:
 
 @pytest.mark.parametrize(
     ("ours", "theirs"),
-    [("1", "2"), ("{a=1 b=2}", "{a=1 b=3}"), ("<optimized out>", "0"), ("0", "!Cannot access memory at 0x8")],
+    [
+        ("1", "2"),
+        ("1.5", "1.25"),
+        ("6.80564733841876926963642703e+38", "6.8e+38"),
+        ("{a=1 b=2}", "{a=1 b=3}"),
+        ("<optimized out>", "0"),
+        ("0", "!Cannot access memory at 0x8"),
+    ],
 )
 def test_values_that_differ_are_told_apart(ours: str, theirs: str) -> None:
     assert not agree(ours, theirs)
@@ -55,6 +62,7 @@ def test_values_that_differ_are_told_apart(ours: str, theirs: str) -> None:
         ("{a=1 b={...}}", "{a=1 b={c=2}}"),
         ("(fault)", "!Cannot access memory at 0x8"),
         ("{1,2,...}", "{1,2,3}"),
+        ("6.80564733841876926963642703e+38", "6.80564733841877e+38"),
     ],
 )
 def test_what_is_cut_off_is_left_aside(ours: str, theirs: str) -> None:

@@ -39,6 +39,7 @@ from uprobe_core.image.elf_symbols import ElfImage
 __all__ = ("Asked", "Triples", "agree", "main", "triples")
 
 _SCRIPT = Path(__file__).with_name("gdb_cores.py")
+_DIGITS_OF_A_DOUBLE = 17
 _SAID = {"Cannot access memory": "(fault)", "no such vector element": "<optimized out>"}
 _SAID |= {"value has been optimized out": "<optimized out>"}
 """What gdb raises in place of a value, and what we print then."""
@@ -114,7 +115,15 @@ def agree(ours: str, theirs: str) -> bool:
         pattern = pattern.replace("<optimized\\ out>", "<(optimized out|synthetic pointer)>")
     for cut in ("{...}", "...", "?"):
         pattern = pattern.replace(re.escape(cut), ".*")
-    return ours == theirs or re.fullmatch(pattern, theirs, re.DOTALL) is not None
+    return ours == theirs or _is_rounded(ours, theirs) or re.fullmatch(pattern, theirs, re.DOTALL) is not None
+
+
+def _is_rounded(ours: str, theirs: str) -> bool:
+    """Whether *ours* has more digits than a double, as which gdb's Python knows a number of 128 bits."""
+    try:
+        return len(ours) > _DIGITS_OF_A_DOUBLE + len("-.e+308") and float(ours) == float(theirs)
+    except ValueError:
+        return False
 
 
 class _Gdb:
