@@ -18,6 +18,7 @@ from typing import IO
 import pytest
 
 from tests.programs import GUEST, either
+from uprobe_core.control.wire import LONGEST, Hangup, Wire
 
 PATIENCE = 60.0
 UPROBE = (sys.executable, "-m", "uprobe_core.cli")
@@ -209,8 +210,6 @@ def test_what_cannot_be_done_with_them_is_refused_and_changes_nothing(
 
 
 def test_a_message_longer_than_a_packet_arrives_whole_with_others_between_its_parts() -> None:
-    from uprobe_core.control.wire import LONGEST, Wire
-
     with contextlib.ExitStack() as stack:
         (run, raw), (relay, client) = (
             [stack.enter_context(end) for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)]
@@ -287,6 +286,36 @@ def test_forked_processes_send_their_records_too(run: Run) -> None:
         found = [json.loads(line_of(client)) for _ in range(2)]
     assert sorted(each["args"]["n"] for each in found) == [2, 100]
     assert len({each["pid"] for each in found}) == 2
+
+
+def test_a_record_says_what_its_thread_is_called(run: Run) -> None:
+    """As the kernel cuts it: 15 bytes."""
+    with run.attached("-e", f"p:mine {run.program}:work", "--json") as client:
+        run.says("a")
+        assert json.loads(line_of(client))["comm"] == run.program.name[:15]
+
+
+def test_who_does_not_read_is_told_how_many_records_he_has_lost(run: Run) -> None:
+    """Those that he was sent and those that were lost are all that there were."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+        client.connect(str(run.path))
+        wire = Wire(client)
+        wire.send({"do": "add", "events": [f"p:mine {run.program}:work n=%x0:u32"]})
+        assert wire.receive()["events"] == ["attached1/mine"]
+        begin, said = time.monotonic(), 0
+        while said < 1000 or time.monotonic() - begin < 0.5:
+            run.says("a")
+            said += 1
+        client.setblocking(False)
+        sent = []
+        with contextlib.suppress(Hangup):  # there is no more
+            while True:
+                sent.append(wire.receive()["args"]["n"])
+        client.setblocking(True)
+        run.says("b")
+        assert wire.receive() == {"kind": "lost", "count": said - len(sent)}
+        assert wire.receive()["args"]["n"] == said + 2
+        assert sent == list(range(2, 2 + len(sent)))
 
 
 def test_noise_on_the_socket_is_answered_and_the_run_goes_on(run: Run) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -393,6 +395,47 @@ def exchange_interrupt(connection: socket.socket) -> bytes:
         buffer += connection.recv(1 << 16)
         found = take(buffer)
     return found
+
+
+def test_all_registers_are_written_at_once(program: Path, tmp_path: Path) -> None:
+    """The first and a middle one; the others stay."""
+    with (
+        started(["--gdb", "unix:gdb", str(program)], tmp_path) as run,
+        Asked(run, tmp_path).connect() as connection,
+    ):
+        before = bytes.fromhex(exchange(connection, b"g").decode())
+        words = {0: 0x1122334455667788, 7: 0x99AABBCCDDEEFF00}
+        wanted = bytearray(before)
+        for number, value in words.items():
+            wanted[8 * number : 8 * number + 8] = value.to_bytes(8, "little")
+        assert exchange(connection, b"G" + wanted.hex().encode()) == b"OK"
+        assert bytes.fromhex(exchange(connection, b"g").decode()) == wanted
+
+
+def test_memory_is_read_up_to_where_it_ends(program: Path, tmp_path: Path) -> None:
+    """What is there of it, and an error where nothing is."""
+    with (
+        started(["--gdb", "unix:gdb", str(program)], tmp_path) as run,
+        Asked(run, tmp_path).connect() as connection,
+    ):
+        registers = bytes.fromhex(exchange(connection, b"g").decode())
+        top = int.from_bytes(registers[8 * 31 : 8 * 32], "little") & -4096
+        while not exchange(connection, b"m%x,1" % top).startswith(b"E"):
+            top += 4096
+        whole = exchange(connection, b"m%x,%x" % (top - 0x1010, 0x1010))
+        assert len(whole) == 2 * 0x1010
+        assert exchange(connection, b"m%x,%x" % (top - 0x1010, 0x1800)) == whole
+
+
+def test_gdb_is_told_of_the_root_that_the_program_has(program: Path, tmp_path: Path) -> None:
+    """As an absolute path, and of the program's file in it."""
+    root = tmp_path / "its root"
+    root.mkdir()
+    shutil.copy(program, root / "app")
+    with started(["--sysroot", "its root", "--gdb", "unix:gdb", "/app"], tmp_path) as run:
+        assert wait_until(lambda: "target remote" in (tmp_path / "err").read_text(), run)
+        said = (tmp_path / "err").read_text().partition("gdb-multiarch ")[2]
+    assert shlex.split(said)[:3] == [str(root / "app"), "-ex", f"set sysroot {root}"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user, whom root can be")

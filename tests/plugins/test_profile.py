@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 from elftools.elf.elffile import ELFFile
+from uprobe_counter.profile import ProfileReport
 
 import uprobe_core as up
 from tests.programs import ROOT, zig
 from uprobe_core.capabilities import Capabilities
 from uprobe_core.errors import BackendError, UsageError
+from uprobe_core.frame import Frame
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
 from uprobe_core.session.abilities import refuse_lacking
 from uprobe_core.tracing.samples import sample_spec
@@ -163,3 +165,17 @@ class TestFormatsAndRefusals:
     def test_a_backend_that_cannot_says_so(self) -> None:
         with pytest.raises(BackendError, match="takes no samples"):
             refuse_lacking(Capabilities(frozenset(Mode), frozenset(Returns)), RunSetup(), [sample_spec("10")])
+
+
+@pytest.mark.parametrize(
+    ("frame", "label"),
+    [
+        (Frame(0x401234, "work", 4, "/usr/bin/app"), "work"),
+        (Frame(0x401234, "", 0x1234, "/usr/lib/libm.so.6"), "[libm.so.6]"),
+        (Frame(0x401234, "", 0x10, "[vdso]"), "[vdso]"),
+        (Frame(0x401234), "0x401234"),
+    ],
+)
+def test_a_frame_is_called_by_its_function_its_file_or_its_address(frame: Frame, label: str) -> None:
+    found = ProfileReport({(frame,): 3}, 10, top=0, sort="self", lost=0).as_json()
+    assert [row["name"] for row in found["functions"]] == [label]

@@ -137,6 +137,22 @@ def test_the_records_of_forked_processes_are_in_it(tmp_path: Path) -> None:
     assert [any("fd=88" in row[2] for row in rows) for _, rows in tasks] == [False, True]
 
 
+def test_a_system_call_takes_as_long_in_a_page_as_in_its_record(tmp_path: Path) -> None:
+    setup = RunSetup(
+        argv=(str(zig("makes_calls.c")),),
+        syscalls=True,
+        output=str(tmp_path / "out"),
+        format="jsonl",
+        report=str(tmp_path / "r.html"),
+    )
+    with up.Session.from_setup(setup) as session:
+        session.run()
+    records = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
+    ((_, rows),) = Page((tmp_path / "r.html").read_text()).data["calls"]["tasks"]
+    assert [row[3] for row in rows] == [record["args"]["took"] for record in records]
+    assert any(row[3] for row in rows)
+
+
 def test_system_calls_are_in_the_words_of_the_tree(tmp_path: Path) -> None:
     """Flags by name, errors as results, and none where a call does not come back."""
     setup = RunSetup(
@@ -190,3 +206,14 @@ def test_markdown_shows_names_as_they_are() -> None:
     page = reader.render(markdown_of({**document, "setup": {}, "versions": {}}, {}))
     cells = [html.unescape(cell) for cell in re.findall(r"<td>(.*?)</td>", page)]
     assert cells[::3] == [*ODD[:-1], "e\\u202ex\\ny"]
+
+
+@pytest.mark.parametrize("text", ["plain *text*", "a\n```\n*b*", "````\n```\n# c"])
+def test_markdown_shows_what_consumers_say_as_it_is(text: str) -> None:
+    """Beside a reader of CommonMark, whatever fences are in it."""
+    markdown_it = pytest.importorskip("markdown_it", reason="needs markdown-it-py")
+    consumer = {"title": "said", "event": None}
+    document = {"program": ["./app"], "status": None, "events": [], "consumers": [consumer]}
+    written = markdown_of({**document, "setup": {}, "versions": {}}, {"0": text})
+    found = re.findall(r"<pre><code>(.*?)</code></pre>", markdown_it.MarkdownIt().render(written), re.DOTALL)
+    assert [html.unescape(each) for each in found] == [f"{text}\n"]

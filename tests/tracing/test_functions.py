@@ -211,6 +211,7 @@ def test_a_function_that_a_library_has_is_named_with_it(glob: str, name: str) ->
         ("nothing*", "no function matches"),
         ("/no/such/file", "names no file"),
         ("libx:str*", "names no file"),
+        ("folder/leaf", "names no file"),
     ],
 )
 def test_a_pattern_that_means_nothing_is_refused_by_run_and_check(

@@ -13,6 +13,8 @@ __all__ = ("markdown_of",)
 
 _MARKS = re.compile(r"[\\`*|~\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 """What Markdown gives a meaning; within a word an underscore has none."""
+_TICKS = re.compile(r"`+")
+"""What would end a block of text that begins with as many."""
 _MOST = 50
 """Events in the table; those with the most hits."""
 
@@ -32,8 +34,9 @@ def _lines(document: Mapping[str, Any], texts: Mapping[str, str]) -> Iterator[st
         where = f" of {consumer['event']}" if consumer["event"] else ""
         yield f"## {_cell(consumer['title'])}{_cell(where)}"
         yield ""
-        fence = "````" if "```" in texts[str(number)] else "```"
-        yield from (fence, *texts[str(number)].splitlines(), fence, "")
+        text = texts[str(number)]
+        fence = "`" * max(3, 1 + max(map(len, _TICKS.findall(text)), default=0))
+        yield from (fence, *text.splitlines(), fence, "")
     yield from _events(document["events"])
 
 

@@ -216,3 +216,23 @@ def test_data_between_pages_of_code_is_read_and_written_as_it_is(machine: Bench)
         assert machine.run(LDR_W0_X1, SVC, x1=pages[1]) is Event.SYSCALL
         assert machine.run(BLR_X3, SVC, x3=pages[2]) is Event.SYSCALL
         assert machine.cpu.get_reg(0) & 0xFFFF == value >> 5 & 0xFFFF
+
+
+@pytest.mark.parametrize("trapped_before", [False, True])
+def test_breakpoint_in_the_second_page_of_what_ran_across_two_is_met(
+    machine: Bench, trapped_before: bool
+) -> None:
+    """As the first of that page, and as a further one; without it the code runs across again."""
+    second = CODE + PAGE
+    machine.memory.map(second, PAGE, Perm.READ | Perm.EXEC)
+    if trapped_before:
+        machine.memory.insert_trap(second + 64, BRK)
+    machine.load(NOP, NOP, NOP, NOP, SVC, at=second - 8)
+    assert (machine.cpu.run(), machine.cpu.get_reg(32)) == (Event.SYSCALL, second + 12)
+    for address in (second + 4, second):
+        machine.memory.insert_trap(address, BRK)
+        machine.cpu.set_reg(32, second - 8)
+        assert (machine.cpu.run(), machine.cpu.get_reg(32)) == (Event.BREAK, address)
+        machine.memory.code.remove(address)
+        machine.cpu.set_reg(32, second - 8)
+        assert (machine.cpu.run(), machine.cpu.get_reg(32)) == (Event.SYSCALL, second + 12)
