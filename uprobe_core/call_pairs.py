@@ -5,7 +5,8 @@ other records are points.  Where the return event has an argument ``$latency`` i
 says which entry it belongs to; else it is the newest call of that function.
 
 Where entries say in which frame they are (arguments named SP and LINK), what a longjmp has left is
-known by the next call, as a kernel knows it: a stack that has shrunk has no more of its frames.
+known by the next call, as a kernel knows it: a stack that has shrunk has no more of its frames.  Where they
+say whether the task has jumped meanwhile (JUMPS), the same call in the same frame is told from a tail call.
 
 Several events of one hit are one call, which has the arguments of all: a record waits for the next one.
 """
@@ -20,23 +21,25 @@ from typing import NamedTuple
 
 from uprobe_core.event_model import EventSpec, FetchArg, OpCode, Record
 
-__all__ = ("LINK", "POINTER", "SP", "Call", "CallPairs", "Step", "What", "is_for_people")
+__all__ = ("JUMPS", "LINK", "POINTER", "SP", "Call", "CallPairs", "Step", "What", "is_for_people")
 
-SP, LINK = "_sp", "_lr"
-"""Names of arguments of an entry, which are not for people: stack pointer and return address there."""
+SP, LINK, JUMPS = "_sp", "_lr", "_jumps"
+"""Arguments of an entry that are not for people: stack pointer, return address, OpCode.JUMPS there."""
 POINTER = "_p_"
 """Before the name of a string it is the name of an argument that is not for people: where the string lies."""
 _ONE_HIT = 1_000_000
 """Nanoseconds of the host's clock that records of one hit are apart at most; a virtual clock stands still."""
-_Places = tuple[int | None, int | None, int | None]
-"""Which of the arguments stack pointer, return address and latency are."""
+_MAX_AGAIN = 1024
+"""Tail calls in one frame whose returns are seen (see uprobe_core.probes.returns)."""
+_Places = tuple[int | None, int | None, int | None, int | None]
+"""Which of the arguments stack pointer, return address, jumps and latency are."""
 _FAR = 1 << 20
 """Bytes from one frame to another that is on another stack, of a signal handler say."""
 
 
 def is_for_people(name: str) -> bool:
     """Whether an argument of that name is to be shown."""
-    return name not in (SP, LINK) and not name.startswith(POINTER)
+    return name not in (SP, LINK, JUMPS) and not name.startswith(POINTER)
 
 
 class What(Enum):
@@ -55,16 +58,19 @@ class Call:
     :ivar leave: the record of its return, None as long as there is none
     :ivar depth: how many calls of its task it is in
     :ivar frame: stack pointer and return address at its entry, None if that is not known
+    :ivar jumps: whether the task has jumped between two calls: no, if it is the same and not 0
+    :ivar again: calls right before it in its frame
     :ivar late: of a POINT: it is the return of a call that seemed to be left
     :ivar inherited: of a POINT: it is the return of a call that the process was in when it was forked
     """
 
-    __slots__ = ("depth", "entry", "frame", "inherited", "late", "leave")
+    __slots__ = ("again", "depth", "entry", "frame", "inherited", "jumps", "late", "leave")
 
     def __init__(self, entry: Record, depth: int, frame: tuple[int, int] | None = None) -> None:
         self.entry, self.depth, self.frame = entry, depth, frame
         self.leave: Record | None = None
         self.inherited = self.late = False
+        self.jumps = self.again = 0
 
     @property
     def time(self) -> int:
@@ -139,13 +145,19 @@ class CallPairs:
         elif record.event.is_return:
             yield from self._returned(calls, record)
         else:
-            sp, link, _ = self._measured(record)
-            frame = None if sp is None or link is None else (sp, link)
-            while frame is not None and calls and _is_gone(calls, frame, record.ip):
+            call = self._entered(record)
+            while call.frame is not None and calls and _is_gone(calls, call, call.frame):
                 yield Step(What.LEFT, calls.pop(), record)
-            call = Call(record, len(calls), frame)
+            call.depth = len(calls)
+            call.again = calls[-1].again + 1 if calls and calls[-1].frame == call.frame else 0
             calls.append(call)
             yield Step(What.ENTERED, call, record)
+
+    def _entered(self, record: Record) -> Call:
+        sp, link, jumps, _ = self._measured(record)
+        call = Call(record, 0, None if sp is None or link is None else (sp, link))
+        call.jumps = jumps or 0
+        return call
 
     def _as_one(self, records: list[Record]) -> Record:
         """The records of one hit as one: named as the function is, with the values of each name once."""
@@ -159,8 +171,8 @@ class CallPairs:
         event, places = self._joined[names]
         return replace(records[0], event=event, values=tuple(records[n].values[at] for n, at in places))
 
-    def _measured(self, record: Record) -> tuple[int | None, int | None, int | None]:
-        """Stack pointer, return address and latency, as far as the record has them."""
+    def _measured(self, record: Record) -> _Places:
+        """Stack pointer, return address, jumps and latency, as far as the record has them."""
         event = record.event
         places = self._places.get(id(event)) or self._places[event.full_name]
         found = (record.values[place] if place is not None else None for place in places)
@@ -179,7 +191,7 @@ class CallPairs:
 
     def _returned_alone(self, calls: list[Call], leave: Record) -> Iterator[Step]:
         """The call seemed not to return, or began before its task did, which was forked in it."""
-        _, _, took = self._measured(leave)
+        _, _, _, took = self._measured(leave)
         inherited = took is not None and leave.timestamp_ns - took < self._began[leave.pid, leave.tid]
         while inherited and calls:
             yield Step(What.LEFT, calls.pop(), leave)
@@ -189,7 +201,7 @@ class CallPairs:
 
     def _entry_of(self, calls: list[Call], leave: Record) -> int | None:
         """The number of the call that *leave* ends."""
-        _, _, took = self._measured(leave)
+        _, _, _, took = self._measured(leave)
         same = [n for n in range(len(calls) - 1, -1, -1) if calls[n].entry.ip == leave.function]
         if took is not None and len(same) > 1:
             exact = [n for n in same if leave.timestamp_ns - calls[n].entry.timestamp_ns == took]
@@ -217,16 +229,16 @@ def _joined(events: Sequence[EventSpec]) -> tuple[EventSpec, list[tuple[int, int
 def _places_of(event: EventSpec) -> _Places:
     names = [arg.name for arg in event.args]
     codes = [arg.ops[0].code if arg.ops else None for arg in event.args]  # a structure has parts instead
-    sp, link = (names.index(name) if name in names else None for name in (SP, LINK))
-    return sp, link, codes.index(OpCode.LATENCY) if OpCode.LATENCY in codes else None
+    sp, link, jumps = (names.index(name) if name in names else None for name in (SP, LINK, JUMPS))
+    return sp, link, jumps, codes.index(OpCode.LATENCY) if OpCode.LATENCY in codes else None
 
 
-def _is_gone(calls: Sequence[Call], now: tuple[int, int], function: int) -> bool:
-    """Whether a longjmp left the newest of *calls* if *function* begins with the frame *now* in that task.
+def _is_gone(calls: Sequence[Call], new: Call, now: tuple[int, int]) -> bool:
+    """Whether a longjmp left the newest of *calls* if *new* begins with the frame *now* in that task.
 
     A call in the place of another (a tail call) has its stack pointer and its return address; the same
-    function with the same is called again.  A call on another stack, of a signal handler say, was left
-    if the new one is on a stack that was in use before that.
+    function with the same is called again, unless the task has not jumped meanwhile.  A call on another
+    stack, of a signal handler say, was left if the new one is on a stack that was in use before that.
     """
     frame = calls[-1].frame
     if frame is None:
@@ -236,5 +248,7 @@ def _is_gone(calls: Sequence[Call], now: tuple[int, int], function: int) -> bool
         return any(call.frame is not None and 0 <= call.frame[0] - now[0] < _FAR for call in calls[:-1])
     if above == 0 and now[1] == frame[1]:
         in_its_place = takewhile(lambda call: call.frame == now, reversed(calls))
-        return any(call.entry.ip == function for call in in_its_place)
+        same = next((call for call in in_its_place if call.entry.ip == new.entry.ip), None)
+        has_jumped = same is not None and (not new.jumps or same.jumps != new.jumps)
+        return has_jumped or calls[-1].again > _MAX_AGAIN
     return above >= 0

@@ -70,6 +70,7 @@ class Hit:
         "cookie",
         "entry",
         "event",
+        "jumps",
         "probe_offset",
         "registers",
         "task",
@@ -79,8 +80,7 @@ class Hit:
     def __init__(self, task: Task, address: int, probe_offset: int, registers: Registers) -> None:
         self.task = task
         self.registers = registers
-        self.address = address
-        self.probe_offset = probe_offset
+        self.address, self.probe_offset, self.jumps = address, probe_offset, 0
         self.event: EventInfo | None = None
         self.cookie: Any = None
         self.entry: EntryState | None = None

@@ -77,6 +77,8 @@ class OpCode(enum.IntEnum):
     """Instructions that the task has executed since entry (extension, return events)."""
     COMPUTED = 13
     """What the operation's *compute* makes of the hit, in Python (extension)."""
+    JUMPS = 14
+    """A number that another one follows when the task jumps (longjmp); 0: that is not seen (extension)."""
     # --- then any number of
     DEREF = 16
     """value = the word (as wide as a register) at value + *param*."""

@@ -37,9 +37,10 @@ class Writer(Protocol):
     """A writer plugin: a class taking ``(stream, header)``.
 
     A class attribute ``wants_stacks = True`` asks for the user stack of every
-    record (:attr:`~uprobe_core.event_model.Record.stack`), ``wants_frames = True`` for the stack pointer and
-    the return address in the entries of ``-F``, their last two arguments, ``_sp`` and ``_lr``: they tell
-    :class:`~uprobe_core.call_pairs.CallPairs` what a longjmp has left.  A class attribute ``options``
+    record (:attr:`~uprobe_core.event_model.Record.stack`), ``wants_frames = True`` for the stack pointer, the
+    return address and a number that longjmps move in the entries of ``-F``, their last three arguments,
+    ``_sp``, ``_lr`` and ``_jumps``: they tell :class:`~uprobe_core.call_pairs.CallPairs` what a longjmp has
+    left.  A class attribute ``options``
     names the options that it takes, with what each means; a bad value is a
     :class:`~uprobe_core.errors.UsageError` of its constructor.  A method ``lost(count)``,
     if there is one, is called before the first record of a bounded run that

@@ -211,6 +211,12 @@ def test_tail_calls_longjmps_signals_and_callbacks(tmp_path: Path) -> None:
     assert agree(program, names, tmp_path) > 100
 
 
+def test_functions_that_come_back_by_tail_calls_and_calls_made_again_after_longjmps(tmp_path: Path) -> None:
+    program = compiled(["aarch64-linux-gnu-gcc", "-static", "-O2"], GUEST / "comes_back.c")
+    names = "main leaf again ping pong leaves tail_leaves loops on_signal raises"
+    assert agree(program, names, tmp_path) > 150
+
+
 def test_a_handler_on_another_stack_that_leaves_by_siglongjmp(tmp_path: Path) -> None:
     program = compiled(["aarch64-linux-gnu-gcc", "-static", "-O2"], GUEST / "switches.c")
     assert agree(program, "main leaf on_fault faults tries", tmp_path) > 20

@@ -171,6 +171,59 @@ def test_the_same_call_again_misses_what_the_first_had_tail_called(make_world: A
     assert (stage.lost("f"), stage.lost("g"), stage.returned("g")) == (["longjmp"], ["longjmp"], 0)
 
 
+def seen_jumping(make_world: Any, returns: Returns = Returns.WATCH) -> Stage:
+    """A stage whose program is known to jump by functions that are probed."""
+    stage = Stage(make_world, returns)
+    stage.world.registry.space_of(stage.task.process).sees_jumps = True
+    return stage
+
+
+@BOTH
+def test_a_function_that_comes_back_by_tail_calls_returns_as_often_as_it_was_entered(
+    make_world: Any, returns: Returns
+) -> None:
+    """Recorded by hand on 6.12: f, g, f, g, f in one frame are five returns."""
+    stage = seen_jumping(make_world, returns)
+    log: list[Any] = []
+    lr = stage.enter(F, BACK)
+    for address in (G, F, G, F):
+        lr = stage.enter(address, lr)
+    for consumer in stage.consumers.values():
+        consumer.log = log
+    stage.leave(lr, BACK)
+    assert [name for name, _, _ in log] == ["f", "g", "f", "g", "f"]
+    assert [cookie for _, _, cookie in stage.consumers["f"].returned] == [3, 2, 1]
+    assert (stage.lost("f"), stage.lost("g"), stage.pending) == ([], [], 0)
+
+
+def test_the_same_call_after_a_longjmp_that_was_seen_misses_the_tail_calls_before_it(make_world: Any) -> None:
+    stage = seen_jumping(make_world)
+    lr = stage.enter(F, stage.enter(G, stage.enter(F, BACK)))
+    stage.world.dispatcher.jumped(stage.task)
+    lr = stage.enter(F, stage.enter(F, lr))
+    stage.leave(lr, BACK)
+    assert (stage.returned("f"), stage.lost("f"), stage.lost("g")) == (2, ["longjmp"] * 2, ["longjmp"])
+    assert [count for count in stage.task.space.watches.values() if count] == []
+
+
+def test_a_forked_task_goes_on_with_the_longjmps_of_its_parent(make_world: Any) -> None:
+    stage = seen_jumping(make_world)
+    stage.enter(F, BACK)
+    stage.world.dispatcher.jumped(stage.task)
+    stage.enter(G, BACK)
+    child = stage.world.machine.fork(stage.task)
+    assert stage.world.dispatcher.utask(child).jumps == stage.world.dispatcher.utask(stage.task).jumps == 2
+
+
+def test_tail_calls_without_end_are_followed_up_to_a_bound(make_world: Any) -> None:
+    stage = seen_jumping(make_world)
+    lr = BACK
+    for _ in range(1030):
+        lr = stage.enter(F, lr)
+    stage.leave(lr, BACK)
+    assert (stage.returned("f"), stage.lost("f"), stage.pending) == (1025, ["depth"] * 5, 0)
+
+
 def test_a_kernel_follows_64_returns_and_misses_deeper_ones(make_world: Any) -> None:
     stage = Stage(make_world, Returns.HIJACK, policy=Policy("kernel"))
     saved = []

@@ -2,7 +2,8 @@
 
 The model knows what a program did; a strategy sees only entries, landings,
 stack pointers and link registers.  Each call site is used by one caller for one
-function, as compiled code has it, except that sites are shared by recursion.
+function, as compiled code has it, except that sites are shared by recursion.  Longjmps are told, as hidden
+probes tell them.
 """
 
 from __future__ import annotations
@@ -40,12 +41,14 @@ class Frame:
 
     :param functions: numbers of the functions in the order in which they were entered
     :param link: what the link register held at the newest entry
+    :param jumps: how many longjmps the program had done when each was entered last
     """
 
     functions: list[int]
     sp: int
     back: int
     link: int
+    jumps: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -56,6 +59,7 @@ class Model:
     entries: int = 0
     returns: list[int] = field(default_factory=list)
     jumped: int = 0
+    jumps: int = 0
 
     @property
     def pending(self) -> int:
@@ -72,6 +76,7 @@ class Player:
         self.task, file = self.world.program(*words)
         self.task.space.map(None, SITES, size=0x2000)
         self.task.sp = STACK
+        self.world.registry.space_of(self.task.process).sees_jumps = True
         self.consumer = self.world.session()
         for number in range(FUNCTIONS):
             self.world.probe(file, number * 8, self.consumer)
@@ -92,13 +97,16 @@ class Player:
         back = SITES + (caller * FUNCTIONS + function) * 0x10
         self.task.sp = STACK - (len(self.model.frames) + 1) * FRAME
         link = self._enter(function, back)
-        self.model.frames.append(Frame([function], self.task.sp, back, link))
+        self.model.frames.append(Frame([function], self.task.sp, back, link, {function: self.model.jumps}))
 
     def tail(self, function: int) -> None:
-        """Leave the top function by a jump to another one; again is what watching cannot tell apart."""
-        if not self.model.frames or function in self.model.frames[-1].functions:
+        """Leave the top function by a jump; the same one again, after a longjmp, cannot be told apart."""
+        if not self.model.frames:
             return
         frame = self.model.frames[-1]
+        if frame.jumps.get(function, self.model.jumps) != self.model.jumps:
+            return
+        frame.jumps[function] = self.model.jumps
         self.task.sp = frame.sp
         frame.link = self._enter(function, frame.link)
         frame.functions.append(function)
@@ -123,6 +131,8 @@ class Player:
         """Out of some frames into the middle of an older one, behind none of its calls."""
         if len(self.model.frames) <= depth:
             return
+        self.world.dispatcher.jumped(self.task)
+        self.model.jumps += 1
         for _ in range(depth):
             self.model.jumped += len(self.model.frames.pop().functions)
         self.task.sp = self.model.frames[-1].sp - 0x10

@@ -93,7 +93,13 @@ def test_functions_of_a_library_fetch_what_its_prototypes_say() -> None:
     inside: dict[str, Any] = {"sysroot": SYSROOT, "binds": (Bind(str(program.parent), "/p", read_only=True),)}
     entry, leave = listing(Path(f"/p/{program.name}"), "libc:fopen", **inside)
     assert entry.split()[2:4] == ["pathname=+0($arg1):string", "mode=+0($arg2):string"]
-    assert entry.split()[4:] == ["_p_pathname=$arg1:x64", "_p_mode=$arg2:x64", "_sp=%sp", "_lr=%lr"]
+    assert entry.split()[4:] == [
+        "_p_pathname=$arg1:x64",
+        "_p_mode=$arg2:x64",
+        "_sp=%sp",
+        "_lr=%lr",
+        "_jumps=$jumps",
+    ]
     assert leave.split()[2:] == ["rv=$retval:x64", "took=$latency", "insns=$insns"]
 
 

@@ -213,6 +213,8 @@ class ArgumentParser:
             self._add(FetchOp(_OF_CALLS[name]))
         elif self.variables.extended and self.variables.is_return and name.startswith("entry("):
             self._entry(name[6:])
+        elif self.variables.extended and name == "jumps":  # for call_pairs
+            self._add(FetchOp(OpCode.JUMPS))
         elif self.variables.extended and name.startswith("sum("):
             self._sum(name[4:])
         else:

@@ -190,8 +190,8 @@ def _extended_source(op: FetchOp) -> Getter:
         return lambda c: c.task.get_vec(op.param) & mask
     if op.code is OpCode.ENTRY:
         return lambda c: int(c.entry_values[op.param]) & _MASK
-    if op.code is OpCode.INSNS:
-        return lambda c: c.insns & _MASK
+    if op.code in (OpCode.INSNS, OpCode.JUMPS):
+        return lambda c: int(getattr(c, op.code.name.lower(), 0)) & _MASK
     if op.code is OpCode.COMPUTED and op.compute is not None:
         return op.compute
     return lambda c: c.latency_ns & _MASK  # LATENCY

@@ -232,6 +232,10 @@ class Engine:
         """How many returns of *probe* the running task is waiting for."""
     def tell(self, who: int, /) -> int:
         """Of the ns of the returning call those that *who* had not counted at returns in it; he has now."""
+    def see_jumps(self, seen: bool, /) -> None:
+        """Whether it is told of all longjmps of the running task's process, from now on."""
+    def jumped(self) -> None:
+        """The running task is about to jump (longjmp)."""
     def raised(self, sp: int, /) -> None:
         """The running task has raised an exception; where that lands SP is higher than *sp*."""
     def unwound(self, lowest: int, highest: int, /) -> None:

@@ -52,6 +52,15 @@ class _Native(Hit):
         return int(self._engine.register(register))
 
     @property
+    def jumps(self) -> int:
+        """What tells whether the task has jumped (longjmp) since another hit; 0: that is not known."""
+        return int(self._engine.jumps)
+
+    @jumps.setter
+    def jumps(self, jumps: int) -> None:
+        pass
+
+    @property
     def timestamp(self) -> int:
         """Nanoseconds on the run's clock."""
         return int(self._engine.now)

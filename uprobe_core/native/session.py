@@ -76,6 +76,7 @@ class SessionNative:
         )
         self.sites.live = setup.output is None
         registry.native = self.sites
+        self.sites.engine.see_jumps(any(space.sees_jumps for space in registry.spaces.values()))
         for uprobe in registry.uprobes():  # under policy=kernel they are placed as the program is loaded
             registry.place_again(uprobe)
         for event in events.events:
@@ -111,6 +112,16 @@ class SessionNative:
             self.sites.left()
         elif kind in ("exec", "exit"):
             self.sites.ended(task, kind)
+        if kind == "exec":
+            self.sites.engine.see_jumps(False)
+
+    def sees_jumps(self, _process: Process, *, seen: bool) -> None:
+        """Whether all longjmps of the running task's process are told."""
+        self.sites.engine.see_jumps(seen)
+
+    def jumped(self, _task: Task) -> None:
+        """The running task is about to jump."""
+        self.sites.engine.jumped()
 
     def raised(self, _task: Task, sp: int) -> None:
         """The running task raised an exception at *sp*."""

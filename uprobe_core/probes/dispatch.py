@@ -258,6 +258,17 @@ class Dispatcher(ProcessFollower):
         if utask is not None and isinstance(self.returns, WatchReturns):
             self.returns.on_watch(task, utask, address)
 
+    def sees_jumps(self, process: Process, *, seen: bool) -> None:
+        """Whether all longjmps of *process* are told, from now on."""
+        for task, utask in self._utasks.items():
+            if task.process is process:
+                utask.jumps = max(utask.jumps, 1) if seen else 0
+
+    def jumped(self, task: Task) -> None:
+        """*task* is about to jump to where it was before."""
+        utask = self.utask(task)
+        utask.jumps += utask.jumps > 0
+
     def raised(self, task: Task, sp: int) -> None:
         """*task* has raised an exception; where it lands SP is higher than *sp*."""
         utask = self._utasks.get(task)
@@ -297,7 +308,7 @@ class Dispatcher(ProcessFollower):
     def _call_handler(self, link: Link, task: Task, site: Site) -> tuple[HandlerVote, Any]:
         """Its vote and cookie; a handler that raises has no session, so its vote is IGNORE."""
         hit = Hit(task, site.vaddr, site.offset, self.registers)
-        hit.unwind = self.unwind
+        hit.unwind, hit.jumps = self.unwind, self.utask(task).jumps
         assert link.handler is not None
         try:
             vote = link.handler(hit)

@@ -66,7 +66,8 @@ class ProcessFollower:
         """The probe state of *task*, made at its first hit."""
         state = self._utasks.get(task)
         if state is None:
-            state = self._utasks[task] = TaskState()
+            space = self.registry.spaces.get(task.process)
+            state = self._utasks[task] = TaskState(jumps=int(bool(space and space.sees_jumps)))
         return state
 
     def _finish_step(self, task: Task, utask: TaskState) -> None:
@@ -107,6 +108,7 @@ class ProcessFollower:
             self._utasks[child] = TaskState(
                 returns=[replace(each) for each in before.returns],
                 suspects=[replace(each) for each in before.suspects],
+                jumps=before.jumps,
             )
         if space is not None and shares_memory:
             self.registry.spaces[child.process] = space

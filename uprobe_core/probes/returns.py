@@ -27,6 +27,8 @@ Session = tuple[Link, Any]
 
 _MAX_SUSPECTS = 1024
 """Frames that look abandoned, kept per task in case their stack is switched back to."""
+_MAX_AGAIN = 1024
+"""Tail calls in one frame that are followed; a program may go on by tail calls for ever."""
 
 
 class ReturnStrategy(Protocol):
@@ -206,16 +208,29 @@ class WatchReturns:
         self._see_landing(task, utask, sp)
         self._suspect_below(task, utask, sp)
         self._settle_again(task, utask, (sp, address, uprobe))
-        utask.returns.append(PendingReturn(utask.vaddr, sp, address, False, uprobe, sessions, task.clock()))
+        call = PendingReturn(
+            utask.vaddr, sp, address, False, uprobe, sessions, task.clock(), jumps=utask.jumps
+        )
+        top = utask.returns[-1] if utask.returns else None
+        if top is not None and (top.sp, top.return_address) == (sp, address):
+            call.again = top.again + 1
+        if call.again > _MAX_AGAIN:
+            _miss(call, "depth")
+            return
+        utask.returns.append(call)
         task.process.insert_watch(address)
 
     def _settle_again(self, task: Task, utask: TaskState, call: tuple[int, int, Uprobe]) -> None:
-        """The same call is made again, so its first time was left by longjmp, with all it had tail-called."""
+        """The same call is made again, so its first time was left by longjmp, with all it had tail-called.
+
+        Where longjmps are seen and there was none since then, it is a tail call: its first time stays.
+        """
         for pending in (utask.suspects, utask.returns):
             frame = [n for n, i in enumerate(pending) if (i.sp, i.return_address) == call[:2]]
             same = [n for n in frame if pending[n].uprobe is call[2]]
             if pending is utask.returns and same:
-                same = [n for n in frame if n >= same[0]]
+                same = [n for n in same if not utask.jumps or pending[n].jumps != utask.jumps]
+                same = [n for n in frame if n >= same[0]] if same else []
             for number in reversed(same):
                 instance = pending.pop(number)
                 if pending is utask.returns:

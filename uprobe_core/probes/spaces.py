@@ -40,6 +40,7 @@ class Space:
 
     :param raised: (file, ref_offset) of a semaphore -> how often it was raised here
     :param waiting: the same for raises that wait for the mapping with the semaphore
+    :param sees_jumps: whether every longjmp is seen; None: no file has one, False: that cannot be said
     :param announced: what of files is mapped, [start, end), whatever its protection
     """
 
@@ -49,6 +50,7 @@ class Space:
     raised: dict[tuple[FileId, int], int] = field(default_factory=dict)
     waiting: dict[tuple[FileId, int], int] = field(default_factory=dict)
     announced: list[tuple[int, int]] = field(default_factory=list)
+    sees_jumps: bool | None = None
     _known: dict[FileId, list[Mapping]] | None = None
 
     def look_once(self, on: bool) -> None:
@@ -81,7 +83,11 @@ class Space:
     def copy(self, process: Process) -> Space:
         """What fork makes of it: everything but the XOL area, whose page is not copied (VM_DONTCOPY)."""
         space = Space(
-            process, raised=dict(self.raised), waiting=dict(self.waiting), announced=list(self.announced)
+            process,
+            raised=dict(self.raised),
+            waiting=dict(self.waiting),
+            announced=list(self.announced),
+            sees_jumps=self.sees_jumps,
         )
         for site in self.sites:
             space.sites.add(replace(site))

@@ -21,6 +21,8 @@ class PendingReturn(ReturnInstance):
     :param uprobe: the probed function's uprobe
     :param sessions: the consumers to call, each with the cookie its entry handler left
     :param entered: when, in nanoseconds on the run's clock
+    :param jumps: the task's when it began
+    :param again: calls before it in its frame, as far as they are together
     :param inside: nanoseconds in calls that it made, and that have returned
     :ivar told: by who counts, the nanoseconds that he has counted at returns of the same function in it;
         a copy has none, since a forked task counts for itself
@@ -30,6 +32,8 @@ class PendingReturn(ReturnInstance):
     sessions: list[tuple[Link, Any]]
     entered: int = 0
     inside: int = 0
+    jumps: int = 0
+    again: int = 0
     told: dict[object, int] = field(default_factory=dict, init=False)
 
 
@@ -41,10 +45,12 @@ class TaskState(Utask):
     :param returns: pending returns, newest last
     :param suspects: pending returns whose frames look abandoned; a stack that is switched
         back to revives them (only where returns are watched)
+    :param jumps: longjmps so far, and one; 0: they are not seen in its process
     :param raised: SP where an exception was raised that has not landed; 0: there is none
     """
 
     active: Site | None = None
     returns: list[PendingReturn] = field(default_factory=list)
     suspects: list[PendingReturn] = field(default_factory=list)
+    jumps: int = 0
     raised: int = 0

@@ -26,8 +26,8 @@ from uprobe_core.session.choices import choose_mode, choose_returns, refuse_othe
 from uprobe_core.session.reported import ReportedSession
 from uprobe_core.session.result_files import ResultFiles
 from uprobe_core.tracing.collector import collector_waits
-from uprobe_core.tracing.exceptions import Exceptions
 from uprobe_core.tracing.findings import inherit, make_record
+from uprobe_core.tracing.left_calls import follow_left_calls
 from uprobe_core.types import Mode, Returns
 
 if TYPE_CHECKING:
@@ -163,13 +163,14 @@ class Session(ReportedSession):
         if self._stopping is not None:
             self._dispatcher.holds = self._stopping.holds
         if self.returns is Returns.WATCH and not setup.policy.is_kernel:
-            self._dispatcher.on_file = Exceptions(
+            self._dispatcher.on_file = follow_left_calls(
                 registry,
                 self.files,
                 self.arch.info.registers.sp,
+                sees_all=capabilities.mappings,
                 wanted=lambda: any(event.wants_returns for event in self.events.events),
                 followers=lambda: (self._dispatcher, *filter(None, [self._engine])),
-            ).mapped
+            )
         return registry, self._dispatcher
 
     def run(self) -> ExitStatus:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from uprobe_core.call_pairs import LINK, SP
+from uprobe_core.call_pairs import JUMPS, LINK, SP
 from uprobe_core.errors import ProbeError, TargetError, UsageError
 from uprobe_core.event_model import EventSpec
 from uprobe_core.events.hints import nearest
@@ -241,10 +241,11 @@ def _arguments(found: _Found, is_return: bool, typed: TypedFunctions) -> tuple[s
 
 
 def _with_frame(line: EventLine, arch: ArchOps) -> EventLine:
-    """An entry's line with stack pointer and return address behind its arguments."""
+    """An entry's line with what :class:`~uprobe_core.call_pairs.CallPairs` asks for behind its arguments."""
     registers = arch.info.registers
     names = {number: name for name, number in registers.names.items()}
     assert line.function is not None
     if line.function.is_return or registers.link is None:
         return line
-    return replace(line, text=f"{line.text} {SP}=%{names[registers.sp]} {LINK}=%{names[registers.link]}")
+    frame = f"{SP}=%{names[registers.sp]} {LINK}=%{names[registers.link]} {JUMPS}=$jumps"
+    return replace(line, text=f"{line.text} {frame}")

@@ -193,6 +193,7 @@ void up_task_abandon(struct up_task *task, int reason)
 	for (unsigned i = 0; i < task->pending.count; i++)
 		up_miss(&task->pending.items[i], reason);
 	task->pending.count = task->suspects.count = 0;
+	task->jumps = 0;
 }
 
 void up_task_run(struct up_task *task, struct up_engine *engine)
@@ -224,6 +225,7 @@ static bool copy_calls(struct up_calls *to, const struct up_calls *from, struct 
 bool up_task_inherit(struct up_task *task, const struct up_task *parent, struct up_engine *engine)
 {
 	task->elsewhere = parent->elsewhere;
+	task->jumps = parent->jumps;
 	task->stopped = engine->work;
 	if (copy_calls(&task->pending, &parent->pending, engine) && copy_calls(&task->suspects, &parent->suspects, engine))
 		return true;

@@ -20,6 +20,8 @@ struct up_call {
 	struct up_kept *kept;	/* NULL if there is nothing */
 	struct up_told *told;	/* of calls of the same function in it, what was counted; mostly NULL */
 	bool chained;		/* hijack: it shares its frame with the call before it */
+	uint32_t again;		/* calls before it in its frame, as far as they are together */
+	uint64_t jumps;		/* the task's when it began */
 	uint32_t path;		/* of calls that it ends, 0: paths were not followed when it began */
 };
 
@@ -36,6 +38,7 @@ struct up_task {
 	struct up_calls pending, suspects;
 	uint64_t elsewhere;	/* of all executed instructions, those that are not the task's */
 	uint64_t stopped;	/* executed instructions when it ran last */
+	uint64_t jumps;		/* longjmps so far, and one; 0: they are not seen in its process */
 	uint64_t raised;	/* SP where an exception was raised that has not landed; 0: there is none */
 	bool used;
 };

@@ -58,6 +58,7 @@ struct up_engine {
 	bool hijack;
 	uint64_t trampoline;
 	unsigned depth;		/* 0: no limit */
+	bool sees_jumps;	/* of the running task's process: who calls longjmp is seen */
 	/* The interpreter lock is held although guest code runs: see module_handlers.c. */
 	bool holds_lock;
 	struct up_stacks stacks;

@@ -16,7 +16,7 @@
 
 static bool is_source(uint8_t code)
 {
-	return code >= UP_REG && code <= UP_INSNS;
+	return (code >= UP_REG && code <= UP_INSNS) || code == UP_JUMPS;
 }
 
 static bool is_number_size(unsigned size)

@@ -19,6 +19,7 @@ enum up_op_code {
 	UP_ENTRY = 10,
 	UP_LATENCY = 11,
 	UP_INSNS = 12,
+	UP_JUMPS = 14,
 	UP_DEREF = 16,
 	UP_UDEREF = 17,
 	UP_ST_RAW = 24,

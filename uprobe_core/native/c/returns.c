@@ -15,7 +15,7 @@
 #include "source.h"
 #include "told.h"
 
-enum { MAX_SUSPECTS = 1024 };
+enum { MAX_SUSPECTS = 1024, MAX_AGAIN = 1024 };
 
 static inline uint64_t sp_of(const struct up_engine *engine, const struct up_source *source)
 {
@@ -49,7 +49,7 @@ static bool is_same_call(const struct up_call *a, const struct up_call *b)
 	return a->sp == b->sp && a->return_address == b->return_address && a->site == b->site;
 }
 
-/* The same call is made again: its first time was left by longjmp. */
+/* The same call is made again: its first time was left by longjmp (or looked so, before it came here by a tail call). */
 static void settle_suspects(struct up_calls *suspects, const struct up_call *call)
 {
 	for (unsigned i = suspects->count; i-- > 0;)
@@ -59,20 +59,37 @@ static void settle_suspects(struct up_calls *suspects, const struct up_call *cal
 		}
 }
 
-/* The same among sorted records, with all that the first time had tail-called: they share its frame. */
+/*
+ * The same among sorted records, with all that the first time had tail-called: they share its frame.
+ * Without a longjmp since then it is a tail call, and those before the first time were looked at there.
+ */
 static void settle_pending(struct up_calls *pending, const struct up_call *call)
 {
 	unsigned first = pending->count;
 
-	for (unsigned i = pending->count; i-- > 0 && pending->items[i].sp == call->sp;)
-		if (is_same_call(&pending->items[i], call))
-			first = i;
+	for (unsigned i = pending->count; i-- > 0 && pending->items[i].sp == call->sp;) {
+		if (!is_same_call(&pending->items[i], call))
+			continue;
+		if (call->jumps && pending->items[i].jumps == call->jumps)
+			break;
+		first = i;
+	}
 	for (unsigned i = pending->count; i-- > first;)
 		if (pending->items[i].return_address == call->return_address) {
 			up_calls_pass_over(pending, i, &pending->items[i]);
 			up_miss(&pending->items[i], UP_MISSED_LONGJMP);
 			up_calls_take_out(pending, i);
 		}
+}
+
+/* How many calls are right before call in its frame. */
+static uint32_t again(const struct up_calls *pending, const struct up_call *call)
+{
+	if (!pending->count)
+		return 0;
+	const struct up_call *top = pending->items + pending->count - 1;
+
+	return top->sp == call->sp && top->return_address == call->return_address ? top->again + 1 : 0;
 }
 
 static void settle_unwound(struct up_calls *calls, uint64_t lowest, uint64_t highest, bool sorted)
@@ -121,7 +138,8 @@ static bool enter_deeper(struct up_site *site, const struct up_source *source, u
 		return false;
 	*ret = link_of(engine, source);
 	*call = (struct up_call){.site = site, .sp = sp, .return_address = *ret, .entered = engine->now,
-				 .work = up_task_work(engine), .followed = followed, .kept = kept};
+				 .work = up_task_work(engine), .followed = followed, .kept = kept,
+				 .jumps = task->jumps};
 	if (engine->follows_paths)
 		call->path = up_path_of(engine, pending, call);
 	pending->count++;
@@ -140,7 +158,8 @@ bool up_enter(struct up_site *site, const struct up_source *source, uint64_t fol
 		return true;
 	struct up_call call = {.site = site, .sp = sp_of(engine, source),
 			       .return_address = link_of(engine, source),
-			       .entered = engine->now, .work = up_task_work(engine), .followed = followed, .kept = kept};
+			       .entered = engine->now, .work = up_task_work(engine), .followed = followed, .kept = kept,
+			       .jumps = task->jumps};
 
 	if (engine->hijack) {
 		up_hijack(site, source, &call);
@@ -154,6 +173,11 @@ bool up_enter(struct up_site *site, const struct up_source *source, uint64_t fol
 		settle_suspects(&task->suspects, &call);
 	if (pending->count && pending->items[pending->count - 1].sp == call.sp)
 		settle_pending(pending, &call);
+	call.again = again(pending, &call);
+	if (call.again > MAX_AGAIN) {
+		up_miss(&call, UP_MISSED_DEPTH);
+		return false;
+	}
 	if (engine->follows_paths)
 		call.path = up_path_of(engine, pending, &call);
 	if (up_calls_push(pending, call))

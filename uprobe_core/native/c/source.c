@@ -1,6 +1,7 @@
 /* What a fetch program starts from: registers, and what addresses in memory lead to. */
 #include "source.h"
 
+#include "calls.h"
 #include "fetch.h"
 
 uint64_t up_register(const struct up_hit *hit, unsigned index)
@@ -52,6 +53,8 @@ static uint64_t load_source(struct up_hit *hit, const struct up_op *op)
 		return hit->latency;
 	case UP_INSNS:
 		return hit->insns;
+	case UP_JUMPS:
+		return hit->task ? hit->task->jumps : 0;
 	default:
 		return 0;
 	}

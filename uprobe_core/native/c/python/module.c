@@ -258,7 +258,14 @@ static PyObject *engine_inside(EngineObject *self, void *closure)
 	return PyLong_FromUnsignedLongLong(call ? call->inside : 0);
 }
 
+static PyObject *engine_jumps(EngineObject *self, void *closure)
+{
+	(void)closure;
+	return PyLong_FromUnsignedLongLong(self->core.task ? self->core.task->jumps : 0);
+}
+
 static PyGetSetDef getters[] = {
+	{"jumps", (getter)engine_jumps, NULL, "Of the running task: see uprobe_core.event_model.OpCode.JUMPS.", NULL},
 	{"returning", (getter)engine_returning, NULL, "Of the call that returns: the number of its path.", NULL},
 	{"inside", (getter)engine_inside, NULL, "Of the call that returns: ns in calls that it made.", NULL},
 	{"pointer", (getter)engine_pointer, NULL, "Address of the engine, for a backend's glue.", NULL},
@@ -290,6 +297,8 @@ static PyMethodDef methods[] = {
 	METHOD(awaited, METH_NOARGS),
 	METHOD(pending, METH_O),
 	METHOD(tell, METH_O),
+	METHOD(see_jumps, METH_O),
+	METHOD(jumped, METH_NOARGS),
 	METHOD(raised, METH_O),
 	METHOD(unwound, METH_VARARGS),
 	METHOD(trampoline_hit, METH_O),

@@ -71,6 +71,8 @@ PyObject *engine_inherit(EngineObject *self, PyObject *args);
 PyObject *engine_awaited(EngineObject *self, PyObject *unused);
 PyObject *engine_pending(EngineObject *self, PyObject *number);
 PyObject *engine_tell(EngineObject *self, PyObject *who);
+PyObject *engine_see_jumps(EngineObject *self, PyObject *seen);
+PyObject *engine_jumped(EngineObject *self, PyObject *unused);
 PyObject *engine_raised(EngineObject *self, PyObject *sp);
 PyObject *engine_unwound(EngineObject *self, PyObject *args);
 PyObject *engine_trampoline_hit(EngineObject *self, PyObject *hit);

@@ -69,6 +69,7 @@ static const struct {
 	{"ENTRY", UP_ENTRY},
 	{"LATENCY", UP_LATENCY},
 	{"INSNS", UP_INSNS},
+	{"JUMPS", UP_JUMPS},
 	{"DEREF", UP_DEREF},
 	{"UDEREF", UP_UDEREF},
 	{"ST_RAW", UP_ST_RAW},

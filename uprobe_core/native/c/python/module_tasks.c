@@ -22,6 +22,29 @@ PyObject *engine_inherit(EngineObject *self, PyObject *args)
 	Py_RETURN_NONE;
 }
 
+static void see_jumps(struct up_task *task, bool seen)
+{
+	task->jumps = !seen ? 0 : task->jumps ? task->jumps : 1;
+}
+
+/* Whether longjmps are seen in the process whose tasks these are, from now on. */
+PyObject *engine_see_jumps(EngineObject *self, PyObject *seen)
+{
+	self->core.sees_jumps = PyObject_IsTrue(seen) == 1;
+	for (unsigned i = 0; i < self->tasks.count; i++)
+		see_jumps(self->tasks.items[i], self->core.sees_jumps);
+	Py_RETURN_NONE;
+}
+
+/* The running task is about to jump to where it was before. */
+PyObject *engine_jumped(EngineObject *self, PyObject *unused)
+{
+	(void)unused;
+	if (self->core.task && self->core.task->jumps)
+		self->core.task->jumps++;
+	Py_RETURN_NONE;
+}
+
 /* A new task, or another name for one (number >= 0); returns its number. */
 PyObject *engine_set_task(EngineObject *self, PyObject *args)
 {
@@ -40,6 +63,7 @@ PyObject *engine_set_task(EngineObject *self, PyObject *args)
 	task->who = who;
 	task->comm_size = (unsigned)(size < UP_COMM ? size : UP_COMM - 1);
 	memcpy(task->comm, comm, task->comm_size);
+	see_jumps(task, self->core.sees_jumps);
 	return PyLong_FromSsize_t(is_new ? (Py_ssize_t)self->tasks.count - 1 : number);
 }
 
