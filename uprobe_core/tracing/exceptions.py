@@ -13,21 +13,24 @@ address, and landing there looks like a return.  So who follows returns is told 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Protocol
 
 from uprobe_core.backend import Process, Task
 from uprobe_core.consumer import Hit
-from uprobe_core.errors import ProbeError, TargetError
-from uprobe_core.image.guest_files import GuestFiles
+from uprobe_core.errors import ProbeError
+from uprobe_core.image.elf_symbols import Symbol
 from uprobe_core.probes.registry import UprobeRegistry
-from uprobe_core.types import FileId, Mapping
+from uprobe_core.types import FileId
+from uprobe_core.types import Mapping as MappedFile
 
-__all__ = ("Exceptions",)
+__all__ = ("NAMES", "Exceptions", "Named")
 
 _STARTS = ("_Unwind_RaiseException", "_Unwind_ForcedUnwind", "_Unwind_Resume_or_Rethrow", "_Unwind_Resume")
 _LANDS = ("_Unwind_Resume", "__cxa_begin_catch", "__rust_panic_cleanup")
+NAMES = frozenset((*_STARTS, *_LANDS))
+Named = Mapping[str, Symbol]
 
 
 class Follower(Protocol):
@@ -59,6 +62,7 @@ class Exceptions:
     """The hidden probes of one run.
 
     :param wanted: whether a return is followed, asked for each file
+    :param named: the functions with these NAMES (and others) in a file
     :param sp: the number of the stack pointer
     :param followers: who follows returns, by now
     """
@@ -66,44 +70,35 @@ class Exceptions:
     def __init__(
         self,
         registry: UprobeRegistry,
-        files: GuestFiles,
+        named: Callable[[FileId, str], Named],
         sp: int,
         *,
         wanted: Callable[[], bool],
         followers: Callable[[], Iterable[Follower]],
     ) -> None:
-        self._registry, self._files, self._sp = registry, files, sp
+        self._registry, self._named, self._sp = registry, named, sp
         self._wanted, self._followers = wanted, followers
         self._known: set[FileId] = set()
         self._raised: dict[Task, int] = {}
         """The stack pointer at which an exception was raised that has not landed."""
 
-    def mapped(self, _process: Process, mapping: Mapping) -> None:
+    def mapped(self, _process: Process, mapping: MappedFile) -> None:
         """A file was mapped: place the probes in it, once."""
         file = mapping.file
         if file is None or not mapping.executable or file in self._known or not self._wanted():
             return
         self._known.add(file)
-        for offset, lands, starts in self._places(mapping.path):
+        for offset, lands, starts in self._places(file, mapping.path):
             try:
                 seen = partial(self._seen, lands=lands, starts=starts)
                 self._registry.register(file, offset, _Place(seen), path=mapping.path)
             except ProbeError:
                 continue  # what cannot be probed leaves calls that are said to be left by longjmp
 
-    def _places(self, path: str) -> list[tuple[int, bool, bool]]:
+    def _places(self, file: FileId, path: str) -> list[tuple[int, bool, bool]]:
         """(file offset, whether exceptions land there, whether they start there) in the file *path*."""
-        status = self._files(path)
-        if status.errno_name or not status.regular:
-            return []
-        from uprobe_core.image.elf_symbols import ElfImage
-
-        try:
-            with ElfImage(status.host_path) as image:
-                found = {name: image.find(name) for name in {*_STARTS, *_LANDS}}
-        except TargetError:
-            return []
-        return [(s.offset, name in _LANDS, name in _STARTS) for name, s in found.items() if s is not None]
+        found = {name: symbol for name, symbol in self._named(file, path).items() if name in NAMES}
+        return [(symbol.offset, name in _LANDS, name in _STARTS) for name, symbol in found.items()]
 
     def _seen(self, task: Task, *, lands: bool, starts: bool) -> None:
         sp = task.get_reg(self._sp)

@@ -14,12 +14,12 @@ from typing import Protocol
 
 from uprobe_core.backend import Process, Task
 from uprobe_core.consumer import Hit
-from uprobe_core.errors import ProbeError, TargetError
-from uprobe_core.image.guest_files import GuestFiles
+from uprobe_core.errors import ProbeError
 from uprobe_core.probes.registry import UprobeRegistry
+from uprobe_core.tracing.exceptions import Named
 from uprobe_core.types import FileId, Mapping
 
-__all__ = ("Jumps",)
+__all__ = ("NAMES", "Jumps")
 
 _JUMPS = (
     *("longjmp", "_longjmp", "siglongjmp", "__longjmp_chk", "____longjmp_chk", "__libc_longjmp"),
@@ -29,6 +29,7 @@ _LOADERS = ("_dl_signal_error", "_dl_signal_exception")
 """What jumps in glibc's loader, which has a longjmp without a name."""
 _OWN = ("caml_raise_exn", "caml_raise_exception", "lj_vm_unwind_c", "runtime.gogo")
 """Signs of a runtime whose compiled code jumps without calling anybody."""
+NAMES = frozenset((*_JUMPS, *_LOADERS, *_OWN))
 _WORD = 4
 """Bytes of an instruction, and how far in a probe is: an event at the function itself is another place."""
 
@@ -48,6 +49,7 @@ class Follower(Protocol):
 class Jumps:
     """The hidden probes of one run, a consumer.
 
+    :param named: the functions with these NAMES (and others) in a file
     :param wanted: whether a return is followed, asked for each file
     :param followers: who follows returns, by now
     """
@@ -57,12 +59,12 @@ class Jumps:
     def __init__(
         self,
         registry: UprobeRegistry,
-        files: GuestFiles,
+        named: Callable[[FileId, str], Named],
         *,
         wanted: Callable[[], bool],
         followers: Callable[[], Iterable[Follower]],
     ) -> None:
-        self._registry, self._files = registry, files
+        self._registry, self._named = registry, named
         self._wanted, self._followers = wanted, followers
         self._known: dict[FileId, bool | None] = {}
         """What each file says: all its jumps are seen, or some may not be; None: it has none."""
@@ -88,24 +90,13 @@ class Jumps:
 
     def _place(self, file: FileId, path: str) -> bool | None:
         """Place the probes in *file*; what it says."""
-        status = self._files(path)
-        if status.errno_name or not status.regular:
-            return None
-        from uprobe_core.image.elf_symbols import ElfImage
-
+        found = self._named(file, path)
+        symbols = [found[name] for name in (*_JUMPS, *_LOADERS) if name in found]
         try:
-            with ElfImage(status.host_path) as image:
-                found = {name: image.find(name) for name in (*_JUMPS, *_LOADERS, *_OWN)}
-        except TargetError:
-            return None
-        places = {
-            s.offset for name, s in found.items() if s is not None and name not in _OWN and s.size > _WORD
-        }
-        try:
-            for offset in sorted(places):
+            for offset in sorted({symbol.offset for symbol in symbols if symbol.size > _WORD}):
                 self._registry.register(file, offset + _WORD, self, path=path)
         except ProbeError:
             return False
-        if any(found[name] is not None for name in _OWN):
+        if any(name in found for name in _OWN):
             return False
-        return True if any(found[name] is not None for name in _JUMPS) else None
+        return True if any(name in found for name in _JUMPS) else None
