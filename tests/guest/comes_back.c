@@ -38,6 +38,8 @@ KEPT int pong(int n)
 KEPT void leaves(int n)
 {
     leaf(n);
+    if (n % 2)
+        longjmp(place, n);
     if (n > 0)
         siglongjmp(place, n);
     sink++;

@@ -15,22 +15,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from uprobe_core.backend import Process, Task
 from uprobe_core.consumer import Hit
 from uprobe_core.errors import ProbeError
-from uprobe_core.image.elf_symbols import Symbol
 from uprobe_core.probes.registry import UprobeRegistry
 from uprobe_core.types import FileId
 from uprobe_core.types import Mapping as MappedFile
 
-__all__ = ("NAMES", "Exceptions", "Named")
+if TYPE_CHECKING:
+    from uprobe_core.image.elf_symbols import Symbol
+
+    Named = Mapping[str, Symbol]
+
+__all__ = ("NAMES", "Exceptions")
 
 _STARTS = ("_Unwind_RaiseException", "_Unwind_ForcedUnwind", "_Unwind_Resume_or_Rethrow", "_Unwind_Resume")
 _LANDS = ("_Unwind_Resume", "__cxa_begin_catch", "__rust_panic_cleanup")
 NAMES = frozenset((*_STARTS, *_LANDS))
-Named = Mapping[str, Symbol]
 
 
 class Follower(Protocol):
@@ -61,7 +64,6 @@ class _Place:
 class Exceptions:
     """The hidden probes of one run.
 
-    :param wanted: whether a return is followed, asked for each file
     :param named: the functions with these NAMES (and others) in a file
     :param sp: the number of the stack pointer
     :param followers: who follows returns, by now
@@ -73,19 +75,18 @@ class Exceptions:
         named: Callable[[FileId, str], Named],
         sp: int,
         *,
-        wanted: Callable[[], bool],
         followers: Callable[[], Iterable[Follower]],
     ) -> None:
         self._registry, self._named, self._sp = registry, named, sp
-        self._wanted, self._followers = wanted, followers
+        self._followers = followers
         self._known: set[FileId] = set()
         self._raised: dict[Task, int] = {}
         """The stack pointer at which an exception was raised that has not landed."""
 
     def mapped(self, _process: Process, mapping: MappedFile) -> None:
-        """A file was mapped: place the probes in it, once."""
+        """A file with code was mapped: place the probes in it, once."""
         file = mapping.file
-        if file is None or not mapping.executable or file in self._known or not self._wanted():
+        if file is None or file in self._known:
             return
         self._known.add(file)
         for offset, lands, starts in self._places(file, mapping.path):

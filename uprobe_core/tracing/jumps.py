@@ -10,14 +10,16 @@ runtimes of some languages: there it stays 0, and a call that looks like one tha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from uprobe_core.backend import Process, Task
 from uprobe_core.consumer import Hit
 from uprobe_core.errors import ProbeError
 from uprobe_core.probes.registry import UprobeRegistry
-from uprobe_core.tracing.exceptions import Named
 from uprobe_core.types import FileId, Mapping
+
+if TYPE_CHECKING:
+    from uprobe_core.tracing.exceptions import Named
 
 __all__ = ("NAMES", "Jumps")
 
@@ -31,7 +33,8 @@ _OWN = ("caml_raise_exn", "caml_raise_exception", "lj_vm_unwind_c", "runtime.gog
 """Signs of a runtime whose compiled code jumps without calling anybody."""
 NAMES = frozenset((*_JUMPS, *_LOADERS, *_OWN))
 _WORD = 4
-"""Bytes of an instruction, and how far in a probe is: an event at the function itself is another place."""
+"""Bytes of an instruction, and how far in a probe is, as far as it is known that the function has more: an
+event at the function itself is another place."""
 
 
 class Follower(Protocol):
@@ -50,7 +53,6 @@ class Jumps:
     """The hidden probes of one run, a consumer.
 
     :param named: the functions with these NAMES (and others) in a file
-    :param wanted: whether a return is followed, asked for each file
     :param followers: who follows returns, by now
     """
 
@@ -61,11 +63,10 @@ class Jumps:
         registry: UprobeRegistry,
         named: Callable[[FileId, str], Named],
         *,
-        wanted: Callable[[], bool],
         followers: Callable[[], Iterable[Follower]],
     ) -> None:
         self._registry, self._named = registry, named
-        self._wanted, self._followers = wanted, followers
+        self._followers = followers
         self._known: dict[FileId, bool | None] = {}
         """What each file says: all its jumps are seen, or some may not be; None: it has none."""
 
@@ -75,9 +76,9 @@ class Jumps:
             follower.jumped(hit.task)
 
     def mapped(self, process: Process, mapping: Mapping) -> None:
-        """A file was mapped: place the probes in it, once."""
+        """A file with code was mapped: place the probes in it, once."""
         file = mapping.file
-        if file is None or not mapping.executable or not self._wanted():
+        if file is None:
             return
         if file not in self._known:
             self._known[file] = self._place(file, mapping.path)
@@ -93,8 +94,8 @@ class Jumps:
         found = self._named(file, path)
         symbols = [found[name] for name in (*_JUMPS, *_LOADERS) if name in found]
         try:
-            for offset in sorted({symbol.offset for symbol in symbols if symbol.size > _WORD}):
-                self._registry.register(file, offset + _WORD, self, path=path)
+            for offset in {each.offset + (_WORD if each.size > _WORD else 0) for each in symbols}:
+                self._registry.register(file, offset, self, path=path)
         except ProbeError:
             return False
         if any(name in found for name in _OWN):
