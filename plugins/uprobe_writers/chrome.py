@@ -32,6 +32,7 @@ class ChromeWriter:
         self._stream = stream
         self._first = True
         self._pairs, self._names = CallPairs(header.events), CallNames(header.events)
+        self._sees_clones = any(event.kind == "s" and event.name in _CLONES for event in header.events)
         self._named: dict[tuple[int, int], str] = {}
         self._last: dict[tuple[int, int], int] = {}
         stream.write(b'{"displayTimeUnit": "ns", "traceEvents": [')
@@ -39,7 +40,7 @@ class ChromeWriter:
     def write(self, record: Record) -> None:
         """One record: the end of a slice, or an instant."""
         task = record.pid, record.tid
-        if self._named and task not in self._named:
+        if self._sees_clones and self._named and task not in self._named:
             self._flow(record, "f", record.tid, _begin(record), bp="e")
         self._name_task(task, record)
         self._last[task] = record.timestamp_ns

@@ -40,6 +40,7 @@ class PerfettoWriter:
         self._stream = stream
         self._counter = header.options.get("counter")
         self._pairs, self._names = CallPairs(header.events), CallNames(header.events)
+        self._sees_clones = any(event.kind == "s" and event.name in _CLONES for event in header.events)
         self._tracks: dict[object, tuple[int, tuple[bytes, ...]]] = {}
         """Of each track its number, and how it was described last: a program that is executed renames it."""
         self._frames: dict[str, int] = {}
@@ -81,7 +82,7 @@ class PerfettoWriter:
         self, record: Record, kind: int, time: int, flow: bytes = b"", *, arguments: Record | None = None
     ) -> None:
         track, first = self._task(record)
-        if first and len(self._tracks) > 2:  # not the first task's own
+        if self._sees_clones and first and len(self._tracks) > 2:  # not the first task's own
             flow += fixed64(_END_OF_FLOW, record.tid)
         event = record.event
         name = text(_LABEL, escaped(self._names.of(event))) if kind != _END else b""

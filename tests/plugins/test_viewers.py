@@ -117,6 +117,16 @@ def test_a_fork_is_a_flow_from_the_call_to_the_childs_first_event(tmp_path: Path
     assert made == reached
 
 
+def test_a_flow_does_not_end_where_none_begins(tmp_path: Path) -> None:
+    """Without system calls nothing begins one, and importers count an end alone as an error."""
+    program = zig("makes_calls.c")
+    trace = events(run(program, tmp_path, "perfetto", "fork", functions=("syscall",)))
+    found = trace_events(program, tmp_path, "fork", functions=("syscall",))
+    assert len({track for _, _, track, _ in trace}) == len({event["tid"] for event in found}) == 2
+    assert not [event for _, _, _, event in trace if 48 in event]
+    assert not [event for event in found if event["ph"] in "sf"]
+
+
 def test_a_task_is_called_what_it_was_called_last(tmp_path: Path) -> None:
     source = tmp_path / "first.c"
     source.write_text(
