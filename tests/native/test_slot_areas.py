@@ -92,3 +92,32 @@ def test_an_instruction_that_branches_to_where_slots_are_has_no_slot_there(sessi
     assert not area.holds(entry)
     assert not native._areas.overlapping(area.start, area.start + 4)
     assert all(place.entry for place in native._places.values())
+
+
+class Removal:
+    """Removes *events* at its second hit, and sends the program to *where* at its third."""
+
+    name = "removal"
+
+    def __init__(self, session: up.Session, events: list[Any], where: int) -> None:
+        self.session, self.events, self.where, self.hits = session, events, where, 0
+
+    def handler(self, hit: Any) -> None:
+        self.hits += 1
+        if self.hits == 2:
+            for event in self.events:
+                self.session.remove(event)
+        if self.hits == 3:
+            hit.task.set_reg(32, self.where)
+
+
+@pytest.mark.parametrize("part", ["entry", "tail"])
+def test_a_slot_that_was_executed_and_given_back_is_nothing_any_more(session: Any, part: str) -> None:
+    """Neither where a place had branched to nor where its instruction was."""
+    events = list(session.events.events)
+    session.open()
+    area = area_of(session)
+    entry = min(place.entry for place in session._machine.native._places.values())
+    where = entry if part == "entry" else area.start + 4096 + (entry - area.start) // 4 * 32
+    session.probe(f"p:mark {session.setup.argv[0]}:mark", Removal(session, events, where))
+    assert session.run().signal == SIGSEGV

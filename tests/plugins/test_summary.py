@@ -135,6 +135,28 @@ def test_time_within_calls_that_do_not_return_or_are_not_counted_is_found_once(
     assert set(expected[0]) == {f"x/{name}" for name in LEFT}
 
 
+@pytest.mark.parametrize("left_out", [2, 4, -1])
+@pytest.mark.parametrize("engine", ["c", "py"])
+def test_time_of_a_function_that_calls_itself_twice_is_found_once(
+    tmp_path: Path, engine: str, left_out: int
+) -> None:
+    """Also within calls in between that are not counted; against the spans of the records."""
+    program = zig("shapes.c")
+    entry, leave = f"p:x/fib {program}:fib n=%x0:s32", f"{program}:fib n=$entry(%x0):s32 took=$latency"
+    lines = (EventLine(entry), EventLine(f"r:x/fib__return {leave}"))
+    text = run(program, tmp_path, functions=(), events=lines, format="jsonl")
+    records = [each for each in map(json.loads, text.splitlines()) if each["type"] != "entry"]
+    counted = [each for each in records if each["args"]["n"] != left_out]
+    ends = [(each["timestamp_ns"], each["args"]["took"]) for each in counted]
+    summary = up.Summary(when=f"n != {left_out}")
+    with up.Session([str(program)], output=os.devnull, engine=engine) as session:
+        session.probe(entry, summary)
+        session.run()
+    found = summary.result()
+    assert (found.calls, found.total) == (len(counted), covered((end - took, end) for end, took in ends))
+    assert len(records) > 10
+
+
 def test_engines_give_the_same_table(program: Path, tmp_path: Path) -> None:
     tables = [
         run(program, tmp_path, engine=engine, consumers=(ConsumerUse("summary"),)) for engine in ("c", "py")
