@@ -241,7 +241,7 @@ class Runner:
     def _is_here(self, task: Task) -> bool:
         """Not a child, whose parent is told, nor one that executes its program in another host process."""
         machine = self._machine
-        return machine.current is task and task.process.pid in machine.family.local
+        return machine.current is task and (task.exited or task.process.pid in machine.family.local)
 
     def _signals_instead(self, task: Task) -> bool:
         """The call would sleep but a signal is there: take it; False if the task now sleeps or is gone."""

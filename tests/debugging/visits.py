@@ -45,8 +45,12 @@ class Ended:
 
 
 def environment() -> dict[str, str]:
-    """Ours, without what pytest writes there at each step of a test: a longer one moves the clock."""
-    return {name: text for name, text in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    """Ours, without what pytest writes there at each step of a test: a longer one moves the clock.
+
+    Above the stack of its functions a program has as much of it as gdb_visit.py reads.
+    """
+    own = {name: text for name, text in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    return own | {"ABOVE_THE_STACK": "-" * 2048}
 
 
 @contextmanager
@@ -112,7 +116,9 @@ def visit_qemu(program: Path, before: Sequence[str], steps: Sequence[str], folde
     needs_gdb()
     socket = folder / "qemu"
     with subprocess.Popen(
-        ["qemu-aarch64", "-cpu", "neoverse-n1", "-g", str(socket), str(program)], stdout=subprocess.DEVNULL
+        ["qemu-aarch64", "-cpu", "neoverse-n1", "-g", str(socket), str(program)],
+        env=environment(),
+        stdout=subprocess.DEVNULL,
     ) as guest:
         try:
             wait_until(socket.exists, guest)
