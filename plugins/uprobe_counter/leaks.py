@@ -42,6 +42,12 @@ _OTHERS = ("posix_memalign",)
 """Functions that end so and are no such."""
 
 
+_NOTHING_FOLLOWED = f"""\
+leaks: no event is a function that gives memory or takes it back
+  -F 'libc:*alloc' -F libc:free follows them; names end with {", ".join(_ROLES)}
+"""
+
+
 def _role_of(name: str) -> _Role | None:
     ends = [end for end in _ROLES if name.endswith(end)]
     return None if not ends or name.endswith(_OTHERS) else _ROLES[max(ends, key=len)]
@@ -177,16 +183,20 @@ class LeaksReport:
     """A table of stacks, those with the most bytes first.
 
     :param top: how many, 0: all
+    :param followed: functions of memory among the events; 0: there is nothing to tell
     """
 
     title = "leaks"
 
-    def __init__(self, memory: _Memory, top: int) -> None:
+    def __init__(self, memory: _Memory, top: int, *, followed: int) -> None:
+        self._followed = followed
         self._found = sorted(memory.found().items(), key=lambda item: (-item[1][1], item[0]))
         self._asked, self._top = memory.asked, top
 
     def as_text(self) -> str:
         """Lines for people."""
+        if not self._followed:
+            return _NOTHING_FOLLOWED
         blocks, size = (sum(numbers[n] for _, numbers in self._found) for n in (0, 1))
         asked = f"of {self._asked[0]} blocks with {self._asked[1]} bytes"
         lines = [f"leaks: {blocks} blocks with {size} bytes were not given back, {asked}"]
@@ -240,9 +250,4 @@ class LeaksConsumer:
 
     def report(self) -> LeaksReport:
         """What was not given back by now."""
-        if not self._attached:
-            raise UsageError(
-                "leaks: no event is a function that gives memory or takes it back",
-                hint=f"-F 'libc:*alloc' -F libc:free; names end with {', '.join(_ROLES)}",
-            )
-        return LeaksReport(self._memory, self._top)
+        return LeaksReport(self._memory, self._top, followed=self._attached)
