@@ -154,6 +154,7 @@ def test_time_of_a_function_that_calls_itself_twice_is_found_once(
         session.run()
     found = summary.result()
     assert (found.calls, found.total) == (len(counted), covered((end - took, end) for end, took in ends))
+    assert found.max == max(took for _, took in ends)
     assert len(records) > 10
 
 
