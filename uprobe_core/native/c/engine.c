@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "allocate.h"
+#include "told.h"
 
 enum { AREA_ROOM = UP_MAX_STRING + 64, FIRST_CELLS = 256 };
 
@@ -27,6 +28,7 @@ void up_engine_deinit(struct up_engine *engine)
 		free(engine->spare);
 		engine->spare = next;
 	}
+	up_told_deinit(engine);
 	up_ring_deinit(&engine->ring);
 	up_stacks_deinit(&engine->stacks);
 	up_map_deinit(&engine->paths);

@@ -40,6 +40,7 @@ struct up_engine {
 	uint64_t *cells;
 	unsigned cell_room;
 	struct up_kept *spare;
+	struct up_told *spare_told;
 	unsigned kept_room;	/* words of the largest that any site needs */
 	char *area;
 	struct up_ring ring;

@@ -6,6 +6,25 @@
 #include "told.h"
 
 #include "allocate.h"
+#include "site.h"
+
+static struct up_told *take_block(struct up_engine *engine)
+{
+	struct up_told *told = engine->spare_told;
+
+	if (!told)
+		return up_allocate(sizeof(*told));
+	engine->spare_told = told->next;
+	return told;
+}
+
+static void give_block(struct up_engine *engine, struct up_told *told)
+{
+	if (!told)
+		return;
+	told->next = engine->spare_told;
+	engine->spare_told = told;
+}
 
 /* The newest of the first count calls of pending of the function that call is of; NULL: it is in none. */
 static struct up_call *around_of(struct up_calls *pending, unsigned count, const struct up_call *call)
@@ -34,7 +53,7 @@ static void add(struct up_call *call, struct up_told *told)
 
 	if (before)
 		told->time += before->time;
-	free(before);
+	give_block(call->site->engine, before);
 	told->next = call->told;
 	call->told = told;
 }
@@ -46,11 +65,11 @@ bool up_tell(struct up_calls *pending, struct up_call *call, const void *who, ui
 
 	*once = told && told->time < latency ? latency - told->time : told ? 0 : latency;
 	if (!around) {
-		free(told);
+		give_block(call->site->engine, told);
 		return true;
 	}
 	if (!told)
-		told = up_allocate(sizeof(*told));
+		told = take_block(call->site->engine);
 	if (!told)
 		return false;
 	*told = (struct up_told){.who = who, .time = latency};
@@ -75,6 +94,12 @@ void up_told_free(struct up_call *call)
 	while (call->told) {
 		struct up_told *told = call->told;
 		call->told = told->next;
-		free(told);
+		give_block(call->site->engine, told);
 	}
+}
+
+void up_told_deinit(struct up_engine *engine)
+{
+	while (engine->spare_told)
+		free(take_block(engine));
 }
