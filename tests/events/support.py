@@ -147,7 +147,7 @@ class FakeHit:
         self.comm = "prog"
         self.address, self.probe_offset = 0x4006D4, 0x6D4
         self.entry_values: tuple[Any, ...] = ()
-        self.latency_ns = self.insns = 0
+        self.latency_ns = self.insns = self.jumps = 0
 
 
 def refusals(table: EventTable, lines: Iterable[SourceLine]) -> list[tuple[int, int, str]]:

@@ -45,7 +45,7 @@ class Machine:
         self.comm = comm
         self.address, self.probe_offset = 0x401000, 0x1000
         self.entry_values: tuple[Any, ...] = ()
-        self.latency_ns = self.insns = 0
+        self.latency_ns = self.insns = self.jumps = 0
         self.task: Any = self
         self.process: Any = self
 

@@ -14,7 +14,8 @@ from uprobe_core.debuginfo.operands import Operand, member, pointed
 from uprobe_core.debuginfo.text import computed_text, numbers_of
 from uprobe_core.debuginfo.types import Kind
 from uprobe_core.event_model import FetchArg, FetchOp, OpCode, Value
-from uprobe_core.events.fetch_run import FetchProgram, FetchSource, compile_fetch
+from uprobe_core.events.fetch_run import FetchProgram, compile_fetch
+from uprobe_core.events.fetch_source import FetchSource
 from uprobe_core.events.fetch_types import TYPES
 from uprobe_core.types import GuestMemory
 

@@ -20,7 +20,8 @@ from uprobe_core.debuginfo.places import (
 )
 from uprobe_core.debuginfo.types import Kind, Type
 from uprobe_core.event_model import FetchArg, FetchOp, FetchType, OpCode, absent
-from uprobe_core.events.fetch_run import FetchSource, compile_fetch
+from uprobe_core.events.fetch_run import compile_fetch
+from uprobe_core.events.fetch_source import FetchSource
 from uprobe_core.events.fetch_types import EXTENSION_TYPES, TYPES
 from uprobe_core.types import GoneError
 

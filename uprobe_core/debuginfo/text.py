@@ -10,7 +10,8 @@ from uprobe_core.debuginfo.operands import Operand, member, pointed, read_pointe
 from uprobe_core.debuginfo.places import Const, InMemory, Place, Synthetic, is_whole, part_of
 from uprobe_core.debuginfo.types import Kind, Type
 from uprobe_core.event_model import Fault, FetchArg, FetchOp, OpCode, Value, absent
-from uprobe_core.events.fetch_run import FetchProgram, FetchSource, compile_fetch
+from uprobe_core.events.fetch_run import FetchProgram, compile_fetch
+from uprobe_core.events.fetch_source import FetchSource
 from uprobe_core.events.fetch_types import STRING, TYPES
 from uprobe_core.types import Access, GoneError, MemoryFault
 

@@ -11,73 +11,24 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from uprobe_core.event_model import EXTENDS, FAULT, GONE, FetchArg, FetchOp, FetchType, OpCode, Value, leaves
+from uprobe_core.events.fetch_source import FetchSource
 from uprobe_core.events.shapes import assembler
 from uprobe_core.events.strings import Layout, Text, TextState, lay_out, place_strings, read_text
 from uprobe_core.events.user_memory import seen_by_kernel
 from uprobe_core.types import GoneError, MemoryFault
 
 if TYPE_CHECKING:
-    from uprobe_core.architecture import Registers
     from uprobe_core.events.record_buffer import RecordBuffer
-    from uprobe_core.types import GuestMemory, RegisterFile
+    from uprobe_core.types import GuestMemory
 
-__all__ = ("FetchProgram", "FetchSource", "compile_fetch", "run_fetch")
+__all__ = ("FetchProgram", "compile_fetch", "run_fetch")
 
 _MASK = (1 << 64) - 1
 _TEXT = -1
 """The parameter of a string store whose text is computed, and not only its address."""
-
-
-class FetchSource(Protocol):
-    """What a fetch program reads; :class:`uprobe_core.consumer.Hit` is one.
-
-    :ivar address: the probed address; for a return, the function's
-    :ivar probe_offset: file offset of the probed instruction, bytes
-    :ivar entry_values: what the event's entry_args gave when the function was entered
-    :ivar latency_ns: nanoseconds since then
-    :ivar insns: instructions that the task has executed since then
-    """
-
-    address: int
-    probe_offset: int
-
-    @property
-    def registers(self) -> Registers:
-        """Which register is which, and how wide they are."""
-        ...
-
-    @property
-    def task(self) -> RegisterFile:
-        """The registers."""
-        ...
-
-    @property
-    def process(self) -> GuestMemory:
-        """The memory."""
-        ...
-
-    @property
-    def comm(self) -> str:
-        """The task's name now."""
-        ...
-
-    @property
-    def entry_values(self) -> Sequence[Any]:
-        """Captured at entry; empty at an entry."""
-        ...
-
-    @property
-    def latency_ns(self) -> int:
-        """Time since entry; 0 at an entry."""
-        ...
-
-    @property
-    def insns(self) -> int:
-        """Executed since entry; 0 at an entry."""
-        ...
 
 
 Getter = Callable[[FetchSource], int]
@@ -190,8 +141,10 @@ def _extended_source(op: FetchOp) -> Getter:
         return lambda c: c.task.get_vec(op.param) & mask
     if op.code is OpCode.ENTRY:
         return lambda c: int(c.entry_values[op.param]) & _MASK
-    if op.code in (OpCode.INSNS, OpCode.JUMPS):
-        return lambda c: int(getattr(c, op.code.name.lower(), 0)) & _MASK
+    if op.code is OpCode.INSNS:
+        return lambda c: c.insns & _MASK
+    if op.code is OpCode.JUMPS:
+        return lambda c: c.jumps & _MASK
     if op.code is OpCode.COMPUTED and op.compute is not None:
         return op.compute
     return lambda c: c.latency_ns & _MASK  # LATENCY

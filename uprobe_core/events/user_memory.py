@@ -46,5 +46,5 @@ class _SeenByKernel:
 
 
 def seen_by_kernel(hit: T) -> T:
-    """*hit* (a :class:`.fetch_run.FetchSource`) with no more memory than a kernel reads."""
+    """*hit* (a :class:`.fetch_source.FetchSource`) with no more memory than a kernel reads."""
     return cast("T", _SeenByKernel(hit))

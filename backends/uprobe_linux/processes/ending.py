@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from uprobe_linux.shared.pids import State
+from uprobe_linux.shared.pids import State, host_exists
 from uprobe_linux.signals.numbers import SI_KERNEL, Sig
 from uprobe_linux.signals.sending import send_to_entry
 from uprobe_linux.signals.siginfo import SigInfo
@@ -129,9 +129,7 @@ def _alive(machine: World) -> list[ProcessEntry]:
     """The processes that still live, elsewhere; one whose host process is gone is marked as ended."""
     alive = machine.family.others()
     for entry in alive:
-        try:
-            os.kill(entry.host_pid, 0)
-        except ProcessLookupError:
+        if not host_exists(entry.host_pid):
             entry.state = State.ZOMBIE
             machine.family.pids.count_lost()
     return [entry for entry in alive if entry.alive]

@@ -20,7 +20,7 @@ from uprobe_linux.scheduling.futex import FutexKey, FutexQueues
 from uprobe_linux.scheduling.shared_futex import SHARED_FUTEX_BYTES, SharedFutexTable
 from uprobe_linux.scheduling.turns import EVERY
 from uprobe_linux.shared.memory import SharedMemory
-from uprobe_linux.shared.pids import INIT_PID, TABLE_BYTES, Mail, PidTable, ProcessEntry, State
+from uprobe_linux.shared.pids import INIT_PID, TABLE_BYTES, Mail, PidTable, ProcessEntry, State, host_exists
 from uprobe_linux.shared.seats import SEATS_BYTES, Seats
 from uprobe_linux.signals.numbers import CLD_EXITED, CLD_KILLED, SI_USER, Sig
 from uprobe_linux.signals.sending import (
@@ -275,8 +275,9 @@ class Family:
         self._machine.timers.forget(process)
         self.ipc.undo(process.pid)
         self.ipc.detach(process.pid, self._machine.clock.realtime() // 10**9)
-        self._machine.turns.touch(EVERY)
-        process.files.close_all()
+        if process.files is not None:
+            self._machine.turns.touch(EVERY)
+            process.files.close_all()
         leave_terminal(self._machine, self.entry(process))
         self._become_zombie(process, wait_status)
 
@@ -374,7 +375,7 @@ class Family:
         mine, holders = os.getpid(), self.shared.holders()
         if mine not in holders:
             holders = {entry.host_pid for entry in self.others()} | set(self._host_children.values())
-            holders = {pid for pid in holders if _exists(pid)}
+            holders = {pid for pid in holders if host_exists(pid)}
         return holders - {mine}
 
     def close(self) -> None:
@@ -389,11 +390,3 @@ class Family:
         self.pids.close()
         self.seats.close()
         self.shared.close()
-
-
-def _exists(host_pid: int) -> bool:
-    try:
-        os.kill(host_pid, 0)
-    except OSError as error:
-        return not isinstance(error, ProcessLookupError)
-    return True

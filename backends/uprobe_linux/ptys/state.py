@@ -33,6 +33,19 @@ class _Word:
         state.words[self.index] = value
 
 
+class _Bytes:
+    """A structure of the guest's, as an attribute."""
+
+    def __init__(self, start: int, size: int) -> None:
+        self._range = slice(start, start + size)
+
+    def __get__(self, state: PtyState, owner: type) -> bytes:
+        return bytes(state.slot[self._range])
+
+    def __set__(self, state: PtyState, raw: bytes) -> None:
+        state.slot[self._range] = raw
+
+
 class Queue:
     """Bytes that wait, the first first.
 
@@ -90,11 +103,13 @@ class PtyState:
     slave was open once; how often each end could do more than before.
     """
     _COUNTS = 26
+    modes, size = _Bytes(_MODES, TERMIOS_BYTES), _Bytes(_SIZE, WINSIZE_BYTES)
+    """struct termios, struct winsize."""
 
     def __init__(self, data: mmap.mmap, index: int) -> None:
         self.index = index
         slot = memoryview(data)[index * _SLOT : (index + 1) * _SLOT]
-        self._slot = slot
+        self.slot = slot
         self.words = slot[:_MODES].cast("q")
         sizes = (INPUT_BYTES, INPUT_BYTES, INPUT_BYTES, _FLIP_BYTES, INPUT_BYTES + _FLIP_BYTES)
         at, queues = _HEADER, []
@@ -117,24 +132,6 @@ class PtyState:
         self.size = bytes(WINSIZE_BYTES)
 
     @property
-    def modes(self) -> bytes:
-        """struct termios."""
-        return bytes(self._slot[_MODES : _MODES + TERMIOS_BYTES])
-
-    @modes.setter
-    def modes(self, raw: bytes) -> None:
-        self._slot[_MODES : _MODES + TERMIOS_BYTES] = raw
-
-    @property
     def termios(self) -> Termios:
         """The modes, taken apart."""
         return Termios(self.modes)
-
-    @property
-    def size(self) -> bytes:
-        """struct winsize."""
-        return bytes(self._slot[_SIZE : _SIZE + WINSIZE_BYTES])
-
-    @size.setter
-    def size(self, raw: bytes) -> None:
-        self._slot[_SIZE : _SIZE + WINSIZE_BYTES] = raw

@@ -21,7 +21,7 @@ from itertools import takewhile
 
 from uprobe_linux.shared.memory import SharedMemory
 
-__all__ = ("FIRST_PID", "INIT_PID", "TABLE_BYTES", "Mail", "PidTable", "ProcessEntry", "State")
+__all__ = ("FIRST_PID", "INIT_PID", "TABLE_BYTES", "Mail", "PidTable", "ProcessEntry", "State", "host_exists")
 
 FIRST_PID, INIT_PID, _MAX_PID = 1000, 1, 4_194_304
 CAPACITY = 1024
@@ -324,3 +324,14 @@ class PidTable:
 
 def _signed(value: int) -> int:
     return value - (1 << 64) if value >> 63 & 1 and value > 0 else value
+
+
+def host_exists(host_pid: int) -> bool:
+    """Whether there is a process of the host with that number, whoever's it is."""
+    try:
+        os.kill(host_pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

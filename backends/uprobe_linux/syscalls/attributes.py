@@ -49,11 +49,8 @@ def _found(task: LinuxTask, dirfd: int, path: int, flags: int) -> Iterator[Node]
 @contextmanager
 def _target(task: LinuxTask, dirfd: int, path: int, flags: int) -> Iterator[HostNode]:
     """What (dirfd, path) names, if it may be changed."""
-    node = lookup_at(task, dirfd, path, flags, follow=not flags & AT_SYMLINK_NOFOLLOW)
-    try:
+    with _found(task, dirfd, path, flags) as node:
         yield host_node(node, writing=True)
-    finally:
-        node.close()
 
 
 def _open_target(task: LinuxTask, fd: int) -> Node:

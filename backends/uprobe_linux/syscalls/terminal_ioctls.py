@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ("terminal_ioctl",)
 
+_TIOCSPGRP = 0x5410
 _SIGNALS = (Sig.INT, Sig.QUIT, Sig.TSTP)
 Answer = Callable[["LinuxTask", "PtyState", PtyEnd, int], int]
 
@@ -49,7 +50,7 @@ def terminal_ioctl(task: LinuxTask, entry: Descriptor, request: int, argument: i
     assert isinstance(end, PtyEnd)
     state = task.machine.ptys.state_of(end)
     if not end.master and state.state != OPEN:
-        raise fail(errno.ENOTTY if request == 0x5410 else errno.EIO)
+        raise fail(errno.ENOTTY if request == _TIOCSPGRP else errno.EIO)
     handler = _BOTH.get(request) or (_MASTER.get(request) if end.master else None)
     if handler is None:
         raise fail(errno.ENOTTY)
@@ -310,36 +311,36 @@ def _is_exclusive(task: LinuxTask, state: PtyState, end: PtyEnd, argument: int) 
 
 
 _BOTH: dict[int, Answer] = {
-    0x5401: _get_modes,
-    0x5402: _set_modes(flush=False),
-    0x5403: _set_modes(flush=False),
-    0x5404: _set_modes(flush=True),
-    0x5409: _drain,
-    0x5425: _drain,
-    0x540A: _flow,
-    0x540B: _flush,
-    0x540C: _exclusive(1),
-    0x540D: _exclusive(0),
-    0x540E: _take,
-    0x540F: _get_group,
-    0x5410: _set_group,
-    0x5411: _store_zero,
-    0x5412: _type,
-    0x5413: _get_size,
-    0x5414: _set_size,
-    0x5419: _has_no_carrier,
-    0x541B: _input,
-    0x5422: _give_up,
-    0x5424: _store_zero,
-    0x5429: _get_session,
-    0x5441: _peer,
-    0x80045440: _is_exclusive,
+    0x5401: _get_modes,  # TCGETS
+    0x5402: _set_modes(flush=False),  # TCSETS
+    0x5403: _set_modes(flush=False),  # TCSETSW
+    0x5404: _set_modes(flush=True),  # TCSETSF
+    0x5409: _drain,  # TCSBRK
+    0x5425: _drain,  # TCSBRKP
+    0x540A: _flow,  # TCXONC
+    0x540B: _flush,  # TCFLSH
+    0x540C: _exclusive(1),  # TIOCEXCL
+    0x540D: _exclusive(0),  # TIOCNXCL
+    0x540E: _take,  # TIOCSCTTY
+    0x540F: _get_group,  # TIOCGPGRP
+    _TIOCSPGRP: _set_group,
+    0x5411: _store_zero,  # TIOCOUTQ
+    0x5412: _type,  # TIOCSTI
+    0x5413: _get_size,  # TIOCGWINSZ
+    0x5414: _set_size,  # TIOCSWINSZ
+    0x5419: _has_no_carrier,  # TIOCGSOFTCAR
+    0x541B: _input,  # FIONREAD
+    0x5422: _give_up,  # TIOCNOTTY
+    0x5424: _store_zero,  # TIOCGETD
+    0x5429: _get_session,  # TIOCGSID
+    0x5441: _peer,  # TIOCGPTPEER
+    0x80045440: _is_exclusive,  # TIOCGEXCL
 }
 _MASTER: dict[int, Answer] = {
-    0x5420: _packet,
-    0x80045438: _get_packet,
-    0x80045430: _number,
-    0x40045431: _lock,
-    0x80045439: _get_lock,
-    0x40045436: _signal,
+    0x5420: _packet,  # TIOCPKT
+    0x80045438: _get_packet,  # TIOCGPKT
+    0x80045430: _number,  # TIOCGPTN
+    0x40045431: _lock,  # TIOCSPTLCK
+    0x80045439: _get_lock,  # TIOCGPTLCK
+    0x40045436: _signal,  # TIOCSIG
 }
