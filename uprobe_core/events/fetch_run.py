@@ -14,13 +14,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from uprobe_core.event_model import EXTENDS, FAULT, GONE, FetchArg, FetchOp, FetchType, OpCode, Value, leaves
-from uprobe_core.events.fetch_source import FetchSource
 from uprobe_core.events.shapes import assembler
 from uprobe_core.events.strings import Layout, Text, TextState, lay_out, place_strings, read_text
 from uprobe_core.events.user_memory import seen_by_kernel
 from uprobe_core.types import GoneError, MemoryFault
 
 if TYPE_CHECKING:
+    from uprobe_core.events.fetch_source import FetchSource
     from uprobe_core.events.record_buffer import RecordBuffer
     from uprobe_core.types import GuestMemory
 
@@ -31,8 +31,8 @@ _TEXT = -1
 """The parameter of a string store whose text is computed, and not only its address."""
 
 
-Getter = Callable[[FetchSource], int]
-Fetcher = Callable[[FetchSource], Value]
+Getter = Callable[["FetchSource"], int]
+Fetcher = Callable[["FetchSource"], Value]
 Reading = Callable[["GuestMemory", int, int], int]
 """The number of so many bytes at an address; may raise MemoryFault."""
 

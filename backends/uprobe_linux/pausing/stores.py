@@ -13,7 +13,6 @@ from uprobe_core.types import MemoryFault
 from uprobe_linux.cpu import PAGE
 from uprobe_linux.cpu_support.effective_address import access_bytes, effective_address
 from uprobe_linux.memory.address_space import untagged
-from uprobe_linux.pausing.plain_stores import make_store
 
 if TYPE_CHECKING:
     from uprobe_linux.kernel import Task
@@ -76,6 +75,8 @@ class WatchedStores:
 
     def _make_elsewhere(self, task: Task) -> bool:
         """Make the store at PC here if it is to none of the ranges: the emulator takes much longer."""
+        from uprobe_linux.pausing.plain_stores import make_store  # few runs watch stores
+
         if self.touched(task) is not None:
             return False
         try:
