@@ -23,7 +23,7 @@ CANNOT = {
 """Cases that qemu-user cannot run, or whose outcome is its own."""
 QUICK = {"loops-basic", "jumps-longjmp", "coro-returns", "semaphore-ref", "ownbrk-handler", "threads"}
 OF_THE_EMULATOR = [
-    (r"0x(?:ffff|55|7f[0-9a-f]{2})[0-9a-f]{8}\b", "STACK"),
+    (r"0x(?:ffff|55|7[ef][0-9a-f]{2})[0-9a-f]{8}\b", "STACK"),
     (r"\b(?:2814749767|36508)[0-9]{5,7}\b", "STACK"),
     (r"\b1[34][0-9]{13}\b", "STACK"),
     (r" fl=0x[0-9a-f]+", " fl=*"),
