@@ -169,7 +169,7 @@ static void on_python(uc_engine *uc, uint64_t address, uint32_t size, void *data
 	if (!glue->inline_hook(glue->context, address) && !glue->stop && !was_to_stop(glue, address))
 		return;
 	const struct place *place = table_find(glue, address);
-	if (place && (place->tail || place->after_python) && glue_reg(glue, GLUE_PC) == address)
+	if (place && (place->tail || place->core || place->after_python) && glue_reg(glue, GLUE_PC) == address)
 		stop_after_hook(glue, address);
 	else
 		stop_at_hook(glue, address);
@@ -293,7 +293,7 @@ void glue_note_python(struct glue *glue, uint64_t address, bool present)
 
 	if (!place)
 		return;
-	place->then_python = present;
+	place->then_python = present && place->hook;	/* a trap or branch comes after the hook of its own address */
 	place->after_python = false;
 }
 
