@@ -112,7 +112,7 @@ class Pauses(Protocol):
     def watch_stores(self, process: Process, ranges: frozenset[tuple[int, int]]) -> None:
         """Pause before each store of an instruction to one of *ranges*, [start, end), and no others any more.
 
-        The program cannot tell.  What system calls write is not seen.
+        The program cannot tell.  What system calls write is not seen; one that changes nothing need not be.
         """
         ...
 

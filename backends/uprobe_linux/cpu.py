@@ -333,6 +333,13 @@ class Cpu(Protocol):
         """Forget translations of the addresses in [start, end) (not of instructions), and perhaps more."""
         ...
 
+    def make_stores(self, page: int, physical: int, watched: frozenset[tuple[int, int]]) -> None:
+        """The CPU may make stores to *page*, which is at *physical* and refused to it, without an event.
+
+        Those that change nothing of *watched*, [start, end) each; until *page* is flushed.
+        """
+        ...
+
     def forget_code(self, physical: int, size: int) -> None:
         """Forget translated instructions of physical [physical, physical + size)."""
         ...

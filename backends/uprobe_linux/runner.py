@@ -89,7 +89,7 @@ class Runner:
             if others_see:
                 turns.take()
             pauses = self.pauses
-            if pauses is not None and pauses.on and not task.stepping:
+            if pauses is not None and pauses.looks_at(task):
                 pauses.before(task)
                 if machine.stop_requested:
                     return

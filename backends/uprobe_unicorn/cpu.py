@@ -327,6 +327,9 @@ class UnicornCpu(ObservedEngine):
         self._fills = 0
         self._lib.ctl(self._uc, uc.ctl_write(uc.CTL_TLB_FLUSH, 0))
 
+    def make_stores(self, _page: int, _physical: int, _watched: frozenset[tuple[int, int]]) -> None:
+        """It makes none by itself."""
+
     def forget_code(self, physical: int, size: int) -> None:
         """Forget translated instructions of physical [physical, physical + size)."""
         if self._inside:

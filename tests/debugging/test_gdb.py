@@ -15,7 +15,16 @@ from typing import Any
 
 import pytest
 
-from tests.debugging.visits import PATIENCE, Ended, environment, started, visit, visit_qemu, wait_until
+from tests.debugging.visits import (
+    PATIENCE,
+    Ended,
+    environment,
+    started,
+    values,
+    visit,
+    visit_qemu,
+    wait_until,
+)
 from tests.programs import GUEST, compiled, either
 from uprobe_core.control.doors import Door
 from uprobe_core.debugging.packets import INTERRUPT, framed, take
@@ -273,13 +282,6 @@ def test_a_hit_that_never_comes_is_said(program: Path, tmp_path: Path) -> None:
     assert seen == []
     assert "ended before hit 11" in ended.err
     assert "there were 10" in ended.err
-
-
-def values(folder: Path) -> list[tuple[int, int, str]]:
-    """What gdb said of watched values to its user: old, new, and where, without addresses."""
-    pattern = r"Old value = (.*)\nNew value = (.*)\n(?:0x[0-9a-f]+ in )?(.*)"
-    found = re.findall(pattern, (folder / "said").read_text())
-    return [(int(old), int(new), re.sub("0x[0-9a-f]+", "", where)) for old, new, where in found]
 
 
 @pytest.mark.parametrize("way", ["", "--engine py --mode trap"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,17 @@ from typing import Any
 
 import pytest
 
-__all__ = ("PATIENCE", "Ended", "environment", "needs_gdb", "started", "visit", "visit_qemu", "wait_until")
+__all__ = (
+    "PATIENCE",
+    "Ended",
+    "environment",
+    "needs_gdb",
+    "started",
+    "values",
+    "visit",
+    "visit_qemu",
+    "wait_until",
+)
 
 _SCRIPT = Path(__file__).with_name("gdb_visit.py")
 PATIENCE = 120.0
@@ -125,3 +136,10 @@ def visit_qemu(program: Path, before: Sequence[str], steps: Sequence[str], folde
             return _gdb([f"file {program}", f"target remote {socket}", *before], steps, folder)
         finally:
             guest.kill()
+
+
+def values(folder: Path) -> list[tuple[int, int, str]]:
+    """What gdb said of watched values to its user: old, new, and where, without addresses."""
+    pattern = r"Old value = (.*)\nNew value = (.*)\n(?:0x[0-9a-f]+ in )?(.*)"
+    found = re.findall(pattern, (folder / "said").read_text())
+    return [(int(old), int(new), re.sub("0x[0-9a-f]+", "", where)) for old, new, where in found]

@@ -90,3 +90,18 @@ def test_memory_and_registers_are_those_of_the_emulator(space: str, machine: Ben
 )
 def test_what_is_no_plain_store_is_left_to_the_emulator(word: int, what: str) -> None:
     assert plain_store(word) is None, what
+
+
+@pytest.mark.parametrize(("value", "is_made"), [(7, True), (8, False)])
+def test_what_changes_a_watched_byte_is_not_made(value: int, is_made: bool, machine: Bench) -> None:
+    store, cpu = 0xF9000020, machine.cpu  # str x0, [x1]
+    task = SimpleNamespace(
+        get_reg=cpu.get_reg, set_reg=cpu.set_reg, process=SimpleNamespace(memory=machine.memory)
+    )
+    machine.load(store)
+    machine.memory.write_u64(AREA, 7)
+    cpu.set_reg(0, value)
+    cpu.set_reg(1, AREA)
+    assert make_store(cast("Any", task), store, [(AREA + 7, AREA + 9), (AREA, AREA + 1)]) is is_made
+    assert machine.memory.read_u64(AREA) == 7
+    assert cpu.get_reg(PC) == CODE + 4 * is_made

@@ -62,6 +62,17 @@ class KernelAccess(Translation):
             raise MemoryFault(address, NAMES.get(access, Access.READ), FaultKind.ADRERR)
         return present
 
+    def plain_page(self, page: int) -> int:
+        """Where *page* lies if the program may write it and nobody has to be told of that, else -1."""
+        vma = self.vmas.find(page)
+        if vma is None or (vma.shared and vma.file is not None) or page in self.code.pages:
+            return -1
+        try:
+            ((physical, length), *_) = self.spans(page, PAGE, _WRITE)
+        except MemoryFault:
+            return -1
+        return physical if length == PAGE else -1
+
     def read(self, address: int, size: int) -> bytes:
         """Exactly *size* bytes of the data view; raises MemoryFault."""
         view = self.arena.view

@@ -164,6 +164,10 @@ class LinuxPauses:
         if task is self._stepping:
             self._here = None  # the first instruction of its handler is where the step ends
 
+    def looks_at(self, task: Task) -> bool:
+        """Whether to call :meth:`before`: in a step over a probed instruction only if that may not store."""
+        return self.on and (not task.stepping or self._stores.is_refused)
+
     def before(self, task: Task) -> None:
         """*task* is about to execute an instruction, and perhaps more."""
         is_store = bool(self._stores.ranges) and self._stores.take(task)
@@ -175,7 +179,7 @@ class LinuxPauses:
             self._pause(kind, task, address=address or 0)
             if self._machine.stop_requested:
                 return
-        if is_store or self._sees_each(here.executed):
+        if not task.stepping and (is_store or self._sees_each(here.executed)):
             self._lead(task)
 
     def refused(self, task: Task) -> None:

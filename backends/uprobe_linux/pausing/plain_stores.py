@@ -5,6 +5,7 @@ Encodings: Arm ARM C4.1.94 (loads and stores).  What is not among them is for th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from uprobe_linux.cpu_support.effective_address import effective_address
@@ -74,10 +75,12 @@ def _pair(word: int) -> PlainStore | None:
     return PlainStore((word & 31, word >> 10 & 31), width, is_vector, word >> 5 & 31, moves_by)
 
 
-def make_store(task: Task, word: int) -> bool:
+def make_store(task: Task, word: int, watched: Iterable[tuple[int, int]] = ()) -> bool:
     """Make the store *word* at the PC of *task*, which is behind it then; False: that is for the emulator.
 
     Raises MemoryFault where the program may not store.
+
+    :param watched: [start, end) of what no store may change here
     """
     store, pc = plain_store(word), task.get_reg(_PC)
     if store is None or (store.base == _SP and task.get_reg(_SP) & 15):
@@ -85,7 +88,10 @@ def make_store(task: Task, word: int) -> bool:
     address = effective_address(word, pc, task.get_reg)
     assert address is not None
     data = b"".join(_bytes(task, store, register) for register in store.registers)
-    task.process.memory.write(untagged(address), data)
+    address = untagged(address)
+    if any(_changes(task, address, data, start, end) for start, end in watched):
+        return False
+    task.process.memory.write(address, data)
     if store.moves_by:
         task.set_reg(store.base, task.get_reg(store.base) + store.moves_by & _MASK)
     pstate = task.get_reg(_PSTATE)
@@ -93,6 +99,12 @@ def make_store(task: Task, word: int) -> bool:
         task.set_reg(_PSTATE, pstate & ~_BTYPE)
     task.set_reg(_PC, pc + 4)
     return True
+
+
+def _changes(task: Task, address: int, data: bytes, start: int, end: int) -> bool:
+    """Whether *data*, stored to *address*, changes something of [start, end)."""
+    low, high = max(start, address), min(end, address + len(data))
+    return low < high and task.process.memory.read(low, high - low) != data[low - address : high - address]
 
 
 def _bytes(task: Task, store: PlainStore, register: int) -> bytes:

@@ -54,10 +54,16 @@ class WatchedStores:
         for page in before | pages:
             self._memory.forget_page(page)
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether a store was refused that :meth:`take` has not looked at."""
+        return self._faulted is not None
+
     def faulted(self, task: Task) -> None:
         """*task* was refused a store that its program may make."""
         if task.process.memory is self._memory:
             self._faulted = task, task.get_reg(_PC)
+            task.skip_hook = task.get_reg(_PC)  # what is there was hit; the store is still the same execution
 
     def take(self, task: Task) -> bool:
         """Whether *task* is about to make a store that was refused only here: the page is open for it now.
@@ -74,17 +80,23 @@ class WatchedStores:
         return True
 
     def _make_elsewhere(self, task: Task) -> bool:
-        """Make the store at PC here if it is to none of the ranges: the emulator takes much longer."""
+        """Make the store at PC here if it changes nothing of the ranges: the emulator takes much longer.
+
+        From then on the CPU may make such stores to the page by itself.
+        """
         from uprobe_linux.pausing.plain_stores import make_store  # few runs watch stores
 
-        if self.touched(task) is not None:
-            return False
+        memory, cpu, pc = task.process.memory, task.machine.cpu, task.get_reg(_PC)
         try:
-            is_made = make_store(task, task.process.memory.fetch_word(task.get_reg(_PC)))
+            is_made = make_store(task, memory.fetch_word(pc), self.ranges)
         except MemoryFault:
             return False
         if is_made:
-            task.machine.cpu.retire(1)
+            cpu.look_for_sample(pc)
+            cpu.retire(1)
+            for page in self._pages:
+                if (physical := memory.plain_page(page)) >= 0:
+                    cpu.make_stores(page, physical, self.ranges)
         return is_made
 
     def after(self) -> None:

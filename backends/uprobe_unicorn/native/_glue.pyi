@@ -150,6 +150,11 @@ class Glue:
     def add_code(self, start: int, end: int, physical: int, perms: int, /) -> None: ...
     def drop(self, start: int, end: int, kinds: int, /) -> None:
         """Forget translations of [start, end); *kinds*: 1 data, 2 code, 3 both."""
+    def make_stores(self, page: int, physical: int, watched: tuple[tuple[int, int], ...], /) -> bool:
+        """Make refused stores to *page* that change nothing of *watched*, until it is flushed.
+
+        False: they stay Python's.
+        """
     def flush(self, start: int, end: int, /) -> None:
         """Forget translations of [start, end), here and in the emulator."""
     def forget_code(self, start: int, end: int, /) -> None: ...

@@ -301,6 +301,10 @@ class NativeCpu(UnicornCpu):
         """Forget the translations of [start, end)."""
         self.glue.flush(start, min(end, EVERYWHERE))
 
+    def make_stores(self, page: int, physical: int, watched: frozenset[tuple[int, int]]) -> None:
+        """Make refused stores to *page* that change nothing of *watched* without an event."""
+        self.glue.make_stores(page, physical, tuple(watched))
+
     def forget_code(self, physical: int, size: int) -> None:
         """Forget translated instructions of physical [physical, physical + size)."""
         self.glue.forgetting = True

@@ -10,6 +10,7 @@
 
 #include "api.h"
 #include "shortcuts.h"
+#include "stores.h"
 #include "tlb.h"
 #include "unicorn_api.h"
 #include "work.h"
@@ -38,6 +39,9 @@ struct glue {
 	char *arena;
 	uint64_t arena_size;
 	struct extents data, code, hidden;
+	struct extents kept;		/* pages whose stores are made by stores.c */
+	uint64_t watched[MOST_WATCHED][2];	/* what of them is not: [start, end) */
+	unsigned watched_count;
 
 	/* Python's part; may be called in any callback. */
 	void *context;

@@ -43,6 +43,7 @@ void glue_flush_range(struct glue *glue, uint64_t start, uint64_t end)
 	bool has_code = extents_overlap(&glue->code, start, end) || extents_overlap(&glue->hidden, start, end);
 
 	extents_drop(&glue->data, start, end);
+	extents_drop(&glue->kept, start, end);
 	extents_drop(&glue->code, start, end);
 	if (has_code || !flush_pages(glue, start, end))
 		glue_flush(glue);
@@ -60,6 +61,13 @@ static void grow(struct glue *glue)
 	glue_flush(glue);
 }
 
+static bool refuse(struct glue *glue, uint64_t address, int access)
+{
+	glue->refused = access;
+	glue->refused_page = address & ~(uint64_t)(GUEST_PAGE - 1);
+	return false;
+}
+
 bool glue_on_fill(uc_engine *uc, uint64_t address, int type, struct uc_tlb_entry *ret, void *data)
 {
 	struct glue *glue = data;
@@ -72,6 +80,8 @@ bool glue_on_fill(uc_engine *uc, uint64_t address, int type, struct uc_tlb_entry
 		*ret = (struct uc_tlb_entry){address - window, PERM_ALL};
 		return true;
 	}
+	if (access == PERM_WRITE && glue->kept.count && extents_find(&glue->kept, page))
+		return refuse(glue, address, access);
 	if (++glue->fills > glue->grow_at)
 		grow(glue);
 	if (address > TAG_MASK)
@@ -89,9 +99,7 @@ bool glue_on_fill(uc_engine *uc, uint64_t address, int type, struct uc_tlb_entry
 	glue->slow_fills++;
 	if (glue->fill(glue->context, address, access, ret))
 		return true;
-	glue->refused = access;
-	glue->refused_page = address & ~(uint64_t)(GUEST_PAGE - 1);
-	return false;
+	return refuse(glue, address, access);
 }
 
 /* Forgets translated code of virtual [start, end). */

@@ -312,6 +312,7 @@ static PyMethodDef methods[] = {
 	METHOD(add_data, METH_VARARGS),
 	METHOD(add_code, METH_VARARGS),
 	METHOD(drop, METH_VARARGS),
+	METHOD(make_stores, METH_VARARGS),
 	METHOD(flush, METH_VARARGS),
 	METHOD(forget_code, METH_VARARGS),
 	METHOD(find_registers, METH_NOARGS),

@@ -30,6 +30,7 @@ void glue_object_keep_error(GlueObject *self);
 PyObject *glue_object_add_data(GlueObject *self, PyObject *args);
 PyObject *glue_object_add_code(GlueObject *self, PyObject *args);
 PyObject *glue_object_drop(GlueObject *self, PyObject *args);
+PyObject *glue_object_make_stores(GlueObject *self, PyObject *args);
 PyObject *glue_object_flush(GlueObject *self, PyObject *unused);
 PyObject *glue_object_forget_code(GlueObject *self, PyObject *args);
 

@@ -33,11 +33,32 @@ PyObject *glue_object_drop(GlueObject *self, PyObject *args)
 
 	if (!PyArg_ParseTuple(args, "KKi", &start, &end, &kinds))
 		return NULL;
-	if (kinds & 1)
+	if (kinds & 1) {
 		extents_drop(&self->core.data, start, end);
+		extents_drop(&self->core.kept, start, end);
+	}
 	if (kinds & 2)
 		extents_drop(&self->core.code, start, end);
 	Py_RETURN_NONE;
+}
+
+PyObject *glue_object_make_stores(GlueObject *self, PyObject *args)
+{
+	unsigned long long page, physical;
+	uint64_t ranges[MOST_WATCHED][2];
+	PyObject *watched;
+
+	if (!PyArg_ParseTuple(args, "KKO!", &page, &physical, &PyTuple_Type, &watched))
+		return NULL;
+	Py_ssize_t count = PyTuple_GET_SIZE(watched);
+	for (Py_ssize_t i = 0; i < count && i < MOST_WATCHED; i++) {
+		unsigned long long start, end;
+		if (!PyArg_ParseTuple(PyTuple_GET_ITEM(watched, i), "KK", &start, &end))
+			return NULL;
+		ranges[i][0] = start;
+		ranges[i][1] = end;
+	}
+	return PyBool_FromLong(stores_keep(&self->core, page, physical, ranges, (unsigned)count));
 }
 
 PyObject *glue_object_flush(GlueObject *self, PyObject *args)

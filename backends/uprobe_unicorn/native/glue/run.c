@@ -12,6 +12,7 @@
 #include "places_table.h"
 #include "samples.h"
 #include "slots.h"
+#include "stores.h"
 #include "switching.h"
 
 /* --- executed instructions ------------------------------------------------------------ */
@@ -108,6 +109,7 @@ void glue_deinit(struct glue *glue)
 	extents_deinit(&glue->data);
 	extents_deinit(&glue->code);
 	extents_deinit(&glue->hidden);
+	extents_deinit(&glue->kept);
 	shortcuts_destroy(glue->shortcuts);
 	glue->shortcuts = NULL;
 	code_seen_end(glue);
@@ -187,7 +189,7 @@ int glue_run(struct glue *glue, uint64_t pc, uint64_t skip, unsigned skips, uint
 {
 	int status = run_once(glue, pc, skip, skips, target);
 
-	while (threads_go_on(glue, status, &pc, &target))
+	while (stores_go_on(glue, status, &pc) || threads_go_on(glue, status, &pc, &target))
 		status = run_once(glue, pc, UINT64_MAX, 0, target);
 	return status;
 }
