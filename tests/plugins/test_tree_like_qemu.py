@@ -1,4 +1,4 @@
-"""The call tree is that of another emulator's run: qemu-user tells each instruction with its registers."""
+"""The call tree is that of another emulator's run: qemu-user's."""
 
 from __future__ import annotations
 
@@ -6,125 +6,21 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from copy import copy
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from elftools.elf.elffile import ELFFile
 
 import uprobe_core as up
+from tests.plugins.qemu_calls import AGAIN, FORKED, QEMU, Step, by_qemu, paths_of, sizes
 from tests.programs import GUEST, compiled, cpp, symbols, zig
 from uprobe_core.run_setup import ConsumerUse, RunSetup
 
-QEMU = "qemu-aarch64"
-REGISTERS = re.compile(r"X30=([0-9a-f]{16})\s+SP=([0-9a-f]{16})")
 LINE = re.compile(r"^[^│]*│ (?P<text> *\S.*)$")
-FORKED, AGAIN = "child_begins", "parent_goes_on"
-"""Functions at whose start the log of a process, which its children write as well, goes on with another."""
-RET = b"\xc0\x03\x5f\xd6"
-Step = tuple[str, str, int]
-"""+ or -, a function, and how many calls it is in."""
 
 pytestmark = pytest.mark.skipif(shutil.which(QEMU) is None, reason=f"needs {QEMU} (package qemu-user)")
-
-
-@dataclass
-class Open:
-    """A call that has not returned."""
-
-    name: str
-    link: int
-    sp: int
-    has_frame: bool = False
-
-    def is_at(self, sp: int, *, jumped: bool) -> bool:
-        """Whether it may go on there; in the place of its entry its caller does, once it has had a frame."""
-        return self.sp > sp or (self.sp == sp and not (self.has_frame and jumped))
-
-
-class Watched:
-    """Follows the calls of *functions* (name: start and size) through instructions."""
-
-    def __init__(self, program: Path, functions: dict[str, tuple[int, int]]) -> None:
-        self.starts = {start for start, _ in functions.values()}
-        self.around = {
-            pc: n for n, (start, size) in functions.items() for pc in range(start, start + size, 4)
-        }
-        with program.open("rb") as file:
-            code = [s for s in ELFFile(file).iter_segments("PT_LOAD") if s["p_flags"] & 1]
-            self.code = [(s["p_vaddr"], s.data()) for s in code]
-        self.open: list[Open] = []
-        self.steps: list[Step] = []
-        self.paths: Counter[tuple[str, ...]] = Counter()
-        """Calls that returned, by the functions that they were in and their own."""
-        self.before = 0
-
-    def child(self) -> Watched:
-        """A process that is forked here."""
-        child = copy(self)
-        child.open, child.steps, child.paths = [copy(each) for each in self.open], [], Counter()
-        return child
-
-    def _is_ret(self, pc: int) -> bool:
-        return any(data[pc - at : pc - at + 4] == RET for at, data in self.code if at <= pc < at + len(data))
-
-    def at(self, pc: int, link: int, sp: int) -> None:
-        """The next instruction, before it is executed."""
-        while self.open and (self.open[-1].link, self.open[-1].sp) == (pc, sp) and self._is_ret(self.before):
-            self.paths[tuple(each.name for each in self.open)] += 1
-            name = self.open.pop().name
-            self.steps.append(("-", name, len(self.open)))
-        here = self.around.get(pc)
-        if pc in self.starts:
-            assert here is not None
-            self.steps.append(("+", here, len(self.open)))
-            self.open.append(Open(here, link, sp))
-        elif here is not None:  # whatever else seems to be open, a longjmp or an exception has left
-            while self.open[-1].name != here or not self.open[-1].is_at(sp, jumped=pc != self.before + 4):
-                self.open.pop()
-            self.open[-1].has_frame |= sp < self.open[-1].sp
-        self.before = pc
-
-
-def by_qemu(
-    program: Path, functions: dict[str, tuple[int, int]], folder: Path, logged: Sequence[str] = ()
-) -> list[Watched]:
-    """What qemu logs of everything, or of the functions and of others, *logged*, task by task."""
-    log = folder / "log.%d"
-    command = [QEMU, "-singlestep", "-d", "exec,cpu,nochain,tid", "-D", str(log)]
-    if logged:
-        others = " ".join(set(logged) & symbols(program).keys())
-        ranges = {**functions, **sizes(program, others)}.values()
-        command += ["-dfilter", ",".join(f"{start:#x}+{size:#x}" for start, size in ranges)]
-    command.append(str(program))
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
-    return [task for file in folder.glob("log.*") for task in in_log(file, Watched(program, functions))]
-
-
-def in_log(log: Path, watched: Watched) -> Iterator[Watched]:
-    """The task of a log, and what it has forked."""
-    starts = {pc: watched.around[pc] for pc in watched.starts}
-    now, tasks, pc = watched, [watched], 0
-    with log.open() as lines:
-        for line in lines:
-            if line.startswith(" PC="):
-                pc = int(line[4:20], 16)
-            elif line.startswith("X29="):
-                found = REGISTERS.search(line)
-                assert found is not None
-                if starts.get(pc) == FORKED:
-                    now = now.child()
-                    tasks.append(now)
-                elif starts.get(pc) == AGAIN:
-                    now = watched
-                now.at(pc, int(found[1], 16), int(found[2], 16))
-    log.unlink()
-    return iter(tasks)
 
 
 def run(program: Path, functions: Sequence[str], **options: Any) -> None:
@@ -184,21 +80,13 @@ def added_up(program: Path, functions: Sequence[str], folder: Path) -> list[Coun
     return [paths, Counter({(name.partition("/")[2],): row["calls"] for name, row in rows})]
 
 
-def sizes(program: Path, names: str) -> dict[str, tuple[int, int]]:
-    """Start and size of functions."""
-    with program.open("rb") as file:
-        table: Any = ELFFile(file).get_section_by_name(".symtab")
-        wanted = [(name, table.get_symbol_by_name(name)[0]) for name in names.split()]
-        return {name: (each["st_value"], each["st_size"]) for name, each in wanted}
-
-
 def agree(program: Path, names: str, folder: Path, *logged: str) -> int:
     """Assert that both say the same of each task, and calls that are added up, too; how many steps."""
     functions = sizes(program, names)
     tasks = by_qemu(program, functions, folder, logged)
     shown = by_tree(program, list(functions), folder / "tree")
     assert sorted(shown) == sorted(from_top(task.steps) for task in tasks)
-    expected = sum((task.paths for task in tasks), Counter())
+    expected = paths_of(tasks)
     by_path, by_function = added_up(program, list(functions), folder)
     assert +by_path == expected
     assert +by_function == Counter((path[-1],) for path in expected.elements())
