@@ -1,4 +1,4 @@
-"""What calls are called in trees, graphs and pages: two functions never by the same name."""
+"""What calls and events are called in trees, graphs, tables and pages: two never by the same name."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterable
 
 from uprobe_core.event_model import EventSpec
 
-__all__ = ("CallNames",)
+__all__ = ("CallNames", "readable_names")
 
 _Place = tuple[str, int, str]
+_NameOf = Callable[[EventSpec], str]
+_AT_RETURN = "__return"
+"""Ends the name of an event at a return that stands beside one at the entry."""
 
 
 class CallNames:
@@ -30,29 +33,52 @@ class CallNames:
     def of(self, event: EventSpec) -> str:
         """What calls of *event* are called."""
         if not self._names:
-            self._names = _apart(self._events.values())
+            self._names = self.by_event()
         return self._names.get(event.full_name) or event.label
 
     def by_event(self) -> dict[str, str]:
-        """The same of all events, by their full names."""
-        return _apart(self._events.values())
+        """The same of all events, by their full names; one at a return is called as the one at the entry."""
+        ways: tuple[_NameOf, ...] = (
+            lambda event: event.label,
+            lambda event: event.location or event.label,
+            lambda event: f"{event.group}/{event.label}",
+        )
+        return _apart(self._events.values(), ways, _place)
 
 
-def _apart(events: Iterable[EventSpec]) -> dict[str, str]:
-    """By full name; an event at a return is called as the one at the entry."""
+def readable_names(events: Iterable[EventSpec]) -> dict[str, str]:
+    """What events are called in tables, by their full names: ``GROUP/`` and the name that somebody gave them.
+
+    An event that is called after its place has the place as the source has it: without parameters,
+    with them where two would look the same, or its own name where they still do.
+    """
+    ways: tuple[_NameOf, ...] = (
+        lambda event: _placed(event, event.label),
+        lambda event: _placed(event, event.location),
+    )
+    return _apart(events, ways, lambda event: event.full_name)
+
+
+def _placed(event: EventSpec, place: str) -> str:
+    if event.is_named or not event.location:
+        return event.full_name
+    end = _AT_RETURN if event.is_return and event.name.endswith(_AT_RETURN) else ""
+    return f"{event.group}/{place}{end}"
+
+
+def _apart(
+    events: Iterable[EventSpec], ways: Iterable[_NameOf], same: Callable[[EventSpec], object]
+) -> dict[str, str]:
+    """By full name what the first of *ways* calls an event but no other one; *same* says which are one."""
     found = {event.full_name: event for event in events}
     names: dict[str, str] = {}
-    for name_of in (lambda event: event.label, lambda event: event.location or event.label):
-        names |= _those_alone(found, name_of)
+    for name_of in ways:
+        called: dict[str, set[object]] = defaultdict(set)
+        for event in found.values():
+            called[name_of(event)].add(same(event))
+        names |= {name: text for name, event in found.items() if len(called[text := name_of(event)]) == 1}
         found = {name: event for name, event in found.items() if name not in names}
-    return names | {name: f"{event.group}/{event.label}" for name, event in found.items()}
-
-
-def _those_alone(events: dict[str, EventSpec], name_of: Callable[[EventSpec], str]) -> dict[str, str]:
-    places: dict[str, set[_Place]] = defaultdict(set)
-    for event in events.values():
-        places[name_of(event)].add(_place(event))
-    return {name: text for name, event in events.items() if len(places[text := name_of(event)]) == 1}
+    return names | {name: name for name in found}
 
 
 def _place(event: EventSpec) -> _Place:

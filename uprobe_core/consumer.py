@@ -12,16 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from uprobe_core.errors import UsageError
-from uprobe_core.frame import Frame
+from uprobe_core.frame import Frame, checked_depth
 
 if TYPE_CHECKING:
     from uprobe_core.architecture import Registers
     from uprobe_core.backend import Process, Task
     from uprobe_core.executed_code import CodeFile
-
-_DEEPEST = 1024
-"""Frames of a stack (UP_STACK_MAX of stacks.h)."""
 
 __all__ = (
     "Consumer",
@@ -229,15 +225,6 @@ class ReturnHit(Hit):
         return self.tell(who, self.latency_ns)
 
 
-def checked_depth(depth: int) -> int:
-    """*depth*, if it is a number of frames that a stack may have; else raises UsageError."""
-    if not 1 <= depth <= _DEEPEST:
-        raise UsageError(
-            f"a stack of {depth} frames cannot be asked for", hint=f"1 to {_DEEPEST}", slug="bad-option"
-        )
-    return depth
-
-
 class EventInfo(Protocol):
     """What a consumer may know of the event that it serves; nothing of it can be changed."""
 
@@ -254,6 +241,11 @@ class EventInfo(Protocol):
     @property
     def full_name(self) -> str:
         """``GROUP/NAME``."""
+        ...
+
+    @property
+    def readable(self) -> str:
+        """``GROUP/`` and what tables call it: its place as the source has it, where nobody named it."""
         ...
 
     @property
@@ -336,7 +328,10 @@ class Consumer(Protocol):
 
 
 class Report(Protocol):
-    """What a consumer found, for the end of a run."""
+    """What a consumer found, for the end of a run.
+
+    An optional ``fitted(columns: int) -> str`` gives the lines for a terminal that is so wide.
+    """
 
     title: str
 

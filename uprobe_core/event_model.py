@@ -230,6 +230,7 @@ class EventSpec:
     :param line: what the user wrote, words joined by one space
     :param entry_args: what a return event captures at entry (``$entry``, ``$argN``)
     :param location: what an extension location said ("main+8", "f.c:12"), else ""
+    :param is_named: somebody gave it its name; else it is called after its place
     :param resolver: the function is an indirect one: the file offset of what says at run time where
         it is; *offset* is as far from there as the place is from the function's start
     """
@@ -245,6 +246,7 @@ class EventSpec:
     entry_args: tuple[FetchArg, ...] = ()
     location: str = field(default="", compare=False)
     resolver: int | None = None
+    is_named: bool = field(default=True, compare=False)
 
     @property
     def label(self) -> str:

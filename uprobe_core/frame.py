@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ("Frame",)
+from uprobe_core.errors import UsageError
+
+__all__ = ("Frame", "checked_depth")
+
+_DEEPEST = 1024
+"""Frames of a stack (UP_STACK_MAX of stacks.h)."""
 
 
 class Frame(int):
@@ -53,3 +58,12 @@ class Frame(int):
 
     def __repr__(self) -> str:
         return f"<{int(self):#x} {self.name}>"
+
+
+def checked_depth(depth: int) -> int:
+    """*depth*, if it is a number of frames that a stack may have; else raises UsageError."""
+    if not 1 <= depth <= _DEEPEST:
+        raise UsageError(
+            f"a stack of {depth} frames cannot be asked for", hint=f"1 to {_DEEPEST}", slug="bad-option"
+        )
+    return depth

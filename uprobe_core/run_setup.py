@@ -326,10 +326,10 @@ class RunSetup:
         table="output",
         flags="--profile FILE",
     )
-    report: str | None = option(
-        None,
-        PATH,
-        "where the run goes as one document: a page (.html), Markdown (.md), JSON (.json)",
+    report: tuple[str, ...] = option(
+        (),
+        FILES_WRITTEN,
+        "a file for the run as one document: a page (.html), Markdown (.md), JSON (.json)",
         "output",
         table="output",
         flags="--report FILE",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from uprobe_core.backend import Bind
 from uprobe_core.errors import UsageError
-from uprobe_core.value_types import choice, listing
+from uprobe_core.value_types import ONE_OR_MORE, choice, listing
 
 __all__ = (
     "BINDS",
@@ -231,7 +231,13 @@ BINDS = listing(
     'a list of "HOST:GUEST" or "HOST:GUEST:ro" strings with an absolute GUEST',
     is_path=True,
 )
-FILES_WRITTEN = listing(str, str, is_path=True)
+FILES_WRITTEN = replace(
+    ONE_OR_MORE,
+    convert=lambda value: (value,) if isinstance(value, str) else tuple(value),
+    parse=lambda text: (text,),
+    adds=True,
+    is_path=True,
+)
 FOLDERS = listing(str, str)
 PATTERNS = listing(str, str)
 WALLS = choice(("auto", "require", "off"))

@@ -1,4 +1,4 @@
-"""Lines that fit a terminal: nothing is cut, and what continues a line stands where it belongs."""
+"""Lines that fit a terminal: what continues a line stands where it belongs; a name may lose its middle."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 
-__all__ = ("broken", "cells", "columns_of", "fitted", "start")
+__all__ = ("broken", "cells", "columns_of", "cut", "fitted", "start")
 
 _ROOM = 24
 """Columns that are enough for a last cell to go on below its beginning."""
@@ -70,6 +70,15 @@ def broken(text: str, room: int) -> Iterator[str]:
         yield text[:at].rstrip(" ")
         text = text[at:].lstrip(" ")
     yield text
+
+
+def cut(name: str, room: int) -> str:
+    """*name* without its middle if it takes more than *room* columns: both ends tell functions apart."""
+    if cells(name) <= room:
+        return name
+    head = start(name, room // 2)
+    end = start(name[::-1], max(room - 1 - cells(head), 0))[::-1]
+    return f"{head}…{end}"
 
 
 def start(text: str, room: int) -> str:

@@ -21,6 +21,7 @@ __all__ = (
     "DURATION",
     "ENVIRONMENT",
     "NATURAL",
+    "ONE_OR_MORE",
     "PATH",
     "POLICY",
     "SECONDS",
@@ -28,7 +29,6 @@ __all__ = (
     "STRING",
     "STRINGS",
     "STRING_MAP",
-    "TRIGGERS",
     "VARIABLES",
     "WORDS",
     "ValueType",
@@ -310,7 +310,7 @@ VARIABLES = ValueType(
     parse=lambda text: _assignment("--var", text, "it is the value of ${NAME} in set-up files"),
     adds=True,
 )
-TRIGGERS = ValueType(
+ONE_OR_MORE = ValueType(
     "a string or a list of strings",
     lambda value: _is_str(value) or _is_strings(value),
     {"anyOf": [_STRING_SCHEMA, {"type": "array", "items": _STRING_SCHEMA}]},

@@ -78,7 +78,7 @@ class _ActionConsumer:
         for event, action in self._actions:
             lines, data = self.describe(action, key_text(event, self.by, self.name_of))
             lines, data = with_lost(lines, data, action.lost, action.max_keys)
-            found.append(Section(f"{event.group}/{event.name}", lines, data, self.is_empty(action)))
+            found.append(Section(event.full_name, lines, data, self.is_empty(action), event.readable))
         return found
 
     def is_empty(self, action: Any) -> bool:
@@ -130,7 +130,7 @@ class CountConsumer(_ActionConsumer):
         sections = self.sections()
         if self.by or len(sections) < 2:
             return super().report()
-        errors = {f"{e.group}/{e.name}": self.errors.get(id(action), 0) for e, action in self._actions}
+        errors = {e.full_name: self.errors.get(id(action), 0) for e, action in self._actions}
         return TableReport(self.title(), sections, together(sections, errors if self.errors else None))
 
 

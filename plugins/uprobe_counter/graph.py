@@ -10,11 +10,18 @@ from uprobe_core.actions import CallGraph, Path
 from uprobe_core.consumer import ConsumerContext, EventInfo
 from uprobe_core.errors import UsageError
 from uprobe_core.source_names import without_parameters
-from uprobe_core.value_text import indented, time_text
+from uprobe_core.terminal_text import cells, cut
+from uprobe_core.value_text import indented, short_time, time_text
 from uprobe_counter.consumers import is_system_call
 from uprobe_counter.options import Options
 
 __all__ = ("GraphConsumer", "GraphReport")
+
+
+_NARROW = 60
+"""Columns of a terminal on which what stands before a name is shorter."""
+_LEAST = 8
+"""Columns that a name has at least, however deep it is."""
 
 
 class _Node:
@@ -59,7 +66,11 @@ class GraphReport:
 
     def as_text(self) -> str:
         """Lines for people: time, calls, the function indented below who calls it."""
-        lines = [self.title, *(f"  {line}" for line in _lines(self._tree, self._depth))]
+        return self.fitted(0)
+
+    def fitted(self, columns: int) -> str:
+        """The same for a terminal: names without their middle."""
+        lines = [self.title, *_lines(self._tree, self._depth, columns)]
         if len(lines) == 1:
             lines.append("  no call returned")
         if self._lost:
@@ -97,11 +108,19 @@ def _sorted(node: _Node) -> list[tuple[str, _Node]]:
     return sorted(node.inside.items(), key=lambda each: (-each[1].time, each[0]), reverse=True)
 
 
-def _lines(root: _Node, most: int) -> Iterator[str]:
+def _lines(root: _Node, most: int, columns: int) -> Iterator[str]:
     for depth, name, node in _walk(root):
         if not most or depth < most:
             calls = str(node.calls) if node.calls else ""
-            yield f"{time_text(node.time):>10}  {calls:>8}  {indented(depth)}{name}"
+            is_narrow = 0 < columns < _NARROW
+            head = (
+                f"{short_time(node.time):>8} {calls:>4} "
+                if is_narrow
+                else f"{time_text(node.time):>12}  {calls:>8}  "
+            )
+            head += indented(depth)
+            room = max(columns - cells(head), _LEAST) if columns else 0
+            yield head + (cut(name, room) if room else name)
 
 
 class GraphConsumer:

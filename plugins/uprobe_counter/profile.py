@@ -76,11 +76,16 @@ class ProfileReport:
 
     def as_text(self) -> str:
         """Lines for people."""
+        return self.fitted(0)
+
+    def fitted(self, most: int) -> str:
+        """The same for a terminal with so many columns: names without their middle."""
         samples = sum(self._stacks.values())
         head = f"profile: {samples} samples, one after each {self._every} instructions"
         shown = self._rows[: self._top] if self._top else self._rows
         table = [("self", "total", "samples", "function"), *(_cells(row, samples) for row in shown)]
-        lines = columns(table) if shown else ["no sample was taken: every=N says how often"]
+        room = max(most - 2, 1) if most else 0
+        lines = columns(table, room) if shown else ["no sample was taken: every=N says how often"]
         if len(shown) < len(self._rows):
             lines.append(f"{functions(len(self._rows) - len(shown), 'more ')} (top=0 shows all)")
         if self._lost:

@@ -9,6 +9,7 @@ from typing import Any
 from uprobe_core.actions import SlowCall
 from uprobe_core.call_pairs import is_for_people
 from uprobe_counter.keys import ArgumentText, KeyText, is_stack, shown
+from uprobe_counter.summary import columns
 
 __all__ = (
     "Section",
@@ -30,39 +31,47 @@ BAR = 40
 class Section:
     """What was found at one event.
 
+    :param event: its name
     :param lines: for people
     :param data: plain data for JSON
     :param is_empty: no hit was seen
+    :param readable: what people call the event
     """
 
     event: str
     lines: Sequence[str]
     data: Any
     is_empty: bool
+    readable: str
 
 
 class TableReport:
     """One section per event: a heading and the lines below it; events without a hit are only counted.
 
     :param title: what was done, such as "count by a"
-    :param table: the lines below one heading for all events, instead of sections
+    :param table: rows below one heading for all events, instead of sections
     """
 
-    def __init__(self, title: str, sections: Sequence[Section], table: Sequence[str] = ()) -> None:
+    def __init__(self, title: str, sections: Sequence[Section], table: Sequence[Sequence[str]] = ()) -> None:
         self.title = title
         self._sections = sections
         self._table = table
 
     def as_text(self) -> str:
         """Lines for people."""
+        return self.fitted(0)
+
+    def fitted(self, most: int) -> str:
+        """The same for a terminal with so many columns: names in the table of all events are cut."""
         parts = self._sections if len(self._sections) == 1 else [s for s in self._sections if not s.is_empty]
         empty = len(self._sections) - len(parts)
         out: list[str] = []
         if self._table:
-            out += [self.title, *(f"  {line}" for line in self._table)]
+            rows = columns(self._table, max(most - 2, 1) if most else 0)
+            out += [self.title, *(f"  {line}".rstrip() for line in rows)]
         else:
             for part in parts:
-                out += [f"{part.event}: {self.title}", *(f"  {line}" for line in part.lines)]
+                out += [f"{part.readable}: {self.title}", *(f"  {line}" for line in part.lines)]
             out += [self.title] if empty and not parts else []
         if empty:
             out.append(f"  {empty} event{'' if empty == 1 else 's'} without a hit")
@@ -73,21 +82,21 @@ class TableReport:
         return {"title": self.title, "events": {part.event: part.data for part in self._sections}}
 
 
-def together(sections: Sequence[Section], errors: Mapping[str, int] | None = None) -> list[str]:
-    """One table of the counts of many events, the largest first; those without a hit are left out.
+def together(sections: Sequence[Section], errors: Mapping[str, int] | None = None) -> list[list[str]]:
+    """The rows of one table of the counts of many events, the largest first, without those without a hit.
 
     :param errors: of system calls how many failed, a column of its own
     """
-    found = {part.event: int(part.data) for part in sections if not part.is_empty}
-    rows = sorted(found.items(), key=lambda row: (-row[1], row[0]))
-    width = len(str(sum(found.values())))
+    hit = sorted((part for part in sections if not part.is_empty), key=lambda part: part.readable)
+    rows = [(part.readable, int(part.data), (errors or {}).get(part.event, 0)) for part in hit]
+    rows.sort(key=lambda row: -row[1])
+    rows.append(("total", sum(row[1] for row in rows), sum(row[2] for row in rows)))
     if errors is None:
-        return [*(f"{n:>{width}}  {event}" for event, n in rows), f"{sum(found.values()):>{width}}  total"]
-    width = max(width, len("calls"))
-    last = ("total", sum(found.values()))
-    failed = {**errors, "total": sum(errors.values())}
-    lines = [f"{n:>{width}}  {failed[event] or '':>6}  {event}" for event, n in (*rows, last)]
-    return [f"{'calls':>{width}}  errors", *lines]
+        return [[str(number), name] for name, number, _ in rows]
+    return [
+        ["calls", "errors", ""],
+        *([str(number), str(failed or ""), name] for name, number, failed in rows),
+    ]
 
 
 def plain(key: Any) -> str:

@@ -78,21 +78,24 @@ class ReturnsReport:
 
     title = "returns"
 
-    def __init__(self, balances: Mapping[str, Balance]) -> None:
+    def __init__(self, balances: Mapping[str, tuple[EventInfo, Balance]]) -> None:
         self._balances = balances
 
     def as_text(self) -> str:
         """Lines for people."""
         lines: list[str] = []
-        for event, balance in self._balances.items():
+        for event, balance in self._balances.values():
             result = balance.result()
             width = max(len(str(number)) for number in result.values())
-            lines += [f"{event}: returns", *(f"  {n:>{width}}  {what}" for what, n in result.items())]
+            lines += [
+                f"{event.readable}: returns",
+                *(f"  {n:>{width}}  {what}" for what, n in result.items()),
+            ]
         return "".join(f"{line}\n" for line in lines)
 
     def as_json(self) -> Any:
         """The numbers by event."""
-        return {"title": self.title, "events": {e: b.result() for e, b in self._balances.items()}}
+        return {"title": self.title, "events": {e: b.result() for e, (_, b) in self._balances.items()}}
 
 
 class ReturnsConsumer:
@@ -107,11 +110,11 @@ class ReturnsConsumer:
                 hint="it takes none but event=NAME",
                 slug="bad-option",
             )
-        self._balances: dict[str, Balance] = {}
+        self._balances: dict[str, tuple[EventInfo, Balance]] = {}
 
     def attach(self, event: EventInfo, context: ConsumerContext) -> Balance:
         """The balance of *event*, of entry and return events alike."""
-        return self._balances.setdefault(f"{event.group}/{event.name}", Balance())
+        return self._balances.setdefault(event.full_name, (event, Balance()))[1]
 
     def report(self) -> ReturnsReport | None:
         """The balances; None if there was no event."""

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from uprobe_core.call_names import CallNames
+from uprobe_core.call_names import CallNames, readable_names
 from uprobe_core.event_model import EventSpec
 from uprobe_core.source_names import short, without_parameters
 
@@ -45,8 +45,8 @@ def test_the_parameters_of_a_type_in_it_stay() -> None:
     assert without_parameters("f.c:12") == "f.c:12"
 
 
-def event(name: str, location: str, offset: int, kind: str = "p") -> EventSpec:
-    return EventSpec(kind, "app", name, "/bin/app", offset, location=location)
+def event(name: str, location: str, offset: int, kind: str = "p", *, is_named: bool = False) -> EventSpec:
+    return EventSpec(kind, "app", name, "/bin/app", offset, location=location, is_named=is_named)
 
 
 def test_overloads_are_told_apart_by_their_parameters_and_namesakes_by_their_groups() -> None:
@@ -54,6 +54,33 @@ def test_overloads_are_told_apart_by_their_parameters_and_namesakes_by_their_gro
     system_call = EventSpec("s", "s", "read", "", 0, location="read")
     names = CallNames([*events, event("read", "read", 9), system_call]).by_event()
     assert sorted(names.values()) == ["add(int)", "add(long)", "app/read", "one", "s/read"]
+
+
+def test_namesakes_of_one_group_are_called_as_their_events() -> None:
+    events = [event("help_1a", "help(int)", 1), event("help_2b", "help(int)", 2)]
+    assert list(CallNames(events).by_event().values()) == ["app/help_1a", "app/help_2b"]
+    assert list(readable_names(events).values()) == ["app/help_1a", "app/help_2b"]
+
+
+def test_an_event_is_called_after_its_place_unless_somebody_named_it() -> None:
+    events = [
+        event("add", "add(int)", 1),
+        event("add_2", "add(long)", 2),
+        event("f", "one(int)", 3, is_named=True),
+    ]
+    events += [event("all__return", "all()", 4, "r"), event("p_app_0x10", "", 16)]
+    assert readable_names(events) == {
+        "app/add": "app/add(int)",
+        "app/add_2": "app/add(long)",
+        "app/f": "app/f",
+        "app/all__return": "app/all__return",
+        "app/p_app_0x10": "app/p_app_0x10",
+    }
+
+
+def test_a_name_that_somebody_gave_is_not_taken_by_a_place() -> None:
+    events = [event("add_1", "add", 1), event("add", "", 2, is_named=True)]
+    assert list(readable_names(events).values()) == ["app/add_1", "app/add"]
 
 
 def test_a_return_is_called_as_its_entry() -> None:

@@ -181,6 +181,7 @@ def test_reports_are_plain_json() -> None:
         """As much of an event as attaching takes."""
 
         group, name, is_return, names = "g", "e", False, ("a",)
+        full_name = readable = "g/e"
 
     for name, options in {
         "count": {"by": "a"},

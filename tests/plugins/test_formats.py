@@ -219,7 +219,7 @@ def test_a_report_in_json_is_utf_8_too(tmp_path: Path) -> None:
         events=(EventLine(f"p:g/take {program}:take text=+0(%x1):string"),),
         consumers=(ConsumerUse("count", {"by": "text"}),),
         output=os.devnull,
-        report=str(report),
+        report=(str(report),),
     )
     with up.Session.from_setup(setup) as session:
         session.run()

@@ -29,7 +29,7 @@ def leaks(folder: Path, *words: str, **options: Any) -> dict[str, Any]:
         functions=("*alloc", "free", "keeps"),
         consumers=(ConsumerUse("leaks", {"depth": "2"}),),
         output=str(folder / "out"),
-        report=str(report),
+        report=(str(report),),
         **options,
     )
     with up.Session.from_setup(setup) as session:

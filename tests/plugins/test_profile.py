@@ -36,7 +36,7 @@ def profile(argv: tuple[str, ...], folder: Path, every: int, **options: Any) -> 
     setup = RunSetup(
         argv=argv,
         consumers=consumers,
-        report=str(report),
+        report=(str(report),),
         inherit_env=False,
         **{"output": str(folder / "out"), **options},
     )

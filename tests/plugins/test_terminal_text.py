@@ -11,6 +11,7 @@ import subprocess
 import sys
 import termios
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -31,6 +32,13 @@ LONG = st.builds(lambda name, times: f"Holder<{name}, int>::" * times + "put", N
 TIMES = st.integers(0, 10**16)
 
 
+class Named(NamedTuple):
+    """As much of an event as a table takes."""
+
+    readable: str
+    full_name: str = "g/e"
+
+
 def checked(text: str, width: int) -> None:
     """Every line of *text* fits, and says what it said."""
     for line in text.splitlines():
@@ -42,7 +50,42 @@ def checked(text: str, width: int) -> None:
 @given(LONG, st.lists(TIMES, min_size=7, max_size=7), WIDTHS)
 def test_a_summary_fits(name: str, times: list[int], width: int) -> None:
     found = CallSummary(10**12, *times)
-    checked(SummaryReport([(name, found)], 0, 3).as_text(), width)
+    event: Any = Named(name)
+    checked(SummaryReport([(event, found)], 0, 3).as_text(), width)
+
+
+@given(LONG, st.lists(TIMES, min_size=7, max_size=7), st.integers(24, 200))
+def test_on_a_terminal_a_function_has_one_line_of_a_summary(name: str, times: list[int], width: int) -> None:
+    event: Any = Named(name)
+    report = SummaryReport([(event, CallSummary(1, *times))], 0, 0)
+    lines = report.fitted(width).splitlines()
+    row = lines[2].split("  ")[-1]
+    assert cells(lines[2]) <= width
+    assert row == name or re.fullmatch(r"(.+)…(.+)", row)
+    head, _, end = row.partition("…")
+    assert name.startswith(head)
+    assert name.endswith(end)
+
+
+def summary_on(width: int, sort: str = "total") -> list[str]:
+    """A summary of two functions on a terminal that wide."""
+    one, other = CallSummary(1631, 14388000, 5092000, 8821, 595, 670, 143568, 5997000), CallSummary(*[1] * 8)
+    rows: Any = [(Named("python3_11/PyObject_CallMethodObjArgs"), one), (Named("app/main"), other)]
+    return SummaryReport(rows, 0, 0, sort).fitted(width).splitlines()[1:]
+
+
+def test_a_narrow_terminal_has_shorter_times_then_shorter_names_and_fewer_columns() -> None:
+    assert [" ".join(summary_on(width)[1].split()) for width in (100, 90, 80)] == [
+        "1631 14.388 ms 5.092 ms 8.821 us 143.568 us 5.997 ms python3_11/PyObject_CallMethodObjArgs",
+        "1631 14.4ms 5.09ms 8.82us 144us 6.00ms python3_11/PyObject_CallMethodObjArgs",
+        "1631 14.4ms 5.09ms 8.82us 144us 6.00ms python3_11/PyObj…llMethodObjArgs",
+    ]
+    assert summary_on(60)[0].split() == ["calls", "total", "own", "function"]
+    assert summary_on(60)[-1] == "  no room for mean, p99, max"
+
+
+def test_the_column_that_a_table_is_sorted_by_stays() -> None:
+    assert summary_on(60, "p99")[0].split() == ["calls", "total", "p99", "function"]
 
 
 @given(LONG, TIMES, st.integers(1, 60), WIDTHS)

@@ -69,7 +69,7 @@ def from_top(steps: Sequence[Step]) -> list[Step]:
 def added_up(program: Path, functions: Sequence[str], folder: Path) -> list[Counter[tuple[str, ...]]]:
     """Calls that returned by path, as -C graph has them, and by function, as -C summary has them."""
     uses = (ConsumerUse("graph"), ConsumerUse("summary"))
-    run(program, functions, consumers=uses, report=str(folder / "found.json"), output=os.devnull)
+    run(program, functions, consumers=uses, report=(str(folder / "found.json"),), output=os.devnull)
     graph, summary = json.loads((folder / "found.json").read_text())["consumers"]
     paths: Counter[tuple[str, ...]] = Counter()
     path: list[str] = []

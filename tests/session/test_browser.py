@@ -38,7 +38,7 @@ def page(tmp_path: Path, times: int, *consumers: str) -> Path:
         consumers=(ConsumerUse("trace"), *(ConsumerUse(name) for name in consumers)),
         output=str(tmp_path / "records"),
         format="jsonl",
-        report=str(path),
+        report=(str(path),),
     )
     with up.Session.from_setup(setup) as session:
         session.run()

@@ -72,7 +72,7 @@ def run(program: Path, folder: Path, **options: Any) -> dict[str, Any]:
     setup = RunSetup(
         argv=(str(program),),
         output=str(folder / "out"),
-        report=str(report),
+        report=(str(report),),
         **{"consumers": (ConsumerUse("coverage"),), **options},
     )
     with up.Session.from_setup(setup) as session:

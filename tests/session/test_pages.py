@@ -30,7 +30,7 @@ def report(program: Path, tmp_path: Path, name: str, **options: Any) -> str:
         argv=(str(program), "</script><b>"),
         functions=OWN,
         output=str(tmp_path / "out"),
-        report=str(tmp_path / name),
+        report=(str(tmp_path / name),),
         **options,
     )
     with up.Session.from_setup(setup) as session:
@@ -129,7 +129,7 @@ def test_the_records_of_forked_processes_are_in_it(tmp_path: Path) -> None:
         argv=(str(program), "fork"),
         syscalls=True,
         output=str(tmp_path / "out"),
-        report=str(tmp_path / "r.html"),
+        report=(str(tmp_path / "r.html"),),
     )
     with up.Session.from_setup(setup) as session:
         session.run()
@@ -143,7 +143,7 @@ def test_a_system_call_takes_as_long_in_a_page_as_in_its_record(tmp_path: Path) 
         syscalls=True,
         output=str(tmp_path / "out"),
         format="jsonl",
-        report=str(tmp_path / "r.html"),
+        report=(str(tmp_path / "r.html"),),
     )
     with up.Session.from_setup(setup) as session:
         session.run()
@@ -160,7 +160,7 @@ def test_system_calls_are_in_the_words_of_the_tree(tmp_path: Path) -> None:
         syscalls=True,
         output=str(tmp_path / "out"),
         format="tree:fold=no",
-        report=str(tmp_path / "r.html"),
+        report=(str(tmp_path / "r.html"),),
     )
     with up.Session.from_setup(setup) as session:
         session.run()
@@ -201,7 +201,7 @@ def test_markdown_shows_names_as_they_are() -> None:
     """Beside a reader of CommonMark with GitHub's tables."""
     markdown_it = pytest.importorskip("markdown_it", reason="needs markdown-it-py")
     reader = markdown_it.MarkdownIt("commonmark").enable(["table", "strikethrough"])
-    events = [{"name": name, "hits": 9 - number, "returns": 0} for number, name in enumerate(ODD)]
+    events = [{"readable": name, "hits": 9 - number, "returns": 0} for number, name in enumerate(ODD)]
     document = {"program": ["./app", *ODD], "status": None, "events": events, "consumers": []}
     page = reader.render(markdown_of({**document, "setup": {}, "versions": {}}, {}))
     cells = [html.unescape(cell) for cell in re.findall(r"<td>(.*?)</td>", page)]

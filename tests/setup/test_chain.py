@@ -132,7 +132,7 @@ def test_a_path_with_a_dot_is_relative_to_its_file_and_another_to_the_working_di
     given = good(folder / "own.toml", PATHS)
     assert given["argv"] == (f"{folder}/bin/app", "./arg")
     assert given["output"] == f"{folder}/out"
-    assert given["report"] == "out.json"
+    assert given["report"] == ("out.json",)
     assert [line.text for line in given["events"] if hasattr(line, "text") and line.text] == [
         f"p:w {folder}/bin/app:main a=%x0",
         f"p {folder}/bin/app:main",

@@ -175,7 +175,7 @@ def test_every_key_ends_up_in_the_setup() -> None:
         output="out",
         format="jsonl",
         profile="-",
-        report="run.json",
+        report=("run.json",),
         coverage=("cov.info",),
         interval=1,
         lossy=10,

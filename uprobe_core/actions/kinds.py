@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from uprobe_core.actions.base import MAX_KEYS, Action, Getter, getter_of, key_getter, names_of, number_getter
-from uprobe_core.consumer import EventInfo, Frame, checked_depth
+from uprobe_core.consumer import EventInfo, Frame
 from uprobe_core.errors import UsageError
+from uprobe_core.frame import checked_depth
 
 __all__ = ("MAX_KEYS", "Action", "Count", "Hist", "Record", "Stacks", "Sum")
 

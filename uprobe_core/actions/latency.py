@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 from uprobe_core.actions.base import MAX_KEYS, STACK_DEPTH, Getter, key_getter
 from uprobe_core.actions.kinds import Hist
-from uprobe_core.consumer import EventInfo, Frame, Hit, checked_depth
+from uprobe_core.consumer import EventInfo, Frame, Hit
 from uprobe_core.errors import UsageError
+from uprobe_core.frame import checked_depth
 
 __all__ = ("MOST_SLOWEST", "QUANTILES", "SKETCH_BITS", "Latency", "SlowCall", "quantiles_of", "sketch_bucket")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from uprobe_core.errors import UsageError
 from uprobe_core.option import Option
 from uprobe_core.run_setup import RunSetup
-from uprobe_core.setup.options import combine
+from uprobe_core.setup.options import BY_NAME, combine
 from uprobe_core.setup_words import parse_topic
 
 if TYPE_CHECKING:
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from uprobe_core.setup.problems import ConfigProblem
 
 __all__ = ("Gathered", "combined", "gather", "is_asked_for")
+
+_ONE = "leave one of them out"
+_TWICE = {
+    "filters": "an event has one filter: join them by && or ||",
+    "format": "a run has one format: `uprobe run` again has the same records, --report is for pages and JSON",
+    "output": "a run writes its records once; --report may be given several times",
+    "tree_of": "a glob stands for several functions",
+}
 
 
 def is_asked_for(row: Option) -> bool:
@@ -45,6 +54,7 @@ def gather(args: argparse.Namespace) -> Gathered:
     UsageError, ConfigError; what is wrong inside of set-up files is in the result.
     """
     own = [_given(args, *given) for given in args.given]
+    _refuse_twice(args.given, own)
     program = args.program[1:] if args.program[:1] == ["--"] else args.program
     own += [{"argv": tuple(program)}] if program else []
     own += [{"debug": True}] if "" in args.debug else []
@@ -63,6 +73,33 @@ def combined(files: Sequence[SetupFile], parts: Sequence[Mapping[str, Any]]) -> 
         setup = combine(*(file.given for file in files), *special, *parts) if special else setup
     axes = {name: None for file in files for name in file.matrix.axes}
     return Gathered(setup, [problem for file in files for problem in file.problems], tuple(axes))
+
+
+def _refuse_twice(given: Sequence[tuple[Option, str, Any]], parts: Sequence[Mapping[str, Any]]) -> None:
+    """Raise UsageError for an option that takes the place of an earlier one without a word."""
+    known: dict[tuple[str, str], tuple[Any, str]] = {}
+    for (_, flag, text), part in zip(given, parts, strict=True):
+        for name, value in part.items():
+            for what, each in _replaced(name, value):
+                before, written = known.setdefault((name, what), (each, f"{flag} {text}"))
+                if before != each:
+                    raise UsageError(
+                        f"{written} and {flag} {text} cannot both hold",
+                        hint=_TWICE.get(name, _ONE),
+                        slug="given-twice",
+                    )
+
+
+def _replaced(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """What of *value* takes the place of an earlier one: all of it, or parts of a mapping by their keys."""
+    if isinstance(value, Mapping):
+        yield from value.items()
+    elif name == "filters":
+        yield from ((use.event, use.expression) for use in value)
+    elif name == "binds":
+        yield from ((bind.guest, bind) for bind in value)
+    elif not BY_NAME[name].kind.adds:
+        yield "", value
 
 
 def _file(path: str, variables: Mapping[str, str]) -> SetupFile:

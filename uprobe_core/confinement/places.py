@@ -59,6 +59,6 @@ def _writing(setup: RunSetup) -> Iterator[str]:
 
 def _files(setup: RunSetup) -> Iterator[str]:
     """The files that the run writes; a device or a pipe takes no folder along."""
-    for path in (setup.output, setup.profile, setup.report, setup.junit_xml, *setup.coverage):
+    for path in (setup.output, setup.profile, setup.junit_xml, *setup.report, *setup.coverage):
         if path is not None and path != "-" and (os.path.isfile(path) or not os.path.lexists(path)):
             yield path

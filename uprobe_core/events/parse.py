@@ -128,7 +128,8 @@ class Language:
     ) -> EventSpec:
         """The event; *alone*: nothing else is at the places that the line names."""
         group, name = _event_name(line, line.words[0])
-        if not name:
+        is_named = bool(name)
+        if not is_named:
             name = location.name or _automatic_name(location)
         variables = Variables(
             registers=self.registers,
@@ -157,6 +158,7 @@ class Language:
             entry,
             location.text,
             location.resolver,
+            is_named,
         )
 
     @staticmethod

@@ -44,7 +44,7 @@ def _events(events: list[dict[str, Any]]) -> Iterator[str]:
     hit = sorted((each for each in events if each["hits"]), key=lambda each: -each["hits"])
     yield "## Events"
     yield ""
-    rows = [(each["name"], each["hits"], each["returns"]) for each in hit[:_MOST]]
+    rows = [(each["readable"], each["hits"], each["returns"]) for each in hit[:_MOST]]
     yield from _table(("event", "hits", "returns"), rows)
     if len(hit) > _MOST:
         yield f"{len(hit) - _MOST} more events, and {len(events) - len(hit)} without a hit."

@@ -4,6 +4,7 @@ const main = document.querySelector("main");
 const MOST = 500; // calls of one caller that are shown at once
 const MOST_CELLS = 4000; // of a flame graph
 const MOST_ROWS = 80;
+const called = new Map(data.events.map((each) => [each.name, each.readable])); // of events, for people
 const DRAWN = ["stacks", "profile", "hist", "count", "latency"];
 
 function make(tag, text, parent, name) {
@@ -82,6 +83,9 @@ function quantiles(value) {
   const names = ["p50", "p90", "p99", "max"].filter((name) => Number.isFinite(value[name]));
   make("p", names.map((name) => `${name} ${timeText(value[name])}`).join(" · "), main);
 }
+
+const nameOf = (name) => called.get(name) || name;
+const byName = (counts) => Object.fromEntries(Object.entries(counts).map(([name, count]) => [nameOf(name), count]));
 
 function counted(counts, name) {
   const rows = Object.entries(counts).filter((row) => row[1]).sort((a, b) => b[1] - a[1]);
@@ -275,7 +279,7 @@ function summary(events) {
   if (!rows.length) return make("p", "no call returned", main);
   const names = ["total", "own", "mean", "p99", "max"];
   sortable(["calls", ...names, "function"], rows.map(([name, each]) =>
-    [[String(each.calls), each.calls], ...names.map((key) => [timeText(each[key]), each[key]]), [name, name]]));
+    [[String(each.calls), each.calls], ...names.map((key) => [timeText(each[key]), each[key]]), [nameOf(name), nameOf(name)]]));
 }
 
 // Bars of one event: an object by bucket, or such objects by key.
@@ -297,9 +301,9 @@ const notHit = (count) => make("p", `${count} event${count === 1 ? "" : "s"} wit
 const isEmpty = (value) => !value || Object.keys(Array.isArray(value) ? value : value.histogram || value.keys || value).length === 0;
 
 function drawEvent(kind, name, value) {
-  make("p", name, main);
+  make("p", nameOf(name), main);
   if (["stacks", "profile"].includes(kind)) flame(ofStacks(value), String);
-  else if (kind === "count") counted(typeof value === "number" ? { [name]: value } : value, "key");
+  else if (kind === "count") counted(typeof value === "number" ? { [nameOf(name)]: value } : value, "key");
   else histogram(value, kind === "latency" ? timeText : String);
 }
 
@@ -309,12 +313,12 @@ function consumer(found, number) {
   const names = Object.keys(events);
   if (found.name === "summary" && names.length) return summary(events);
   if (found.name === "count" && names.length && names.every((name) => typeof events[name] === "number"))
-    return counted(events, "event");
+    return counted(byName(events), "event");
   const drawn = DRAWN.includes(found.name) && names.length > 0;
   const values = names.map((name) => [name, (events[name] || {}).found || events[name]]);
   const hit = drawn ? values.filter(([, value]) => !isEmpty(value)) : [];
   for (const [name, value] of hit) drawEvent(found.name, name, value);
-  for (const name of names) if ((events[name] || {}).lost) make("p", `${events[name].lost} hits of ${name} are not in it.`, main);
+  for (const name of names) if ((events[name] || {}).lost) make("p", `${events[name].lost} hits of ${nameOf(name)} are not in it.`, main);
   if (drawn && hit.length < names.length) notHit(names.length - hit.length);
   const graph = found.name === "graph" ? (found.found || {}).tree || [] : [];
   flame(ofGraph(graph), timeText);
@@ -340,7 +344,7 @@ const ends = new Set(data.events.map((each) => each.name + "__return")); // as o
 const hit = data.events.filter((each) => each.hits && !ends.has(each.name)).sort((a, b) => b.hits - a.hits);
 section("Events");
 if (!data.events.length) make("p", "none", main);
-if (hit.length) counted(Object.fromEntries(hit.map((each) => [each.name, each.hits])), "event");
+if (hit.length) counted(byName(Object.fromEntries(hit.map((each) => [each.name, each.hits]))), "event");
 const without = data.events.filter((each) => !each.hits).length;
 if (without) notHit(without);
 document.body.dataset.drawn = Math.round(performance.now()); // milliseconds from when it was opened

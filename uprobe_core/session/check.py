@@ -28,7 +28,7 @@ from uprobe_core.session.choices import (
     writer_of,
     writes_records,
 )
-from uprobe_core.session.result_files import report_kind
+from uprobe_core.session.result_files import refuse_one_file, report_kind
 from uprobe_core.tracing.event_set import EventSet
 from uprobe_core.tracing.functions import function_lines
 from uprobe_core.tracing.place_check import PlaceCheck
@@ -244,12 +244,13 @@ def _then(setup: RunSetup, events: EventSet) -> Iterator[tuple[str, Callable[[],
     yield f"format {setup.format}", lambda: check_writer(writer_of(setup))
     if setup.expect or setup.baseline is not None:
         yield "expectations", partial(_expectations, setup, events)
-    for what in ("output", "profile", "report", "junit_xml"):
-        path = getattr(setup, what)
+    one = {what: getattr(setup, what) for what in ("output", "profile", "junit_xml")}
+    for what, path in (*one.items(), *(("report", path) for path in setup.report)):
         if path is not None and (path != "-" or what == "output"):
             yield f"{what.replace('_', '-')} {path}", partial(_writable, path)
-    if setup.report is not None:
-        yield f"report {setup.report}", partial(_report, setup.report)
+    for path in setup.report:
+        yield f"report {path}", partial(_report, path)
+    yield "files", partial(refuse_one_file, setup)
     if setup.argv and setup.address is None:  # what runs elsewhere would be stopped and run on
         yield f"program {setup.argv[0]}", partial(_program, setup)
 

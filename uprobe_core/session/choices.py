@@ -165,7 +165,7 @@ def target_of(
 def _written_by(setup: RunSetup) -> tuple[str, ...]:
     """The files that the run writes."""
     part = None if setup.output is None else part_of(setup.output)
-    named = (setup.output, part, setup.profile, setup.report, setup.junit_xml, *setup.coverage)
+    named = (setup.output, part, setup.profile, setup.junit_xml, *setup.report, *setup.coverage)
     return tuple(os.path.realpath(path) for path in named if path is not None and os.path.isfile(path))
 
 

@@ -39,7 +39,7 @@ class RunCoverage:
         from uprobe_core.covering.seen import CodeSeen
 
         self.watcher = CodeSeen()
-        for path in self._setup.coverage:
+        for path in dict.fromkeys(self._setup.coverage):
             kind = _KINDS.get(path.rpartition(".")[2].lower())
             if kind is None:
                 text = f"--coverage {path}: the end of a name says which format it is"

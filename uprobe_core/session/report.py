@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 __all__ = ("ConsumerReports",)
 
 
-def _text(found: Report) -> str:
-    """What a report says to people; raises TypeError if that is no text."""
-    text: object = found.as_text()
+def _text(found: Report, columns: int = 0) -> str:
+    """What a report says to people, on a terminal that has *columns*; raises TypeError if that is no text."""
+    fitted = getattr(found, "fitted", None) if columns else None
+    text: object = found.as_text() if fitted is None else fitted(columns)
     if not isinstance(text, str):
-        raise TypeError(f"as_text() returned {described(text)}, which is no text")
+        what = "as_text" if fitted is None else "fitted"
+        raise TypeError(f"{what}() returned {described(text)}, which is no text")
     return text
 
 
@@ -39,6 +41,10 @@ class ConsumerReports:
                 if found is not None:
                     self._found.append((use, found))
 
+    def __bool__(self) -> bool:
+        """Whether any of them found something."""
+        return bool(self._found)
+
     @contextmanager
     def _heard(self) -> Iterator[None]:
         """What the others found is still written when one fails."""
@@ -50,12 +56,12 @@ class ConsumerReports:
             text = f"the report of a consumer did not come back and was stopped: {stopped}"
             self.failure = self.failure or OverdueError(text)
 
-    def lines(self) -> Iterator[str]:
-        """Each line of text."""
+    def lines(self, columns: int = 0) -> Iterator[str]:
+        """Each line of text, for a terminal that has *columns*, 0: for no terminal."""
         for use, found in self._found:
             with self._heard():
                 with blaming(use.name, "report"):
-                    lines = _text(found).splitlines()
+                    lines = _text(found, columns).splitlines()
                 yield from lines
 
     def as_texts(self) -> dict[str, str]:

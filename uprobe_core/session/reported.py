@@ -40,8 +40,9 @@ class ReportedSession(PreparedSession):
 
     def _report(self, status: ExitStatus | None) -> None:
         found = ConsumerReports(self._consumers)
-        for line in found.lines():
-            self._emit_fitted(line)
+        columns = self._output.columns if found and self._output is not None else 0
+        for line in found.lines(columns):
+            self._emit_fitted(line, columns)
         for line in self.events.findings.reports():
             self.emit(line)
         self._judge(found)
@@ -65,10 +66,10 @@ class ReportedSession(PreparedSession):
             say_statistics(self._machine.statistics(), self.events.findings.statistics)
         self._complaints.failure = self._complaints.failure or found.failure
 
-    def _emit_fitted(self, line: str) -> None:
+    def _emit_fitted(self, line: str, columns: int) -> None:
         from uprobe_core.terminal_text import fitted  # a run without tables has no need of it
 
-        for each in fitted(line, 0 if self._output is None else self._output.columns):
+        for each in fitted(line, columns):
             self.emit(each)
 
     def _judge(self, found: ConsumerReports) -> None:
@@ -99,8 +100,7 @@ class ReportedSession(PreparedSession):
 
     def _look_at_records(self) -> Callable[[Record], None] | None:
         """Who looks at the records for the report, if it is one that shows calls."""
-        path = self.setup.report
-        if path is None or report_kind(path) != "html" or not writes_records(self.setup):
+        if "html" not in map(report_kind, self.setup.report) or not writes_records(self.setup):
             return None
         from uprobe_core.reporting.calls import CallsSeen
 

@@ -1,4 +1,4 @@
-"""The files of a run besides its records: the profile and the report."""
+"""The files of a run besides its records: the profile and the reports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from uprobe_core.records.opening import open_output
 if TYPE_CHECKING:
     from uprobe_core.run_setup import RunSetup
 
-__all__ = ("REPORT_VERSION", "ResultFiles", "report_kind")
+__all__ = ("REPORT_VERSION", "ResultFiles", "refuse_one_file", "report_kind")
 
 REPORT_VERSION = 1
 """The report's ``version``; a field that changes its meaning raises it, a new field does not."""
@@ -25,16 +25,17 @@ class ResultFiles:
     """Opened before the run, so that nobody waits for one that cannot be written; filled after it."""
 
     def __init__(self, setup: RunSetup) -> None:
-        if setup.report is not None:
-            report_kind(setup.report)
+        for path in setup.report:
+            report_kind(path)
+        refuse_one_file(setup)
         self._profile = None if setup.profile is None else _File("profile", setup.profile)
-        self._report = None if setup.report is None else _File("report", setup.report)
+        self._reports = [_File("report", path) for path in dict.fromkeys(setup.report)]
         self._junit = None if setup.junit_xml is None else _File("junit-xml", setup.junit_xml)
 
     @property
     def wants_report(self) -> bool:
         """Whether there is a file for :meth:`write_report`."""
-        return self._report is not None
+        return bool(self._reports)
 
     def write_profile(
         self, lines: Callable[[], list[str]], not_written: Callable[[UprobeError], None]
@@ -50,11 +51,10 @@ class ResultFiles:
         texts: Mapping[str, str],
         calls: Mapping[str, Any] | None,
     ) -> None:
-        """The run as one document, if it has a file, whose name says of which kind."""
-        if self._report is not None:
-            shown = {number: _readable(text) for number, text in texts.items()}
-            made = _report_text(report_kind(self._report.path), _escaped(document), shown, calls)
-            self._report.write(made, not_written)
+        """The run as one document in each file that there is for it, whose name says of which kind."""
+        shown = {number: _readable(text) for number, text in texts.items()}
+        for file in self._reports:
+            file.write(_report_text(report_kind(file.path), _escaped(document), shown, calls), not_written)
 
     def write_junit(self, text: Callable[[], str], not_written: Callable[[UprobeError], None]) -> None:
         """The outcomes of expectations as JUnit XML, if they have a file."""
@@ -67,7 +67,25 @@ class ResultFiles:
             file.close()
 
     def _files(self) -> Iterator[_File]:
-        yield from (file for file in (self._profile, self._report, self._junit) if file is not None)
+        yield from (file for file in (self._profile, *self._reports, self._junit) if file is not None)
+
+
+def refuse_one_file(setup: RunSetup) -> None:
+    """Raise UsageError if two options name one file: what one writes the other would overwrite."""
+    named = [("-o", setup.output), ("--profile", setup.profile), ("--junit-xml", setup.junit_xml)]
+    named += [("--report", path) for path in dict.fromkeys(setup.report)]
+    named += [("--coverage", path) for path in dict.fromkeys(setup.coverage)]
+    known: dict[str, str] = {}
+    for flag, path in named:
+        if path is None or path == "-" or (os.path.exists(path) and not os.path.isfile(path)):
+            continue
+        before = known.setdefault(os.path.realpath(path), f"{flag} {path}")
+        if before != f"{flag} {path}":
+            raise UsageError(
+                f"{before} and {flag} {path} are one file",
+                hint="give each a file of its own",
+                slug="one-file",
+            )
 
 
 class _File:

@@ -86,8 +86,8 @@ class Screen:
         if not self.is_redrawn:
             self._put("".join(f"{line}\n" for line in lines))
             return
-        width, height = self._size()
-        shown = [each for line in lines for each in fitted(line, max(width - 1, 1))]
+        height = self._size()[1]
+        shown = [each for line in lines for each in fitted(line, self.columns)]
         if len(shown) >= height:
             shown = [*shown[: max(height - 2, 1)], f"... {len(shown) - max(height - 2, 1)} more lines"]
         with self._state() as state:
@@ -95,6 +95,11 @@ class Screen:
             if not state[1] and state[2] < time.monotonic():
                 self._put("".join(f"{line}\n" for line in shown))
                 state[0] = len(shown)
+
+    @property
+    def columns(self) -> int:
+        """How wide a line may be that is replaced later, 0 where none is."""
+        return max(self._size()[0] - 1, 1) if self.is_redrawn else 0
 
     def _size(self) -> tuple[int, int]:
         """Columns and rows; what a terminal does not know of itself is as of old."""

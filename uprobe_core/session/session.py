@@ -93,6 +93,7 @@ class Session(ReportedSession):
         self._watching = self._make_watching()
         if self._stopping is not None:
             self._stopping.attach()
+        self._files = ResultFiles(setup)
         self._output = RunOutput(
             setup.output,
             self.spool,
@@ -101,7 +102,6 @@ class Session(ReportedSession):
             not_written=self._complaints.not_written,
             also=self._look_at_records(),
         )
-        self._files = ResultFiles(setup)
         if setup.policy.is_kernel:
             # As if the events had been enabled before the program started: what cannot be
             # probed is noticed when it is mapped, and the program runs on.

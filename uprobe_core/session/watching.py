@@ -86,7 +86,7 @@ class Watching:
 
     def _tables(self) -> list[str]:
         often = [each for each in self._consumers if asked(each[1], "reports_often", False, each[0].name)]
-        return list(ConsumerReports(often).lines())
+        return list(ConsumerReports(often).lines(self.screen.columns))
 
     def in_child(self) -> None:
         """This is a forked process now: the first one shows what there is."""

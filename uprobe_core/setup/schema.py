@@ -8,7 +8,7 @@ from typing import Any
 
 from uprobe_core.option import Option
 from uprobe_core.setup.options import TABLES, TOP
-from uprobe_core.value_types import STRING, STRING_MAP, STRINGS, TRIGGERS, ValueType, choice
+from uprobe_core.value_types import ONE_OR_MORE, STRING, STRING_MAP, STRINGS, ValueType, choice
 
 __all__ = ("CONSUMER", "EVENT", "FILE_KEYS", "TOP_MAPS", "Key", "json_schema")
 
@@ -34,7 +34,7 @@ EVENT: Mapping[str, Key] = {
     "place": Key(STRING, "PATH:OFFSET or PATH:SYMBOL[+OFF]"),
     "args": Key(STRINGS, 'what to fetch, such as ["a=%x0", "s=+0(%x1):string"]'),
     "filter": Key(STRING, "record only hits for which this holds", "--filter EVENT:EXPR"),
-    "triggers": Key(TRIGGERS, "what else happens at a hit", "--trigger EVENT:TEXT"),
+    "triggers": Key(ONE_OR_MORE, "what else happens at a hit", "--trigger EVENT:TEXT"),
 }
 """A table in the list ``events``; a string there is an event line as well."""
 
@@ -47,7 +47,7 @@ CONSUMER: Mapping[str, Key] = {
 }
 """A table in the list ``consumers``."""
 
-TOP_MAPS: Mapping[str, ValueType] = {"filters": STRING, "triggers": TRIGGERS}
+TOP_MAPS: Mapping[str, ValueType] = {"filters": STRING, "triggers": ONE_OR_MORE}
 """What a file says of events by their [GROUP/]NAME, and the kind of each value."""
 
 

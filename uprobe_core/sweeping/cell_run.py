@@ -192,7 +192,7 @@ def _found(task: CellTask, folder: str) -> dict[str, Any]:
         note(path)
     output, form = (records, "jsonl") if task.records else (os.devnull, "tracefs")
     try:
-        ended = _run(replace(task.setup, report=report, output=output, format=form))
+        ended = _run(replace(task.setup, report=(report,), output=output, format=form))
     except UprobeError as error:
         return dict(no_result("error", escaped(f"{error.slug}: {error.message}")))
     with open(report, encoding="utf-8") as file:

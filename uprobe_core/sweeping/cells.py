@@ -96,7 +96,7 @@ class Sweep:
         consumers = setup.consumers or (() if self._records else (ConsumerUse("count"),))
         if self._records and all(use.name != "trace" for use in consumers):
             consumers += (ConsumerUse("trace"),)
-        return replace(setup, consumers=consumers, output=None, report=None, profile=None, junit_xml=None)
+        return replace(setup, consumers=consumers, output=None, report=(), profile=None, junit_xml=None)
 
     def _key(self, values: Mapping[str, MatrixValue], setup: RunSetup) -> str:
         told = (self._wants, json.dumps(dict(values), sort_keys=True), repr(setup), self._program(setup))

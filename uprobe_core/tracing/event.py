@@ -48,6 +48,7 @@ class Event:
 
     :param on_error: called with (event, sink, exception) when a sink raised
     :param buffer: shared by all events under policy=kernel, see :mod:`uprobe_core.events.record_buffer`
+    :param readable_of: what the event of a full name is called for people
     """
 
     def __init__(
@@ -55,8 +56,10 @@ class Event:
         spec: EventSpec,
         on_error: Callable[[Event, Sink, Exception], None],
         buffer: RecordBuffer | None = None,
+        readable_of: Callable[[str], str] = str,
     ) -> None:
         self.spec = spec
+        self.readable_of = readable_of
         self._names = tuple(arg.name for arg in spec.args)
         self._called: dict[int, str] = {}
         """What the user calls sinks, by their id()."""
@@ -128,6 +131,11 @@ class Event:
     def full_name(self) -> str:
         """``GROUP/NAME``."""
         return f"{self.group}/{self.name}"
+
+    @property
+    def readable(self) -> str:
+        """``GROUP/`` and what people call it."""
+        return self.readable_of(self.full_name)
 
     @property
     def enabled(self) -> bool:

@@ -116,7 +116,9 @@ class EventSet:
             if isinstance(command, DeleteSpec):
                 gone += self._forget(self.table.delete(command))
             else:
-                spec = command if line.function is None else replace(command, location=line.function.name)
+                spec = command
+                if line.function is not None:
+                    spec = replace(command, location=line.function.name, is_named=False)
                 self.table.add(spec)
                 made.append(self._add(spec))
                 if line.function is not None:
@@ -160,7 +162,7 @@ class EventSet:
 
         event = self.named(spec.full_name)
         if event is None:
-            event = Event(spec, self._on_error, self._buffer)
+            event = Event(spec, self._on_error, self._buffer, self.findings.readable_of)
             event.on_change = self._changed
             self._put(event)
         event.add_location(spec)
@@ -246,7 +248,7 @@ class EventSet:
 
     def find(self, name: str) -> list[Event]:
         """Events called *name*, [GROUP/]NAME; raises UsageError with near names if there is none."""
-        found = list(self._named.get(name, ()))
+        found = list(self._named.get(name, ())) or [e for e in self.events if e.readable == name]
         if not found:
             from difflib import get_close_matches
 

@@ -61,10 +61,17 @@ class EventTotals:
 
     :param name: GROUP/NAME
     :param tallies: as those of an EventProbe, over all its locations
+    :param readable_of: what people call it
     """
 
     name: str
     tallies: Counter[str]
+    readable_of: Callable[[str], str] = str
+
+    @property
+    def readable(self) -> str:
+        """``GROUP/`` and what people call it."""
+        return self.readable_of(self.name)
 
     @property
     def missed(self) -> dict[str, int]:
@@ -85,14 +92,15 @@ class EventTotals:
         reasons = ", ".join(f"{n} {reason}" for reason, n in self.missed.items())
         why = f" ({reasons})" if reasons else ""
         return (
-            f"# {self.name}: {self.tallies['entries']} entries = {self.tallies['returns']} returns"
+            f"# {self.readable}: {self.tallies['entries']} entries = {self.tallies['returns']} returns"
             f" + {sum(self.missed.values())} missed{why} + {self.pending} pending"
         )
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain data."""
         counts = {what: self.tallies[what] for what in ("hits", "entries", "returns")}
-        return {"name": self.name, **counts, "missed": self.missed, "pending": self.pending}
+        named = {"name": self.name, "readable": self.readable}
+        return {**named, **counts, "missed": self.missed, "pending": self.pending}
 
 
 class Findings:
@@ -104,6 +112,8 @@ class Findings:
 
     def __init__(self, lives: Lives) -> None:
         self._lives = lives
+        self._readable: tuple[int, dict[str, str]] = 0, {}
+        """What events are called for people, and how many locations there had been when it was asked for."""
         self.statistics: Counter[str] = Counter()
         """What the machine counted in forked processes."""
         self.elsewhere: Counter[tuple[str, str]] = Counter()
@@ -225,13 +235,21 @@ class Findings:
             found.setdefault(probe.event, []).append(probe)
         return found
 
+    def readable_of(self, full_name: str) -> str:
+        """What people call an event that is placed or was."""
+        if self._readable[0] != self.probes.next:
+            from uprobe_core.call_names import readable_names
+
+            self._readable = self.probes.next, readable_names(probe.spec for probe in self.probes)
+        return self._readable[1].get(full_name, full_name)
+
     def totals(self) -> Iterator[EventTotals]:
         """The counts of every event that was placed, those that were taken out included."""
         for event, probes in self._found().items():
             tallies: Counter[str] = Counter()
             for probe in probes:
                 tallies.update(probe.tallies)
-            yield EventTotals(event.full_name, tallies)
+            yield EventTotals(event.full_name, tallies, event.readable_of)
 
     def reports(self) -> Iterator[str]:
         """The histograms of triggers, then a line for each event that missed returns."""
