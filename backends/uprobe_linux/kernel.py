@@ -51,7 +51,6 @@ class Task(backend.Task, Protocol):
     stepping: bool
     landings: tuple[int, ...]
     syscall_number: int
-    orig_x0: int
     pc_written: bool
     skip_hook: int
     elsewhere: int
@@ -251,12 +250,12 @@ class Scheduler(Protocol):
         """A signal for *task* was queued."""
         ...
 
-    def abandon(self, task: Task, wait: Wait) -> None:
-        """*task* will not make the blocked call again."""
+    def abandon(self, wait: Wait) -> None:
+        """The blocked call of *wait* will not be made again."""
         ...
 
-    def resumed(self, process: Process) -> None:
-        """A stopped *process* goes on."""
+    def resumed(self) -> None:
+        """A stopped process goes on."""
         ...
 
 

@@ -190,7 +190,6 @@ class Runner:
             self._step_done(task)  # first, so that the call sees the task's own PC
         *arguments, number = self._cpu.syscall_registers()
         task.syscall_number = number & 0xFFFF_FFFF
-        task.orig_x0 = arguments[0]
         if self._tell is not None:
             self._tell.called(task, table.name_of(task.syscall_number), tuple(arguments))
         self._clock.advance(SYSCALL_NS)

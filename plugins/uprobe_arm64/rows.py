@@ -137,8 +137,8 @@ def plain(mask: int, value: int, name: str, group: str, source: str, *, allocate
     return Row(mask, value, name, group, unchanged(PLAIN), PLAIN, source, allocated)
 
 
-def unallocated(mask: int, value: int, source: str, *, group: str = "unallocated") -> Row:
+def unallocated(mask: int, value: int, source: str) -> Row:
     """A row without instructions, which the kernel steps all the same."""
-    return Row(
-        mask, value, "unallocated", group, unchanged(UNALLOCATED_KERNEL), UNALLOCATED, source, allocated=False
-    )
+    name = group = "unallocated"
+    kernel = unchanged(UNALLOCATED_KERNEL)
+    return Row(mask, value, name, group, kernel, UNALLOCATED, source, allocated=False)

@@ -34,8 +34,10 @@ _MOVE = "System register move"
 _GENERATES = "generates an exception, whose return address would be in the slot"
 
 
-def _exception(low: int, name: str, anywhere: Ruling, *, mask: int = 0xFFE0001F) -> Row:
-    return Row(mask, 0xD4000000 | low, name, "exception", unchanged(reject(_GENERATES)), anywhere, _EXCEPTION)
+def _exception(low: int, name: str, anywhere: Ruling) -> Row:
+    return Row(
+        0xFFE0001F, 0xD4000000 | low, name, "exception", unchanged(reject(_GENERATES)), anywhere, _EXCEPTION
+    )
 
 
 _OWN_ADDRESS = trap("generates an exception, which the program gets with the instruction's own address")
@@ -178,14 +180,14 @@ _MSR_REFUSED = reject("changes processor state in ways that a single step would 
 _MSR_STEPPED = step("acts on the state of the program; what EL0 may not do is undefined in the slot as well")
 
 
-def _pstate(mask: int, value: int, name: str) -> Row:
-    return Row(mask, value, name, "system", unchanged(_MSR_REFUSED), _MSR_STEPPED, _PSTATE)
+def _pstate(value: int, name: str) -> Row:
+    return Row(0xFFFFF0FF, value, name, "system", unchanged(_MSR_REFUSED), _MSR_STEPPED, _PSTATE)
 
 
 _PSTATE_ROWS = (
-    _pstate(0xFFFFF0FF, 0xD500401F, "CFINV"),
-    _pstate(0xFFFFF0FF, 0xD500403F, "XAFLAG"),
-    _pstate(0xFFFFF0FF, 0xD500405F, "AXFLAG"),
+    _pstate(0xD500401F, "CFINV"),
+    _pstate(0xD500403F, "XAFLAG"),
+    _pstate(0xD500405F, "AXFLAG"),
     Row(
         0xFFF8F01F,
         0xD500401F,

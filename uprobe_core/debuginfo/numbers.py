@@ -33,9 +33,9 @@ _KINDS = {Kind.SIGNED: "s", Kind.POINTER: "x", Kind.CHAR: "c", Kind.FLOAT: "f", 
 _BOOL = ((0, "false"), (1, "true"))
 
 
-def fetch_type(kind: Type, size: int = 0) -> FetchType:
+def fetch_type(kind: Type) -> FetchType:
     """How the fetch language calls a number of *kind*, with the words for some of its values."""
-    size = size or kind.size
+    size = kind.size
     letter = _KINDS.get(kind.kind, "s" if kind.is_signed else "u")
     if kind.kind is Kind.CHAR:
         if kind.die is not None and kind.die.name == "char" and size == 1:

@@ -320,14 +320,14 @@ class Type:
 VOID = Type(None)
 
 
-def type_of(die: Die, attribute: At = At.TYPE) -> Type:
+def type_of(die: Die) -> Type:
     """The type that *die* says it has, qualifiers and other names taken off; void if it says none.
 
     The name stays the first that the source uses.
     """
     name, size = "", None
-    found = die.find(attribute)
-    target = None if found is None else found.ref(attribute)
+    found = die.find(At.TYPE)
+    target = None if found is None else found.ref(At.TYPE)
     for _ in range(_MOST_QUALIFIERS):
         if target is None or target.tag not in _QUALIFIERS:
             break

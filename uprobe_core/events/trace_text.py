@@ -146,13 +146,9 @@ def line_prefix(comm: str, tid: int, cpu: int, timestamp_ns: int) -> str:
     return f"{comm:>16}-{tid:<7} [{cpu:03}] {FLAGS} {seconds:5}.{rest // 1000:06}: "
 
 
-def format_record(record: Record, comm: str | None = None) -> str:
-    """One line without its newline.
-
-    :param comm: the task column: a kernel shows the last name the task had; None: the record's
-    """
-    name = record.comm if comm is None else comm
-    prefix = line_prefix(name, record.tid, record.cpu, record.timestamp_ns)
+def format_record(record: Record) -> str:
+    """One line without its newline."""
+    prefix = line_prefix(record.comm, record.tid, record.cpu, record.timestamp_ns)
     return prefix + event_text(record.event, record.ip, record.function, record.values)
 
 

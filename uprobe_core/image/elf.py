@@ -112,15 +112,15 @@ class ElfFile:
         machine = struct.unpack_from(">H" if data[5] == 2 else "<H", data, 18)[0]
         required = None if wanted is None else wanted.elf_machine
         if data[4] != 2 or data[5] != 1 or required not in (None, machine):
-            raise self._other_machine(machine, wanted, data[4], data[5])
+            raise self._other_machine(machine, wanted, data[4])
         self.kind = fields[1]
         self._ph = (fields[5], fields[9], fields[10])
         self._sh = (fields[6], fields[11], fields[12], fields[13])
 
-    def _other_machine(self, machine: int, wanted: Architecture | None, bits: int, order: int) -> TargetError:
+    def _other_machine(self, machine: int, wanted: Architecture | None, elf_class: int) -> TargetError:
         name = "64-bit little-endian" if wanted is None else wanted.name
         is_other = wanted is not None and wanted.elf_machine not in (None, machine)
-        variant = "" if is_other else " in its 32-bit form" if bits != 2 else " in big endian"
+        variant = "" if is_other else " in its 32-bit form" if elf_class != 2 else " in big endian"
         return TargetError(
             f"not {'an' if name[0] in 'aeiou' else 'a'} {name} program: {self.path} is for"
             f" {_MACHINES.get(machine, f'machine {machine}')}{variant}",

@@ -101,12 +101,12 @@ class GuestFiles:
         if found.errno_name == "ENOENT" and "/" not in path and path:
             library = self.libraries.get(path)
             if library is None:
-                return replace(found, why_no_library=self._why_no_library(path))
+                return replace(found, why_no_library=self._why_no_library())
             return replace(self._look(library), is_library=True)
         return found
 
-    def _why_no_library(self, name: str) -> str:
-        """What the program has instead of the library *name*; "" if there is no program that could tell."""
+    def _why_no_library(self) -> str:
+        """Which libraries the program has; "" if there is no program that could tell."""
         if self.libraries:
             names = ", ".join(sorted(each for each in self.libraries if ".so" not in each))
             return f"{self.program} loads these when it starts, as far as they are found: {names}"

@@ -48,7 +48,7 @@ class FsContext:
 
     def working_directory(self) -> str:
         """The guest path of the working directory now; raises OSError(ENOENT) if it was removed."""
-        path = current_path(self.mounts, self.cwd)
+        path = current_path(self.cwd)
         root = self.resolver.root
         if root == "/":
             return path

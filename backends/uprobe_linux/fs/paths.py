@@ -243,7 +243,7 @@ class _Walk:
     def _up(self) -> None:
         """``..``: back to the folder still held; for the base of a relative walk, its parent by name."""
         current = self.stack[-1]
-        path = current_path(self.mounts, current)
+        path = current_path(current)
         if path in ("/", self.resolver.root):
             return
         if len(self.stack) == 1:
@@ -320,7 +320,7 @@ def _checked_dir_keep(node: Node) -> None:
         raise fail(errno.ENOTDIR)
 
 
-def current_path(mounts: MountTable, node: Node) -> str:
+def current_path(node: Node) -> str:
     """The guest path that *node* has now (a renamed folder has moved); raises
     OSError(ENOENT) when deleted.
     """

@@ -122,7 +122,7 @@ def _set_name(task: Task, data: bytes) -> None:
 def _cwd(process: Process) -> str:
     cwd: Node = process.fs.cwd
     try:
-        return current_path(process.fs.mounts, cwd)
+        return current_path(cwd)
     except OSError:
         return cwd.path + " (deleted)"
 
@@ -168,7 +168,7 @@ def _shown_path(process: Process, entry: Descriptor) -> str:
     if not isinstance(node, HostNode) or not entry.file.mount.guest:
         return entry.file.path
     try:
-        shown: str = current_path(process.fs.mounts, node)
+        shown: str = current_path(node)
         return shown
     except OSError:
         return entry.file.path + " (deleted)"

@@ -107,8 +107,8 @@ class CodePages:
             code.copy = self._arena.allocate(PAGE)
         self._rebuild(page, code)
 
-    def data(self, page: int, code: CodePage, access: int, prot: int) -> tuple[int, int]:
-        """Translation of a read or write of *page*, which has code."""
+    def data(self, code: CodePage, access: int, prot: int) -> tuple[int, int]:
+        """Translation of a read or write of the page of *code*."""
         if code.copy < 0 and self._is_mixed(code):
             return code.physical, prot
         if access == _WRITE:

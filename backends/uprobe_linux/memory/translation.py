@@ -113,7 +113,7 @@ class Translation:
             prot &= ~_WRITE
         code = self.code.pages.get(page)
         if code is not None:
-            return self.code.data(page, code, access, prot)
+            return self.code.data(code, access, prot)
         return physical, prot & _READ_WRITE
 
     def forget_page(self, page: int) -> None:

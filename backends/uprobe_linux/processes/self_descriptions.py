@@ -92,7 +92,7 @@ class Papers:
 def _cwd(process: Process) -> str:
     cwd = process.fs.cwd
     try:
-        path: str = current_path(process.fs.mounts, cwd)
+        path: str = current_path(cwd)
     except OSError:
         return f"{cwd.path} (deleted)"
     return path

@@ -42,7 +42,6 @@ class LinuxTask:
         """TaskSignals."""
         self.syscall_number = -1
         """The call under way or last made; -1 when a signal frame was returned from."""
-        self.orig_x0 = 0
         """x0 as it was at the SVC, for restarts."""
         self.clear_child_tid = 0
         self.robust_list = 0

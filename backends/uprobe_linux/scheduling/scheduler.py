@@ -22,7 +22,7 @@ from uprobe_linux.signals.numbers import Sig, bit
 
 if TYPE_CHECKING:
     from uprobe_linux.calls import Wait
-    from uprobe_linux.kernel import Machine, Process, Task
+    from uprobe_linux.kernel import Machine, Task
     from uprobe_linux.scheduling.futex import Waiter
 
 __all__ = ("Scheduler",)
@@ -75,7 +75,7 @@ class Scheduler:
         """A thread that ended or left for another host process; idempotent."""
         wait = self._blocked.pop(task)
         if wait is not None:
-            self.abandon(task, wait)
+            self.abandon(wait)
         if task in self.ready:
             self.ready.remove(task)
         self.version += 1
@@ -127,13 +127,13 @@ class Scheduler:
             self._unblock(task)
         self.attention = True
 
-    def abandon(self, task: Task, wait: Wait) -> None:
-        """*task* will not make the blocked call again: leave every queue that *wait* stands in."""
+    def abandon(self, wait: Wait) -> None:
+        """A blocked call will not be made again: leave every queue that its *wait* stands in."""
         for waiter in waiters(wait):
             self._machine.family.futexes.remove(waiter)
 
-    def resumed(self, process: Process) -> None:
-        """A stopped *process* goes on."""
+    def resumed(self) -> None:
+        """A stopped process goes on."""
         self.attention = True
 
     def _unblock(self, task: Task) -> None:

@@ -159,7 +159,7 @@ def _finish_call(task: Task, action: Disposition) -> None:
     wait, task.wait, task.pending = task.wait, None, None
     if wait is None:
         return
-    task.machine.scheduler.abandon(task, wait)
+    task.machine.scheduler.abandon(wait)
     answer = wait.when_interrupted()
     if answer is None and action.flags & SA_RESTART:
         task.set_reg(PC, task.get_reg(PC) - 4)

@@ -136,7 +136,7 @@ def resume(process: Process, *, report: bool) -> None:
     process.signals.stopped = 0
     entry = process.machine.family.entry(process)
     entry.state = State.RUNNING
-    process.machine.scheduler.resumed(process)
+    process.machine.scheduler.resumed()
     if report:
         entry.untold, entry.news = 1, -1
         notify_parent(process, CLD_CONTINUED, Sig.CONT, job_control=True)

@@ -53,11 +53,9 @@ class SigInfo:
         return int.from_bytes(self.payload[:8], "little")
 
     @classmethod
-    def from_child(
-        cls, code: int, pid: int, uid: int, status: int, utime: int = 0, stime: int = 0
-    ) -> SigInfo:
-        """SIGCHLD of child *pid*: *status* is the exit status or signal number, times are in clock ticks."""
-        return cls(Sig.CHLD, code, struct.pack("<iIixxxxqq", pid, uid, status, utime, stime))
+    def from_child(cls, code: int, pid: int, uid: int, status: int, utime: int = 0) -> SigInfo:
+        """SIGCHLD of child *pid*: *status* is the exit status or signal number, *utime* in clock ticks."""
+        return cls(Sig.CHLD, code, struct.pack("<iIixxxxqq", pid, uid, status, utime, 0))
 
     @classmethod
     def from_timer(

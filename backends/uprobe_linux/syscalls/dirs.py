@@ -77,7 +77,7 @@ def sys_chroot(task: LinuxTask, path: int) -> int:
             raise fail(errno.ENOTDIR)
         if not identity(task).can(CAP_SYS_CHROOT):
             raise fail(errno.EPERM)
-        fs(task).change_root(current_path(fs(task).mounts, node))
+        fs(task).change_root(current_path(node))
     finally:
         node.close()
     return 0

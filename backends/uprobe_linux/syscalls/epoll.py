@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ()
 
 EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD = 1, 2, 3
-EPOLL_EXCLUSIVE = 1 << 28
 POLLIN = 1
 _GUEST = struct.Struct("<IxxxxQ")
 _HOST = hostcalls.EPOLL_EVENT

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ()
 
-IN_DONT_FOLLOW, IN_ONLYDIR = 0x0200_0000, 0x0100_0000
+IN_DONT_FOLLOW = 0x0200_0000
 ALL_INOTIFY_BITS = 0xF700_EFFF
 IN_BOTH_MASKS = 0x3000_0000
 """IN_MASK_ADD and IN_MASK_CREATE exclude each other (include/uapi/linux/inotify.h)."""

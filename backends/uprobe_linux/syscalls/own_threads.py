@@ -157,7 +157,7 @@ class OwnThreads:
         """If it was asleep, its call has been answered."""
         wait = self._machine.scheduler.woke(task)
         if wait is not None:
-            self._machine.scheduler.abandon(task, wait)
+            self._machine.scheduler.abandon(wait)
             task.wait = task.pending = None
 
     def _sleeps(self, task: Task, arguments: tuple[int, ...], bitset: int) -> None:
@@ -168,5 +168,5 @@ class OwnThreads:
         entry = table.Table().get(_FUTEX)
         assert entry is not None
         task.pending = (entry, arguments)
-        task.syscall_number, task.orig_x0 = _FUTEX, arguments[0]
+        task.syscall_number = _FUTEX
         self._machine.scheduler.sleeps(task, task.wait)

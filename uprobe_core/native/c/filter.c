@@ -173,30 +173,8 @@ static bool is_inside(const char *needle, size_t needle_size, const char *text, 
 	return false;
 }
 
-/* An unreadable string compares as an empty one, but ends in nothing (filter_match.py). */
-static bool test_text(const struct up_filter *filter, const struct up_test *test, struct up_hit *hit)
-{
-	struct up_text text = up_field_text(hit, test->field);
-	const char *operand = filter->texts + test->text_at;
-	size_t size = test->text_size, text_size = text.bytes ? text.size : 0;
-	const char *bytes = text.bytes ? text.bytes : "";
-
-	switch (test->compare) {
-	case UP_TEXT_EQ:
-		return text_size == size && !memcmp(bytes, operand, size);
-	case UP_TEXT_HEAD:
-		return text_size >= size && !memcmp(bytes, operand, size);
-	case UP_TEXT_TAIL:
-		return text.bytes && text_size >= size && !memcmp(bytes + text_size - size, operand, size);
-	case UP_TEXT_INSIDE:
-		return is_inside(operand, size, bytes, text_size);
-	default:
-		return up_glob(operand, size, bytes, text_size);
-	}
-}
-
 /* Whether text is what pattern describes; only * is special here. */
-bool up_glob(const char *pattern, size_t pattern_size, const char *text, size_t text_size)
+static bool matches_glob(const char *pattern, size_t pattern_size, const char *text, size_t text_size)
 {
 	size_t at = 0, here = 0, star = SIZE_MAX, star_at = 0;
 
@@ -217,6 +195,28 @@ bool up_glob(const char *pattern, size_t pattern_size, const char *text, size_t 
 	while (here < pattern_size && pattern[here] == '*')
 		here++;
 	return here == pattern_size;
+}
+
+/* An unreadable string compares as an empty one, but ends in nothing (filter_match.py). */
+static bool test_text(const struct up_filter *filter, const struct up_test *test, struct up_hit *hit)
+{
+	struct up_text text = up_field_text(hit, test->field);
+	const char *operand = filter->texts + test->text_at;
+	size_t size = test->text_size, text_size = text.bytes ? text.size : 0;
+	const char *bytes = text.bytes ? text.bytes : "";
+
+	switch (test->compare) {
+	case UP_TEXT_EQ:
+		return text_size == size && !memcmp(bytes, operand, size);
+	case UP_TEXT_HEAD:
+		return text_size >= size && !memcmp(bytes, operand, size);
+	case UP_TEXT_TAIL:
+		return text.bytes && text_size >= size && !memcmp(bytes + text_size - size, operand, size);
+	case UP_TEXT_INSIDE:
+		return is_inside(operand, size, bytes, text_size);
+	default:
+		return matches_glob(operand, size, bytes, text_size);
+	}
 }
 
 /* The step after the last one is "accept", the one after that "reject". */

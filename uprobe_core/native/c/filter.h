@@ -53,6 +53,5 @@ void up_filter_deinit(struct up_filter *filter);
 /* Whether the filter may look at the values of program, for which it was not made. */
 bool up_filter_fits(const struct up_filter *filter, const struct up_program *program);
 bool up_filter_accepts(const struct up_filter *filter, struct up_hit *hit);
-bool up_glob(const char *pattern, size_t pattern_size, const char *text, size_t text_size);
 
 #endif

@@ -178,10 +178,6 @@ def _yields(self: Any, record: Any) -> Iterator[None]:
     yield
 
 
-def _raises_for_one(_self: Any, count: int) -> None:
-    _ = 1 // (count - 1)
-
-
 def _looks(self: Any, stream: Any, header: Any) -> None:
     self.stream, self.first = stream, header.events[0]
 

@@ -254,10 +254,6 @@ def _lost(told: Any, task: Any, name: str, arguments: Any, _result: int | None) 
     told(task, name, arguments, 0)
 
 
-def _shortened(told: Any, process: Any, blocks: Any) -> None:
-    told(process, [(start, size - 4) for start, size in blocks])
-
-
 def _told(asked: str, **methods: Callable[..., Any]) -> Callable[[Any], Any]:
     """What is told to the watcher *asked* of a target is wrong."""
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014). */
-uint64_t threads_chance(uint64_t *state)
+static uint64_t chance(uint64_t *state)
 {
 	uint64_t mixed = *state += UINT64_C(0x9e3779b97f4a7c15);
 
@@ -95,7 +95,7 @@ int threads_wake(struct threads *threads, uint64_t address, int count, uint32_t 
 /* From SHORTEST_SLICE << k to twice that, k from 0 to 7: as often each. */
 static uint64_t slice_length(struct threads *threads)
 {
-	uint64_t drawn = threads_chance(&threads->chance);
+	uint64_t drawn = chance(&threads->chance);
 	uint64_t shortest = (uint64_t)SHORTEST_SLICE << (drawn >> 61);
 
 	return shortest + (shortest * (drawn & UINT32_MAX) >> 32);

@@ -52,8 +52,6 @@ struct threads {
 /* How often a slice is prolonged (uprobe_linux.runner), and its length: that of uprobe_linux.scheduling.scheduler. */
 enum { THREAD_GRACE = 8, SHORTEST_SLICE = 200 };
 
-/* The next number of the generator. */
-uint64_t threads_chance(uint64_t *state);
 /* Until when the current thread may run on; UINT64_MAX: until something happens. */
 uint64_t threads_look_at(const struct threads *threads);
 /* Whether somebody else may wake now. */

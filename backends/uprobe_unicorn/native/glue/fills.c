@@ -17,7 +17,7 @@ static bool answer(struct uc_tlb_entry *ret, const struct extent *extent, uint64
 }
 
 /* Forgets which addresses are where; the emulator's TLB doubles if it is nearly full (cputlb.c). */
-void glue_flush(struct glue *glue)
+static void flush(struct glue *glue)
 {
 	glue->fills = 0;
 	glue->tagged = false;
@@ -46,7 +46,7 @@ void glue_flush_range(struct glue *glue, uint64_t start, uint64_t end)
 	extents_drop(&glue->kept, start, end);
 	extents_drop(&glue->code, start, end);
 	if (has_code || !flush_pages(glue, start, end))
-		glue_flush(glue);
+		flush(glue);
 }
 
 /*
@@ -58,7 +58,7 @@ static void grow(struct glue *glue)
 {
 	if (glue->grow_at < LARGEST_TLB)
 		glue->grow_at *= 2;
-	glue_flush(glue);
+	flush(glue);
 }
 
 static bool refuse(struct glue *glue, uint64_t address, int access)

@@ -12,8 +12,6 @@ struct glue;
 
 /* The callback of UC_HOOK_TLB_FILL; its data is the glue. */
 bool glue_on_fill(uc_engine *uc, uint64_t address, int type, struct uc_tlb_entry *ret, void *data);
-/* Forgets which addresses are where; the emulator's TLB doubles if it is nearly full (cputlb.c). */
-void glue_flush(struct glue *glue);
 /* Forgets which addresses in [start, end) are where. */
 void glue_flush_range(struct glue *glue, uint64_t start, uint64_t end);
 /* Forgets translated code of virtual [start, end). */
