@@ -11,6 +11,7 @@ import errno
 import os
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from uprobe_core.types import Mapping
 from uprobe_linux.cpu import Cpu, Perm
@@ -68,6 +69,8 @@ class AddressSpace(KernelAccess):
         self.brk_start = self.brk_end = 0
         self.shares = False
         """Whether memory that others may see was ever mapped."""
+        self.aio_contexts: dict[int, Any] = {}
+        """Of io_setup, by address."""
         self.on_map: Callable[[Mapping], None] = _ignore
         self.on_unmap: Callable[[int, int], None] = _ignore
         self.on_move: Callable[[int, int], None] = _ignore
@@ -234,6 +237,7 @@ class AddressSpace(KernelAccess):
         removed = before & ~after
         became_executable = after & ~before & _EXEC
         vma.prot = prot
+        self.vmas.version += vma.shared
         vma.changed |= bool(after & _WRITE)
         self._charge(vma, 1)
         if removed:
@@ -301,15 +305,14 @@ class AddressSpace(KernelAccess):
             vma.wipe = wipe
 
     def wipe_after_fork(self) -> None:
-        """In the child: pages under WIPEONFORK are zero."""
+        """In the child: pages under WIPEONFORK are zero, contexts of io_setup are the parent's."""
+        self.aio_contexts.clear()
         for vma in [v for v in self.vmas if v.wipe]:
             self.discard(vma.start, vma.end - vma.start)
 
     def is_shared_to_write(self) -> bool:
         """Whether stores of other processes may be seen here, or ours there."""
-        if not self.shares:
-            return False
-        return any(vma.shared and vma.file is not None and vma.prot & Perm.WRITE for vma in self.vmas)
+        return self.shares and self.vmas.shared_to_write()
 
     def file_changed_size(self) -> None:
         """A file was truncated: pages beyond its end must not be reached through old translations."""

@@ -73,7 +73,9 @@ class VmaList:
 
     def __init__(self) -> None:
         self.version = 0
-        """Changes with what is mapped where."""
+        """Changes with what is mapped where, and with the rights of shared mappings."""
+        self._shared_to_write = -1, False
+        """The version that the answer is of, and the answer."""
         self._vmas: list[Vma] = []
         self._starts: list[int] = []
 
@@ -82,6 +84,13 @@ class VmaList:
 
     def __len__(self) -> int:
         return len(self._vmas)
+
+    def shared_to_write(self) -> bool:
+        """Whether a file is mapped shared and may be written to; asked at each slice."""
+        if self._shared_to_write[0] != self.version:
+            found = any(vma.shared and vma.file is not None and vma.prot & Perm.WRITE for vma in self._vmas)
+            self._shared_to_write = self.version, found
+        return self._shared_to_write[1]
 
     def find(self, address: int) -> Vma | None:
         """The mapping that contains *address*."""

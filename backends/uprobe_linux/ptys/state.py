@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 
-from uprobe_linux.ptys.termios import STANDARD, TERMIOS_BYTES, WINSIZE_BYTES, Termios
+from uprobe_linux.ptys.termios import SPEED_BYTES, STANDARD, TERMIOS_BYTES, WINSIZE_BYTES, Termios, speeds
 
 __all__ = ("CAPACITY", "FREE", "HUNG", "OPEN", "STATE_BYTES", "PtyState", "Queue")
 
@@ -16,6 +16,7 @@ INPUT_BYTES = 4096
 _FLIP_BYTES = 16384
 """What a kernel keeps of what was written and not yet looked at, about (tty_buffer.c)."""
 _HEADER, _MODES, _SIZE = 1024, 512, 512 + TERMIOS_BYTES
+_SPEEDS = _SIZE + WINSIZE_BYTES
 _SLOT = _HEADER + 3 * INPUT_BYTES + _FLIP_BYTES + INPUT_BYTES + _FLIP_BYTES
 STATE_BYTES = CAPACITY * _SLOT
 
@@ -104,7 +105,8 @@ class PtyState:
     """
     _COUNTS = 26
     modes, size = _Bytes(_MODES, TERMIOS_BYTES), _Bytes(_SIZE, WINSIZE_BYTES)
-    """struct termios, struct winsize."""
+    speeds = _Bytes(_SPEEDS, SPEED_BYTES)
+    """struct termios, struct winsize; the rest of struct termios2."""
 
     def __init__(self, data: mmap.mmap, index: int) -> None:
         self.index = index
@@ -130,6 +132,7 @@ class PtyState:
         self.uid, self.gid, self.mode = uid, gid, 0o620
         self.modes = STANDARD
         self.size = bytes(WINSIZE_BYTES)
+        self.speeds = speeds(self.termios.cflag, bytes(SPEED_BYTES))
 
     @property
     def termios(self) -> Termios:

@@ -7,7 +7,16 @@ from __future__ import annotations
 
 import struct
 
-__all__ = ("STANDARD", "TERMIOS_BYTES", "WINSIZE_BYTES", "Termios", "is_control")
+__all__ = (
+    "SPEED_BYTES",
+    "STANDARD",
+    "TERMIOS_BYTES",
+    "TERMIO_BYTES",
+    "WINSIZE_BYTES",
+    "Termios",
+    "is_control",
+    "speeds",
+)
 
 IGNBRK, BRKINT, PARMRK, ISTRIP, INLCR, IGNCR, ICRNL = 0x1, 0x2, 0x8, 0x20, 0x40, 0x80, 0x100
 IUCLC, IXON, IXANY, IUTF8 = 0x200, 0x400, 0x800, 0x4000
@@ -17,8 +26,18 @@ ISIG, ICANON, ECHO, ECHOE, ECHOK, ECHONL, NOFLSH, TOSTOP = 0x1, 0x2, 0x8, 0x10, 
 ECHOCTL, ECHOPRT, ECHOKE, IEXTEN, EXTPROC = 0x200, 0x400, 0x800, 0x8000, 0x10000
 VINTR, VQUIT, VERASE, VKILL, VEOF, VTIME, VMIN, VSTART, VSTOP, VSUSP = 0, 1, 2, 3, 4, 5, 6, 8, 9, 10
 VEOL, VREPRINT, VWERASE, VLNEXT, VEOL2 = 11, 12, 14, 15, 16
-TERMIOS_BYTES, WINSIZE_BYTES = 36, 8
+TERMIOS_BYTES, SPEED_BYTES, TERMIO_BYTES, WINSIZE_BYTES = 36, 8, 18, 8
+"""struct termios; what struct termios2 has behind it; struct termio; struct winsize."""
+_CBAUD, _CBAUDEX, _IBSHIFT, _BOTHER = 0x100F, 0x1000, 16, 0x1000
+_SPEEDS = struct.Struct("<2I")
+_BAUDS = (
+    *(0, 50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19200, 38400),
+    *(57600, 115200, 230400, 460800, 500000, 576000, 921600, 1000000, 1152000, 1500000, 2000000),
+    *(2500000, 3000000, 3500000, 4000000),
+)
+"""drivers/tty/tty_baudrate.c: baud_table."""
 _LAYOUT = struct.Struct("<4IB19s")
+_OLD, _LOW = struct.Struct("<4HB8sx"), 0xFFFF
 _CHARACTERS = bytes.fromhex("031c7f150400010011131a00120f1716")
 """From VINTR on: ^C ^\\ DEL ^U ^D, MIN 1, ^Q ^S ^Z, ^R ^O ^W ^V."""
 STANDARD = _LAYOUT.pack(
@@ -53,6 +72,20 @@ class Termios:
         """As it was given, with what has been changed."""
         return _LAYOUT.pack(self.iflag, self.oflag, self.cflag, self.lflag, self.line, self.cc)
 
+    def pack_old(self) -> bytes:
+        """As struct termio: the low halves of the flags, and eight characters."""
+        flags = (each & _LOW for each in (self.iflag, self.oflag, self.cflag, self.lflag))
+        return _OLD.pack(*flags, self.line, self.cc[:8])
+
+    def set_old(self, raw: bytes) -> None:
+        """Take from struct termio *raw* what it has."""
+        iflag, oflag, cflag, lflag, self.line, characters = _OLD.unpack(raw)
+        self.iflag = self.iflag & ~_LOW | iflag
+        self.oflag = self.oflag & ~_LOW | oflag
+        self.cflag = self.cflag & ~_LOW | cflag
+        self.lflag = self.lflag & ~_LOW | lflag
+        self.cc = characters + self.cc[8:]
+
     @property
     def canonical(self) -> bool:
         """Whether input is read line by line."""
@@ -75,6 +108,22 @@ class Termios:
     def is_continuation(self, byte: int) -> bool:
         """Whether *byte* goes on with a character of UTF-8."""
         return bool(self.iflag & IUTF8) and byte & 0xC0 == 0x80
+
+
+def speeds(cflag: int, given: bytes) -> bytes:
+    """What struct termios2 has behind struct termios, by *cflag*; *given* where that says BOTHER."""
+    kept_in, kept_out = _SPEEDS.unpack(given)
+    output = _speed(cflag & _CBAUD, kept_out)
+    kind = cflag >> _IBSHIFT & _CBAUD
+    return _SPEEDS.pack(_speed(kind, kept_in) if kind else output, output)
+
+
+def _speed(kind: int, kept: int) -> int:
+    """tty_termios_baud_rate."""
+    if kind == _BOTHER:
+        return kept
+    index = (kind & ~_CBAUDEX) + 15 if kind & _CBAUDEX else kind
+    return _BAUDS[index] if index < len(_BAUDS) else 0
 
 
 def is_control(byte: int) -> bool:

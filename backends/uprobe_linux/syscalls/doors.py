@@ -95,9 +95,13 @@ _IOCTLS = frozenset(
     (
         # FIONBIO FIONCLEX FIOCLEX FIOASYNC FIONREAD TIOCOUTQ, TCGETS TCSETS TCSETSW TCSETSF
         *(0x5421, 0x5450, 0x5451, 0x5452, 0x541B, 0x5411, 0x5401, 0x5402, 0x5403, 0x5404),
+        # TCGETS2 TCSETS2 TCSETSW2 TCSETSF2
+        *(0x802C542A, 0x402C542B, 0x402C542C, 0x402C542D),
         # TIOCGWINSZ TIOCSWINSZ TIOCGPGRP TIOCSPGRP TIOCGSID TIOCSCTTY TCSBRK TCXONC TCFLSH
         *(0x5413, 0x5414, 0x540F, 0x5410, 0x5429, 0x540E, 0x5409, 0x540A, 0x540B),
         # Of the run's own terminals alone, which the host knows nothing of:
+        # TCGETA TCSETA TCSETAW TCSETAF
+        *(0x5405, 0x5406, 0x5407, 0x5408),
         # TIOCEXCL TIOCNXCL TIOCSTI TIOCGSOFTCAR TIOCPKT TIOCNOTTY TIOCGETD TCSBRKP
         *(0x540C, 0x540D, 0x5412, 0x5419, 0x5420, 0x5422, 0x5424, 0x5425),
         # TIOCGPTN TIOCSPTLCK TIOCSIG TIOCGPKT TIOCGPTLCK TIOCGEXCL TIOCGPTPEER
@@ -161,7 +165,7 @@ setpgid setsid getpriority setpriority process_vm_readv process_vm_writev semget
 semctl rt_sigaction rt_sigprocmask rt_sigpending rt_sigsuspend rt_sigtimedwait rt_sigreturn
 sigaltstack kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo sync set_tid_address gettid rseq
 sched_yield membarrier getitimer setitimer timer_create timer_settime timer_gettime timer_getoverrun
-timer_delete wait4 waitid
+timer_delete wait4 waitid io_setup io_destroy io_getevents io_pgetevents io_cancel
 """
 
 
@@ -185,6 +189,7 @@ _GROUPS: Final[tuple[tuple[str, Door], ...]] = (
     (_CHANGE, Door("passed", _PATHS + "; " + _NO_RIGHTS, reach=_BY_NAME | Reach.CHANGES)),
     ("read readv pread64 preadv preadv2 lseek getdents64", Door("passed", _DATA, reach=_ON_FILES)),
     ("write writev pwrite64 pwritev pwritev2 sendfile", Door("passed", _DATA, reach=_HELD)),
+    ("io_submit", Door("passed", _DATA, reach=_HELD)),
     (_OPEN_FILES, Door("passed", _FILE, reach=_ON_FILES)),
     (
         "fchmod fchown ftruncate fsetxattr fremovexattr",

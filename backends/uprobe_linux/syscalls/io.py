@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from uprobe_linux.fs.fdtable import Descriptor
     from uprobe_linux.processes.task import LinuxTask
 
-__all__ = ("EAGAINS", "read_into", "write_from")
+__all__ = ("EAGAINS", "pread_into", "pwrite_from", "read_into", "rwf", "write_from")
 
 RWF_NOWAIT = 8
 RWF_KNOWN = 0x3F
@@ -298,7 +298,8 @@ def sys_pwritev2(task: LinuxTask, fd: int, iov: int, count: int, low: int, high:
     return _pwrite(task, fd, (iov, count), s64(low), flags, vector=True)
 
 
-def _rwf(flags: int) -> int:
+def rwf(flags: int) -> int:
+    """The RWF_ flags of a call; EOPNOTSUPP for one that is unknown."""
     flags &= 0xFFFF_FFFF
     if flags & ~RWF_KNOWN:
         raise fail(errno.EOPNOTSUPP)
@@ -311,7 +312,13 @@ def _pread(
     """Read at *offset*; *where* is (address, size) or, for a *vector*, (iovec array, count)."""
     entry = _positioned(task, fd, offset)
     pairs = _vectors(task, entry, *where, oflags.G_WRONLY) if vector else [where]
-    flags = _rwf(flags)
+    return pread_into(task, entry, pairs, offset, rwf(flags))
+
+
+def pread_into(
+    task: LinuxTask, entry: Descriptor, pairs: list[tuple[int, int]], offset: int, flags: int
+) -> int:
+    """Read at *offset* into guest memory."""
     views = _views(task, entry, pairs, Perm.WRITE, oflags.G_WRONLY)
     done = entry.file.pread(entry.host, views, offset, flags)
     _stored(task, pairs, done)
@@ -324,7 +331,13 @@ def _pwrite(
     """Write at *offset*; *where* as for _pread."""
     entry = _positioned(task, fd, offset)
     pairs = _vectors(task, entry, *where, oflags.G_RDONLY) if vector else [where]
-    flags = _rwf(flags)
+    return pwrite_from(task, entry, pairs, offset, rwf(flags))
+
+
+def pwrite_from(
+    task: LinuxTask, entry: Descriptor, pairs: list[tuple[int, int]], offset: int, flags: int
+) -> int:
+    """Write guest memory at *offset*."""
     views = clip(task, entry, _views(task, entry, pairs, Perm.READ, oflags.G_RDONLY), offset)
     written = entry.file.pwrite(entry.host, views, offset, flags)
     task.process.memory.file_written()

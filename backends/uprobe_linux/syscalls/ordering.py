@@ -19,7 +19,7 @@ __all__ = ("LOCAL", "TOUCHES", "enter")
 
 _MEMORY = (
     "brk mmap munmap mprotect mremap madvise mlock munlock mincore msync set_robust_list get_robust_list"
-    " membarrier futex"
+    " membarrier futex io_setup io_destroy io_cancel io_getevents io_pgetevents"
 )
 """A futex that others share is ordered where its key is known."""
 _TIME = (
@@ -47,7 +47,7 @@ _FIRST = (
     "read readv write writev preadv2 pwritev2 vmsplice close fcntl ioctl timerfd_settime"
     " sendto sendmsg sendmmsg recvfrom recvmsg recvmmsg shutdown connect accept accept4 bind listen"
 )
-_SEVERAL = "splice tee sendfile copy_file_range close_range openat openat2"
+_SEVERAL = "io_submit splice tee sendfile copy_file_range close_range openat openat2"
 TOUCHES = {
     **dict.fromkeys(_FIRST.split(), 0),
     "dup3": 1,

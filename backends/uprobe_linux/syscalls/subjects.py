@@ -50,6 +50,7 @@ _COMMON: Final = {
     "waits": "wait4 waitid",
 }
 _RARE: Final = {
+    "aio": "io_setup io_destroy io_submit io_cancel io_getevents io_pgetevents",
     "attributes": (
         "fchmodat fchmodat2 fchmod fchownat fchown utimensat truncate ftruncate fallocate getxattr "
         "listxattr setxattr removexattr lgetxattr llistxattr lsetxattr lremovexattr fgetxattr flistxattr "

@@ -21,11 +21,14 @@ from uprobe_linux.ptys.termios import (
     CS8,
     CSIZE,
     PARENB,
+    SPEED_BYTES,
+    TERMIO_BYTES,
     TERMIOS_BYTES,
     VSTART,
     VSTOP,
     WINSIZE_BYTES,
     Termios,
+    speeds,
 )
 from uprobe_linux.signals.numbers import Sig
 from uprobe_linux.syscalls.support import fail, files
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ("terminal_ioctl",)
 
 _TIOCSPGRP = 0x5410
+_TERMIOS2_BYTES = TERMIOS_BYTES + SPEED_BYTES
 _SIGNALS = (Sig.INT, Sig.QUIT, Sig.TSTP)
 Answer = Callable[["LinuxTask", "PtyState", PtyEnd, int], int]
 
@@ -86,15 +90,34 @@ def _get_modes(task: LinuxTask, state: PtyState, end: PtyEnd, argument: int) -> 
     return 0
 
 
-def _set_modes(*, flush: bool) -> Answer:
+def _get_modes_and_speeds(task: LinuxTask, state: PtyState, end: PtyEnd, argument: int) -> int:
+    task.process.memory.write(argument, state.modes + state.speeds)
+    return 0
+
+
+def _get_old_modes(task: LinuxTask, state: PtyState, end: PtyEnd, argument: int) -> int:
+    task.process.memory.write(argument, state.termios.pack_old())
+    return 0
+
+
+def _set_modes(*, flush: bool, size: int = TERMIOS_BYTES) -> Answer:
+    """Of struct termios, or by its *size* of struct termios2 or termio."""
+
     def handler(task: LinuxTask, state: PtyState, end: PtyEnd, argument: int) -> int:
         check_background(task, state, Sig.TTOU)
-        new = Termios(task.process.memory.read(argument, TERMIOS_BYTES))
+        raw = task.process.memory.read(argument, size)
+        if size == TERMIO_BYTES:
+            new = state.termios
+            new.set_old(raw)
+        else:
+            new = Termios(raw[:TERMIOS_BYTES])
+        given = raw[TERMIOS_BYTES:] or state.speeds
         new.cflag = new.cflag & ~(CSIZE | PARENB) | CS8 | CREAD
         with task.machine.ptys.using(state) as discipline:
             if flush:
                 _forget(state, end, 0)
             discipline.set_modes(new)
+            state.speeds = speeds(new.cflag, given)
         return 0
 
     return handler
@@ -315,6 +338,14 @@ _BOTH: dict[int, Answer] = {
     0x5402: _set_modes(flush=False),  # TCSETS
     0x5403: _set_modes(flush=False),  # TCSETSW
     0x5404: _set_modes(flush=True),  # TCSETSF
+    0x802C542A: _get_modes_and_speeds,  # TCGETS2
+    0x402C542B: _set_modes(flush=False, size=_TERMIOS2_BYTES),  # TCSETS2
+    0x402C542C: _set_modes(flush=False, size=_TERMIOS2_BYTES),  # TCSETSW2
+    0x402C542D: _set_modes(flush=True, size=_TERMIOS2_BYTES),  # TCSETSF2
+    0x5405: _get_old_modes,  # TCGETA
+    0x5406: _set_modes(flush=False, size=TERMIO_BYTES),  # TCSETA
+    0x5407: _set_modes(flush=False, size=TERMIO_BYTES),  # TCSETAW
+    0x5408: _set_modes(flush=True, size=TERMIO_BYTES),  # TCSETAF
     0x5409: _drain,  # TCSBRK
     0x5425: _drain,  # TCSBRKP
     0x540A: _flow,  # TCXONC

@@ -16,7 +16,7 @@ from tests.linux.native import both, run_inside
 _UPROBE = [sys.executable, "-P", "-m", "uprobe_core.cli", "run"]
 
 
-@pytest.mark.parametrize("name", ["terminal_lines", "terminal_ends", "terminal_jobs"])
+@pytest.mark.parametrize("name", ["terminal_lines", "terminal_ends", "terminal_jobs", "terminal_modes"])
 def test_a_program_sees_what_it_sees_on_the_host(name: str, tmp_path: Path) -> None:
     if not os.access("/dev/ptmx", os.R_OK | os.W_OK):
         pytest.skip("no reference: this host has no pseudo-terminals")

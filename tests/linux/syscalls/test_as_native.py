@@ -14,6 +14,7 @@ from tests.linux.native import both, in_private_root, run_inside
 @pytest.mark.parametrize(
     "name",
     [
+        "aio_calls",
         "file_calls",
         "event_calls",
         "size_limits",
