@@ -31,6 +31,9 @@ class PauseKind(enum.Enum):
     """The task is about to store to a range of :meth:`Pauses.watch_stores`."""
     SIGNAL = "signal"
     """A signal is about to be delivered."""
+    EXEC = "exec"
+    """The process has executed another program, whose first instruction is next; its breakpoints and watched
+    ranges went with the memory of the one before."""
 
 
 class Position(NamedTuple):
@@ -68,7 +71,10 @@ class Pauses(Protocol):
     """Signals that are delivered without a pause; all, as long as nobody has written here."""
 
     def watch(self, paused: Callable[[Pause], None] | None) -> None:
-        """Call *paused* whenever the program is paused; it goes on when that returns.  None: no pauses."""
+        """Call *paused* whenever the program is paused; it goes on when that returns.  None: no pauses.
+
+        The program is the current process: what it forks is not paused.
+        """
         ...
 
     def position(self) -> Position:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.debugging.visits import (
-    PATIENCE,
     Ended,
     environment,
     started,
@@ -26,9 +21,6 @@ from tests.debugging.visits import (
     wait_until,
 )
 from tests.programs import GUEST, compiled, either
-from uprobe_core.control.doors import Door
-from uprobe_core.debugging.packets import INTERRUPT, framed, take
-from uprobe_core.errors import UsageError
 
 PLACE = "p:ev {}:parse n=%x1"
 STEPS = ["stepi"] * 12
@@ -319,116 +311,6 @@ def test_a_watch_is_kept_by_the_process_and_not_by_those_that_it_forks(tmp_path:
     assert ended.status == 6
 
 
-class Asked:
-    """A run that waits for gdb at *address*, spoken to without one.
-
-    :ivar where: what it says one connects to
-    """
-
-    def __init__(self, run: subprocess.Popen[bytes], folder: Path) -> None:
-        assert wait_until(lambda: "target remote" in (folder / "err").read_text(), run)
-        self.where = re.findall(r"target remote (\S+)'", (folder / "err").read_text())[-1]
-
-    def connect(self) -> socket.socket:
-        """A connection; raises OSError."""
-        host, _, port = self.where.rpartition(":")
-        if host:
-            return socket.create_connection((host, int(port)), timeout=PATIENCE)
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(PATIENCE)
-        try:
-            connection.connect(self.where)
-        except OSError:
-            connection.close()
-            raise
-        return connection
-
-
-def exchange(connection: socket.socket, payload: bytes) -> bytes:
-    """What a packet is answered."""
-    connection.sendall(framed(payload))
-    buffer, found = bytearray(), None
-    while found is None:
-        data = connection.recv(1 << 16)
-        assert data
-        buffer += data
-        found = take(buffer)
-    return found
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "[::]"])
-def test_others_than_this_machine_have_no_door(host: str) -> None:
-    with pytest.raises(UsageError, match="not this machine's own address"):
-        Door.tcp(host, 0)
-
-
-@pytest.mark.parametrize("address", ["unix:gdb", "tcp:127.0.0.1:0"])
-def test_a_second_client_is_refused_at_once_and_a_lost_one_lets_the_run_go_on(
-    address: str, program: Path, undisturbed: Ended, tmp_path: Path
-) -> None:
-    with started(["--gdb", address, str(program)], tmp_path) as run:
-        asked = Asked(run, tmp_path)
-        first = asked.connect()
-        assert exchange(first, b"?").startswith(b"T05")
-        with pytest.raises(ConnectionRefusedError):
-            asked.connect()
-        first.close()
-        assert run.wait(timeout=PATIENCE) == undisturbed.status
-    assert (tmp_path / "out").read_text() == undisturbed.out
-
-
-def test_an_interrupt_stops_what_runs_and_is_told_as_one(tmp_path: Path) -> None:
-    program = either(GUEST / "spin.c")
-    words = ["--gdb", "unix:gdb", str(program), "1000000000"]
-    with started(words, tmp_path) as run, Asked(run, tmp_path).connect() as connection:
-        assert exchange(connection, b"?").startswith(b"T05")
-        connection.sendall(framed(b"c"))
-        time.sleep(0.3)
-        assert exchange_interrupt(connection).startswith(b"T02")
-        connection.sendall(framed(b"k"))
-        assert run.wait(timeout=PATIENCE) == 137
-
-
-def exchange_interrupt(connection: socket.socket) -> bytes:
-    """What the stub says to Ctrl-C."""
-    buffer, found = bytearray(), None
-    connection.sendall(INTERRUPT)
-    while found is None:
-        buffer += connection.recv(1 << 16)
-        found = take(buffer)
-    return found
-
-
-def test_all_registers_are_written_at_once(program: Path, tmp_path: Path) -> None:
-    """The first and a middle one; the others stay."""
-    with (
-        started(["--gdb", "unix:gdb", str(program)], tmp_path) as run,
-        Asked(run, tmp_path).connect() as connection,
-    ):
-        before = bytes.fromhex(exchange(connection, b"g").decode())
-        words = {0: 0x1122334455667788, 7: 0x99AABBCCDDEEFF00}
-        wanted = bytearray(before)
-        for number, value in words.items():
-            wanted[8 * number : 8 * number + 8] = value.to_bytes(8, "little")
-        assert exchange(connection, b"G" + wanted.hex().encode()) == b"OK"
-        assert bytes.fromhex(exchange(connection, b"g").decode()) == wanted
-
-
-def test_memory_is_read_up_to_where_it_ends(program: Path, tmp_path: Path) -> None:
-    """What is there of it, and an error where nothing is."""
-    with (
-        started(["--gdb", "unix:gdb", str(program)], tmp_path) as run,
-        Asked(run, tmp_path).connect() as connection,
-    ):
-        registers = bytes.fromhex(exchange(connection, b"g").decode())
-        top = int.from_bytes(registers[8 * 31 : 8 * 32], "little") & -4096
-        while not exchange(connection, b"m%x,1" % top).startswith(b"E"):
-            top += 4096
-        whole = exchange(connection, b"m%x,%x" % (top - 0x1010, 0x1010))
-        assert len(whole) == 2 * 0x1010
-        assert exchange(connection, b"m%x,%x" % (top - 0x1010, 0x1800)) == whole
-
-
 def test_gdb_is_told_of_the_root_that_the_program_has(program: Path, tmp_path: Path) -> None:
     """As an absolute path, and of the program's file in it."""
     root = tmp_path / "its root"
@@ -438,17 +320,3 @@ def test_gdb_is_told_of_the_root_that_the_program_has(program: Path, tmp_path: P
         assert wait_until(lambda: "target remote" in (tmp_path / "err").read_text(), run)
         said = (tmp_path / "err").read_text().partition("gdb-multiarch ")[2]
     assert shlex.split(said)[:3] == [str(root / "app"), "-ex", f"set sysroot {root}"]
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user, whom root can be")
-def test_another_user_is_turned_away_at_a_port(tmp_path: Path, program: Path) -> None:
-    stranger = "import encodings.idna, os, socket, sys\nos.setuid(65534)\n"
-    stranger += "c = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n"
-    stranger += "try:\n    c.sendall(b'$?#3f')\n    print(c.recv(99))\nexcept OSError:\n    print(b'')\n"
-    with started(["--gdb", "tcp:127.0.0.1:0", str(program)], tmp_path) as run:
-        asked = Asked(run, tmp_path)
-        port = asked.where.rpartition(":")[2]
-        done = subprocess.run([sys.executable, "-c", stranger, port], capture_output=True, check=False)
-        assert (done.stdout, done.stderr) == (b"b''\n", b"")
-        with asked.connect() as ours:
-            assert exchange(ours, b"?").startswith(b"T05")

@@ -22,6 +22,7 @@ __all__ = (
     "Ended",
     "environment",
     "needs_gdb",
+    "run_gdb",
     "started",
     "values",
     "visit",
@@ -89,7 +90,7 @@ def wait_until(holds: Callable[[], bool], run: subprocess.Popen[bytes]) -> bool:
     return holds()
 
 
-def _gdb(before: Sequence[str], steps: Sequence[str], folder: Path) -> list[Any]:
+def run_gdb(before: Sequence[str], steps: Sequence[str], folder: Path) -> list[Any]:
     result = folder / "seen.json"
     result.unlink(missing_ok=True)
     asked = {"before": list(before), "steps": list(steps), "result": str(result)}
@@ -114,7 +115,7 @@ def visit(
     with started(["--gdb", "unix:gdb", *words], folder) as run:
         attach = [f"file {program}", *before, f"target remote {folder / 'gdb'}"]
         stopped = wait_until(lambda: "target remote" in (folder / "err").read_text(), run)
-        seen = _gdb(attach, steps, folder) if stopped else []
+        seen = run_gdb(attach, steps, folder) if stopped else []
         run.wait(timeout=PATIENCE)
     texts = (
         (folder / name).read_text() if (folder / name).exists() else "" for name in ("out", "err", "said")
@@ -133,7 +134,7 @@ def visit_qemu(program: Path, before: Sequence[str], steps: Sequence[str], folde
     ) as guest:
         try:
             wait_until(socket.exists, guest)
-            return _gdb([f"file {program}", f"target remote {socket}", *before], steps, folder)
+            return run_gdb([f"file {program}", f"target remote {socket}", *before], steps, folder)
         finally:
             guest.kill()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from uprobe_core.debugging.history import CHANGED, EXECUTED
 from uprobe_core.debugging.orders import Client, Order, Stop, stop_of
 from uprobe_core.debugging.view import View
 from uprobe_core.pauses import Pause, PauseKind
@@ -97,6 +98,14 @@ class Debugger:
         if pause.kind is PauseKind.POSITION and self._history is not None:
             self._history.keep()
             return
+        if pause.kind is PauseKind.EXEC:
+            self._breakpoints.clear()
+            self._watched = frozenset()
+            if self._history is not None and self._history.renew(EXECUTED):
+                return
+            path = self._pauses.executable(pause.task.process)
+            if not self.active or not self._client.executed(path):
+                return
         if self._history is not None and self._history.stopped():
             return
         self.active = True
@@ -132,7 +141,7 @@ class Debugger:
                 self._pauses.ignore_signal(pause.task)
                 self._is_changed = True
             changed, self._is_changed = self._is_changed, False
-            if changed and self._history is not None and self._history.renew():
+            if changed and self._history is not None and self._history.renew(CHANGED):
                 return
             if order.kind == "step":
                 tasks = self._pauses.tasks(pause.task.process)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from uprobe_core.debugging.journal import Journal
     from uprobe_core.pauses import Pauses, Position
 
-__all__ = ("History",)
+__all__ = ("CHANGED", "EXECUTED", "History")
 
 Ranges = frozenset[tuple[int, int]]
 """[start, end) of what is watched."""
@@ -31,7 +31,8 @@ _MOST_NEAR = 3
 _WINDOWS = (128, 2048, 1 << 15, 1 << 20, 1 << 40)
 """How many instructions before a moment its run goes one by one: more if code without branches is longer."""
 
-_CHANGED = "uprobe: the program was changed here: what came before does not lead to what came after"
+CHANGED = "uprobe: the program was changed here: what came before does not lead to what came after"
+EXECUTED = "uprobe: this program was executed here: what came before was another one"
 _NOT_AGAIN = "the program did not come here again; was it changed here, let it make a step first"
 
 
@@ -55,7 +56,9 @@ class History:
         self._busy: Traveller | None = None
         self._now: Position | None = None
         self._begins = 0
-        """Instructions executed where history begins: at the last change from outside."""
+        """Instructions executed where history begins: at the last change from outside, or exec."""
+        self._why = ""
+        """What is said there."""
 
     @property
     def view(self) -> Any:
@@ -86,12 +89,13 @@ class History:
         self._thin_out()
         return False
 
-    def renew(self) -> bool:
-        """The run was changed by who looks at it, and goes on: nothing before leads to what follows.
+    def renew(self, why: str) -> bool:
+        """History begins here: the run was CHANGED by who looks at it, and goes on, or EXECUTED a program.
 
         Answers as :meth:`keep`.
         """
         self.end()
+        self._why = why
         self._begins = self._pauses.position().executed
         return self.keep()
 
@@ -118,7 +122,11 @@ class History:
         """The last copy with at most so many instructions before it; raises _Impossible."""
         fitting = [each for each in self._known() if each.position.executed <= executed]
         if not fitting:
-            why = " that can be run again since it was changed" if self._begins else "'s start to run again"
+            why = (
+                " that can be run again from where its history begins"
+                if self._begins
+                else "'s start to run again"
+            )
             raise _Impossible(f"there is no copy of the run{why}")
         return self._checked(fitting[-1])
 
@@ -218,10 +226,10 @@ class History:
 
     def _to_start(self) -> Stop:
         first = self._before(self._begins)
-        traveller = Traveller(first)
         self.to_present()
-        self._traveller, self._now = traveller, first.position
-        return Stop("begin", first.position.tid, text=_CHANGED if self._begins else "")
+        if first.position != self._pauses.position():
+            self._traveller, self._now = Traveller(first), first.position
+        return Stop("begin", first.position.tid, text=self._why)
 
     def _step_before(self, now: Position, tid: int) -> Position | None:
         """Where thread *tid* was one step before *now*; None: it had made none."""

@@ -43,7 +43,8 @@ _MAKES = frozenset(
 """Of what lives in the host's kernel: a run from its start has it anew, one from later shares it."""
 _WRITES_FILE = 0o1 | 0o2 | 0o100 | 0o1000 | 0o20000000
 """O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, __O_TMPFILE."""
-_CLONE_THREAD = 0x10000
+_STARTS = ("clone", "clone3")
+"""Threads, which a copy starts anew, or processes."""
 _TTY_QUESTIONS = (0x5401, 0x5413, 0x541B)
 """TCGETS, TIOCGWINSZ, FIONREAD."""
 _MASK = (1 << 63) - 1
@@ -59,6 +60,8 @@ class Journal:
     def __init__(self, input_repeats: bool) -> None:
         self.executed: Callable[[], int] = int
         """How many instructions have been executed."""
+        self.forked: Callable[[int], None] | None = None
+        """Told of the pid of each process that the program forks."""
         self._input_repeats = input_repeats
         self.count = self.rolling = 0
         self._log = array("q")
@@ -75,6 +78,11 @@ class Journal:
         self._log.append(self.rolling)
         if result is not None and -4096 < result < 0:
             return
+        if name in _STARTS:
+            if any(each.tid == result for each in task.process.tasks):
+                return
+            if self.forked is not None and result:
+                self.forked(result)
         if name in _MAKES:
             self.shared_since = self.executed() if self.shared_since is None else self.shared_since
         elif not self._repeats(task, name, arguments):
@@ -90,8 +98,6 @@ class Journal:
             return self._input_repeats
         if name in ("openat", "openat2"):
             return name == "openat" and not arguments[2] & _WRITES_FILE
-        if name == "clone":
-            return bool(arguments[0] & _CLONE_THREAD)
         if name == "ioctl":
             return arguments[1] & 0xFFFF_FFFF in _TTY_QUESTIONS
         return name in _REPEATED

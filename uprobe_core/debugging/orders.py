@@ -12,7 +12,7 @@ __all__ = ("Client", "Order", "Stop", "stop_of")
 class Stop(NamedTuple):
     """Why the run stands still.
 
-    :param kind: "hit", "asked", "breakpoint", "store", "step", "signal", "begin" or "end"
+    :param kind: "hit", "asked", "breakpoint", "store", "step", "signal", "exec", "begin" or "end"
         (of what can be run again), "refused"
     :param tid: of the thread that it is about
     :param signal: number of the signal that is about to be delivered, on the program's system
@@ -52,6 +52,14 @@ class Client(Protocol):
         """Show *stop*, answer what is asked, and come back with what to do next."""
         ...
 
+    def executed(self, path: str) -> bool:
+        """The program at *path* has taken the place of that before: whether there is a stop at its start."""
+        ...
+
+    def forked(self, pid: int) -> None:
+        """The program has forked that process, which runs on by itself."""
+        ...
+
     def resumed(self) -> None:
         """The run is about to go on."""
         ...
@@ -68,6 +76,7 @@ _KINDS = {
     PauseKind.STEP: "step",
     PauseKind.POSITION: "step",
     PauseKind.SIGNAL: "signal",
+    PauseKind.EXEC: "exec",
 }
 
 

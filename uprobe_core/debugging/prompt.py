@@ -166,6 +166,13 @@ class Prompt:
         hit.values  # noqa: B018  # later hits use the same object
         self._names["hit"] = hit
 
+    def executed(self, _path: str) -> bool:
+        """No stop."""
+        return False
+
+    def forked(self, _pid: int) -> None:
+        """Nothing is said of it."""
+
     def resumed(self) -> None:
         """The run goes on: what was there of the hit is over."""
         self._names["hit"] = None

@@ -22,7 +22,8 @@ __all__ = ("Stub",)
 _PACKET_BYTES = 0x4000
 _FEATURES = (
     f"PacketSize={_PACKET_BYTES:x};QStartNoAckMode+;qXfer:features:read+;qXfer:auxv:read+;qXfer:threads:read+;qXfer:siginfo:read+;"
-    "qXfer:exec-file:read+;qXfer:libraries-svr4:read+;multiprocess+;swbreak+;hwbreak+;vContSupported+;QPassSignals+;error-message+"
+    "qXfer:exec-file:read+;qXfer:libraries-svr4:read+;multiprocess+;swbreak+;hwbreak+;vContSupported+;QPassSignals+;"
+    "exec-events+;error-message+"
 )
 _BACKWARDS = ";ReverseStep+;ReverseContinue+"
 _REASONS = {"breakpoint": "swbreak:;", "begin": "replaylog:begin;", "end": "replaylog:end;"}
@@ -53,6 +54,9 @@ class Stub:
         self._last_pid = 0
         self._several = False
         """Whether gdb wants a thread named with its process."""
+        self._told_of_forks = False
+        self._sees_exec = False
+        """Whether it knows stops at the start of an executed program."""
         self._asked: dict[str, Callable[[bytes], bytes]] = {
             "?": lambda _: self._reply(self._stop),
             "g": lambda _: self._call("registers", self._tid()).hex().encode(),
@@ -89,7 +93,7 @@ class Stub:
                 self._line = self._connect()
             else:
                 if stop.text and stop.kind != "asked":
-                    self._line.send(b"O" + f"{stop.text}\n".encode().hex().encode())
+                    self._say(stop.text)
                 reply, self._line.running = self._reply(stop), False
                 self._line.send(reply)
             while self._order is None:
@@ -107,6 +111,18 @@ class Stub:
             self._line.running = True
         return self._order
 
+    def executed(self, path: str) -> bool:
+        """Whether gdb is to be told of that by a stop; if not, its user is told that breakpoints are gone."""
+        if self._line is not None and not self._sees_exec:
+            self._say(f"uprobe: {path} is executed: breakpoints in the program before it are gone")
+        return self._sees_exec
+
+    def forked(self, pid: int) -> None:
+        """Say once that it is not followed: gdb takes ``set follow-fork-mode child`` without a word."""
+        if self._line is not None and not self._told_of_forks:
+            self._told_of_forks = True
+            self._say(f"uprobe: the program has forked process {pid}: forked processes run on by themselves")
+
     def resumed(self) -> None:
         """The run goes on, and we hear of it at the next stop."""
 
@@ -116,6 +132,11 @@ class Stub:
             end = b"X%02x" % gdb_signal(signal) if signal else b"W%02x" % code
             self._line.send(end + (b";process:%x" % self._last_pid if self._several else b""))
             self._close()
+
+    def _say(self, text: str) -> None:
+        """To gdb's user, while gdb waits for a stop."""
+        if self._line is not None:
+            self._line.send(b"O" + f"{text}\n".encode().hex().encode())
 
     def _close(self) -> None:
         if self._line is not None:
@@ -129,6 +150,9 @@ class Stub:
         if stop.kind == "asked" and self._line is not None and self._line.running:
             number = _SIGINT
         reason = f"watch:{stop.address:x};" if stop.kind == "store" else _REASONS.get(stop.kind, "")
+        if stop.kind == "exec":
+            path: str = self.debugger.view.call("process")[1]
+            reason = f"exec:{path.encode('utf-8', 'surrogateescape').hex()};"
         return f"T{number:02x}{reason}thread:{self._named(stop.tid)};".encode()
 
     def _named(self, tid: int) -> str:
@@ -274,7 +298,8 @@ class Stub:
     def _query(self, rest: bytes) -> bytes:
         name = rest.partition(b":")[0]
         if name == b"Supported":
-            self._several = b"multiprocess+" in rest.split(b";") or b":multiprocess+" in rest
+            known = rest.partition(b":")[2].split(b";")
+            self._several, self._sees_exec = b"multiprocess+" in known, b"exec-events+" in known
             return (_FEATURES + (_BACKWARDS if self._backwards else "")).encode()
         if name == b"Xfer":
             return self._transfer(rest)

@@ -90,10 +90,14 @@ class _Countdown:
 
     def __init__(self, number: int, at_return: bool, reached: Callable[[Hit], None]) -> None:
         self.hits = 0
+        self.pid = 0
+        """Of the process that counts."""
         self._number, self._reached = number, reached
         setattr(self, "ret_handler" if at_return else "handler", self._count)
 
     def _count(self, hit: Hit) -> None:
+        if hit.task.process.pid != self.pid:  # forked, and beside its parent as long as it shares memory
+            return
         self.hits += 1
         if self.hits == self._number:
             self._reached(hit)
@@ -153,6 +157,9 @@ class Stopping:
         if isinstance(client, Stub):
             client.debugger = self._debugger
         pauses.watch(self._debugger.paused)
+        self.journal.forked = client.forked
+        if self._countdown is not None and machine.current is not None:
+            self._countdown.pid = machine.current.process.pid
         if history is not None:
             pauses.pause_at(0)
         if not self._place and machine.current is not None:
@@ -184,6 +191,7 @@ class Stopping:
 
     def _in_copy(self) -> None:
         """This process is a copy of the run: nobody's session."""
+        self.journal.forked = None
         self._session.forget_helpers()
         if self._files is not None:
             self._files.forget()
@@ -192,7 +200,7 @@ class Stopping:
     def in_child(self) -> None:
         """This is a process of the program's, which runs on by itself."""
         self._pauses.watch(None)
-        self.journal.executed = int  # whose calls are nobody's to go back over
+        self.journal.executed, self.journal.forked = int, None  # whose calls are nobody's to go back over
         self._over()
         if self._files is not None:
             self._files.forget()

@@ -19,6 +19,7 @@ from uprobe_linux.signals.delivery import take, upcoming
 
 if TYPE_CHECKING:
     from uprobe_linux.kernel import Process, Task
+    from uprobe_linux.memory.address_space import AddressSpace
     from uprobe_linux.processes.world import World
     from uprobe_linux.signals.siginfo import SigInfo
 
@@ -35,6 +36,10 @@ class LinuxPauses:
         self._machine = machine
         self.passed = _ALL
         self._paused: Callable[[Pause], None] | None = None
+        self._process: Process | None = None
+        """Whose pauses these are."""
+        self._memory: AddressSpace | None = None
+        """Of the program that it executes."""
         self._here: Position | None = None
         """Where the task was that was looked at last: it is no arrival to be there again."""
         self._asking: Task | None = None
@@ -53,10 +58,11 @@ class LinuxPauses:
     def watch(self, paused: Callable[[Pause], None] | None) -> None:
         """Call *paused* whenever the program is paused."""
         self._paused = paused
-        if paused is None and self._stores.ranges:
-            task = self._machine.current
-            if task is not None:
-                self.watch_stores(task.process, frozenset())
+        task = self._machine.current
+        if paused is None and self._stores.ranges and task is not None:
+            self.watch_stores(task.process, frozenset())
+        if self._process is None and task is not None:
+            self._process, self._memory = task.process, task.process.memory
 
     @property
     def on(self) -> bool:
@@ -166,7 +172,7 @@ class LinuxPauses:
 
     def looks_at(self, task: Task) -> bool:
         """Whether to call :meth:`before`: in a step over a probed instruction only if that may not store."""
-        return self.on and (not task.stepping or self._stores.is_refused)
+        return self.on and task.process is self._process and (not task.stepping or self._stores.is_refused)
 
     def before(self, task: Task) -> None:
         """*task* is about to execute an instruction, and perhaps more."""
@@ -205,6 +211,9 @@ class LinuxPauses:
     # --- inside --------------------------------------------------------------------------------------
 
     def _reason(self, task: Task, here: Position) -> PauseKind | None:
+        if task.process.memory is not self._memory:
+            self._memory = task.process.memory
+            return PauseKind.EXEC
         if self._asking is task:
             return PauseKind.ASKED
         if here == self._here:
