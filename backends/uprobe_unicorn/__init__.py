@@ -89,11 +89,12 @@ class UnicornBackend:
         from uprobe_unicorn.native.cpu import NativeCpu, native_refusal
 
         why = native_refusal()
+        hint = "" if "asks for" in why else "it is built where pip finds a C compiler and Python's headers"
         if not why:
             cpu = NativeCpu(Arena())
             why = cpu.glue.no_shortcuts
             cpu.close()
-        hint = "unicorn's own wheel for x86-64 Linux has them; everything works without, at half the speed"
+            hint = "unicorn's own wheel for x86-64 Linux has them; all works without, at half the speed"
         yield Fact("shortcuts", not why, why or "translated code takes them", hint if why else "")
 
     def conformance_driver(self, machine: Machine) -> Driver:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import uprobe_core
 from tests.cli.command import PATHS, installed, uprobe, uprobe_json
 from uprobe_core.doctor.self_test import ANSWER, CODE_OFFSET, program
 
@@ -79,6 +80,11 @@ def test_doctor_finds_everything_in_order() -> None:
     done = uprobe("doctor")
     assert done.returncode == 0, done.stdout
     assert "fail" not in {line.split()[0] for line in done.stdout.splitlines()}
+
+
+def test_doctor_says_where_uprobe_is_installed() -> None:
+    (here,) = (check for check in uprobe_json("doctor")["checks"] if check["name"] == "uprobe")
+    assert here["detail"].endswith(f" in {Path(uprobe_core.__file__).parent}")
 
 
 def test_doctor_says_which_engine_and_decoder_and_why() -> None:

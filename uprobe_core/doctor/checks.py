@@ -25,9 +25,10 @@ OPTIONAL = frozenset({"pypcode"})
 
 def examine() -> Iterator[Finding]:
     """Do all checks, in the order in which a run depends on them; never raises UprobeError."""
-    from uprobe_core import __version__
+    import uprobe_core
 
-    yield Finding("uprobe", "ok", f"{__version__} in {os.path.dirname(os.path.abspath(__file__))}")
+    folder = os.path.dirname(os.path.abspath(uprobe_core.__file__))
+    yield Finding("uprobe", "ok", f"{uprobe_core.__version__} in {folder}")
     yield Finding("python", "ok", f"{platform.python_version()} ({sys.executable}) on {platform.platform()}")
     yield from map(_library, LIBRARIES)
     from uprobe_core.discovery.survey import survey

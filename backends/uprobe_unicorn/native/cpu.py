@@ -12,6 +12,7 @@ import ctypes
 import os
 import struct
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from uprobe_linux.cpu import PAGE, Event, Fill, Perm
@@ -43,13 +44,13 @@ def native_refusal(wanted: bool | None = None) -> str:
     if wanted is None and os.environ.get("UPROBE_ENGINE") == "py":
         return "UPROBE_ENGINE=py asks for the Python engine"
     try:
-        from uprobe_unicorn.native import _glue
+        glue = import_module("uprobe_unicorn.native._glue")
     except ModuleNotFoundError:
         return "the native glue is not part of this installation"
     except ImportError as error:
         return f"the native glue does not load: {error}"
-    if abi() != _glue.ABI:
-        return f"the native glue has layout {_glue.ABI}, this version needs {abi()}: rebuild it"
+    if abi() != glue.ABI:
+        return f"the native glue has layout {glue.ABI}, this version needs {abi()}: rebuild it"
     return ""
 
 
