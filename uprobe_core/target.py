@@ -151,11 +151,14 @@ class Target:
     :param env: the guest's whole environment
     :param cwd: the guest's working directory as the guest names it, None: the host's
     :param sysroot: host folder that is the guest's "/", None: the host's own tree, read-only
+    :param binds: what the guest sees at other paths than the host has it (Capabilities.binds)
     :param sysroot_read_only: whether nothing in *sysroot* can be written (Capabilities.sandbox)
     :param allow_net: whether the program has the host's network (Capabilities.sandbox), else one of its own
         in which nobody else is
     :param seed: of everything random (AT_RANDOM, getrandom, scheduling)
     :param clock: "virtual" (driven by executed work) or "host"
+    :param limits: where the run ends (Capabilities.limits)
+    :param debug: whether the user asked for ``--debug``
     :param follow: whether probes and records follow fork and exec.  If not, the core takes the probes out of
         what it is told of, and what a backend does not tell of has none of its breakpoints
     :param on_syscall: told of each system call; None: nobody asks
@@ -208,8 +211,8 @@ class ExitStatus:
 
     :param code: exit status 0-255; meaningless when *signal* is not 0
     :param signal: number of the signal that killed it, else 0
-    :param reason: "" for an ordinary end, else which limit or interrupt ended the run
-        ("timeout", "max-insns", "memory", "interrupt", "terminated")
+    :param reason: "" for an ordinary end, else which limit ended the run ("timeout", "max-insns", "memory"),
+        or what did: a key of :data:`ENDED_BY`
     :param pc: where the program was when the signal killed it, None if that is not known
     :param fault_address: what it could not access, None if that is not why
     """

@@ -94,7 +94,7 @@ def _decoder() -> Finding:
     choice = choose_decoder()
     if choice.decoder is None:
         return Finding(
-            "decoder", "note", choice.reason, "pip install capstone: messages then show instructions"
+            "decoder", "note", choice.reason, "pip install capstone: uprobe why then shows instructions"
         )
     return Finding("decoder", "ok", choice.reason)
 

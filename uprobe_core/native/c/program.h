@@ -4,7 +4,7 @@
 
 #include "numbers.h"
 
-/* The operations of uprobe_core.events.model.OpCode. */
+/* The operations of uprobe_core.event_model.OpCode. */
 enum up_op_code {
 	UP_END = 0,
 	UP_REG = 1,

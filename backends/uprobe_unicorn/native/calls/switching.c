@@ -1,4 +1,4 @@
-/* From one thread to another (uprobe_linux.runner, uprobe_linux.machine.switch_to). */
+/* From one thread to another (uprobe_linux.runner; switch_to of uprobe_linux.machine). */
 #include "switching.h"
 
 #include "emulator.h"
