@@ -244,14 +244,18 @@ def run(action):
 """The function that the examples use."""
 
 
+_OF_STOPS = {"written_to", "forget_helpers"}
+"""Methods of a session for its own room: what a copy of the process is told of (session/stopping.py)."""
+
+
 def session() -> str:
-    """The methods of a session."""
+    """The methods of a session that are for everybody."""
     from uprobe_core import Session
 
     parts = []
     methods = {name: each for cls in reversed(Session.__mro__) for name, each in vars(cls).items()}
     for name, function in methods.items():
-        if name.startswith("_") or not inspect.isfunction(function):
+        if name.startswith("_") or name in _OF_STOPS or not inspect.isfunction(function):
             continue
         parameters = list(inspect.signature(function).parameters.values())[1:]
         signature = inspect.Signature([p.replace(annotation=p.empty) for p in parameters])

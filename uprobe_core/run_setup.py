@@ -390,7 +390,12 @@ class RunSetup:
         "unicorn", NAME, "what executes the program", "execution", table="run", flags="--backend NAME"
     )
     decoder: str = option(
-        "auto", NAME, "what reads instructions for messages", "execution", table="run", flags="--decoder NAME"
+        "auto",
+        NAME,
+        "what reads the instructions that uprobe why shows",
+        "execution",
+        table="run",
+        flags="--decoder NAME",
     )
     arch: str = option(DEFAULT_ARCH, NAME, "the architecture", "execution", table="run", flags="--arch NAME")
     mode: Mode = option(
