@@ -315,10 +315,16 @@ class AddressSpace(KernelAccess):
         return self.shares and self.vmas.shared_to_write()
 
     def file_changed_size(self) -> None:
-        """A file was truncated: pages beyond its end must not be reached through old translations."""
+        """A file was truncated: pages beyond its end must not be reached through old translations, and
+        private copies of them are gone (truncate_pagecache).
+        """
         if any(vma.shared and vma.file is not None and not vma.file.nameless for vma in self.vmas):
             self._attach_lost()
             self._cpu.flush()
+        for vma in list(self.vmas):
+            end = vma.end if vma.image is None else vma.start + max(vma.image.end() - vma.offset, 0)
+            if end < vma.end:
+                self.discard(end, vma.end - end)
         self.file_written()
 
     def _attach_lost(self) -> None:
@@ -330,13 +336,6 @@ class AddressSpace(KernelAccess):
         for vma in self.vmas:
             if vma.shared and vma.physical >= 0 and vma.file is not None and vma.file.host is not None:
                 self.arena.attach(vma.physical, vma.end - vma.start, vma.file.host.fd, vma.offset)
-
-    def synchronise(self, start: int, end: int) -> None:
-        """msync(MS_SYNC): write shared pages to their files."""
-        for vma in self.vmas.overlapping(start, end):
-            if vma.shared and vma.physical >= 0:
-                low, high = max(vma.start, start), min(vma.end, end)
-                self.arena.synchronise(vma.physical + low - vma.start, high - low)
 
     def set_brk(self, address: int) -> int:
         """brk(2): the new end of the heap, or the old one if *address* is refused."""

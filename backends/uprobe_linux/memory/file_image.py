@@ -124,6 +124,11 @@ class FileImage:
         os.preadv(self.host.fd, [self._view[low : low + (end - start) * PAGE]], self._offset + start * PAGE)
         self._done[start:end] = b"\1" * (end - start)
 
+    def end(self) -> int:
+        """The position behind the last page that the file has by now."""
+        self._limit = self.host.size()
+        return (self._limit + PAGE - 1) & -PAGE
+
     def retire(self, physical: int, size: int) -> None:
         """The arena range is no longer ours: a cluster around it must not be read into it."""
         first = (physical - self._physical) // PAGE

@@ -132,6 +132,13 @@ class KernelAccess(Translation):
         if self.shared_code:
             self.shared_code.written()
 
+    def synchronise(self, start: int, end: int) -> None:
+        """msync(MS_SYNC): write shared pages to their files."""
+        for vma in self.vmas.overlapping(start, end):
+            if vma.shared and vma.physical >= 0:
+                low, high = max(vma.start, start), min(vma.end, end)
+                self.arena.synchronise(vma.physical + low - vma.start, high - low)
+
     def views(self, address: int, size: int, access: int) -> list[memoryview]:
         """Windows onto [address, address + size), for readv and the like; :meth:`wrote` follows a store."""
         view, access = self.arena.view, int(access)

@@ -24,12 +24,29 @@ static void touch(const char *when) {
     fflush(stdout);
 }
 
+static void copies(int fd) {
+    char *private = mmap(0, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    private[100] = private[40000] = 3;
+    ftruncate(fd, 4096);
+    place = private;
+    touch("a copy");
+    ftruncate(fd, 65536);
+    touch("longer again");
+    printf("what stayed %d\n", private[100]);
+    private[40000] = 4;
+    ftruncate(fd, 40001);
+    touch("in the last page");
+    munmap(private, 65536);
+}
+
 int main(void) {
     struct sigaction action = {.sa_sigaction = bus, .sa_flags = SA_SIGINFO};
     int fd = open("mapped", O_RDWR | O_CREAT | O_TRUNC, 0600), told[2];
     char byte;
     sigaction(SIGBUS, &action, 0);
     pipe(told);
+    ftruncate(fd, 65536);
+    copies(fd);
     ftruncate(fd, 65536);
     place = mmap(0, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     place[40000] = 5;
