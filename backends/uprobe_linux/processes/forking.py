@@ -174,6 +174,7 @@ def _copy(parent: LinuxTask, entry: ProcessEntry, flags: int) -> LinuxTask:
     process.signals = parent.process.signals.for_fork(share_actions=bool(flags & CLONE_SIGHAND))
     task = LinuxTask(process, entry.pid, parent.cpu_core.save())
     task.name = parent.name
+    task.sched_policy, task.sched_priority = parent.sched_policy, parent.sched_priority
     task.elsewhere = parent.elsewhere
     task.signals = parent.signals.for_clone(keep_altstack=not flags & CLONE_VM or bool(flags & CLONE_VFORK))
     task.robust_list = 0

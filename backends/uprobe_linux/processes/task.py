@@ -48,6 +48,8 @@ class LinuxTask:
         self.exited = False
         self.sched_policy = self.sched_priority = 0
         """What sched_setscheduler asked for; tasks take turns all the same."""
+        self.sched_deadline = 0, 0, 0
+        """Run time, deadline and period of SCHED_DEADLINE, in nanoseconds."""
         self.no_new_privs = False
         self.timer_slack = 50_000
         """Nanoseconds, as prctl(PR_SET_TIMERSLACK) left it."""

@@ -158,7 +158,7 @@ futex_wake futex_wait futex_requeue getuid geteuid getgid getegid getresuid getr
 setresgid setuid setgid setreuid setregid setfsuid setfsgid getgroups setgroups capget capset uname
 sethostname setdomainname sysinfo getrandom getrusage prlimit64 getrlimit setrlimit getcpu
 sched_getaffinity sched_setaffinity sched_get_priority_max sched_get_priority_min sched_getscheduler
-sched_setscheduler sched_getparam sched_setparam sched_rr_get_interval sched_getattr personality
+sched_setscheduler sched_getparam sched_setparam sched_rr_get_interval sched_getattr sched_setattr personality
 ioprio_get ioprio_set syslog brk mprotect pkey_mprotect madvise mlock munlock mlock2 mlockall
 munlockall mincore msgget msgsnd msgrcv msgctl pidfd_send_signal getpid getppid getpgid getsid
 setpgid setsid getpriority setpriority process_vm_readv process_vm_writev semget semop semtimedop

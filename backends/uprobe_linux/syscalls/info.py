@@ -17,7 +17,7 @@ from uprobe_linux.uname import DOMAIN, HOSTNAME, MEMORY_BYTES, RELEASE, VERSION
 if TYPE_CHECKING:
     from uprobe_linux.processes.task import LinuxTask
 
-__all__ = ("limit_of",)
+__all__ = ("known_task", "limit_of")
 
 CAP_SYS_RESOURCE = 24
 RANDOM_AT_ONCE = 1 << 20
@@ -151,7 +151,7 @@ def sys_getcpu(task: LinuxTask, cpu: int, node: int) -> int:
     return 0
 
 
-def _known_task(task: LinuxTask, pid: int) -> None:
+def known_task(task: LinuxTask, pid: int) -> None:
     """ESRCH unless *pid* (0: the caller) is a task of the machine."""
     number = s32(pid)
     if number < 0:
@@ -168,7 +168,7 @@ def sys_sched_getaffinity(task: LinuxTask, pid: int, size: int, address: int) ->
     size &= 0xFFFF_FFFF
     if not size * 8 & 0xFFFF_FFFF or size & 7:  # the kernel counts bits in an unsigned int
         raise fail(errno.EINVAL)
-    _known_task(task, pid if s32(pid) >= 0 else 0x7FFF_FFFF)
+    known_task(task, pid if s32(pid) >= 0 else 0x7FFF_FFFF)
     task.process.memory.write(address, (1).to_bytes(8, "little"))
     return 8
 
@@ -178,94 +178,9 @@ def sys_sched_setaffinity(task: LinuxTask, pid: int, size: int, address: int) ->
     """sched_setaffinity(2): a mask without CPU 0 is EINVAL."""
     size = min(size & 0xFFFF_FFFF, 8)
     mask = task.process.memory.read(address, size)
-    _known_task(task, pid if s32(pid) >= 0 else 0x7FFF_FFFF)
+    known_task(task, pid if s32(pid) >= 0 else 0x7FFF_FFFF)
     if not size or not mask[0] & 1:
         raise fail(errno.EINVAL)
-    return 0
-
-
-_NORMAL, _FIFO, _RR, _BATCH, _IDLE = 0, 1, 2, 3, 5
-
-
-def _priorities(policy: int) -> tuple[int, int]:
-    """(least, greatest) static priority of a policy; EINVAL for one that does not exist."""
-    if policy in (_FIFO, _RR):
-        return 1, 99
-    if policy in (_NORMAL, _BATCH, _IDLE, 6, 7):
-        return 0, 0
-    raise fail(errno.EINVAL)
-
-
-@syscall("sched_get_priority_max")
-def sys_sched_get_priority_max(task: LinuxTask, policy: int) -> int:
-    """sched_get_priority_max(2)."""
-    return _priorities(s32(policy))[1]
-
-
-@syscall("sched_get_priority_min")
-def sys_sched_get_priority_min(task: LinuxTask, policy: int) -> int:
-    """sched_get_priority_min(2)."""
-    return _priorities(s32(policy))[0]
-
-
-@syscall("sched_getscheduler")
-def sys_sched_getscheduler(task: LinuxTask, pid: int) -> int:
-    """sched_getscheduler(2): tasks take turns, SCHED_OTHER, whatever was asked for."""
-    _known_task(task, pid)
-    return task.sched_policy
-
-
-@syscall("sched_setscheduler")
-def sys_sched_setscheduler(task: LinuxTask, pid: int, policy: int, parameter: int) -> int:
-    """sched_setscheduler(2): remembered, without effect on who runs."""
-    if s32(pid) < 0 or not parameter:
-        raise fail(errno.EINVAL)
-    priority = s32(task.process.memory.read_u32(parameter))
-    _known_task(task, pid)
-    base = s32(policy) & ~0x40000000
-    low, high = _priorities(base)
-    if not low <= priority <= high or base == 6:
-        raise fail(errno.EINVAL)
-    if base in (_FIFO, _RR) and not identity(task).can(23):
-        raise fail(errno.EPERM)
-    task.sched_policy, task.sched_priority = base, priority
-    return 0
-
-
-@syscall("sched_getparam")
-def sys_sched_getparam(task: LinuxTask, pid: int, parameter: int) -> int:
-    """sched_getparam(2)."""
-    if s32(pid) < 0 or not parameter:
-        raise fail(errno.EINVAL)
-    _known_task(task, pid)
-    task.process.memory.write_u32(parameter, task.sched_priority)
-    return 0
-
-
-@syscall("sched_setparam")
-def sys_sched_setparam(task: LinuxTask, pid: int, parameter: int) -> int:
-    """sched_setparam(2)."""
-    return sys_sched_setscheduler(task, pid, task.sched_policy, parameter)
-
-
-@syscall("sched_rr_get_interval")
-def sys_sched_rr_get_interval(task: LinuxTask, pid: int, address: int) -> int:
-    """sched_rr_get_interval(2): 100 ms for SCHED_RR, 0 for SCHED_FIFO, a tick for the others."""
-    _known_task(task, pid)
-    nanoseconds = {_RR: 100_000_000, _FIFO: 0}.get(task.sched_policy, 4_000_000)
-    task.process.memory.write(address, struct.pack("<qq", 0, nanoseconds))
-    return 0
-
-
-@syscall("sched_getattr")
-def sys_sched_getattr(task: LinuxTask, pid: int, address: int, size: int, flags: int) -> int:
-    """sched_getattr(2)."""
-    if flags & 0xFFFF_FFFF or size & 0xFFFF_FFFF < 48 or not address:
-        raise fail(errno.EINVAL)
-    _known_task(task, pid)
-    nice = task.machine.family.entry(task.process).nice
-    raw = struct.pack("<IIQiI3QII", 56, task.sched_policy, 0, nice, task.sched_priority, 0, 0, 0, 0, 1024)
-    task.process.memory.write(address, raw[: size & 0xFFFF_FFFF])
     return 0
 
 

@@ -26,9 +26,7 @@ _COMMON: Final = {
     ),
     "info": (
         "uname sethostname setdomainname sysinfo getrandom getrusage prlimit64 getrlimit setrlimit getcpu "
-        "sched_getaffinity sched_setaffinity sched_get_priority_max sched_get_priority_min "
-        "sched_getscheduler sched_setscheduler sched_getparam sched_setparam sched_rr_get_interval "
-        "sched_getattr personality ioprio_get ioprio_set syslog"
+        "sched_getaffinity sched_setaffinity personality ioprio_get ioprio_set syslog"
     ),
     "io": "read readv write writev pread64 preadv preadv2 pwrite64 pwritev pwritev2 lseek",
     "ioctls": "ioctl",
@@ -60,6 +58,10 @@ _RARE: Final = {
     "inotify": "inotify_init1 inotify_add_watch inotify_rm_watch",
     "messages": "msgget msgsnd msgrcv msgctl",
     "names": "mkdirat mknodat symlinkat unlinkat renameat renameat2 linkat",
+    "policies": (
+        "sched_get_priority_max sched_get_priority_min sched_getscheduler sched_setscheduler "
+        "sched_getparam sched_setparam sched_rr_get_interval sched_getattr sched_setattr"
+    ),
     "prctl": "prctl",
     "process_memory": "process_vm_readv process_vm_writev",
     "refusals": (

@@ -142,6 +142,7 @@ def _new_thread(task: LinuxTask, arguments: CloneArguments) -> int:
     tid = machine.family.pids.new_id()
     thread = LinuxTask(process, tid, task.cpu_core.save())
     thread.name = task.name
+    thread.sched_policy, thread.sched_priority = task.sched_policy, task.sched_priority
     thread.signals = task.signals.for_clone(keep_altstack=False)
     process.tasks.append(thread)
     machine.family.entry(process).threads += 1

@@ -17,6 +17,7 @@ from tests.linux.native import both, in_private_root, run_inside
         "aio_calls",
         "file_calls",
         "event_calls",
+        "policies",
         "size_limits",
         "fork_pages",
         "interfaces",
