@@ -289,14 +289,6 @@ class AddressSpace(KernelAccess):
             self.wrote(vma.start, vma.end - vma.start)
             self._cpu.flush(vma.start, vma.end)
 
-    def punch(self, start: int, size: int) -> None:
-        """MADV_REMOVE: free the backing store; OSError EINVAL for private mappings."""
-        for vma in self.vmas.overlapping(start, start + size):
-            if not vma.shared or vma.file is None or vma.file.host is None:
-                raise OSError(errno.EINVAL, "not a shared mapping")
-            low, high = max(vma.start, start), min(vma.end, start + size)
-            self.arena.remove(vma.physical + low - vma.start, high - low)
-
     def set_wipe(self, start: int, size: int, wipe: bool) -> None:
         """MADV_WIPEONFORK and KEEPONFORK; OSError EINVAL for shared and file mappings."""
         for vma in self.vmas.carve(start, start + size):
@@ -315,17 +307,22 @@ class AddressSpace(KernelAccess):
         return self.shares and self.vmas.shared_to_write()
 
     def file_changed_size(self) -> None:
-        """A file was truncated: pages beyond its end must not be reached through old translations, and
-        private copies of them are gone (truncate_pagecache).
-        """
+        """A file was truncated: pages beyond its end must not be reached through old translations."""
         if any(vma.shared and vma.file is not None and not vma.file.nameless for vma in self.vmas):
             self._attach_lost()
             self._cpu.flush()
+        self._drop_copies()
+        self.file_written()
+
+    def _drop_copies(self) -> None:
+        """Private pages beyond the ends of files go; programs stay, which a kernel does not let be cut."""
+        programs = {vma.file.file_id for vma in self.vmas if vma.file and vma.prot & Perm.EXEC}
         for vma in list(self.vmas):
-            end = vma.end if vma.image is None else vma.start + max(vma.image.end() - vma.offset, 0)
+            if vma.image is None or vma.file is None or vma.file.file_id in programs:
+                continue
+            end = vma.start + max(vma.image.end() - vma.offset, 0)
             if end < vma.end:
                 self.discard(end, vma.end - end)
-        self.file_written()
 
     def _attach_lost(self) -> None:
         """Show files again where an access beyond a sudden end has put an empty page."""

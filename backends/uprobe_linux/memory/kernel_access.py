@@ -132,6 +132,14 @@ class KernelAccess(Translation):
         if self.shared_code:
             self.shared_code.written()
 
+    def punch(self, start: int, size: int) -> None:
+        """MADV_REMOVE: free the backing store; OSError EINVAL for private mappings."""
+        for vma in self.vmas.overlapping(start, start + size):
+            if not vma.shared or vma.file is None or vma.file.host is None:
+                raise OSError(errno.EINVAL, "not a shared mapping")
+            low, high = max(vma.start, start), min(vma.end, start + size)
+            self.arena.remove(vma.physical + low - vma.start, high - low)
+
     def synchronise(self, start: int, end: int) -> None:
         """msync(MS_SYNC): write shared pages to their files."""
         for vma in self.vmas.overlapping(start, end):
