@@ -145,7 +145,7 @@ def by_qemu(
 ) -> list[Watched]:
     """What qemu logs of everything, or of the functions and of others, *logged*, task by task.
 
-    The processor is one without what uprobe's has not, so that a library chooses the same functions.
+    The processor is one for which a library chooses the same functions as under uprobe.
     """
     log = folder / "log.%d"
     command = [QEMU, "-cpu", "cortex-a72", "-singlestep", "-d", "exec,cpu,nochain,tid", "-D", str(log)]

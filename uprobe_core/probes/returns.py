@@ -61,20 +61,27 @@ def _deliver(
         function, back = instance.function, instance.return_address
         hit = ReturnHit(task, function, back, instance.uprobe.offset, cookie, registers)
         hit.inside_ns = instance.inside
-        hit.around, hit.tell = partial(_around, instance, pending), partial(_tell, instance, pending)
+        hit.around, hit.tell = partial(_around, instance), partial(_tell, instance, pending)
         deliver(link, hit)
     _pass_told(pending, instance)  # of those that did not count this call
 
 
-def _around(instance: PendingReturn, pending: list[PendingReturn]) -> tuple[tuple[str, ...], ...]:
-    """The events at the functions of the calls that *instance* was in, and at its own, outermost first.
+def _caller(pending: list[PendingReturn], sp: int, address: int) -> PendingReturn | None:
+    """Of the calls *pending* that which a call is made in, entered with *sp* and returning to *address*.
 
-    A call that was entered with the same SP and returns elsewhere was left by longjmp.
+    One that was entered with the same SP and returns elsewhere was left by longjmp.
     """
-    calls = [instance]
-    for other in reversed(pending):
-        if other.sp != calls[-1].sp or other.return_address == calls[-1].return_address:
-            calls.append(other)
+    callers = (other for other in reversed(pending) if other.sp != sp or other.return_address == address)
+    return next(callers, None)
+
+
+def _around(instance: PendingReturn) -> tuple[tuple[str, ...], ...]:
+    """The events at the functions of the calls around *instance*, and at its own, outermost first."""
+    calls: list[PendingReturn] = []
+    call: PendingReturn | None = instance
+    while call is not None:
+        calls.append(call)
+        call = call.caller
     return tuple(tuple(link.consumer.name for link in call.uprobe.links) for call in reversed(calls))
 
 
@@ -142,7 +149,9 @@ class HijackReturns:
                 _miss(PendingReturn(utask.vaddr, sp, 0, False, uprobe, sessions), "no-caller")
                 return
             original = pending[-1].return_address
-        pending.append(PendingReturn(utask.vaddr, sp, original, chained, uprobe, sessions, task.clock()))
+        call = PendingReturn(utask.vaddr, sp, original, chained, uprobe, sessions, task.clock())
+        call.caller = _caller(pending, sp, original)
+        pending.append(call)
 
     def _drop_dead(self, pending: list[PendingReturn], sp: int, chained: bool) -> None:
         while pending and not self._arch.is_alive(pending[-1], sp, chained):
@@ -217,6 +226,7 @@ class WatchReturns:
         if call.again > _MAX_AGAIN:
             _miss(call, "depth")
             return
+        call.caller = _caller(utask.returns, sp, address)
         utask.returns.append(call)
         task.process.insert_watch(address)
 
@@ -247,21 +257,20 @@ class WatchReturns:
                 break
         else:
             return
-        first = where.index(landed[0])
         if where is utask.returns:
-            self._suspect_below(task, utask, sp)  # behind those that landed, and in them
-        for instance in landed:
-            where.remove(instance)
-        if where is utask.suspects:
+            self._suspect(task, utask, where.index(landed[-1]) + 1)  # in those that landed
+        else:
             self._suspect_below(task, utask, sp)
         returned = self._arch.return_address(task) == address
-        for number, instance in reversed(list(enumerate(landed))):
+        for instance in reversed(landed):
+            number = where.index(instance)
+            del where[number]
             task.process.remove_watch(address)
-            outer = [*where[:first], *landed[:number]] if where is utask.returns else []
+            outer = where[:number] if where is utask.returns else []
             if returned:
                 _pass(outer, task.clock() - instance.entered)
-                pending = [*utask.returns, *landed[:number]]
-                _deliver(task, instance, pending, self._deliver, self._registers)
+                others = [] if where is utask.returns else landed[: landed.index(instance)]
+                _deliver(task, instance, [*utask.returns, *others], self._deliver, self._registers)
             else:
                 _pass_over(outer, instance)
                 _miss(instance, "longjmp")
@@ -284,8 +293,15 @@ class WatchReturns:
 
     def _suspect_below(self, task: Task, utask: TaskState, sp: int) -> None:
         """Frames below *sp* look gone, unless their stack is another one that will be switched back to."""
+        first = len(utask.returns)
+        while first and utask.returns[first - 1].sp < sp:
+            first -= 1
+        self._suspect(task, utask, first)
+
+    def _suspect(self, task: Task, utask: TaskState, first: int) -> None:
+        """Frames of the calls from number *first* on look gone."""
         pending = utask.returns
-        while pending and pending[-1].sp < sp:
+        while len(pending) > first:
             instance = pending.pop()
             _pass_over(pending, instance)
             utask.suspects.append(instance)

@@ -24,6 +24,7 @@ class PendingReturn(ReturnInstance):
     :param jumps: the task's when it began
     :param again: calls before it in its frame, as far as they are together
     :param inside: nanoseconds in calls that it made, and that have returned
+    :param caller: the call that it was made in, None if no such call was followed
     :ivar told: by who counts, the nanoseconds that he has counted at returns of the same function in it;
         a copy has none, since a forked task counts for itself
     """
@@ -34,6 +35,7 @@ class PendingReturn(ReturnInstance):
     inside: int = 0
     jumps: int = 0
     again: int = 0
+    caller: PendingReturn | None = None
     told: dict[object, int] = field(default_factory=dict, init=False)
 
 

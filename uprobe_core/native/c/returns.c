@@ -27,12 +27,12 @@ static inline uint64_t link_of(const struct up_engine *engine, const struct up_s
 	return up_source_register(source, engine->registers.link);
 }
 
-/* Frames below sp look gone, unless their stack is another one that will be switched back to. */
-static void suspect_below(struct up_task *task, uint64_t sp)
+/* The calls from number first on look gone, unless their stack is another one that will be switched back to. */
+static void suspect(struct up_task *task, unsigned first)
 {
 	struct up_calls *pending = &task->pending, *suspects = &task->suspects;
 
-	while (pending->count && pending->items[pending->count - 1].sp < sp) {
+	while (pending->count > first) {
 		struct up_call call = pending->items[--pending->count];
 		up_calls_pass_over(pending, pending->count, &call);
 		if (!up_calls_push(suspects, call))
@@ -42,6 +42,16 @@ static void suspect_below(struct up_task *task, uint64_t sp)
 		up_miss(&suspects->items[0], UP_MISSED_LONGJMP);
 		up_calls_take_out(suspects, 0);
 	}
+}
+
+/* The same of frames below sp. */
+static void suspect_below(struct up_task *task, uint64_t sp)
+{
+	unsigned first = task->pending.count;
+
+	while (first && task->pending.items[first - 1].sp < sp)
+		first--;
+	suspect(task, first);
 }
 
 static bool is_same_call(const struct up_call *a, const struct up_call *b)
@@ -202,7 +212,7 @@ static bool land(struct up_engine *engine, const struct up_source *source, struc
 			returned = link_of(engine, source) == address;
 		}
 		if (!landed && sorted)
-			suspect_below(engine->task, sp); /* behind i, and in that call */
+			suspect(engine->task, i + 1); /* in that call */
 		struct up_call call = calls->items[i];
 		up_calls_take_out(calls, i);
 		if (!landed && !sorted)

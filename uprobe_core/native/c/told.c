@@ -26,9 +26,18 @@ static void give_block(struct up_engine *engine, struct up_told *told)
 	engine->spare_told = told;
 }
 
-/* The newest of the first count calls of pending of the function that call is of; NULL: it is in none. */
+/*
+ * The newest of the first count calls of pending of the function that call is of; NULL: it is in none.
+ * On a stack that was switched back to, what it was tail-called in is a suspect.
+ */
 static struct up_call *around_of(struct up_calls *pending, unsigned count, const struct up_call *call)
 {
+	struct up_calls *suspects = &call->site->engine->task->suspects;
+
+	for (unsigned i = suspects->count; i-- > 0;)
+		if (suspects->items[i].site == call->site && suspects->items[i].sp == call->sp &&
+		    suspects->items[i].return_address == call->return_address)
+			return &suspects->items[i];
 	for (unsigned i = count; i-- > 0;)
 		if (pending->items[i].site == call->site)
 			return &pending->items[i];
