@@ -146,6 +146,10 @@ class Pauses(Protocol):
         """The path of its program, as the program names it."""
         ...
 
+    def command_line(self, process: Process) -> bytes:
+        """Its arguments, each with a NUL behind it, as in /proc/PID/cmdline."""
+        ...
+
     def become_copy(self, descriptors: Iterable[int]) -> None:
         """In a process that was forked in a pause: be a machine of one's own, from here on.
 

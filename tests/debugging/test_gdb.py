@@ -228,6 +228,8 @@ def test_what_would_be_done_twice_is_refused(tmp_path: Path) -> None:
         tmp_path,
     )
     assert "cannot go there: the program has called openat" in seen[0]
+    assert "No more reverse-execution history" in ended.said
+    assert "received signal" not in ended.said
     assert seen[1]["stack"][0][0] == "after"
     assert ended.status == 0
     assert (tmp_path / "made").read_text() == "x"

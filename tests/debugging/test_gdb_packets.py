@@ -77,6 +77,39 @@ def exchange_interrupt(connection: socket.socket) -> bytes:
     return found
 
 
+def test_an_interrupt_on_the_way_back_leaves_everything_where_it_was(tmp_path: Path) -> None:
+    with (
+        started(["--gdb", "unix:gdb", str(either(GUEST / "spin.c")), "1000000000"], tmp_path) as run,
+        Asked(run, tmp_path).connect() as connection,
+    ):
+        start = exchange(connection, b"p20")
+        connection.sendall(framed(b"c"))
+        time.sleep(2)
+        assert exchange_interrupt(connection).startswith(b"T02")
+        here = exchange(connection, b"g")
+        assert (
+            exchange(connection, b"Z0,%x,4" % int.from_bytes(bytes.fromhex(start.decode()), "little"))
+            == b"OK"
+        )
+        connection.sendall(framed(b"bc"))
+        connection.settimeout(0.05)
+        while not (stop := received(connection)):
+            connection.sendall(INTERRUPT)
+        connection.settimeout(PATIENCE)
+        assert stop.startswith(b"T02")
+        assert exchange(connection, b"g") == here
+        connection.sendall(framed(b"k"))
+        assert run.wait(timeout=PATIENCE) == 137
+
+
+def received(connection: socket.socket) -> bytes:
+    """The packet that comes, b"" if none does in time."""
+    try:
+        return take(bytearray(connection.recv(1 << 16))) or b""
+    except TimeoutError:
+        return b""
+
+
 def test_all_registers_are_written_at_once(program: Path, tmp_path: Path) -> None:
     """The first and a middle one; the others stay."""
     with (

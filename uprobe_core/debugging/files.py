@@ -113,7 +113,7 @@ def _made_up(path: str, view: View) -> bytes | None:
     if found[1] == "auxv":
         return bytes(view.call("process")[2])
     if found[1] == "cmdline":
-        return view.call("process")[1].encode() + b"\0"  # type: ignore[no-any-return]
+        return bytes(view.call("command_line"))
     rows = view.call("mappings")
     return "".join(
         f"{start:08x}-{end:08x} {flags} {offset:08x} 00:00 0{' ' * 26}{name}\n"

@@ -40,6 +40,10 @@ class _Impossible(Exception):  # noqa: N818  # it is what happened
     """A moment that cannot be gone to."""
 
 
+class _Interrupted(Exception):  # noqa: N818  # it is what happened
+    """Whoever looks wants no more of it."""
+
+
 class History:
     """The past of one run.
 
@@ -161,6 +165,8 @@ class History:
             return Stop(kind, target.tid, address=address)
         except _Impossible as error:
             return Stop("refused", now.tid, text=f"uprobe: cannot go there: {error}")
+        except _Interrupted:
+            return Stop("asked", now.tid)
         except Closed:
             return self._lost()
 
@@ -206,7 +212,7 @@ class History:
         outcome = self._run(traveller, errand)
         if outcome.kind == "asked":
             traveller.end()
-            raise _Impossible("interrupted")
+            raise _Interrupted
         return traveller, outcome
 
     def _go_to(self, target: Position) -> None:

@@ -27,6 +27,7 @@ _FEATURES = (
 )
 _BACKWARDS = ";ReverseStep+;ReverseContinue+"
 _REASONS = {"breakpoint": "swbreak:;", "begin": "replaylog:begin;", "end": "replaylog:end;"}
+_REASONS |= {"refused": _REASONS["begin"]}  # else gdb would tell of a signal that there was not
 _SIGTRAP, _SIGINT = 5, 2
 _AT_BASE = 7
 _NO_LIBRARIES = b'<library-list-svr4 version="1.0"/>'

@@ -70,6 +70,10 @@ class View:
         process = self._process
         return process.pid, self._pauses.executable(process), self._pauses.auxv(process)
 
+    def command_line(self) -> bytes:
+        """The arguments that it was started with, each with a NUL behind it."""
+        return self._pauses.command_line(self._process)
+
     def threads(self) -> list[tuple[int, str]]:
         """The number and name of each thread, that which runs first."""
         current = self._machine.current

@@ -146,6 +146,10 @@ class LinuxPauses:
         """The path of its program, as the guest has it."""
         return process.exe_path
 
+    def command_line(self, process: Process) -> bytes:
+        """Its arguments, each with a NUL behind it."""
+        return b"".join(word + b"\0" for word in process.argv)
+
     def become_copy(self, descriptors: Iterable[int]) -> None:
         """In a forked process: what is shared is copied."""
         copying.separate(self._machine, descriptors)
