@@ -67,14 +67,38 @@ def test_an_interrupt_stops_what_runs_and_is_told_as_one(tmp_path: Path) -> None
         assert run.wait(timeout=PATIENCE) == 137
 
 
-def exchange_interrupt(connection: socket.socket) -> bytes:
-    """What the stub says to Ctrl-C."""
+@pytest.mark.parametrize("order", [b"c", b"bc"])
+def test_an_interrupt_right_behind_an_order_is_not_lost(order: bytes, tmp_path: Path) -> None:
+    """As an editor sends it, or who types fast; one that comes to what stands still is dropped."""
+    with (
+        started(["--gdb", "unix:gdb", str(either(GUEST / "spin.c")), "1000000000"], tmp_path) as run,
+        Asked(run, tmp_path).connect() as connection,
+    ):
+        connection.sendall(INTERRUPT)
+        start = int.from_bytes(bytes.fromhex(exchange(connection, b"p20").decode()), "little")
+        assert exchange(connection, b"Z0,%x,4" % start) == b"OK"
+        connection.sendall(framed(b"c"))
+        time.sleep(0.5)
+        assert exchange_interrupt(connection).startswith(b"T02")
+        connection.sendall(framed(order) + INTERRUPT)
+        assert stop_of(connection).startswith(b"T02")
+        connection.sendall(framed(b"k"))
+        assert run.wait(timeout=PATIENCE) == 137
+
+
+def stop_of(connection: socket.socket) -> bytes:
+    """The next packet."""
     buffer, found = bytearray(), None
-    connection.sendall(INTERRUPT)
     while found is None:
         buffer += connection.recv(1 << 16)
         found = take(buffer)
     return found
+
+
+def exchange_interrupt(connection: socket.socket) -> bytes:
+    """What the stub says to Ctrl-C."""
+    connection.sendall(INTERRUPT)
+    return stop_of(connection)
 
 
 def test_an_interrupt_on_the_way_back_leaves_everything_where_it_was(tmp_path: Path) -> None:

@@ -126,7 +126,8 @@ class Debugger:
             if self._history is None:
                 stop = Stop("refused", stop.tid, text="this run cannot go back")
             else:
-                stop = self._history.go(order, frozenset(self._breakpoints), self._watched)
+                places = frozenset(self._breakpoints)
+                stop = self._history.go(order, places, self._watched, self._client.resumed)
             if present.kind == "signal" and not self.is_past:  # it is still to be delivered, or not
                 stop = present._replace(text=stop.text)
 

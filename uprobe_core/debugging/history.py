@@ -13,6 +13,8 @@ from uprobe_core.debugging.orders import Order, Stop
 from uprobe_core.debugging.traveller import Errand, Outcome, Traveller, TravellerHere
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from uprobe_core.backend import Machine
     from uprobe_core.debugging.journal import Journal
     from uprobe_core.pauses import Pauses, Position
@@ -59,6 +61,7 @@ class History:
         self._traveller: Traveller | None = None
         self._busy: Traveller | None = None
         self._now: Position | None = None
+        self._goes = self._is_interrupted = False
         self._begins = 0
         """Instructions executed where history begins: at the last change from outside, or exec."""
         self._why = ""
@@ -146,8 +149,21 @@ class History:
 
     # --- going -------------------------------------------------------------------------------------------
 
-    def go(self, order: Order, breakpoints: frozenset[int], watched: Ranges) -> Stop:
-        """Do what *order* says, where it is about the past, and tell where that led."""
+    def go(
+        self, order: Order, breakpoints: frozenset[int], watched: Ranges, begun: Callable[[], None]
+    ) -> Stop:
+        """Do what *order* says, where it is about the past, and tell where that led.
+
+        :param begun: called once :meth:`interrupt` stops it
+        """
+        self._goes, self._is_interrupted = True, False
+        try:
+            begun()
+            return self._go(order, breakpoints, watched)
+        finally:
+            self._goes = False
+
+    def _go(self, order: Order, breakpoints: frozenset[int], watched: Ranges) -> Stop:
         now = self._now if self._traveller is not None and self._now is not None else self._pauses.position()
         tid = order.tid or now.tid
         try:
@@ -185,13 +201,15 @@ class History:
 
     def interrupt(self) -> bool:
         """Stop what runs again; False if nothing does.  From any thread."""
-        busy = self._busy
+        self._is_interrupted, busy = self._goes, self._busy
         if busy is not None:
             busy.interrupt()
-        return busy is not None
+        return self._goes
 
     def _run(self, traveller: Traveller, errand: Errand) -> Outcome:
         self._busy = traveller
+        if self._is_interrupted:  # before it was busy
+            traveller.interrupt()
         try:
             outcome, channel = traveller.run(errand)
         finally:

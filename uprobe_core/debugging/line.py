@@ -35,7 +35,8 @@ class Line:
     ) -> None:
         self._socket, self._interrupted, self._is_over = connection, interrupted, is_over
         self._packets: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self.running = False
+        self._lock = threading.Lock()
+        self._running = False
         """Whether the program runs, so that an interrupt is for it."""
         self.acknowledges = True
         self._last = b""
@@ -67,8 +68,11 @@ class Line:
             if packet is None:
                 return
             if packet == INTERRUPT:
-                if self.running:
-                    self._interrupted()
+                with self._lock:
+                    if not self._running:
+                        self._packets.put(INTERRUPT)
+                        continue
+                self._interrupted()
                 continue
             if self.acknowledges:
                 self._send(b"+")
@@ -85,7 +89,29 @@ class Line:
                 continue
             if packet is None:
                 raise Gone
-            return packet
+            if packet != INTERRUPT:  # of what has stopped by itself before it came
+                return packet
+
+    @property
+    def running(self) -> bool:
+        """Whether the program runs."""
+        return self._running
+
+    def resume(self) -> None:
+        """The program runs: an interrupt may have come right behind the packet that lets it."""
+        with self._lock:
+            self._running, came = True, []
+            while not self._packets.empty():
+                came.append(self._packets.get())
+        if None in came:
+            self._packets.put(None)
+        if INTERRUPT in came:
+            self._interrupted()
+
+    def stop(self) -> None:
+        """It stands still."""
+        with self._lock:
+            self._running = False
 
     def send(self, payload: bytes) -> None:
         """Send *payload* as a packet."""

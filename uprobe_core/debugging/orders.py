@@ -61,7 +61,7 @@ class Client(Protocol):
         ...
 
     def resumed(self) -> None:
-        """The run is about to go on."""
+        """The run is about to go on, or runs again to an earlier moment."""
         ...
 
     def ended(self, code: int, signal: int) -> None:

@@ -95,7 +95,8 @@ class Stub:
             else:
                 if stop.text and stop.kind != "asked":
                     self._say(stop.text)
-                reply, self._line.running = self._reply(stop), False
+                reply = self._reply(stop)
+                self._line.stop()
                 self._line.send(reply)
             while self._order is None:
                 answer = self._answer(self._line.receive())
@@ -108,8 +109,6 @@ class Stub:
             if self._order.kind == "detach":
                 self._line.send(b"OK")
             self._close()
-        else:
-            self._line.running = True
         return self._order
 
     def executed(self, path: str) -> bool:
@@ -125,7 +124,9 @@ class Stub:
             self._say(f"uprobe: the program has forked process {pid}: forked processes run on by themselves")
 
     def resumed(self) -> None:
-        """The run goes on, and we hear of it at the next stop."""
+        """The run goes on, and we hear of it at the next stop, which an interrupt may be."""
+        if self._line is not None:
+            self._line.resume()
 
     def ended(self, code: int, signal: int) -> None:
         """Tell gdb that the program is over."""
