@@ -17,6 +17,7 @@ _FLIP_BYTES = 16384
 """What a kernel keeps of what was written and not yet looked at, about (tty_buffer.c)."""
 _HEADER, _MODES, _SIZE = 1024, 512, 512 + TERMIOS_BYTES
 _SPEEDS = _SIZE + WINSIZE_BYTES
+_LOCKED = _SPEEDS + SPEED_BYTES
 _SLOT = _HEADER + 3 * INPUT_BYTES + _FLIP_BYTES + INPUT_BYTES + _FLIP_BYTES
 STATE_BYTES = CAPACITY * _SLOT
 
@@ -106,7 +107,8 @@ class PtyState:
     _COUNTS = 26
     modes, size = _Bytes(_MODES, TERMIOS_BYTES), _Bytes(_SIZE, WINSIZE_BYTES)
     speeds = _Bytes(_SPEEDS, SPEED_BYTES)
-    """struct termios, struct winsize; the rest of struct termios2."""
+    kept_modes = _Bytes(_LOCKED, TERMIOS_BYTES)
+    """struct termios, struct winsize; the rest of struct termios2; what of the modes cannot be changed."""
 
     def __init__(self, data: mmap.mmap, index: int) -> None:
         self.index = index
@@ -132,6 +134,7 @@ class PtyState:
         self.uid, self.gid, self.mode = uid, gid, 0o620
         self.modes = STANDARD
         self.size = bytes(WINSIZE_BYTES)
+        self.kept_modes = bytes(TERMIOS_BYTES)
         self.speeds = speeds(self.termios.cflag, bytes(SPEED_BYTES))
 
     @property

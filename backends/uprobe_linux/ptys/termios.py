@@ -36,7 +36,7 @@ _BAUDS = (
     *(2500000, 3000000, 3500000, 4000000),
 )
 """drivers/tty/tty_baudrate.c: baud_table."""
-_LAYOUT = struct.Struct("<4IB19s")
+_LAYOUT, _FLAG_BYTES = struct.Struct("<4IB19s"), 16
 _OLD, _LOW = struct.Struct("<4HB8sx"), 0xFFFF
 _CHARACTERS = bytes.fromhex("031c7f150400010011131a00120f1716")
 """From VINTR on: ^C ^\\ DEL ^U ^D, MIN 1, ^Q ^S ^Z, ^R ^O ^W ^V."""
@@ -66,11 +66,21 @@ class Termios:
     oflag: int
 
     def __init__(self, raw: bytes) -> None:
+        self._unpack(raw)
+
+    def _unpack(self, raw: bytes) -> None:
         self.iflag, self.oflag, self.cflag, self.lflag, self.line, self.cc = _LAYOUT.unpack(raw)
 
     def pack(self) -> bytes:
         """As it was given, with what has been changed."""
         return _LAYOUT.pack(self.iflag, self.oflag, self.cflag, self.lflag, self.line, self.cc)
+
+    def keep(self, old: bytes, kept: bytes) -> None:
+        """Leave as in *old* what *kept* names: bits of flags, whole characters (unset_locked_termios)."""
+        pairs = list(zip(self.pack(), old, kept, strict=True))
+        flags = [new & ~mask | was & mask for new, was, mask in pairs[:_FLAG_BYTES]]
+        rest = [was if mask else new for new, was, mask in pairs[_FLAG_BYTES:]]
+        self._unpack(bytes(flags + rest))
 
     def pack_old(self) -> bytes:
         """As struct termio: the low halves of the flags, and eight characters."""

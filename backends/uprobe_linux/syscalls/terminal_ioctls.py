@@ -31,7 +31,7 @@ from uprobe_linux.ptys.termios import (
     speeds,
 )
 from uprobe_linux.signals.numbers import Sig
-from uprobe_linux.syscalls.support import fail, files
+from uprobe_linux.syscalls.support import fail, files, identity
 from uprobe_linux.syscalls.table import s32
 from uprobe_linux.syscalls.terminals import check_background
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ("terminal_ioctl",)
 
 _TIOCSPGRP = 0x5410
+_CAP_SYS_ADMIN = 21
 _TERMIOS2_BYTES = TERMIOS_BYTES + SPEED_BYTES
 _SIGNALS = (Sig.INT, Sig.QUIT, Sig.TSTP)
 Answer = Callable[["LinuxTask", "PtyState", PtyEnd, int], int]
@@ -112,6 +113,7 @@ def _set_modes(*, flush: bool, size: int = TERMIOS_BYTES) -> Answer:
         else:
             new = Termios(raw[:TERMIOS_BYTES])
         given = raw[TERMIOS_BYTES:] or state.speeds
+        new.keep(state.modes, state.kept_modes)
         new.cflag = new.cflag & ~(CSIZE | PARENB) | CS8 | CREAD
         with task.machine.ptys.using(state) as discipline:
             if flush:
@@ -121,6 +123,18 @@ def _set_modes(*, flush: bool, size: int = TERMIOS_BYTES) -> Answer:
         return 0
 
     return handler
+
+
+def _get_kept(task: LinuxTask, state: PtyState, end: PtyEnd, argument: int) -> int:
+    task.process.memory.write(argument, state.kept_modes)
+    return 0
+
+
+def _set_kept(task: LinuxTask, state: PtyState, end: PtyEnd, argument: int) -> int:
+    if not identity(task).can(_CAP_SYS_ADMIN):
+        raise fail(errno.EPERM)
+    state.kept_modes = task.process.memory.read(argument, TERMIOS_BYTES)
+    return 0
 
 
 def _get_size(task: LinuxTask, state: PtyState, end: PtyEnd, argument: int) -> int:
@@ -364,6 +378,8 @@ _BOTH: dict[int, Answer] = {
     0x5422: _give_up,  # TIOCNOTTY
     0x5424: _store_zero,  # TIOCGETD
     0x5429: _get_session,  # TIOCGSID
+    0x5456: _get_kept,  # TIOCGLCKTRMIOS
+    0x5457: _set_kept,  # TIOCSLCKTRMIOS
     0x5441: _peer,  # TIOCGPTPEER
     0x80045440: _is_exclusive,  # TIOCGEXCL
 }

@@ -10,6 +10,7 @@
 
 enum {
 	GET = 0x5401, SET, SET_DRAINED, SET_FLUSHED, GET_OLD, SET_OLD, SET_OLD_DRAINED, SET_OLD_FLUSHED,
+	KEPT = 0x5456, KEEP,
 	GET_2 = 0x802C542A, SET_2 = 0x402C542B, SET_2_DRAINED, SET_2_FLUSHED,
 	BOTHER = 0x1000, SPEEDS = 0x100F100F, ICANON_BIT = 2,
 };
@@ -91,6 +92,23 @@ static void old(void)
 	say("get nowhere", ioctl(slave, GET_2, (void *)8));
 }
 
+/* Some modes cannot be changed any more; only root decides which. */
+static void keep(void)
+{
+	struct modes kept = {.lflag = ICANON_BIT, .cc = {1}}, now;
+
+	say("keep", ioctl(slave, KEEP, &kept));
+	memset(&kept, 0xEE, sizeof kept);
+	say("kept", ioctl(slave, KEPT, &kept));
+	printf("  %x %x %x %x, nothing behind %x\n", kept.iflag, kept.lflag, kept.cc[0], kept.cc[1], kept.ispeed);
+	ioctl(slave, GET_2, &now);
+	now.lflag ^= ICANON_BIT | 8;
+	now.cc[0] ^= 1;
+	now.cc[1] ^= 1;
+	say("set", ioctl(slave, SET_2, &now));
+	show("but for what is kept", slave);
+}
+
 int main(void)
 {
 	struct modes now;
@@ -110,8 +128,10 @@ int main(void)
 	speed(0x100F, 0, 0, SET_2);
 	speed(0xB | 0xC << 16, 0, 0, SET_2);
 	speed(0, 3, 3, SET_2);
-	ioctl(slave, GET_2, &now);
 	old();
+	if (!getuid() && setresuid(65534, 65534, 65534))
+		return 1;
+	keep();
 	if (pipe(ends))
 		return 1;
 	say("of a pipe", ioctl(ends[0], GET_2, &now));
