@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -41,7 +42,7 @@ class Space:
     :param raised: (file, ref_offset) of a semaphore -> how often it was raised here
     :param waiting: the same for raises that wait for the mapping with the semaphore
     :param sees_jumps: whether every longjmp is seen; None: no file has one, False: that cannot be said
-    :param announced: what of files is mapped, [start, end), whatever its protection
+    :param announced: what of files is mapped, [start, end), whatever its protection; sorted
     """
 
     process: Process
@@ -69,16 +70,19 @@ class Space:
 
     def announce(self, start: int, end: int) -> bool:
         """Note that [start, end) is mapped from a file; False if it was already (its protection changed)."""
-        if any(low <= start and end <= high for low, high in self.announced):
+        index = bisect_left(self.announced, (start + 1,))
+        if index and end <= self.announced[index - 1][1]:
             return False
-        self.announced.append((start, end))
+        self.announced.insert(index, (start, end))
         return True
 
     def unannounce(self, start: int, end: int) -> None:
         """[start, end) is mapped no more."""
-        for low, high in [piece for piece in self.announced if piece[0] < end and start < piece[1]]:
-            self.announced.remove((low, high))
-            self.announced += [(a, b) for a, b in ((low, start), (end, high)) if a < b]
+        first, stop = bisect_left(self.announced, (start,)), bisect_left(self.announced, (end,))
+        first -= bool(first and start < self.announced[first - 1][1])
+        pieces = self.announced[first:stop]
+        rest = [piece for low, high in pieces for piece in ((low, start), (end, high))]
+        self.announced[first:stop] = [(low, high) for low, high in rest if low < high]
 
     def copy(self, process: Process) -> Space:
         """What fork makes of it: everything but the XOL area, whose page is not copied (VM_DONTCOPY)."""

@@ -78,6 +78,8 @@ class VmaList:
         """The version that the answer is of, and the answer."""
         self._vmas: list[Vma] = []
         self._starts: list[int] = []
+        self._full: dict[tuple[int, int], tuple[int, int]] = {}
+        """(high, bits of a size) -> (size, low): nothing of that size is free in [low, high)."""
 
     def __iter__(self) -> Iterator[Vma]:
         return iter(self._vmas)
@@ -113,12 +115,16 @@ class VmaList:
         i = bisect_left(self._starts, vma.start)
         self.version += 1
         del self._vmas[i], self._starts[i]
+        above = self._starts[i] if i < len(self._starts) else 1 << 64
+        for key, (size, low) in self._full.items():
+            self._full[key] = size, max(low, above)
 
     def clear(self) -> None:
         """Nothing is mapped any more."""
         self.version += 1
         self._vmas.clear()
         self._starts.clear()
+        self._full.clear()
 
     def overlapping(self, start: int, end: int) -> list[Vma]:
         """The mappings that have a byte in [start, end)."""
@@ -149,13 +155,19 @@ class VmaList:
 
     def highest_gap(self, size: int, low: int, high: int) -> int | None:
         """Start of the highest free range of *size* bytes within [low, high)."""
-        top = high
-        for vma in reversed(self._vmas):
-            if vma.end <= top and top - vma.end >= size:
-                break
-            top = min(top, vma.start)
+        top = self._known_full(size, high)
+        index = bisect_left(self._starts, top) - 1
+        while index >= 0 and top - self._vmas[index].end < size:
+            top = min(top, self._vmas[index].start)
+            index -= 1
+        self._full[high, size.bit_length()] = size, top
         start = top - size
         return start if start >= low and self.is_free(start, start + size) else None
+
+    def _known_full(self, size: int, high: int) -> int:
+        """An address from which on up to *high* nothing of *size* is free, as far as is known."""
+        known = (low for (end, _), (least, low) in self._full.items() if end == high and least <= size)
+        return min(high, min(known, default=high))
 
     def lowest_gap(self, size: int, low: int, high: int) -> int | None:
         """Start of the lowest free range of *size* bytes within [low, high)."""
