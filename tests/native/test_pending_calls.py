@@ -36,7 +36,7 @@ lands = st.tuples(st.just("land"), st.sampled_from([0, 0, 0, 1, 2, 3]), st.sampl
 others = st.one_of(
     st.just(("jump",)),
     st.tuples(st.just("throw"), NEAR),
-    st.tuples(st.just("unwind"), NEAR, NEAR),
+    st.tuples(st.just("unwind"), NEAR, st.integers(0, 3)),
     st.tuples(st.just("switch"), st.integers(0, TASKS - 1)),
     st.just(("fork",)),
 )
@@ -244,8 +244,10 @@ def meant(step: Step, utask: TaskState, world: World) -> Step:
             return ("jump",)
         world.sp, world.link = call.sp, call.return_address + numbers[1]
         return kind, call.return_address
-    if kind in ("throw", "unwind"):
-        return (kind, *(top + near for near in numbers))
+    if kind == "throw":
+        return kind, top - numbers[0]
+    if kind == "unwind":
+        return kind, top - numbers[0], top - numbers[0] + numbers[1]
     return step
 
 
@@ -259,8 +261,25 @@ def test_calls_end_alike(kinds: Sequence[int], history: list[Step], jumps: bool)
     world = World()
     reference, native = Reference(world, jumps=jumps), Native(world, kinds, jumps=jumps)
     play(history, reference, native)
+    agree(reference, native, kinds)
+
+
+def agree(reference: Reference, native: Native, kinds: Sequence[int]) -> None:
+    """Assert that they have missed and added up the same."""
     assert native.missed() == reference.missed
     if SUMMARY in kinds:
         assert native.sums(kinds.index(SUMMARY)) == reference.sums
     if GRAPH in kinds:
         assert native.paths(kinds.index(GRAPH)) == reference.paths
+
+
+@pytest.mark.parametrize("below", [0, -1], ids=["tail calls", "frames left"])
+def test_both_give_up_what_is_too_much_at_the_same_call(below: int) -> None:
+    """A program may go on by tail calls for ever, or by leaving frames."""
+    world = World()
+    reference, native = Reference(world), Native(world, [SUMMARY])
+    history = [("call", number % FUNCTIONS, below, 0) for number in range(1100)]
+    play([*history, ("land", 0, 0), ("land", 0, 0)], reference, native)
+    agree(reference, native, [SUMMARY])
+    assert sum(reference.missed.values()) > 0
+    assert {reason for _, reason in reference.missed} >= {"longjmp" if below else "depth"}
