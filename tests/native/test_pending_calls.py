@@ -251,12 +251,15 @@ def meant(step: Step, utask: TaskState, world: World) -> Step:
     return step
 
 
+DEEPER: list[Step] = [("call", number, 1, number) for number in range(FUNCTIONS)]
 SUMMARY, GRAPH = _engine.ACTION_SUMMARY, _engine.ACTION_GRAPH
 
 
 @pytest.mark.parametrize("kinds", [(SUMMARY,), (GRAPH,), (SUMMARY, GRAPH)], ids=["times", "paths", "both"])
 @hypothesis.settings(deadline=None, max_examples=300)
 @hypothesis.given(histories, st.booleans())
+@hypothesis.example([*DEEPER, ("land", 0, 0), ("unwind", 0, 0), ("land", 0, 0)], True)
+@hypothesis.example([*DEEPER, ("land", 0, 0), ("fork",), ("land", 0, 0), ("switch", 2), ("land", 0, 0)], True)
 def test_calls_end_alike(kinds: Sequence[int], history: list[Step], jumps: bool) -> None:
     world = World()
     reference, native = Reference(world, jumps=jumps), Native(world, kinds, jumps=jumps)
