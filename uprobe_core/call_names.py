@@ -16,7 +16,7 @@ _AT_RETURN = "__return"
 
 
 class CallNames:
-    """Names of functions without parameters, with them where two would look the same, else with the group.
+    """Names of functions without parameters, with them, the group or the place where two would look the same.
 
     :param events: every probed location of the run; others are called by their labels
     """
@@ -42,6 +42,7 @@ class CallNames:
             lambda event: event.label,
             lambda event: event.location or event.label,
             lambda event: f"{event.group}/{event.label}",
+            lambda event: f"{event.location or event.label}@{event.offset:#x}",
         )
         return _apart(self._events.values(), ways, _place)
 
@@ -50,11 +51,12 @@ def readable_names(events: Iterable[EventSpec]) -> dict[str, str]:
     """What events are called in tables, by their full names: ``GROUP/`` and the name that somebody gave them.
 
     An event that is called after its place has the place as the source has it: without parameters,
-    with them where two would look the same, or its own name where they still do.
+    with them where two would look the same, and the offset in the file where they still do.
     """
     ways: tuple[_NameOf, ...] = (
         lambda event: _placed(event, event.label),
         lambda event: _placed(event, event.location),
+        lambda event: _placed(event, f"{event.location}@{event.offset:#x}"),
     )
     return _apart(events, ways, lambda event: event.full_name)
 

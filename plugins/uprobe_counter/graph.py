@@ -47,10 +47,12 @@ class GraphReport:
 
     :param root: a name or a glob, None for all
     :ivar leaves_out: there were system calls, which are not in it
+    :ivar is_known: there is a function that *root* means
     """
 
     title = "graph"
     leaves_out = False
+    is_known = True
 
     def __init__(
         self, found: Mapping[Path, tuple[int, int]], root: str | None, depth: int, lost: int
@@ -72,7 +74,8 @@ class GraphReport:
         """The same for a terminal: names without their middle."""
         lines = [self.title, *_lines(self._tree, self._depth, columns)]
         if len(lines) == 1:
-            lines.append("  no call returned")
+            why = "no call returned" if self.is_known else "no function that is followed is called so"
+            lines.append(f"  {why}")
         if self._lost:
             lines.append(f"  {self._lost} calls lost (max_keys)")
         if self.leaves_out:
@@ -154,4 +157,7 @@ class GraphConsumer:
             return None
         report = GraphReport(self._graph.result(), self._of, self._depth, self._graph.lost)
         report.leaves_out = self._leaves_out
+        report.is_known = self._of is None or any(
+            _is_called(name, self._of) for name in self._graph.functions()
+        )
         return report

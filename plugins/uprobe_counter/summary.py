@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from uprobe_core.actions import CallSummary, Summary
@@ -68,9 +68,10 @@ class SummaryReport:
         room = max(columns - len(_INDENT), 1) if columns else 0
         lines = self._table(shown, room) if shown else ["no call returned"]
         if len(shown) < len(called):
-            lines.append(functions(len(called) - len(shown), "more "))
+            lines.append(functions(len(called) - len(shown), "more ", _noun(row[0] for row in self._rows)))
         if len(called) < len(self._rows):
-            lines.append(f"{functions(len(self._rows) - len(called))} without a call that returned")
+            idle = functions(len(self._rows) - len(called), "", _noun(row[0] for row in self._rows))
+            lines.append(f"{idle} without a call that returned")
         if self._lost:
             lines.append(f"{self._lost} calls lost (max_keys)")
         return "".join(f"{line}\n" for line in ["summary of calls", *(f"{_INDENT}{line}" for line in lines)])
@@ -104,9 +105,15 @@ class SummaryReport:
         }
 
 
-def functions(number: int, more: str = "") -> str:
+def functions(number: int, more: str = "", noun: str = "function") -> str:
     """How many functions, in words."""
-    return f"{number} {more}function{'' if number == 1 else 's'}"
+    return f"{number} {more}{noun}{'' if number == 1 else 's'}"
+
+
+def _noun(events: Iterable[EventInfo]) -> str:
+    """What they are: those without a place are system calls."""
+    placed = {bool(event.path) for event in events}
+    return "event" if len(placed) > 1 else "function" if True in placed else "system call"
 
 
 def _cell(found: CallSummary, column: str, time: Callable[[float], str]) -> str:
@@ -132,11 +139,12 @@ class SummaryConsumer:
         self._options = Options(self.name, options, self.allowed)
         self._sort = self._options.text("sort") or "total"
         self._top = self._options.number("top", 0)
-        if self._sort not in _SORTS or self._top < 0:
+        if self._sort not in _SORTS:
+            hint = f"sort is one of {', '.join(_SORTS)}"
+            raise UsageError(f"summary cannot be sorted by {self._sort!r}", hint=hint, slug="bad-option")
+        if self._top < 0:
             raise UsageError(
-                f"summary cannot be sorted by {self._sort!r} with top {self._top}",
-                hint=f"sort is one of {', '.join(_SORTS)}, top at least 0",
-                slug="bad-option",
+                f"summary cannot show {self._top} functions", hint="top is at least 0", slug="bad-option"
             )
         self._actions: dict[str, tuple[EventInfo, Summary]] = {}
         self._make()

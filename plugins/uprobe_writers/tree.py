@@ -227,6 +227,8 @@ class TreeWriter:
             self._step(step)
         for task in self._tasks.values():
             self._print_children(task, task.open[0], 0)
+        if self._tasks and self._shown is None:
+            self._put("# there were calls, but none that --min-time, --tree-of and --depth leave in")
 
 
 def _number(given: Mapping[str, str], name: str) -> int:

@@ -56,10 +56,10 @@ def test_overloads_are_told_apart_by_their_parameters_and_namesakes_by_their_gro
     assert sorted(names.values()) == ["add(int)", "add(long)", "app/read", "one", "s/read"]
 
 
-def test_namesakes_of_one_group_are_called_as_their_events() -> None:
-    events = [event("help_1a", "help(int)", 1), event("help_2b", "help(int)", 2)]
-    assert list(CallNames(events).by_event().values()) == ["app/help_1a", "app/help_2b"]
-    assert list(readable_names(events).values()) == ["app/help_1a", "app/help_2b"]
+def test_namesakes_of_one_group_are_told_apart_by_where_they_are() -> None:
+    events = [event("help_1a", "help(int)", 0x1A), event("help_2b", "help(int)", 0x2B)]
+    assert list(CallNames(events).by_event().values()) == ["help(int)@0x1a", "help(int)@0x2b"]
+    assert list(readable_names(events).values()) == ["app/help(int)@0x1a", "app/help(int)@0x2b"]
 
 
 def test_an_event_is_called_after_its_place_unless_somebody_named_it() -> None:
@@ -80,7 +80,7 @@ def test_an_event_is_called_after_its_place_unless_somebody_named_it() -> None:
 
 def test_a_name_that_somebody_gave_is_not_taken_by_a_place() -> None:
     events = [event("add_1", "add", 1), event("add", "", 2, is_named=True)]
-    assert list(readable_names(events).values()) == ["app/add_1", "app/add"]
+    assert list(readable_names(events).values()) == ["app/add@0x1", "app/add"]
 
 
 def test_a_return_is_called_as_its_entry() -> None:

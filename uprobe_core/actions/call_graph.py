@@ -77,6 +77,10 @@ class CallGraph(Action):
         entry[0] += calls
         entry[1] += time
 
+    def functions(self) -> Sequence[str]:
+        """What its events are called in paths."""
+        return list(self._shown.by_event().values())
+
     def result(self) -> dict[Path, tuple[int, int]]:
         """By path of functions: calls that returned, and nanoseconds in them."""
         self.sync()

@@ -69,7 +69,7 @@ def of_option(message: str, known: Iterable[str], *, of_run: bool = False) -> st
     :param known: the options that there are
     :param of_run: whether no command was given: it would be one of ``run``
     """
-    found = re.search(r"(?:unrecognized arguments: |^argument )(-[^\s/=]+)", message)
+    found = re.search(r"(?:unrecognized arguments: |^argument )(-[^\s/=:]+)", message)
     if found is None:
         return ""
     flag = found[1]

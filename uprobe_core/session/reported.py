@@ -62,9 +62,23 @@ class ReportedSession(PreparedSession):
             self._complaints.never_mapped(self._changes.never_mapped(), can.mappings_hint)
             self._complaints.mapped_late(counts.get(MAPPED_LATE, 0), can.mappings_hint)
         self._complaints.sum_up()
+        self._warn_of_silence(found)
         if self.setup.debug and self._machine is not None:
             say_statistics(self._machine.statistics(), self.events.findings.statistics)
         self._complaints.failure = self._complaints.failure or found.failure
+
+    def _warn_of_silence(self, found: ConsumerReports) -> None:
+        """Say why there is less than was asked for."""
+        setup, name = self.setup, self.setup.format.partition(":")[0]
+        if setup.policy.is_kernel or self._explicit:
+            return
+        if name not in ("auto", "tracefs") and not writes_records(setup):
+            uses = ", ".join(dict.fromkeys(use.name for use in setup.consumers))
+            self.warn(f"--format {name} has no records: -C {uses} is in their place; -C trace adds them")
+        totals = list(self.events.findings.totals())
+        if totals and not found and not any(total.tallies["hits"] for total in totals):
+            one = f"{totals[0].readable} was not reached"
+            self.warn("none of what is probed was reached" if len(totals) > 1 else one)
 
     def _emit_fitted(self, line: str, columns: int) -> None:
         from uprobe_core.terminal_text import fitted  # a run without tables has no need of it

@@ -19,7 +19,7 @@ from uprobe_core.image.event_names import MOST, apart, identifier
 from uprobe_core.image.libraries import short_name
 from uprobe_core.image.signatures import signature_of
 from uprobe_core.run_setup import EventLine, FunctionOf
-from uprobe_core.source_names import short, without_result
+from uprobe_core.source_names import short, without_parameters, without_result
 from uprobe_core.tracing.place_check import PlaceCheck
 from uprobe_core.tracing.typed_functions import TypedFunctions
 
@@ -33,6 +33,7 @@ __all__ = ("function_lines",)
 AT_RETURN = "__return"
 """Ends the name of the event at a function's return, as perf names it."""
 _GLOB = frozenset("*?[")
+_USUAL = "`uprobe list` shows what there is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +71,22 @@ def function_lines(
     :param records: whether there are to be events at returns, for those who read records
     """
     found: dict[tuple[str, int], _Found] = {}
+    everything: list[_Found] = []
     for pattern in setup.functions:
         matching = list(_matching(pattern, setup, files, arch))
+        everything += matching
         if not matching:
             raise _nothing(f"-F {pattern}: no function matches", _libraries_hint(pattern, files, arch))
         for each in matching:
             if not _is_excluded(each, setup.exclude):
                 found.setdefault((each.path, each.symbol.offset), each)
+    for glob in setup.exclude if setup.functions else ():
+        if not any(_is_excluded(each, (glob,)) for each in everything):
+            warn(f"--exclude {glob} leaves nothing out: no function that matches -F is called so")
     if setup.functions and not found:
         raise _nothing("every function that matches -F is excluded", "is --exclude right?")
+    if setup.tree_of is not None and setup.control is None and not (setup.events or setup.syscalls):
+        _refuse_lost_tree(setup.tree_of, [without_parameters(each.shown) for each in found.values()])
     good = list(_probeable(found.values(), PlaceCheck(files, arch, setup.policy), warn))
     kinds = (False, True) if records else (False,)
     typed = None if setup.policy.is_kernel else TypedFunctions(files, resolver, pointers=frames)
@@ -86,22 +94,36 @@ def function_lines(
     return [_with_frame(line, arch) if frames and typed else line for line in lines]
 
 
+def _no_symbols_hint(pattern: str, files: GuestFiles, arch: ArchOps) -> str:
+    """What can be seen of a program that is stripped."""
+    found = _libraries_hint(pattern, files, arch)
+    others = "-S shows its system calls, -C profile where it works, -F 'libc:*' what it asks of a library"
+    return others if found == _USUAL else found
+
+
 def _libraries_hint(pattern: str, files: GuestFiles, arch: ArchOps) -> str:
     """Where functions match if the program has none: it is stripped, or a library does its work."""
-    usual = "`uprobe list` shows what there is"
+    if "," in pattern:
+        return f"one -F for each pattern: {' '.join(f'-F {each}' for each in pattern.split(','))}"
     if ":" in pattern:
-        return usual
+        return _USUAL
     names = [name for name in reversed(files.libraries) if ".so" not in name and not name.startswith("ld-")]
     found = [name for name in names if _has(files, name, pattern, arch)]
     known = f"the program has none; -F '{found[0]}:{pattern}' is a library's" if found else ""
     others = f" (also {', '.join(found[1:])})" if found[1:] else ""
-    return f"{known}{others}" if known else usual
+    return f"{known}{others}" if known else _USUAL
 
 
 def _has(files: GuestFiles, library: str, glob: str, arch: ArchOps) -> bool:
     with suppress(OSError, TargetError), ElfImage(files(library).host_path, arch.info) as image:
         return any(image.is_match(symbol, glob) for symbol in image.functions())
     return False
+
+
+def _refuse_lost_tree(pattern: str, names: Sequence[str]) -> None:
+    if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
+        text = f"--tree-of {pattern}: no function that is followed is called so"
+        raise _nothing(text, nearest(pattern, dict.fromkeys(names)) or "-F PATTERN follows functions")
 
 
 def _nothing(text: str, hint: str) -> UsageError:
@@ -120,8 +142,12 @@ def _matching(pattern: str, setup: RunSetup, files: GuestFiles, arch: ArchOps) -
     with ElfImage(status.host_path, arch.info) as image, _names_apart(image, path, setup, files):
         group = identifier(short_name(status.host_path.rpartition("/")[2]))
         symbols = list(_chosen(image, glob, group, indirect=not setup.policy.is_kernel))
+        if not symbols and not image.functions():
+            text = f"-F {pattern}: {path} has no symbols of functions"
+            raise _nothing(text, _no_symbols_hint(pattern, files, arch))
         if not symbols and not _GLOB & set(glob):
-            near = nearest(glob, (symbol.name for symbol in image.functions()))
+            known = [] if "," in glob else [symbol.name for symbol in image.functions()]
+            near = nearest(glob, known)
             raise UsageError(
                 f"-F {pattern}: no function {glob!r} in {path}",
                 hint=near or _libraries_hint(pattern, files, arch),
