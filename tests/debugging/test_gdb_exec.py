@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.debugging.packets import Asked, exchange
-from tests.debugging.visits import run_gdb, started, visit
+from tests.debugging.visits import run_gdb, started, values, visit
 from tests.programs import compiled, either
 
 FIRST = """
@@ -106,6 +106,13 @@ def test_a_child_that_shares_memory_does_not_stop(sources: Path, tmp_path: Path)
     steps = ["break add", "continue", "print n", "continue", "print n", "continue"]
     seen, ended = visit(program, [str(program)], steps, tmp_path)
     assert [seen[2], seen[4]] == ["$1 = 1", "$2 = 100"]
+    assert ended.status == 111
+
+
+def test_a_child_that_shares_memory_stores_to_what_is_watched(sources: Path, tmp_path: Path) -> None:
+    program = either(sources / "vforks.c")
+    _, ended = visit(program, [str(program)], ["watch sum", *["continue"] * 3], tmp_path)
+    assert [(old, new) for old, new, _ in values(tmp_path)] == [(0, 1), (1, 111)]
     assert ended.status == 111
 
 

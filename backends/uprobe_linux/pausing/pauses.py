@@ -95,9 +95,11 @@ class LinuxPauses:
         self._machine.family.bell.ring(self._machine.host_pid)
 
     def _interrupt(self) -> None:
-        """At a safe point."""
+        """At a safe point: of a child that shares the memory there is none, and the parent's next one is."""
         task = self._machine.current
-        if self._interrupted and task is not None and not task.exited and not task.stepping:
+        if task is None or task.exited or task.stepping or task.process is not self._process:
+            return
+        if self._interrupted:
             self._pause(PauseKind.ASKED, task)
 
     def step(self, task: Task | None) -> None:
@@ -175,14 +177,17 @@ class LinuxPauses:
             self._here = None  # the first instruction of its handler is where the step ends
 
     def looks_at(self, task: Task) -> bool:
-        """Whether to call :meth:`before`: in a step over a probed instruction only if that may not store."""
-        return self.on and task.process is self._process and (not task.stepping or self._stores.is_refused)
+        """Whether to call :meth:`before`.
+
+        Of a child that shares the memory, and in a step over a probed instruction, if a store was refused.
+        """
+        return self.on and (self._stores.is_refused or (task.process is self._process and not task.stepping))
 
     def before(self, task: Task) -> None:
         """*task* is about to execute an instruction, and perhaps more."""
         is_store = bool(self._stores.ranges) and self._stores.take(task)
         here = self._position(task)
-        address = self._stores.touched(task) if is_store else None
+        address = self._stores.touched(task) if is_store and task.process is self._process else None
         kind = self._reason(task, here) if address is None else PauseKind.STORE
         self._here = here
         if kind is not None:
@@ -215,10 +220,12 @@ class LinuxPauses:
     # --- inside --------------------------------------------------------------------------------------
 
     def _reason(self, task: Task, here: Position) -> PauseKind | None:
+        if task.stepping or task.process is not self._process:
+            return None
         if task.process.memory is not self._memory:
             self._memory = task.process.memory
             return PauseKind.EXEC
-        if self._asking is task:
+        if self._asking is task or self._interrupted:
             return PauseKind.ASKED
         if here == self._here:
             return None
