@@ -7,18 +7,21 @@ here is options and reports.
 
 from __future__ import annotations
 
-from uprobe_counter.consumers import (
-    CountConsumer,
-    HistConsumer,
-    LatencyConsumer,
-    StacksConsumer,
-    SumConsumer,
-)
-from uprobe_counter.coverage import CoverageConsumer
-from uprobe_counter.graph import GraphConsumer
-from uprobe_counter.leaks import LeaksConsumer
-from uprobe_counter.profile import ProfileConsumer
-from uprobe_counter.summary import SummaryConsumer
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uprobe_counter.consumers import (
+        CountConsumer,
+        HistConsumer,
+        LatencyConsumer,
+        StacksConsumer,
+        SumConsumer,
+    )
+    from uprobe_counter.coverage import CoverageConsumer
+    from uprobe_counter.graph import GraphConsumer
+    from uprobe_counter.leaks import LeaksConsumer
+    from uprobe_counter.profile import ProfileConsumer
+    from uprobe_counter.summary import SummaryConsumer
 
 __all__ = (
     "CountConsumer",
@@ -32,3 +35,22 @@ __all__ = (
     "SumConsumer",
     "SummaryConsumer",
 )
+
+_HOME = {
+    "consumers": ("CountConsumer", "HistConsumer", "LatencyConsumer", "StacksConsumer", "SumConsumer"),
+    "coverage": ("CoverageConsumer",),
+    "graph": ("GraphConsumer",),
+    "leaks": ("LeaksConsumer",),
+    "profile": ("ProfileConsumer",),
+    "summary": ("SummaryConsumer",),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import the module that defines *name* on its first use (PEP 562)."""
+    for module, names in _HOME.items():
+        if name in names:
+            from importlib import import_module
+
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

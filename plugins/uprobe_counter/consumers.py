@@ -96,6 +96,7 @@ class CountConsumer(_ActionConsumer):
 
     name = "count"
     reports_often = True
+    reads_arguments = False
     allowed: ClassVar = {"by": _BY, "when": _WHEN, "max_keys": _MAX_KEYS}
 
     def __init__(self, options: Mapping[str, str]) -> None:
@@ -207,6 +208,7 @@ class LatencyConsumer(HistConsumer):
 
     name = "latency"
     reports_often = True
+    reads_arguments = False
     allowed: ClassVar = {
         "kind": "log2, linear or sub",
         "by": _BY,
@@ -247,6 +249,7 @@ class StacksConsumer(_ActionConsumer):
 
     name = "stacks"
     reports_often = True
+    reads_arguments = False
     allowed: ClassVar = {"depth": "frames at most, 32 if not given", "when": _WHEN, "max_keys": _MAX_KEYS}
 
     def make(self) -> Stacks:

@@ -131,6 +131,7 @@ class GraphConsumer:
 
     name = "graph"
     reports_often = True
+    reads_arguments = False
     allowed: ClassVar[Mapping[str, str]] = {
         "of": "the function (a name or a glob) whose calls are shown",
         "depth": "how deep",

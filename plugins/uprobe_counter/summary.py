@@ -128,6 +128,7 @@ class SummaryConsumer:
 
     name = "summary"
     reports_often = True
+    reads_arguments = False
     allowed: ClassVar[Mapping[str, str]] = {
         "sort": f"by which column: {', '.join(_SORTS)}",
         "top": "how many functions to show",

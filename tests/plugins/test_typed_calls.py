@@ -11,7 +11,7 @@ import pytest
 
 import uprobe_core as up
 from tests.programs import GUEST, compiled, cpp
-from uprobe_core.run_setup import RunSetup
+from uprobe_core.run_setup import ConsumerUse, FilterUse, RunSetup
 from uprobe_core.types import Policy
 
 OBJCOPY = "aarch64-linux-gnu-objcopy"
@@ -72,3 +72,30 @@ def test_under_the_kernels_policy_there_are_none(tmp_path: Path) -> None:
         RunSetup(argv=(str(program),), functions=("area",), policy=Policy("kernel"))
     ) as session:
         assert [len(line.split()) for line in session.events.table.listing()][:1] == [2]
+
+
+def fetched(**options: Any) -> list[str]:
+    """What the event at the entry of ``moved`` fetches."""
+    with up.Session.from_setup(
+        RunSetup(argv=(str(built("-O2")),), functions=("moved",), **options)
+    ) as session:
+        return session.events.table.listing()[0].split()[2:]
+
+
+@pytest.mark.parametrize("name", ["count", "summary", "graph", "latency", "stacks"])
+def test_who_only_counts_calls_has_no_debug_information_read(name: str) -> None:
+    assert fetched(consumers=(ConsumerUse(name),)) == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"consumers": (ConsumerUse("count", {"by": "p"}),)},
+        {"consumers": (ConsumerUse("hist", {"arg": "p"}),)},
+        {"consumers": (ConsumerUse("count"), ConsumerUse("trace"))},
+        {"consumers": (ConsumerUse("count"),), "filters": (FilterUse("moved", "p > 0"),)},
+    ],
+    ids=["by", "arg", "records", "filter"],
+)
+def test_who_may_look_at_arguments_has_them(options: dict[str, Any]) -> None:
+    assert fetched(**options)

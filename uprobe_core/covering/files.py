@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import posixpath
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
@@ -29,12 +28,12 @@ class Covered:
     """
 
     def __init__(self, blocks: Iterable[tuple[int, int, int]]) -> None:
-        changes: Counter[int] = Counter()
+        changes: dict[int, int] = {}
         for start, size, times in blocks:
-            changes[start] += times
-            changes[start + size] -= times
+            changes[start] = changes.get(start, 0) + times
+            changes[start + size] = changes.get(start + size, 0) - times
         self._starts = sorted(changes)
-        self._times = list(accumulate(changes[at] for at in self._starts))
+        self._times = list(accumulate(map(changes.__getitem__, self._starts)))
 
     def _steps(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Bytes of each step within [start, end), and how often they were executed."""

@@ -28,16 +28,15 @@ class CodeSeen:
         """*process* has executed *blocks*."""
         mappings = [each for each in process.mappings() if each.file is not None and each.executable]
         starts = [each.start for each in mappings]
+        of_files = [self.files.setdefault(each.path, {}) for each in mappings]
+        ends = [each.end for each in mappings]
+        offsets = [each.offset - each.start for each in mappings]
         for address, size, times in blocks:
             at = bisect_right(starts, address) - 1
-            if at >= 0 and address < mappings[at].end:
-                mapping = mappings[at]
-                offset = address - mapping.start + mapping.offset
-                self._add(mapping.path, (offset, size), times)
-
-    def _add(self, path: str, block: tuple[int, int], times: int) -> None:
-        of_file = self.files.setdefault(path, {})
-        of_file[block] = of_file.get(block, 0) + times
+            if at >= 0 and address < ends[at]:
+                of_file, block = of_files[at], (address + offsets[at], size)
+                of_file[block] = of_file.get(block, 0) + times
+        self.files = {path: of_file for path, of_file in self.files.items() if of_file}
 
     def take(self) -> dict[str, Blocks]:
         """What was seen since this was asked last, in a forked process for the session."""
@@ -47,5 +46,6 @@ class CodeSeen:
     def merge(self, files: Mapping[str, Mapping[tuple[int, int], int]]) -> None:
         """Add what another process has seen."""
         for path, blocks in files.items():
+            of_file = self.files.setdefault(path, {})
             for block, times in blocks.items():
-                self._add(path, block, times)
+                of_file[block] = of_file.get(block, 0) + times

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from uprobe_core.debuginfo.encoding import DAMAGED, damage
-from uprobe_core.debuginfo.info import DebugInfo
-from uprobe_core.debuginfo.split import SplitFiles
 from uprobe_core.errors import TargetError
 from uprobe_core.events.files import FileCheck
 from uprobe_core.image.debug_files import debug_file, mini_debug_file, shared_file
 from uprobe_core.image.elf import ElfFile
 from uprobe_core.image.elf_symbols import ElfImage
+
+if TYPE_CHECKING:
+    from uprobe_core.debuginfo.info import DebugInfo
 
 __all__ = ("Found", "find_debug")
 
@@ -64,6 +66,9 @@ def _has_entries(elf: ElfFile) -> bool:
 
 
 def _found(elf: ElfFile, symbols: ElfImage | None, where: tuple[str, FileCheck, Sequence[str]]) -> Found:
+    from uprobe_core.debuginfo.info import DebugInfo  # many files have none
+    from uprobe_core.debuginfo.split import SplitFiles
+
     _, files, folders = where
     other = shared_file(elf, files, folders)
     shared = None if other is None else DebugInfo(other)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from uprobe_core.backend import Backend
     from uprobe_core.consumer import ConsumerPlugin
     from uprobe_core.decoder import Decoder
-    from uprobe_core.setup_words import FormatUse
+    from uprobe_core.setup_words import ConsumerUse, FormatUse
 
 __all__ = (
     "check_writer",
@@ -95,6 +95,15 @@ def import_consumer(name: str) -> None:
     entry = choose(Kind.CONSUMER, name)
     if entry.is_ours:
         import_plugin(entry)
+
+
+def reads_arguments(use: ConsumerUse) -> bool:
+    """Whether a consumer may look at the arguments of its events; raises UsageError or PluginError.
+
+    One of ours without options says that it does not.
+    """
+    entry = choose(Kind.CONSUMER, use.name)
+    return bool(use.options) or not entry.is_ours or getattr(import_plugin(entry), "reads_arguments", True)
 
 
 def load_writer(use: FormatUse) -> tuple[bool, Callable[[Any, Any], Any]]:

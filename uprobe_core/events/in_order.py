@@ -17,6 +17,8 @@ class InOrder(Generic[T]):
     finding one is a step, however many there are.
     """
 
+    __slots__ = ("_items", "_next", "_numbers", "_sorted")
+
     def __init__(self) -> None:
         self._items: dict[int, T] = {}
         self._numbers: dict[int, int] = {}

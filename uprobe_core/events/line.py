@@ -40,6 +40,8 @@ class EventLine:
 
     def with_whole_location(self) -> EventLine:
         """The same with a location's parameters, ``app::add(int, int)``, in its word (extension)."""
+        if len(self.words) <= 2:
+            return self
         words = list(self.words)
         while len(words) > 2 and words[1].count("(") > words[1].count(")"):
             words[1:3] = [f"{words[1]} {words[2]}"]

@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from uprobe_core.errors import SpecError
-from uprobe_core.event_model import DeleteSpec, EventSpec
+from uprobe_core.event_model import DeleteSpec, EventSpec, FetchArg
 from uprobe_core.events.arguments import MAX_ARGS, parse_arguments
 from uprobe_core.events.dialect import Dialect, dialect_of
 from uprobe_core.events.files import FileCheck, FileStatus, host_file
@@ -131,23 +131,10 @@ class Language:
         is_named = bool(name)
         if not is_named:
             name = location.name or _automatic_name(location)
-        variables = Variables(
-            registers=self.registers,
-            extended=not self.policy.is_kernel,
-            vectors=self.vectors,
-            hint=self.hint,
-            dialect=dialect_of(self.policy),
-            symbol=self._symbol_finder(line, location),
-            is_return=is_return,
-            source=self._names_finder(line, location, is_return=is_return),
-            is_named=_is_function(location),
-        )
-        args, entry = parse_arguments(
-            self._with_result(location.with_arguments(line), variables, alone), variables
-        )
-        kind = "r" if is_return else "p"
+        takes = is_return or len(line.words) > 2 or location.arguments
+        args, entry = self._arguments(line, location, is_return, alone) if takes else ((), ())
         return EventSpec(
-            kind,
+            "r" if is_return else "p",
             group,
             name,
             location.path,
@@ -160,6 +147,23 @@ class Language:
             location.resolver,
             is_named,
         )
+
+    def _arguments(
+        self, line: EventLine, location: Location, is_return: bool, alone: bool
+    ) -> tuple[tuple[FetchArg, ...], tuple[FetchArg, ...]]:
+        """The arguments of an event at *location*, and what they want captured at entry."""
+        variables = Variables(
+            registers=self.registers,
+            extended=not self.policy.is_kernel,
+            vectors=self.vectors,
+            hint=self.hint,
+            dialect=dialect_of(self.policy),
+            symbol=self._symbol_finder(line, location),
+            is_return=is_return,
+            source=self._names_finder(line, location, is_return=is_return),
+            is_named=_is_function(location),
+        )
+        return parse_arguments(self._with_result(location.with_arguments(line), variables, alone), variables)
 
     @staticmethod
     def _with_result(line: EventLine, variables: Variables, alone: bool) -> EventLine:

@@ -7,6 +7,7 @@ kernel/trace/trace_uprobe.c, dyn_event_release in kernel/trace/trace_dynevent.c
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
@@ -35,11 +36,12 @@ class EventTable:
         self.language = language
         self.undo: list[Callable[[], object]] | None = None
         self._events: InOrder[EventSpec] = InOrder()
-        self._named: dict[str, InOrder[EventSpec]] = {}
+        self._named: defaultdict[str, InOrder[EventSpec]] = defaultdict(InOrder)
         """Locations by NAME and by GROUP/NAME."""
-        self._placed: dict[int, dict[str, InOrder[EventSpec]]] = {}
+        self._placed: defaultdict[int, defaultdict[str, InOrder[EventSpec]]]
+        self._placed = defaultdict(lambda: defaultdict(InOrder))
         """Locations by offset and path."""
-        self._same: dict[tuple[str, int, tuple[str, ...]], InOrder[EventSpec]] = {}
+        self._same: defaultdict[tuple[str, int, tuple[str, ...]], InOrder[EventSpec]] = defaultdict(InOrder)
         """Locations of one event by what a second one at that offset must not repeat."""
         self._enabled: set[str] = set()
 
@@ -60,13 +62,12 @@ class EventTable:
             self._note(partial(group.put_back, event, number))
 
     def _groups_of(self, event: EventSpec) -> tuple[InOrder[EventSpec], ...]:
-        paths = self._placed.setdefault(event.offset, {})
         return (
             self._events,
-            self._named.setdefault(event.full_name, InOrder()),
-            self._named.setdefault(event.name, InOrder()),
-            paths.setdefault(event.path, InOrder()),
-            self._same.setdefault(_repeated(event), InOrder()),
+            self._named[event.full_name],
+            self._named[event.name],
+            self._placed[event.offset][event.path],
+            self._same[_repeated(event)],
         )
 
     def _note(self, undo: Callable[[], object]) -> None:
@@ -91,13 +92,12 @@ class EventTable:
 
     def add(self, event: EventSpec) -> None:
         """Define *event*, or add a location to the event of that name.  Raises SpecError."""
-        line = EventLine.split(event.line or listing_of(event), quotes=True)
-        self._check_reference(line, event)
+        self._check_reference(event)
         first = next(iter(self._named.get(event.full_name, ())), None)
         if first is not None:
-            self._check_append(line, event, first)
+            self._check_append(event, first)
         elif self.language.policy.is_kernel and event.group != DEFAULT_GROUP:
-            self._check_taken(line, event)
+            self._check_taken(event)
         self._put(event)
 
     def delete(self, spec: DeleteSpec) -> list[EventSpec]:
@@ -162,35 +162,42 @@ class EventTable:
         check = self.language.file_check
         return a.path == b.path or check(a.path).identity == check(b.path).identity
 
-    def _check_reference(self, line: EventLine, event: EventSpec) -> None:
+    def _check_reference(self, event: EventSpec) -> None:
         for group in self._placed.get(event.offset, {}).values():
             other = next(iter(group), event)  # all of one path have the same
             if other.ref != event.ref and self._same_file(other, event):
-                raise line.refusal(
+                raise _line(event).refusal(
                     f"another event at this place has the semaphore {other.ref:#x}, not {event.ref:#x}",
                     hint="one place in a file has one semaphore",
                 )
 
-    def _check_taken(self, line: EventLine, event: EventSpec) -> None:
+    def _check_taken(self, event: EventSpec) -> None:
         from uprobe_core.events.kernel_events import is_kernel_event
 
         if is_kernel_event(event.group, event.name):
-            raise line.error("EVENT_EXIST", 0, errno_name="EEXIST", hint="choose another group or name")
+            raise _line(event).error(
+                "EVENT_EXIST", 0, errno_name="EEXIST", hint="choose another group or name"
+            )
 
-    def _check_append(self, line: EventLine, event: EventSpec, first: EventSpec) -> None:
+    def _check_append(self, event: EventSpec, first: EventSpec) -> None:
         """Raise the SpecError of an event that cannot be a location of the one that *first* began."""
         if first.kind != event.kind:
             name = f"{event.kind}:{event.group}/{event.name}_{'return' if event.is_return else 'entry'}"
             hint = f"existing: {listing_of(first)}; give this one a name of its own, such as {name}"
-            raise line.error("DIFF_PROBE_TYPE", 0, errno_name="EEXIST", hint=hint)
+            raise _line(event).error("DIFF_PROBE_TYPE", 0, errno_name="EEXIST", hint=hint)
         different = _different_argument(event, first)
         if different is not None:
             hint = f"existing: {listing_of(first)}"
             if first.line == event.line and first.location != event.location:
                 hint = f"{first.location} and {event.location} differ: name one of them"
-            raise line.error("DIFF_ARG_TYPE", different + 2, errno_name="EEXIST", hint=hint)
+            raise _line(event).error("DIFF_ARG_TYPE", different + 2, errno_name="EEXIST", hint=hint)
         if any(self._same_file(other, event) for other in self._same.get(_repeated(event), ())):
-            raise line.error("SAME_PROBE", 0, errno_name="EEXIST")
+            raise _line(event).error("SAME_PROBE", 0, errno_name="EEXIST")
+
+
+def _line(event: EventSpec) -> EventLine:
+    """What the user wrote, for what is wrong with it."""
+    return EventLine.split(event.line or listing_of(event), quotes=True)
 
 
 def _repeated(event: EventSpec) -> tuple[str, int, tuple[str, ...]]:

@@ -18,7 +18,6 @@ __all__ = (
 
 _SPACE = " \t\n\v\f\r"
 _DIGITS = "0123456789"
-_ALPHA = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _HEX = _DIGITS + "abcdefABCDEF"
 
 
@@ -32,6 +31,8 @@ class NumberError(ValueError):
 
 def split_words(line: str) -> list[str]:
     """The words of *line*, separated by ASCII white space only."""
+    if line.isprintable():  # of all white space only the blank is
+        return line.split()
     for space in _SPACE[1:]:
         line = line.replace(space, " ")
     return [word for word in line.split(" ") if word]
@@ -39,17 +40,12 @@ def split_words(line: str) -> list[str]:
 
 def is_good_name(name: str) -> bool:
     """Whether *name* is a C identifier in ASCII."""
-    return _good(name, "_")
+    return name.isascii() and name.isidentifier()
 
 
 def is_good_system_name(name: str) -> bool:
     """Whether *name* can be a group: like an identifier, and ``-`` anywhere."""
-    return _good(name, "_-")
-
-
-def _good(name: str, extra: str) -> bool:
-    head, tail = name[:1], name[1:]
-    return head != "" and head in _ALPHA + extra and all(c in _ALPHA + _DIGITS + extra for c in tail)
+    return is_good_name(name.replace("-", "_"))
 
 
 def _radix(text: str, base: int) -> tuple[str, int]:
@@ -65,10 +61,7 @@ def _radix(text: str, base: int) -> tuple[str, int]:
 def _digits(text: str, base: int) -> str:
     """The longest prefix of *text* that is a number in *base*."""
     allowed = _HEX if base == 16 else _DIGITS[:base]
-    end = 0
-    while end < len(text) and text[end] in allowed:
-        end += 1
-    return text[:end]
+    return text[: len(text) - len(text.lstrip(allowed))]
 
 
 def kstrtoul(text: str, base: int = 0) -> int:

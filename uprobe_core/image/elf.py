@@ -247,9 +247,13 @@ class ElfFile:
                 return vaddr - segment.vaddr + segment.offset
         return None
 
+    @cached_property
+    def _code_first(self) -> list[Segment]:
+        return sorted(self.segments, key=lambda segment: not segment.flags & 1)
+
     def offset_to_vaddr(self, offset: int) -> int | None:
         """The virtual address at which *offset* is loaded (executable segments first), or None."""
-        for segment in sorted(self.segments, key=lambda s: not s.flags & 1):
+        for segment in self._code_first:
             if segment.offset <= offset < segment.offset + segment.file_size:
                 return offset - segment.offset + segment.vaddr
         return None

@@ -157,7 +157,9 @@ class ElfImage(ElfFile):
 
     def source_name(self, symbol: Symbol) -> str:
         """What the source calls *symbol*: ``app::add(int, int)``; its own name where there is no other."""
-        from uprobe_core.image.demangling import demangle  # of a name that is not as it was asked for
+        if symbol.name[:2] not in ("_Z", "_R"):
+            return symbol.name
+        from uprobe_core.image.demangling import demangle
 
         return demangle(symbol.name)
 

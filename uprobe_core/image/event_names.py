@@ -36,6 +36,8 @@ def identifier(name: str, most: int = MOST) -> str:
 
     What is longer than *most* characters ends in a sum of all of it, so that two do not become one.
     """
-    text = "".join(c if (c.isalnum() and c.isascii()) or c == "_" else "_" for c in name)
+    text = name
+    if not (name.isascii() and name.isidentifier()):
+        text = "".join(c if (c.isalnum() and c.isascii()) or c == "_" else "_" for c in name)
     text = text if not text[:1].isdigit() else f"_{text}"
     return text if len(text) <= most else _with_sum(text, name, most)

@@ -123,8 +123,13 @@ def field_of(index: int, arg: FetchArg) -> FieldRef | None:
 # --- fetch programs ---------------------------------------------------------------------------------
 
 
+_NO_PROGRAM = struct.pack("<I", 0), ROOM
+
+
 def pack_program(args: Sequence[FetchArg]) -> tuple[bytes, int] | None:
     """The program that fetches *args* and the bytes that its strings may take."""
+    if not args:
+        return _NO_PROGRAM
     args = leaves(args)
     parts = [struct.pack("<I", len(args))]
     for arg in args:

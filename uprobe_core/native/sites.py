@@ -159,7 +159,7 @@ class NativeSites:
             if program is None:
                 return False
             calls_python |= native.plan.calls_python
-            stops |= reads_register(probe.spec, self._state)
+            stops |= bool(probe.spec.args) and reads_register(probe.spec, self._state)
             probes.append(self._probe(native, probe, program))
         place = self._paths.place(site.uprobe, [link.consumer.event for link in site.uprobe.links])
         number = self.engine.add_site(site.vaddr, site.offset, probes, place)

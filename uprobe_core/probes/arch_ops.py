@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from uprobe_core.arch_hooks import FORMER, OPTIONAL, PROJECT, ArchHooks, FormerArchHooks
@@ -66,13 +67,19 @@ class ArchOps:
 
         Raises MemoryFault where not even the shortest instruction is readable.
         """
-        for size in sorted({*self.info.insn_sizes, self.info.slot_bytes}, reverse=True):
+        for size in _sizes(self.info.insn_sizes, self.info.slot_bytes):
             try:
                 return memory.read(address, size)
             except MemoryFault:
                 if size == self.info.alignment:
                     raise
         raise AssertionError("the shortest size is among them")
+
+
+@cache
+def _sizes(insn_sizes: tuple[int, ...], slot_bytes: int) -> tuple[int, ...]:
+    """How much may have to be read of an instruction, the most first."""
+    return tuple(sorted({*insn_sizes, slot_bytes}, reverse=True))
 
 
 def bind_arch(plugin: object, wrappers: tuple[object, ...] = ()) -> ArchOps:

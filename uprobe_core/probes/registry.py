@@ -76,10 +76,10 @@ class UprobeRegistry:
         kernel's errno name when one of them cannot be probed.
         """
         check_semaphore(ref_offset, path)
-        uprobe = self._find(file, offset)
+        uprobes = self._files.setdefault(file, {})
+        uprobe = uprobes.get(offset)
         if uprobe is None:
-            uprobe = Uprobe(file, offset, path, ref_offset)
-            self._files.setdefault(file, {})[offset] = uprobe
+            uprobe = uprobes[offset] = Uprobe(file, offset, path, ref_offset)
         self._same_semaphore(uprobe, ref_offset, path)
         link = Link(consumer)
         uprobe.links = (*uprobe.links, link)

@@ -103,7 +103,14 @@ class Attached:
         )
         resolver = self._session.events.table.language.resolver
         found = function_lines(
-            setup, self._session.files, self._session.arch, resolver, records=records, frames=False, warn=note
+            setup,
+            self._session.files,
+            self._session.arch,
+            resolver,
+            records=records,
+            frames=False,
+            typed=True,
+            warn=note,
         )
         return [
             *lines,

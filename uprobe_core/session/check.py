@@ -23,14 +23,13 @@ from uprobe_core.session.choices import (
     files_of,
     refuse_other_machine,
     refuse_two_stops,
-    shows_calls,
     target_of,
     writer_of,
     writes_records,
 )
+from uprobe_core.session.functions import lines_of_functions
 from uprobe_core.session.result_files import refuse_one_file, report_kind
 from uprobe_core.tracing.event_set import EventSet
-from uprobe_core.tracing.functions import function_lines
 from uprobe_core.tracing.place_check import PlaceCheck
 
 if TYPE_CHECKING:
@@ -152,10 +151,9 @@ def _system_calls(setup: RunSetup, events: EventSet) -> None:
 
 
 def _functions(setup: RunSetup, files: GuestFiles, arch: ArchOps, events: EventSet) -> None:
-    resolver, records = events.table.language.resolver, writes_records(setup)
-    frames = shows_calls(setup)
-    for line in function_lines(
-        setup, files, arch, resolver, records=records, frames=frames, warn=lambda _text: None
+    records = writes_records(setup)
+    for line in lines_of_functions(
+        setup, events, files, arch, records=records, typed=False, warn=lambda _text: None
     ):
         events.add_line(line)
 
@@ -201,7 +199,7 @@ def _look_at(found: LineResult, places: PlaceCheck) -> None:
         if not spec.is_placed:
             continue
         try:
-            warning = places.look(spec)
+            warning = places.look(spec.path, spec.offset)
         except ProbeError as error:
             found.error = found.error or error
         else:

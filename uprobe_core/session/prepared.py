@@ -19,18 +19,20 @@ from uprobe_core.discovery.load import (
     refuse_options,
 )
 from uprobe_core.errors import UsageError, noted
+from uprobe_core.late_imports import have_ready
 from uprobe_core.native.choice import choose_engine, for_operations
 from uprobe_core.probes.arch_ops import ArchOps, bind_arch, check_policy
 from uprobe_core.records.output import RunOutput
 from uprobe_core.records.spool import Spool
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
 from uprobe_core.session.caretaker import Caretaker
-from uprobe_core.session.choices import files_of, shows_calls, uses_of, writer_of, writes_records
+from uprobe_core.session.choices import files_of, uses_of, writer_of, writes_records
 from uprobe_core.session.complaints import Complaints
 from uprobe_core.session.confined import Confinement
 from uprobe_core.session.coverage import RunCoverage
 from uprobe_core.session.explain import Explaining
 from uprobe_core.session.last_resort import LastWords
+from uprobe_core.session.late import late_modules
 from uprobe_core.session.live import Batch, LiveChanges
 from uprobe_core.session.probe_changes import ProbeChanges
 from uprobe_core.session.result_files import ResultFiles
@@ -114,13 +116,13 @@ class PreparedSession:
                 self._add_functions()
 
     def _add_functions(self) -> None:
-        from uprobe_core.tracing.functions import function_lines
+        from uprobe_core.discovery.called import has_plugins
+        from uprobe_core.session.functions import lines_of_functions
 
         records = writes_records(self.setup) and not (self._explicit and not self.setup.consumers)
-        resolver = self.events.table.language.resolver
-        frames = records and shows_calls(self.setup)
-        for line in function_lines(
-            self.setup, self.files, self.arch, resolver, records=records, frames=frames, warn=self.warn
+        others = self._explicit or has_plugins(self.plugins)
+        for line in lines_of_functions(
+            self.setup, self.events, self.files, self.arch, records=records, typed=others, warn=self.warn
         ):
             self.events.add_line(line)
 
@@ -308,6 +310,7 @@ class PreparedSession:
         """Import what the run will need: what is imported behind the wall is not kept for the next run."""
         for use in self._uses():
             import_consumer(use.name)
+        have_ready(late_modules(self.setup, self._uses()))
         if self._may_have_probes and self.arch.info.native and not self._is_wrapped:  # it is ours
             self.arch.analyze_insn(bytes(self.arch.info.slot_bytes), 0, self.setup.policy)
 

@@ -98,7 +98,7 @@ class _Runner:
             self._left -= 1
             if self._left < 0:
                 raise ValueError("too many instructions")
-            op = reader.take("B")
+            op = reader.byte()
             high, low = op & 0xC0, op & 0x3F
             if high == 0x40 or op in _ADVANCE:  # DW_CFA_advance_loc and its long forms
                 pc += factor * (low if high else reader.take(_ADVANCE[op]))

@@ -9,6 +9,7 @@ __all__ = ("OMIT", "Reader")
 OMIT = 0xFF
 _ULEB, _SLEB = 0x01, 0x09
 _CODES = {0: "Q", 2: "H", 3: "I", 4: "Q", 10: "h", 11: "i", 12: "q"}
+_FORMS = {code: struct.Struct(f"<{code}") for code in "bBhHiIqQ"}
 _PC_RELATIVE, _DATA_RELATIVE = 0x10, 0x30
 _MASK = (1 << 64) - 1
 _LONGEST = 10
@@ -30,12 +31,20 @@ class Reader:
 
     def take(self, code: str) -> int:
         """A number of the struct module's format *code*, little endian."""
-        size = struct.calcsize("<" + code)
-        if not 0 <= self.at <= self.end - size:
+        form = _FORMS[code]
+        if not 0 <= self.at <= self.end - form.size:
             raise IndexError("outside")
-        value: int = struct.unpack_from("<" + code, self.data, self.at)[0]
-        self.at += size
+        value: int = form.unpack_from(self.data, self.at)[0]
+        self.at += form.size
         return value
+
+    def byte(self) -> int:
+        """The next byte."""
+        at = self.at
+        if not 0 <= at < self.end:
+            raise IndexError("outside")
+        self.at = at + 1
+        return self.data[at]
 
     def skip(self, size: int) -> bytes:
         """The next *size* bytes."""
@@ -48,7 +57,7 @@ class Reader:
         """An unsigned LEB128 number."""
         value = 0
         for place in range(_LONGEST):
-            byte = self.take("B")
+            byte = self.byte()
             value |= (byte & 0x7F) << 7 * place
             if not byte & 0x80:
                 return value & _MASK

@@ -60,6 +60,7 @@ class Event:
     ) -> None:
         self.spec = spec
         self.readable_of = readable_of
+        self._full_name, self._is_return = spec.full_name, spec.is_return
         self._names = tuple(arg.name for arg in spec.args)
         self._called: dict[int, str] = {}
         """What the user calls sinks, by their id()."""
@@ -84,6 +85,8 @@ class Event:
         self._return_calls: tuple[tuple[int, Sink, Callable[[ReturnHit], Any]], ...] = ()
         self._missed_calls: tuple[tuple[Sink, Callable[[int, str], Any]], ...] = ()
         self._filters: tuple[tuple[Sink, Callable[[Process], bool] | None], ...] = ()
+        self.has_filters = False
+        """Whether one of its sinks may not want every process."""
         self.keeps_values = False
         """Whether a consumer may look at an entry's arguments at the return."""
 
@@ -98,9 +101,14 @@ class Event:
         return self.spec.name
 
     @property
+    def full_name(self) -> str:
+        """``GROUP/NAME``."""
+        return self._full_name
+
+    @property
     def is_return(self) -> bool:
         """Whether its hits are a function's returns."""
-        return self.spec.is_return
+        return self._is_return
 
     @property
     def names(self) -> Sequence[str]:
@@ -128,11 +136,6 @@ class Event:
         return self.spec.offset
 
     @property
-    def full_name(self) -> str:
-        """``GROUP/NAME``."""
-        return f"{self.group}/{self.name}"
-
-    @property
     def readable(self) -> str:
         """``GROUP/`` and what people call it."""
         return self.readable_of(self.full_name)
@@ -155,7 +158,7 @@ class Event:
     @property
     def wants_returns(self) -> bool:
         """Whether a return has to be followed for it."""
-        return self.is_return or bool(self._return_calls)
+        return self._is_return or bool(self._return_calls)
 
     def add_location(self, spec: EventSpec) -> None:
         """Another place of the event, whose arguments may be found in other ways there."""
@@ -202,6 +205,7 @@ class Event:
         self._return_calls = tuple((i, s, leave) for i, s, _, leave in calls if leave is not None)
         self._missed_calls = tuple((s, s.missed) for s in sinks if hasattr(s, "missed"))
         self._filters = tuple((s, getattr(s, "filter", None)) for s in sinks)
+        self.has_filters = any(wants is not None for _, wants in self._filters)
         readers = [sink for _, sink, _ in self._return_calls if getattr(sink, "reads_values", True)]
         self.keeps_values = bool(readers) and bool(self.spec.args) and not self.is_return
         self.changed()
@@ -213,11 +217,6 @@ class Event:
         if method is None or wants is None:
             return method
         return lambda hit: method(hit) if self._asks(sink, wants, hit.task.process) else HandlerVote.IGNORE
-
-    @property
-    def has_filters(self) -> bool:
-        """Whether one of its sinks may not want every process."""
-        return any(wants is not None for _, wants in self._filters)
 
     def is_wanted_in(self, process: Process) -> bool:
         """Whether a sink wants the hits of *process*; one without a filter wants all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -57,7 +58,7 @@ class EventSet:
         """Events (GROUP/NAME) that are there for the consumer that asked for them."""
         self.lives = Lives(on_error)
         self.findings = Findings(self.lives)
-        self._named: dict[str, InOrder[Event]] = {}
+        self._named: defaultdict[str, InOrder[Event]] = defaultdict(InOrder)
         """Events by NAME and by GROUP/NAME."""
         self._probes: dict[int, EventProbe] = {}
         """Locations by the id() of their specs."""
@@ -167,7 +168,8 @@ class EventSet:
             self._put(event)
         event.add_location(spec)
         probe = self._probes[id(spec)] = EventProbe(spec, event)
-        self._note(lambda: self._probes.pop(id(spec)))
+        if self.table.undo is not None:
+            self.table.undo.append(lambda: self._probes.pop(id(spec)))
         for group in (event.probes, self.findings.probes):
             self._join(group, probe)
         return probe
@@ -177,8 +179,7 @@ class EventSet:
             self._join(group, event)
 
     def _groups_of(self, event: Event) -> tuple[InOrder[Event], ...]:
-        names = (event.full_name, event.name)
-        return self.events, *(self._named.setdefault(name, InOrder()) for name in names)
+        return self.events, self._named[event.full_name], self._named[event.name]
 
     def remove(self, events: Sequence[Event]) -> list[EventProbe]:
         """Forget *events*, so that their names are free; returns the locations to take out.
@@ -227,7 +228,8 @@ class EventSet:
 
     def _join(self, group: InOrder[T], item: T) -> None:
         group.add(item)
-        self._note(lambda: group.remove(item))
+        if self.table.undo is not None:
+            self.table.undo.append(lambda: group.remove(item))
 
     def _leave(self, group: InOrder[T], item: T) -> None:
         number = group.remove(item)
@@ -362,7 +364,7 @@ class EventSet:
             return
         with PlaceCheck(files, registry.arch, registry.policy) as places:
             for probe in probes:
-                warning = places.look(probe.spec)
+                warning = places.look(probe.spec.path, probe.spec.offset)
                 if warning:
                     self._warn(warning)
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from uprobe_core.call_pairs import JUMPS, LINK, SP
 from uprobe_core.errors import ProbeError, TargetError, UsageError
-from uprobe_core.event_model import EventSpec
 from uprobe_core.events.hints import nearest
 from uprobe_core.events.locations import LocationResolver
 from uprobe_core.events.quoting import place_as_written
@@ -59,6 +58,7 @@ def function_lines(
     *,
     records: bool,
     frames: bool,
+    typed: bool,
     warn: Callable[[str], None],
 ) -> list[EventLine]:
     """The event lines that ``-F`` of *setup* means.
@@ -69,6 +69,7 @@ def function_lines(
     :param resolver: knows what debug information says of functions, None: nobody does
     :param frames: whether entries say in which frame they are (see uprobe_core.call_pairs)
     :param records: whether there are to be events at returns, for those who read records
+    :param typed: whether somebody may look at what functions take and give
     """
     found: dict[tuple[str, int], _Found] = {}
     everything: list[_Found] = []
@@ -89,9 +90,11 @@ def function_lines(
         _refuse_lost_tree(setup.tree_of, [without_parameters(each.shown) for each in found.values()])
     good = list(_probeable(found.values(), PlaceCheck(files, arch, setup.policy), warn))
     kinds = (False, True) if records else (False,)
-    typed = None if setup.policy.is_kernel else TypedFunctions(files, resolver, pointers=frames)
-    lines = [_line(each, is_return, typed) for each in good for is_return in kinds]
-    return [_with_frame(line, arch) if frames and typed else line for line in lines]
+    types = None
+    if typed and not setup.policy.is_kernel:
+        types = TypedFunctions(files, resolver, pointers=frames)
+    lines = [_line(each, is_return, types) for each in good for is_return in kinds]
+    return [_with_frame(line, arch) if frames and types else line for line in lines]
 
 
 def _no_symbols_hint(pattern: str, files: GuestFiles, arch: ArchOps) -> str:
@@ -223,6 +226,8 @@ def _plainness(symbol: Symbol, library: str) -> tuple[bool, int, int, str]:
 
 
 def _is_excluded(found: _Found, patterns: Sequence[str]) -> bool:
+    if not patterns:
+        return False
     names = [found.symbol.name, found.shown, short(found.shown)]
     names += [f"{found.group}:{name}" for name in names]
     return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in patterns)
@@ -238,7 +243,7 @@ def _probeable(
     with places:
         for each in functions:
             try:
-                places.look(EventSpec("p", each.group, each.name, each.path, each.symbol.offset))
+                places.look(each.path, each.symbol.offset)
             except ProbeError:
                 refused.append(each.shown)
             else:

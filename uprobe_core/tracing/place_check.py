@@ -16,23 +16,26 @@ if TYPE_CHECKING:
 
 __all__ = ("PlaceCheck", "file_of")
 
+_PIECE = 1 << 16
+
 
 def file_of(spec: EventSpec, files: GuestFiles) -> FileId:
     """The file of a location; raises ProbeError if it is not there or ends before the offset."""
-    return _checked(spec, files(spec.path))
+    return FileId(*_checked(spec.path, spec.offset, files(spec.path)))
 
 
-def _checked(spec: EventSpec, status: FileStatus) -> FileId:
+def _checked(path: str, offset: int, status: FileStatus) -> tuple[int, int]:
+    """Device and inode of the file."""
     if not isinstance(status.identity, tuple):
-        raise ProbeError(f"no such file: {spec.path}", where=spec.path, errno_name=status.errno_name)
-    if spec.offset > status.size:  # __uprobe_register: EINVAL beyond i_size
+        raise ProbeError(f"no such file: {path}", where=path, errno_name=status.errno_name)
+    if offset > status.size:  # __uprobe_register: EINVAL beyond i_size
         raise ProbeError(
-            f"offset {spec.offset:#x} is beyond the end of {spec.path} ({status.size:#x} bytes)",
-            address=spec.offset,
-            where=spec.path,
+            f"offset {offset:#x} is beyond the end of {path} ({status.size:#x} bytes)",
+            address=offset,
+            where=path,
             hint="an offset counts from the start of the file; `uprobe list` shows those of functions",
         )
-    return FileId(*status.identity)
+    return status.identity
 
 
 class PlaceCheck:
@@ -45,6 +48,8 @@ class PlaceCheck:
     def __init__(self, files: GuestFiles, arch: ArchOps, policy: Policy) -> None:
         self._files, self._arch, self._policy = files, arch, policy
         self._images: dict[str, ElfImage | None] = {}
+        self._piece = ("", 0, b"")
+        """The code that was looked at last: of many places most are close to each other."""
 
     def __enter__(self) -> PlaceCheck:
         return self
@@ -54,32 +59,32 @@ class PlaceCheck:
             if image is not None:
                 image.close()
         self._images.clear()
+        self._piece = ("", 0, b"")
 
-    def look(self, spec: EventSpec) -> str:
+    def look(self, path: str, offset: int) -> str:
         """A warning if the location will not be hit, else ""; raises ProbeError if it cannot be probed."""
-        status = self._files(spec.path)
-        _checked(spec, status)
-        code = self._code_at(status.host_path, spec.offset)
+        status = self._files(path)
+        _checked(path, offset, status)
+        code = self._code_at(status.host_path, offset)
         if code is None:
             return (
-                f"file offset {spec.offset:#x} is in no executable segment of {spec.path}:"
+                f"file offset {offset:#x} is in no executable segment of {path}:"
                 " no hits, unless the program maps it executable itself"
             )
-        found = self._arch.analyze_insn(code, spec.offset, self._policy) if code else None
+        found = self._arch.analyze_insn(code, offset, self._policy) if code else None
         if found is None or found.verdict is not Verdict.REJECT:
             return ""
-        error = self._refusal(spec, found)
+        error = self._refusal(path, offset, found)
         if self._policy.is_kernel:
             return f"{error.message} ({self._policy})"
         raise error
 
     @staticmethod
-    def _refusal(spec: EventSpec, found: Analysis) -> ProbeError:
+    def _refusal(path: str, offset: int, found: Analysis) -> ProbeError:
         return ProbeError(
-            f"cannot probe {spec.path}:{spec.offset:#x}: {found.insn_class} ({found.word:#010x}):"
-            f" {found.reason}",
-            address=spec.offset,
-            where=spec.path,
+            f"cannot probe {path}:{offset:#x}: {found.insn_class} ({found.word:#010x}): {found.reason}",
+            address=offset,
+            where=path,
             errno_name=found.errno_name or "EINVAL",
             hint="`uprobe why` shows the instructions around a place, `uprobe list` where functions begin",
         )
@@ -89,12 +94,18 @@ class PlaceCheck:
 
         b"" for a file that is no program of this architecture.
         """
+        size = self._arch.info.slot_bytes
+        known, start, piece = self._piece
+        if path == known and start <= offset <= start + len(piece) - size:
+            return piece[offset - start : offset - start + size]
         image = self._image(path)
         if image is None:
             return b""
         for segment in image.segments:
             if segment.flags & 1 and segment.offset <= offset < segment.offset + segment.file_size:
-                return image.read(offset - segment.offset + segment.vaddr, self._arch.info.slot_bytes)
+                piece = image.read(offset - segment.offset + segment.vaddr, _PIECE)
+                self._piece = path, offset, piece
+                return piece[:size]
         return None
 
     def _image(self, path: str) -> ElfImage | None:

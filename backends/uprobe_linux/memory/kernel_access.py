@@ -48,12 +48,19 @@ class KernelAccess(Translation):
     def _in_one_piece(self, address: int, size: int, access: int) -> int:
         """The physical address of [address, address + size) if that is plainly accessible memory of one
         mapping, -1 if it takes a closer look; what nearly every call asks for.
+
+        :param access: as for :meth:`spans`
         """
         address &= TAG_MASK
         vma = self.vmas.find(address)
-        if vma is None or vma.physical < 0 or vma.file is not None or address + size > vma.end:
+        if vma is None or vma.physical < 0 or address + size > vma.end:
             return -1
-        return vma.physical + address - vma.start if HARDWARE[vma.prot] & access else -1
+        if access and not HARDWARE[vma.prot] & access:
+            return -1
+        physical = vma.physical + address - vma.start
+        if vma.file is None:
+            return physical
+        return physical if vma.image is not None and vma.image.ensure(physical, size) >= size else -1
 
     def _within(self, vma: Vma, physical: int, length: int, access: int) -> int:
         present = self._present(vma, physical, length)
@@ -199,6 +206,9 @@ class KernelAccess(Translation):
     def read_any(self, address: int, size: int) -> bytes:
         """Like read, whatever the permission is."""
         view = self.arena.view
+        physical = self._in_one_piece(address, size, 0)
+        if physical >= 0:
+            return bytes(view[physical : physical + size])
         return b"".join(
             view[physical : physical + length] for physical, length in self.spans(address, size, 0)
         )
@@ -211,7 +221,9 @@ class KernelAccess(Translation):
     def insert_trap(self, address: int, insn: bytes) -> None:
         """Show *insn* to fetches at *address* only; raises MemoryFault if nothing is mapped there."""
         page = address & -PAGE
-        ((physical, _),) = self.spans(page, PAGE, 0)
+        physical = self._in_one_piece(page, PAGE, 0)
+        if physical < 0:
+            ((physical, _),) = self.spans(page, PAGE, 0)
         self.code.insert(address, insn, physical)
 
     def forget_code(self, address: int, size: int = 4) -> None:

@@ -8,7 +8,6 @@ one, since the next call from there will want it again.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -63,8 +62,8 @@ class NativePlaces:
         self._who: Callable[[int, int, str], int] = _nobody
         self._places: dict[int, Place] = {}
         self._areas = SlotAreas(cpu.glue, machine.arena)
-        self._automatic: Counter[How] = Counter()
-        """How many of those that may change are placed how."""
+        self._movable = self._hooked = 0
+        """How many may change how they are placed, and how many of those have hooks."""
         self._trap = b""
         self._tasks: dict[Any, int] = {}
         self._names: dict[Any, bytes] = {}
@@ -223,13 +222,12 @@ class NativePlaces:
         pointer = self._engine.site_pointer(site) if site >= 0 else 0
         number = self._glue.add_place(address, pointer, watched)
         place = self._places[address] = Place(number, address, memory, site, watched, automatic)
-        self._automatic[place.how] += automatic
+        self._movable += automatic
         return place
 
     def _set(self, place: Place, how: How) -> None:
         if place.automatic:
-            self._automatic[place.how] -= 1
-            self._automatic[how] += 1
+            self._hooked += (how is How.HOOK) - (place.how is How.HOOK)
         place.how = how
 
     def _displaced(self, address: int) -> int | None:
@@ -243,16 +241,15 @@ class NativePlaces:
             return self._hook(place)
         if self._patch(place, trap=place.calls_python, core=False):
             return True
-        hooks = self._automatic[How.HOOK]  # a hook slows every hit a little, the core one a lot
-        return (hooks > INLINE_CALLS and self._patch(place, trap=True)) or self._hook(place)
+        # A hook slows every hit a little, the core one a lot.
+        return (self._hooked > INLINE_CALLS and self._patch(place, trap=True)) or self._hook(place)
 
     def _is_hook_best(self, place: Place) -> bool:
-        return self._automatic.total() <= (INLINE_CALLS if place.calls_python else INLINE_AT_MOST)
+        return self._movable <= (INLINE_CALLS if place.calls_python else INLINE_AT_MOST)
 
     def _rebalance(self) -> None:
         """AUTO: if there have become too many for hooks, or few enough again, change over."""
-        count = self._automatic.total()
-        crowd = (count > INLINE_AT_MOST, count > INLINE_CALLS)
+        crowd = (self._movable > INLINE_AT_MOST, self._movable > INLINE_CALLS)
         if crowd == self._crowd:
             return
         self._crowd = crowd
@@ -347,7 +344,8 @@ class NativePlaces:
 
     def _lose(self, place: Place) -> None:
         del self._places[place.address]
-        self._automatic[place.how] -= place.automatic
+        self._movable -= place.automatic
+        self._hooked -= place.automatic and place.how is How.HOOK
 
     def _watch(self, address: int) -> None:
         """The first return to *address* is pending."""
