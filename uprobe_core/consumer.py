@@ -291,7 +291,8 @@ class Consumer(Protocol):
     consumer is registered:
 
     ``handler(hit: Hit) -> HandlerVote | None``
-        called at each entry hit, in the order in which consumers were added;
+        called at each entry hit, in the order in which consumers were added; of a return event at
+        the entry of its function, where what the event fetches is not there yet;
     ``ret_handler(hit: ReturnHit) -> None``
         called at each return; if there is a handler too, only for calls whose
         handler ran and did not vote IGNORE or REMOVE (a *session*);

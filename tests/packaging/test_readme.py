@@ -65,4 +65,4 @@ def test_every_command_of_the_readme_works_in_examples(command: str) -> None:
 def test_the_python_example_works() -> None:
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     done = python("-c", code, cwd=ROOT / "examples")
-    assert done.stdout.startswith("sum 999250\n{"), done.stderr
+    assert done.stdout.startswith("sum 999250\n{'zero': 250, "), done.stderr

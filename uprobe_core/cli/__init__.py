@@ -52,7 +52,7 @@ COMMANDS = {
 _EPILOG = """\
 examples:
   uprobe run -e 'p:work ./loop:work a=%x0' -e 'r:ret ./loop:work rv=$retval' -- ./loop 3
-  uprobe run -C count:by=a -e 'p:work ./loop:work a=%x0' ./loop 1000
+  uprobe run -C latency -e 'p:work ./loop:work' -- ./loop 1000
   uprobe run -F 'w*' -F main -S -- ./loop 3
   uprobe list ./loop 'w*'
   uprobe why ./loop work+4

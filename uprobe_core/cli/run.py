@@ -23,7 +23,7 @@ examples:
   entry and return of a function, with an argument and the return value:
     uprobe run -e 'p:work ./loop:work a=%x0' -e 'r:ret ./loop:work rv=$retval' -- ./loop 3
   calls counted by argument, nothing recorded:
-    uprobe run -C count:by=a -e 'p:work ./loop:work a=%x0' -- ./loop 1000
+    uprobe run -C latency -e 'p:work ./loop:work' -- ./loop 1000
   only what is interesting, as JSON lines in a file:
     uprobe run --filter 'work:a > 2' --format jsonl -o hits.jsonl -e 'p:work ./loop:work a=%x0' ./loop 9
   the calls of functions and system calls, each in what makes it:
