@@ -1,4 +1,4 @@
-"""Sending and receiving on sockets: sendto, recvfrom, sendmsg, recvmsg and their multiples."""
+"""Sending and receiving on sockets: sendto, recvfrom, sendmsg, recvmsg."""
 
 from __future__ import annotations
 
@@ -24,17 +24,16 @@ from uprobe_linux.syscalls.sockets import (
     socket_entry,
     write_address,
 )
-from uprobe_linux.syscalls.support import MAX_RW, buffers, fail, iovecs, sigpipe, timespec
+from uprobe_linux.syscalls.support import MAX_RW, buffers, fail, iovecs, sigpipe
 from uprobe_linux.syscalls.table import Block, syscall
 
 if TYPE_CHECKING:
     from uprobe_linux.fs.fdtable import Descriptor
     from uprobe_linux.processes.task import LinuxTask
 
-__all__ = ()
+__all__ = ("UIO_MAXIOV", "receive_message", "send_message")
 
 MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, MSG_CMSG_CLOEXEC, MSG_PEEK = 0x40, 0x4000, 0x100, 0x4000_0000, 2
-MSG_WAITFORONE = 0x10000
 _MSGHDR = struct.Struct("<QIxxxxQQQQIxxxx")
 UIO_MAXIOV = 1024
 
@@ -73,10 +72,11 @@ def sys_sendto(task: LinuxTask, fd: int, address: int, size: int, flags: int, to
 def sys_sendmsg(task: LinuxTask, fd: int, message: int, flags: int) -> int:
     """sendmsg(2); descriptors travel as the host's."""
     entry = socket_entry(task, fd)
-    return _send_message(task, entry, message, flags & 0xFFFF_FFFF)
+    return send_message(task, entry, message, flags & 0xFFFF_FFFF)
 
 
-def _send_message(task: LinuxTask, entry: Descriptor, message: int, flags: int) -> int:
+def send_message(task: LinuxTask, entry: Descriptor, message: int, flags: int) -> int:
+    """Send what the msghdr at *message* says; answers how many bytes of it were sent."""
     name, name_size, iov, count, control, control_size, _ = _MSGHDR.unpack(
         task.process.memory.read(message, _MSGHDR.size)
     )
@@ -85,24 +85,6 @@ def _send_message(task: LinuxTask, entry: Descriptor, message: int, flags: int) 
     target = read_address(task, name, name_size) if name and name_size else b""
     ancillary = outgoing(task, control, control_size) if control and control_size else []
     return _send(task, entry, iovecs(task, iov, count), flags, target, ancillary)
-
-
-@syscall("sendmmsg")
-def sys_sendmmsg(task: LinuxTask, fd: int, messages: int, count: int, flags: int) -> int:
-    """sendmmsg(2): stops at the first that cannot be sent; its error shows only if it was the first."""
-    entry = socket_entry(task, fd)
-    sent = 0
-    for number in range(min(count & 0xFFFF_FFFF, UIO_MAXIOV)):
-        at = messages + 64 * number
-        try:
-            size = _send_message(task, entry, at, flags & 0xFFFF_FFFF | (MSG_DONTWAIT if sent else 0))
-        except OSError:
-            if sent:
-                break
-            raise
-        task.process.memory.write_u32(at + 56, size)
-        sent += 1
-    return sent
 
 
 def _send(
@@ -206,10 +188,11 @@ def sys_recvfrom(
 @syscall("recvmsg")
 def sys_recvmsg(task: LinuxTask, fd: int, message: int, flags: int) -> int:
     """recvmsg(2)."""
-    return _receive_message(task, socket_entry(task, fd), message, flags & 0xFFFF_FFFF)
+    return receive_message(task, socket_entry(task, fd), message, flags & 0xFFFF_FFFF)
 
 
-def _receive_message(task: LinuxTask, entry: Descriptor, message: int, flags: int) -> int:
+def receive_message(task: LinuxTask, entry: Descriptor, message: int, flags: int) -> int:
+    """Receive into what the msghdr at *message* says; answers how many bytes."""
     memory = task.process.memory
     name, name_size, iov, count, control, control_size, _ = _MSGHDR.unpack(memory.read(message, _MSGHDR.size))
     if count > UIO_MAXIOV:
@@ -227,27 +210,6 @@ def _receive_message(task: LinuxTask, entry: Descriptor, message: int, flags: in
     memory.write_u64(message + 40, len(told))
     memory.write_u32(message + 48, result_flags)
     return done
-
-
-@syscall("recvmmsg")
-def sys_recvmmsg(task: LinuxTask, fd: int, messages: int, count: int, flags: int, timeout: int) -> int:
-    """recvmmsg(2): waits for the first, takes what is there of the rest."""
-    entry = socket_entry(task, fd)
-    if timeout:
-        timespec(task, timeout)
-    taken = 0
-    for number in range(min(count & 0xFFFF_FFFF, UIO_MAXIOV)):
-        at = messages + 64 * number
-        try:
-            wanted = flags & 0xFFFF_FFFF & ~MSG_WAITFORONE | (MSG_DONTWAIT if taken else 0)
-            size = _receive_message(task, entry, at, wanted)
-        except OSError:
-            if taken:
-                break
-            raise
-        task.process.memory.write_u32(at + 56, size)
-        taken += 1
-    return taken
 
 
 def _receive(

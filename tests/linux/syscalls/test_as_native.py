@@ -28,6 +28,7 @@ from tests.linux.native import both, in_private_root, run_inside
         "memory_file",
         "vfork_copy",
         "cut_control",
+        "many_messages",
     ],
 )
 def test_a_program_sees_what_it_sees_on_the_host(name: str, tmp_path: Path) -> None:
