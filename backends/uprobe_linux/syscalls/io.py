@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from uprobe_core.types import MemoryFault
@@ -24,7 +25,7 @@ from uprobe_linux.syscalls.support import (
     sigpipe,
     wait_for,
 )
-from uprobe_linux.syscalls.table import s32, s64, syscall
+from uprobe_linux.syscalls.table import Block, s32, s64, syscall
 
 if TYPE_CHECKING:
     from uprobe_linux.fs.fdtable import Descriptor
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ("EAGAINS", "pread_into", "pwrite_from", "read_into", "rwf", "write_from")
 
-RWF_NOWAIT = 8
+RWF_NOWAIT, RWF_APPEND = 8, 16
 RWF_KNOWN = 0x3F
 EAGAINS = (errno.EAGAIN, errno.EWOULDBLOCK)
 
@@ -274,7 +275,8 @@ def sys_preadv(task: LinuxTask, fd: int, iov: int, count: int, low: int) -> int:
 def sys_preadv2(task: LinuxTask, fd: int, iov: int, count: int, low: int, high: int, flags: int) -> int:
     """preadv2(2); position -1 means the file's own."""
     if s64(low) == -1:
-        return sys_readv(task, fd, iov, count)
+        files(task).usable(s32(fd))
+        return _at_once(rwf(flags), lambda: sys_readv(task, fd, iov, count))
     return _pread(task, fd, (iov, count), s64(low), flags, vector=True)
 
 
@@ -294,8 +296,23 @@ def sys_pwritev(task: LinuxTask, fd: int, iov: int, count: int, low: int) -> int
 def sys_pwritev2(task: LinuxTask, fd: int, iov: int, count: int, low: int, high: int, flags: int) -> int:
     """pwritev2(2); position -1 means the file's own."""
     if s64(low) == -1:
-        return sys_writev(task, fd, iov, count)
+        entry = files(task).usable(s32(fd))
+        if rwf(flags) & RWF_APPEND and not entry.file.is_stream:
+            sys_lseek(task, fd, 0, os.SEEK_END)
+        return _at_once(flags, lambda: sys_writev(task, fd, iov, count))
     return _pwrite(task, fd, (iov, count), s64(low), flags, vector=True)
+
+
+def _at_once(flags: int, made: Callable[[], int]) -> int:
+    """What *made* answers; under RWF_NOWAIT, where it would sleep, what it has done so far, or EAGAIN."""
+    try:
+        return made()
+    except Block as block:
+        if not flags & RWF_NOWAIT:
+            raise
+        if isinstance(block.wait.data, int) and block.wait.data:
+            return block.wait.data
+        raise fail(errno.EAGAIN) from None
 
 
 def rwf(flags: int) -> int:

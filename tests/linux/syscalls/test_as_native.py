@@ -29,6 +29,7 @@ from tests.linux.native import both, in_private_root, run_inside
         "vfork_copy",
         "cut_control",
         "many_messages",
+        "vector_flags",
     ],
 )
 def test_a_program_sees_what_it_sees_on_the_host(name: str, tmp_path: Path) -> None:
