@@ -14,6 +14,7 @@ from uprobe_gdbremote.channel import Channel
 from uprobe_gdbremote.client import Client
 
 from tests.programs import ROOT
+from tests.short_paths import tmp_path as tmp_path
 
 needs_qemu = pytest.mark.skipif(
     shutil.which("qemu-aarch64") is None, reason="needs qemu-aarch64 (Debian: qemu-user)"

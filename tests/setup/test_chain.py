@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -133,11 +134,12 @@ def test_a_path_with_a_dot_is_relative_to_its_file_and_another_to_the_working_di
     assert given["argv"] == (f"{folder}/bin/app", "./arg")
     assert given["output"] == f"{folder}/out"
     assert given["report"] == ("out.json",)
+    app = f'"{folder}/bin/app"' if re.search(r"\s", str(folder)) else f"{folder}/bin/app"
     assert [line.text for line in given["events"] if hasattr(line, "text") and line.text] == [
-        f"p:w {folder}/bin/app:main a=%x0",
-        f"p {folder}/bin/app:main",
+        f"p:w {app}:main a=%x0",
+        f"p {app}:main",
         "p:x other:main",
-        f"p {folder}/bin/app:f",
+        f"p {app}:f",
     ]
 
 
