@@ -146,12 +146,14 @@ class CoverageConsumer:
         self._top = self._options.number("top", 40)
         self._sort = self._options.text("sort") or _SORTS[0]
         whole = self._options.text("whole") or "no"
-        if self._sort not in _SORTS or self._top < 0 or whole not in ("yes", "no"):
-            raise UsageError(
-                f"coverage cannot be sorted by {self._sort!r} with top {self._top} and whole {whole!r}",
-                hint=f"sort is one of {', '.join(_SORTS)}, top at least 0, whole yes or no",
-                slug="bad-option",
-            )
+        if self._sort not in _SORTS:
+            hint = f"sort is one of {', '.join(_SORTS)}"
+            raise UsageError(f"coverage cannot be sorted by {self._sort!r}", hint=hint, slug="bad-option")
+        if self._top < 0:
+            text = f"coverage cannot show {self._top} functions"
+            raise UsageError(text, hint="top is at least 0, which is all", slug="bad-option")
+        if whole not in ("yes", "no"):
+            raise UsageError(f"coverage:whole={whole}", hint="whole is yes or no", slug="bad-option")
         self._whole = whole == "yes"
         self._context: ConsumerContext | None = None
 
