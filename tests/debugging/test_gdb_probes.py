@@ -13,7 +13,7 @@ from tests.debugging.visits import environment, visit
 from tests.programs import GUEST, either
 
 WAYS = ["", "--engine c --mode trap", "--engine c --mode jump", "--engine py --mode trap", "--engine py"]
-STEPS = [*["stepi", "print/x $pc"] * 7, *["reverse-stepi", "print/x $pc"] * 2, "break depth"]
+STEPS = [*["stepi", "print/x $pc"] * 4, "reverse-stepi", "print/x $pc", "break depth"]
 STEPS += ["continue", "print/x $pc", "reverse-continue", "print/x $pc", "delete", *["continue"] * 3]
 
 
