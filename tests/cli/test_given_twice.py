@@ -1,15 +1,16 @@
-"""Options that are given twice: lists are added up, what would silently be replaced is refused."""
+"""Options that are given twice: lists are added up, what is replaced is said, what cannot be is refused."""
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
 import pytest
 
 from tests.cli.command import LOOP, uprobe
-from uprobe_core.cli import main
-from uprobe_core.cli.gathering import is_asked_for
+from uprobe_core.cli import build_parser, main
+from uprobe_core.cli.gathering import gather, is_asked_for
 from uprobe_core.errors import UsageError
 from uprobe_core.option import Option, flags_of
 from uprobe_core.setup.options import OPTIONS
@@ -33,34 +34,36 @@ def two_values(row: Option) -> tuple[str, str]:
     return one, other
 
 
-def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """What is said of a command line that is not run."""
-    assert main(["run", *words, "--", str(LOOP), "2"]) == 2
-    return capsys.readouterr().err
+def parsed(*words: str) -> argparse.Namespace:
+    return build_parser("run").parse_args(words)
 
 
 @pytest.mark.parametrize("row", [row for row in OPTIONS if takes_one(row)], ids=lambda row: row.name)
-def test_of_an_option_with_one_value_a_second_one_is_refused(
+def test_of_an_option_with_one_value_the_last_one_holds_and_that_is_said(
     row: Option, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flag = flags_of(row)[0][-1]
     one, other = two_values(row)
-    assert f"{flag} {one} and {flag} {other} cannot both hold" in refused(capsys, flag, one, flag, other)
+    assert gather(parsed(flag, one, flag, other)) == gather(parsed(flag, other))
+    assert f"uprobe: warning: {flag} {other} takes the place of {flag} {one}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--env", "--var"])
+def test_so_is_another_value_of_a_variable(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    gather(parsed(flag, "A=1", flag, "B=1", flag, "A=2"))
+    said = f"uprobe: warning: {flag} A=2 takes the place of {flag} A=1\n"
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize(
     ("flag", "one", "other"),
-    [
-        ("--env", "A=1", "A=2"),
-        ("--var", "A=1", "A=2"),
-        ("--filter", "work:a > 1", "work:a > 2"),
-        ("--bind", "/a:/w", "/b:/w"),
-    ],
+    [("--filter", "work:a > 1", "work:a > 2"), ("--bind", "/a:/w", "/b:/w")],
 )
-def test_so_is_another_value_of_one_thing(
+def test_what_is_meant_to_hold_together_is_refused(
     flag: str, one: str, other: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "cannot both hold" in refused(capsys, flag, one, flag, other)
+    assert main(["run", flag, one, flag, other, "--", str(LOOP), "2"]) == 2
+    assert f"{flag} {one} and {flag} {other} cannot both hold" in capsys.readouterr().err
 
 
 def test_the_same_value_may_be_said_again(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ("Gathered", "combined", "gather", "is_asked_for")
 
-_ONE = "leave one of them out"
-_TWICE = {
+_NOT_ONE = {
+    "binds": "one thing lies at a place: leave one of them out",
     "filters": "an event has one filter: join them by && or ||",
-    "format": "a run has one format: `uprobe run` again has the same records, --report is for pages and JSON",
+}
+"""Options of which neither the first nor the last alone is meant when they are given twice."""
+_INSTEAD = {
+    "format": "a run has one format; `uprobe run` again has the same records, --report is for pages and JSON",
     "output": "a run writes its records once; --report may be given several times",
     "tree_of": "a glob stands for several functions",
 }
@@ -54,7 +58,7 @@ def gather(args: argparse.Namespace) -> Gathered:
     UsageError, ConfigError; what is wrong inside of set-up files is in the result.
     """
     own = [_given(args, *given) for given in args.given]
-    _refuse_twice(args.given, own)
+    _say_what_is_replaced(args.given, own)
     program = args.program[1:] if args.program[:1] == ["--"] else args.program
     own += [{"argv": tuple(program)}] if program else []
     own += [{"debug": True}] if "" in args.debug else []
@@ -75,19 +79,25 @@ def combined(files: Sequence[SetupFile], parts: Sequence[Mapping[str, Any]]) -> 
     return Gathered(setup, [problem for file in files for problem in file.problems], tuple(axes))
 
 
-def _refuse_twice(given: Sequence[tuple[Option, str, Any]], parts: Sequence[Mapping[str, Any]]) -> None:
-    """Raise UsageError for an option that takes the place of an earlier one without a word."""
+def _say_what_is_replaced(
+    given: Sequence[tuple[Option, str, Any]], parts: Sequence[Mapping[str, Any]]
+) -> None:
+    """Warn of an option that replaces an earlier one; raises UsageError where neither alone is meant."""
     known: dict[tuple[str, str], tuple[Any, str]] = {}
     for (_, flag, text), part in zip(given, parts, strict=True):
         for name, value in part.items():
             for what, each in _replaced(name, value):
-                before, written = known.setdefault((name, what), (each, f"{flag} {text}"))
+                before, written = known.get((name, what), (each, ""))
+                known[name, what] = each, f"{flag} {text}"
                 if before != each:
-                    raise UsageError(
-                        f"{written} and {flag} {text} cannot both hold",
-                        hint=_TWICE.get(name, _ONE),
-                        slug="given-twice",
-                    )
+                    _say_replaced(name, written, f"{flag} {text}")
+
+
+def _say_replaced(name: str, before: str, now: str) -> None:
+    if name in _NOT_ONE:
+        raise UsageError(f"{before} and {now} cannot both hold", hint=_NOT_ONE[name], slug="given-twice")
+    why = f" ({_INSTEAD[name]})" if name in _INSTEAD else ""
+    print(f"uprobe: warning: {now} takes the place of {before}{why}", file=sys.stderr)
 
 
 def _replaced(name: str, value: Any) -> Iterator[tuple[str, Any]]:
