@@ -92,15 +92,15 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = nothing }, NULL);
 	receive("all", SOCK_DGRAM, MOST, 0, NULL, 0, 0);
-	receive("one", SOCK_DGRAM, MOST, MSG_WAITFORONE, NULL, 0, 0);
-	receive("none there", SOCK_DGRAM, MOST, MSG_DONTWAIT, NULL, 0, 0);
-	receive("no time", SOCK_DGRAM, MOST, 0, &none, 0, 0);
-	receive("wrong time", SOCK_DGRAM, MOST, 0, &wrong, 0, 0);
-	receive("a signal after two", SOCK_DGRAM, 2, 0, NULL, SIGUSR1, 0);
+	receive("one", SOCK_DGRAM, 1, MSG_WAITFORONE, NULL, 0, 0);
+	receive("none there", SOCK_DGRAM, 0, MSG_DONTWAIT, NULL, 0, 0);
+	receive("no time", SOCK_DGRAM, 1, 0, &none, 0, 0);
+	receive("wrong time", SOCK_DGRAM, 0, 0, &wrong, 0, 0);
+	receive("a signal after two", SOCK_DGRAM, 2, 0, NULL, SIGUSR1, 900000);
 	receive("the end after two", SOCK_SEQPACKET, 2, 0, NULL, 0, 0);
 	receive("the socket's patience", SOCK_DGRAM, 0, 0, NULL, 0, 200000);
-	receive("its patience after two", SOCK_DGRAM, 2, 0, NULL, 0, 300000);
-	receive("a part of a message", SOCK_STREAM, 2, MSG_WAITALL, NULL, SIGUSR1, 0);
+	receive("its patience after two", SOCK_DGRAM, 2, 0, NULL, 0, 600000);
+	receive("a part of a message", SOCK_STREAM, 2, MSG_WAITALL, NULL, SIGUSR1, 900000);
 	send_many();
 	return 0;
 }
