@@ -24,10 +24,12 @@ class HostFile:
 
     def __init__(self, fd: int, *, given: bool = False) -> None:
         """:param given: *fd* is ours from now on; else a duplicate is."""
+        self.fd = -1
         self.fd = fd if given else os.dup(fd)
 
     def __del__(self) -> None:
-        os.close(self.fd)
+        if self.fd >= 0:  # there was a descriptor left for it
+            os.close(self.fd)
 
     def stamp(self) -> tuple[int, ...]:
         """Device, inode, size and times of change: another one means that the file has changed."""
