@@ -256,6 +256,8 @@ def meant(step: Step, utask: TaskState, world: World) -> Step:
 
 TO_ANOTHER_STACK: list[Step] = [("call", 0, 1, 0), ("call", 1, 1, 1), ("call", 2, -3, 2)]
 AND_BACK: list[Step] = [("call", 0, 1, 0), ("call", 1, -3, 1), ("call", 2, 7, 2), ("land", 2, 0)]
+ITSELF: list[Step] = [("call", 0, 1, number) for number in range(FUNCTIONS)]
+BACK, LEFT, RAISED = ("land", 0, 0), ("land", 0, 1), ("unwind", 0, 0)
 DEEPER: list[Step] = [("call", number, 1, number) for number in range(FUNCTIONS)]
 SUMMARY, GRAPH = _engine.ACTION_SUMMARY, _engine.ACTION_GRAPH
 
@@ -263,10 +265,13 @@ SUMMARY, GRAPH = _engine.ACTION_SUMMARY, _engine.ACTION_GRAPH
 @pytest.mark.parametrize("kinds", [(SUMMARY,), (GRAPH,), (SUMMARY, GRAPH)], ids=["times", "paths", "both"])
 @hypothesis.settings(deadline=None, max_examples=300)
 @hypothesis.given(histories, st.booleans())
-@hypothesis.example([*DEEPER, ("land", 0, 0), ("unwind", 0, 0), ("land", 0, 0)], True)
-@hypothesis.example([*DEEPER, ("land", 0, 0), ("fork",), ("land", 0, 0), ("switch", 2), ("land", 0, 0)], True)
+@hypothesis.example([*DEEPER, BACK, RAISED, BACK], True)
+@hypothesis.example([*DEEPER, BACK, LEFT, BACK], True)
+@hypothesis.example([*ITSELF, BACK, RAISED, BACK], True)
+@hypothesis.example([*ITSELF, BACK, ITSELF[2], BACK, BACK, BACK], True)
+@hypothesis.example([*DEEPER, BACK, ("fork",), BACK, ("switch", 2), BACK], True)
 @hypothesis.example([*TO_ANOTHER_STACK, ("land", 1, 0), ("land", 1, 0)], True)
-@hypothesis.example([*AND_BACK, ("call", 0, 8, 0), ("land", 0, 0)], True)
+@hypothesis.example([*AND_BACK, ("call", 0, 8, 0), BACK], True)
 def test_calls_end_alike(kinds: Sequence[int], history: list[Step], jumps: bool) -> None:
     world = World()
     reference, native = Reference(world, jumps=jumps), Native(world, kinds, jumps=jumps)
@@ -289,7 +294,7 @@ def test_both_give_up_what_is_too_much_at_the_same_call(below: int) -> None:
     world = World()
     reference, native = Reference(world), Native(world, [SUMMARY])
     history = [("call", number % FUNCTIONS, below, 0) for number in range(1100)]
-    play([*history, ("land", 0, 0), ("land", 0, 0)], reference, native)
+    play([*history, BACK, BACK], reference, native)
     agree(reference, native, [SUMMARY])
     assert sum(reference.missed.values()) > 0
     assert {reason for _, reason in reference.missed} >= {"longjmp" if below else "depth"}
