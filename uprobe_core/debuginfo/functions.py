@@ -11,6 +11,7 @@ from uprobe_core.debuginfo.encoding import DAMAGED
 from uprobe_core.debuginfo.forms import CONSTANTS
 from uprobe_core.debuginfo.info import DebugInfo
 from uprobe_core.debuginfo.ranges import ranges_of
+from uprobe_core.debuginfo.spans import Spans
 from uprobe_core.debuginfo.types import Kind, Type, type_of
 from uprobe_core.debuginfo.unit import Die, Entry, Family, Unit
 
@@ -115,8 +116,15 @@ def function_at(info: DebugInfo, vaddr: int) -> Instance | None:
     unit = info.unit_at(vaddr)
     if unit is None:
         return None
-    found = [each for each in functions_of(unit) if each.covers(vaddr)]
-    return found[-1] if found else None
+    functions, at = functions_of(unit), unit.header.offset
+    spans = unit.info.spans.get(at)
+    if spans is None:
+        numbered = enumerate(functions)
+        spans = unit.info.spans[at] = Spans(
+            (*span, number) for number, each in numbered for span in each.ranges
+        )
+    found = spans.last_at(vaddr)
+    return None if found is None else functions[found]
 
 
 def scopes_at(function: Instance, vaddr: int) -> list[Die]:

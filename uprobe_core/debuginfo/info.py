@@ -15,6 +15,7 @@ from uprobe_core.debuginfo.encoding import DAMAGED
 from uprobe_core.debuginfo.forms import OTHER_FILE, REFERENCES, SHORT_REFERENCES, SIGNATURE
 from uprobe_core.debuginfo.ranges import ranges_of
 from uprobe_core.debuginfo.sections import Sections
+from uprobe_core.debuginfo.spans import Spans
 from uprobe_core.debuginfo.unit import Die, Unit
 from uprobe_core.debuginfo.unit_header import UnitHeader, parse_header
 
@@ -66,6 +67,8 @@ class DebugInfo:
         self._tables: dict[int, Abbreviations] = {}
         self.functions: dict[int, list[Any]] = {}
         """Functions with code of units that were looked at, by the unit's offset: see functions.py."""
+        self.spans: dict[int, Spans] = {}
+        """Where the code of these is, by the same."""
         self.jumps_back: dict[int, bool] = {}
         """Whether functions may tail-call themselves, by their offset: see callers.py."""
         self.line_programs: dict[int, Any] = {}

@@ -12,6 +12,7 @@ from uprobe_core.debuginfo.dwarf import At, Tag
 from uprobe_core.debuginfo.encoding import DAMAGED, uleb
 from uprobe_core.debuginfo.forms import read_form
 from uprobe_core.debuginfo.sections import Sections
+from uprobe_core.debuginfo.spans import Spans
 from uprobe_core.debuginfo.unit_header import UnitHeader
 
 __all__ = ("Die", "Entry", "Unit")
@@ -44,6 +45,7 @@ class Family(Protocol):
 
     sections: Sections
     functions: dict[int, list[Any]]
+    spans: dict[int, Spans]
     line_programs: dict[int, Any]
     jumps_back: dict[int, bool]
 
