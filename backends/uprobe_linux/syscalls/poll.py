@@ -170,7 +170,9 @@ def sys_pselect6(
         raise fail(errno.EBADF)
     results, total = _answer_sets(sets, interests, found)
     if not total and (deadline is None or task.machine.clock.monotonic() < deadline):
-        raise _sleep(task, interests, deadline)
+        # what has hung up, and is in no set that this answers, stays so: it would wake us for ever
+        waited = [interest for interest, events in zip(interests, found, strict=True) if not events]
+        raise _sleep(task, waited, deadline)
     leave_mask(task)
     for address, result in zip(addresses, results, strict=True):
         if address:

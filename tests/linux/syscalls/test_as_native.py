@@ -20,6 +20,7 @@ from tests.linux.native import both, in_private_root, run_inside
         "policies",
         "size_limits",
         "fork_pages",
+        "hung_up",
         "interfaces",
         "neighbours",
         "shrinking",
