@@ -162,7 +162,7 @@ class ProcessFollower:
         self._on_process("exit", task)
 
     def on_gone(self, process: Process) -> None:
-        """A process whose hits do not count may have been in the memory of one whose do."""
+        """A process is gone that may have been in the memory of another one."""
         self.registry.visited(process)
 
     def on_end(self) -> None:

@@ -217,11 +217,18 @@ class UprobeRegistry:
             self._all_again(space)
 
     def visited(self, process: Process) -> None:
-        """*process* is gone; if it was left alone in memory of others, the native engine has that back."""
-        if self.is_left(process) and (space := self.spaces.get(process)) is not None:
+        """*process*, which may have shared its memory, is gone; the memory is that of the others.
+
+        If it was left alone in it, the native engine has it back.
+        """
+        space = self.spaces.get(process)
+        if space is None:
+            return
+        is_shared = any(other is space for owner, other in self.spaces.items() if owner is not process)
+        if is_shared or self.is_left(process):
             del self.spaces[process]
-            if any(other is space for other in self.spaces.values()) and not self._has_visitors(space):
-                self._all_again(space)
+        if is_shared and self.is_left(process) and not self._has_visitors(space):
+            self._all_again(space)
 
     def _all_again(self, space: Space) -> None:
         """Place each site of *space* anew, by the core or natively as it is to be now."""
