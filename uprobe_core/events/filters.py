@@ -16,6 +16,7 @@ from typing import Any
 
 from uprobe_core.errors import SpecError
 from uprobe_core.event_model import EventSpec
+from uprobe_core.events.cpu_list import CPUS, cpu_list
 from uprobe_core.events.fields import Field, FieldKind, event_fields, spec_of
 from uprobe_core.events.filter_compile import INTEGER_SIZES, Expressions, FilterOp, Predicate
 from uprobe_core.events.hints import nearest
@@ -344,9 +345,9 @@ class _Parser:
         end = self.text.find("}", at + 5)
         if end < 0:
             raise self.fail("MISSING_BRACE_CLOSE", len(self.text) + 1)
-        cpus = _cpu_list(self.text[at + 5 : end])
-        if not cpus:
-            raise self.fail("INVALID_CPULIST", end + 1)
+        cpus = cpu_list(self.text[at + 5 : end]) if end > at + 5 else None
+        if cpus is None:
+            raise self.fail("INVALID_CPULIST", end + 1, hint=f"CPUs are 0 to {CPUS - 1}")
         return cpus, end + 1
 
 
@@ -363,22 +364,6 @@ def _cast(value: int, found: Field) -> int:
     bits = 8 * (found.size if found.size in INTEGER_SIZES else 8)
     value &= (1 << bits) - 1
     return value - (1 << bits) if found.signed and value >> (bits - 1) else value
-
-
-def _cpu_list(text: str) -> frozenset[int]:
-    """The numbers of ``0-2,5``; empty when it is malformed."""
-    cpus: set[int] = set()
-    for part in text.split(","):
-        low, dash, high = part.partition("-")
-        try:
-            first = kstrtoul(low, 10)
-            last = kstrtoul(high, 10) if dash else first
-        except NumberError:
-            return frozenset()
-        if last < first or last >= 1 << 16:
-            return frozenset()
-        cpus.update(range(first, last + 1))
-    return frozenset(cpus)
 
 
 def parse_filter(text: str, event: object) -> Filter:
