@@ -60,6 +60,11 @@ KERNEL_ONLY: dict[str, list[tuple[str, str]]] = {
 MORE_HITS = frozenset({"insns-system", "mapped-again", "recursion-retonly"})
 """Cases in which a kernel refuses an instruction, overlooks a mapping or loses a deep return; we do not."""
 
+KERNELS_BUFFERS = frozenset(
+    {"event-numbers", "filter-faults", "long-records", "string-arrays", "switched-first"}
+)
+"""Cases about what a kernel's own buffers, numbers and switches make of events: not compared elsewhere."""
+
 OTHER_ORDER = frozenset({"enable-order", "hist-basic", "same-name-append"})
 """Cases in which events of several groups or with triggers lie at one address, in the kernel's own order."""
 

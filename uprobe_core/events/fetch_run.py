@@ -71,6 +71,7 @@ class FetchProgram:
         strings = self._run_strings(hit, values) if self._strings else None
         if self._buffer is not None:
             self._buffer.store(self.args, values, strings)
+            self._fill_arrays(values)
         return tuple(values) if self._assemble is None else self._assemble(values)
 
     def _unfetched(self, arg: FetchArg) -> Value:
@@ -86,11 +87,18 @@ class FetchProgram:
         cells = [_located(locate, hit) for _, locate, _ in self._strings]
         counts = [max(count, 1) for _, _, count in self._strings]
         texts = [cell or [None] for cell in cells]
-        layout = None if self._buffer is None else place_strings(texts, counts, self._room)
+        layout = None if self._buffer is None else place_strings(texts, self._room)
         found = lay_out(texts, counts, self._room) if layout is None else layout.texts
         for (index, _, count), cell, shown in zip(self._strings, cells, found, strict=True):
             values[index] = GONE if cell is None else tuple(shown) if count else shown[0]
         return layout
+
+    def _fill_arrays(self, values: list[Value]) -> None:
+        """A string array that was given up goes on with what the buffer held."""
+        for index, _, count in self._strings:
+            shown = values[index]
+            if isinstance(shown, tuple) and len(shown) < count and self._buffer is not None:
+                values[index] = (*shown, *self._buffer.texts(self.args[index], len(shown)))
 
 
 def _located(

@@ -55,7 +55,7 @@ def _common() -> dict[str, Field]:
     comm = [Field(name, "h.comm", FieldKind.COMM, 16) for name in ("COMM", "comm")]
     stack = [Field(name, "0", FieldKind.STACK, 0) for name in ("STACKTRACE", "stacktrace")]
     common = [
-        Field("common_type", "0", size=2),
+        Field("common_type", "h.event.number", size=2),
         Field("common_flags", "0", size=1),
         Field("common_preempt_count", "0", size=1),
         Field("common_pid", "h.tid", size=4, signed=True),

@@ -33,13 +33,16 @@ ERRORS = {
 MAX_KEYS = 3
 MAX_VALUES = 2
 """Beside the hit count (TRACING_MAP_VALS_MAX is 3)."""
+STRING_SIZE, STACK_SIZE = 256, 128
+MAX_KEY_SIZE = STRING_SIZE + STACK_SIZE
+"""Bytes of all keys (HIST_KEY_SIZE_MAX); a number has 8."""
 DEFAULT_BITS, MIN_BITS, MAX_BITS = 11, 7, 17
 _SIZES = (1, 2, 4, 8)
 """Of what has a hist_fn_t, see select_value_fn in kernel/trace/trace_events_hist.c."""
 _KEY_MODIFIERS = ("hex", "sym", "sym-offset", "syscall", "log2", "usecs", "execname", "stacktrace")
 _VALUE_MODIFIERS = ("hex", "percent", "graph", "usecs")
 HITCOUNT = Field("hitcount", "1")
-STACK = Field("common_stacktrace", "stack(h)", FieldKind.STACK, 128)
+STACK = Field("common_stacktrace", "stack(h)", FieldKind.STACK, STACK_SIZE)
 TIME = Field("common_timestamp", "h.timestamp")
 
 
@@ -213,7 +216,11 @@ class _Parser:
 
     def _keys(self) -> tuple[HistField, ...]:
         names = self.attributes["keys"].split(",")
-        found = [self._field(name, key=True) for name in names[:MAX_KEYS]]
+        found: list[HistField] = []
+        for name in names[:MAX_KEYS]:
+            found.append(self._field(name, key=True))
+            if sum(map(_key_size, found)) > MAX_KEY_SIZE:
+                raise self.quiet("the keys are too long together", "one string, beside a stack or numbers")
         if len(names) > MAX_KEYS:
             raise self.quiet(f"more than {MAX_KEYS} keys")
         return tuple(found)
@@ -294,6 +301,10 @@ class _Parser:
             index = 0 if name == "hitcount" else names.index(name) + 1
             found.append(SortKey(index, modifier == "descending"))
         return tuple(found)
+
+
+def _key_size(key: HistField) -> int:
+    return {FieldKind.STRING: STRING_SIZE, FieldKind.STACK: STACK_SIZE}.get(key.field.kind, 8)
 
 
 def parse_hist(text: str, filter_text: str, spec: EventSpec) -> HistSpec:

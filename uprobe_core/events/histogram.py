@@ -7,6 +7,7 @@ kernel/trace/trace_events_hist.c (6.12), and recorded histograms.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
 from uprobe_core.events.fields import FieldKind, join
@@ -175,7 +176,7 @@ def _measurer(spec: HistSpec, stack: Stack) -> Callable[[Any], tuple[Key, tuple[
     """A function from a hit to key and values, made once."""
     keys = "".join(f"{_key_source(key)}, " for key in spec.keys)
     values = "".join(f"{_value_source(value)}, " for value in spec.values)
-    names = {"join": join, "log2": _log2, "stack": lambda h: stack(h)[:_STACK_DEPTH]}
+    names = {"join": join, "log2": _log2, "stack": lambda h: stack(h)[:_STACK_DEPTH], "count": count()}
     code = f"lambda h, v=None: (({keys}), ({values})) if (v := h.values) is not None else None"
     return eval(code, names)  # type: ignore[no-any-return]  # noqa: S307  # built from field tables only
 
@@ -183,6 +184,8 @@ def _measurer(spec: HistSpec, stack: Stack) -> Callable[[Any], tuple[Key, tuple[
 def _key_source(key: HistField) -> str:
     if key.field.kind is FieldKind.STACK:
         return key.field.source
+    if key.field.kind is FieldKind.STRING and key.modifier == "log2":
+        return "f'{h.tid} {next(count)}'"  # 256 bytes of the kernel's stack: never the same again
     if key.field.kind is FieldKind.STRING:
         return f"({key.field.source} or '')[:255]"
     number = _value_source(key)
@@ -252,7 +255,7 @@ def _reader(spec: HistSpec, index: int) -> Callable[[tuple[Key, Row]], Any]:
     field = spec.keys[at].field
     if field.kind is FieldKind.STACK:
         return lambda _entry: 0
-    if field.kind is FieldKind.STRING and spec.keys[at].modifier == "":
+    if field.kind is FieldKind.STRING:
         return lambda entry: entry[0][at].encode("utf-8", "surrogateescape")
     bits = 8 * field.size if field.size in (1, 2, 4, 8) else 64
     return lambda entry: _low_bits(entry[0][at], bits, signed=field.signed)

@@ -20,7 +20,7 @@ from uprobe_core.types import MemoryFault
 if TYPE_CHECKING:
     from uprobe_core.types import GuestMemory
 
-__all__ = ("MAX_STRING", "Layout", "Text", "TextState", "lay_out", "place_strings", "read_text")
+__all__ = ("MAX_STRING", "Layout", "Text", "TextState", "lay_out", "place_strings", "read_text", "text_at")
 
 MAX_STRING = 4096
 """The longest string that is measured, NUL included (MAX_STRING_SIZE = PATH_MAX)."""
@@ -97,6 +97,12 @@ def _before_fault(memory: GuestMemory, address: int, fault: int, found: bytes) -
     return Text(found + chunk, TextState.FAULT)
 
 
+def text_at(data: bytes, position: int) -> str:
+    """The string at *position* of *data*, which may end without a NUL."""
+    end = data.find(0, position)
+    return _text(data[position : end if end >= 0 else len(data)])
+
+
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
@@ -106,7 +112,8 @@ class Layout:
     """The strings of one record as they lie in it.
 
     :param area: what follows the fixed part of the record
-    :param places: of each argument's elements where in *area*, and how many bytes with the NUL; 0: no string
+    :param places: of each argument's elements where in *area*, and how many bytes with the NUL; 0: no string.
+        An array whose pointer could not be read ends there.
     """
 
     area: bytes
@@ -114,14 +121,11 @@ class Layout:
 
     @property
     def texts(self) -> list[list[str | None]]:
-        """What each argument shows, element by element."""
+        """What each argument shows, element by element, as far as it has places."""
         return [[self._shown(*place) for place in places] for places in self.places]
 
     def _shown(self, position: int, length: int) -> str | None:
-        if length == 0:
-            return None
-        end = self.area.find(0, position)
-        return _text(self.area[position : end if end >= 0 else len(self.area)])
+        return text_at(self.area, position) if length else None
 
 
 def lay_out(
@@ -136,22 +140,30 @@ def lay_out(
     for texts in cells:
         for text in texts:
             if text is None or text.is_odd:
-                return place_strings(cells, counts, room).texts
+                return _padded(cells, counts, room)
             needed += text.measured
     if needed > room:
-        return place_strings(cells, counts, room).texts
+        return _padded(cells, counts, room)
     return [[_text(t.data) if t and t.measured else None for t in texts] for texts in cells]
 
 
-def place_strings(cells: Sequence[Sequence[Text | None]], counts: Sequence[int], room: int) -> Layout:
+def _padded(
+    cells: Sequence[Sequence[Text | None]], counts: Sequence[int], room: int
+) -> list[list[str | None]]:
+    """What is found of each argument, and nothing where its array ended before its time."""
+    found = place_strings(cells, room).texts
+    return [texts + [None] * (count - len(texts)) for texts, count in zip(found, counts, strict=True)]
+
+
+def place_strings(cells: Sequence[Sequence[Text | None]], room: int) -> Layout:
     """Measure, reserve, copy: the two passes as they are; parameters as of :func:`lay_out`."""
     size = min(sum(_measure(texts) for texts in cells), room)
     area = bytearray(size)
     position, left = 0, size
     locations: list[list[tuple[int, int]]] = []
-    for texts, count in zip(cells, counts, strict=True):
+    for texts in cells:
         places, consumed = _store(texts, area, position, left)
-        locations.append(places + [(0, 0)] * (count - len(places)))
+        locations.append(places)
         position += consumed
         left -= consumed
     return Layout(bytes(area), locations)

@@ -226,7 +226,7 @@ def _hist(line: str, text: str, event: object) -> Trigger:
     at = text.find(" if ")
     if at < 0 and text.rstrip(_BLANK).endswith(" if"):
         raise _refusal(line, "no filter follows 'if'")
-    body, condition = (text[:at], text[at + 4 :].strip(_BLANK)) if at >= 0 else (text, "")
+    body, condition = (text[:at], text[at + 4 :].rstrip(_BLANK)) if at >= 0 else (text, "")
     spec = parse_hist(body.rstrip(_BLANK), condition, spec_of(event))
     test = compile_filter(condition, event) if condition else None
     return Trigger("hist", filter_text=condition, test=test, hist=replace(spec, filter_text=condition))

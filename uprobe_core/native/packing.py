@@ -93,7 +93,6 @@ _FILTER_FIELDS = {
     "cpu": _SIGNED_ZERO,
     "CPU": _SIGNED_ZERO,
     "common_cpu": _SIGNED_ZERO,
-    "common_type": NOTHING,
     "common_flags": NOTHING,
     "common_preempt_count": NOTHING,
     "__probe_ip": _ADDRESS,

@@ -364,7 +364,7 @@ class Session(ReportedSession):
             hijack=self.returns is Returns.HIJACK,
             depth=dispatcher.depth,
             visible=policy.is_kernel,
-            fetches=lambda: not (policy.is_kernel and self.events.shows_stale_numbers),
+            fetches=lambda: not (policy.is_kernel and self.events.shows_leftovers),
         )
 
     @property

@@ -49,6 +49,7 @@ class Event:
     :param on_error: called with (event, sink, exception) when a sink raised
     :param buffer: shared by all events under policy=kernel, see :mod:`uprobe_core.events.record_buffer`
     :param readable_of: what the event of a full name is called for people
+    :ivar number: what ``common_type`` says, 0 outside of policy=kernel
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Event:
         self.spec = spec
         self.readable_of = readable_of
         self._full_name, self._is_return = spec.full_name, spec.is_return
+        self.number = 0
         self._names = tuple(arg.name for arg in spec.args)
         self._called: dict[int, str] = {}
         """What the user calls sinks, by their id()."""
@@ -171,6 +173,12 @@ class Event:
         found = self._elsewhere.get(hit.probe_offset) if self._elsewhere else None
         return run_fetch(self._program if found is None else found[0], hit)
 
+    def condition(self, test: Predicate) -> Predicate:
+        """*test* as a kernel makes it: an unreadable string is what its buffers hold there."""
+        if self._buffer is None:
+            return test
+        return self._buffer.condition(test, self.spec.args, lambda: self.filter is not None)
+
     def _at_entry(self, hit: Hit) -> tuple[Any, ...]:
         """What is kept of the entry *hit* for its return."""
         found = self._elsewhere.get(hit.probe_offset) if self._elsewhere else None
@@ -251,11 +259,16 @@ class Event:
         return (HandlerVote.KEEP, state) if answer is None else answer
 
     def _entered(self, hit: Hit, state: EntryState | None) -> tuple[HandlerVote, EntryState | None]:
-        if not self.is_return and self.filter is not None and not self.filter(hit):
+        if not self.is_return and self._is_rejected(hit):
             return HandlerVote.IGNORE, None
         if state is not None and self.keeps_values:
             state.args = hit.values
         return self._run_entry_calls(hit, state), state
+
+    def _is_rejected(self, hit: Hit) -> bool:
+        if self.filter is not None and not self.filter(hit):
+            return True
+        return self._buffer is not None and bool(hit.values) and not self._buffer.recorded()
 
     def _run_entry_calls(self, hit: Hit, state: EntryState | None) -> HandlerVote:
         removals, event_vote = 0, HandlerVote.KEEP
@@ -286,7 +299,7 @@ class Event:
             self._returned(hit, state)
 
     def _returned(self, hit: ReturnHit, state: EntryState) -> None:
-        if self.is_return and self.filter is not None and not self.filter(hit):
+        if self.is_return and self._is_rejected(hit):
             return
         for place, sink, call in self._return_calls:
             cookie = state.cookies[place] if place < len(state.cookies) else None

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from uprobe_core.actions.base import Action
 from uprobe_core.errors import ProbeError, UsageError
-from uprobe_core.event_model import DeleteSpec, EventSpec, OpCode
+from uprobe_core.event_model import DeleteSpec, EventSpec
 from uprobe_core.events.in_order import InOrder
-from uprobe_core.events.record_buffer import RecordBuffer
+from uprobe_core.events.record_buffer import RecordBuffer, may_show_leftovers
 from uprobe_core.image.guest_files import GuestFiles
 from uprobe_core.probes.arch_ops import ArchOps
 from uprobe_core.probes.registry import UprobeRegistry
@@ -24,6 +24,7 @@ from uprobe_core.tracing.place_check import PlaceCheck, file_of
 from uprobe_core.types import Policy
 
 if TYPE_CHECKING:
+    from uprobe_core.events.kernel_self import KernelSelf
     from uprobe_core.events.table import EventTable
     from uprobe_core.records.spool import Spool
     from uprobe_core.run_setup import ConsumerUse, EventLine, FunctionOf
@@ -47,7 +48,12 @@ class EventSet:
         warn: Callable[[str], None] = lambda _text: None,
     ) -> None:
         self._made_of = policy, arch, files
+        self.kernel: KernelSelf | None = None
+        """What is known of the kernel itself; None outside of policy=kernel."""
         if policy.is_kernel:
+            from uprobe_core.events.kernel_self import kernel_self
+
+            self.kernel = kernel_self(policy)
             _ = self.table  # which refuses a kernel that the language does not know
         self.events: InOrder[Event] = InOrder()
         self._on_error = on_error
@@ -79,15 +85,9 @@ class EventSet:
         return make_table(*self._made_of)
 
     @property
-    def shows_stale_numbers(self) -> bool:
-        """Whether a number of some event may be what an earlier event left: see record_buffer."""
-        return any(
-            op.code in (OpCode.DEREF, OpCode.UDEREF)
-            for event in self.events
-            for arg in event.spec.args
-            if not arg.type.is_string
-            for op in arg.ops
-        )
+    def shows_leftovers(self) -> bool:
+        """Whether something may depend on what an earlier event left: see record_buffer."""
+        return any(may_show_leftovers(e.spec.args, e.filter or e.triggers) for e in self.events)
 
     @property
     def location_count(self) -> int:
@@ -164,6 +164,8 @@ class EventSet:
         event = self.named(spec.full_name)
         if event is None:
             event = Event(spec, self._on_error, self._buffer, self.findings.readable_of)
+            if self.kernel is not None:
+                event.number = self.kernel.next_number(each.number for each in self.events)
             event.on_change = self._changed
             self._put(event)
         event.add_location(spec)
@@ -297,7 +299,7 @@ class EventSet:
 
         for event in self.find(name):
             parsed = None if expression.strip() == "0" else parse_filter(expression, event)
-            event.filter = None if parsed is None else parsed.test
+            event.filter = None if parsed is None else event.condition(parsed.test)
             event.filter_ops = None if parsed is None else parsed.ops
             event.changed()
 
@@ -317,9 +319,8 @@ class EventSet:
         from uprobe_core.tracing.triggers import attach_trigger
 
         for event in self.find(name):
-            target = attach_trigger(self, event, text, session)
-            new = [each for each in (target, event) if each is not None and each not in self._with_triggers]
-            self._with_triggers += new
+            enabled = attach_trigger(self, event, text, session)
+            self._with_triggers += [each for each in enabled if each not in self._with_triggers]
             event.changed()
 
     # --- placing ------------------------------------------------------------------------------------

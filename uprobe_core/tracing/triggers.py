@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, cast
 
 from uprobe_core.consumer import Hit
+from uprobe_core.events.hist_parse import HistSpec
 from uprobe_core.events.histogram import Histogram
+from uprobe_core.events.kernel_self import KernelSelf
 from uprobe_core.events.trace_text import line_prefix
 from uprobe_core.events.triggers import UNLIMITED, Trigger, TriggerList
 from uprobe_core.tracing.context import TriggerContext
@@ -42,12 +44,19 @@ class TriggerEvents(Protocol):
         """What the triggers of all of them share."""
         ...
 
+    @property
+    def kernel(self) -> KernelSelf | None:
+        """What is known of the kernel itself, None outside of policy=kernel."""
+        ...
+
 
 class _Active:
     """A trigger with how often it may still act."""
 
-    def __init__(self, trigger: Trigger, histogram: Histogram | None) -> None:
-        self.trigger = trigger
+    def __init__(
+        self, trigger: Trigger, histogram: Histogram | None, test: Callable[[Hit], bool] | None
+    ) -> None:
+        self.trigger, self.test = trigger, test
         self.left = trigger.count
         self.histogram = histogram
 
@@ -75,15 +84,15 @@ class EventTriggers:
 
     # --- set up -------------------------------------------------------------------------------------
 
-    def write(self, text: str) -> Event | None:
-        """Do what one line of the ``trigger`` file says; returns the event that it switches, if any.
+    def write(self, text: str) -> list[Event]:
+        """Do what one line of the ``trigger`` file says; returns the events that a kernel enables for it.
 
         Raises SpecError.
         """
         trigger = self.list.write(text, self._event, lambda name: self._events.named(name) is not None)
         command = trigger.hist.command if trigger.hist is not None else ""
         if command in {"pause", "continue", "clear"} and self._command(trigger, command):
-            return None
+            return []
         active = {each: self._active.get(each) or self._activate(each) for each in self.list}
         for each, gone in self._active.items():
             if each not in active and gone.histogram is not None and not gone.histogram.spec.name:
@@ -95,9 +104,11 @@ class EventTriggers:
         if trigger.command in {"enable_event", "disable_event"} and trigger in active:
             # Made here, since records that a native engine writes would not see the switch.
             target = triggers_of(self._target(trigger.target), self._events, self._session)
-            if trigger.command == "enable_event":  # as in a kernel, where it is not enabled by itself
+            # It is not enabled by itself; under policy=kernel all groups are, when the triggers are written.
+            if trigger.command == "enable_event" and self._events.kernel is None:
                 target.soft_disabled = True
-        return self._target(trigger.target) if trigger.command.endswith("_event") else None
+        switched = [self._target(trigger.target)] if trigger.target else []
+        return list(dict.fromkeys([*switched, self._event])) if trigger in active else []
 
     def _command(self, trigger: Trigger, command: str) -> bool:
         """``pause``, ``continue`` or ``clear`` of a histogram that is there."""
@@ -112,22 +123,32 @@ class EventTriggers:
 
     def _activate(self, trigger: Trigger) -> _Active:
         spec = trigger.hist
+        test = None if trigger.test is None else self._event.condition(trigger.test)
         if spec is None:
-            return _Active(trigger, None)
+            return _Active(trigger, None, test)
         histogram = self._state.named.get(spec.name) if spec.name else None
         if histogram is None:
-            histogram = Histogram(spec, stack=lambda hit: hit.stack(), symbol=self._symbol)
+            histogram = self._histogram(spec)
             self._state.histograms.append((self._event.full_name, histogram))
             if spec.name:
                 self._state.named[spec.name] = histogram
-        return _Active(trigger, histogram)
+        return _Active(trigger, histogram, test)
+
+    def _histogram(self, spec: HistSpec) -> Histogram:
+        """An empty one, whose stacks are the user's, or under policy=kernel the kernel's own."""
+        kernel = self._events.kernel
+        if kernel is None:
+            return Histogram(spec, stack=lambda hit: hit.stack(), symbol=self._symbol)
+        frames = kernel.frames(is_return=self._event.is_return)
+        return Histogram(spec, stack=lambda _hit: frames, symbol=kernel.symbol)
 
     def _stack_lines(self, hit: Hit) -> Iterator[str]:
-        """The user stack as the kernel prints its own."""
-        task = hit.task
+        """The stack of the kernel under policy=kernel, else that of the program."""
+        task, kernel = hit.task, self._events.kernel
         yield f"{line_prefix(task.comm, task.tid, task.cpu(), task.clock())}<stack trace>"
-        for frame in hit.stack():
-            yield f" => {frame.label}"
+        names = kernel.stack(is_return=self._event.is_return) if kernel is not None else hit.stack()
+        for name in names:
+            yield f" => {name if isinstance(name, str) else name.label}"
 
     def _symbol(self, address: int) -> str:
         return self._state.symbols.get(address, f"{address:#x}")
@@ -155,7 +176,7 @@ class EventTriggers:
             trigger = active.trigger
             if (trigger.command == "stacktrace") is not post:
                 continue
-            if trigger.test is None or trigger.test(hit):
+            if active.test is None or active.test(hit):
                 self._do(active, hit)
 
     def _do(self, active: _Active, hit: Hit) -> None:
@@ -199,6 +220,8 @@ class EventTriggers:
     def _names(self, histogram: Histogram, measurement: Any, hit: Hit) -> dict[int, str]:
         """Symbols of the addresses in *measurement*, found while their mappings are there."""
         found: dict[int, str] = {}
+        if self._events.kernel is not None:
+            return found  # which has its own names
         for part, value in zip(histogram.spec.keys, measurement[0], strict=True):
             symbolic = part.modifier in {"sym", "sym-offset", "stacktrace"} or isinstance(value, tuple)
             for address in value if isinstance(value, tuple) else (value,):
@@ -215,9 +238,9 @@ def triggers_of(event: Event, events: TriggerEvents, session: TriggerContext) ->
     return cast("EventTriggers", event.triggers)  # nothing else is ever put there
 
 
-def attach_trigger(events: TriggerEvents, event: Event, text: str, session: TriggerContext) -> Event | None:
+def attach_trigger(events: TriggerEvents, event: Event, text: str, session: TriggerContext) -> list[Event]:
     """Do what *text*, a line of the ``trigger`` file, says for *event*; raises SpecError.
 
-    Returns the event that ``enable_event`` or ``disable_event`` switches, else None.
+    Returns the events that a kernel enables for it: the one that it switches, and *event*.
     """
     return triggers_of(event, events, session).write(text)
