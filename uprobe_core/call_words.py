@@ -1,13 +1,10 @@
-"""System calls as strace writes them: flags by name, modes in octal, AT_FDCWD, errors as results.
-
-Values: include/uapi/asm-generic/fcntl.h, arch/arm64/include/uapi/asm/fcntl.h and
-include/uapi/asm-generic/mman.h of Linux 6.12.
-"""
+"""System calls as strace writes them: numbers by name, modes in octal, AT_FDCWD, errors as results."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from uprobe_core.call_constants import CHOICES, FLAGS, signal_name
 from uprobe_core.event_model import Record
 from uprobe_core.value_text import values_text
 
@@ -15,70 +12,73 @@ __all__ = ("call_texts", "in_words")
 
 _LAST = {"exit", "exit_group"}
 """Those that have no result."""
-
-_OPEN: Mapping[int, str] = {
-    0x40: "O_CREAT",
-    0x80: "O_EXCL",
-    0x100: "O_NOCTTY",
-    0x200: "O_TRUNC",
-    0x400: "O_APPEND",
-    0x800: "O_NONBLOCK",
-    0x4000: "O_DIRECTORY",
-    0x8000: "O_NOFOLLOW",
-    0x10000: "O_DIRECT",
-    0x20000: "O_LARGEFILE",
-    0x80000: "O_CLOEXEC",
-    0x200000: "O_PATH",
-}
-_ACCESS = ("O_RDONLY", "O_WRONLY", "O_RDWR", "0x3")
-_PROT: Mapping[int, str] = {1: "PROT_READ", 2: "PROT_WRITE", 4: "PROT_EXEC"}
-_MAP: Mapping[int, str] = {
-    1: "MAP_SHARED",
-    2: "MAP_PRIVATE",
-    0x10: "MAP_FIXED",
-    0x20: "MAP_ANONYMOUS",
-    0x800: "MAP_DENYWRITE",
-    0x4000: "MAP_NORESERVE",
-    0x8000: "MAP_POPULATE",
-    0x20000: "MAP_STACK",
-    0x100000: "MAP_FIXED_NOREPLACE",
-}
-_AT: Mapping[int, str] = {
-    0x100: "AT_SYMLINK_NOFOLLOW",
-    0x200: "AT_REMOVEDIR",
-    0x400: "AT_SYMLINK_FOLLOW",
-    0x1000: "AT_EMPTY_PATH",
-}
-_CLOSE: Mapping[int, str] = {0x80000: "O_CLOEXEC", 0x800: "O_NONBLOCK"}
-_FLAGS: Mapping[str, Mapping[int, str]] = {
-    "openat": _OPEN,
-    "mmap": _MAP,
-    "newfstatat": _AT,
-    "statx": _AT,
-    "unlinkat": _AT,
-    "linkat": _AT,
-    "fchownat": _AT,
-    "utimensat": _AT,
-    "pipe2": _CLOSE,
-    "dup3": _CLOSE,
-}
 _AT_FDCWD = -100
+_ACCESS_MODES = ("O_RDONLY", "O_WRONLY", "O_RDWR", "0x3")
+_SOCKET_TYPES = ("0", "SOCK_STREAM", "SOCK_DGRAM", "SOCK_RAW", "SOCK_RDM", "SOCK_SEQPACKET")
+_TESTS: Mapping[int, str] = {4: "R_OK", 2: "W_OK", 1: "X_OK"}
+_FUTEX_PRIVATE, _FUTEX_REALTIME = 0x80, 0x100
 
 
 def in_words(call: str, argument: str, value: object) -> str | None:
     """What *value* of an argument of the system call *call* is called; None: it is just a number."""
     if not isinstance(value, int):
         return None
-    if argument.endswith("dirfd") and value == _AT_FDCWD:
-        return "AT_FDCWD"
-    if argument == "mode" and call != "fallocate":
-        return f"{value:#o}".replace("0o", "0") if value else "0"
-    if argument == "prot":
-        return _joined(value, _PROT) if value else "PROT_NONE"
-    if argument == "flags" and call in _FLAGS:
-        head = [_ACCESS[value & 3]] if call == "openat" else []
-        return _joined(value & ~3 if head else value, _FLAGS[call], head)
-    return None
+    both = f"{call} {argument}"
+    special = _SPECIAL.get(both) or _SPECIAL.get(argument)
+    if special is not None:
+        return special(value)
+    choices = CHOICES.get(both) or CHOICES.get(argument)
+    if choices is not None:
+        return choices.get(value)
+    flags = FLAGS.get(both) or FLAGS.get(argument)
+    return _joined(value, flags) if flags is not None and value else None
+
+
+def _folder(value: int) -> str | None:
+    return "AT_FDCWD" if value == _AT_FDCWD else None
+
+
+def _mode(value: int) -> str:
+    return f"{value:#o}".replace("0o", "0") if value else "0"
+
+
+def _futex(value: int) -> str | None:
+    name = CHOICES["futex_op"].get(value & ~(_FUTEX_PRIVATE | _FUTEX_REALTIME))
+    if name is None:
+        return None
+    private = "_PRIVATE" if value & _FUTEX_PRIVATE else ""
+    return f"{name}{private}{'|FUTEX_CLOCK_REALTIME' if value & _FUTEX_REALTIME else ''}"
+
+
+def _clone(value: int) -> str:
+    """The flags, and the signal at the end in the lowest byte."""
+    end = value & 0xFF
+    flags = [_joined(value & ~0xFF, FLAGS["clone flags"])] if value & ~0xFF or not end else []
+    return "|".join([*flags, *([signal_name(end) or f"{end:#x}"] if end else [])])
+
+
+def _socket_type(value: int) -> str | None:
+    which = value & 0xF
+    return _joined(value & ~0xF, FLAGS["type"], _SOCKET_TYPES[which]) if which < len(_SOCKET_TYPES) else None
+
+
+_SPECIAL: Mapping[str, Callable[[int], str | None]] = {
+    "clone flags": _clone,
+    "dirfd": _folder,
+    "faccessat mode": lambda value: _joined(value, _TESTS) if value else "F_OK",
+    "faccessat2 mode": lambda value: _joined(value, _TESTS) if value else "F_OK",
+    "fallocate mode": lambda _: None,
+    "futex_op": _futex,
+    "mode": _mode,
+    "newdirfd": _folder,
+    "olddirfd": _folder,
+    "openat flags": lambda value: _joined(value & ~3, FLAGS["openat flags"], _ACCESS_MODES[value & 3]),
+    "prot": lambda value: _joined(value, FLAGS["prot"]) if value else "PROT_NONE",
+    "sig": signal_name,
+    "signum": signal_name,
+    "type": _socket_type,
+}
+"""What has a form of its own, by argument, or by call and argument."""
 
 
 def call_texts(record: Record) -> tuple[list[str], str, int]:
@@ -94,7 +94,8 @@ def call_texts(record: Record) -> tuple[list[str], str, int]:
     return arguments, "?" if event.name in _LAST else text, int(str(took))
 
 
-def _joined(value: int, names: Mapping[int, str], head: list[str] | None = None) -> str:
-    words = [*(head or ()), *(name for bit, name in names.items() if value & bit)]
+def _joined(value: int, names: Mapping[int, str], head: str = "") -> str:
+    """*head*, the names of the bits of *value*, and what has none as a number."""
+    words = [*([head] if head else ()), *(name for bit, name in names.items() if value & bit)]
     rest = value & ~sum(names)
     return "|".join([*words, *([f"{rest:#x}"] if rest or not words else [])])
