@@ -13,8 +13,9 @@ from tests.linux.guests import HERE, TIMEOUT
 from tests.programs import _build, _zig_version
 from tests.warm_python import python
 
-__all__ = ("both", "in_private_root", "run_inside")
+__all__ = ("agrees_with_the_host", "both", "in_private_root", "run_inside")
 
+_TRIES, _SOON = 3, 20
 _HOST = {"x86_64": "x86_64-linux-musl", "aarch64": "aarch64-linux-musl"}
 
 
@@ -52,6 +53,40 @@ def run_inside(program: Path, folder: Path, *argv: str, sysroot: Path | None = N
     done = python("-c", _IN_GUEST, *words, cwd=folder, timeout=TIMEOUT)
     assert not done.stderr, done.stderr
     return done.stdout
+
+
+def agrees_with_the_host(name: str, folder: Path) -> None:
+    """Assert that ``programs/NAME.c`` prints the same under the host's kernel and as a guest.
+
+    The host is asked up to three times: where its processors are busy, the moment that a process gives
+    another one may be over too soon, and then the program says, or waits for, something else.
+    """
+    host, guest = both(name)
+    (folder / "guest").mkdir()
+    found = run_inside(guest, folder / "guest").splitlines()
+    for number in range(_TRIES):
+        place = folder / f"host{number}"
+        place.mkdir()
+        expected = _on_the_host(host, place)
+        if expected == found:
+            return
+    assert found == expected
+
+
+def _on_the_host(program: Path, folder: Path) -> list[str]:
+    try:
+        done = subprocess.run(
+            [program],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            timeout=_SOON,
+        )
+    except subprocess.TimeoutExpired:
+        return ["it hung"]
+    return done.stdout.splitlines()
 
 
 def in_private_root(program: Path, folder: Path, *argv: str, proc: bool = False) -> str:

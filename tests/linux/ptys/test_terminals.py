@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.linux.guests import build
-from tests.linux.native import both, run_inside
+from tests.linux.native import agrees_with_the_host
 
 _UPROBE = [sys.executable, "-P", "-m", "uprobe_core.cli", "run"]
 
@@ -20,11 +20,7 @@ _UPROBE = [sys.executable, "-P", "-m", "uprobe_core.cli", "run"]
 def test_a_program_sees_what_it_sees_on_the_host(name: str, tmp_path: Path) -> None:
     if not os.access("/dev/ptmx", os.R_OK | os.W_OK):
         pytest.skip("no reference: this host has no pseudo-terminals")
-    host, guest = both(name)
-    expected = subprocess.run(
-        [host], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL, timeout=60
-    )
-    assert run_inside(guest, tmp_path).splitlines() == expected.stdout.splitlines()
+    agrees_with_the_host(name, tmp_path)
 
 
 def _at_a_terminal(command: list[str], folder: Path) -> tuple[str, bytes]:

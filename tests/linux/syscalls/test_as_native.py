@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.linux.guests import build
-from tests.linux.native import both, in_private_root, run_inside
+from tests.linux.native import agrees_with_the_host, both, in_private_root, run_inside
 
 
 @pytest.mark.parametrize(
@@ -34,20 +33,7 @@ from tests.linux.native import both, in_private_root, run_inside
     ],
 )
 def test_a_program_sees_what_it_sees_on_the_host(name: str, tmp_path: Path) -> None:
-    host, guest = both(name)
-    folders = [tmp_path / "host", tmp_path / "guest"]
-    for folder in folders:
-        folder.mkdir()
-    expected = subprocess.run(
-        [host],
-        cwd=folders[0],
-        capture_output=True,
-        text=True,
-        check=True,
-        stdin=subprocess.DEVNULL,
-        timeout=60,
-    )
-    assert run_inside(guest, folders[1]).splitlines() == expected.stdout.splitlines()
+    agrees_with_the_host(name, tmp_path)
 
 
 def test_a_thread_that_never_stops_calling_does_not_keep_another_from_its_data(tmp_path: Path) -> None:
