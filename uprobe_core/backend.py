@@ -1,13 +1,11 @@
 """The backend contract: what executes the program, and what the core is told.
 
-Three roles.  The core asks a :class:`Backend` to open a :class:`Target`, gets
-a :class:`Machine`, and gives it a :class:`ProbeHandler`.  While the machine
-runs, it tells the handler about traps, steps and process events, and the
-handler acts on :class:`Process` and :class:`Task`.
+Three roles.  The core asks a :class:`Backend` to open a :class:`Target`, gets a :class:`Machine`, and gives
+it a :class:`ProbeHandler`.  While the machine runs, it tells the handler about traps, steps and process
+events, and the handler acts on :class:`Process` and :class:`Task`.
 
-Everything is called in the thread that called :meth:`Machine.run`, except
-:meth:`Machine.request_stop`.  Exceptions that a handler method raises end the
-run and come out of :meth:`Machine.run` unchanged.
+Everything is called in the thread that called :meth:`Machine.run`, except :meth:`Machine.request_stop`.
+Exceptions that a handler method raises end the run and come out of :meth:`Machine.run` unchanged.
 
 A backend that has threads runs them one after the other; between a callback's
 call and return no guest instruction runs in that process.
@@ -275,6 +273,10 @@ class ProbeHandler(Protocol):
         """*task* replaced its address space; called before the first on_mmap of the new image."""
         ...
 
+    def on_killed(self, task: Task, signal: int) -> None:
+        """*signal* is about to end the process of *task*, still whole: the core looks at its stack."""
+        ...
+
     def on_exit(self, task: Task) -> None:
         """*task* ended, by itself or by a signal."""
         ...
@@ -344,9 +346,8 @@ class Machine(Protocol):
     def call_soon(self, function: Callable[[], None]) -> None:
         """Call *function* in the running thread at the next safe point, outside guest execution.
 
-        May be called from any thread and from callbacks; functions run in
-        the order given.  Before :meth:`run` it waits for the start.  What one
-        raises ends the run like what a handler raises.
+        May be called from any thread and from callbacks; functions run in the order given.  Before
+        :meth:`run` it waits for the start.  What one raises ends the run like what a handler raises.
         """
         ...
 
@@ -393,8 +394,7 @@ class Backend(Protocol):
     def open(self, target: Target, handler: ProbeHandler) -> Machine:
         """Load the program, telling *handler* of every mapping; nothing of it has run yet.
 
-        Raises TargetError for what is wrong with the program, which it names (its
-        ``exit_status`` is 127 if it is not there, 126 if it cannot be executed), and
-        BackendError for what the backend cannot do.
+        Raises TargetError for what is wrong with the program, which it names (its ``exit_status`` is 127 if
+        it is not there, 126 if it cannot be executed), and BackendError for what the backend cannot do.
         """
         ...

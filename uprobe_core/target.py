@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from uprobe_core.frame import Frame
 from uprobe_core.option import option
 from uprobe_core.value_types import COUNT, SECONDS, SIZE
 
 __all__ = (
+    "CRASHES",
     "ENDED_BY",
     "LIMIT_REACHED",
     "Bind",
@@ -203,6 +205,19 @@ class Target:
 ENDED_BY = {"interrupt": 130, "terminated": 143, "hangup": 129, "killed": 137}
 """128 + SIGINT, SIGTERM, SIGHUP, and SIGKILL of a debugger: the status of a run that one of them ended."""
 LIMIT_REACHED = 124
+CRASHES = {
+    3: "SIGQUIT",
+    4: "SIGILL",
+    5: "SIGTRAP",
+    6: "SIGABRT",
+    7: "SIGBUS",
+    8: "SIGFPE",
+    11: "SIGSEGV",
+    24: "SIGXCPU",
+    25: "SIGXFSZ",
+    31: "SIGSYS",
+}
+"""Signals whose default action dumps core (signal(7)), by their number on arm64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +230,8 @@ class ExitStatus:
         or what did: a key of :data:`ENDED_BY`
     :param pc: where the program was when the signal killed it, None if that is not known
     :param fault_address: what it could not access, None if that is not why
+    :param stack: the frames from *pc* on, innermost first; the core fills it in for a backend that calls
+        ProbeHandler.on_killed
     """
 
     code: int = 0
@@ -222,6 +239,7 @@ class ExitStatus:
     reason: str = ""
     pc: int | None = field(default=None, compare=False)
     fault_address: int | None = field(default=None, compare=False)
+    stack: tuple[Frame, ...] = field(default=(), compare=False)
 
     @property
     def shell_status(self) -> int:

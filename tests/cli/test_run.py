@@ -232,8 +232,10 @@ def test_a_limit_that_is_reached_is_124_and_the_results_are_written() -> None:
     assert done.stderr.endswith("uprobe: the run was ended: timeout (after 0.5 s)\n")
 
 
-@pytest.mark.parametrize("number", [signal.SIGBUS, signal.SIGSYS, signal.SIGKILL])
-def test_a_signal_of_a_fault_is_said(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    "number", [signal.SIGBUS, signal.SIGSYS, signal.SIGQUIT, signal.SIGXFSZ, signal.SIGTERM, signal.SIGKILL]
+)
+def test_a_signal_that_dumps_core_is_said(tmp_path: Path, number: signal.Signals) -> None:
     source = tmp_path / "dies.c"
     source.write_text(
         "#include <signal.h>\n#include <stdlib.h>\n"
@@ -241,8 +243,10 @@ def test_a_signal_of_a_fault_is_said(tmp_path: Path, number: signal.Signals) -> 
     )
     done = uprobe("run", "--", str(either(source)), str(int(number)))
     assert done.returncode == 128 + number
-    named = rf"uprobe: the program was killed by {number.name} at 0x[0-9a-f]+ in \S+\n"
-    assert re.fullmatch("" if number == signal.SIGKILL else named, done.stderr)
+    where = r"at 0x[0-9a-f]+ in \S+\nuprobe:   called from .+"
+    named = rf"uprobe: the program was killed by {number.name} {where}\n"
+    silent = number in (signal.SIGTERM, signal.SIGKILL)
+    assert re.fullmatch("" if silent else named, done.stderr)
 
 
 @pytest.mark.parametrize("engine", ["c", "py"])
@@ -264,9 +268,10 @@ def test_where_a_program_died_and_of_which_address_is_said(tmp_path: Path, engin
     done = uprobe("run", "--engine", engine, "-F", "reads", "--", str(either(source)))
     pc, address = done.stdout.split()
     assert address == "0x18"
-    last = done.stderr.splitlines()[-1]
+    *_, last, callers = done.stderr.splitlines()
     where = rf"at {pc} in reads(\+0x\w+)? \(fault address {address}\)"
     assert re.fullmatch(f"uprobe: the program was killed by SIGSEGV {where}", last), last
+    assert callers.startswith("uprobe:   called from main+")
 
 
 def test_a_limit_of_instructions_is_124() -> None:

@@ -54,7 +54,9 @@ def test_importing_and_asking_for_help_load_nothing_heavy(argv: list[str]) -> No
 def test_a_run_loads_nothing_that_it_does_not_need() -> None:
     """Each of these takes as long as tens of modules of ours."""
     command = ("-m", "uprobe_core.cli", "run", "-e", f"p {LOOP}:main", str(LOOP), "0")
-    others = {"inspect", "tempfile", "shutil", "pathlib", "subprocess", "urllib.parse"}
+    others = {"inspect", "tempfile", "shutil", "pathlib", "subprocess", "urllib.parse"} | {
+        "uprobe_core.stacks.user_stacks"
+    }
     assert not imported(*command) & ((HEAVY | others) - imported("-c", "pass"))
 
 

@@ -197,6 +197,14 @@ ODD = (
 )
 
 
+def test_markdown_says_where_a_program_was_killed() -> None:
+    status = {"code": 0, "signal": 11, "reason": "", "stack": ["reads+0x8", "main+0x20", "_start"]}
+    text = markdown_of(
+        {"program": [], "status": status, "events": [], "consumers": [], "setup": {}, "versions": {}}, {}
+    )
+    assert "\nIt ended with signal 11 in reads+0x8, called from main+0x20, \\_start.\n" in text
+
+
 def test_markdown_shows_names_as_they_are() -> None:
     """Beside a reader of CommonMark with GitHub's tables."""
     markdown_it = pytest.importorskip("markdown_it", reason="needs markdown-it-py")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import uprobe_core as up
-from tests.programs import ROOT
+from tests.programs import ROOT, zig
 from uprobe_core.errors import PluginError, UsageError
 
 LOOP = str(ROOT / "examples" / "loop")
@@ -28,13 +28,26 @@ def test_it_says_what_ran_what_was_hit_and_what_consumers_found(tmp_path: Path, 
     found = document(tmp_path, engine, "count:by=a", "sum:arg=a,event=work")
     assert found["version"] == 1
     assert found["program"] == [LOOP, "3"]
-    assert found["status"] == {"code": 0, "signal": 0, "reason": "", "pc": None, "fault_address": None}
+    ended = {"code": 0, "signal": 0, "reason": "", "pc": None, "fault_address": None, "stack": []}
+    assert found["status"] == ended
     (event,) = found["events"]
     assert (event["name"], event["hits"]) == ("uprobes/work", 3)
     count, total = found["consumers"]
     assert (count["name"], count["options"], count["event"]) == ("count", {"by": "a"}, None)
     assert (total["name"], total["event"]) == ("sum", "work")
     assert set(count["found"]["events"]) == {"uprobes/work"}
+
+
+@pytest.mark.parametrize("engine", ["py", "c"])
+def test_it_has_the_stack_of_a_crash(tmp_path: Path, engine: str) -> None:
+    program, path = zig("crashes.c", "-fomit-frame-pointer"), tmp_path / "report.json"
+    with up.Session([str(program), "abort"], report=str(path), output="/dev/null", engine=engine) as session:
+        status = session.run()
+    found = json.loads(path.read_text())["status"]
+    assert found["stack"] == [frame.name for frame in status.stack]
+    assert status.stack[0] == status.pc == found["pc"]
+    functions = [frame.function for frame in status.stack]
+    assert functions[functions.index("abort") :][:3] == ["abort", "fails", "main"]
 
 
 @pytest.mark.parametrize("engine", ["py", "c"])

@@ -249,3 +249,16 @@ def test_an_action_does_not_begin_with_a_depth_that_no_stack_has(make: Callable[
     with pytest.raises(UsageError) as refused:
         make(1025)
     assert refused.value.slug == "bad-option"
+
+
+@ENGINES
+def test_a_call_of_nothing_that_a_signal_interrupted_has_its_caller(engine: str) -> None:
+    look = Look(lambda hit: [frame.name.partition("+")[0] for frame in hit.stack(5)])
+    program = zig("crashes.c", "-fomit-frame-pointer")
+    with up.Session([str(program), "gives up"], output="/dev/null", engine=engine) as session:
+        session.probe(f"p {program}:gives_up", look)
+        counted = session.probe(f"p:counted {program}:gives_up", up.Stacks())
+        session.run()
+    assert look.found == [["gives_up", "__restore_rt", "0x0", "calls_nothing", "catches"]]
+    (stack,) = counted.result()
+    assert [frame.name.partition("+")[0] for frame in stack[:5]] == look.found[0]

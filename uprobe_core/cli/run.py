@@ -42,16 +42,8 @@ expectation did not hold, 124 if a limit ended the run, 125 if uprobe failed, 12
 
 UNMET = 123
 """The program ended well and an expectation did not hold."""
-_CRASHES = {
-    4: "SIGILL",
-    5: "SIGTRAP",
-    6: "SIGABRT",
-    7: "SIGBUS",
-    8: "SIGFPE",
-    11: "SIGSEGV",
-    31: "SIGSYS",
-}
-"""Signals of faults, by their number on arm64."""
+_CALLERS = 8
+"""Of a crash, as far as they are said."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -146,11 +138,16 @@ def _exit_status(status: ExitStatus, setup: RunSetup, name_of: Callable[[int], s
 
 
 def _say_if_crashed(status: ExitStatus, name_of: Callable[[int], str]) -> None:
-    """Say which signal killed the program, if it is one of a fault, and where, as far as that is known."""
-    name = _CRASHES.get(status.signal)
+    """Say which signal killed the program, if it is one of a crash, and where, as far as that is known."""
+    from uprobe_core.target import CRASHES
+
+    name = CRASHES.get(status.signal)
     if name is None:
         return
     where = "" if status.pc is None else name_of(status.pc)
     at = "" if status.pc is None else f" at {status.pc:#x}{f' in {where}' if where else ''}"
     fault = "" if status.fault_address is None else f" (fault address {status.fault_address:#x})"
     print(f"uprobe: the program was killed by {name}{at}{fault}", file=sys.stderr)
+    if callers := [frame.name for frame in status.stack[1:]]:
+        more = ", ..." if callers[_CALLERS:] else ""
+        print(f"uprobe:   called from {', '.join(callers[:_CALLERS])}{more}", file=sys.stderr)

@@ -14,7 +14,7 @@ from typing import Final
 __all__ = ("CONTRACTS",)
 
 CONTRACTS: Final[Mapping[str, str]] = {
-    "backend": "1.3",
+    "backend": "1.4",
     "decoder": "1.0",
     "arch": "1.1",
     "consumer": "1.0",
@@ -22,5 +22,6 @@ CONTRACTS: Final[Mapping[str, str]] = {
     "plugin": "1.0",
 }
 """By the word of the kind: backend 1.1 has Capabilities for all that the core relies on and
-ProbeHandler.analyze, 1.2 Target.on_sample and on_code, 1.3 Capabilities.unreadable;
+ProbeHandler.analyze, 1.2 Target.on_sample and on_code, 1.3 Capabilities.unreadable,
+1.4 ProbeHandler.on_killed;
 arch 1.1 has ``architecture`` in place of five hooks, which it still takes."""

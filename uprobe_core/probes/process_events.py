@@ -25,6 +25,7 @@ class ProcessFollower:
 
     :param on_error: called with (link, exception) when a consumer raised; it may re-raise
     :param on_process: called with (kind, task) for "task", "fork", "exec" and "exit"
+    :param on_killed: called with a task and the signal that is about to end its process
     :param on_idle: called before the whole program waits
     :param on_map: called with a process when one of its mappings has come or is about to go
     :param on_end: called when this host process, a forked one, is about to end
@@ -40,6 +41,7 @@ class ProcessFollower:
         *,
         on_error: OnError,
         on_process: Callable[[str, Task], None] | None = None,
+        on_killed: Callable[[Task, int], None] | None = None,
         on_map: Callable[[Process], None] | None = None,
         on_end: Callable[[], None] = lambda: None,
         on_idle: Callable[[], None] | None = None,
@@ -50,6 +52,7 @@ class ProcessFollower:
         self.registry = registry
         self._on_error = on_error
         self._on_process = on_process or (lambda _kind, _task: None)
+        self._on_killed = on_killed or (lambda _task, _signal: None)
         self._on_map = on_map or (lambda _process: None)
         self._on_end = on_end
         self._on_idle = on_idle or (lambda: None)
@@ -151,6 +154,10 @@ class ProcessFollower:
         if not self.registry.follow:
             self.registry.leave(task.process)
         self._on_process("exec", task)
+
+    def on_killed(self, task: Task, signal: int) -> None:
+        """*signal* is about to end the process of *task*."""
+        self._on_killed(task, signal)
 
     def on_exit(self, task: Task) -> None:
         """A task ended: its step is cleaned up, its pending returns are missed."""

@@ -71,4 +71,8 @@ def _status(status: Mapping[str, Any] | None) -> str:
         return "a failure"
     if status["reason"]:
         return f"a limit or an interrupt ({status['reason']})"
-    return f"signal {status['signal']}" if status["signal"] else f"exit status {status['code']}"
+    if not status["signal"]:
+        return f"exit status {status['code']}"
+    place, *callers = map(_cell, status["stack"] or [""])
+    where = f" in {place}" if place else ""
+    return f"signal {status['signal']}{where}" + (f", called from {', '.join(callers)}" if callers else "")

@@ -271,7 +271,10 @@ function children(nodes, parent, from) {
 function status(found) {
   if (!found) return "it failed";
   if (found.reason) return "it was ended: " + found.reason;
-  return found.signal ? "killed by signal " + found.signal : "exit status " + found.code;
+  if (!found.signal) return "exit status " + found.code;
+  const [place, ...callers] = found.stack;
+  const where = place ? " in " + place : "";
+  return "killed by signal " + found.signal + where + (callers.length ? ", called from " + callers.join(", ") : "");
 }
 
 function summary(events) {

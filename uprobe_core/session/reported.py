@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.backend import LEFT_ALONE, MAPPED_LATE, ExitStatus
+from uprobe_core.errors import OutputError
 from uprobe_core.session.choices import writes_records
 from uprobe_core.session.explain import say_statistics
 from uprobe_core.session.prepared import PreparedSession
@@ -96,13 +97,22 @@ class ReportedSession(PreparedSession):
             if not outcome.held:
                 self._complaints.say(f"expectation failed: {outcome}")
 
+    def _say_lost(self) -> None:
+        """Processes that somebody ended have not told what they found last."""
+        count = getattr(self._machine, "lost_processes", 0)
+        if count:
+            what = f"{count} process{'' if count == 1 else 'es'} of the program"
+            self._complaints.not_written(
+                OutputError(f"what {what} found last is lost: killed from outside, or without memory")
+            )
+
     def _write_files(self, files: ResultFiles, found: ConsumerReports, status: ExitStatus | None) -> None:
         findings, lost = self.events.findings, self._complaints.not_written
         files.write_profile(lambda: findings.profile(with_missed=not self.setup.policy.is_kernel), lost)
         if files.wants_report:
             document = {
                 "program": list(self.setup.argv),
-                "status": None if status is None else asdict(status),
+                "status": _as_json(status),
                 "events": [each.as_json() for each in findings.totals()],
                 "consumers": found.as_json(),
                 "expectations": [each.as_json() for each in self.outcomes],
@@ -154,6 +164,11 @@ def _shown(value: Any) -> str:
         given = ",".join(f"{key}={text}" for key, text in {**event, **value.options}.items())
         return f"{value.name}:{given}" if given else str(value.name)
     return str(getattr(value, "value", value))
+
+
+def _as_json(status: ExitStatus | None) -> dict[str, Any] | None:
+    """How the program ended; frames of its stack are their names."""
+    return None if status is None else asdict(status) | {"stack": [frame.name for frame in status.stack]}
 
 
 def _failure(status: ExitStatus | None) -> str:

@@ -155,6 +155,7 @@ class Session(ReportedSession):
             self.returns,
             on_error=self._complaints.link_failed,
             on_process=self._on_process,
+            on_killed=self._on_killed,
             on_map=self._on_map,
             on_end=self._on_end,
             on_idle=self._show_output,
@@ -202,7 +203,7 @@ class Session(ReportedSession):
                 try:
                     self._begin_outsiders(machine)
                     self._live.begin(machine)
-                    status = self.status = machine.run()
+                    status = self.status = self.stacks.completed(machine.run())
                 finally:
                     self._live.end()
                     if not self.spool.is_root:
@@ -248,15 +249,6 @@ class Session(ReportedSession):
         finally:
             self.plugins.hook.uprobe_session_finish(session=self, status=status)
             self._close_files()
-
-    def _say_lost(self) -> None:
-        """Processes that somebody ended have not told what they found last."""
-        count = getattr(self._machine, "lost_processes", 0)
-        if count:
-            what = f"{count} process{'' if count == 1 else 'es'} of the program"
-            self._complaints.not_written(
-                OutputError(f"what {what} found last is lost: killed from outside, or without memory")
-            )
 
     def _close_files(self) -> None:
         for file in (self._output, self._files, self._coverage):
@@ -315,6 +307,10 @@ class Session(ReportedSession):
             inherit([*utask.returns, *utask.suspects])
         if self._engine is not None:
             self._engine.on_process(kind, task)
+
+    def _on_killed(self, task: Task, signal: int) -> None:
+        if self.spool.is_root:
+            self.stacks.killed(task, signal)
 
     def _on_end(self) -> None:
         error = sys.exc_info()[1]

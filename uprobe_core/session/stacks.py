@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from uprobe_core.image.guest_files import GuestFiles
 from uprobe_core.probes.arch_ops import ArchOps
+from uprobe_core.target import CRASHES, ExitStatus
 from uprobe_core.types import Mapping
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from uprobe_core.unwinding import FrameRules
 
 __all__ = ("RunStacks",)
+
+_FRAMES_OF_A_CRASH = 16
+"""Between abort() and what failed a runtime has some eight of its own (C++, Rust)."""
 
 
 class RunStacks:
@@ -31,6 +36,7 @@ class RunStacks:
     ) -> None:
         self._files, self._arch, self._real_return = files, arch, real_return
         self._last_seen: dict[Process, Sequence[Mapping]] = {}
+        self._crash: tuple[Frame, ...] = ()
 
     @cached_property
     def rules(self) -> FrameRules | None:
@@ -68,6 +74,16 @@ class RunStacks:
         """Something of *process* was mapped or unmapped."""
         if "_stacks" in self.__dict__:
             self._stacks.forget(process)
+
+    def killed(self, task: Task, signal: int) -> None:
+        """*signal* is about to end the process of *task*: if it is one of a crash, its stack is kept."""
+        if signal in CRASHES:
+            self._crash = self.stack(task, _FRAMES_OF_A_CRASH)
+
+    def completed(self, status: ExitStatus) -> ExitStatus:
+        """*status* with the stack of the crash that it tells of."""
+        is_its = status.signal and self._crash and self._crash[0] == status.pc
+        return replace(status, stack=self._crash) if is_its else status
 
     def ends(self, task: Task, kind: str) -> None:
         """*task* executes another program ("exec") or ends ("exit")."""

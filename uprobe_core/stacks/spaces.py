@@ -112,9 +112,11 @@ class Space(Names):
 
     def _find(self, pc: int, after_call: int) -> Step:
         mapping = self.mapping_at(pc - after_call)
-        if mapping is None or not mapping.executable or self._rules is None:
-            is_code = mapping is not None and mapping.executable
-            return Step(self.frame_at(pc, after_call), None, is_code)
+        if self._rules is None:
+            return Step(self.frame_at(pc, after_call), None, mapping is not None and mapping.executable)
+        if mapping is None or not mapping.executable:  # its caller is in the link register
+            row = None if after_call else self._rules.prologue(b"")
+            return Step(self.frame_at(pc, after_call), row, False)
         row = self._signal_row(pc)
         if row is not None:
             return Step(self.frame_at(pc), row, True)

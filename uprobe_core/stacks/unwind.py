@@ -41,7 +41,7 @@ def unwind(
     found: list[Frame] = []
     while len(found) < depth:
         step = space.step(pc, after_call)
-        if found and not step.is_code:
+        if after_call and not step.is_code:
             break
         found.append(step.frame)
         row = step.row
@@ -50,7 +50,7 @@ def unwind(
             break
         address = (hijacked(task, above[row.pc_from], above[sp]) or 0) & rules.code_mask
         shrinks, stays = above[sp] < registers[sp], above[sp] == registers[sp]
-        if not address or (shrinks and not row.interrupted) or (stays and address == pc):
+        if (not row.interrupted and (not address or shrinks)) or (stays and address == pc):
             break
         registers, pc, after_call = above, address, 0 if row.interrupted else 1
     return tuple(found)

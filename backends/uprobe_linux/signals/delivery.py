@@ -125,6 +125,7 @@ def _default(task: Task, info: SigInfo) -> Outcome:
             return Outcome.RUN
         stop(task.process, info.signo)
         return Outcome.STOPPED
+    task.machine.handler.on_killed(task, info.signo)
     task.process.killed_at = (task.get_reg(PC), info.fault_address)
     task.machine.family.kill_process(task.process, info.signo)
     return Outcome.KILLED

@@ -197,7 +197,7 @@ static bool go_up(struct walk *walk, const struct up_step *step)
 	if (walk->trampoline && pc == walk->trampoline && !up_real_return(walk->hit->task, sp, &pc))
 		return false;
 	pc &= stacks->code_mask;
-	if (!pc || (sp < below_sp && !interrupted) || (pc == walk->pc && sp == below_sp))
+	if ((!interrupted && (!pc || sp < below_sp)) || (pc == walk->pc && sp == below_sp))
 		return false;
 	memcpy(walk->registers, above, stacks->count * sizeof(*above));
 	walk->pc = pc;
@@ -219,7 +219,7 @@ static unsigned walk_up(struct up_engine *engine, const struct up_hit *hit, unsi
 		const struct up_step *step = step_at(stacks, walk.pc, hit->task->pid, walk.after_call);
 		if (!step)
 			return 0;
-		if (count && !(step->flags & UP_STEP_IS_CODE))
+		if (walk.after_call && !(step->flags & UP_STEP_IS_CODE))
 			break;
 		ret[count++] = step->frame - 1;
 		if (step->flags & UP_STEP_ASKS)

@@ -105,6 +105,9 @@ class ScriptedHandler:
         """Nothing unless scripted."""
         self._do("exec", None, task)
 
+    def on_killed(self, task: Task, signal: int) -> None:
+        """Nothing."""
+
     def on_exit(self, task: Task) -> None:
         """Remembered."""
         self.exited.append(task.tid)
