@@ -68,7 +68,7 @@ static void add_action(struct world *world, struct input *input)
 	number %= world->probe_count;
 	const struct up_program *program = &world->probes[number].program;
 	memset(action, 0, sizeof(*action));
-	action->kind = take_byte(input) % (UP_CALL + 2);
+	action->kind = take_byte(input) % (UP_GRAPH + 2);
 	action->hist = take_byte(input) % (UP_SUB + 2);
 	action->keys = take_byte(input) % (UP_MAX_KEY + 2);
 	action->parameter = take_byte(input) & 1 ? take_value(input) : take_byte(input) % 20;
@@ -80,7 +80,7 @@ static void add_action(struct world *world, struct input *input)
 	if (!take_filter(input, program, &action->filter))
 		return;
 	action->has_filter = action->filter.count;
-	if (!up_action_fits(action, program) || !up_map_init(&action->map, action->kind == UP_SUM)) {
+	if (!up_action_fits(action, program) || !up_map_init(&action->map, up_action_has_stats(action))) {
 		up_filter_deinit(&action->filter);
 		return;
 	}

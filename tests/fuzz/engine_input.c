@@ -130,7 +130,7 @@ size_t take_program(struct input *input, uint8_t *ret, unsigned captured)
 /* Mostly one that fits; the kinds of arguments are known. */
 struct up_field take_field(struct input *input, const struct up_program *program)
 {
-	struct up_field field = {.source = take_byte(input) % (UP_FIELD_ZERO + 2), .kind = 'u'};
+	struct up_field field = {.source = take_byte(input) % (UP_FIELD_TEXT_SIZE + 2), .kind = 'u'};
 
 	if (field.source == UP_FIELD_COMM)
 		field.kind = 't';

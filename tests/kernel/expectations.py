@@ -61,7 +61,7 @@ MORE_HITS = frozenset({"insns-system", "mapped-again", "recursion-retonly"})
 """Cases in which a kernel refuses an instruction, overlooks a mapping or loses a deep return; we do not."""
 
 KERNELS_BUFFERS = frozenset(
-    {"event-numbers", "filter-faults", "long-records", "string-arrays", "switched-first"}
+    {"event-numbers", "filter-faults", "long-records", "long-strings", "string-arrays", "switched-first"}
 )
 """Cases about what a kernel's own buffers, numbers and switches make of events: not compared elsewhere."""
 

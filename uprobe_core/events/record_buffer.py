@@ -140,6 +140,12 @@ class RecordBuffer:
         self._printed[:] = self._copied()
         return self._head + self._length <= _LONGEST
 
+    def most_text(self, args: Sequence[FetchArg]) -> int | None:
+        """How many bytes of strings a record of *args* may have to be printed; None: it cannot have more."""
+        if not any(arg.type.is_string and arg.ops[0].code is not OpCode.COMM for arg in args):
+            return None
+        return _LONGEST - self._head - sum(arg.size for arg in args)
+
     def _filtered(self) -> None:
         """The record that was stored last is that of an event with a filter."""
         if self._head + self._length <= _LONGEST_IN_PAGE:

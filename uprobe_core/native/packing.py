@@ -31,6 +31,7 @@ __all__ = (
     "common_field",
     "field_of",
     "key_decoder",
+    "pack_bound",
     "pack_filter",
     "pack_program",
     "pack_registers",
@@ -218,6 +219,13 @@ def pack_filter(ops: Sequence[FilterOp]) -> tuple[bytes, bytes] | None:
         tests += _TEST.pack(*head, len(texts), len(text), number)
         texts += text
     return bytes(tests), bytes(texts)
+
+
+def pack_bound(most: int) -> bytes:
+    """The tests of a filter that rejects a record whose strings take more than *most* bytes."""
+    rejects = 1  # the last step
+    head = (_engine.FIELD_TEXT_SIZE, ord("u"), 0, _engine.COMPARE_GT, True, rejects)
+    return _TEST.pack(*head, 0, 0, most)
 
 
 def _filter_field(found: Field) -> FieldRef | None:

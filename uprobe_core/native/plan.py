@@ -21,6 +21,7 @@ from uprobe_core.native.packing import (
     common_field,
     field_of,
     key_decoder,
+    pack_bound,
     pack_filter,
     pack_program,
     stack_field,
@@ -170,6 +171,8 @@ def _plan_whole(event: Event) -> EventPlan | None:
     if event.triggers is not None or event.has_filters or program is None or capture is None:
         return None
     plan = EventPlan(*program, *capture)
+    if event.most_text is not None:  # what has a filter besides is fetched in Python
+        plan.tests = pack_bound(event.most_text)
     if event.filter is not None:
         packed = pack_filter(event.filter_ops) if event.filter_ops is not None else None
         if packed is None:

@@ -50,6 +50,7 @@ class Event:
     :param buffer: shared by all events under policy=kernel, see :mod:`uprobe_core.events.record_buffer`
     :param readable_of: what the event of a full name is called for people
     :ivar number: what ``common_type`` says, 0 outside of policy=kernel
+    :ivar most_text: how many bytes of strings a record may have, one with more is lost; None: any number
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Event:
         self._places: dict[int, int] = {}
         self._on_error = on_error
         self._buffer = None if buffer is None else buffer.seen_by(is_return=spec.is_return)
+        self.most_text = None if self._buffer is None else self._buffer.most_text(spec.args)
         self._program = compile_fetch(spec.args, self._buffer)
         self.entry_program: FetchProgram | None = compile_fetch(spec.entry_args) if spec.entry_args else None
         self._elsewhere: dict[int, tuple[FetchProgram, FetchProgram | None]] = {}

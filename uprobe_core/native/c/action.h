@@ -32,6 +32,12 @@ struct up_action {
 
 /* Whether the action makes sense, and may look at the values of program. */
 bool up_action_fits(const struct up_action *action, const struct up_program *program);
+/* Whether the keys of its map have stats. */
+static inline bool up_action_has_stats(const struct up_action *action)
+{
+	return action->kind == UP_SUM || action->kind == UP_SUMMARY || action->kind == UP_GRAPH;
+}
+
 /* Of a UP_SUMMARY: call returned after latency ns. */
 void up_summarize(struct up_action *action, struct up_call *call, uint64_t latency);
 /* Of a UP_GRAPH: one more call of its path, and how long it took. */

@@ -27,6 +27,9 @@ uint64_t up_field_number(struct up_hit *hit, struct up_field field)
 		return hit->latency;
 	case UP_FIELD_PC:
 		return hit->pc;
+	case UP_FIELD_TEXT_SIZE:
+		up_fetch_texts(hit);
+		return hit->area_size;
 	default:
 		return 0;
 	}
@@ -45,7 +48,7 @@ struct up_text up_field_text(struct up_hit *hit, struct up_field field)
 
 bool up_field_is_valid(struct up_field field, const struct up_program *program)
 {
-	if (field.source > UP_FIELD_STACK || (field.kind == 'k') != (field.source == UP_FIELD_STACK))
+	if (field.source > UP_FIELD_TEXT_SIZE || (field.kind == 'k') != (field.source == UP_FIELD_STACK))
 		return false;
 	if (field.source == UP_FIELD_STACK)
 		return field.arg && field.arg <= UP_STACK_MAX;

@@ -5,7 +5,7 @@
 #include "fetch.h"
 
 enum up_field_source { UP_FIELD_ARG, UP_FIELD_PID, UP_FIELD_TID, UP_FIELD_COMM, UP_FIELD_ADDRESS,
-		       UP_FIELD_LATENCY, UP_FIELD_PC, UP_FIELD_ZERO, UP_FIELD_STACK };
+		       UP_FIELD_LATENCY, UP_FIELD_PC, UP_FIELD_ZERO, UP_FIELD_STACK, UP_FIELD_TEXT_SIZE };
 
 /* A value of a hit.  kind as in up_arg; 's' for signed, 'u' for the rest, 'f' double, 't' text, 'k' stack,
    whose arg is how many frames at most. */

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 enum {
-	UP_ABI = 6,		/* number of this layout; the Python side checks it */
+	UP_ABI = 7,		/* number of this layout; the Python side checks it */
 	UP_MAX_OPS = 16,	/* operations of an argument, END included (FETCH_INSN_MAX) */
 	UP_MAX_ARGS = 128,	/* MAX_TRACE_ARGS */
 	UP_MAX_ARRAY = 64,	/* elements of an array (MAX_ARRAY_LEN) */

@@ -258,7 +258,7 @@ PyObject *engine_add_action(EngineObject *self, PyObject *args)
 		return NULL;
 	if (made != UP_MADE || !up_action_fits(action, &probe->program))
 		return engine_unmade(made, "the action");
-	if (!up_map_init(&action->map, kind == UP_SUM || kind == UP_SUMMARY || kind == UP_GRAPH))
+	if (!up_map_init(&action->map, up_action_has_stats(action)))
 		return PyErr_NoMemory();
 	return PyLong_FromUnsignedLong(self->actions.count - 1);
 }
