@@ -24,7 +24,9 @@ def test_a_kernel_has_the_recorded_stack(release: str, way: str) -> None:
     kernel = kernel_self(Policy("kernel", release))
     assert kernel is not None
     recorded, is_return = RECORDED[release], way == "return"
-    assert list(kernel.stack(is_return=is_return)) == recorded["stack"][way]
+    for counted in (True, False):
+        stack = list(kernel.stack(is_return=is_return, counted=counted))
+        assert stack == recorded["counted" if counted else "uncounted"][way]
     assert [kernel.symbol(at) for at in kernel.frames(is_return=is_return)] == recorded["key"][way]
 
 
@@ -59,11 +61,17 @@ def run(folder: Path, policy: str, *triggers: str) -> str:
     return out.read_text()
 
 
-def test_a_stacktrace_trigger_shows_the_stack_of_the_kernel(tmp_path: Path) -> None:
-    text = run(tmp_path, "kernel", "stacktrace:1")
+@pytest.mark.parametrize(
+    ("trigger", "recorded"), [("stacktrace:1", "counted"), ("stacktrace if a == 100", "uncounted")]
+)
+@pytest.mark.parametrize("release", ["6.1", "6.12"])
+def test_a_stacktrace_trigger_shows_the_stack_of_the_kernel(
+    tmp_path: Path, release: str, trigger: str, recorded: str
+) -> None:
+    text = run(tmp_path, f"kernel:{release}", trigger)
     stacks = [found.split() for found in re.findall(r"<stack trace>\n((?: => \S+\n)+)", text)]
-    recorded = RECORDED["6.12"]["stack"]
-    assert [[name for name in stack if name != "=>"] for stack in stacks] == list(recorded.values())
+    shown = [[name for name in stack if name != "=>"] for stack in stacks]
+    assert shown == list(RECORDED[release][recorded].values())
 
 
 def test_a_key_is_the_stack_of_the_kernel(tmp_path: Path) -> None:

@@ -16,6 +16,11 @@ __all__ = ("KernelSelf", "kernel_self")
 
 _TEXT = 0xFFFF_8000_8000_0000
 """Where a kernel's code lies; frames get numbers from here on, which no user address is."""
+_INNER = (
+    ("__uprobe_trace_func", "uprobe_dispatcher"),
+    ("__uprobe_trace_func", "uretprobe_dispatcher"),
+)
+"""What a ``stacktrace`` trigger shows and a histogram's key does not, at an entry and at a return."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +29,18 @@ class KernelSelf:
 
     :param first: ``common_type`` of the first event of ours
     :param reuses: whether the number of a deleted event is given to the next one
-    :param inner: functions that a ``stacktrace`` trigger shows and a histogram's key does not
     :param entry: the stack at an entry, as keys show it, innermost first
     :param leave: the same at a return
     :param outer: what both end in
+    :param counted: what a ``stacktrace`` trigger with a count shows besides, innermost
     """
 
     first: int
     reuses: bool
-    inner: tuple[tuple[str, ...], tuple[str, ...]]
     entry: tuple[str, ...]
     leave: tuple[str, ...]
     outer: tuple[str, ...]
+    counted: tuple[str, ...] = ()
 
     def frames(self, *, is_return: bool) -> tuple[int, ...]:
         """A key of ``common_stacktrace``: numbers that :meth:`symbol` knows."""
@@ -49,10 +54,11 @@ class KernelSelf:
         names = (*self.entry, *self.leave, *self.outer)
         return names[address - _TEXT] if 0 <= address - _TEXT < len(names) else f"{address:#x}"
 
-    def stack(self, *, is_return: bool) -> tuple[str, ...]:
-        """The functions that a ``stacktrace`` trigger shows, innermost first."""
+    def stack(self, *, is_return: bool, counted: bool) -> tuple[str, ...]:
+        """The functions that a ``stacktrace`` trigger, with a count or without, shows, innermost first."""
         shown = (*(self.leave if is_return else self.entry), *self.outer)
-        return (*self.inner[is_return], *(name.partition("+")[0] for name in shown))
+        first = self.counted if counted else ()
+        return (*first, *_INNER[is_return], *(name.partition("+")[0] for name in shown))
 
     def next_number(self, used: Iterable[int]) -> int:
         """``common_type`` of a new event beside those with the numbers *used*."""
@@ -62,14 +68,9 @@ class KernelSelf:
         return next(number for number in count(self.first) if number not in taken)
 
 
-_INNER = (
-    ("__uprobe_trace_func", "uprobe_dispatcher"),
-    ("__uprobe_trace_func", "uretprobe_dispatcher"),
-)
 _6_1 = KernelSelf(
     1213,
     False,
-    tuple(("trace_event_buffer_commit", *names) for names in _INNER),  # type: ignore[arg-type]  # two
     ("uprobe_notify_resume+0x2a4/0xc40",),
     ("uprobe_notify_resume+0x6e0/0xc40",),
     (
@@ -78,11 +79,11 @@ _6_1 = KernelSelf(
         "el0t_64_sync_handler+0x114/0x120",
         "el0t_64_sync+0x18c/0x190",
     ),
+    counted=("trace_event_buffer_commit",),
 )
 _6_12 = KernelSelf(
     1382,
     True,
-    _INNER,
     ("uprobe_notify_resume+0x294/0xbe0",),
     ("uprobe_handle_trampoline+0x100/0x1d8", "uprobe_notify_resume+0x530/0xbe0"),
     (
@@ -95,7 +96,6 @@ _6_12 = KernelSelf(
 _6_18 = KernelSelf(
     1433,
     True,
-    _INNER,
     ("handler_chain+0xac/0x648", "uprobe_notify_resume+0x1a8/0x3e8"),
     ("uprobe_handle_trampoline+0x240/0x2e0", "uprobe_notify_resume+0x264/0x3e8"),
     (
@@ -108,7 +108,6 @@ _6_18 = KernelSelf(
 _7_3 = KernelSelf(
     1513,
     True,
-    _INNER,
     ("handler_chain+0xa4/0x690", "uprobe_notify_resume+0x1e8/0x480"),
     ("uprobe_handle_trampoline+0x290/0x370", "uprobe_notify_resume+0x2b0/0x480"),
     (

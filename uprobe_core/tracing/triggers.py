@@ -142,11 +142,12 @@ class EventTriggers:
         frames = kernel.frames(is_return=self._event.is_return)
         return Histogram(spec, stack=lambda _hit: frames, symbol=kernel.symbol)
 
-    def _stack_lines(self, hit: Hit) -> Iterator[str]:
+    def _stack_lines(self, hit: Hit, *, counted: bool) -> Iterator[str]:
         """The stack of the kernel under policy=kernel, else that of the program."""
         task, kernel = hit.task, self._events.kernel
         yield f"{line_prefix(task.comm, task.tid, task.cpu(), task.clock())}<stack trace>"
-        names = kernel.stack(is_return=self._event.is_return) if kernel is not None else hit.stack()
+        is_return = self._event.is_return
+        names = hit.stack() if kernel is None else kernel.stack(is_return=is_return, counted=counted)
         for name in names:
             yield f" => {name if isinstance(name, str) else name.label}"
 
@@ -192,7 +193,7 @@ class EventTriggers:
         elif command == "snapshot" and active.spend():
             self._session.emit("# snapshot")
         elif command == "stacktrace" and active.spend() and state.recording and not self.soft_disabled:
-            for line in self._stack_lines(hit):
+            for line in self._stack_lines(hit, counted=active.trigger.count != UNLIMITED):
                 self._session.emit(line)
 
     def _switch(self, active: _Active) -> None:
