@@ -74,9 +74,10 @@ def agrees_with_the_host(name: str, folder: Path) -> None:
 
 
 def _on_the_host(program: Path, folder: Path) -> list[str]:
+    """What it prints there; a shell's background jobs ignore SIGINT, which is none of its business."""
     try:
         done = subprocess.run(
-            [program],
+            ["env", "--default-signal", program],
             cwd=folder,
             capture_output=True,
             text=True,
