@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import count
 
 from uprobe_core.types import Policy
 
@@ -65,7 +64,7 @@ class KernelSelf:
         taken = set(used)
         if not self.reuses:
             return max(taken, default=self.first - 1) + 1
-        return next(number for number in count(self.first) if number not in taken)
+        return min(set(range(self.first, self.first + len(taken) + 1)) - taken)
 
 
 _6_1 = KernelSelf(

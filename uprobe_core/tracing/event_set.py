@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from uprobe_core.actions.base import Action
@@ -165,7 +166,7 @@ class EventSet:
         if event is None:
             event = Event(spec, self._on_error, self._buffer, self.findings.readable_of)
             if self.kernel is not None:
-                event.number = self.kernel.next_number(each.number for each in self.events)
+                event.number = self.kernel.next_number(map(attrgetter("number"), self.events))
             event.on_change = self._changed
             self._put(event)
         event.add_location(spec)
