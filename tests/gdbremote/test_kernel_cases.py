@@ -12,6 +12,8 @@ from tests.kernel import conftest as kernel
 from tests.kernel import expectations as expect
 
 CANNOT = {
+    **dict.fromkeys(expect.KERNELS_BUFFERS, "what a kernel's own buffers hold: its policy alone shows it"),
+    "exec-after-vfork": "the emulator executes no other program",
     "exec-pending": "the emulator executes no other program",
     "fault-insn": "the emulator's own si_code",
     "forks": "its stub follows no fork",
