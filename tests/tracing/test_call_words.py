@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from uprobe_core.call_constants import CHOICES, FLAGS, signal_name
-from uprobe_core.call_words import in_words
+from uprobe_core.call_words import CHOICES, FLAGS, in_words, signal_name
 
 OF_LINUX = """
     linux/fcntl linux/mman linux/sched linux/futex linux/time linux/resource linux/wait linux/prctl
