@@ -143,18 +143,9 @@ class CoverageConsumer:
 
     def __init__(self, options: Mapping[str, str]) -> None:
         self._options = Options(self.name, options, self.allowed)
-        self._top = self._options.number("top", 40)
-        self._sort = self._options.text("sort") or _SORTS[0]
-        whole = self._options.text("whole") or "no"
-        if self._sort not in _SORTS:
-            hint = f"sort is one of {', '.join(_SORTS)}"
-            raise UsageError(f"coverage cannot be sorted by {self._sort!r}", hint=hint, slug="bad-option")
-        if self._top < 0:
-            text = f"coverage cannot show {self._top} functions"
-            raise UsageError(text, hint="top is at least 0, which is all", slug="bad-option")
-        if whole not in ("yes", "no"):
-            raise UsageError(f"coverage:whole={whole}", hint="whole is yes or no", slug="bad-option")
-        self._whole = whole == "yes"
+        self._top = self._options.number("top", 40, least=0)
+        self._sort = self._options.one_of("sort", _SORTS, _SORTS[0])
+        self._whole = self._options.one_of("whole", ("yes", "no"), "no") == "yes"
         self._context: ConsumerContext | None = None
 
     def begin(self, context: ConsumerContext) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from uprobe_core.errors import UsageError
@@ -50,15 +50,27 @@ class Options:
         """A comma-separated list of names, empty if it was not given."""
         return tuple(part.strip() for part in self._given.get(name, "").split(",") if part.strip())
 
-    def number(self, name: str, default: int) -> int:
-        """A whole number as C writes it; raises UsageError."""
+    def one_of(self, name: str, words: Sequence[str], default: str) -> str:
+        """One of *words*; raises UsageError."""
+        text = self._given.get(name) or default
+        if text not in words:
+            message = f"option {name!r} of consumer {self._consumer} is {text!r}"
+            raise self._error(message, f"{name} is one of {', '.join(words)}")
+        return text
+
+    def number(self, name: str, default: int, least: int | None = None) -> int:
+        """A whole number as C writes it, *least* or more; raises UsageError."""
         text = self._given.get(name)
         if text is None:
             return default
         try:
-            return int(text, 0)
+            number = int(text, 0)
         except ValueError:
             raise self._error(
                 f"option {name!r} of consumer {self._consumer} is {text!r}, not a whole number",
                 f"for example {self._consumer}:{name}={default}",
             ) from None
+        if least is not None and number < least:
+            message = f"option {name!r} of consumer {self._consumer} is {number}"
+            raise self._error(message, f"{name} is at least {least}")
+        return number

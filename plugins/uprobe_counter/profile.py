@@ -128,18 +128,9 @@ class ProfileConsumer:
 
     def __init__(self, options: Mapping[str, str]) -> None:
         self._options = Options(self.name, options, self.allowed)
-        self._every = self._options.number("every", _EVERY)
-        self._top = self._options.number("top", 30)
-        self._sort = self._options.text("sort") or "self"
-        if self._sort not in _SORTS:
-            hint = f"sort is one of {', '.join(_SORTS)}"
-            raise UsageError(f"profile cannot be sorted by {self._sort!r}", hint=hint, slug="bad-option")
-        if self._every < 1:
-            text = f"profile cannot sample after each {self._every} instructions"
-            raise UsageError(text, hint="every is at least 1", slug="bad-option")
-        if self._top < 0:
-            text = f"profile cannot show {self._top} functions"
-            raise UsageError(text, hint="top is at least 0, which is all", slug="bad-option")
+        self._every = self._options.number("every", _EVERY, least=1)
+        self._top = self._options.number("top", 30, least=0)
+        self._sort = self._options.one_of("sort", _SORTS, "self")
         self.event_lines = (f"i:{self._every}",)
         """The events that it is for, which it brings along."""
         self._action: Stacks | None = None

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from uprobe_core.actions import CallSummary, Summary
 from uprobe_core.consumer import ConsumerContext, EventInfo
-from uprobe_core.errors import UsageError
 from uprobe_core.terminal_text import cells, cut
 from uprobe_core.value_text import short_time, time_text
 from uprobe_counter.options import Options
@@ -138,15 +137,8 @@ class SummaryConsumer:
 
     def __init__(self, options: Mapping[str, str]) -> None:
         self._options = Options(self.name, options, self.allowed)
-        self._sort = self._options.text("sort") or "total"
-        self._top = self._options.number("top", 0)
-        if self._sort not in _SORTS:
-            hint = f"sort is one of {', '.join(_SORTS)}"
-            raise UsageError(f"summary cannot be sorted by {self._sort!r}", hint=hint, slug="bad-option")
-        if self._top < 0:
-            raise UsageError(
-                f"summary cannot show {self._top} functions", hint="top is at least 0", slug="bad-option"
-            )
+        self._sort = self._options.one_of("sort", _SORTS, "total")
+        self._top = self._options.number("top", 0, least=0)
         self._actions: dict[str, tuple[EventInfo, Summary]] = {}
         self._make()
 
