@@ -8,7 +8,8 @@ Where entries say in which frame they are (arguments named SP and LINK), what a 
 known by the next call, as a kernel knows it: a stack that has shrunk has no more of its frames.  Where they
 say whether the task has jumped meanwhile (JUMPS), the same call in the same frame is told from a tail call.
 
-Several events of one hit are one call, which has the arguments of all: a record waits for the next one.
+Several events of one hit, which have one time, are one call, which has the arguments of all: a record waits
+for the next one.
 """
 
 from __future__ import annotations
@@ -27,8 +28,6 @@ SP, LINK, JUMPS = "_sp", "_lr", "_jumps"
 """Arguments of an entry that are not for people: stack pointer, return address, OpCode.JUMPS there."""
 POINTER = "_p_"
 """Before the name of a string it is the name of an argument that is not for people: where the string lies."""
-_ONE_HIT = 1_000_000
-"""Nanoseconds of the host's clock that records of one hit are apart at most; a virtual clock stands still."""
 _MAX_AGAIN = 1024
 """Tail calls in one frame whose returns are seen (see uprobe_core.probes.returns)."""
 _Places = tuple[int | None, int | None, int | None, int | None]
@@ -123,8 +122,7 @@ class CallPairs:
         """Whether *record* is of the hit whose records wait; an event has one record of a hit."""
         held = self._held[-1]
         return (
-            (held.pid, held.tid) == (record.pid, record.tid)
-            and record.timestamp_ns - held.timestamp_ns < _ONE_HIT
+            (held.pid, held.tid, held.timestamp_ns) == (record.pid, record.tid, record.timestamp_ns)
             and (held.ip, held.function) == (record.ip, record.function)
             and self._is_call(held)
             and self._is_call(record)

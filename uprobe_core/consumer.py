@@ -61,6 +61,7 @@ class Hit:
     """
 
     __slots__ = (
+        "_time",
         "_values",
         "address",
         "cookie",
@@ -80,6 +81,7 @@ class Hit:
         self.event: EventInfo | None = None
         self.cookie: Any = None
         self.entry: EntryState | None = None
+        self._time: int | None = None
         self._values: tuple[Any, ...] | None = None
         self.unwind: Callable[[Task, int], tuple[Frame, ...]] | None = None
         """What :meth:`stack` asks; the core sets it."""
@@ -97,7 +99,7 @@ class Hit:
     @property
     def latency_ns(self) -> int:
         """Nanoseconds since the returning function was entered, 0 at an entry."""
-        return 0 if self.entry is None else self.task.clock() - self.entry.timestamp
+        return 0 if self.entry is None else self.timestamp - self.entry.timestamp
 
     @property
     def insns(self) -> int:
@@ -135,8 +137,10 @@ class Hit:
 
     @property
     def timestamp(self) -> int:
-        """Nanoseconds on the run's clock."""
-        return self.task.clock()
+        """Nanoseconds on the run's clock, the same for all events of one hit."""
+        if self._time is None:
+            self._time = self.task.clock()
+        return self._time
 
     def reg(self, register: int | str) -> int:
         """A register by its name in the fetch language (``"lr"``) or by the architecture's number.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,19 @@ def test_several_events_of_a_function_are_one_call_with_the_arguments_of_all(
         assert re.fullmatch(r"twice\((n=\d+|…)\) \{", calls[1])
         assert re.match(r"\} = (\d+|…)  /\* twice", calls[2])
         assert not any("did not return" in line for line in found)
+
+
+def test_events_of_a_hit_are_one_call_however_long_python_takes_from_one_to_the_next(
+    program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = (f"p:mine {program}:twice n=%x0:u64", f"r:back {program}:twice more=$retval:u64")
+    asked = {"events": tuple(EventLine(line, "-e") for line in lines), "clock": "host"}
+    expected = texts(program, tmp_path / "c", "twice", "leaf", engine="c", format="tree:fold=no", **asked)
+    slow = count(step=2_000_000)
+    monkeypatch.setattr("uprobe_linux.processes.task.LinuxTask.clock", lambda _task: next(slow))
+    found = texts(program, tmp_path / "py", "twice", "leaf", engine="py", format="tree:fold=no", **asked)
+    assert found == expected
+    assert sum(line.startswith("twice(") for line in found) == 3
 
 
 def test_an_indirect_function_and_what_it_is_are_one_call(tmp_path: Path) -> None:

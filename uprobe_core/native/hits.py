@@ -62,7 +62,7 @@ class _Native(Hit):
 
     @property
     def timestamp(self) -> int:
-        """Nanoseconds on the run's clock."""
+        """Nanoseconds on the run's clock, the same for all events of one hit."""
         return int(self._engine.now)
 
     @property

@@ -288,6 +288,7 @@ class Dispatcher(ProcessFollower):
         if self.registry.is_left(task.process):
             return
         links = site.uprobe.links
+        utask.now = task.clock()
         sessions: list[Session] = []
         removing = bool(links)
         for link in links:
@@ -295,7 +296,7 @@ class Dispatcher(ProcessFollower):
                 continue
             vote, cookie = HandlerVote.KEEP, None
             if link.handler is not None:
-                vote, cookie = self._call_handler(link, task, site)
+                vote, cookie = self._call_handler(link, task, utask, site)
             if not vote & HandlerVote.REMOVE:
                 removing = False
             if link.ret_handler is not None and not vote:
@@ -305,10 +306,10 @@ class Dispatcher(ProcessFollower):
         if removing and not any(link.insists(task.process) for link in site.uprobe.links):
             self.registry.remove_site(space, site)
 
-    def _call_handler(self, link: Link, task: Task, site: Site) -> tuple[HandlerVote, Any]:
+    def _call_handler(self, link: Link, task: Task, utask: TaskState, site: Site) -> tuple[HandlerVote, Any]:
         """Its vote and cookie; a handler that raises has no session, so its vote is IGNORE."""
         hit = Hit(task, site.vaddr, site.offset, self.registers)
-        hit.unwind, hit.jumps = self.unwind, self.utask(task).jumps
+        hit.unwind, hit.jumps, hit._time = self.unwind, utask.jumps, utask.now
         assert link.handler is not None
         try:
             vote = link.handler(hit)

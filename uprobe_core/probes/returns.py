@@ -54,13 +54,18 @@ def _miss(instance: PendingReturn, reason: str) -> None:
 
 
 def _deliver(
-    task: Task, instance: PendingReturn, pending: list[PendingReturn], deliver: Deliver, registers: Registers
+    task: Task,
+    now: int,
+    instance: PendingReturn,
+    pending: list[PendingReturn],
+    deliver: Deliver,
+    registers: Registers,
 ) -> None:
     """Call the consumers of a return; *pending* are the calls that the task is still in."""
     for link, cookie in instance.sessions:
         function, back = instance.function, instance.return_address
         hit = ReturnHit(task, function, back, instance.uprobe.offset, cookie, registers)
-        hit.inside_ns = instance.inside
+        hit._time, hit.inside_ns = now, instance.inside
         hit.around, hit.tell = partial(_around, instance), partial(_tell, instance, pending)
         deliver(link, hit)
     _pass_told(pending, instance)  # of those that did not count this call
@@ -149,7 +154,7 @@ class HijackReturns:
                 _miss(PendingReturn(utask.vaddr, sp, 0, False, uprobe, sessions), "no-caller")
                 return
             original = pending[-1].return_address
-        call = PendingReturn(utask.vaddr, sp, original, chained, uprobe, sessions, task.clock())
+        call = PendingReturn(utask.vaddr, sp, original, chained, uprobe, sessions, utask.now)
         call.caller = _caller(pending, sp, original)
         pending.append(call)
 
@@ -162,6 +167,7 @@ class HijackReturns:
     def on_trampoline(self, task: Task, utask: TaskState) -> bool:
         """A return reached the trampoline; False: no record belongs to it (the task is lost)."""
         pending = utask.returns
+        utask.now = task.clock()
         while pending:
             chain = self._pop_chain(pending)
             caller = pending[-1] if pending else None  # newest of the next chain, as find_next_ret_chain
@@ -171,8 +177,8 @@ class HijackReturns:
             for number, instance in enumerate(chain, 1):
                 outer = [*pending, *reversed(chain[number:])]
                 if valid:
-                    _pass(outer, task.clock() - instance.entered)
-                    _deliver(task, instance, outer, self._deliver, self._registers)
+                    _pass(outer, utask.now - instance.entered)
+                    _deliver(task, utask.now, instance, outer, self._deliver, self._registers)
                 else:
                     _pass_over(outer, instance)
                     _miss(instance, "longjmp")
@@ -217,9 +223,7 @@ class WatchReturns:
         self._see_landing(task, utask, sp)
         self._suspect_below(task, utask, sp)
         self._settle_again(task, utask, (sp, address, uprobe))
-        call = PendingReturn(
-            utask.vaddr, sp, address, False, uprobe, sessions, task.clock(), jumps=utask.jumps
-        )
+        call = PendingReturn(utask.vaddr, sp, address, False, uprobe, sessions, utask.now, jumps=utask.jumps)
         top = utask.returns[-1] if utask.returns else None
         if top is not None and (top.sp, top.return_address) == (sp, address):
             call.again = top.again + 1
@@ -262,15 +266,17 @@ class WatchReturns:
         else:
             self._suspect_below(task, utask, sp)
         returned = self._arch.return_address(task) == address
+        utask.now = task.clock()
         for instance in reversed(landed):
             number = where.index(instance)
             del where[number]
             task.process.remove_watch(address)
             outer = where[:number] if where is utask.returns else []
             if returned:
-                _pass(outer, task.clock() - instance.entered)
+                _pass(outer, utask.now - instance.entered)
                 others = [] if where is utask.returns else landed[: landed.index(instance)]
-                _deliver(task, instance, [*utask.returns, *others], self._deliver, self._registers)
+                calls = [*utask.returns, *others]
+                _deliver(task, utask.now, instance, calls, self._deliver, self._registers)
             else:
                 _pass_over(outer, instance)
                 _miss(instance, "longjmp")

@@ -48,6 +48,7 @@ class TaskState(Utask):
     :param suspects: pending returns whose frames look abandoned; a stack that is switched
         back to revives them (only where returns are watched)
     :param jumps: longjmps so far, and one; 0: they are not seen in its process
+    :param now: when its last hit was, in nanoseconds on the run's clock: one time for all that is told of it
     :param raised: SP where an exception was raised that has not landed; 0: there is none
     """
 
@@ -55,4 +56,5 @@ class TaskState(Utask):
     returns: list[PendingReturn] = field(default_factory=list)
     suspects: list[PendingReturn] = field(default_factory=list)
     jumps: int = 0
+    now: int = 0
     raised: int = 0

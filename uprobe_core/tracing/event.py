@@ -252,7 +252,7 @@ class Event:
         state = None
         if self.wants_returns:
             state = EntryState(
-                hit.task.clock(), self._at_entry(hit), [None] * len(self._places), hit.task.work()
+                hit.timestamp, self._at_entry(hit), [None] * len(self._places), hit.task.work()
             )
         hit.event = self
         if self.is_return or self.triggers is None:

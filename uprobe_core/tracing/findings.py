@@ -31,7 +31,7 @@ def make_record(hit: Hit, event: Event, stack: tuple[str, ...] = ()) -> Record:
     ip = hit.address if function is None else hit.reg(hit.registers.pc)
     return Record(
         event.spec,
-        task.clock(),
+        hit.timestamp,
         task.process.pid,
         task.tid,
         task.comm,

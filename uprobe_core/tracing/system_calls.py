@@ -125,11 +125,12 @@ class SystemCalls:
         if made is None or probe is None or not probe.event.enabled:
             return
         began, values = made
-        took = max(task.clock() - began, 0)
+        now = task.clock()
+        took = max(now - began, 0)
         failed = result is not None and -_MAX_ERRNO <= result < 0
         error = errno.errorcode.get(-(result or 0), str(result)) if failed else ""
         hit = _CallHit(task, self._registers, (*values, result or 0, error, took), took)
-        hit.unwind = self._unwind
+        hit.unwind, hit._time = self._unwind, now
         _deliver(probe, hit)
 
 
