@@ -228,6 +228,20 @@ def test_a_plugin_that_exits_or_hangs_while_it_is_imported_is_named(
     assert "decoder 'third' (third_bad:D, from third 1.0)" in str(caught.value)
 
 
+def test_a_plugin_that_hangs_is_stopped_even_if_python_loses_the_first_exception(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+    monkeypatch.setenv(PATIENCE_SWITCH, "0.1")
+    finalizer = "class C:\n    def __del__(self):\n        while not lost: pass\n"
+    source = f"import sys\nlost = sys.unraisablehook.__self__\n{finalizer}C()\nwhile True: pass"
+    install("third", "uprobe.decoders", {"third": "third_bad:D"}, {"third_bad": source})
+    with pytest.raises(PluginError, match="was still importing after"):
+        load_decoder("third")
+    assert len(lost) == 1
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -280,7 +294,10 @@ def test_what_a_plugin_prints_while_it_is_imported_is_no_output_of_the_program(
     [
         ("import sys; sys.exit(3)", "exited while it was imported (status 3)"),
         ("import ctypes; ctypes.CDLL(None)._exit(3)", "ended the process while it was tried (status 3)"),
-        ("import ctypes; ctypes.CDLL(None).abort()", "crashed while it was tried (SIGABRT)"),
+        (
+            "import ctypes, faulthandler; faulthandler.disable(); ctypes.CDLL(None).abort()",
+            "crashed while it was tried (SIGABRT)",
+        ),
         ("import time; time.sleep(60)", "was still importing after 0.5 s"),
         (
             "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])\nwhile True: pass",

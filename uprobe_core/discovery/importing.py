@@ -36,6 +36,10 @@ outsiders: set[str] = set()
 _BROKEN = "the plugin or something that it needs is broken or missing; --debug shows its traceback"
 
 
+_AGAIN_SECONDS = 1
+"""An exception that is raised while an object is being finalized is lost: so long after it comes another."""
+
+
 class _TooLongError(BaseException):
     """No Exception, so that a plugin that catches everything does not catch it."""
 
@@ -99,7 +103,7 @@ def _no_longer_than(seconds: float) -> Iterator[None]:
         raise _TooLongError
 
     before = signal.signal(signal.SIGALRM, stop)
-    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_SECONDS)
     try:
         yield
     finally:
