@@ -29,7 +29,9 @@ GUEST = ROOT / "tests" / "guest"
 CASES = ROOT / "tests" / "data" / "kernel" / "cases"
 DEBIAN_GCC = "aarch64-linux-gnu-gcc"
 DEBIAN_GPP = "aarch64-linux-gnu-g++"
-ZIG_FLAGS = ("-target", "aarch64-linux-musl", "-static", "-O1", "-g0", "-fno-sanitize=all")
+GUEST_TARGET = "aarch64-linux-musl"
+FRAME_POINTERS = ("-Xclang", "-mframe-pointer=all")
+UNOPTIMISED = ("-Xclang", "-O0")
 
 
 @contextmanager
@@ -74,10 +76,20 @@ def _zig_version() -> str:
     return f"zig {version('ziglang')}"
 
 
+def zig_flags(target: str = GUEST_TARGET) -> tuple[str, ...]:
+    """What all programs are compiled with.
+
+    zig compiles its C library for each target and level of optimisation, with symbols and without, with
+    frame pointers and without: a minute of processor time each, on an empty machine.  So there is one for
+    each target; what is for the program alone is said to clang alone (FRAME_POINTERS, UNOPTIMISED).
+    """
+    return ("-target", target, "-static", "-O1", "-fno-sanitize=all", "-fomit-frame-pointer")
+
+
 def zig(source: str, *flags: str) -> Path:
     """``tests/guest/SOURCE`` as a static aarch64 musl program."""
     path = GUEST / source
-    command = [sys.executable, "-m", "ziglang", "cc", *ZIG_FLAGS, *flags, str(path)]
+    command = [sys.executable, "-m", "ziglang", "cc", *zig_flags(), "-g0", *flags, str(path)]
     headers = sorted(GUEST.glob("*.h"))
     return _build(command, [path, *headers], path.stem, _zig_version())
 
@@ -121,10 +133,10 @@ def debian(compile_line: str) -> Path:
 
 def either(source: Path) -> Path:
     """*source*, static and with debug information: Debian's compiler if it is there, else zig."""
-    flags = ["-static", "-O1", "-g"]
     if shutil.which(DEBIAN_GCC) is not None:
-        return _build([DEBIAN_GCC, "-pthread", *flags, str(source)], [source], source.stem, _debian_version())
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", "aarch64-linux-musl", *flags, str(source)]
+        flags = ["-pthread", "-static", "-O1", "-g"]
+        return _build([DEBIAN_GCC, *flags, str(source)], [source], source.stem, _debian_version())
+    command = [sys.executable, "-m", "ziglang", "cc", *zig_flags(), "-g", str(source)]
     return _build(command, [source], source.stem, _zig_version())
 
 

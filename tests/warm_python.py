@@ -53,7 +53,11 @@ def python(
     """
     asked = os.environ if env is None else env
     if _startup_environment(asked) == _server().environment:
-        return _server().run(words, stdin, str(cwd), timeout, asked)
+        try:
+            return _server().run(words, stdin, str(cwd), timeout, asked)
+        except BaseException:  # as the end of a test's time is: answers may be left that nobody has read
+            _server.cache_clear()
+            raise
     return subprocess.run(
         [sys.executable, *words],
         input=stdin,
@@ -112,9 +116,12 @@ class _Server:
             os.close(fd)
         child = int(self._socket.recv(32))
         threading.Thread(target=_feed, args=(pipes[0][1], stdin.encode("utf-8", "surrogateescape"))).start()
-        out = _collect([pipes[1][0], pipes[2][0]], time.monotonic() + timeout)
-        if out is None:
-            os.kill(child, signal.SIGKILL)
+        out = None
+        try:
+            out = _collect([pipes[1][0], pipes[2][0]], time.monotonic() + timeout)
+        finally:
+            if out is None:
+                os.kill(child, signal.SIGKILL)
         status = int(self._socket.recv(32))
         if out is None:
             raise subprocess.TimeoutExpired([*words], timeout)

@@ -24,7 +24,7 @@ CHAINS = {
 
 @pytest.fixture(scope="module")
 def program() -> Path:
-    return zig("crashes.c", "-fomit-frame-pointer")
+    return zig("crashes.c")
 
 
 def callers(message: str) -> list[str]:

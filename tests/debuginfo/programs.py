@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.programs import compiled, debian
+from tests.programs import compiled, debian, zig_flags
 
 SOURCES = Path(__file__).with_name("sources")
 
@@ -19,10 +19,10 @@ def built(source: str, *flags: str) -> Path:
     )
 
 
-def by_zig(source: str, level: str) -> Path:
+def by_zig(source: str, *flags: str) -> Path:
     """The same by clang, for musl."""
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", "aarch64-linux-musl", "-static"]
-    return compiled([*command, "-g", level, "-fno-sanitize=all", "-w"], SOURCES / source)
+    command = [sys.executable, "-m", "ziglang", "cc", *zig_flags()]
+    return compiled([*command, "-g", *flags, "-w"], SOURCES / source)
 
 
 def hits_of(program: Path, lines: Iterable[str]) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.debuginfo.programs import SOURCES, built, by_zig, hits_of
-from tests.programs import compiled
+from tests.programs import UNOPTIMISED, compiled
 from uprobe_core.debuginfo.functions import functions_of
 from uprobe_core.debuginfo.lines import program_of
 from uprobe_core.debuginfo.source import Source
@@ -69,7 +69,7 @@ def test_results_are_what_the_caller_goes_on_with() -> None:
     assert texts[0::2] == texts[1::2]
 
 
-@pytest.mark.parametrize("made", [lambda: by_zig("unused.c", "-O0"), lambda: built("unused.c", "-O0")])
+@pytest.mark.parametrize("made", [lambda: by_zig("unused.c", *UNOPTIMISED), lambda: built("unused.c", "-O0")])
 def test_parameters_behind_one_that_the_compiler_leaves_out_are_their_own(made: type[Path]) -> None:
     lines = {name: f"p {{}}:{name} $args" for name in GIVEN}
     found = hits_of(made(), lines.values())

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.linux.guests import HERE, TIMEOUT
-from tests.programs import _build, _zig_version
+from tests.programs import GUEST_TARGET, _build, _zig_version, zig_flags
 from tests.warm_python import python
 
 __all__ = ("agrees_with_the_host", "both", "in_private_root", "run_inside")
 
 _TRIES, _SOON = 3, 20
-_HOST = {"x86_64": "x86_64-linux-musl", "aarch64": "aarch64-linux-musl"}
+_HOST = {"x86_64": "x86_64-linux-musl", "aarch64": GUEST_TARGET}
 
 
 def both(name: str) -> tuple[Path, Path]:
@@ -24,13 +24,12 @@ def both(name: str) -> tuple[Path, Path]:
     target = _HOST.get(platform.machine())
     if target is None:
         pytest.skip(f"no reference: the programs are not built for a {platform.machine()} host")
-    return _compiled(name, target), _compiled(name, "aarch64-linux-musl")
+    return _compiled(name, target), _compiled(name, GUEST_TARGET)
 
 
 def _compiled(name: str, target: str) -> Path:
     source = HERE / "programs" / f"{name}.c"
-    flags = ("-target", target, "-static", "-O1", "-g0", "-fno-sanitize=all", "-w")
-    command = [sys.executable, "-m", "ziglang", "cc", *flags, str(source)]
+    command = [sys.executable, "-m", "ziglang", "cc", *zig_flags(target), "-g0", "-w", str(source)]
     return _build(command, [source], f"{name}-{target.split('-')[0]}", _zig_version())
 
 

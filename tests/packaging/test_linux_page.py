@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import ROOT
+from tests.programs import ROOT, zig_flags
 from tests.warm_python import python
 
 PAGE = (ROOT / "docs" / "linux.md").read_text()
@@ -39,8 +39,8 @@ def compiled(folder: Path, machine: str) -> Path:
     """The program of the page for *machine*."""
     source, target = folder / "kcmp.c", folder / f"kcmp-{machine}"
     source.write_text(example("kcmp.c"))
-    words = ["-target", f"{machine}-linux-musl", "-static", "-O1", str(source), "-o", str(target)]
-    subprocess.run([sys.executable, "-m", "ziglang", "cc", *words], check=True, timeout=120)
+    words = [*zig_flags(f"{machine}-linux-musl"), str(source), "-o", str(target)]
+    subprocess.run([sys.executable, "-m", "ziglang", "cc", *words], check=True)
     return target
 
 

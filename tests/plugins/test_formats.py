@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from uprobe_writers.jsonl import json_value
 
 import uprobe_core as up
-from tests.programs import zig
+from tests.programs import FRAME_POINTERS, zig
 from uprobe_core.run_setup import ConsumerUse, EventLine, RunSetup
 from uprobe_core.writer import escaped
 
@@ -28,7 +28,7 @@ Run = Callable[..., bytes]
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Run the program with probes on entry and return of two functions; gives what was written."""
-    program = zig("stacks.c", "-fno-omit-frame-pointer")
+    program = zig("stacks.c", *FRAME_POINTERS)
     out = tmp_path / "out"
 
     def go(fmt: str) -> bytes:
@@ -68,7 +68,7 @@ def test_csv_has_a_column_for_every_argument(run: Run) -> None:
 def test_a_lossy_run_keeps_the_last_records_and_says_how_many_it_dropped(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    program, out = zig("stacks.c", "-fno-omit-frame-pointer"), tmp_path / "out"
+    program, out = zig("stacks.c", *FRAME_POINTERS), tmp_path / "out"
     events = (EventLine(f"p:down {program}:down n=%x0:s32"),)
     setup = RunSetup(argv=(str(program),), events=events, output=str(out), lossy=2)
     with up.Session.from_setup(setup) as session:

@@ -40,7 +40,7 @@ def test_it_says_what_ran_what_was_hit_and_what_consumers_found(tmp_path: Path, 
 
 @pytest.mark.parametrize("engine", ["py", "c"])
 def test_it_has_the_stack_of_a_crash(tmp_path: Path, engine: str) -> None:
-    program, path = zig("crashes.c", "-fomit-frame-pointer"), tmp_path / "report.json"
+    program, path = zig("crashes.c"), tmp_path / "report.json"
     with up.Session([str(program), "abort"], report=str(path), output="/dev/null", engine=engine) as session:
         status = session.run()
     found = json.loads(path.read_text())["status"]

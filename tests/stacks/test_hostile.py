@@ -27,7 +27,7 @@ QUICK = 2.0
 
 @lru_cache
 def program() -> Path:
-    return zig("chains.c", "-fomit-frame-pointer")
+    return zig("chains.c")
 
 
 @lru_cache

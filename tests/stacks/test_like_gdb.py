@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import uprobe_core as up
-from tests.programs import build_debian, symbols, zig
+from tests.programs import FRAME_POINTERS, build_debian, symbols, zig
 from tests.stacks.debugger import gdb_stacks
 
 pytestmark = pytest.mark.thorough
@@ -47,8 +47,7 @@ def compiled(kind: str) -> Path:
         return build_debian("chains.c", *GCC, "-no-pie", "-Wl,-z,lazy")
     if kind == "signed":
         return build_debian("chains.c", *GCC, "-static", "-mbranch-protection=standard")
-    frame = "-fno-omit-frame-pointer" if kind == "frame-pointers" else "-fomit-frame-pointer"
-    return zig("chains.c", frame)
+    return zig("chains.c", *(FRAME_POINTERS if kind == "frame-pointers" else ()))
 
 
 def our_stacks(

@@ -21,7 +21,7 @@ SEEN = ["seen", "middle", "moving", "busy", "main"]
 
 @pytest.fixture(scope="module")
 def program() -> Path:
-    return zig("chains.c", "-fomit-frame-pointer")
+    return zig("chains.c")
 
 
 class Look:
@@ -181,7 +181,7 @@ def test_mappings_are_not_listed_for_every_frame(
 
 @ENGINES
 def test_stacks_of_children_and_of_what_they_execute_are_counted_too(engine: str) -> None:
-    program, stacks = zig("heirs.c", "-fomit-frame-pointer"), up.Stacks()
+    program, stacks = zig("heirs.c"), up.Stacks()
     run(program, ("p:probe {path}:seen", stacks), engine=engine)
     callers: Counter[str] = Counter()
     for stack, count in stacks.result().items():
@@ -203,7 +203,7 @@ def test_records_in_folded_form_have_the_stacks_of_their_hits(program: Path, tmp
 def test_records_in_folded_form_have_the_hits_of_children_too(tmp_path: Path) -> None:
     from uprobe_core.cli import main
 
-    program, out = zig("heirs.c", "-fomit-frame-pointer"), tmp_path / "folded"
+    program, out = zig("heirs.c"), tmp_path / "folded"
     main(["run", "--format", "folded", "-o", str(out), "-e", f"p:probe {program}:seen", "--", str(program)])
     callers: Counter[str] = Counter()
     for line in out.read_text().splitlines():
@@ -254,7 +254,7 @@ def test_an_action_does_not_begin_with_a_depth_that_no_stack_has(make: Callable[
 @ENGINES
 def test_a_call_of_nothing_that_a_signal_interrupted_has_its_caller(engine: str) -> None:
     look = Look(lambda hit: [frame.name.partition("+")[0] for frame in hit.stack(5)])
-    program = zig("crashes.c", "-fomit-frame-pointer")
+    program = zig("crashes.c")
     with up.Session([str(program), "gives up"], output="/dev/null", engine=engine) as session:
         session.probe(f"p {program}:gives_up", look)
         counted = session.probe(f"p:counted {program}:gives_up", up.Stacks())

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 import uprobe_core as up
-from tests.programs import zig
+from tests.programs import FRAME_POINTERS, zig
 from uprobe_core.image.demangling import demangle
 
 FLAGS = {
-    "frame-pointers": ("-fno-omit-frame-pointer",),
-    "unwind-tables": ("-fomit-frame-pointer", "-fasynchronous-unwind-tables"),
+    "frame-pointers": FRAME_POINTERS,
+    "unwind-tables": ("-fasynchronous-unwind-tables",),
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import uprobe_core as up
-from tests.programs import zig
+from tests.programs import FRAME_POINTERS, zig
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_a_program_below_tmp_is_found_as_it_is_spelled(
     folder = below_tmp / "folder"
     folder.mkdir()
     program = folder / "program"
-    program.write_bytes(zig("stacks.c", "-fno-omit-frame-pointer").read_bytes())
+    program.write_bytes(zig("stacks.c", *FRAME_POINTERS).read_bytes())
     program.chmod(0o755)
     (below_tmp / "file-link").symlink_to(program)
     (below_tmp / "folder-link").symlink_to(folder)
