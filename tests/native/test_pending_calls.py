@@ -95,7 +95,7 @@ class Reference:
 
     def call(self, function: int) -> None:
         uprobe = self.uprobes[function]
-        self.utask.vaddr = function
+        self.utask.vaddr, self.utask.now = function, self.world.now
         self.returns.enter(self.world.task, self.utask, uprobe, [(uprobe.links[0], self.world.now)])
 
     def land(self, address: int) -> None:
