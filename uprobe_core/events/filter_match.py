@@ -74,7 +74,8 @@ def pattern_matcher(operator: str, pattern: str, *, is_comm: bool = False) -> tu
     :param operator: "==", "!=" or "~"
     :param is_comm: the string is a task name in its 16 bytes
 
-    An unreadable string (None) compares as an empty one, but ends in nothing and is described by no glob.
+    An unreadable string (None) compares as an empty one, but ends in nothing.  To a glob it is empty
+    even where other patterns find old text (LeftText of record_buffer; recorded: filter-faults).
     """
     if operator != "~":
         return (lambda text: (text or "") == pattern), operator == "!="
@@ -87,7 +88,7 @@ def _glob_matcher(pattern: str, is_comm: bool) -> Matcher:
         return lambda text: (text or "") == pattern
     inner = pattern[1:-1]
     if any(c in "[?\\" for c in pattern) or "*" in inner:
-        return lambda text: type(text) is str and glob_match(pattern, text)
+        return lambda text: glob_match(pattern, text if type(text) is str else "")
     if pattern.startswith("*") and len(pattern) > 1 and pattern.endswith("*"):
         return lambda text: inner in (text or "")
     if pattern.startswith("*"):
