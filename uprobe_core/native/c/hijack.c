@@ -72,7 +72,6 @@ static bool end_chain(struct up_engine *engine, const struct up_source *source, 
 
 	while (first && pending->items[first].chained)
 		first--;
-	pending->count = first;
 	bool valid = !first ||
 		     is_alive(&pending->items[first - 1], up_source_register(source, engine->registers.sp), false);
 	source->set_reg(source->context, engine->registers.pc, pending->items[end - 1].return_address);
