@@ -31,6 +31,12 @@ class PauseKind(enum.Enum):
     """The task is about to store to a range of :meth:`Pauses.watch_stores`."""
     SIGNAL = "signal"
     """A signal is about to be delivered."""
+    CALL = "call"
+    """The task makes one of the system calls of :attr:`Pauses.calls`: nothing of it has happened yet, and PC
+    is behind the instruction."""
+    ANSWER = "answer"
+    """That call has got its result; or a signal interrupts it, which has not been delivered.  None comes of
+    calls that do not go back to where they were made: exit, rt_sigreturn, an execve that succeeds."""
     EXEC = "exec"
     """The process has executed another program, whose first instruction is next; its breakpoints and watched
     ranges went with the memory of the one before."""
@@ -42,11 +48,14 @@ class Position(NamedTuple):
     :param executed: instructions that the machine has executed before
     :param tid: of the task that executes it
     :param pc: where it lies; an instruction that faults and the handler of its signal have one *executed*
+    :param call: "made" or "answered" in a pause of PauseKind.CALL or ANSWER, which come, in this order,
+        before the instruction behind the call
     """
 
     executed: int
     tid: int
     pc: int
+    call: str = ""
 
 
 class Pause(NamedTuple):
@@ -54,12 +63,14 @@ class Pause(NamedTuple):
 
     :param signal: for PauseKind.SIGNAL, its number on the program's system
     :param address: for PauseKind.STORE, the start of the range
+    :param number: for PauseKind.CALL and ANSWER, of the system call
     """
 
     kind: PauseKind
     task: Task
     signal: int = 0
     address: int = 0
+    number: int = 0
 
 
 class Pauses(Protocol):
@@ -69,6 +80,10 @@ class Pauses(Protocol):
 
     passed: frozenset[int]
     """Signals that are delivered without a pause; all, as long as nobody has written here."""
+    calls: frozenset[int] | None
+    """Numbers of the system calls to pause at, None: all; empty, as long as nobody has written here."""
+    holds: Callable[[Task, int], bool] | None
+    """Asked at each breakpoint, with its address, whether to pause there; None: always."""
 
     def watch(self, paused: Callable[[Pause], None] | None) -> None:
         """Call *paused* whenever the program is paused; it goes on when that returns.  None: no pauses.
@@ -99,11 +114,12 @@ class Pauses(Protocol):
         """Pause once *task* has executed one more instruction, or is about to enter a handler of a signal."""
         ...
 
-    def pause_at(self, executed: int | None, window: int = 0) -> None:
+    def pause_at(self, executed: int | None, window: int = 0, *, in_calls: bool = False) -> None:
         """Pause before each instruction from the one before which so many were executed; None: do not.
 
         :param window: how many instructions earlier the program is executed one by one, so that none is
             passed over; if one is, the pause comes late, and its position says so
+        :param in_calls: also where system calls are made and answered, whichever they are
         """
         ...
 

@@ -146,6 +146,10 @@ class Runner:
         if not self._handler.may_deliver_signal(task):
             return True
         pauses = self.pauses
+        if pauses is not None:
+            pauses.interrupts(task)
+            if self._machine.stop_requested:
+                return False
         deliver(task, None if pauses is None or not pauses.on else pauses.signal)
         if pauses is not None and pauses.on:
             pauses.signals_taken(task)
@@ -190,6 +194,11 @@ class Runner:
             self._step_done(task)  # first, so that the call sees the task's own PC
         *arguments, number = self._cpu.syscall_registers()
         task.syscall_number = number & 0xFFFF_FFFF
+        if self.pauses is not None and self.pauses.on:
+            self.pauses.call(task, task.syscall_number, answered=False)
+            if self._machine.stop_requested:
+                return
+            *arguments, _ = self._cpu.syscall_registers()  # who looked may have changed them
         if self._tell is not None:
             self._tell.called(task, table.name_of(task.syscall_number), tuple(arguments))
         self._clock.advance(SYSCALL_NS)
@@ -203,6 +212,7 @@ class Runner:
             if self._tell is not None:
                 name = table.name_of(number & 0xFFFF_FFFF)
                 self._tell.answered(task, name, tuple(arguments), -errno.ENOSYS)
+            self._answered(task)
             return
         self._call(task, entry, tuple(arguments))
 
@@ -235,7 +245,13 @@ class Runner:
             self._tell.answered(task, entry.name, arguments[: entry.arguments], result)
         if not task.exited:
             task.set_reg(0, result & MASK64)
+            self._answered(task)
         return True
+
+    def _answered(self, task: Task) -> None:
+        """*task* has the result of its call."""
+        if self.pauses is not None:
+            self.pauses.call(task, task.syscall_number, answered=True)
 
     def _is_here(self, task: Task) -> bool:
         """Not a child, whose parent is told, nor one that executes its program in another host process."""

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from uprobe_core.debugging.history import CHANGED, EXECUTED
 from uprobe_core.debugging.orders import Client, Order, Stop, stop_of
 from uprobe_core.debugging.view import View
+from uprobe_core.debugging.wanted import Conditions, Ranges, Wanted
 from uprobe_core.pauses import Pause, PauseKind
 
 if TYPE_CHECKING:
-    from uprobe_core.backend import Machine, Process
+    from uprobe_core.backend import Machine, Process, Task
     from uprobe_core.debugging.history import History
     from uprobe_core.pauses import Pauses
 
@@ -39,7 +40,9 @@ class Debugger:
         self.text = ""
         """What the first stop is about."""
         self._breakpoints: dict[int, Process] = {}
-        self._watched: frozenset[tuple[int, int]] = frozenset()
+        self._conditions: dict[int, Conditions] = {}
+        """Of each breakpoint."""
+        self._watched: Ranges = frozenset()
         self.active = False
         """Whether the client has seen a stop and not left."""
         self._is_changed = False
@@ -55,14 +58,30 @@ class Debugger:
         """Whether that is an earlier one than the run has come to."""
         return self.view is not self._present
 
-    def set_breakpoint(self, address: int, on: bool) -> None:
-        """Have the run stop before each execution at *address*, or no longer."""
+    def set_breakpoint(self, address: int, on: bool, conditions: Conditions = ()) -> None:
+        """Have the run stop before each execution at *address* if one of *conditions* holds, or no longer."""
         task = self._machine.current
         if on and address not in self._breakpoints and task is not None:
             self._breakpoints[address] = task.process
             self._pauses.add_breakpoint(task.process, address)
         elif not on and address in self._breakpoints:
             self._pauses.remove_breakpoint(self._breakpoints.pop(address), address)
+            del self._conditions[address]
+        if on:
+            self._conditions[address] = conditions
+        self._pauses.holds = self._holds if any(self._conditions.values()) else None
+
+    def _holds(self, task: Task, address: int) -> bool:
+        """Whether *task* is to stop at the breakpoint there, which may be the run's own."""
+        return address not in self._conditions or self._wanted.is_hit(self._present, task.tid, address)
+
+    @property
+    def _wanted(self) -> Wanted:
+        return Wanted(self._conditions, self._watched, self._pauses.calls)
+
+    def catch_calls(self, numbers: frozenset[int] | None) -> None:
+        """Have the run stop where one of these system calls is made and where it is answered; None: all."""
+        self._pauses.calls = numbers
 
     def set_watchpoint(self, start: int, end: int, on: bool) -> None:
         """Have the run stop before each store to [start, end), or no longer."""
@@ -100,6 +119,7 @@ class Debugger:
             return
         if pause.kind is PauseKind.EXEC:
             self._breakpoints.clear()
+            self._conditions.clear()
             self._watched = frozenset()
             if self._history is not None and self._history.renew(EXECUTED):
                 return
@@ -126,10 +146,14 @@ class Debugger:
             if self._history is None:
                 stop = Stop("refused", stop.tid, text="this run cannot go back")
             else:
-                places = frozenset(self._breakpoints)
-                stop = self._history.go(order, places, self._watched, self._client.resumed)
-            if present.kind == "signal" and not self.is_past:  # it is still to be delivered, or not
+                stop = self._history.go(order, self._wanted, self._client.resumed)
+            if not self.is_past and self._is_told_again(present, order):
                 stop = present._replace(text=stop.text)
+
+    def _is_told_again(self, present: Stop, order: Order) -> bool:
+        """Whether the latest moment's stop is one again: a signal is still to be delivered, or not."""
+        is_call = present.kind in ("call", "answer") and self._wanted.has_call(present.number)
+        return present.kind == "signal" or (is_call and order.kind == "continue")
 
     def _obey(self, order: Order, pause: Pause) -> None:
         if order.kind == "detach":
@@ -155,6 +179,7 @@ class Debugger:
         for start, end in self._watched:
             self.set_watchpoint(start, end, False)
         self.active = False
+        self._pauses.calls = frozenset()
         self._pauses.watch(None)
         self._left()
 

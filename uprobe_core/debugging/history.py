@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from uprobe_core.debugging.channel import Closed
 from uprobe_core.debugging.copies import Copy, Forge
 from uprobe_core.debugging.orders import Order, Stop
-from uprobe_core.debugging.traveller import Errand, Outcome, Traveller, TravellerHere
+from uprobe_core.debugging.traveller import Errand, Outcome, Passed, Traveller, TravellerHere
+from uprobe_core.debugging.view import View
+from uprobe_core.debugging.wanted import NOTHING, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,11 +22,6 @@ if TYPE_CHECKING:
     from uprobe_core.pauses import Pauses, Position
 
 __all__ = ("CHANGED", "EXECUTED", "History")
-
-Ranges = frozenset[tuple[int, int]]
-"""[start, end) of what is watched."""
-_Hit = tuple["Position | None", int]
-"""Where to stop, and if that is because of a store, the start of what it was to."""
 
 _INTERVAL = 20_000_000
 """Instructions between two copies, at first."""
@@ -40,6 +37,13 @@ _NOT_AGAIN = "the program did not come here again; was it changed here, let it m
 
 class _Impossible(Exception):  # noqa: N818  # it is what happened
     """A moment that cannot be gone to."""
+
+
+def _comes_before(one: Position, other: Position) -> bool:
+    """Whether *one* is certainly an earlier moment: between instructions, threads may take turns."""
+    if one.executed != other.executed or one == other:
+        return one.executed < other.executed
+    return not other.call or (one.tid == other.tid and (one.call, other.call) == ("made", "answered"))
 
 
 class _Interrupted(Exception):  # noqa: N818  # it is what happened
@@ -125,9 +129,14 @@ class History:
     def _known(self) -> list[Copy]:
         return sorted((*self._copies, *self._near), key=lambda each: each.position.executed)
 
-    def _before(self, executed: int) -> Copy:
-        """The last copy with at most so many instructions before it; raises _Impossible."""
-        fitting = [each for each in self._known() if each.position.executed <= executed]
+    def _before(self, executed: int, until: Position | None = None) -> Copy:
+        """The last copy with at most so many instructions before it, not behind *until*; or _Impossible."""
+        fitting = [
+            each
+            for each in self._known()
+            if each.position.executed <= executed
+            and (until in (None, each.position) or _comes_before(each.position, until))
+        ]
         if not fitting:
             why = (
                 " that can be run again from where its history begins"
@@ -149,9 +158,7 @@ class History:
 
     # --- going -------------------------------------------------------------------------------------------
 
-    def go(
-        self, order: Order, breakpoints: frozenset[int], watched: Ranges, begun: Callable[[], None]
-    ) -> Stop:
+    def go(self, order: Order, wanted: Wanted, begun: Callable[[], None]) -> Stop:
         """Do what *order* says, where it is about the past, and tell where that led.
 
         :param begun: called once :meth:`interrupt` stops it
@@ -159,26 +166,25 @@ class History:
         self._goes, self._is_interrupted = True, False
         try:
             begun()
-            return self._go(order, breakpoints, watched)
+            return self._go(order, wanted)
         finally:
             self._goes = False
 
-    def _go(self, order: Order, breakpoints: frozenset[int], watched: Ranges) -> Stop:
+    def _go(self, order: Order, wanted: Wanted) -> Stop:
         now = self._now if self._traveller is not None and self._now is not None else self._pauses.position()
         tid = order.tid or now.tid
         try:
             if not order.is_backwards:
-                return self._forward(order, breakpoints, watched)
+                return self._forward(order, wanted)
             if order.kind == "reverse-step":
-                target, kind, address = self._step_before(now, tid), "step", 0
+                found = Passed(self._step_before(now, tid), "step")
             else:
-                target, address = self._last_hit(now, breakpoints, watched)
-                kind = "store" if address else "breakpoint"
-            if target is None:
+                found = self._last_hit(now, wanted)
+            if found.position is None:
                 return self._to_start()
-            if target != now:
-                self._go_to(target)
-            return Stop(kind, target.tid, address=address)
+            if found.position != now:
+                self._go_to(found.position)
+            return found.stop()
         except _Impossible as error:
             return Stop("refused", now.tid, text=f"uprobe: cannot go there: {error}")
         except _Interrupted:
@@ -235,7 +241,7 @@ class History:
 
     def _go_to(self, target: Position) -> None:
         for window in _WINDOWS:
-            copy = self._before(max(target.executed - window, self._begins))
+            copy = self._before(max(target.executed - window, self._begins), target)
             if copy.position == target:
                 traveller = Traveller(copy)
                 break
@@ -262,7 +268,7 @@ class History:
         for window in _WINDOWS:
             start = max(now.executed - window, self._begins)
             errand = Errand(now, now.executed - start, collect=True, trace=True)
-            traveller, outcome = self._errand(self._before(start), errand)
+            traveller, outcome = self._errand(self._before(start, now), errand)
             traveller.end()
             earlier = [each for each in outcome.trace if each.tid == tid]
             if outcome.kind == "reached" and earlier:
@@ -273,53 +279,50 @@ class History:
             raise _Impossible(_NOT_AGAIN)
         return None
 
-    def _last_hit(self, now: Position, breakpoints: frozenset[int], watched: Ranges) -> _Hit:
-        """Where a breakpoint was passed last before *now*, or a store made; None: nowhere."""
-        if not breakpoints and not watched:
-            return None, 0
-        if watched:
+    def _last_hit(self, now: Position, wanted: Wanted) -> Passed:
+        """What of *wanted* was passed last before *now*."""
+        if wanted == NOTHING:
+            return Passed(None)
+        if wanted.watched:
             self._come_near(now)
         until = now
         for copy in reversed(self._known()):
-            if copy.position.executed > until.executed or copy.position == until:
+            if not _comes_before(copy.position, until):
                 continue
-            found = self._last_between(self._checked(copy), until, breakpoints, watched)
-            if found[0] is not None:
+            found = self._last_between(self._checked(copy), until, wanted)
+            if found.position is not None:
                 return found
             until = copy.position
-        return None, 0
+        return Passed(None)
 
     def _come_near(self, now: Position) -> None:
         """Have a copy shortly before *now*: what is stored to often is found from there."""
         start = max(now.executed - _WINDOWS[1], self._begins)
         errand = Errand(now, now.executed - start, collect=True, trace=True)
-        self._errand(self._before(start), errand)[0].end()
+        self._errand(self._before(start, now), errand)[0].end()
 
-    def _last_between(
-        self, copy: Copy, until: Position, breakpoints: frozenset[int], watched: Ranges
-    ) -> _Hit:
+    def _last_between(self, copy: Copy, until: Position, wanted: Wanted) -> Passed:
         for window in _WINDOWS:
-            traveller, outcome = self._errand(copy, Errand(until, window, breakpoints, watched, collect=True))
+            traveller, outcome = self._errand(copy, Errand(until, window, wanted, collect=True))
             traveller.end()
             if outcome.kind == "reached":
-                return outcome.last, outcome.address
+                return outcome.last
         raise _Impossible(_NOT_AGAIN)
 
-    def _forward(self, order: Order, breakpoints: frozenset[int], watched: Ranges) -> Stop:
+    def _forward(self, order: Order, wanted: Wanted) -> Stop:
         """From an earlier moment towards the present, and not beyond it."""
         latest, traveller = self._pauses.position(), self._traveller
         assert traveller is not None
         step = order.tid if order.kind == "step" else 0
-        outcome = self._run(
-            traveller, Errand(latest, _WINDOWS[1], breakpoints, watched, step, passed=self._pauses.passed)
-        )
+        outcome = self._run(traveller, Errand(latest, _WINDOWS[1], wanted, step, passed=self._pauses.passed))
         self._now = outcome.position
         if outcome.kind == "missed":
             raise Closed
         if outcome.kind != "reached":
-            return Stop(outcome.kind, outcome.position.tid, outcome.signal, address=outcome.address)
+            return outcome.last._replace(position=outcome.position, kind=outcome.kind).stop(outcome.signal)
         self.to_present()
-        kind = "step" if step else "breakpoint" if latest.pc in breakpoints else "end"
+        is_hit = not latest.call and wanted.is_hit(View(self._machine, self._pauses), latest.tid, latest.pc)
+        kind = "step" if step else "breakpoint" if is_hit else "end"
         return Stop(kind, latest.tid)
 
     def end(self) -> None:

@@ -12,12 +12,13 @@ __all__ = ("Client", "Order", "Stop", "stop_of")
 class Stop(NamedTuple):
     """Why the run stands still.
 
-    :param kind: "hit", "asked", "breakpoint", "store", "step", "signal", "exec", "begin" or "end"
-        (of what can be run again), "refused"
+    :param kind: "hit", "asked", "breakpoint", "store", "step", "signal", "exec", "call", "answer", "begin" or
+        "end" (of what can be run again), "refused"
     :param tid: of the thread that it is about
     :param signal: number of the signal that is about to be delivered, on the program's system
     :param text: for the user, "" for nothing
     :param address: of "store", the start of what is watched
+    :param number: of "call" and "answer", that of the system call
     """
 
     kind: str
@@ -25,6 +26,7 @@ class Stop(NamedTuple):
     signal: int = 0
     text: str = ""
     address: int = 0
+    number: int = 0
 
 
 class Order(NamedTuple):
@@ -77,9 +79,11 @@ _KINDS = {
     PauseKind.POSITION: "step",
     PauseKind.SIGNAL: "signal",
     PauseKind.EXEC: "exec",
+    PauseKind.CALL: "call",
+    PauseKind.ANSWER: "answer",
 }
 
 
 def stop_of(pause: Pause, text: str = "") -> Stop:
     """A pause, told."""
-    return Stop(_KINDS[pause.kind], pause.task.tid, pause.signal, text, pause.address)
+    return Stop(_KINDS[pause.kind], pause.task.tid, pause.signal, text, pause.address, pause.number)

@@ -10,6 +10,7 @@ from uprobe_core.debugging.line import Gone, Line
 from uprobe_core.debugging.orders import Order, Stop
 from uprobe_core.debugging.packets import escaped, unescaped
 from uprobe_core.debugging.signals import gdb_signal, linux_signal
+from uprobe_core.debugging.wanted import conditions_of
 from uprobe_core.errors import UprobeError
 from uprobe_core.types import MemoryFault
 
@@ -23,11 +24,12 @@ _PACKET_BYTES = 0x4000
 _FEATURES = (
     f"PacketSize={_PACKET_BYTES:x};QStartNoAckMode+;qXfer:features:read+;qXfer:auxv:read+;qXfer:threads:read+;qXfer:siginfo:read+;"
     "qXfer:exec-file:read+;qXfer:libraries-svr4:read+;multiprocess+;swbreak+;hwbreak+;vContSupported+;QPassSignals+;"
-    "exec-events+;error-message+"
+    "exec-events+;error-message+;QCatchSyscalls+;ConditionalBreakpoints+"
 )
 _BACKWARDS = ";ReverseStep+;ReverseContinue+"
 _REASONS = {"breakpoint": "swbreak:;", "begin": "replaylog:begin;", "end": "replaylog:end;"}
 _REASONS |= {"refused": _REASONS["begin"]}  # else gdb would tell of a signal that there was not
+_CALLS = {"call": "syscall_entry", "answer": "syscall_return"}
 _SIGTRAP, _SIGINT = 5, 2
 _AT_BASE = 7
 _NO_LIBRARIES = b'<library-list-svr4 version="1.0"/>'
@@ -152,6 +154,8 @@ class Stub:
         if stop.kind == "asked" and self._line is not None and self._line.running:
             number = _SIGINT
         reason = f"watch:{stop.address:x};" if stop.kind == "store" else _REASONS.get(stop.kind, "")
+        if stop.kind in _CALLS:
+            reason = f"{_CALLS[stop.kind]}:{stop.number:x};"
         if stop.kind == "exec":
             path: str = self.debugger.view.call("process")[1]
             reason = f"exec:{path.encode('utf-8', 'surrogateescape').hex()};"
@@ -256,7 +260,8 @@ class Stub:
         return b"OK"
 
     def _breakpoint(self, rest: bytes, on: bool) -> bytes:
-        kind, address, size = rest.split(b",")[:3]
+        place, *more = rest.split(b";")
+        kind, address, size = place.split(b",")
         if kind == b"2":
             self.debugger.set_watchpoint(_number(address), _number(address) + _number(size), on)
             return b"OK"
@@ -264,7 +269,7 @@ class Stub:
             return b""
         if _number(address) & 3:
             return b"E16"
-        self.debugger.set_breakpoint(_number(address), on)
+        self.debugger.set_breakpoint(_number(address), on, conditions_of(more))
         return b"OK"
 
     def _verbose(self, rest: bytes) -> bytes:
@@ -351,6 +356,11 @@ class Stub:
         if rest.startswith(b"PassSignals:"):
             numbers = [linux_signal(int(text, 16)) for text in rest[12:].split(b";") if text]
             self.debugger.pass_signals(frozenset(numbers))
+            return b"OK"
+        if rest.startswith(b"CatchSyscalls:"):
+            caught = rest[14:].split(b";")
+            is_all = caught == [b"1"]
+            self.debugger.catch_calls(None if is_all else frozenset(map(_number, caught[1:])))
             return b"OK"
         return b""
 

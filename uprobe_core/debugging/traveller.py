@@ -10,21 +10,48 @@ import os
 import signal
 import socket
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uprobe_core.debugging.channel import Channel, Closed
 from uprobe_core.debugging.copies import Copy, Forge
+from uprobe_core.debugging.orders import Stop
 from uprobe_core.debugging.view import View
+from uprobe_core.debugging.wanted import NOTHING, Wanted
 from uprobe_core.errors import UprobeError
 from uprobe_core.pauses import Pause, PauseKind, Position
 from uprobe_core.types import MemoryFault
 
 if TYPE_CHECKING:
-    from uprobe_core.backend import Machine, Task
+    from uprobe_core.backend import Machine, Process, Task
     from uprobe_core.debugging.journal import Journal
     from uprobe_core.pauses import Pauses
 
-__all__ = ("Errand", "Outcome", "Traveller", "TravellerHere")
+__all__ = ("Errand", "Outcome", "Passed", "Traveller", "TravellerHere")
+
+_CALLS = {PauseKind.CALL: "call", PauseKind.ANSWER: "answer"}
+
+
+class Passed(NamedTuple):
+    """Something that stops, as it was passed on the way.
+
+    :param position: where to stop for it, which is behind a store; None: nothing was passed
+    :param kind: as that of a Stop
+    :param address: of a store, the start of what it was to
+    :param number: of the system call
+    """
+
+    position: Position | None
+    kind: str = "breakpoint"
+    address: int = 0
+    number: int = 0
+
+    def stop(self, signal: int = 0) -> Stop:
+        """To be told when the run stands there."""
+        assert self.position is not None
+        return Stop(self.kind, self.position.tid, signal, address=self.address, number=self.number)
+
+
+_NOWHERE = Passed(None)
 
 
 @dataclass(frozen=True)
@@ -33,8 +60,7 @@ class Errand:
 
     :param until: stop there
     :param window: see Pauses.pause_at
-    :param breakpoints: addresses to stop at, or with *collect* to remember
-    :param watched: ranges [start, end): stop before a store to one, or with *collect* remember what follows
+    :param wanted: where to stop, before a store to what is watched, or with *collect* what to remember
     :param step: the number of a thread: stop once it has made a step
     :param collect: whether nothing but *until* stops, and what is passed on the way is told
     :param trace: with *collect*: also all positions in the window, with a copy at its start
@@ -43,8 +69,7 @@ class Errand:
 
     until: Position
     window: int
-    breakpoints: frozenset[int] = frozenset()
-    watched: frozenset[tuple[int, int]] = frozenset()
+    wanted: Wanted = NOTHING
     step: int = 0
     collect: bool = False
     trace: bool = False
@@ -56,9 +81,8 @@ class Outcome:
     """What became of an errand.
 
     :param kind: "reached", "missed" (it was passed over: the window was too small), "breakpoint", "step",
-        "store", "signal", "asked"
-    :param last: the position of the last breakpoint that was passed, or behind the last store
-    :param address: of what a store was to, 0: the last was none
+        "store", "call", "answer", "signal", "asked"
+    :param last: with *collect*: what was passed last, otherwise more of why it stopped
     :param trace: positions, in order, before *until*
     :param calls: the state of the journal
     :param copy: the pid of a copy that was made at the first of *trace*
@@ -67,8 +91,7 @@ class Outcome:
     kind: str
     position: Position
     signal: int = 0
-    last: Position | None = None
-    address: int = 0
+    last: Passed = _NOWHERE
     trace: list[Position] = field(default_factory=list)
     calls: tuple[int, int] = (0, 0)
     copy: int = 0
@@ -120,27 +143,42 @@ class TravellerHere:
         self._errand, self._outcome, self._stored = errand, Outcome("", Position(0, 0, 0)), 0
         self._stepping = None
         process = self._machine.current.process if self._machine.current is not None else None
-        for address in [*self._placed]:
-            if address not in errand.breakpoints:
-                self._pauses.remove_breakpoint(self._placed.pop(address), address)
-        for address in errand.breakpoints - self._placed.keys():
-            assert process is not None
-            self._pauses.add_breakpoint(process, address)
-            self._placed[address] = process
-        if process is not None:
-            self._pauses.watch_stores(process, errand.watched)
+        self._place(errand.wanted, process)
         self._pauses.passed = frozenset()  # the latest moment may be one before a signal
-        at = errand.until.executed
+        at, in_call = errand.until.executed, bool(errand.until.call)
         if errand.trace:
-            self._pauses.pause_at(max(at - errand.window, 0))
+            self._pauses.pause_at(max(at - errand.window, 0), in_calls=in_call)
         else:
-            self._pauses.pause_at(at, errand.window)
+            self._pauses.pause_at(at, errand.window, in_calls=in_call)
         if errand.collect:
             self._see(self._pauses.position(), starting=True)
         elif errand.step and process is not None:
             tasks = self._pauses.tasks(process)
             self._stepping = next((task for task in tasks if task.tid == errand.step), None)
             self._pauses.step(self._stepping)
+
+    def _place(self, wanted: Wanted, process: Process | None) -> None:
+        """Have the program pause for what is *wanted*, and nothing else."""
+        for address in [*self._placed]:
+            if address not in wanted.breakpoints:
+                self._pauses.remove_breakpoint(self._placed.pop(address), address)
+        for address in wanted.breakpoints.keys() - self._placed.keys():
+            assert process is not None
+            self._pauses.add_breakpoint(process, address)
+            self._placed[address] = process
+        if process is not None:
+            self._pauses.watch_stores(process, wanted.watched)
+        self._pauses.calls = wanted.calls
+        self._pauses.holds = self._holds if any(wanted.breakpoints.values()) else None
+
+    def _holds(self, task: Task, address: int) -> bool:
+        errand = self._errand
+        return errand is None or errand.wanted.is_hit(self._view, task.tid, address)
+
+    def _is_hit(self, here: Position) -> bool:
+        """Whether a breakpoint stops there."""
+        assert self._errand is not None
+        return not here.call and self._errand.wanted.is_hit(self._view, here.tid, here.pc)
 
     def _paused(self, pause: Pause) -> None:
         kind = self._kind(pause)
@@ -177,11 +215,20 @@ class TravellerHere:
             return "missed"
         if errand.collect:
             self._see(here)
+            if pause.kind in _CALLS:
+                self._outcome.last = Passed(here, _CALLS[pause.kind], number=pause.number)
             return None
-        if here.pc in errand.breakpoints:
+        return self._why(pause, here)
+
+    def _why(self, pause: Pause, here: Position) -> str | None:
+        """What stops before the end of the errand."""
+        if self._is_hit(here):
             return "breakpoint"
+        if pause.kind in _CALLS:
+            self._outcome.last = Passed(here, number=pause.number)
+            return _CALLS[pause.kind]
         if pause.kind is PauseKind.STORE:
-            self._outcome.address = pause.address
+            self._outcome.last = Passed(here, address=pause.address)
             return "store"
         return "step" if pause.kind is PauseKind.STEP else None
 
@@ -190,7 +237,7 @@ class TravellerHere:
         errand = self._errand
         assert errand is not None
         if self._stored:
-            self._outcome.last, self._outcome.address, self._stored = here, self._stored, 0
+            self._outcome.last, self._stored = Passed(here, "store", self._stored), 0
             self._stepping = None
         if pause.kind is PauseKind.STORE and errand.collect and here != errand.until:
             self._stored, self._stepping = pause.address, pause.task
@@ -200,12 +247,12 @@ class TravellerHere:
         """On the way."""
         errand = self._errand
         assert errand is not None
-        if here.pc in errand.breakpoints and here != errand.until:
-            self._outcome.last, self._outcome.address = here, 0
+        if here != errand.until and self._is_hit(here):
+            self._outcome.last = Passed(here)
         if errand.trace and here.executed >= errand.until.executed - errand.window:
-            if not self._outcome.trace and not starting and self._leave_copy():
+            if not self._outcome.trace and not starting and not here.call and self._leave_copy():
                 return
-            if here != errand.until:
+            if here != errand.until and not here.call:
                 self._outcome.trace.append(here)
 
     def _leave_copy(self) -> bool:

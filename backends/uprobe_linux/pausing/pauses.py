@@ -15,7 +15,7 @@ from uprobe_core.types import MemoryFault
 from uprobe_linux.pausing import copying
 from uprobe_linux.pausing.stores import WatchedStores
 from uprobe_linux.probing.successors import successors
-from uprobe_linux.signals.delivery import take, upcoming
+from uprobe_linux.signals.delivery import is_ignored, take, upcoming
 
 if TYPE_CHECKING:
     from uprobe_linux.kernel import Process, Task
@@ -35,6 +35,8 @@ class LinuxPauses:
     def __init__(self, machine: World) -> None:
         self._machine = machine
         self.passed = _ALL
+        self.calls: frozenset[int] | None = frozenset()
+        self.holds: Callable[[Task, int], bool] | None = None
         self._paused: Callable[[Pause], None] | None = None
         self._process: Process | None = None
         """Whose pauses these are."""
@@ -42,11 +44,13 @@ class LinuxPauses:
         """Of the program that it executes."""
         self._here: Position | None = None
         """Where the task was that was looked at last: it is no arrival to be there again."""
+        self._in_call = ""
+        """Position.call of the pause that is now."""
         self._asking: Task | None = None
         self._interrupted = False
         self._stepping: Task | None = None
         self._at: int | None = None
-        self._window = 0
+        self._window, self._at_calls = 0, False
         self._hooked: list[tuple[Process, int]] = []
         """Where the instruction that is executed now may lead."""
         self._stores = WatchedStores()
@@ -76,7 +80,7 @@ class LinuxPauses:
         return self._position(task)
 
     def _position(self, task: Task) -> Position:
-        return Position(self._machine.cpu.executed, task.tid, task.get_reg(_PC))
+        return Position(self._machine.cpu.executed, task.tid, task.get_reg(_PC), self._in_call)
 
     def tasks(self, process: Process) -> Sequence[Task]:
         """The tasks of *process* that have not ended."""
@@ -106,9 +110,9 @@ class LinuxPauses:
         """Pause once *task* has executed one instruction."""
         self._stepping = task
 
-    def pause_at(self, executed: int | None, window: int = 0) -> None:
+    def pause_at(self, executed: int | None, window: int = 0, *, in_calls: bool = False) -> None:
         """Pause before each instruction from that with so many before it."""
-        self._at, self._window = executed, window
+        self._at, self._window, self._at_calls = executed, window, in_calls
 
     def add_breakpoint(self, process: Process, address: int) -> None:
         """Pause before each execution at *address*; counted."""
@@ -171,6 +175,26 @@ class LinuxPauses:
             if told is not None:
                 return  # and it is delivered
 
+    def call(self, task: Task, number: int, *, answered: bool) -> None:
+        """*task* makes system call *number*, or has its answer and has not gone on."""
+        if not self.on or task.stepping or task.exited or task.process is not self._process:
+            return
+        kind = PauseKind.ANSWER if answered else PauseKind.CALL
+        is_asked = self.calls is None or number in self.calls
+        if not is_asked or self._stepping is task:  # a step over a call ends behind it
+            if self._at is None or not self._at_calls or self._machine.cpu.executed < self._at:
+                return
+            kind = PauseKind.POSITION
+        self._in_call = "answered" if answered else "made"
+        self._pause(kind, task, number=number)
+        self._in_call = ""
+
+    def interrupts(self, task: Task) -> None:
+        """A signal is there for *task*: if it sleeps in a call, that has its answer first, as in a kernel."""
+        info = upcoming(task) if task.pending is not None and self.on else None
+        if info is not None and not is_ignored(task, info.signo):
+            self.call(task, task.syscall_number, answered=True)
+
     def signals_taken(self, task: Task) -> None:
         """*task* is behind what was to be delivered."""
         if task is self._stepping:
@@ -229,21 +253,27 @@ class LinuxPauses:
             return PauseKind.ASKED
         if here == self._here:
             return None
-        hooks = sum(where == (task.process, here.pc) for where in self._hooked)
-        if task.process.probes.at(here.pc).pauses > hooks:
-            return PauseKind.BREAKPOINT
-        if self._stepping is task:
-            return PauseKind.STEP
+        if here._replace(call="answered") != self._here:  # it was seen there, behind its call
+            if self._is_hit(task, here.pc):
+                return PauseKind.BREAKPOINT
+            if self._stepping is task:
+                return PauseKind.STEP
         return PauseKind.POSITION if self._at is not None and here.executed >= self._at else None
 
-    def _pause(self, kind: PauseKind, task: Task, signal: int = 0, address: int = 0) -> None:
+    def _is_hit(self, task: Task, address: int) -> bool:
+        """Whether *task* is at a breakpoint that is to pause it."""
+        hooks = sum(where == (task.process, address) for where in self._hooked)
+        is_there = task.process.probes.at(address).pauses > hooks
+        return is_there and (self.holds is None or self.holds(task, address))
+
+    def _pause(self, kind: PauseKind, task: Task, signal: int = 0, address: int = 0, number: int = 0) -> None:
         if kind is not PauseKind.POSITION:
             self._asking = self._stepping = None
             self._interrupted = False
         if self._paused is None:  # whoever asked has left meanwhile
             return
-        self._paused(Pause(kind, task, signal, address))
-        if self._machine.current is task:
+        self._paused(Pause(kind, task, signal, address, number))
+        if self._machine.current is task and (kind is not PauseKind.POSITION or not self._in_call):
             self._here = self._position(task)
 
     def _sees_each(self, executed: int) -> bool:

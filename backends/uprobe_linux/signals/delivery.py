@@ -36,7 +36,16 @@ if TYPE_CHECKING:
     from uprobe_linux.kernel import Task
     from uprobe_linux.signals.table import PendingSignals
 
-__all__ = ("Outcome", "deliver", "has_pending", "push_handler", "return_from_handler", "take", "upcoming")
+__all__ = (
+    "Outcome",
+    "deliver",
+    "has_pending",
+    "is_ignored",
+    "push_handler",
+    "return_from_handler",
+    "take",
+    "upcoming",
+)
 
 SP, PC, PSTATE = 31, 32, 33
 _BTYPE_TCO = 3 << 10 | 1 << 25
@@ -83,6 +92,12 @@ def upcoming(task: Task) -> SigInfo | None:
     """The signal that *task* takes next."""
     queue, blocked = _next_queue(task)
     return queue.next(blocked)
+
+
+def is_ignored(task: Task, signo: int) -> bool:
+    """Whether nothing comes of *signo* when *task* takes it."""
+    handler = task.process.signals.action(signo).handler
+    return handler == SIG_IGN or (handler == SIG_DFL and default_action(signo) is Action.IGNORE)
 
 
 def take(task: Task) -> SigInfo | None:
