@@ -138,7 +138,11 @@ class RecordBuffer:
     def recorded(self) -> bool:
         """The record that was stored last will be printed; False if it is too long, and lost."""
         self._printed[:] = self._copied()
-        return self._head + self._length <= _LONGEST
+        return self.has_room(in_page=False)
+
+    def has_room(self, *, in_page: bool) -> bool:
+        """Whether the record that was stored last is made at all, to be filtered or in the ring buffer."""
+        return self._head + self._length <= (_LONGEST_IN_PAGE if in_page else _LONGEST)
 
     def most_text(self, args: Sequence[FetchArg]) -> int | None:
         """How many bytes of strings a record of *args* may have to be printed; None: it cannot have more."""

@@ -1,15 +1,51 @@
-"""How many records did not get into an output that could not be written to its end."""
+"""Files that take everything, and how many records did not get into one that cannot be written."""
 
 from __future__ import annotations
 
 import io
+import os
+import select
 import sys
 from bisect import bisect_right
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ("CountedStream", "Marks")
+__all__ = ("CountedStream", "Marks", "WriterFile", "write_patiently")
 
 _MANY = 4096
+
+
+def write_patiently(fd: int, data: Any) -> int:
+    """Write some of *data*; a reader that is slow behind a descriptor that does not block is waited for."""
+    while True:
+        try:
+            return os.write(fd, data)
+        except BlockingIOError:
+            select.select([], [fd], [])
+
+
+class WriterFile(io.FileIO):
+    """For writers: a file that takes everything.
+
+    It waits for a slow reader; what cannot be written goes to *lost*, once, and the writer,
+    which could do nothing about it, does not hear of it.
+    """
+
+    def __init__(self, fd: int, lost: Callable[[OSError], None]) -> None:
+        super().__init__(fd, "wb")
+        self._lost_to, self.broken, self.taken = lost, False, 0
+
+    def write(self, data: Any, /) -> int:
+        """As FileIO does, but all of it; what is lost counts as written."""
+        if not self.broken:
+            try:
+                count = write_patiently(self.fileno(), data)
+                self.taken += count
+                return count
+            except OSError as error:
+                self.broken = True
+                self._lost_to(error)
+        return len(data)
 
 
 class CountedStream(io.BufferedWriter):

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import os
-import select
 import stat
 import sys
 from collections import deque
@@ -20,13 +18,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.errors import OutputError, UprobeError
-from uprobe_core.records.marks import CountedStream, Marks
+from uprobe_core.records.marks import CountedStream, Marks, WriterFile, write_patiently
 from uprobe_core.records.opening import open_output
 
 if TYPE_CHECKING:
     from uprobe_core.event_model import Record
     from uprobe_core.records.part import Part
     from uprobe_core.records.spool import Spool
+    from uprobe_core.records.two_buffers import TwoBuffers
 
 __all__ = ("RunOutput",)
 
@@ -34,43 +33,17 @@ _FLUSH_BYTES = 1 << 16
 _READER_GONE = "its reader went away"
 
 
-def _write_patiently(fd: int, data: Any) -> int:
-    """Write some of *data*; a reader that is slow behind a descriptor that does not block is waited for."""
-    while True:
-        try:
-            return os.write(fd, data)
-        except BlockingIOError:
-            select.select([], [fd], [])
-
-
-class _WriterFile(io.FileIO):
-    """For writers: a file that takes everything.
-
-    It waits for a slow reader; what cannot be written goes to *lost*, once, and the writer,
-    which could do nothing about it, does not hear of it.
-    """
-
-    def __init__(self, fd: int, lost: Callable[[OSError], None]) -> None:
-        super().__init__(fd, "wb")
-        self._lost_to, self.broken, self.taken = lost, False, 0
-
-    def write(self, data: Any, /) -> int:
-        if not self.broken:
-            try:
-                count = _write_patiently(self.fileno(), data)
-                self.taken += count
-                return count
-            except OSError as error:
-                self.broken = True
-                self._lost_to(error)
-        return len(data)
-
-
 def _text_of(record: Record) -> bytes:
     """The line of trace text of *record*."""
     from uprobe_core.events.trace_text import format_record
 
     return format_record(record).encode("utf-8", "surrogateescape") + b"\n"
+
+
+def _two_buffers() -> TwoBuffers:
+    from uprobe_core.records.two_buffers import TwoBuffers  # rarely needed
+
+    return TwoBuffers()
 
 
 class RunOutput:
@@ -83,6 +56,7 @@ class RunOutput:
     :param keep: keep only the last so many records and write them at the end; None: write all at once
     :param not_written: told of what could not be written; it may raise to end the run
     :param also: who else is told of each record, in order
+    :param snapshots: hold trace text as the two buffers of a kernel until the end
     :ivar dropped: records that made room for later ones, or were lost on their way here
     """
 
@@ -95,6 +69,7 @@ class RunOutput:
         *,
         not_written: Callable[[UprobeError], None],
         also: Callable[[Record], None] | None = None,
+        snapshots: bool = False,
     ) -> None:
         self._path, self._not_written = path, not_written
         self._also = also
@@ -105,7 +80,9 @@ class RunOutput:
         self._size = 0
         self._fd = self._open(path)
         self._live = path is None
-        self._watched = make_writer is None and keep is None and also is None and os.isatty(self._fd)
+        self._two = _two_buffers() if snapshots and make_writer is None and keep is None else None
+        watchable = make_writer is None and keep is None and also is None and self._two is None
+        self._watched = watchable and os.isatty(self._fd)
         self._unread = False
         """Whether the reader does not read: the run was to end, and nothing more is written."""
         self._collected = False
@@ -119,7 +96,7 @@ class RunOutput:
         self._on_terminal = False
         self._part: Part | None = None
         if make_writer is not None:
-            self._stream = CountedStream(_WriterFile(self._fd, self._lost))
+            self._stream = CountedStream(WriterFile(self._fd, self._lost))
             self._fd, self._live = self._open(None), True  # such a file has no place for lines of text
             try:
                 self._writer = make_writer(self._stream)
@@ -137,7 +114,7 @@ class RunOutput:
         from uprobe_core.records.part import Part  # rarely needed
 
         regular = stat.S_ISREG(os.fstat(self._stream.fileno()).st_mode)
-        return Part(self._path, lambda fd: _WriterFile(fd, self._lost), make) if regular else None
+        return Part(self._path, lambda fd: WriterFile(fd, self._lost), make) if regular else None
 
     @staticmethod
     def _open(path: str | None) -> int:
@@ -200,7 +177,7 @@ class RunOutput:
         """Bytes in the file, None where several processes cannot write it, and one then once more."""
         fd = self._fd if self._stream is None else self._stream.raw.fileno()
         status = os.fstat(fd)
-        whole = self._stream is None or getattr(self._writer, "appends", False)
+        whole = self._two is None if self._stream is None else getattr(self._writer, "appends", False)
         return status.st_size if self._path and whole and stat.S_ISREG(status.st_mode) else None
 
     def collect(self) -> None:
@@ -273,7 +250,10 @@ class RunOutput:
             self._not_written(error)
 
     def write_kept(self) -> None:
-        """Write what a bounded run has kept, and before it how much is missing; else nothing is to do."""
+        """Write what was kept until the end, before it how much is missing of it; else nothing is to do."""
+        two, self._two = self._two, None
+        for data, is_record in () if two is None else two.in_order():
+            self._gather(data, record=is_record)
         kept, self._kept = self._kept, None
         if kept is not None and self.dropped:
             self._write_loss(self.dropped)
@@ -308,6 +288,9 @@ class RunOutput:
             self.flush()
 
     def _gather(self, data: bytes, *, record: bool) -> None:
+        if self._two is not None:
+            self._two.add(data, record=record)
+            return
         self._lines.append(data)
         self._size += len(data)
         if record and self._stream is None:
@@ -321,7 +304,7 @@ class RunOutput:
         view, taken = memoryview(b"" if self._unread else data), 0
         try:
             while taken < len(view):
-                taken += _write_patiently(self._fd, view[taken:])
+                taken += write_patiently(self._fd, view[taken:])
         except OSError as error:  # the program must not suffer for it
             self._lost(error)
         if self._stream is None:
@@ -381,6 +364,8 @@ class RunOutput:
 
     def close(self) -> None:
         """Finish the format and close; idempotent."""
+        if self._two is not None and self._spool.is_root:
+            self.write_kept()
         self.flush()
         if self._stream is not None and not self._stream.closed:
             self._by_writer("close")

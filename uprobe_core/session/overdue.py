@@ -88,7 +88,7 @@ def report_under_way(frame: FrameType | None) -> Call | None:
 
 def waiting_for_reader(frame: FrameType | None) -> FrameType | None:
     """The frame in which output waits for somebody to read it, None if *frame* is in none."""
-    while frame is not None and frame.f_code.co_name != "_write_patiently":
+    while frame is not None and frame.f_code.co_name != "write_patiently":
         frame = frame.f_back
     return frame
 

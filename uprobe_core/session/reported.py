@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from uprobe_core.backend import LEFT_ALONE, MAPPED_LATE, ExitStatus
-from uprobe_core.errors import OutputError
+from uprobe_core.errors import OutputError, SpecError
 from uprobe_core.session.choices import writes_records
 from uprobe_core.session.explain import say_statistics
 from uprobe_core.session.prepared import PreparedSession
@@ -23,6 +23,9 @@ __all__ = ("ReportedSession",)
 class ReportedSession(PreparedSession):
     """What a :class:`~uprobe_core.session.Session` says and writes once its program has ended."""
 
+    _two_buffers = False
+    """Whether the output is to be held as the two buffers of a kernel."""
+
     def emit(self, text: str) -> None:
         """Write one line to the run's output, after what was recorded before."""
         if self._engine is not None:
@@ -31,6 +34,13 @@ class ReportedSession(PreparedSession):
             task = None if self._machine is None else self._machine.current
             when = (0, 0) if task is None else (task.clock(), task.process.pid)
             self._output.line(text, *when)
+
+    def takes_snapshots(self) -> None:
+        """Have the output hold two buffers, as a kernel's; raises SpecError once it has begun."""
+        if self._output is not None:
+            hint = "write it before the program is opened: what was recorded until then is written"
+            raise SpecError("snapshot comes too late", logged=False, hint=hint, slug="bad-trigger")
+        self._two_buffers = True
 
     def _keep(self) -> None:
         """Write what was recorded until now: the process is about to end."""

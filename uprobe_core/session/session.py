@@ -101,6 +101,7 @@ class Session(ReportedSession):
             setup.lossy,
             not_written=self._complaints.not_written,
             also=self._look_at_records(),
+            snapshots=self._two_buffers,
         )
         if setup.policy.is_kernel:
             # As if the events had been enabled before the program started: what cannot be

@@ -40,6 +40,10 @@ class TriggerContext(Protocol):
         """Write one line to the run's output, after what was recorded before."""
         ...
 
+    def takes_snapshots(self) -> None:
+        """Have the output hold two buffers, as a kernel's; raises SpecError once it has begun."""
+        ...
+
 
 class ActsAround(Protocol):
     """What acts around each hit of an event (its EventTriggers)."""

@@ -79,9 +79,9 @@ class Event:
         self.sinks: tuple[Sink, ...] = ()
         self._places: dict[int, int] = {}
         self._on_error = on_error
-        self._buffer = None if buffer is None else buffer.seen_by(is_return=spec.is_return)
-        self.most_text = None if self._buffer is None else self._buffer.most_text(spec.args)
-        self._program = compile_fetch(spec.args, self._buffer)
+        self.buffer = None if buffer is None else buffer.seen_by(is_return=spec.is_return)
+        self.most_text = None if self.buffer is None else self.buffer.most_text(spec.args)
+        self._program = compile_fetch(spec.args, self.buffer)
         self.entry_program: FetchProgram | None = compile_fetch(spec.entry_args) if spec.entry_args else None
         self._elsewhere: dict[int, tuple[FetchProgram, FetchProgram | None]] = {}
         """Programs of locations whose arguments are not those of the first, by file offset."""
@@ -168,7 +168,7 @@ class Event:
         """Another place of the event, whose arguments may be found in other ways there."""
         if (spec.args, spec.entry_args) != (self.spec.args, self.spec.entry_args):
             at_entry = compile_fetch(spec.entry_args) if spec.entry_args else None
-            self._elsewhere[spec.offset] = compile_fetch(spec.args, self._buffer), at_entry
+            self._elsewhere[spec.offset] = compile_fetch(spec.args, self.buffer), at_entry
 
     def fetch(self, hit: Hit) -> tuple[Any, ...]:
         """Run the fetch program for *hit*."""
@@ -177,9 +177,9 @@ class Event:
 
     def condition(self, test: Predicate) -> Predicate:
         """*test* as a kernel makes it: an unreadable string is what its buffers hold there."""
-        if self._buffer is None:
+        if self.buffer is None:
             return test
-        return self._buffer.condition(test, self.spec.args, lambda: self.filter is not None)
+        return self.buffer.condition(test, self.spec.args, lambda: self.filter is not None)
 
     def _at_entry(self, hit: Hit) -> tuple[Any, ...]:
         """What is kept of the entry *hit* for its return."""
@@ -270,7 +270,7 @@ class Event:
     def _is_rejected(self, hit: Hit) -> bool:
         if self.filter is not None and not self.filter(hit):
             return True
-        return self._buffer is not None and bool(hit.values) and not self._buffer.recorded()
+        return self.buffer is not None and bool(hit.values) and not self.buffer.recorded()
 
     def _run_entry_calls(self, hit: Hit, state: EntryState | None) -> HandlerVote:
         removals, event_vote = 0, HandlerVote.KEEP

@@ -18,6 +18,7 @@ from uprobe_core.events.histogram import Histogram
 from uprobe_core.events.kernel_self import KernelSelf
 from uprobe_core.events.trace_text import line_prefix
 from uprobe_core.events.triggers import UNLIMITED, Trigger, TriggerList
+from uprobe_core.records.two_buffers import SNAPSHOT
 from uprobe_core.tracing.context import TriggerContext
 from uprobe_core.tracing.event import Event
 from uprobe_core.tracing.state import TracingState
@@ -81,6 +82,8 @@ class EventTriggers:
         self._event, self._events, self._session = event, events, session
         self._state = events.tracing
         self._active: dict[Trigger, _Active] = {}
+        self._snaps = False
+        """Whether the hit under way takes a snapshot that is not yet said."""
 
     # --- set up -------------------------------------------------------------------------------------
 
@@ -98,7 +101,9 @@ class EventTriggers:
             if each not in active and gone.histogram is not None and not gone.histogram.spec.name:
                 self._state.remove(gone.histogram)
         self._active = active
-        if trigger.command in {"traceon", "traceoff"}:
+        if trigger.command == "snapshot" and trigger in active and self._events.kernel is not None:
+            self._session.takes_snapshots()
+        if trigger.command in {"traceon", "traceoff", "snapshot"}:
             for event in self._events.events:  # records that a native engine writes would not see the switch
                 triggers_of(event, self._events, self._session)
         if trigger.command in {"enable_event", "disable_event"} and trigger in active:
@@ -164,13 +169,30 @@ class EventTriggers:
     def around(self, hit: Hit, record: Callable[[], Any]) -> Any:
         """Let the triggers act around *record*, which records the hit; returns what it returns."""
         state, before = self._state, self._state.on
-        conditional = any(each.test is not None or each.hist is not None for each in self._active)
+        conditional = any(map(_needs_record, self._active))
+        if conditional and not self._has_room(hit):
+            return None if self.soft_disabled else record()
         self._act(hit, post=False)
+        if not conditional:
+            self._snap()
         state.recording = before or (state.on and not conditional)
         result = None if self.soft_disabled else record()
+        self._snap()
         self._act(hit, post=True)
         state.recording = state.on
         return result
+
+    def _has_room(self, hit: Hit) -> bool:
+        """Whether there is a record for triggers to look at: a kernel's is not made if it is too long."""
+        buffer, event = self._event.buffer, self._event
+        in_page = event.filter is not None or self.soft_disabled
+        return buffer is None or not hit.values or buffer.has_room(in_page=in_page)
+
+    def _snap(self) -> None:
+        """Say that a snapshot was taken: of a record that triggers look at after it, else before it."""
+        if self._snaps:
+            self._snaps = False
+            self._session.emit(SNAPSHOT)
 
     def _act(self, hit: Hit, *, post: bool) -> None:
         for active in list(self._active.values()):
@@ -191,7 +213,7 @@ class EventTriggers:
         elif command in _SWITCHES:
             self._switch(active)
         elif command == "snapshot" and active.spend():
-            self._session.emit("# snapshot")
+            self._snaps = True
         elif command == "stacktrace" and active.spend() and state.recording and not self.soft_disabled:
             for line in self._stack_lines(hit, counted=active.trigger.count != UNLIMITED):
                 self._session.emit(line)
@@ -229,6 +251,11 @@ class EventTriggers:
                 if symbolic and isinstance(address, int) and address not in self._state.symbols:
                     found[address] = self._session.stacks.space(hit.process).sized_name(address)
         return found
+
+
+def _needs_record(trigger: Trigger) -> bool:
+    """Whether a kernel makes the record before it acts (update_cond_flag, 6.12)."""
+    return trigger.test is not None or trigger.hist is not None or trigger.command == "stacktrace"
 
 
 def triggers_of(event: Event, events: TriggerEvents, session: TriggerContext) -> EventTriggers:
