@@ -115,7 +115,7 @@ _MSG = _named(
 _O_CLOSE = _named("O_", "NONBLOCK=0x800 DIRECT=0x10000 CLOEXEC=0x80000")
 _PROT = _named("PROT_", "READ=1 WRITE=2 EXEC=4 BTI=0x10 MTE=0x20 GROWSDOWN=0x1000000 GROWSUP=0x2000000")
 _WAIT = _named(
-    "", "WNOHANG=1 WUNTRACED=2 WEXITED=4 WCONTINUED=8 WNOWAIT=0x1000000 __WALL=0x40000000 __WCLONE=0x80000000"
+    "", "WNOHANG=1 WSTOPPED=2 WEXITED=4 WCONTINUED=8 WNOWAIT=0x1000000 __WALL=0x40000000 __WCLONE=0x80000000"
 )
 
 FLAGS: Mapping[str, Mapping[int, str]] = {
@@ -158,10 +158,20 @@ FLAGS: Mapping[str, Mapping[int, str]] = {
     ),
     "options": _WAIT,
     "pipe2 flags": _O_CLOSE,
+    "poll": _named(
+        "POLL",
+        "IN=1 PRI=2 OUT=4 RDNORM=0x40 RDBAND=0x80 WRNORM=0x100 WRBAND=0x200 ERR=8 HUP=0x10 NVAL=0x20"
+        " MSG=0x400 REMOVE=0x1000 RDHUP=0x2000",
+    ),
     "prot": _PROT,
     "recvfrom flags": _MSG,
     "recvmsg flags": _MSG,
     "renameat2 flags": _named("RENAME_", "NOREPLACE=1 EXCHANGE=2 WHITEOUT=4"),
+    "sa_flags": _named(
+        "SA_",
+        "RESTORER=0x4000000 ONSTACK=0x8000000 RESTART=0x10000000 NODEFER=0x40000000 RESETHAND=0x80000000"
+        " SIGINFO=4 NOCLDSTOP=1 NOCLDWAIT=2 EXPOSE_TAGBITS=0x800",
+    ),
     "sendmsg flags": _MSG,
     "sendto flags": _MSG,
     "signalfd4 flags": _named("SFD_", "NONBLOCK=0x800 CLOEXEC=0x80000"),
@@ -250,7 +260,7 @@ def call_texts(record: Record) -> tuple[list[str], str, int]:
     event = record.event
     *arguments, result, _, _ = values_text(record)
     for number, (arg, value) in enumerate(zip(event.args, record.values, strict=True)):
-        words = in_words(event.name, arg.name, value)
+        words = value if arg.type.kind == "shape" else in_words(event.name, arg.name, value)
         if words is not None and number < len(arguments):
             arguments[number] = f"{arg.name}={words}"
     *_, error, took = record.values

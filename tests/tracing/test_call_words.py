@@ -14,7 +14,8 @@ from uprobe_core.call_words import CHOICES, FLAGS, in_words, signal_name
 
 OF_LINUX = """
     linux/fcntl linux/mman linux/sched linux/futex linux/time linux/resource linux/wait linux/prctl
-    asm/ioctls linux/fs linux/eventpoll linux/memfd linux/random linux/inotify linux/close_range asm/signal
+    asm/ioctls linux/fs linux/eventpoll linux/memfd linux/random linux/inotify linux/close_range
+    asm/signal asm/poll
 """
 OF_THE_C_LIBRARY = """
     fcntl sys/mman sys/socket sys/eventfd sys/signalfd sys/timerfd netinet/in netinet/tcp sys/epoll unistd

@@ -106,6 +106,8 @@ class _Bound:
         self._when = when
         self.reads_values = True
         """Whether it looks at the event's arguments; False saves keeping those of an entry for its return."""
+        self.reads_only: frozenset[str] | None = None
+        """The arguments that it looks at, None: any."""
 
     def _observe(self, hit: Hit) -> None:
         if self._when is None or self._when(hit):
@@ -161,6 +163,7 @@ class Action:
         cls = _BoundReturn if event.is_return or self.at_return else _BoundEntry
         bound = cls(self, measure, when)
         bound.reads_values = self.reads(event)
+        bound.reads_only = self.reads_only()
         return bound
 
     def join(self, run: ActionRun) -> None:
@@ -186,6 +189,10 @@ class Action:
     def reads(self, event: EventInfo) -> bool:
         """Whether it may look at the arguments of *event*."""
         return True
+
+    def reads_only(self) -> frozenset[str] | None:
+        """Names of the fields that it looks at, None if it may be any."""
+        return None
 
     def bind(self, event: EventInfo) -> Getter:
         """Return how a measurement is taken from a hit of *event*."""

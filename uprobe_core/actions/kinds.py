@@ -39,6 +39,10 @@ class Count(Action):
         self.by = names_of(by)
         self.counts: Counter[Any] = Counter()
 
+    def reads_only(self) -> frozenset[str] | None:
+        """The key."""
+        return frozenset(self.by) if self.when is None else None
+
     def bind(self, event: EventInfo) -> Getter:
         """Measure the key."""
         return key_getter(event, self.by)

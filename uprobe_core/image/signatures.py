@@ -7,7 +7,7 @@ say how a value is fetched and printed.  The C library is the only one so far.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -44,10 +44,12 @@ class Signature:
 
     :param arguments: fetch arguments at its entry, ``size=$arg1:u64``
     :param gives: the one at its return, ``rv=$retval:x64``, "" if it gives nothing
+    :param types: of each argument, as C writes it without the name: ``const char [.count]``
     """
 
     arguments: tuple[str, ...]
     gives: str
+    types: tuple[str, ...] = ()
 
 
 def signature_of(library: str, function: str) -> Signature | None:
@@ -70,16 +72,23 @@ def _signatures(library: str) -> Mapping[str, Signature]:
 
 def _prototypes(text: str) -> Iterator[tuple[str, Signature]]:
     for found in _PROTOTYPE.finditer(text):
-        yield found["name"], Signature(tuple(_arguments(found["takes"])), _gives(found["gives"].strip()))
+        taken = list(_taken(found["takes"]))
+        gives, types = _gives(found["gives"].strip()), tuple(kind for kind, _ in taken)
+        yield found["name"], Signature(tuple(_arguments(taken)), gives, types)
 
 
-def _arguments(takes: str) -> Iterator[str]:
+def _taken(takes: str) -> Iterator[tuple[str, str]]:
+    """The type and the name of each argument."""
+    for each in [] if takes == "void" else takes.split(", "):
+        found = re.fullmatch(r"(.*?)(\w+)(\[.*\])?", each)
+        assert found is not None
+        yield f"{found[1].strip()} {found[3] or ''}".strip(), found[2]
+
+
+def _arguments(taken: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Integers and pointers come in general registers, floating-point numbers in others (AAPCS64, 6.8.2)."""
     integers = floats = 0
-    for each in [] if takes == "void" else takes.split(", "):
-        found = re.fullmatch(r"(.*?)(\w+)", each)
-        assert found is not None
-        kind, name = found[1].strip(), found[2]
+    for kind, name in taken:
         if kind == "double":
             yield f"{name}=%d{floats}:f64"
             floats += 1
@@ -97,6 +106,6 @@ def _gives(kind: str) -> str:
 def _fetch(kind: str, source: str, name: str) -> str:
     if kind == "const char *":
         return f"+0({source}):string"
-    if "*" in kind:
+    if "*" in kind or "[" in kind:
         return f"{source}:x64"
     return f"{source}:{'x64' if name == 'request' else 'x32' if name in _BITS else _FETCHED[kind]}"

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from uprobe_core.types import MemoryFault
 from uprobe_linux.fs import oflags
 from uprobe_linux.fs.descriptors import Buffers, Stream, stream
 from uprobe_linux.scheduling.clock import saturated
@@ -56,7 +57,7 @@ def sys_pipe2(task: LinuxTask, address: int, flags: int) -> int:
     ]
     try:
         task.process.memory.write(address, struct.pack("<ii", *fds))
-    except OSError:
+    except MemoryFault:
         for fd in fds:
             table.close(fd)
         raise
