@@ -231,6 +231,7 @@ class EventSpec:
     :param entry_args: what a return event captures at entry (``$entry``, ``$argN``)
     :param location: what an extension location said ("main+8", "f.c:12"), else ""
     :param is_named: somebody gave it its name; else it is called after its place
+    :param is_older: its filters and triggers are read as Linux 6.1 reads them
     :param resolver: the function is an indirect one: the file offset of what says at run time where
         it is; *offset* is as far from there as the place is from the function's start
     """
@@ -247,6 +248,7 @@ class EventSpec:
     location: str = field(default="", compare=False)
     resolver: int | None = None
     is_named: bool = field(default=True, compare=False)
+    is_older: bool = field(default=False, compare=False)
 
     @property
     def label(self) -> str:

@@ -29,6 +29,7 @@ class Dialect:
     :param says_string: whether a ``$comm`` that is no string is an error with a message
     :param drifts: whether the column of a type is counted from within dereferences before it, and the
         size of an event looked at behind them
+    :param older: whether filters and triggers know no sets of CPUs, functions, stacks by their new names
     """
 
     longest: int = 63
@@ -43,6 +44,7 @@ class Dialect:
     identifiers: bool = True
     says_string: bool = True
     drifts: bool = True
+    older: bool = False
 
 
 _SINCE_6_1 = Dialect(
@@ -53,6 +55,7 @@ _SINCE_6_1 = Dialect(
     identifiers=False,
     says_string=False,
     drifts=False,
+    older=True,
 )
 """6.1 to 6.11."""
 _SINCE_6_12 = Dialect()

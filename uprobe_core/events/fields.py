@@ -90,7 +90,8 @@ def event_fields(spec: EventSpec) -> dict[str, Field]:
     """All fields of *spec* by name, its own before the generic ones that they may hide."""
     own = [_argument(index, arg, len(leaves(spec.args[:index]))) for index, arg in enumerate(spec.args)]
     head = _RETURN if spec.is_return else _ENTRY
-    return COMMON | {field.name: field for field in (*head, *own)}
+    common = {name: each for name, each in COMMON.items() if each.kind is not FieldKind.STACK}
+    return (common if spec.is_older else COMMON) | {field.name: field for field in (*head, *own)}
 
 
 def join(values: tuple[int, ...], size: int, total: int, signed: bool) -> int:

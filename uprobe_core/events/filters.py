@@ -86,6 +86,7 @@ class _Parser:
     def __init__(self, text: str, spec: EventSpec) -> None:
         self.text = text
         self.fields = event_fields(spec)
+        self.is_older = spec.is_older
         self.predicates: list[Predicate] = []
         self.inverts: list[bool] = []
         self.targets: list[int] = []
@@ -241,7 +242,7 @@ class _Parser:
             raise self.fail("FIELD_NOT_FOUND", end + 1, hint=self._field_hint(name))
         if self.text.startswith(".ustring", end):
             end += len(".ustring")
-        is_function = self.text.startswith(".function", end)
+        is_function = not self.is_older and self.text.startswith(".function", end)
         at = self._skip(end + len(".function") * is_function)
         operator = next((op for op in _OPERATORS if self.text.startswith(op, at)), None)
         if operator is None:
@@ -271,7 +272,7 @@ class _Parser:
         self, found: Field, operator: str, at: int
     ) -> tuple[int | float | str | frozenset[int], int]:
         char = self.text[at : at + 1]
-        if self.text.startswith("CPUS", at):
+        if self.text.startswith("CPUS", at) and not self.is_older:
             return self._cpus(found, operator, at)
         if char in ("'", '"') and not self._is_letter(found, at):
             return self._string(found, operator, at)

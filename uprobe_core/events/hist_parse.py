@@ -43,6 +43,8 @@ _KEY_MODIFIERS = ("hex", "sym", "sym-offset", "syscall", "log2", "usecs", "execn
 _VALUE_MODIFIERS = ("hex", "percent", "graph", "usecs")
 HITCOUNT = Field("hitcount", "1")
 STACK = Field("common_stacktrace", "stack(h)", FieldKind.STACK, STACK_SIZE)
+OLDER_STACK = Field("stacktrace", "stack(h)", FieldKind.STACK, STACK_SIZE)
+"""What 6.1 has instead, which takes no modifier."""
 TIME = Field("common_timestamp", "h.timestamp")
 
 
@@ -79,6 +81,7 @@ class HistSpec:
 
     :param bits: binary logarithm of the number of entries
     :param filter_text: what followed ``if``, "" for none
+    :param is_older: counts and sorts as Linux 6.1 does
     :param command: "" to define, else "pause", "continue" or "clear"
     """
 
@@ -90,6 +93,7 @@ class HistSpec:
     name: str = ""
     no_hitcount: bool = False
     command: str = field(default="", compare=False)
+    is_older: bool = field(default=False, compare=False)
 
     def text(self, state: str = "") -> str:
         """The line of the ``trigger`` file; *state* is "active", "paused" or "" for no brackets."""
@@ -116,6 +120,7 @@ class _Parser:
     def __init__(self, text: str, spec: EventSpec) -> None:
         self.text = text
         self.fields = event_fields(spec)
+        self.is_older = spec.is_older
         self.attributes: dict[str, str] = {}
         self.flags: set[str] = set()
         self.variables: list[tuple[str, str]] = []
@@ -152,6 +157,7 @@ class _Parser:
             self.attributes.get("name", ""),
             "nohitcount" in self.flags,
             command,
+            self.is_older,
         )
 
     # --- NAME=VALUE -----------------------------------------------------------------------------
@@ -178,7 +184,8 @@ class _Parser:
 
     def _flag(self, part: str) -> None:
         known = {"cont": "continue", "NOHC": "nohitcount"}.get(part, part)
-        if known not in ("pause", "continue", "clear", "nohitcount"):
+        flags = ("pause", "continue", "clear", *(() if self.is_older else ("nohitcount",)))
+        if known not in flags:
             hint = "attributes: keys= vals= sort= size= name= pause continue clear nohitcount"
             raise self.quiet(f"unknown histogram attribute: {part!r}", hint)
         self.flags.add(known)
@@ -228,6 +235,8 @@ class _Parser:
     def _field(self, text: str, *, key: bool) -> HistField:
         if text.count(".") > 1:
             raise self.fail("FIELD_NOT_FOUND", text.split(".", 2)[2])
+        if self.is_older and key and text == OLDER_STACK.name:
+            return HistField(text, text, OLDER_STACK)
         name, dot, modifier = text.partition(".")
         modifier, buckets = self._modifier(name, modifier, key=key) if dot else ("", 0)
         found = self._named(name)
@@ -243,7 +252,8 @@ class _Parser:
         for column in ("percent", "graph"):
             if text.startswith(column) and not key:
                 return column, 0
-        known = text in _KEY_MODIFIERS and (text != "execname" or name == "common_pid")
+        known = text in _KEY_MODIFIERS and not (self.is_older and text == "stacktrace")
+        known = known and (text != "execname" or name == "common_pid")
         if not known:
             hint = nearest(text, (*_KEY_MODIFIERS, "percent", "graph", "buckets=N"))
             raise self.fail("BAD_FIELD_MODIFIER", text, hint=hint)
@@ -264,7 +274,9 @@ class _Parser:
         return size
 
     def _named(self, name: str) -> Field:
-        special = {"common_timestamp": TIME, "common_stacktrace": STACK, "hitcount": HITCOUNT}
+        special = {"common_timestamp": TIME}
+        if not self.is_older:
+            special |= {"common_stacktrace": STACK, "hitcount": HITCOUNT}
         if name in special:
             return special[name]
         found = self.fields.get(name)

@@ -13,7 +13,7 @@ from typing import Any
 from uprobe_core.events.fields import FieldKind, join
 from uprobe_core.events.hist_parse import HITCOUNT, HistField, HistSpec, SortKey
 from uprobe_core.events.system_calls import system_call_name
-from uprobe_core.events.tracing_map import sorted_entries
+from uprobe_core.events.tracing_map import heap_sort, older_heap_sort, sorted_entries
 
 __all__ = ("Histogram",)
 
@@ -95,7 +95,7 @@ class Histogram:
         """The entries as they are listed."""
         compares = [_comparer(self.spec, key) for key in self.spec.sort]
         entries = sorted(self.entries.items(), key=lambda entry: _key_bytes(entry[0]))
-        return sorted_entries(entries, compares)
+        return sorted_entries(entries, compares, older_heap_sort if self.spec.is_older else heap_sort)
 
     def text(self) -> str:
         """What reading the ``hist`` file gives."""
@@ -127,7 +127,7 @@ class Histogram:
         name = part.shown
         if part.field.kind is FieldKind.STACK:
             lines = "".join(f"         {self._symbol(address)}\n" for address in value)
-            return f"common_stacktrace:\n{lines}"
+            return f"{part.field.name}:\n{lines}"
         if part.field.kind is FieldKind.STRING and part.modifier in ("", "usecs"):
             return f"{name}: {value:<50}"
         number = value if isinstance(value, int) else _number_of_text(value, part.modifier)
@@ -174,16 +174,18 @@ class Histogram:
 
 def _measurer(spec: HistSpec, stack: Stack) -> Callable[[Any], tuple[Key, tuple[int, ...]]]:
     """A function from a hit to key and values, made once."""
-    keys = "".join(f"{_key_source(key)}, " for key in spec.keys)
+    keys = "".join(f"{_key_source(key, spec)}, " for key in spec.keys)
     values = "".join(f"{_value_source(value)}, " for value in spec.values)
     names = {"join": join, "log2": _log2, "stack": lambda h: stack(h)[:_STACK_DEPTH], "count": count()}
     code = f"lambda h, v=None: (({keys}), ({values})) if (v := h.values) is not None else None"
     return eval(code, names)  # type: ignore[no-any-return]  # noqa: S307  # built from field tables only
 
 
-def _key_source(key: HistField) -> str:
+def _key_source(key: HistField, spec: HistSpec) -> str:
     if key.field.kind is FieldKind.STACK:
         return key.field.source
+    if key.field.kind is FieldKind.STRING and key.modifier == "log2" and spec.is_older:
+        return "''"  # one and the same
     if key.field.kind is FieldKind.STRING and key.modifier == "log2":
         return "f'{h.tid} {next(count)}'"  # 256 bytes of the kernel's stack: never the same again
     if key.field.kind is FieldKind.STRING:

@@ -146,6 +146,7 @@ class Language:
             location.text,
             location.resolver,
             is_named,
+            is_older=dialect_of(self.policy).older,
         )
 
     def _arguments(

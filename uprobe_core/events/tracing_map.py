@@ -41,11 +41,14 @@ def heap_sort(items: list[T], compare: Compare[T]) -> None:
         items[0], items[1] = items[1], items[0]
 
 
-def _sift(items: list[T], start: int, count: int, compare: Compare[T]) -> None:
-    """Let the item at *start* sink into the heap below it: down to a leaf, then back up."""
+def _sift(items: list[T], start: int, count: int, compare: Compare[T], left: int = 1) -> None:
+    """Let the item at *start* sink into the heap below it: down to a leaf, then back up.
+
+    It goes left where the comparison of the two says *left* or more.
+    """
     b = start
     while (d := (c := 2 * b + 1) + 1) < count:
-        b = c if compare(items[c], items[d]) > 0 else d
+        b = c if compare(items[c], items[d]) >= left else d
     if d == count:
         b = c
     while b != start and compare(items[start], items[b]) >= 0:
@@ -56,16 +59,27 @@ def _sift(items: list[T], start: int, count: int, compare: Compare[T]) -> None:
         items[b], items[place] = items[place], items[b]
 
 
-def sorted_entries(entries: list[T], compares: Sequence[Compare[T]]) -> list[T]:
+def older_heap_sort(items: list[T], compare: Compare[T]) -> None:
+    """Sort *items* in place as 6.1 does: it pops one at a time, and of equal leaves takes the left one."""
+    for start in reversed(range(len(items) // 2)):
+        _sift(items, start, len(items), compare, left=0)
+    for count in reversed(range(1, len(items))):
+        items[0], items[count] = items[count], items[0]
+        _sift(items, 0, count, compare, left=0)
+
+
+def sorted_entries(
+    entries: list[T], compares: Sequence[Compare[T]], sort: Callable[[list[T], Compare[T]], None] = heap_sort
+) -> list[T]:
     """*entries* (by the bytes of their keys) by the first comparison, equal ones by the second."""
     items = list(entries)
-    heap_sort(items, compares[0])
+    sort(items, compares[0])
     if len(compares) > 1:
         start = 0
         for end in range(1, len(items) + 1):
             if end == len(items) or compares[0](items[start], items[end]) != 0:
                 run = items[start:end]
-                heap_sort(run, compares[1])
+                sort(run, compares[1])
                 items[start:end] = run
                 start = end
     return items

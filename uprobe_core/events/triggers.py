@@ -182,7 +182,16 @@ def _condition(line: str, text: str, event: object) -> tuple[str, Callable[[Any]
     if words[0] != "if" or len(words) < 2:
         raise _refusal(line, f"not a condition: {text.strip()!r}", "write COMMAND[:COUNT] if FILTER")
     condition = words[1].strip(_BLANK)
-    return condition, compile_filter(condition, event)
+    return condition, _test(condition, event)
+
+
+def _test(condition: str, event: object) -> Callable[[Any], bool]:
+    """What the filter *condition* tests; 6.1 logs nothing of one that is wrong."""
+    try:
+        return compile_filter(condition, event)
+    except SpecError as error:
+        error.logged = not spec_of(event).is_older
+        raise
 
 
 def _count(line: str, text: str) -> int:
@@ -228,5 +237,5 @@ def _hist(line: str, text: str, event: object) -> Trigger:
         raise _refusal(line, "no filter follows 'if'")
     body, condition = (text[:at], text[at + 4 :].rstrip(_BLANK)) if at >= 0 else (text, "")
     spec = parse_hist(body.rstrip(_BLANK), condition, spec_of(event))
-    test = compile_filter(condition, event) if condition else None
+    test = _test(condition, event) if condition else None
     return Trigger("hist", filter_text=condition, test=test, hist=replace(spec, filter_text=condition))
