@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.events.support import REGISTERS, FakeHit
+from tests.events.support import REGISTERS, FakeHit, Registers
 from tests.native.test_filter_programs import SPEC, Case, cases, hit_of
 from uprobe_core.actions import Count, Hist, Sum
 from uprobe_core.actions.merge import merge
@@ -124,6 +124,26 @@ def test_actions_find_what_the_reference_finds(make: Make, those: list[Case]) ->
     for hit in made:
         vars(hit)["pid"] = PID
     assert found(by_engine(make, made)) == found(by_reference(make, made))
+
+
+@pytest.mark.parametrize("is_return", [False, True], ids=["entry", "return"])
+def test_an_event_that_is_switched_off_during_a_call_does_nothing_at_its_return(is_return: bool) -> None:
+    """It is switched on again for the second of three calls that are in each other."""
+    engine = _engine.Engine(MemoryFault, 1 << 20, pack_registers(REGISTERS))
+    engine.run_task(engine.set_task(-1, PID, FakeHit.tid, 0, b""))
+    none = pack_program([])
+    assert none is not None
+    probe = engine.add_probe(*none, struct.pack("<I", 0), 0, is_return)
+    action = engine.add_action(probe, COUNT, 0, 0, 0, b"", ZERO.pack(), b"", b"")
+    hits = [FakeHit(Registers({REGISTERS.sp: 0x8000 - 16 * n, REGISTERS.link or 0: n})) for n in range(1, 4)]
+    site = engine.add_site(FakeHit().address, 0, [probe])
+    engine.set_probe(probe, True, True, [], [action], b"", b"")
+    assert [engine.hit(site, hit) for hit in hits] == [1, 2, 3]
+    for back, enabled in ((3, False), (2, True), (1, False)):
+        engine.set_probe(probe, enabled, True, [], [action], b"", b"")
+        engine.return_hit(back, hits[back - 1])
+    assert engine.take_probe(probe)[1:3] == (3, 3)
+    assert engine.take_action(action)[0] == 1
 
 
 # --- what is no action ------------------------------------------------------------------------------------
