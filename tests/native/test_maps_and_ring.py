@@ -15,13 +15,14 @@ from uprobe_core.actions import Hist
 from uprobe_core.event_model import FetchArg, FetchOp, FetchType, OpCode
 from uprobe_core.events.fetch_types import TYPES
 from uprobe_core.native.packing import FieldRef, key_decoder, pack_program, pack_registers
+from uprobe_core.native.results import stat_values
 from uprobe_core.types import MemoryFault
 
 _engine = pytest.importorskip("uprobe_core.native._engine")
 
 REGISTERS = Arm64Arch().architecture().registers
 NOTHING = FieldRef(7, "u").pack()
-RECORD, HIST, COUNT = 3, 2, 0
+RECORD, HIST, SUM, COUNT = 3, 2, 1, 0
 
 
 class Task:
@@ -187,6 +188,24 @@ def test_a_full_map_keeps_counting_its_keys_and_counts_the_hits_of_others_as_los
     _, lost, entries = engine.take_action(action)
     found = [(int.from_bytes(key, "little"), count) for _, key, count, *_ in entries]
     assert (found, lost) == ([(5, 2), (6, 1), (7, 2)], 3)
+
+
+@pytest.mark.parametrize("of", ["number", "text"])
+def test_no_key_is_lost_while_a_map_grows(of: str) -> None:
+    """Sums of 3000 keys, each hit once in one order and once in the other."""
+    key = FieldRef(0, "u", 0) if of == "number" else FieldRef(_engine.FIELD_COMM, "t")
+    engine, site, action = engine_with("u64", SUM, 0, 0, 0, key.pack(), FieldRef(0, "u", 1).pack())
+    order = [n * 7919 % 3001 for n in range(1, 3001)]
+    task = Task()
+    for value in [*order, *reversed(order)]:
+        engine.set_task(0, 1, 1, 0, f"{value}".encode())
+        hit(engine, site, task, value, 10 * value)
+    _, lost, entries = engine.take_action(action)
+    decode = key_decoder([key], ())
+    found = [
+        (int(decode(packed)[0][0]), count, stat_values(stat, False)) for _, packed, count, stat, _ in entries
+    ]
+    assert (found, lost) == ([(n, 2, (20 * n, 10 * n, 10 * n)) for n in order], 0)
 
 
 def test_taking_results_makes_no_room_for_other_keys() -> None:
