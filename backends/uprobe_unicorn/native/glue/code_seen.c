@@ -1,77 +1,98 @@
 /* Executed code: see code_seen.h. */
+#define _GNU_SOURCE
 #include "code_seen.h"
+
+#include <sys/mman.h>
 
 #include "allocate.h"
 
 enum { FIRST_ROOM = 1 << 13 };
+
+/* --- the table of blocks -------------------------------------------------------------------- */
 
 static inline size_t hash_of(uint64_t pc)
 {
 	return (size_t)(pc >> 2 ^ pc >> 15);
 }
 
-static struct seen_block *place_of(struct seen_block *blocks, size_t room, uint64_t pc, uint64_t size)
+static uint32_t *place_of(const struct code_seen *seen, uint64_t pc, unsigned size)
 {
 	size_t at = hash_of(pc);
 
-	while (at &= room - 1, blocks[at].size && (blocks[at].pc != pc || blocks[at].size != size))
+	while (at &= seen->room - 1, seen->table[at]) {
+		const struct tally *tally = &seen->keeper.tallies[seen->table[at] - 1];
+		if (tally->pc == pc && tally->size == size)
+			break;
 		at++;
-	return &blocks[at];
+	}
+	return &seen->table[at];
 }
 
 static bool enlarge(struct code_seen *seen)
 {
 	size_t room = seen->room ? 2 * seen->room : FIRST_ROOM;
-	struct seen_block *blocks = up_allocate_zeroed(room, sizeof(*blocks));
+	uint32_t *table = up_allocate_zeroed(room, sizeof(*table));
 
-	if (!blocks)
+	if (!table)
 		return false;
-	seen->count = 0;
-	for (size_t i = 0; i < seen->room; i++)
-		if (seen->blocks[i].times) {
-			*place_of(blocks, room, seen->blocks[i].pc, seen->blocks[i].size) = seen->blocks[i];
-			seen->count++;
-		}
-	free(seen->blocks);
-	seen->blocks = blocks;
+	free(seen->table);
+	seen->table = table;
 	seen->room = room;
-	seen->last = NULL;
+	for (uint32_t i = 0; i < seen->count; i++)
+		*place_of(seen, seen->keeper.tallies[i].pc, seen->keeper.tallies[i].size) = i + 1;
 	return true;
 }
 
-/* The entry of a block, made if there is none; NULL: out of memory. */
-static struct seen_block *entry_of(struct code_seen *seen, uint64_t pc, uint64_t size)
+/* That of a block, made if there is none; NULL: there is no room. */
+static struct tally *of_block(void *context, uint64_t pc, unsigned size)
 {
-	struct seen_block *block = place_of(seen->blocks, seen->room, pc, size);
+	struct code_seen *seen = context;
+	uint32_t *place = place_of(seen, pc, size);
 
-	if (block->size)
-		return block;
-	if (2 * seen->count >= seen->room) {
-		if (!enlarge(seen)) {
-			seen->full = true;
-			return NULL;
-		}
-		block = place_of(seen->blocks, seen->room, pc, size);
+	if (*place)
+		return &seen->keeper.tallies[*place - 1];
+	if (seen->count == MOST_TALLIES || (2 * seen->count >= seen->room && !enlarge(seen))) {
+		seen->keeper.full = true;
+		return NULL;
 	}
-	seen->count++;
-	block->pc = pc;
-	block->size = size;
-	return block;
+	struct tally *tally = &seen->keeper.tallies[seen->count++];
+	*tally = (struct tally){pc, 0, size, seen->count};
+	*place_of(seen, pc, size) = seen->count;
+	return tally;
 }
+
+/* --- what is executed ------------------------------------------------------------------------- */
 
 void code_seen_enter(struct glue *glue, uint64_t pc, unsigned size)
 {
 	struct code_seen *seen = glue->seen;
-	struct seen_block *block = &seen->blocks[hash_of(pc) & (seen->room - 1)];
+	uint32_t number = seen->table[hash_of(pc) & (seen->room - 1)];
+	struct tally *tally = number ? &seen->keeper.tallies[number - 1] : NULL;
 
-	if (block->pc != pc || block->size != size) {
+	if (!tally || tally->pc != pc || tally->size != size) {
 		if (glue->work.is_free(glue, pc))
 			return;
-		block = entry_of(seen, pc, size);
+		tally = of_block(seen, pc, size);
 	}
-	seen->last = block;
-	if (block)
-		block->times++;
+	*seen->keeper.last = tally ? tally->number : 0;
+	if (tally)
+		tally->times++;
+}
+
+void code_seen_leave(struct glue *glue, uint64_t ahead)
+{
+	struct code_seen *seen = glue->seen;
+	uint32_t number = *seen->keeper.last;
+	struct tally *last = number ? &seen->keeper.tallies[number - 1] : NULL;
+
+	*seen->keeper.last = 0;
+	if (!last || !ahead || !last->times || 4 * ahead > last->size)
+		return;
+	unsigned done = last->size - 4 * (unsigned)ahead;
+	last->times--;
+	struct tally *begun = done ? of_block(seen, last->pc, done) : NULL;
+	if (begun)
+		begun->times++;
 }
 
 static void on_block(uc_engine *uc, uint64_t pc, uint32_t size, void *data)
@@ -80,47 +101,53 @@ static void on_block(uc_engine *uc, uint64_t pc, uint32_t size, void *data)
 	code_seen_enter(data, pc, size);
 }
 
-bool code_seen_begin(struct glue *glue)
+/* --- life ------------------------------------------------------------------------------------- */
+
+/* Where blocks do not count by themselves; without shortcuts there is a hook for each block already. */
+static bool count_by_hook(struct glue *glue)
 {
+	struct code_seen *seen = glue->seen;
 	size_t hook;
 
-	glue->seen = up_allocate_zeroed(1, sizeof(*glue->seen));
-	if (!glue->seen || !enlarge(glue->seen))
+	seen->keeper.tallies = mmap(NULL, MOST_TALLIES * sizeof(struct tally), PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	seen->is_own = seen->keeper.tallies != MAP_FAILED;
+	seen->keeper.last = &seen->own_last;
+	return seen->is_own && (!glue->shortcuts || !glue->uc.hook_add(glue->engine_handle, &hook, UC_HOOK_BLOCK,
+								      (void *)(uintptr_t)on_block, glue, 1, 0));
+}
+
+bool code_seen_begin(struct glue *glue)
+{
+	struct code_seen *seen = up_allocate_zeroed(1, sizeof(*seen));
+
+	glue->seen = seen;
+	if (!seen || !enlarge(seen))
 		return false;
-	/* Without shortcuts there is a hook for each block already. */
-	return !glue->shortcuts || !glue->uc.hook_add(glue->engine_handle, &hook, UC_HOOK_BLOCK,
-						      (void *)(uintptr_t)on_block, glue, 1, 0);
+	seen->keeper.of_block = of_block;
+	seen->keeper.context = seen;
+	return (glue->shortcuts && shortcuts_tally(glue->shortcuts, &seen->keeper)) || count_by_hook(glue);
 }
 
 void code_seen_end(struct glue *glue)
 {
-	if (glue->seen)
-		free(glue->seen->blocks);
-	free(glue->seen);
-	glue->seen = NULL;
-}
-
-void code_seen_leave(struct glue *glue, uint64_t ahead)
-{
 	struct code_seen *seen = glue->seen;
-	struct seen_block *last = seen->last;
 
-	seen->last = NULL;
-	if (!last || !ahead || !last->times || 4 * ahead > last->size)
+	glue->seen = NULL;
+	if (!seen)
 		return;
-	uint64_t pc = last->pc, done = last->size - 4 * ahead;
-	last->times--;
-	struct seen_block *begun = done ? entry_of(seen, pc, done) : NULL;
-	if (begun)
-		begun->times++;
+	if (seen->is_own)
+		munmap(seen->keeper.tallies, MOST_TALLIES * sizeof(struct tally));
+	free(seen->table);
+	free(seen);
 }
 
-struct seen_block *code_seen_next(const struct code_seen *seen, size_t *at, uint64_t start, uint64_t end)
+struct tally *code_seen_next(const struct code_seen *seen, size_t *at, uint64_t start, uint64_t end)
 {
-	while (*at < seen->room) {
-		struct seen_block *block = &seen->blocks[(*at)++];
-		if (block->times && block->pc >= start && block->pc < end)
-			return block;
+	while (*at < seen->count) {
+		struct tally *tally = &seen->keeper.tallies[(*at)++];
+		if (tally->times && tally->pc >= start && tally->pc < end)
+			return tally;
 	}
 	return NULL;
 }

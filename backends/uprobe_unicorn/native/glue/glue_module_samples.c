@@ -1,6 +1,8 @@
 /* The Python binding of the glue: samples, executed code. */
 #include "glue_module.h"
 
+#include <string.h>
+
 #include "code_seen.h"
 #include "samples.h"
 
@@ -69,17 +71,19 @@ PyObject *glue_object_take_code(GlueObject *self, PyObject *args)
 
 	if (!PyArg_ParseTuple(args, "KK", &start, &end))
 		return NULL;
-	if (seen && seen->full)
+	if (seen && seen->keeper.full)
 		return PyErr_NoMemory();
 	while (seen && code_seen_next(seen, &at, start, end))
 		count++;
-	PyObject *packed = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(count * sizeof(struct seen_block)));
+	PyObject *packed = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(count * 3 * sizeof(uint64_t)));
 	if (!packed)
 		return NULL;
-	struct seen_block *to = (struct seen_block *)(void *)PyBytes_AS_STRING(packed);
+	char *to = PyBytes_AS_STRING(packed);
 	for (at = 0; count; count--) {
-		struct seen_block *block = code_seen_next(seen, &at, start, end);
-		*to++ = *block;
+		struct tally *block = code_seen_next(seen, &at, start, end);
+		uint64_t row[3] = {block->pc, block->size, block->times};
+		memcpy(to, row, sizeof(row));
+		to += sizeof(row);
 		block->times = 0;
 	}
 	return packed;

@@ -121,8 +121,26 @@ static bool count_many(const struct shortcuts *shortcuts, unsigned char *code, u
 	return replace_check(shortcuts, code, room, fresh, sizeof(fresh), MANY_STUB);
 }
 
+/* jmp piece; jns over; call ask; over: for a block that also counts how often it is entered. */
+static bool count_entries(struct shortcuts *shortcuts, unsigned char *code, unsigned room, uint64_t pc, unsigned count,
+			  uint16_t end)
+{
+	struct tally_keeper *keeper = shortcuts->keeper;
+	struct tally *tally = keeper->of_block(keeper->context, pc, 4 * count);
+	unsigned char fresh[12] = {0xe9, 0, 0, 0, 0, 0x79, 5, 0xe8};
+	unsigned char *piece = tally ? write_tally(shortcuts, tally, count, end, code + 5) : NULL;
+
+	if (!piece) {
+		keeper->full = true;
+		return false;
+	}
+	int32_t distance = (int32_t)(piece - (code + 5));
+	memcpy(fresh + 1, &distance, sizeof(distance));
+	return replace_check(shortcuts, code, room, fresh, sizeof(fresh), ASK_STUB);
+}
+
 /* The check comes first in a block, behind the call of a block hook if there is one. */
-bool count_block(const struct shortcuts *shortcuts, unsigned char *code, size_t size, uint64_t pc, unsigned count)
+bool count_block(struct shortcuts *shortcuts, unsigned char *code, size_t size, uint64_t pc, unsigned count)
 {
 	const unsigned char *limit = code + (size < MOST_PROLOGUE ? size : MOST_PROLOGUE);
 	uint16_t end = (uint16_t)((pc >> 2) + count);
@@ -134,6 +152,8 @@ bool count_block(const struct shortcuts *shortcuts, unsigned char *code, size_t 
 		return false;
 	if (shortcuts->work->is_free(shortcuts->work->context, pc))
 		return count_nothing(shortcuts, code, room);
+	if (shortcuts->keeper && count && count_entries(shortcuts, code, room, pc, count, end))
+		return true;
 	return count <= FEW && room >= FEW_BYTES ? count_few(shortcuts, code, room, count, end) :
 						   count_many(shortcuts, code, room, count, end);
 }

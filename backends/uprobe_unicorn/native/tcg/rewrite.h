@@ -9,10 +9,10 @@
 #include "shortcuts_state.h"
 
 /*
- * Lets the code of the block at pc count its instructions where it makes its check.  False: the check
- * is not there, or does not look like one.
+ * Lets the code of the block at pc count its instructions, and how often it is entered if somebody asks,
+ * where it makes its check.  False: the check is not there, or does not look like one.
  */
-bool count_block(const struct shortcuts *shortcuts, unsigned char *code, size_t size, uint64_t pc, unsigned count);
+bool count_block(struct shortcuts *shortcuts, unsigned char *code, size_t size, uint64_t pc, unsigned count);
 /* Sends the look-ups of the block's indirect branches to ours. */
 void shorten_jumps(const struct shortcuts *shortcuts, unsigned char *code, size_t size);
 

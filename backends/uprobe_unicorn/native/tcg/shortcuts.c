@@ -159,9 +159,23 @@ uint64_t shortcuts_uncounted(const struct shortcuts *shortcuts)
 	return shortcuts ? shortcuts->uncounted : 0;
 }
 
+bool shortcuts_tally(struct shortcuts *shortcuts, struct tally_keeper *keeper)
+{
+	const struct layout *layout = shortcuts->layout;
+
+	keeper->tallies = tallies_reserve(AT(const unsigned char *, shortcuts->context, layout->context_epilogue));
+	if (!keeper->tallies)
+		return false;
+	keeper->last = &AT(uint32_t, shortcuts->env, layout->env_left + 4);	/* count_many has no use for it then */
+	shortcuts->keeper = keeper;
+	return true;
+}
+
 /* The engine must not run any more. */
 void shortcuts_destroy(struct shortcuts *shortcuts)
 {
+	if (shortcuts && shortcuts->keeper)
+		tallies_release(shortcuts->keeper->tallies);
 	if (shortcuts)
 		remove_stubs(shortcuts);
 	free(shortcuts);
@@ -200,6 +214,13 @@ uint64_t shortcuts_uncounted(const struct shortcuts *shortcuts)
 {
 	(void)shortcuts;
 	return 0;
+}
+
+bool shortcuts_tally(struct shortcuts *shortcuts, struct tally_keeper *keeper)
+{
+	(void)shortcuts;
+	(void)keeper;
+	return false;
 }
 
 void shortcuts_destroy(struct shortcuts *shortcuts)

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 
+#include "tally.h"
 #include "unicorn_api.h"
 #include "work.h"
 
@@ -27,6 +28,11 @@ bool shortcuts_flush_page(const struct shortcuts *shortcuts, uint64_t address);
 void shortcuts_before_flush(const struct shortcuts *shortcuts);
 /* Blocks that did not look as they should, and so are not counted. */
 uint64_t shortcuts_uncounted(const struct shortcuts *shortcuts);
+/*
+ * Blocks that are translated from now on count with keeper how often they are entered; it has to stay.  False: there
+ * is no memory in their reach.
+ */
+bool shortcuts_tally(struct shortcuts *shortcuts, struct tally_keeper *keeper);
 /* The engine must not run any more. */
 void shortcuts_destroy(struct shortcuts *shortcuts);
 

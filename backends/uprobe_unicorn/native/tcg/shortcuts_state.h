@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "builds.h"
+#include "tally.h"
 #include "unicorn_api.h"
 #include "work.h"
 
@@ -27,6 +28,9 @@ struct shortcuts {
 	unsigned char *stubs;	/* a page within the reach of a call in translated code */
 	uint64_t uncounted;	/* blocks without the check that is to be replaced: there are none */
 	char no_block[64];	/* what the emulator takes for the last block while there was none */
+	struct tally_keeper *keeper;	/* of how often blocks are entered; NULL: nobody asks */
+	unsigned piece_count;	/* of those that count that: see tally.c */
+	uint32_t piece_flushes;	/* how often all translations were flushed before the newest one */
 	struct target targets[TARGETS];
 };
 
