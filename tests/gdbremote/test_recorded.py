@@ -71,21 +71,42 @@ def test_hits_that_a_filter_rejects_are_counted_and_not_told_of(replay: Any, tmp
     assert profile.read_text().split() == ["/root/loop", "work", "12"]
 
 
+class _Seen(list[str]):
+    """Looks at no argument that points to something: what is there is not in the recording."""
+
+    name = "seen"
+    reads_only: frozenset[str] = frozenset()
+
+    def handler(self, hit: up.Hit) -> None:
+        """Keep what was called with what."""
+        assert hit.event is not None
+        assert hit.comm == "loop"
+        values = (f"{name}={value}" for name, value in hit.args.items() if name != "took")
+        self.append(f"{hit.event.name} {' '.join(values)}")
+
+
 def test_system_calls_are_events(replay: Any, tmp_path: Path) -> None:
     """As the kernel answered them; gdbserver took entries for returns, for it began behind an execve."""
     replay("loop-syscalls")
-    trace = tmp_path / "trace"
-    words = ["--backend", "gdbremote", "--target", f"unix:{tmp_path / 'gdb'}", "--map", f"{LOOP}:/root/loop"]
-    words += ["-S", "--format", "tracefs", "-o", str(trace), "--", "/root/loop", "3"]
-    assert main(["run", *words]) == 0
-    found = [
-        re.sub(r".*\d: (\w+): \(\w+\) | took=.*", r"\1 ", line) for line in trace.read_text().splitlines()
-    ]
-    assert [line.strip() for line in found] == [
-        'set_tid_address tidptr=0x1036788 rv=215 error=""',
-        'ioctl fd=1 request=0x5413 argp=0xffffffffdb38 rv=0 error=""',
-        'writev fd=1 iov=0xffffffffdac0 iovcnt=2 rv=6 error=""',
-        'exit_group status=0 rv=0 error=""',
+    seen = _Seen()
+    run = up.Session(
+        ["/root/loop", "3"],
+        backend="gdbremote",
+        address=f"unix:{tmp_path / 'gdb'}",
+        maps=(Bind(LOOP, "/root/loop"),),
+        syscalls=True,
+        consumers=("count",),
+        output=str(tmp_path / "out"),
+    )
+    with run:
+        for event in run.events.events:
+            event.add(seen)
+        assert run.run().code == 0
+    assert seen == [
+        f"set_tid_address tidptr={0x1036788} rv=215 error=",
+        f"ioctl fd=1 request={0x5413} argp={0xFFFFFFFFDB38} rv=0 error=",
+        "writev fd=1 iov=0xffffffffdac0 iovcnt=2 rv=6 error=",
+        "exit_group status=0 rv=0 error=",
     ]
 
 
