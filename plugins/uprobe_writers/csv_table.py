@@ -7,10 +7,9 @@ import io
 from typing import BinaryIO
 
 from uprobe_core.writer import Record, RunHeader, Value, escaped, escaped_value
+from uprobe_writers.columns import FIELDS, column_of
 
 __all__ = ("CsvWriter",)
-
-_FIXED = ("event", "timestamp_ns", "pid", "tid", "comm", "cpu", "ip", "function")
 
 
 class CsvWriter:
@@ -22,7 +21,7 @@ class CsvWriter:
         self._names = list(dict.fromkeys(arg.name for event in header.events for arg in event.args))
         self._text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
         self._rows = csv.writer(self._text)
-        self._rows.writerow([*_FIXED, *self._names])
+        self._rows.writerow([*FIELDS, *map(column_of, self._names)])
 
     def write(self, record: Record) -> None:
         """One row."""

@@ -6,6 +6,7 @@ from typing import Any, BinaryIO
 
 from uprobe_core.errors import PluginError
 from uprobe_core.writer import EventSpec, Record, RunHeader, Value, escaped, escaped_value
+from uprobe_writers.columns import column_of
 
 __all__ = ("ParquetWriter",)
 
@@ -44,7 +45,7 @@ class ParquetWriter:
             ("ip", arrow.uint64()),
             ("function", arrow.uint64()),
         ]
-        columns = [(name, self._arrow_type(kind)) for name, kind in self._types.items()]
+        columns = [(column_of(name), self._arrow_type(kind)) for name, kind in self._types.items()]
         self._schema = arrow.schema([*fixed, *columns])
         self._writer = arrow.parquet.ParquetWriter(stream, self._schema)
         self._rows: list[dict[str, Any]] = []
@@ -72,7 +73,7 @@ class ParquetWriter:
             "function": record.function,
         }
         for arg, value in zip(record.event.args, record.values, strict=True):
-            row[arg.name] = _cell(self._types[arg.name], value)
+            row[column_of(arg.name)] = _cell(self._types[arg.name], value)
         self._rows.append(row)
         if len(self._rows) >= _BATCH:
             self._flush()

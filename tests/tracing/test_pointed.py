@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Iterator
@@ -76,7 +77,7 @@ def _shown(folder: Path, program: Path, **options: str) -> str:
     )
     with up.Session.from_setup(setup) as session:
         session.run()
-    return (folder / "out").read_text()
+    return (folder / "out").read_text(errors="replace")
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +141,19 @@ def test_nothing_is_read_where_nobody_looks(tmp_path: Path, monkeypatch: pytest.
         session.run()
     assert "s/write" in (tmp_path / "out").read_text()
     assert not read
+
+
+def test_a_table_has_a_column_for_each_field_and_each_argument(tmp_path: Path) -> None:
+    """Calls have arguments that are called as fields of a record are: event, pid, cpu."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    text = _shown(tmp_path, zig("makes_calls.c"), format="csv")
+    rows = list(csv.DictReader(text.splitlines()))
+    _shown(tmp_path, zig("makes_calls.c"), format="parquet")
+    table = parquet.read_table(tmp_path / "out")
+    columns = text.splitlines()[0].split(",")
+    assert table.column_names == columns
+    assert len(set(columns)) == len(columns)
+    assert {row["pid"] for row in rows} == {"1000"}
+    assert set(table["pid"].to_pylist()) == {1000}
+    assert {"arg_pid", "arg_cpu", "arg_event"} <= set(columns)
+    assert '"four"' in table["buf"].to_pylist()
