@@ -145,3 +145,48 @@ def test_places_beyond_what_is_told_apart_say_so_by_their_name(monkeypatch: pyte
     expected, found = world.stack(world, 40), native_stack(world, 40)
     assert len(found) == len(expected)
     assert {frame.name for frame in found if frame not in expected} == {"(one of more than 2 places)"}
+
+
+class Deep:
+    """A task whose callers have return addresses that no other stack has, as long as SP is another."""
+
+    def __init__(self) -> None:
+        self.sp = 0
+        self.asked: list[int] = []
+        self.task: Any = self
+        self.process: Any = self
+
+    def get_reg(self, index: int) -> int:
+        return self.sp if index == FRAME_RULES.registers.sp else 0
+
+    def read(self, address: int, size: int) -> bytes:
+        return (0x10_0000 + address // 4).to_bytes(8, "little")[:size]
+
+    def find(self, pc: int, _after_call: int) -> bytes:
+        """A frame of 16 bytes whose return address is its last word."""
+        self.asked.append(pc)
+        step = struct.pack("<qIBBBB", 16, 1, FRAME_RULES.registers.sp, 30, 1, 3)
+        return step + struct.pack("<qBB6x", -8, 30, Where.MEMORY)
+
+
+@pytest.mark.slow
+def test_what_is_known_of_places_is_forgotten_when_it_is_too_much() -> None:
+    deep, depth, most = Deep(), 1024, 1 << 16
+    engine = _engine.Engine(MemoryFault, 1 << 21, pack_registers(FRAME_RULES.registers))
+    engine.set_stacks(deep.find, lambda _pc, _depth: b"", [Frame(0, "f")], 33, 31, (1 << 48) - 1)
+    engine.run_task(engine.set_task(-1, 1, 1, 0, b"t"))
+    program, key = pack_program([]), stack_field(depth)
+    assert program is not None
+    probe = engine.add_probe(*program, struct.pack("<I", 0), 0, False)
+    action = engine.add_action(probe, COUNT, 0, 0, 0, key.pack(), NOTHING, b"", b"")
+    engine.set_probe(probe, True, False, [action], [], b"", b"")
+    site, walks = engine.add_site(0x1000, 0, [probe]), most // depth + 2
+    for walk in [*range(walks), walks - 1, 0]:
+        deep.sp = walk * depth * 16
+        engine.hit(site, deep)
+        if walk == walks - 1:
+            assert len(set(deep.asked)) > most
+            known = len(deep.asked)
+    assert known < len(deep.asked) <= known + depth
+    ((_, packed, count, _, _),) = engine.take_action(action)[2]
+    assert (count, len(packed)) == (walks + 2, 8 + 4 * depth)
