@@ -66,6 +66,8 @@ class UnicornCpu(ObservedEngine):
         self._later: list[Callable[[], None]] = []
         """Changes of hooks that were asked for inside a callback."""
         self._stop = False
+        self._trapped = -1
+        """Where the last run ended at a breakpoint, as long as nothing was executed since."""
         self._fills = 0
         """Fills since the last flush."""
         self._grow_at = 600
@@ -158,6 +160,7 @@ class UnicornCpu(ObservedEngine):
     def retire(self, instructions: int) -> None:
         """So many instructions more were executed."""
         self._seen += instructions
+        self._trapped = -1
         self._meter.settle(self._seen)
 
     def run(self, budget: int = 0) -> Event:
@@ -179,7 +182,9 @@ class UnicornCpu(ObservedEngine):
         inside = self._event is not None or event is Event.FAULT
         if inside:  # else the meter stopped before a block's hooks
             ahead = self._meter.done() - self._seen
-            self._code_left(ahead - (event is Event.BREAK and ahead > 0))  # what a breakpoint is over counts
+            is_again = pc == self._trapped == self.get_reg(32)  # it was held, and what it is over has counted
+            self._code_left(ahead - (event is Event.BREAK and ahead > 0 and not is_again))  # else that counts
+        self._trapped = self.get_reg(32) if event is Event.BREAK else -1
         self._meter.settle(self._seen)
         return event
 

@@ -79,12 +79,16 @@ void code_seen_enter(struct glue *glue, uint64_t pc, unsigned size)
 		tally->times++;
 }
 
-void code_seen_leave(struct glue *glue, uint64_t ahead)
+void code_seen_leave(struct glue *glue, uint64_t from, uint64_t ahead)
 {
 	struct code_seen *seen = glue->seen;
 	uint32_t number = *seen->keeper.last;
 	struct tally *last = number ? &seen->keeper.tallies[number - 1] : NULL;
+	uint64_t trap = glue->event == GLUE_BREAK ? glue_reg(glue, GLUE_PC) : NO_TRAP;
 
+	if (trap != NO_TRAP && ahead && !(from == trap && seen->trapped == trap))
+		ahead--;
+	seen->trapped = trap;
 	*seen->keeper.last = 0;
 	if (!last || !ahead || !last->times || 4 * ahead > last->size)
 		return;
@@ -124,6 +128,7 @@ bool code_seen_begin(struct glue *glue)
 	glue->seen = seen;
 	if (!seen || !enlarge(seen))
 		return false;
+	seen->trapped = NO_TRAP;
 	seen->keeper.of_block = of_block;
 	seen->keeper.context = seen;
 	return (glue->shortcuts && shortcuts_tally(glue->shortcuts, &seen->keeper)) || count_by_hook(glue);

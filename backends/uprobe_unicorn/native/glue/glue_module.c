@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <structmember.h>
 
+#include "code_seen.h"
 #include "guard.h"
 #include "hooks.h"
 #include "run.h"
@@ -150,6 +151,8 @@ static PyObject *glue_object_settle(GlueObject *self, PyObject *executed)
 	if (PyErr_Occurred())
 		return NULL;
 	work_settle(&self->core.work, value);
+	if (self->core.seen)
+		self->core.seen->trapped = NO_TRAP;
 	Py_RETURN_NONE;
 }
 

@@ -155,6 +155,7 @@ static int run_once(struct glue *glue, uint64_t pc, uint64_t skip, unsigned skip
 {
 	struct place *place = skip == pc && glue->table_count ? table_find(glue, pc) : NULL;
 	bool in_slot = false, undone = false;
+	uint64_t from = pc;
 
 	glue->event = GLUE_NONE;
 	glue->skip = skip;
@@ -179,8 +180,8 @@ static int run_once(struct glue *glue, uint64_t pc, uint64_t skip, unsigned skip
 		status = leave_slot(glue, status, &undone);
 	}
 	uint64_t done = executed(glue, in_slot, undone);
-	if (glue->seen)	/* a breakpoint stands for the instruction that it is over */
-		code_seen_leave(glue, work_done(&glue->work) - done - (glue->event == GLUE_BREAK && work_done(&glue->work) > done));
+	if (glue->seen)
+		code_seen_leave(glue, from, work_done(&glue->work) - done);
 	work_settle(&glue->work, done);
 	return status;
 }
