@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import BinaryIO, ClassVar
 
+from uprobe_core.call_names import CallNames
 from uprobe_core.errors import UsageError
 from uprobe_core.writer import Record, RunHeader
+from uprobe_writers.own_amounts import OwnAmounts
 
 __all__ = ("FoldedWriter", "StackCounts")
 
@@ -31,11 +33,19 @@ class StackCounts:
                 hint=f"arguments: {', '.join(sorted(names)) or 'none'}",
                 slug="unknown-field",
             )
+        self._own = None if self.weight is None else OwnAmounts(header.events, self.weight, what)
+        self._names = CallNames(header.events)
 
     def take(self, record: Record) -> None:
-        """Count the record's stack; a record without one counts for its event's name."""
+        """Count the record's stack; a record without one counts for its event's name.
+
+        What a call took by itself counts for the stack that it was in, its function the innermost.
+        """
         frames = [frame_text(name) for name in reversed(record.stack)] or [record.event.name]
-        amount = 1 if self.weight is None else _amount(record, self.weight)
+        own = None if self._own is None else self._own.take(record)
+        if own is not None and record.event.is_return and record.stack:
+            frames.append(frame_text(self._names.of(record.event)))
+        amount = 1 if self.weight is None else _amount(record, self.weight) if own is None else own
         if amount > 0:
             self.counts[frame_text(record.comm), *frames] += amount
 

@@ -129,3 +129,59 @@ def test_a_tree_has_them_folded_and_unfolded(fold: str, tmp_path: Path) -> None:
     for call in truth("leaves_and_tails"):
         expected[call.path[-1]] += call.insns
     assert found == expected
+
+
+@pytest.mark.parametrize("engine", ["c", "py"])
+@pytest.mark.parametrize("weight", ["took", "insns"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_folded_stacks_have_what_each_function_took_by_itself(
+    shape: str, weight: str, engine: str, tmp_path: Path
+) -> None:
+    found: Counter[str] = Counter()
+    for stack, amount in folded(shape, tmp_path / "out", format=f"folded:weight={weight}", engine=engine):
+        found[stack[-1]] += amount
+    assert found == own_amounts(truth(shape), weight)
+
+
+def folded(shape: str, out: Path, **options: Any) -> Iterator[tuple[list[str], int]]:
+    with up.Session.from_setup(setup_of(shape, output=str(out), **options)) as session:
+        session.run()
+    for line in out.read_text().splitlines():
+        stack, _, amount = line.rpartition(" ")
+        yield stack.split(";"), int(amount)
+
+
+def own_amounts(calls: list[Returned], weight: str) -> Counter[str]:
+    """By function; the calls right in a call are those that returned in it and in no other one in it."""
+    found: Counter[str] = Counter()
+    for at, call in enumerate(calls):
+        own, before = getattr(call, weight), call.began + call.took
+        for inner in reversed(calls[:at]):
+            if inner.began >= call.began and inner.began + inner.took <= before:
+                own -= getattr(inner, weight)
+                before = inner.began
+        found[call.path[-1]] += own
+        assert weight == "insns" or own == call.own
+    return +found
+
+
+def test_a_folded_stack_is_that_of_the_call_with_its_function(tmp_path: Path) -> None:
+    names = SHAPES["switches"].split()
+    found: Counter[tuple[str, ...]] = Counter()
+    for stack, amount in folded("switches", tmp_path / "out", format="folded:weight=took"):
+        found[tuple(name for name in stack if name in names)] += amount
+    expected: Counter[tuple[str, ...]] = Counter()
+    for call in truth("switches"):
+        expected[call.path] += call.own
+    assert found == +expected
+
+
+def test_a_flame_graph_is_as_wide_as_the_outermost_call(tmp_path: Path) -> None:
+    calls = truth("leaves_and_tails")
+    assert calls[-1].path == ("main",)
+    out = tmp_path / "out.svg"
+    with up.Session.from_setup(
+        setup_of("leaves_and_tails", output=str(out), format="svg:weight=insns")
+    ) as session:
+        session.run()
+    assert f"{calls[-1].insns} insns</text>" in out.read_text()
