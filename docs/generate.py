@@ -244,8 +244,8 @@ def run(action):
 """The function that the examples use."""
 
 
-_OF_STOPS = {"written_to", "forget_helpers"}
-"""Methods of a session for its own room: what a copy of the process is told of (session/stopping.py)."""
+_OURS = {"written_to", "forget_helpers", "takes_snapshots"}
+"""Methods of a session for us: what a copy of the process is told (session/stopping.py) and triggers ask."""
 
 
 def session() -> str:
@@ -255,7 +255,7 @@ def session() -> str:
     parts = []
     methods = {name: each for cls in reversed(Session.__mro__) for name, each in vars(cls).items()}
     for name, function in methods.items():
-        if name.startswith("_") or name in _OF_STOPS or not inspect.isfunction(function):
+        if name.startswith("_") or name in _OURS or not inspect.isfunction(function):
             continue
         parameters = list(inspect.signature(function).parameters.values())[1:]
         signature = inspect.Signature([p.replace(annotation=p.empty) for p in parameters])
