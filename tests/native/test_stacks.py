@@ -85,23 +85,28 @@ class World:
         return unwind(self, self, FRAME_RULES, depth, same, pc)  # type: ignore[arg-type]  # doubles of both
 
 
+def counted_stacks(engine: Any, depth: int) -> tuple[int, int]:
+    """A site whose hits are counted by stack, and the action that counts them."""
+    program, key = pack_program([]), stack_field(depth)
+    assert program is not None
+    probe = engine.add_probe(*program, struct.pack("<I", 0), 0, False)
+    action = engine.add_action(probe, COUNT, 0, 0, 0, key.pack(), NOTHING, b"", b"")
+    engine.set_probe(probe, True, False, [action], [], b"", b"")
+    return engine.add_site(0x1000, 0, [probe]), action
+
+
 def native_stack(world: World, depth: int) -> tuple[Frame, ...]:
     """The same by the engine, as a key."""
     engine = _engine.Engine(MemoryFault, 1 << 21, pack_registers(FRAME_RULES.registers))
     double: Any = world
     stacks = NativeStacks(engine, double, lambda: double)
     engine.run_task(engine.set_task(-1, 1, 1, 0, b"t"))
-    program, key = pack_program([]), stack_field(depth)
-    assert program is not None
-    probe = engine.add_probe(*program, struct.pack("<I", 0), 0, False)
-    action = engine.add_action(probe, COUNT, 0, 0, 0, key.pack(), NOTHING, b"", b"")
-    engine.set_probe(probe, True, False, [action], [], b"", b"")
-    site = engine.add_site(0x1000, 0, [probe])
+    site, action = counted_stacks(engine, depth)
     for _ in range(2):  # what is known already, and what has to be asked for
         engine.hit(site, world)
     _, _, ((_, packed, count, _, _),) = engine.take_action(action)
     assert count == 2
-    stack: tuple[Frame, ...] = key_decoder([key], stacks.frames)(packed)[0][0]
+    stack: tuple[Frame, ...] = key_decoder([stack_field(depth)], stacks.frames)(packed)[0][0]
     return stack
 
 
@@ -175,12 +180,7 @@ def test_what_is_known_of_places_is_forgotten_when_it_is_too_much() -> None:
     engine = _engine.Engine(MemoryFault, 1 << 21, pack_registers(FRAME_RULES.registers))
     engine.set_stacks(deep.find, lambda _pc, _depth: b"", [Frame(0, "f")], 33, 31, (1 << 48) - 1)
     engine.run_task(engine.set_task(-1, 1, 1, 0, b"t"))
-    program, key = pack_program([]), stack_field(depth)
-    assert program is not None
-    probe = engine.add_probe(*program, struct.pack("<I", 0), 0, False)
-    action = engine.add_action(probe, COUNT, 0, 0, 0, key.pack(), NOTHING, b"", b"")
-    engine.set_probe(probe, True, False, [action], [], b"", b"")
-    site, walks = engine.add_site(0x1000, 0, [probe]), most // depth + 2
+    (site, action), walks = counted_stacks(engine, depth), most // depth + 2
     for walk in [*range(walks), walks - 1, 0]:
         deep.sp = walk * depth * 16
         engine.hit(site, deep)
